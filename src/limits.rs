@@ -1,0 +1,66 @@
+//! Every limit of the protocol, with its reason. Wire limits are rules: all nodes of a network must share them.
+
+/// A record, encoded, in bytes. A roster-sized panel (1,024 keys) and a payload of [`PAYLOAD_BYTES_MAX`] do not both fit;
+/// either alone does.
+pub const RECORD_BYTES_MAX: usize = 64 * 1024;
+
+/// The free part of an operation or a ballot, in bytes: half a record, so that what surrounds it always fits.
+pub const PAYLOAD_BYTES_MAX: usize = 32 * 1024;
+
+/// Names, subjects and reasons in records, in bytes of UTF-8: a line for people, not a document.
+pub const TEXT_BYTES_MAX: usize = 1024;
+
+/// Members of a roster, and so electors of an operation: a certificate of as many precommits still fits a frame.
+pub const MEMBERS_MAX: usize = 1024;
+
+/// Weighted members a panel must have at least: with two, one of them decides alone whether there is a result.
+pub const PANEL_WEIGHTED_MIN: usize = 3;
+
+/// Records that one signature covers: 16 hashes of path at most.
+pub const BATCH_RECORDS_MAX: u32 = 65_536;
+
+/// Hashes in a Merkle path: log2 of [`BATCH_RECORDS_MAX`].
+pub const PATH_HASHES_MAX: usize = 16;
+
+/// Verified `(author, root, size)` that are remembered: each is 132 bytes, so about 1 MiB in all.
+pub const VERIFIED_ROOTS_MAX: usize = 8 * 1024;
+
+/// Open proposals per author that is `Active`: bounds what one member can make all others keep.
+pub const OPEN_PROPOSALS_MAX: usize = 64;
+
+/// Open proposals per author on `Probation` or `Suspended`: they may ask for things, but not crowd others out.
+pub const OPEN_PROPOSALS_RESTRICTED_MAX: usize = 4;
+
+/// Orphans (records that refer to something unknown) kept per peer, oldest dropped first.
+pub const ORPHANS_PER_PEER_MAX: usize = 1024;
+
+/// A frame on the wire, in bytes: holds the largest list of a seal (10,000 ids are 340 kB) and any certificate.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+
+/// Records that one seal takes: the list must fit a frame, and applying it a step patience.
+pub const SEAL_RECORDS_MAX: usize = 10_000;
+
+/// Rounds of one height of which an author's votes are kept (the highest ones): a flood of rounds costs nothing.
+pub const VOTE_ROUNDS_MAX: usize = 64;
+
+/// Heights for which votes are kept after the decision, and for which two certificates stop a sealer: evidence of a fork
+/// older than that can be made with stolen old keys.
+pub const EVIDENCE_HEIGHTS: u64 = 100;
+
+/// Different bodies kept per slot: two prove equivocation, more prove nothing more.
+pub const SLOT_BODIES_MAX: usize = 2;
+
+/// Chances remembered per member for absence (DESIGN section 6).
+pub const CHANCES: u32 = 100;
+
+/// Keys of the configuration map: bounds the state that a decision can add to.
+pub const CONFIG_KEYS_MAX: usize = 4096;
+
+/// Trust of 1, in parts per million.
+pub const TRUST_MAX_PPM: u32 = 1_000_000;
+
+/// Largest time in a seal, milliseconds since 1970: below 2^53, so that every Automerge client reads it.
+pub const TIME_MS_MAX: u64 = (1 << 53) - 1;
+
+/// Rounds of a height at most: keeps the arithmetic of proposers far from overflow.
+pub const ROUND_MAX: u32 = u32::MAX / 2;
