@@ -1,1 +1,3 @@
+//! The `mycnet` command.
+
 fn main() {}
