@@ -1,17 +1,22 @@
 //! A trust ledger for federations.
 
+pub mod agenda;
 pub mod codec;
 pub mod commitment;
 pub mod consent;
 pub mod digest;
 pub mod genesis;
 pub mod identity;
+pub mod ledger;
 pub mod limits;
 pub mod merkle;
 pub mod operation;
 pub mod params;
 pub mod record;
 pub mod rejection;
+pub mod roster;
 pub mod seal;
+pub mod sealers;
 pub mod tally;
 pub mod trust;
+pub use trust::TrustScoring;
