@@ -5,6 +5,7 @@ pub mod codec;
 pub mod commitment;
 pub mod consent;
 pub mod digest;
+pub mod finality;
 pub mod genesis;
 pub mod identity;
 pub mod ledger;
