@@ -41,14 +41,14 @@
 mod agreement;
 mod blame;
 mod certificate;
-mod sealers;
+
 mod tally;
 mod votes;
 
+pub use crate::sealers::Sealers;
 pub use agreement::Agreement;
 pub use blame::{Blame, blame};
 pub use certificate::verify_certificate;
-pub use sealers::Sealers;
 
 use crate::digest::SealId;
 use crate::record::{Seal, VoteKind};

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 pub use apply::{Applied, Dropped, EffectEntry, Evidence, MemberChange, Mode};
 pub use digest::{OperationProof, StateParts};
+pub(crate) use filing::proposal_cap;
 
 use crate::agenda::OpenOperation;
 use crate::codec;
@@ -168,6 +169,12 @@ impl State {
     /// The open operations by id.
     pub fn operations(&self) -> impl Iterator<Item = &OpenOperation> {
         self.open.values().map(|held| held.operation.as_ref())
+    }
+
+    /// How many open operations this author proposed.
+    #[must_use]
+    pub fn open_by(&self, author: &NodeId) -> usize {
+        self.open_by_author.get(author).copied().unwrap_or(0)
     }
 
     /// The earliest seal time at which something changes without any further record (S7).

@@ -18,17 +18,18 @@ pub struct Sealers {
 
 impl Sealers {
     /// Sealers in the order in which they propose. Nodes without weight are left out, and of a node that is named twice the
-    /// first entry counts. Weights are trust in parts per million; their sum must fit 64 bits.
+    /// first entry counts. Weights are trust in parts per million; what goes beyond a sum of 2^64 - 1 is cut off.
     #[must_use]
     pub fn new(in_order: Vec<(NodeId, u64)>) -> Self {
         let mut sealers = Self::default();
         for (node, weight) in in_order {
+            let weight = weight.min(u64::MAX - sealers.total);
             if weight == 0 || sealers.weights.contains_key(&node) {
                 continue;
             }
             sealers.order.push(node);
             sealers.weights.insert(node, weight);
-            sealers.total = sealers.total.saturating_add(weight);
+            sealers.total += weight;
         }
         sealers
     }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::certificate;
-use super::sealers::Sealers;
 use super::votes::{Votes, at};
 use super::{Action, Judge, Step, Verdict};
 use crate::digest::{NodeId, RecordId, SealId};
@@ -12,6 +11,7 @@ use crate::limits::ROUND_MAX;
 use crate::record::{Seal, Statement, Verified, VoteKind};
 use crate::rejection::Rejection;
 use crate::seal::SealCertificate;
+use crate::sealers::Sealers;
 
 /// The agreement on one height's seal: the records held, and this node's own round, step and lock (L2 to L9).
 ///
@@ -406,6 +406,19 @@ impl Agreement {
     #[must_use]
     pub fn record(&self, id: &RecordId) -> Option<&Verified> {
         self.votes.records().get(id)
+    }
+
+    /// The two records of the slot of `record` if its author equivocated in it: a proof, whoever reads it. Costs the records
+    /// of the height.
+    #[must_use]
+    pub fn equivocation(&self, record: &Verified) -> Option<(Verified, Verified)> {
+        let slot = record.statement().slot()?;
+        let other = self.votes.records().values().find(|other| {
+            other.author() == record.author()
+                && other.statement().slot() == Some(slot)
+                && other.id() != record.id()
+        })?;
+        Some((other.clone(), record.clone()))
     }
 
     /// Whether no record is held: nobody wants anything at this height.

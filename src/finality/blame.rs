@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::sealers::Sealers;
 use super::tally::Tally;
 use crate::digest::{NodeId, RecordId, SealId};
 use crate::record::{Slot, Statement, Verified, VoteKind};
 use crate::seal::is_quorum;
+use crate::sealers::Sealers;
 
 /// What a set of records of one height proves against their authors.
 ///

@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::sealers::Sealers;
 use super::votes::Votes;
 use crate::digest::{NodeId, SealId};
 use crate::record::{Seal, Signed, Statement, Verifier, VoteKind};
 use crate::rejection::Rejection;
 use crate::seal::{SealCertificate, is_quorum};
+use crate::sealers::Sealers;
 
 /// Puts a certificate together from the fewest records: authors with a precommit for the seal first, the heaviest of them
 /// first, then equivocators with two for others.

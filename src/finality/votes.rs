@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::sealers::Sealers;
 use super::tally::Tally;
 use crate::digest::{NodeId, RecordId, SealId};
 use crate::limits::{SLOT_BODIES_MAX, VOTE_ROUNDS_MAX};
 use crate::record::{Seal, Statement, Verified, VoteKind};
 use crate::rejection::Rejection;
 use crate::seal::{is_over_third, is_quorum};
+use crate::sealers::Sealers;
 
 /// What a record of the agreement on a seal says in its round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
