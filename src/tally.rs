@@ -20,6 +20,9 @@ use std::sync::Arc;
 use crate::operation::{Ballot, Class, Outcome};
 use crate::seal::is_quorum;
 
+#[cfg(test)]
+mod tests;
+
 /// The tally of one frozen operation: a reveal costs a lookup among the *distinct* results, an outcome nothing but
 /// arithmetic.
 ///

@@ -141,7 +141,7 @@ impl TrustState {
         let before = *self;
         let reason = match record.event {
             Participation::Revealed => {
-                self.last_reveal_ms = self.last_reveal_ms.max(Some(record.time_ms));
+                self.last_reveal_ms = Some(record.time_ms);
                 return None;
             }
             Participation::Equivocation => {
