@@ -363,9 +363,9 @@ impl Core {
                 .any(|(seal, _)| seal != decided.seal);
             if is_fork && !decided.reported {
                 decided.reported = true;
-                let votes: Vec<Verified> = decided.agreement.records().cloned().collect();
                 let height = at - back as u64;
-                let blame = blame(height, &votes, decided.agreement.sealers());
+                let agreement = &decided.agreement;
+                let blame = blame(height, agreement.sealers(), agreement.records());
                 forks.push((height, blame));
             }
         }
