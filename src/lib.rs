@@ -4,6 +4,8 @@ pub mod codec;
 pub mod commitment;
 pub mod consent;
 pub mod digest;
+#[cfg(feature = "document")]
+pub mod document;
 pub mod genesis;
 pub mod identity;
 pub mod limits;
