@@ -7,6 +7,8 @@ pub mod consent;
 pub mod core;
 pub mod digest;
 pub mod finality;
+#[cfg(feature = "document")]
+pub mod document;
 pub mod genesis;
 pub mod identity;
 pub mod ledger;

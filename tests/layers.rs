@@ -35,7 +35,7 @@ const LAYERS: &[(u8, &[&str])] = &[
     ),
     (
         2,
-        &["agenda", "authority", "roster", "spore", "tally", "trust"],
+        &["agenda", "roster", "sealers", "tally", "trust"],
     ),
     (
         3,
@@ -45,6 +45,7 @@ const LAYERS: &[(u8, &[&str])] = &[
             "history",
             "ledger",
             "pool",
+            "message",
             "query",
             "sync",
         ],
