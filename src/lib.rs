@@ -1,15 +1,17 @@
 //! A trust ledger for federations.
 
 pub mod agenda;
+pub mod certificate;
 pub mod codec;
 pub mod commitment;
 pub mod consent;
 pub mod core;
 pub mod digest;
-pub mod finality;
 #[cfg(feature = "document")]
 pub mod document;
+pub mod finality;
 pub mod genesis;
+pub mod history;
 pub mod identity;
 pub mod ledger;
 pub mod limits;
