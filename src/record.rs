@@ -318,8 +318,10 @@ pub fn sign_batch(
                 index,
                 path,
             };
-            let signed = Signed::try_from(Record { body, proof })?;
-            Ok(Verified(Arc::new(signed)))
+            Ok(Verified(Arc::new(Signed::try_from(Record {
+                body,
+                proof,
+            })?)))
         })
         .collect()
 }
