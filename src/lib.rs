@@ -6,9 +6,9 @@ pub mod commitment;
 pub mod consent;
 pub mod core;
 pub mod digest;
-pub mod finality;
 #[cfg(feature = "document")]
 pub mod document;
+pub mod finality;
 pub mod genesis;
 pub mod identity;
 pub mod ledger;
