@@ -17,13 +17,15 @@
 
 mod input;
 mod reading;
+mod recent;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, ChangeHash, ObjId, ObjType, ROOT, ReadDoc as _, Value};
 
 pub use input::{LedgerChange, OperationEntry, RosterEntry};
+use recent::Recent;
 
 use super::tree::{Place, Tree};
 use super::{DocumentError, digest_of, heads_of};
@@ -290,52 +292,4 @@ fn founding_roster(genesis: &Genesis) -> BTreeMap<NodeId, RosterEntry> {
         (founder.node, entry)
     });
     members.collect()
-}
-
-/// Which operations the document shows: the last ones by (height of their last change, id).
-#[derive(Debug, Clone, Default)]
-struct Recent {
-    by_height: BTreeSet<(u64, OperationId)>,
-    heights: BTreeMap<OperationId, u64>,
-}
-
-impl Recent {
-    fn insert(&mut self, id: OperationId, height: u64) {
-        if let Some(before) = self.heights.insert(id, height) {
-            self.by_height.remove(&(before, id));
-        }
-        self.by_height.insert((height, id));
-    }
-
-    /// Takes a seal's operations in. Returns those to be written and those that fall out; one that is new and falls out at
-    /// once is neither.
-    fn admit<'a>(
-        &mut self,
-        change: &'a LedgerChange,
-    ) -> (Vec<(OperationId, &'a OperationEntry)>, Vec<OperationId>) {
-        // The last entry of an operation counts.
-        let entries: BTreeMap<OperationId, &OperationEntry> = change
-            .operations
-            .iter()
-            .map(|(id, entry)| (*id, entry))
-            .collect();
-        let shown: BTreeSet<OperationId> = self.heights.keys().copied().collect();
-        for id in entries.keys() {
-            self.insert(*id, change.height);
-        }
-        let mut dropped = vec![];
-        while self.by_height.len() > OPERATIONS_KEPT
-            && let Some((_, id)) = self.by_height.pop_first()
-        {
-            self.heights.remove(&id);
-            if shown.contains(&id) {
-                dropped.push(id);
-            }
-        }
-        let written = entries
-            .into_iter()
-            .filter(|(id, _)| self.heights.contains_key(id))
-            .collect();
-        (written, dropped)
-    }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use automerge::{ActorId, Automerge, ChangeHash, ObjType, ROOT, ReadDoc as _, Value};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::super::DocumentError;
 use super::super::tree::Tree;
-use super::{LedgerDocument, Recent, RosterEntry, founding_roster, write_genesis};
+use super::recent::Recent;
+use super::{LedgerDocument, RosterEntry, founding_roster, write_genesis};
 use crate::digest::{NodeId, OperationId};
 
 impl LedgerDocument {
@@ -68,15 +69,19 @@ impl LedgerDocument {
     ///
     /// [`DocumentError::Unreadable`] if the document is not one of this crate.
     pub fn to_json(&self) -> Result<Json, DocumentError> {
-        if self.height() > 0 {
-            return Ok(Tree::read(&self.document, &ROOT, None, "ledger")?.into_json());
-        }
-        let actor = ActorId::from(&self.network.as_bytes()[..]);
-        let mut founding = Automerge::new().with_actor(actor);
-        let mut transaction = founding.transaction();
-        write_genesis(&mut transaction, &self.genesis, self.network)?;
-        transaction.commit();
-        Ok(Tree::read(&founding, &ROOT, None, "ledger")?.into_json())
+        let content = if self.height() > 0 {
+            Tree::read(&self.document, &ROOT, None, "ledger")?
+        } else {
+            let actor = ActorId::from(&self.network.as_bytes()[..]);
+            let mut founding = Automerge::new().with_actor(actor);
+            let mut transaction = founding.transaction();
+            write_genesis(&mut transaction, &self.genesis, self.network)?;
+            transaction.commit();
+            Tree::read(&founding, &ROOT, None, "ledger")?
+        };
+        let mut view = content.into_json();
+        view["heads"] = json!(self.heads());
+        Ok(view)
     }
 
     /// The heads of a height; none for the genesis.

@@ -1,6 +1,8 @@
 //! What documents cost. Run with `cargo test --release --features document document::tests::cost -- --ignored
 //! --nocapture`; the figures are for the reader, nothing is asserted about them.
 
+#![expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+
 use std::time::Instant;
 
 use super::*;

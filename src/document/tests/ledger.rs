@@ -33,12 +33,12 @@ pub(super) fn seal(height: u64) -> LedgerChange {
     }
 }
 
-fn entry(role: Spore, trust_ppm: u32, standing: &'static str) -> Option<RosterEntry> {
-    Some(RosterEntry {
+fn entry(role: Spore, trust_ppm: u32, standing: &'static str) -> RosterEntry {
+    RosterEntry {
         role,
         trust_ppm,
         standing: standing.into(),
-    })
+    }
 }
 
 fn operation(phase: &'static str, outcome: Option<Outcome>) -> OperationEntry {
@@ -57,14 +57,14 @@ pub(super) fn seals() -> Vec<LedgerChange> {
     let result = |length| Some(Outcome::Decided(Ballot::Result(vec![171; length])));
     vec![
         LedgerChange {
-            roster: vec![(node(1), entry(Spore::Seed, 510_000, "active"))],
+            roster: vec![(node(1), Some(entry(Spore::Seed, 510_000, "active")))],
             operations: vec![(id(1), operation("committing", None))],
             ..seal(1)
         },
         LedgerChange {
             roster: vec![
-                (node(1), entry(Spore::Seed, 0, "banned")),
-                (node(3), entry(Spore::Latent, 200_000, "probation")),
+                (node(1), Some(entry(Spore::Seed, 0, "banned"))),
+                (node(3), Some(entry(Spore::Latent, 200_000, "probation"))),
             ],
             config: vec![("policy.uploads".to_owned(), Some(vec![1, 255]))],
             operations: vec![(id(1), operation("closed", result(3)))],
@@ -195,7 +195,7 @@ fn the_view_shows_what_counts_now() {
 #[test]
 fn a_refused_seal_changes_nothing() {
     let too_large = |height| LedgerChange {
-        roster: vec![(node(3), entry(Spore::Latent, 1, "probation"))],
+        roster: vec![(node(3), Some(entry(Spore::Latent, 1, "probation")))],
         operations: vec![(
             OperationId::from_bytes([8; 32]),
             operation("committing", None),
@@ -266,7 +266,7 @@ fn only_the_last_operations_are_shown() {
 fn the_cost_follows_what_changed() {
     let mut ledger = after(&seals()[..1]);
     let change = LedgerChange {
-        roster: vec![(node(1), entry(Spore::Seed, 520_000, "active"))],
+        roster: vec![(node(1), Some(entry(Spore::Seed, 520_000, "active")))],
         ..seal(2)
     };
     ledger.append(&change).unwrap();

@@ -44,7 +44,7 @@ fn says() -> impl Strategy<Value = Says> {
         )
 }
 
-fn records(kind: &Index, nonce: u64, authors: &[Says]) -> Vec<Verified> {
+fn records(kind: Index, nonce: u64, authors: &[Says]) -> Vec<Verified> {
     let proposal = propose(&identity(0), kind.get(&every_kind()).clone(), nonce);
     let operation = OperationId::from(proposal.id());
     let mut records = vec![proposal];
@@ -82,7 +82,7 @@ proptest! {
         keys in prop::collection::vec(any::<(u64, bool)>(), 64),
         left_out: Index,
     ) {
-        let records = records(&kind, nonce, &authors);
+        let records = records(kind, nonce, &authors);
         let document = OperationDocument::build(&records).unwrap();
 
         let mut shuffled: Vec<(u64, Verified)> = Vec::new();
