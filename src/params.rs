@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec;
+use crate::digest::{Digest, STATE_PART};
 use crate::limits::TRUST_MAX_PPM;
 use crate::rejection::Rejection;
 
@@ -157,6 +159,12 @@ impl Params {
             step_patience_ms: 20 * MINUTE_MS,
             ..Self::default()
         }
+    }
+
+    /// BLAKE3 of the canonical parameters.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::from_bytes(STATE_PART.hash(&codec::encode(self)))
     }
 
     /// Judges the parameters as a whole: ranges, `4 * drift_ms` at most every window that is not zero, graces longer than

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::{Signed, Verified, batch_message};
+use super::{Signed, Statement, Verified, batch_message};
 use crate::digest::{Digest, NetworkId, NodeId, SignatureBytes};
 use crate::identity::PublicKey;
 use crate::limits::VERIFIED_ROOTS_MAX;
 use crate::merkle;
+use crate::operation::ConsensusOperation;
 use crate::rejection::Rejection;
 
 /// Checks records of one network's authors. Holds their decoded keys and the batch roots that verified before.
@@ -75,6 +76,19 @@ impl Verifier {
             if proof.size > 1 {
                 self.roots.insert(batch);
             }
+        }
+        // A candidate's consent is as much a signature as the record's own.
+        if let Statement::Propose {
+            operation:
+                ConsensusOperation::NodeAdmission {
+                    candidate,
+                    role,
+                    consent,
+                },
+            ..
+        } = &signed.record.body.what
+        {
+            consent.verify(self.net, *candidate, *role)?;
         }
         Ok(Verified(Arc::new(signed)))
     }

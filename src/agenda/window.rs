@@ -1,0 +1,91 @@
+//! Windows in seal time.
+
+use serde::{Deserialize, Serialize};
+
+/// A window that ends in two steps, so that a chain that stood still for days punishes nobody who was ready: the first
+/// seal at or after its end only marks it, and it passes at the first seal one commit grace later. A window of length 0
+/// passes at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    start_ms: u64,
+    length_ms: u64,
+    grace_ms: u64,
+    marked_ms: Option<u64>,
+}
+
+/// How a seal's time stands to a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passage {
+    /// It runs.
+    Open,
+    /// It ended by this seal's time and was marked by it.
+    Marked,
+    /// It passed.
+    Passed,
+}
+
+impl Window {
+    /// A window of `length_ms` from `start_ms` on.
+    #[must_use]
+    pub fn new(start_ms: u64, length_ms: u64, grace_ms: u64) -> Self {
+        Self {
+            start_ms,
+            length_ms,
+            grace_ms,
+            marked_ms: None,
+        }
+    }
+
+    /// Judges the window at a seal's time, and marks it.
+    pub fn judge(&mut self, time_ms: u64) -> Passage {
+        if time_ms < self.due_ms() {
+            return Passage::Open;
+        }
+        if self.length_ms == 0 || self.marked_ms.is_some() {
+            return Passage::Passed;
+        }
+        self.marked_ms = Some(time_ms);
+        Passage::Marked
+    }
+
+    /// The earliest seal time that marks the window or lets it pass.
+    #[must_use]
+    pub fn due_ms(&self) -> u64 {
+        match self.marked_ms {
+            Some(marked_ms) => marked_ms + self.grace_ms,
+            None => self.start_ms + self.length_ms,
+        }
+    }
+
+    /// When its first step was taken.
+    #[must_use]
+    pub fn marked_ms(&self) -> Option<u64> {
+        self.marked_ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_passes_one_grace_after_the_seal_that_marks_it() {
+        let mut window = Window::new(100, 50, 10);
+        let cases = [
+            (149, Passage::Open),
+            (1000, Passage::Marked),
+            (1000, Passage::Open),
+            (1009, Passage::Open),
+            (1010, Passage::Passed),
+        ];
+        for (time_ms, expected) in cases {
+            assert_eq!(window.judge(time_ms), expected, "at {time_ms}");
+        }
+    }
+
+    #[test]
+    fn a_window_of_zero_passes_at_once() {
+        assert_eq!(Window::new(100, 0, 10).judge(100), Passage::Passed);
+    }
+}

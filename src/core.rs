@@ -1,0 +1,469 @@
+//! The core: one node's ledger, agreement, pool and promises, without I/O, clock, randomness or threads.
+//!
+//! [`Core::handle`] takes one [`Input`] and the host's clock and returns what the host has to do, in order. The host's part:
+//!
+//! 1. do the outputs in the order given; an [`Output::Persist`] is durable before the next output is done, because it
+//!    protects the [`Output::Send`]s after it (DESIGN section 8);
+//! 2. call `handle` with [`Input::Tick`] when [`Core::next_due_ms`] is reached, and with [`Input::Nudge`] when it gives up
+//!    waiting for a seal (a timer, a peer that appeared, a person);
+//! 3. keep sealed blocks and answer [`Output::Serve`] from them;
+//! 4. after a start, [`Core::restore`] what was persisted, the journal first.
+//!
+//! The state changes only through seals; whatever a peer sends is bounded, verified and either admitted, kept as an orphan
+//! or refused with a [`Rejection`].
+
+mod admit;
+mod journal;
+mod query;
+mod sealing;
+mod statements;
+mod sync;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+pub use admit::Admission;
+pub use journal::{JournalEntry, Refusal};
+pub use query::{OperationStatus, Pending, SealStatus, WindowStatus};
+
+use journal::Journal;
+
+use crate::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
+use crate::finality::{Agreement, Blame};
+use crate::genesis::Genesis;
+use crate::identity::Signer;
+use crate::ledger::{Applied, Draft, Ledger};
+use crate::message::Message;
+use crate::operation::{Ballot, ConsensusOperation, Outcome, Priority};
+use crate::params::Params;
+use crate::pool::{Orphans, Pool};
+use crate::record::{Verified, Verifier};
+use crate::rejection::Rejection;
+use crate::seal::SealedBlock;
+
+/// The host's number for a connection. The core only compares them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId(pub u64);
+
+/// What happens to a node.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Input {
+    /// A person or program proposes an operation.
+    Propose {
+        /// What is to be decided.
+        operation: ConsensusOperation,
+        /// `High` only for the Primary and Seeds.
+        priority: Priority,
+        /// The proposer's own ballot; `None` proposes without voting. For a standard operation the Primary's ballot becomes
+        /// its directive.
+        ballot: Option<Ballot>,
+        /// Tells equal proposals apart; random.
+        nonce: u64,
+    },
+    /// An elector votes. It commits now, and reveals by itself when its commit is frozen.
+    Vote {
+        /// The operation.
+        operation: OperationId,
+        /// The ballot.
+        ballot: Ballot,
+    },
+    /// The Primary decides a standard operation.
+    Direct {
+        /// The operation.
+        operation: OperationId,
+        /// Approve or reject.
+        approve: bool,
+    },
+    /// A Seed objects to a standard operation.
+    Object {
+        /// The operation.
+        operation: OperationId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A Seed votes on a standard operation that was objected to.
+    Resolve {
+        /// The operation.
+        operation: OperationId,
+        /// Approve or reject.
+        approve: bool,
+    },
+    /// The host found the journal missing or stale.
+    JournalLost,
+    /// The randomness that a `Rejoin` takes, after [`Event::JournalLost`].
+    Rejoin {
+        /// 32 random bytes.
+        nonce: [u8; 32],
+    },
+    /// Records from outside any connection: an import, a custom transport.
+    Import {
+        /// Canonical bytes of one record each.
+        records: Vec<Vec<u8>>,
+    },
+    /// A peer can be reached.
+    PeerUp(PeerId),
+    /// A peer is gone.
+    PeerDown(PeerId),
+    /// A peer said something.
+    Message {
+        /// Who.
+        from: PeerId,
+        /// What.
+        message: Message,
+    },
+    /// Compare what is held with a peer. The host does this now and then: it repairs whatever was lost.
+    Sync(PeerId),
+    /// "I give up waiting in this step" (S3).
+    Nudge,
+    /// Time passed.
+    Tick,
+}
+
+/// What the host has to do, in order.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Output {
+    /// To be durable before the outputs after it are done.
+    Persist(Write),
+    /// To be sent.
+    Send {
+        /// To whom.
+        to: PeerId,
+        /// What.
+        message: Message,
+    },
+    /// Send a peer the sealed blocks from this height on, as [`Message::Blocks`].
+    Serve {
+        /// To whom.
+        to: PeerId,
+        /// The first height it lacks.
+        from: u64,
+    },
+    /// Something that users want to know.
+    Event(Event),
+}
+
+/// What has to survive a crash.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Write {
+    /// An own record, under its slot: what was signed once is never signed differently.
+    Journal(JournalEntry),
+    /// A record that is acknowledged to whoever sent it, until a block has it.
+    Record(Verified),
+    /// A sealed block, with what it changed.
+    Block {
+        /// The block.
+        block: Arc<SealedBlock>,
+        /// What it changed.
+        applied: Arc<Applied>,
+    },
+}
+
+/// What users want to know.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A height was sealed.
+    Sealed {
+        /// The height.
+        height: u64,
+        /// The seal.
+        seal: SealId,
+        /// What it changed.
+        applied: Arc<Applied>,
+    },
+    /// The reveals held decide an operation; the seals have yet to say so.
+    Tallied {
+        /// The operation.
+        operation: OperationId,
+        /// The outcome, final if the reveals are sealed in time.
+        outcome: Outcome,
+    },
+    /// A record was refused.
+    Refused {
+        /// Who sent it; `None` for an import.
+        from: Option<PeerId>,
+        /// Why.
+        rejection: Rejection,
+    },
+    /// The journal does not know a record of this node: nothing is signed until it has rejoined.
+    JournalLost,
+    /// A seal listed this node's `Rejoin`: it signs again.
+    Rejoined {
+        /// The height of that seal.
+        height: u64,
+    },
+    /// Two certificates for one height: more than a third of the weight signed both.
+    Forked {
+        /// The height.
+        height: u64,
+        /// Who can be shown to have done it.
+        blame: Blame,
+        /// Whether this node stopped sealing because of it.
+        compromised: bool,
+    },
+}
+
+/// The answer to an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Answer {
+    /// Done.
+    Done,
+    /// The new operation.
+    Proposed(OperationId),
+    /// What became of each record.
+    Imported(Vec<Result<Admission, Rejection>>),
+}
+
+/// What one input leads to.
+#[derive(Debug)]
+pub struct Outputs {
+    /// The answer to whoever asked.
+    pub answer: Result<Answer, Refusal>,
+    /// What the host has to do, in order. Also to be done if the answer is a refusal.
+    pub list: Vec<Output>,
+}
+
+/// How patient a node is. The host adapts these to how often peers are met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// A record held longer than this must be in a fresh proposal (S6). Three step patiences.
+    pub censorship_ms: u64,
+    /// How long a proposer gathers records since the last seal; what has high priority does not wait.
+    pub gather_ms: u64,
+}
+
+impl Pace {
+    /// The pace for hosts that nudge after the parameters' longest step patience, without gathering.
+    #[must_use]
+    pub fn of(params: &Params) -> Self {
+        Self {
+            censorship_ms: 3 * params.step_patience_ms,
+            gather_ms: 0,
+        }
+    }
+}
+
+/// A height that is decided, kept for late votes: evidence of equivocation and of forks.
+struct Decided {
+    seal: SealId,
+    agreement: Agreement,
+    reported: bool,
+}
+
+/// Whether this node may sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signing {
+    /// It may. Votes on seals only above this height, commits only to operations that name it or a later one.
+    Above(u64),
+    /// The journal is lost.
+    Lost,
+    /// The journal is lost, and this `Rejoin` is to be sealed.
+    Rejoining(RecordId),
+}
+
+/// One node.
+pub struct Core {
+    net: NetworkId,
+    me: NodeId,
+    signer: Arc<dyn Signer>,
+    verifier: Verifier,
+    ledger: Ledger,
+    pool: Pool,
+    orphans: Orphans,
+    agreement: Agreement,
+    /// The lists that travel beside proposals of the next height.
+    lists: BTreeMap<SealId, Vec<RecordId>>,
+    /// Proposals of the next height that were found to apply.
+    drafts: BTreeMap<SealId, Draft>,
+    /// Records that a proposal names and the pool lacks.
+    named: BTreeSet<RecordId>,
+    /// The last [`crate::limits::EVIDENCE_HEIGHTS`] heights, the latest last.
+    recent: VecDeque<Decided>,
+    journal: Journal,
+    signing: Signing,
+    compromised: bool,
+    /// Ballots for operations that take no commit yet.
+    intents: BTreeMap<OperationId, Ballot>,
+    peers: BTreeSet<PeerId>,
+    pace: Pace,
+    now_ms: u64,
+    sealed_at_ms: u64,
+    out: Vec<Output>,
+    relay: Vec<(Option<PeerId>, Verified)>,
+}
+
+impl Core {
+    /// A node at the genesis of its network.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection`] if the genesis is not valid.
+    pub fn new(genesis: &Genesis, signer: Arc<dyn Signer>) -> Result<Self, Rejection> {
+        genesis.check()?;
+        let net = genesis.network_id();
+        let mut verifier = Verifier::new(net);
+        for member in &genesis.members {
+            verifier.add_author(member.node)?;
+        }
+        let me = signer.node_id();
+        let ledger = Ledger::new(genesis);
+        let agreement = Agreement::new(1, ledger.state().sealers().clone(), Some(me));
+        Ok(Self {
+            net,
+            me,
+            signer,
+            verifier,
+            ledger,
+            pool: Pool::default(),
+            orphans: Orphans::default(),
+            agreement,
+            lists: BTreeMap::new(),
+            drafts: BTreeMap::new(),
+            named: BTreeSet::new(),
+            recent: VecDeque::new(),
+            journal: Journal::default(),
+            signing: Signing::Above(0),
+            compromised: false,
+            intents: BTreeMap::new(),
+            peers: BTreeSet::new(),
+            pace: Pace::of(&genesis.params),
+            now_ms: genesis.time_ms,
+            sealed_at_ms: 0,
+            out: Vec::new(),
+            relay: Vec::new(),
+        })
+    }
+
+    /// Sets how patient the node is.
+    pub fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
+    }
+
+    /// Takes up after a start what was persisted: the journal first, then sealed blocks in order, then unsealed records.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection`] if a journalled record or a block does not verify: the store is damaged, or another network's.
+    pub fn restore(
+        &mut self,
+        journal: Vec<JournalEntry>,
+        blocks: impl IntoIterator<Item = SealedBlock>,
+        records: Vec<Vec<u8>>,
+    ) -> Result<(), Rejection> {
+        for entry in journal {
+            self.journal.restore(entry, &mut self.verifier)?;
+        }
+        for block in blocks {
+            self.apply_block(block, true)?;
+        }
+        self.recover_agreement();
+        let own: Vec<Vec<u8>> = self.journal.unsealed(&self.ledger).collect();
+        for bytes in records.into_iter().chain(own) {
+            // A record that no longer fits (its operation closed) is of no more use.
+            let _ = self.admit_bytes(None, &bytes);
+        }
+        self.out.clear();
+        self.relay.clear();
+        Ok(())
+    }
+
+    /// Takes one input at the host's time `now_ms` (milliseconds since 1970; the core's time never goes back).
+    pub fn handle(&mut self, input: Input, now_ms: u64) -> Outputs {
+        self.now_ms = self.now_ms.max(now_ms);
+        let answer = self.dispatch(input);
+        self.run();
+        self.flush();
+        let list = std::mem::take(&mut self.out);
+        Outputs { answer, list }
+    }
+
+    fn dispatch(&mut self, input: Input) -> Result<Answer, Refusal> {
+        match input {
+            Input::Propose {
+                operation,
+                priority,
+                ballot,
+                nonce,
+            } => self.propose(operation, priority, ballot, nonce),
+            Input::Vote { operation, ballot } => self.vote(operation, ballot),
+            Input::Direct { operation, approve } => self.direct(operation, approve),
+            Input::Object { operation, reason } => self.object(operation, reason),
+            Input::Resolve { operation, approve } => self.resolve(operation, approve),
+            Input::JournalLost => {
+                self.lose_journal();
+                Ok(Answer::Done)
+            }
+            Input::Rejoin { nonce } => self.rejoin(nonce),
+            Input::Import { records } => Ok(Answer::Imported(
+                records
+                    .iter()
+                    .map(|bytes| self.admit_bytes(None, bytes))
+                    .collect(),
+            )),
+            Input::PeerUp(peer) => {
+                self.peers.insert(peer);
+                self.greet(peer);
+                Ok(Answer::Done)
+            }
+            Input::PeerDown(peer) => {
+                self.peers.remove(&peer);
+                Ok(Answer::Done)
+            }
+            Input::Message { from, message } => {
+                self.receive(from, message);
+                Ok(Answer::Done)
+            }
+            Input::Sync(peer) => {
+                self.greet(peer);
+                Ok(Answer::Done)
+            }
+            Input::Nudge => {
+                self.nudge();
+                Ok(Answer::Done)
+            }
+            Input::Tick => Ok(Answer::Done),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.out.push(Output::Event(event));
+    }
+
+    /// This node's author key.
+    #[must_use]
+    pub fn node_id(&self) -> NodeId {
+        self.me
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network_id(&self) -> NetworkId {
+        self.net
+    }
+
+    /// The sealed ledger.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The unsealed records.
+    #[must_use]
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core")
+            .field("me", &self.me)
+            .field("height", &self.ledger.state().height())
+            .field("pool", &self.pool.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,358 @@
+//! Admission: what becomes of a record that arrives.
+
+use super::{Core, Event, Output, PeerId, Signing, Write};
+use crate::agenda::Context;
+use crate::digest::{OperationId, RecordId};
+use crate::ledger::proposal_cap;
+use crate::limits::EVIDENCE_HEIGHTS;
+use crate::operation::{Class, Priority, Spore};
+use crate::pool::{Awaits, Pooling};
+use crate::record::{Statement, Verified};
+use crate::rejection::Rejection;
+
+/// What became of a record that was not refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// It is held now.
+    New,
+    /// It was held or sealed already.
+    Known,
+    /// It refers to something unknown and waits for it; the reason is what it would be refused for now.
+    Waiting(Rejection),
+}
+
+impl Core {
+    /// Decodes, verifies and admits a record.
+    pub(super) fn admit_bytes(
+        &mut self,
+        from: Option<PeerId>,
+        bytes: &[u8],
+    ) -> Result<Admission, Rejection> {
+        let record = self.verifier.admit(bytes)?;
+        self.admit(from, record)
+    }
+
+    /// Admits a verified record.
+    pub(super) fn admit(
+        &mut self,
+        from: Option<PeerId>,
+        record: Verified,
+    ) -> Result<Admission, Rejection> {
+        if self.pool.get(&record.id()).is_some() || self.orphans.contains(&record.id()) {
+            return Ok(Admission::Known);
+        }
+        if record
+            .statement()
+            .slot()
+            .is_some_and(|slot| slot.height().is_some())
+        {
+            return self.admit_vote(from, record);
+        }
+        match self.judge(&record) {
+            Ok(()) => self.take(from, record),
+            Err(Rejection::AlreadySealed(_)) => Ok(Admission::Known),
+            Err(rejection) => match self.awaited(&record, &rejection) {
+                Some(awaits) => {
+                    self.orphans
+                        .insert(record, awaits, from.map(|PeerId(peer)| peer));
+                    Ok(Admission::Waiting(rejection))
+                }
+                None => Err(rejection),
+            },
+        }
+    }
+
+    /// Whether a seal could take the record now, alone or after a proposal that the pool holds.
+    pub(super) fn judge(&self, record: &Verified) -> Result<(), Rejection> {
+        let state = self.ledger.state();
+        if let Statement::Propose { .. } = record.statement() {
+            state.judge_propose(self.ledger.past(), record)?;
+            let author = record.author();
+            let limit = state.roster().get(&author).map_or(0, proposal_cap);
+            if state.open_by(&author) + self.pool.proposals_of(&author) >= limit {
+                return Err(Rejection::OverCap { author, limit });
+            }
+            return Ok(());
+        }
+        let context = Context {
+            height: state.height() + 1,
+            time_ms: state.time_ms(),
+            before: state.roster(),
+            banned: state.roster(),
+        };
+        match state.judge_statement(self.ledger.past(), record, &context) {
+            Err(Rejection::UnknownOperation(id)) => self.judge_pooled(record, id),
+            verdict => verdict,
+        }
+    }
+
+    /// Judges a record about an operation whose proposal is in the pool: it is sealed with it, or later.
+    fn judge_pooled(&self, record: &Verified, id: OperationId) -> Result<(), Rejection> {
+        let unknown = Rejection::UnknownOperation(id);
+        let proposal = self.pool.get(&id.into()).ok_or(unknown.clone())?;
+        let Statement::Propose { operation, .. } = proposal.record.statement() else {
+            return Err(unknown);
+        };
+        let author = record.author();
+        let member = self.ledger.state().roster().get(&author);
+        let is_standard = operation.class() == Class::Standard;
+        match record.statement() {
+            Statement::Commit { .. } if !is_standard => {
+                let is_elector = member.is_some_and(|member| !member.is_banned())
+                    && operation
+                        .panel()
+                        .is_none_or(|panel| panel.binary_search(&author).is_ok());
+                is_elector
+                    .then_some(())
+                    .ok_or(Rejection::NotAnElector(author))
+            }
+            Statement::Directive { .. }
+            | Statement::Objection { .. }
+            | Statement::Resolution { .. }
+                if is_standard =>
+            {
+                let role = match record.statement() {
+                    Statement::Directive { .. } => Spore::Primary,
+                    _ => Spore::Seed,
+                };
+                let reason = "the operation asks for the active Primary or Seeds";
+                member
+                    .is_some_and(|member| member.is_active(role))
+                    .then_some(())
+                    .ok_or(Rejection::WrongRole { author, reason })
+            }
+            // Commits to a standard operation and reveals wait for a later phase.
+            Statement::Commit { .. } | Statement::Reveal { .. } => Err(unknown),
+            _ => Err(Rejection::WrongPhase {
+                operation: id,
+                statement: record.statement().kind(),
+                phase: "proposed",
+            }),
+        }
+    }
+
+    /// What a refused record could be waiting for: this node may be behind its author.
+    fn awaited(&self, record: &Verified, rejection: &Rejection) -> Option<Awaits> {
+        match (rejection, record.statement()) {
+            (Rejection::UnknownOperation(id), _) => Some(Awaits::Operation(*id)),
+            (Rejection::UnknownSeal, _) => Some(Awaits::Seal),
+            (
+                Rejection::WrongPhase {
+                    operation,
+                    phase: "authority" | "committing",
+                    ..
+                },
+                Statement::Commit { .. } | Statement::Reveal { .. },
+            ) => Some(Awaits::Operation(*operation)),
+            _ => None,
+        }
+    }
+
+    fn take(&mut self, from: Option<PeerId>, record: Verified) -> Result<Admission, Rejection> {
+        let id = record.id();
+        self.notice_own(&record);
+        let is_named = self.named.remove(&id);
+        let (pooling, _) = self.pool_record(record.clone(), self.now_ms, is_named);
+        match pooling {
+            Pooling::Known => return Ok(Admission::Known),
+            Pooling::SlotFull => return Err(Rejection::SlotFull(record.author())),
+            Pooling::New => {}
+        }
+        if !self.journal.knows(&id) {
+            self.out
+                .push(Output::Persist(Write::Record(record.clone())));
+        }
+        self.count_reveal(&record, true);
+        self.relay.push((from, record.clone()));
+        if let Statement::Propose { .. } = record.statement() {
+            self.retry(Awaits::Operation(id.into()));
+        }
+        Ok(Admission::New)
+    }
+
+    /// Judges anew what waited for this.
+    pub(super) fn retry(&mut self, awaits: Awaits) {
+        for (record, source) in self.orphans.take(awaits) {
+            let from = source.map(PeerId);
+            if let Err(rejection) = self.admit(from, record) {
+                self.event(Event::Refused { from, rejection });
+            }
+        }
+    }
+
+    /// Judges a pooled record anew after a seal; what can no longer be sealed goes.
+    pub(super) fn rejudge(&mut self, id: &RecordId) {
+        // A proposal in the pool counts against its author's cap itself.
+        let Some(pooled) = self.pool.remove(id) else {
+            return;
+        };
+        match self.judge(&pooled.record) {
+            Ok(()) => self.pool_record(pooled.record, pooled.since_ms, true).0,
+            Err(rejection) => {
+                if let Some(awaits) = self.awaited(&pooled.record, &rejection) {
+                    self.orphans.insert(pooled.record, awaits, None);
+                }
+                Pooling::Known
+            }
+        };
+    }
+
+    /// Puts a record into the pool, with what the pace asks about it.
+    fn pool_record(
+        &mut self,
+        record: Verified,
+        since_ms: u64,
+        is_named: bool,
+    ) -> (Pooling, Option<Verified>) {
+        let id = record.id();
+        let is_urgent = self.urgency(&record).0 == Priority::High;
+        let pooling = self.pool.insert(record, since_ms, is_named);
+        if is_urgent && pooling.0 == Pooling::New {
+            self.pool.mark_urgent(id);
+        }
+        pooling
+    }
+
+    /// Counts the unsealed reveals of an operation on top of the sealed ones, after a seal took some.
+    pub(super) fn recount(&mut self, operation: &OperationId) {
+        self.pool.forget_tally(operation);
+        let reveals: Vec<Verified> = self
+            .pool
+            .about(operation)
+            .map(|pooled| pooled.record.clone())
+            .collect();
+        for record in reveals {
+            self.count_reveal(&record, false);
+        }
+    }
+
+    /// Keeps the tally of all reveals held, for answers before the closing seal (P5). Costs the same for every reveal.
+    fn count_reveal(&mut self, record: &Verified, is_news: bool) {
+        let Statement::Reveal {
+            operation, ballot, ..
+        } = record.statement()
+        else {
+            return;
+        };
+        let Some(open) = self.ledger.state().operation(operation) else {
+            return;
+        };
+        let (Some(tally), Some(weight)) =
+            (open.tally(), open.electorate().weight(&record.author()))
+        else {
+            return;
+        };
+        let outcome = self.pool.tally(*operation, tally, weight, ballot);
+        if let Some(outcome) = outcome.filter(|_| is_news) {
+            self.event(Event::Tallied {
+                operation: *operation,
+                outcome,
+            });
+        }
+    }
+
+    /// An own record that the journal does not know means that the journal is lost or stale (DESIGN section 8).
+    pub(super) fn notice_own(&mut self, record: &Verified) {
+        let is_rejoin = matches!(record.statement(), Statement::Rejoin { .. });
+        if record.author() == self.me && !is_rejoin && !self.journal.knows(&record.id()) {
+            self.lose_journal();
+        }
+    }
+
+    pub(super) fn lose_journal(&mut self) {
+        if let Signing::Above(_) = self.signing {
+            self.signing = Signing::Lost;
+            self.event(Event::JournalLost);
+        }
+    }
+
+    /// Admits a proposal or vote on a seal.
+    fn admit_vote(
+        &mut self,
+        from: Option<PeerId>,
+        record: Verified,
+    ) -> Result<Admission, Rejection> {
+        let height = record
+            .statement()
+            .slot()
+            .and_then(|slot| slot.height())
+            .unwrap_or(0);
+        let at = self.ledger.state().height();
+        if height > at + 1 {
+            return Ok(Admission::Waiting(Rejection::UnknownSeal));
+        }
+        let is_named = self.named.remove(&record.id());
+        if height == at + 1 {
+            let added = if is_named {
+                self.agreement.add_named(record.clone())?
+            } else {
+                self.agreement.add(record.clone())?
+            };
+            if !added {
+                return Ok(Admission::Known);
+            }
+            self.notice_own(&record);
+            self.relay.push((from, record.clone()));
+            let pair = self.agreement.equivocation(&record);
+            self.keep_evidence(pair);
+            return Ok(Admission::New);
+        }
+        let stale = Rejection::StaleSeal { height, at };
+        if at - height >= EVIDENCE_HEIGHTS {
+            return Err(stale);
+        }
+        let place = usize::try_from(at - height).map_err(|_| stale.clone())?;
+        let from_end = self.recent.len().checked_sub(place + 1).ok_or(stale)?;
+        let agreement = &mut self.recent[from_end].agreement;
+        if !agreement.add(record.clone())? {
+            return Ok(Admission::Known);
+        }
+        let pair = agreement.equivocation(&record);
+        self.notice_own(&record);
+        self.keep_evidence(pair);
+        self.notice_forks();
+        Ok(Admission::New)
+    }
+
+    /// Offers two votes of one slot to be sealed as evidence.
+    pub(super) fn keep_evidence(&mut self, pair: Option<(Verified, Verified)>) {
+        let Some((first, second)) = pair else { return };
+        let is_member = self
+            .ledger
+            .state()
+            .roster()
+            .get(&first.author())
+            .is_some_and(|member| !member.is_banned());
+        if !is_member {
+            return;
+        }
+        for record in [first, second] {
+            if self.pool.get(&record.id()).is_none() {
+                self.pool_record(record.clone(), self.now_ms, false);
+                self.out.push(Output::Persist(Write::Record(record)));
+            }
+        }
+    }
+
+    /// The priority of the operation that a record is about, and the height its proposal names: the order of S9.
+    pub(super) fn urgency(&self, record: &Verified) -> (Priority, u64) {
+        let id: RecordId = match record.statement() {
+            Statement::Propose { .. } => record.id(),
+            statement => match statement.operation() {
+                Some(operation) => operation.into(),
+                // Evidence and `Rejoin` concern who may take part at all.
+                None => return (Priority::High, 0),
+            },
+        };
+        let open = self.ledger.state().operation(&id.into());
+        let proposal = open
+            .map(crate::agenda::OpenOperation::proposal)
+            .or_else(|| self.pool.get(&id).map(|pooled| &pooled.record));
+        match proposal.map(Verified::statement) {
+            Some(Statement::Propose { priority, last, .. }) => {
+                (*priority, self.ledger.past().height_of(last).unwrap_or(0))
+            }
+            _ => (Priority::Normal, u64::MAX),
+        }
+    }
+}

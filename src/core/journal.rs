@@ -1,0 +1,180 @@
+//! The sign guard (DESIGN section 8): a slot is signed once, and what is sent again is the journal's copy.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{OperationId, RecordId, Salt};
+use crate::ledger::Ledger;
+use crate::operation::Ballot;
+use crate::record::{Record, SignError, Signed, Slot, Statement, Verified, Verifier};
+use crate::rejection::Rejection;
+
+/// An own record as it is journalled: with the ballot and salt of a commit, for signers that are not deterministic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JournalEntry {
+    /// The record.
+    pub record: Record,
+    /// What a commit binds to.
+    pub opening: Option<(Ballot, Salt)>,
+}
+
+/// Why this node does not sign what it was asked to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It would be refused by the others.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The slot is signed, with another body.
+    #[error("already signed differently: a slot is signed once, whatever happens")]
+    AlreadySigned,
+    /// The journal was lost, and no seal lists the node's `Rejoin` yet.
+    #[error("the journal was lost: this node signs nothing until a seal lists its Rejoin")]
+    JournalLost,
+    /// The operation's proposal is older than this node's return: it may have committed before.
+    #[error(
+        "this node lost its journal after the operation was proposed and may have committed to it"
+    )]
+    BeforeRejoin,
+    /// The journal is not lost.
+    #[error("there is nothing to rejoin: the journal is complete")]
+    NotLost,
+    /// The key failed.
+    #[error("the signer failed: {0}")]
+    Signer(String),
+}
+
+impl From<SignError> for Refusal {
+    fn from(error: SignError) -> Self {
+        match error {
+            SignError::Rejected(rejection) => Self::Rejected(rejection),
+            SignError::Signer(error) => Self::Signer(error.0),
+        }
+    }
+}
+
+/// Own records that matter still.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    slots: BTreeMap<Slot, Verified>,
+    others: BTreeMap<RecordId, Verified>,
+    known: BTreeSet<RecordId>,
+    openings: BTreeMap<OperationId, (Ballot, Salt)>,
+}
+
+impl Journal {
+    /// Takes up an entry of before the start.
+    pub(super) fn restore(
+        &mut self,
+        entry: JournalEntry,
+        verifier: &mut Verifier,
+    ) -> Result<(), Rejection> {
+        let record = verifier.verify(Signed::try_from(entry.record)?)?;
+        self.insert(record, entry.opening);
+        Ok(())
+    }
+
+    pub(super) fn insert(&mut self, record: Verified, opening: Option<(Ballot, Salt)>) {
+        if let (Statement::Commit { operation, .. }, Some(opening)) = (record.statement(), opening)
+        {
+            self.openings.insert(*operation, opening);
+        }
+        self.known.insert(record.id());
+        match record.statement().slot() {
+            Some(slot) => {
+                self.slots.insert(slot, record);
+            }
+            None => {
+                self.others.insert(record.id(), record);
+            }
+        }
+    }
+
+    /// What was signed in this slot.
+    pub(super) fn signed(&self, slot: &Slot) -> Option<&Verified> {
+        self.slots.get(slot)
+    }
+
+    /// Whether the journal has this record.
+    pub(super) fn knows(&self, id: &RecordId) -> bool {
+        self.known.contains(id)
+    }
+
+    /// What the own commit to an operation binds to.
+    pub(super) fn opening(&self, operation: &OperationId) -> Option<&(Ballot, Salt)> {
+        self.openings.get(operation)
+    }
+
+    /// Own proposals and votes of a height.
+    pub(super) fn of_height(&self, height: u64) -> Vec<Verified> {
+        self.slots
+            .iter()
+            .filter(|(slot, _)| slot.height() == Some(height))
+            .map(|(_, record)| record.clone())
+            .collect()
+    }
+
+    /// Own records about operations that are not closed, to be offered again.
+    pub(super) fn unsealed<'a>(&'a self, ledger: &'a Ledger) -> impl Iterator<Item = Vec<u8>> + 'a {
+        self.slots
+            .values()
+            .chain(self.others.values())
+            .filter(|record| {
+                record
+                    .statement()
+                    .slot()
+                    .and_then(|slot| slot.height())
+                    .is_none()
+            })
+            .filter(|record| {
+                let operation = record.statement().operation();
+                operation.is_none_or(|id| ledger.past().closed(&id).is_none())
+            })
+            .map(Verified::encode)
+    }
+
+    /// Forgets what a closed operation took: no record about it is accepted any more.
+    pub(super) fn close(&mut self, operation: &OperationId) {
+        self.openings.remove(operation);
+        for slot in [
+            Slot::Commit(*operation),
+            Slot::Directive(*operation),
+            Slot::Objection(*operation),
+            Slot::Resolution(*operation),
+        ] {
+            if let Some(record) = self.slots.remove(&slot) {
+                self.known.remove(&record.id());
+            }
+        }
+        let others: Vec<RecordId> = self
+            .others
+            .iter()
+            .filter(|(id, record)| {
+                record.statement().operation() == Some(*operation)
+                    || RecordId::from(*operation) == **id
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for id in others {
+            self.others.remove(&id);
+            self.known.remove(&id);
+        }
+    }
+
+    /// Forgets votes of heights that no rule asks for.
+    pub(super) fn forget_below(&mut self, height: u64) {
+        let old: Vec<Slot> = self
+            .slots
+            .keys()
+            .filter(|slot| slot.height().is_some_and(|at| at < height))
+            .copied()
+            .collect();
+        for slot in old {
+            if let Some(record) = self.slots.remove(&slot) {
+                self.known.remove(&record.id());
+            }
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Answers from what this node holds: nothing here asks anybody else.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Core, Signing};
+use crate::agenda::{OpenOperation, Phase, Stage};
+use crate::digest::{NodeId, OperationId, SealId};
+use crate::finality::Step;
+use crate::operation::{Ballot, Class, Outcome, Spore};
+use crate::record::{Statement, VoteKind};
+
+/// Where an operation stands, as this node knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OperationStatus {
+    /// The operation.
+    pub operation: OperationId,
+    /// `proposed` (not sealed yet), `authority`, `committing`, `revealing`, `decided` (final, not closed) or `closed`.
+    pub phase: &'static str,
+    /// How it is decided, as long as it is open.
+    pub class: Option<Class>,
+    /// The seal that opened it.
+    pub opened_height: Option<u64>,
+    /// The weight of the electorate: `W` of P5.
+    pub total_weight: u64,
+    /// The weight of sealed commits, one each.
+    pub committed_weight: u64,
+    /// The weight of frozen commits that are revealed, in reveals held (sealed or not).
+    pub revealed_weight: u64,
+    /// The weight of each revealed ballot.
+    pub ballots: Vec<(Ballot, u64)>,
+    /// What the reveals held say; final if they are sealed in time.
+    pub tallied: Option<Outcome>,
+    /// The final outcome, and the height that made it so.
+    pub outcome: Option<(Outcome, u64)>,
+    /// Whose records are missing.
+    pub waits_for: Pending,
+    /// What happens if nothing more arrives.
+    pub window: Option<WindowStatus>,
+}
+
+/// Whose records are missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "records", content = "of")]
+pub enum Pending {
+    /// Nobody's.
+    Nothing,
+    /// A seal that opens it.
+    Seal,
+    /// The Primary's directive.
+    Directive(Vec<NodeId>),
+    /// These Seeds may object.
+    Objections(Vec<NodeId>),
+    /// These Seeds have not resolved it.
+    Resolutions(Vec<NodeId>),
+    /// These electors have not committed.
+    Commits(Vec<NodeId>),
+    /// These electors have not revealed.
+    Reveals(Vec<NodeId>),
+}
+
+/// A window and what its end does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WindowStatus {
+    /// The earliest seal time (milliseconds since 1970) at which it ends or passes.
+    pub due_ms: u64,
+    /// Whether its end is marked: then it passes at `due_ms`.
+    pub is_marked: bool,
+    /// What happens when it has passed.
+    pub then: &'static str,
+}
+
+/// Where the agreement on the next seal stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SealStatus {
+    /// The height to be sealed.
+    pub height: u64,
+    /// The round.
+    pub round: u32,
+    /// `propose`, `prevote` or `precommit`.
+    pub step: &'static str,
+    /// Who proposes in this round.
+    pub proposer: Option<NodeId>,
+    /// The seal this node is locked on.
+    pub locked: Option<SealId>,
+    /// Sealers whose vote of this step is missing. Empty while nobody wants to seal.
+    pub waits_for: Vec<NodeId>,
+    /// `ready`, `journal_lost`, `rejoining` or `compromised`.
+    pub signing: &'static str,
+}
+
+impl Core {
+    /// Where an operation stands; `None` if this node does not know it.
+    #[must_use]
+    pub fn status(&self, id: &OperationId) -> Option<OperationStatus> {
+        if let Some(open) = self.ledger().state().operation(id) {
+            return Some(self.open_status(open));
+        }
+        if let Some(closed) = self.ledger().past().closed(id) {
+            let outcome = Some((closed.outcome.clone(), closed.decided_height));
+            return Some(OperationStatus {
+                outcome,
+                ..blank(*id, "closed", Pending::Nothing)
+            });
+        }
+        let pooled = self.pool().get(&(*id).into())?;
+        matches!(pooled.record.statement(), Statement::Propose { .. })
+            .then(|| blank(*id, "proposed", Pending::Seal))
+    }
+
+    fn open_status(&self, open: &OpenOperation) -> OperationStatus {
+        let id = open.id();
+        let tally = self.pool().tallied(&id).or_else(|| open.tally());
+        OperationStatus {
+            class: Some(open.class()),
+            opened_height: Some(open.opened_height()),
+            total_weight: open.electorate().total(),
+            committed_weight: open.committed_weight(),
+            revealed_weight: tally.map_or(0, crate::tally::Tally::revealed),
+            ballots: tally.map_or_else(Vec::new, |tally| {
+                tally
+                    .weights()
+                    .map(|(ballot, weight)| (ballot.clone(), weight))
+                    .collect()
+            }),
+            tallied: tally.and_then(crate::tally::Tally::outcome),
+            outcome: open
+                .decision()
+                .map(|decision| (decision.outcome.clone(), decision.height)),
+            window: window_status(open),
+            ..blank(id, open.phase_name(), self.pending(open))
+        }
+    }
+
+    /// Whose records about an open operation neither a seal nor the pool has.
+    fn pending(&self, open: &OpenOperation) -> Pending {
+        let id = open.id();
+        let roster = self.ledger().state().roster();
+        let held = |node: &NodeId, kind: &str| {
+            self.pool().about(&id).any(|pooled| {
+                pooled.record.author() == *node && pooled.record.statement().kind() == kind
+            })
+        };
+        let seeds = || roster.seeds().map(|(node, _)| node);
+        match open.phase() {
+            Phase::Authority(authority) => match authority.stage {
+                Stage::Directive => Pending::Directive(
+                    roster
+                        .iter()
+                        .filter(|(_, member)| member.is_active(Spore::Primary))
+                        .map(|(node, _)| node)
+                        .collect(),
+                ),
+                Stage::Objection { .. } => Pending::Objections(seeds().collect()),
+                Stage::Resolution => {
+                    Pending::Resolutions(seeds().filter(|seed| !held(seed, "resolution")).collect())
+                }
+            },
+            Phase::Committing { .. } => Pending::Commits(
+                open.electorate()
+                    .iter()
+                    .filter(|(node, weight)| {
+                        *weight > 0 && !open.commits().contains_key(node) && !held(node, "commit")
+                    })
+                    .map(|(node, _)| node)
+                    .collect(),
+            ),
+            Phase::Revealing { .. } => Pending::Reveals(
+                open.frozen()
+                    .into_iter()
+                    .flat_map(|frozen| frozen.commits.keys())
+                    .filter(|node| !open.reveals().contains_key(node) && !held(node, "reveal"))
+                    .copied()
+                    .collect(),
+            ),
+            Phase::Closed => Pending::Nothing,
+        }
+    }
+
+    /// Where the agreement on the next seal stands, and whom it waits for.
+    #[must_use]
+    pub fn seal_status(&self) -> SealStatus {
+        let agreement = &self.agreement;
+        let round = agreement.round();
+        let step = agreement.step();
+        let waits_for = match step {
+            _ if agreement.is_quiet() => Vec::new(),
+            Step::Propose => agreement
+                .sealers()
+                .proposer(agreement.height(), round)
+                .into_iter()
+                .collect(),
+            Step::Prevote => self.not_voted(round, VoteKind::Prevote),
+            Step::Precommit => self.not_voted(round, VoteKind::Precommit),
+        };
+        SealStatus {
+            height: agreement.height(),
+            round,
+            step: match step {
+                Step::Propose => "propose",
+                Step::Prevote => "prevote",
+                Step::Precommit => "precommit",
+            },
+            proposer: agreement.sealers().proposer(agreement.height(), round),
+            locked: agreement.locked().map(|(_, seal)| seal),
+            waits_for,
+            signing: match self.signing {
+                _ if self.compromised => "compromised",
+                Signing::Above(_) => "ready",
+                Signing::Lost => "journal_lost",
+                Signing::Rejoining(_) => "rejoining",
+            },
+        }
+    }
+
+    fn not_voted(&self, round: u32, kind: VoteKind) -> Vec<NodeId> {
+        self.agreement
+            .sealers()
+            .iter()
+            .map(|(node, _)| node)
+            .filter(|node| !self.agreement.has_voted(node, round, kind))
+            .collect()
+    }
+
+    /// Trust of every member in parts per million.
+    #[must_use]
+    pub fn trust(&self) -> BTreeMap<NodeId, u32> {
+        self.ledger()
+            .state()
+            .roster()
+            .iter()
+            .map(|(node, member)| (node, member.trust.trust_ppm()))
+            .collect()
+    }
+}
+
+fn blank(operation: OperationId, phase: &'static str, waits_for: Pending) -> OperationStatus {
+    OperationStatus {
+        operation,
+        phase,
+        class: None,
+        opened_height: None,
+        total_weight: 0,
+        committed_weight: 0,
+        revealed_weight: 0,
+        ballots: Vec::new(),
+        tallied: None,
+        outcome: None,
+        waits_for,
+        window: None,
+    }
+}
+
+fn window_status(open: &OpenOperation) -> Option<WindowStatus> {
+    let (window, then) = match open.phase() {
+        Phase::Authority(authority) => (
+            &authority.window,
+            match authority.stage {
+                Stage::Directive => "the Seeds decide",
+                Stage::Objection { .. } => "the directive takes effect",
+                Stage::Resolution => "it becomes a vote of all members",
+            },
+        ),
+        Phase::Committing { window } => (
+            window,
+            "without a quorum of commits: no quorum; with one, the grace freezes them",
+        ),
+        Phase::Revealing { window } => (window, "what is not revealed is forfeited"),
+        Phase::Closed => return None,
+    };
+    let due_ms = open.due_ms()?;
+    Some(WindowStatus {
+        due_ms,
+        is_marked: window.marked_ms().is_some(),
+        then,
+    })
+}

@@ -1,0 +1,364 @@
+//! What this node says: proposals, votes, reveals, directives; each journalled before it leaves (DESIGN section 8).
+
+use super::{Answer, Core, JournalEntry, Output, Refusal, Signing, Write};
+use crate::agenda::{OpenOperation, Phase};
+use crate::commitment::{commitment, salt};
+use crate::digest::{Digest, OperationId, Salt};
+use crate::ledger::Applied;
+use crate::operation::{Ballot, Class, ConsensusOperation, Priority};
+use crate::record::{Slot, Statement, Verified, sign_batch};
+use crate::rejection::Rejection;
+
+/// A statement to be signed, with what a commit binds to.
+type Draft = (Statement, Option<(Ballot, Salt)>);
+
+impl Core {
+    pub(super) fn propose(
+        &mut self,
+        operation: ConsensusOperation,
+        priority: Priority,
+        ballot: Option<Ballot>,
+        nonce: u64,
+    ) -> Result<Answer, Refusal> {
+        self.may_sign()?;
+        let class = operation.class();
+        let last = self.ledger.state().seal();
+        let statement = Statement::Propose {
+            operation,
+            priority,
+            last,
+            nonce,
+        };
+        statement.check()?;
+        let record = self.sign_unless_refused(statement)?;
+        let id = OperationId::from(record.id());
+        let is_primary = self.ledger.state().roster().active_primary() == Some(self.me);
+        match (class, ballot) {
+            (_, None) => {}
+            (Class::Standard, Some(ballot)) => {
+                if is_primary && ballot != Ballot::Abstain {
+                    let approve = ballot == Ballot::Approve;
+                    self.direct(id, approve)?;
+                }
+                self.intents.insert(id, ballot);
+            }
+            // Who may propose may not be in the panel: the proposal stands without the proposer's ballot.
+            (_, Some(ballot)) if self.is_elector(&id) => {
+                self.vote(id, ballot)?;
+            }
+            _ => {}
+        }
+        Ok(Answer::Proposed(id))
+    }
+
+    /// Signs a statement that has no slot, if the others would take it.
+    fn sign_unless_refused(&mut self, statement: Statement) -> Result<Verified, Refusal> {
+        let record = self.sign_quietly(vec![(statement, None)])?.remove(0);
+        self.judge(&record)?;
+        self.persist_own(&record, None);
+        self.say(record.clone());
+        Ok(record)
+    }
+
+    fn is_elector(&self, id: &OperationId) -> bool {
+        match self.operation_anywhere(id) {
+            Some((operation, _)) => match operation.panel() {
+                Some(panel) => panel.binary_search(&self.me).is_ok(),
+                None => self.ledger.state().roster().get(&self.me).is_some(),
+            },
+            None => false,
+        }
+    }
+
+    /// What an operation is about, sealed or not, and whether it is open.
+    fn operation_anywhere(
+        &self,
+        id: &OperationId,
+    ) -> Option<(&ConsensusOperation, Option<&OpenOperation>)> {
+        if let Some(open) = self.ledger.state().operation(id) {
+            return Some((open.operation(), Some(open)));
+        }
+        match self.pool.get(&(*id).into())?.record.statement() {
+            Statement::Propose { operation, .. } => Some((operation, None)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn vote(&mut self, id: OperationId, ballot: Ballot) -> Result<Answer, Refusal> {
+        ballot.check()?;
+        let (operation, open) = self
+            .operation_anywhere(&id)
+            .ok_or_else(|| self.not_open(id))?;
+        let waits_for_authority = match open {
+            Some(open) => matches!(open.phase(), Phase::Authority(_)),
+            None => operation.class() == Class::Standard,
+        };
+        if waits_for_authority {
+            // It counts if the operation ever becomes a vote of all.
+            self.intents.insert(id, ballot);
+            return Ok(Answer::Done);
+        }
+        let draft = self.draft_commit(id, ballot)?;
+        self.say_all(draft.into_iter().collect())?;
+        Ok(Answer::Done)
+    }
+
+    fn not_open(&self, id: OperationId) -> Rejection {
+        match self.ledger.past().closed(&id) {
+            Some(_) => Rejection::WrongPhase {
+                operation: id,
+                statement: "commit",
+                phase: "closed",
+            },
+            None => Rejection::UnknownOperation(id),
+        }
+    }
+
+    /// The commit to a ballot; `None` if exactly this one is journalled.
+    fn draft_commit(&self, id: OperationId, ballot: Ballot) -> Result<Option<Draft>, Refusal> {
+        if let Some((committed, _)) = self.journal.opening(&id) {
+            return if *committed == ballot {
+                Ok(None)
+            } else {
+                Err(Refusal::AlreadySigned)
+            };
+        }
+        self.may_commit(&id)?;
+        let salt =
+            salt(self.signer.as_ref(), self.net, id).map_err(|error| Refusal::Signer(error.0))?;
+        let statement = Statement::Commit {
+            operation: id,
+            commitment: commitment(self.net, id, self.me, &ballot, &salt),
+        };
+        Ok(Some((statement, Some((ballot, salt)))))
+    }
+
+    pub(super) fn direct(
+        &mut self,
+        operation: OperationId,
+        approve: bool,
+    ) -> Result<Answer, Refusal> {
+        self.say_all(vec![(Statement::Directive { operation, approve }, None)])?;
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn object(
+        &mut self,
+        operation: OperationId,
+        reason: String,
+    ) -> Result<Answer, Refusal> {
+        self.say_all(vec![(Statement::Objection { operation, reason }, None)])?;
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn resolve(
+        &mut self,
+        operation: OperationId,
+        approve: bool,
+    ) -> Result<Answer, Refusal> {
+        self.say_all(vec![(Statement::Resolution { operation, approve }, None)])?;
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn rejoin(&mut self, nonce: [u8; 32]) -> Result<Answer, Refusal> {
+        if self.signing != Signing::Lost {
+            return Err(Refusal::NotLost);
+        }
+        let nonce = Digest::from_bytes(nonce);
+        let record = self
+            .sign_quietly(vec![(Statement::Rejoin { nonce }, None)])?
+            .remove(0);
+        self.signing = Signing::Rejoining(record.id());
+        self.persist_own(&record, None);
+        self.say(record);
+        Ok(Answer::Done)
+    }
+
+    fn may_sign(&self) -> Result<(), Refusal> {
+        match self.signing {
+            Signing::Above(_) => Ok(()),
+            Signing::Lost | Signing::Rejoining(_) => Err(Refusal::JournalLost),
+        }
+    }
+
+    /// After a lost journal only operations whose proposal names the seal of the return, or a later one, are safe: to an
+    /// older one this node may have committed before.
+    fn may_commit(&self, id: &OperationId) -> Result<(), Refusal> {
+        self.may_sign()?;
+        let Signing::Above(above) = self.signing else {
+            return Err(Refusal::JournalLost);
+        };
+        if above == 0 {
+            return Ok(());
+        }
+        let open = self.ledger.state().operation(id);
+        let proposal = open
+            .map(OpenOperation::proposal)
+            .or_else(|| self.pool.get(&(*id).into()).map(|pooled| &pooled.record));
+        match proposal.map(Verified::statement) {
+            Some(Statement::Propose { last, .. })
+                if self
+                    .ledger
+                    .past()
+                    .height_of(last)
+                    .is_some_and(|height| height >= above) =>
+            {
+                Ok(())
+            }
+            _ => Err(Refusal::BeforeRejoin),
+        }
+    }
+
+    /// Signs, journals and says statements; those that are refused by the rules are not signed.
+    fn say_all(&mut self, drafts: Vec<Draft>) -> Result<(), Refusal> {
+        self.may_sign()?;
+        let (mut fresh, mut again) = (Vec::new(), Vec::new());
+        for (statement, opening) in drafts {
+            match statement.slot().and_then(|slot| self.journal.signed(&slot)) {
+                Some(signed) if *signed.statement() == statement => again.push(signed.clone()),
+                Some(_) => return Err(Refusal::AlreadySigned),
+                None => fresh.push((statement, opening)),
+            }
+        }
+        let openings: Vec<_> = fresh.iter().map(|(_, opening)| opening.clone()).collect();
+        let records = self.sign_quietly(fresh)?;
+        for record in &records {
+            self.judge(record)?;
+        }
+        for (record, opening) in records.iter().zip(openings) {
+            self.persist_own(record, opening);
+        }
+        for record in records.into_iter().chain(again) {
+            self.say(record);
+        }
+        Ok(())
+    }
+
+    /// Signs one statement under its slot, or gives the journal's copy if the same was signed.
+    pub(super) fn sign_one(
+        &mut self,
+        statement: Statement,
+        opening: Option<(Ballot, Salt)>,
+    ) -> Result<Verified, Refusal> {
+        if let Some(signed) = statement.slot().and_then(|slot| self.journal.signed(&slot)) {
+            return if *signed.statement() == statement {
+                Ok(signed.clone())
+            } else {
+                Err(Refusal::AlreadySigned)
+            };
+        }
+        let record = self.sign_quietly(vec![(statement, None)])?.remove(0);
+        self.persist_own(&record, opening);
+        Ok(record)
+    }
+
+    /// Signs a batch; nobody sees it until it is journalled.
+    fn sign_quietly(&self, drafts: Vec<Draft>) -> Result<Vec<Verified>, Refusal> {
+        let statements = drafts.into_iter().map(|(statement, _)| statement).collect();
+        Ok(sign_batch(self.signer.as_ref(), self.net, statements)?)
+    }
+
+    fn persist_own(&mut self, record: &Verified, opening: Option<(Ballot, Salt)>) {
+        let entry = JournalEntry {
+            record: record.record().clone(),
+            opening: opening.clone(),
+        };
+        self.journal.insert(record.clone(), opening);
+        self.out.push(Output::Persist(Write::Journal(entry)));
+    }
+
+    fn say(&mut self, record: Verified) {
+        // The own record was judged before it was signed; what is left is that it is known already.
+        let _ = self.admit(None, record);
+    }
+
+    /// After a seal: reveals what was frozen, and votes on what became a vote of all.
+    pub(super) fn follow_up(&mut self, applied: &Applied) {
+        let mut drafts: Vec<Draft> = Vec::new();
+        for operation in &applied.touched {
+            drafts.extend(self.draft_reveal(operation));
+            let id = operation.id();
+            if matches!(operation.phase(), Phase::Committing { .. })
+                && !operation.commits().contains_key(&self.me)
+                && let Some(ballot) = self.intents.remove(&id)
+                && let Ok(Some(draft)) = self.draft_commit(id, ballot)
+            {
+                drafts.push(draft);
+            }
+        }
+        if !drafts.is_empty() {
+            // Without a key, or before a rejoin, nothing is said now; reveals are tried again at the next chance.
+            let _ = self.say_all(drafts);
+        }
+    }
+
+    /// The reveal of the own frozen commit, if there is one that is not sealed.
+    fn draft_reveal(&self, operation: &OpenOperation) -> Option<Draft> {
+        let id = operation.id();
+        if !matches!(operation.phase(), Phase::Revealing { .. })
+            || !operation.frozen()?.commits.contains_key(&self.me)
+            || operation.reveals().contains_key(&self.me)
+        {
+            return None;
+        }
+        let is_said = self.pool.about(&id).any(|pooled| {
+            pooled.record.author() == self.me
+                && matches!(pooled.record.statement(), Statement::Reveal { .. })
+        });
+        if is_said {
+            return None;
+        }
+        let (ballot, salt) = match self.journal.opening(&id) {
+            Some(opening) => opening.clone(),
+            None => self.recover_opening(operation)?,
+        };
+        let statement = Statement::Reveal {
+            operation: id,
+            ballot,
+            salt,
+        };
+        Some((statement, None))
+    }
+
+    /// What the own frozen commit binds to, when the journal is lost: the salt follows from the key, and the ballot is one
+    /// of few, or one that others revealed.
+    fn recover_opening(&self, operation: &OpenOperation) -> Option<(Ballot, Salt)> {
+        let commit = operation.frozen()?.commits.get(&self.me)?;
+        let Statement::Commit {
+            commitment: committed,
+            ..
+        } = commit.statement()
+        else {
+            return None;
+        };
+        let id = operation.id();
+        let salt = salt(self.signer.as_ref(), self.net, id).ok()?;
+        let revealed = operation
+            .reveals()
+            .keys()
+            .filter_map(|node| operation.ballot(node).cloned());
+        [Ballot::Approve, Ballot::Reject, Ballot::Abstain]
+            .into_iter()
+            .chain(revealed)
+            .find(|ballot| commitment(self.net, id, self.me, ballot, &salt) == *committed)
+            .map(|ballot| (ballot, salt))
+    }
+
+    /// Tries again what a missing key or a lost journal kept from being revealed.
+    pub(super) fn reveal_frozen(&mut self) {
+        let drafts: Vec<Draft> = self
+            .ledger
+            .state()
+            .operations()
+            .filter_map(|operation| self.draft_reveal(operation))
+            .collect();
+        if !drafts.is_empty() {
+            let _ = self.say_all(drafts);
+        }
+    }
+
+    /// The own proposal of a height and round, if one is journalled.
+    pub(super) fn signed_proposal(&self, height: u64, round: u32) -> Option<&Verified> {
+        self.journal.signed(&Slot::Proposal(height, round))
+    }
+}

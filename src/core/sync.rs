@@ -1,0 +1,262 @@
+//! What is said to peers and heard from them.
+//!
+//! New records are pushed to every peer but the one they came from. Now and then two peers compare what they hold
+//! ([`Message::Inventory`]), which repairs whatever was lost; who is behind in seals asks for blocks first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_bytes::ByteBuf;
+
+use super::{Admission, Core, Event, Output, PeerId};
+use crate::codec;
+use crate::digest::RecordId;
+use crate::limits::FRAME_BYTES_MAX;
+use crate::message::Message;
+use crate::record::{Statement, Verified};
+use crate::rejection::Rejection;
+use crate::seal::SealedBlock;
+
+/// What a frame leaves for records, beside its own few bytes.
+const FRAME_ROOM: usize = FRAME_BYTES_MAX - 64;
+
+impl Core {
+    /// Says where this node stands and what it holds.
+    pub(super) fn greet(&mut self, to: PeerId) {
+        self.reveal_frozen();
+        let state = self.ledger.state();
+        let (height, seal) = (state.height(), state.seal());
+        self.send(to, Message::Status { height, seal });
+        let ids: Vec<RecordId> = self.held().map(Verified::id).collect();
+        // Ids are sorted, so that the receiver can compare in one pass; what does not fit a frame waits for next time.
+        let mut ids: Vec<RecordId> = ids
+            .into_iter()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        ids.truncate(FRAME_ROOM / 40);
+        self.send(to, Message::Inventory { height, ids });
+    }
+
+    /// Unsealed records and votes on the next seal.
+    fn held(&self) -> impl Iterator<Item = &Verified> {
+        let pooled = self.pool.iter().map(|pooled| &pooled.record);
+        pooled.chain(self.agreement.records())
+    }
+
+    fn find(&self, id: &RecordId) -> Option<&Verified> {
+        match self.pool.get(id) {
+            Some(pooled) => Some(&pooled.record),
+            None => self.agreement.record(id),
+        }
+    }
+
+    fn send(&mut self, to: PeerId, message: Message) {
+        self.out.push(Output::Send { to, message });
+    }
+
+    /// Sends records to one peer, in frames; proposals with their lists.
+    fn send_records<'a>(
+        &self,
+        to: PeerId,
+        records: impl Iterator<Item = &'a Verified>,
+    ) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        let (mut frame, mut room) = (Vec::new(), FRAME_ROOM);
+        for record in records {
+            let bytes = ByteBuf::from(record.encode());
+            if let Statement::SealProposal { seal, .. } = record.statement() {
+                let list = self.lists.get(&seal.id()).cloned().unwrap_or_default();
+                let message = Message::Proposal {
+                    record: bytes,
+                    list,
+                };
+                outputs.push(Output::Send { to, message });
+                continue;
+            }
+            let length = bytes.len() + 8;
+            if length > room {
+                let message = Message::Records(std::mem::take(&mut frame));
+                outputs.push(Output::Send { to, message });
+                room = FRAME_ROOM;
+            }
+            room -= length;
+            frame.push(bytes);
+        }
+        if !frame.is_empty() {
+            let message = Message::Records(frame);
+            outputs.push(Output::Send { to, message });
+        }
+        outputs
+    }
+
+    /// Pushes what is new to the peers that did not send it.
+    pub(super) fn flush(&mut self) {
+        let relay = std::mem::take(&mut self.relay);
+        if relay.is_empty() {
+            return;
+        }
+        for peer in self.peers.clone() {
+            let records = relay
+                .iter()
+                .filter(|(from, _)| *from != Some(peer))
+                .map(|(_, record)| record);
+            let outputs = self.send_records(peer, records);
+            self.out.extend(outputs);
+        }
+    }
+
+    pub(super) fn receive(&mut self, from: PeerId, message: Message) {
+        match message {
+            Message::Status { height, .. } => self.compare_height(from, height),
+            Message::Records(records) => {
+                for bytes in records {
+                    self.receive_record(from, &bytes);
+                }
+            }
+            Message::Proposal { record, list } => self.receive_proposal(from, &record, list),
+            Message::Inventory { height, ids } => self.compare(from, height, &ids),
+            Message::Want(ids) => {
+                let records: Vec<Verified> =
+                    ids.iter().filter_map(|id| self.find(id)).cloned().collect();
+                let outputs = self.send_records(from, records.iter());
+                self.out.extend(outputs);
+            }
+            Message::AskBlocks { from: height } => {
+                if (1..=self.ledger.state().height()).contains(&height) {
+                    self.out.push(Output::Serve {
+                        to: from,
+                        from: height,
+                    });
+                }
+            }
+            Message::Blocks(blocks) => self.receive_blocks(from, &blocks),
+        }
+    }
+
+    fn refuse(&mut self, from: PeerId, rejection: Rejection) {
+        let from = Some(from);
+        self.event(Event::Refused { from, rejection });
+    }
+
+    fn receive_record(&mut self, from: PeerId, bytes: &[u8]) {
+        match self.admit_bytes(Some(from), bytes) {
+            Ok(Admission::Waiting(Rejection::UnknownSeal)) => self.ask_blocks(from),
+            Ok(_) => {}
+            Err(rejection) => self.refuse(from, rejection),
+        }
+    }
+
+    fn ask_blocks(&mut self, to: PeerId) {
+        let from = self.ledger.state().height() + 1;
+        self.send(to, Message::AskBlocks { from });
+    }
+
+    fn compare_height(&mut self, peer: PeerId, height: u64) {
+        let own = self.ledger.state().height();
+        if height > own {
+            self.ask_blocks(peer);
+        } else if height < own {
+            let (to, from) = (peer, height + 1);
+            self.out.push(Output::Serve { to, from });
+        }
+    }
+
+    /// Sends what a peer lacks and asks for what it has more.
+    fn compare(&mut self, from: PeerId, height: u64, ids: &[RecordId]) {
+        if height != self.ledger.state().height() {
+            self.compare_height(from, height);
+            return;
+        }
+        let theirs: BTreeSet<RecordId> = ids.iter().copied().collect();
+        let missing: Vec<RecordId> = theirs
+            .iter()
+            .filter(|id| self.find(id).is_none() && !self.orphans.contains(id))
+            .copied()
+            .collect();
+        if !missing.is_empty() {
+            self.send(from, Message::Want(missing));
+        }
+        let more: BTreeMap<RecordId, Verified> = self
+            .held()
+            .filter(|record| !theirs.contains(&record.id()))
+            .map(|record| (record.id(), record.clone()))
+            .collect();
+        let outputs = self.send_records(from, more.values());
+        self.out.extend(outputs);
+        let unlisted: Vec<RecordId> = self.proposals_without_list();
+        if !unlisted.is_empty() {
+            self.send(from, Message::Want(unlisted));
+        }
+    }
+
+    /// Proposals of which this node has the record, but not the list that travels beside it.
+    fn proposals_without_list(&self) -> Vec<RecordId> {
+        self.agreement
+            .records()
+            .filter(|record| match record.statement() {
+                Statement::SealProposal { seal, .. } => {
+                    seal.count > 0 && !self.lists.contains_key(&seal.id())
+                }
+                _ => false,
+            })
+            .map(Verified::id)
+            .collect()
+    }
+
+    /// Takes a proposal with its list, and asks for the listed records that are not here.
+    fn receive_proposal(&mut self, from: PeerId, record: &[u8], list: Vec<RecordId>) {
+        let record = match self.verifier.admit(record) {
+            Ok(record) => record,
+            Err(rejection) => return self.refuse(from, rejection),
+        };
+        let Statement::SealProposal { seal, .. } = record.statement() else {
+            return self.refuse(from, Rejection::Malformed("not a proposal"));
+        };
+        let (id, seal) = (seal.id(), seal.clone());
+        if self.agreement.wanted().contains(&id) {
+            self.named.insert(record.id());
+        }
+        match self.admit(Some(from), record) {
+            Ok(Admission::Waiting(_)) => return self.ask_blocks(from),
+            Ok(_) => {}
+            Err(rejection) => return self.refuse(from, rejection),
+        }
+        let is_next = seal.height == self.ledger.state().height() + 1;
+        if !is_next || self.lists.contains_key(&id) || seal.count == 0 {
+            return;
+        }
+        if !super::sealing::is_list_of(&list, &seal) {
+            return self.refuse(from, Rejection::ImpossibleSeal("its list is another"));
+        }
+        let missing: Vec<RecordId> = list
+            .iter()
+            .filter(|id| self.pool.get(id).is_none())
+            .copied()
+            .collect();
+        self.lists.insert(id, list);
+        if !missing.is_empty() {
+            self.named.extend(missing.iter().copied());
+            self.send(from, Message::Want(missing));
+        }
+    }
+
+    fn receive_blocks(&mut self, from: PeerId, blocks: &[ByteBuf]) {
+        let before = self.ledger.state().height();
+        for bytes in blocks {
+            // A block is bounded by its records, of which each is bounded; a frame bounds what one message brings.
+            let block: Result<SealedBlock, _> = codec::decode(bytes, FRAME_BYTES_MAX);
+            let applied = block
+                .map_err(Rejection::from)
+                .and_then(|block| self.apply_block(block, false));
+            if let Err(rejection) = applied {
+                self.refuse(from, rejection);
+                break;
+            }
+        }
+        let (height, seal) = (self.ledger.state().height(), self.ledger.state().seal());
+        if height > before {
+            // Asks for the rest, if there is more.
+            self.send(from, Message::Status { height, seal });
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The ledger document: what the network is after each seal.
+//!
+//! ```text
+//! v, network, genesis    the version of this form (1), bytes, the canonical bytes of the genesis
+//! height, seal, time_ms  of the last seal
+//! roster      <node hex>: { role, trust_ppm, standing }
+//! params      <name>: integer
+//! config      <key>: bytes
+//! operations  <id hex>: { height, kind, class, phase, subject, outcome, result, result_bytes }
+//! ```
+//!
+//! `operations` holds the last [`OPERATIONS_KEPT`] that a seal changed, with the height of that seal.
+//!
+//! Every change's actor is the network, and its sequence number is the height of its seal. The genesis has no change of
+//! its own: what it says is written by the change of height 1, before what the first seal adds, and read from the genesis
+//! itself for height 0.
+
+mod input;
+mod reading;
+mod recent;
+
+use std::collections::BTreeMap;
+
+use automerge::transaction::{CommitOptions, Transactable};
+use automerge::{ActorId, Automerge, ChangeHash, ObjId, ObjType, ROOT, ReadDoc as _, Value};
+
+pub use input::{LedgerChange, OperationEntry, RosterEntry};
+use recent::Recent;
+
+use super::tree::{Place, Tree};
+use super::{DocumentError, digest_of, heads_of};
+use crate::digest::{Digest, NetworkId, NodeId, OperationId};
+use crate::genesis::Genesis;
+
+/// Operations that the ledger document shows. Older ones are read from their own documents; all are in its history.
+pub const OPERATIONS_KEPT: usize = 256;
+
+/// Roster, trust, standings, parameters, configuration and recent operations of a network, with their history.
+#[derive(Debug, Clone)]
+pub struct LedgerDocument {
+    genesis: Genesis,
+    network: NetworkId,
+    pub(super) document: Automerge,
+    /// The change of height `h` is at `h - 1`.
+    changes: Vec<ChangeHash>,
+    recent: Recent,
+}
+
+impl LedgerDocument {
+    /// The document at height 0.
+    #[must_use]
+    pub fn new(genesis: &Genesis) -> Self {
+        let network = genesis.network_id();
+        let actor = ActorId::from(&network.as_bytes()[..]);
+        Self {
+            genesis: genesis.clone(),
+            network,
+            document: Automerge::new().with_actor(actor),
+            changes: vec![],
+            recent: Recent::default(),
+        }
+    }
+
+    /// Opens a document that **this node saved**; see [`super::OperationDocument::load`] for why no other bytes may come
+    /// here.
+    ///
+    /// # Errors
+    ///
+    /// [`DocumentError::OtherNetwork`] if it does not start from `genesis`; [`DocumentError::NotCanonical`] if its changes
+    /// are not one per height of the one actor; [`DocumentError::Automerge`] or [`DocumentError::Unreadable`] for bytes
+    /// that are no such document.
+    pub fn load(genesis: &Genesis, bytes: &[u8]) -> Result<Self, DocumentError> {
+        let mut ledger = Self::new(genesis);
+        let actor = ActorId::from(&ledger.network.as_bytes()[..]);
+        let document = Automerge::load(bytes)?.with_actor(actor.clone());
+        let mut changes = document.get_changes_meta(&[]);
+        changes.sort_by_key(|change| change.seq);
+        let mut height = 0;
+        let mut last: Option<ChangeHash> = None;
+        for change in &changes {
+            height += 1;
+            if *change.actor != actor {
+                return Err(DocumentError::OtherNetwork(ledger.network));
+            }
+            let follows = change.seq == height && change.deps.iter().eq(last.iter());
+            if !follows || change.timestamp != 0 || change.message.is_some() {
+                return Err(DocumentError::NotCanonical);
+            }
+            last = Some(change.hash);
+            ledger.changes.push(change.hash);
+        }
+        drop(changes);
+        ledger.document = document;
+        if height > 0 {
+            let stated = Tree::read(&ledger.document, &ROOT, None, "ledger")?.take("height")?;
+            if stated != Tree::from(height) {
+                return Err(DocumentError::NotCanonical);
+            }
+            ledger.recent = ledger.read_recent()?;
+        }
+        Ok(ledger)
+    }
+
+    /// Adds a seal: one change, whose cost follows what the seal changed.
+    ///
+    /// # Errors
+    ///
+    /// [`DocumentError::WrongHeight`] if the seal is not the next one, [`DocumentError::TooLarge`] for an integer beyond
+    /// 2^53. The document is as it was then.
+    pub fn append(&mut self, change: &LedgerChange) -> Result<(), DocumentError> {
+        let expected = self.height() + 1;
+        if change.height != expected {
+            return Err(DocumentError::WrongHeight {
+                expected,
+                found: change.height,
+            });
+        }
+        let mut recent = self.recent.clone();
+        let (written, dropped) = recent.admit(change);
+        let maps = self.maps()?;
+        // Dropped without a commit, a transaction takes everything back.
+        let mut transaction = self.document.transaction();
+        let maps = match maps {
+            Some(maps) => maps,
+            None => write_genesis(&mut transaction, &self.genesis, self.network)?,
+        };
+        write_seal(&mut transaction, &maps, change, &written, &dropped)?;
+        let options = CommitOptions::default().with_time(0);
+        let (hash, _) = transaction.commit_with(options);
+        self.changes
+            .push(hash.expect("every seal writes its height"));
+        self.recent = recent;
+        Ok(())
+    }
+
+    /// The height of the last seal; 0 before the first.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.changes.len() as u64
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> NetworkId {
+        self.network
+    }
+
+    /// The hash of the last change: one, or none at height 0.
+    #[must_use]
+    pub fn heads(&self) -> Vec<Digest> {
+        heads_of(&self.document)
+    }
+
+    /// One digest of the [`LedgerDocument::heads`].
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        digest_of(&self.heads())
+    }
+
+    /// The document as any Automerge client reads it, history included. Not compressed, as
+    /// [`super::OperationDocument::save`].
+    #[must_use]
+    pub fn save(&self) -> Vec<u8> {
+        self.document.save_nocompress()
+    }
+
+    /// The maps of the document; none at height 0.
+    fn maps(&self) -> Result<Option<Maps>, DocumentError> {
+        if self.changes.is_empty() {
+            return Ok(None);
+        }
+        let at = |name: &str| match self.document.get(ROOT, name)? {
+            Some((Value::Object(ObjType::Map), map)) => Ok(map),
+            _ => Err(DocumentError::unreadable(name, "not a map")),
+        };
+        Ok(Some(Maps {
+            roster: at("roster")?,
+            params: at("params")?,
+            config: at("config")?,
+            operations: at("operations")?,
+        }))
+    }
+}
+
+/// The four maps at the root.
+struct Maps {
+    roster: ObjId,
+    params: ObjId,
+    config: ObjId,
+    operations: ObjId,
+}
+
+fn write_genesis<T: Transactable>(
+    transaction: &mut T,
+    genesis: &Genesis,
+    network: NetworkId,
+) -> Result<Maps, DocumentError> {
+    transaction.put(ROOT, "v", 1_i64)?;
+    transaction.put(ROOT, "network", network.as_bytes().to_vec())?;
+    transaction.put(ROOT, "genesis", genesis.encode())?;
+    Tree::from(0).put(transaction, &ROOT, Place::Key("height"))?;
+    Tree::from(genesis.time_ms).put(transaction, &ROOT, Place::Key("time_ms"))?;
+    let maps = Maps {
+        roster: transaction.put_object(ROOT, "roster", ObjType::Map)?,
+        params: transaction.put_object(ROOT, "params", ObjType::Map)?,
+        config: transaction.put_object(ROOT, "config", ObjType::Map)?,
+        operations: transaction.put_object(ROOT, "operations", ObjType::Map)?,
+    };
+    for (node, entry) in founding_roster(genesis) {
+        write_fields(transaction, &maps.roster, &node.to_string(), &entry.tree())?;
+    }
+    for (name, value) in Tree::of(&genesis.params).into_fields("params")? {
+        value.put(transaction, &maps.params, Place::Key(&name))?;
+    }
+    Ok(maps)
+}
+
+fn write_seal<T: Transactable>(
+    transaction: &mut T,
+    maps: &Maps,
+    change: &LedgerChange,
+    written: &[(OperationId, &OperationEntry)],
+    dropped: &[OperationId],
+) -> Result<(), DocumentError> {
+    Tree::from(change.height).put(transaction, &ROOT, Place::Key("height"))?;
+    Tree::from(change.time_ms).put(transaction, &ROOT, Place::Key("time_ms"))?;
+    Tree::from(change.seal.as_bytes()).put(transaction, &ROOT, Place::Key("seal"))?;
+    for (node, entry) in &change.roster {
+        let key = node.to_string();
+        match entry {
+            Some(entry) => write_fields(transaction, &maps.roster, &key, &entry.tree())?,
+            None => remove(transaction, &maps.roster, &key)?,
+        }
+    }
+    for (name, value) in &change.params {
+        Tree::from(*value).put(transaction, &maps.params, Place::Key(name))?;
+    }
+    for (key, value) in &change.config {
+        match value {
+            Some(value) => transaction.put(&maps.config, key.as_str(), value.clone())?,
+            None => remove(transaction, &maps.config, key)?,
+        }
+    }
+    for (id, entry) in written {
+        let fields = entry.tree(change.height);
+        write_fields(transaction, &maps.operations, &id.to_string(), &fields)?;
+    }
+    for id in dropped {
+        remove(transaction, &maps.operations, &id.to_string())?;
+    }
+    Ok(())
+}
+
+/// Writes the fields of an entry, into the map that is there if there is one: a value that stays is not written again.
+fn write_fields<T: Transactable>(
+    transaction: &mut T,
+    map: &ObjId,
+    key: &str,
+    fields: &Tree,
+) -> Result<(), DocumentError> {
+    let Some((Value::Object(ObjType::Map), entry)) = transaction.get(map, key)? else {
+        return fields.put(transaction, map, Place::Key(key));
+    };
+    let Tree::Map(fields) = fields else {
+        return Err(DocumentError::unreadable(key, "not a map"));
+    };
+    fields
+        .iter()
+        .try_for_each(|(name, value)| value.put(transaction, &entry, Place::Key(name)))
+}
+
+/// Removes a key, if it is there: a member may come and go within one seal.
+fn remove<T: Transactable>(
+    transaction: &mut T,
+    map: &ObjId,
+    key: &str,
+) -> Result<(), DocumentError> {
+    if transaction.get(map, key)?.is_some() {
+        transaction.delete(map, key)?;
+    }
+    Ok(())
+}
+
+/// The roster at height 0: founding members are `Active` (DESIGN section 6).
+fn founding_roster(genesis: &Genesis) -> BTreeMap<NodeId, RosterEntry> {
+    let members = genesis.members.iter().map(|founder| {
+        let entry = RosterEntry {
+            role: founder.role,
+            trust_ppm: genesis.params.founder_trust_ppm,
+            standing: "active".into(),
+        };
+        (founder.node, entry)
+    });
+    members.collect()
+}

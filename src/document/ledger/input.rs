@@ -1,0 +1,107 @@
+//! What a seal changed, as the ledger states it for its document.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::super::DocumentError;
+use super::super::tree::Tree;
+use crate::digest::{NodeId, OperationId, SealId};
+use crate::operation::{Ballot, Class, Outcome, Spore};
+
+/// Results of claims up to this many bytes stand in the ledger document; longer ones only in the operation's own, since
+/// the history of the ledger document keeps them for ever.
+const RESULT_BYTES_SHOWN: usize = 256;
+
+/// A member as the roster holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RosterEntry {
+    /// Its role.
+    pub role: Spore,
+    /// Its trust, parts per million, 0..=1,000,000.
+    pub trust_ppm: u32,
+    /// Its standing: `probation`, `active`, `suspended` or `banned`.
+    pub standing: Cow<'static, str>,
+}
+
+impl RosterEntry {
+    pub(super) fn tree(&self) -> Tree {
+        Tree::map([
+            ("role", Tree::of(&self.role)),
+            ("trust_ppm", Tree::from(u64::from(self.trust_ppm))),
+            ("standing", Tree::from(&*self.standing)),
+        ])
+    }
+
+    pub(super) fn from_tree(mut tree: Tree, place: &str) -> Result<Self, DocumentError> {
+        Ok(Self {
+            role: tree.take("role")?.value(place)?,
+            trust_ppm: tree.take("trust_ppm")?.value(place)?,
+            standing: Cow::Owned(tree.take("standing")?.value(place)?),
+        })
+    }
+}
+
+/// An operation as the ledger document shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationEntry {
+    /// The kind's name, see [`crate::operation::ConsensusOperation::kind`].
+    pub kind: Cow<'static, str>,
+    /// How it is decided.
+    pub class: Class,
+    /// The phase it is in now.
+    pub phase: Cow<'static, str>,
+    /// What it is about, for people: a policy's name, a member's key, a claim's subject.
+    pub subject: String,
+    /// Its outcome, once it is decided.
+    pub outcome: Option<Outcome>,
+}
+
+impl OperationEntry {
+    /// The fields, written by the seal of `height`.
+    pub(super) fn tree(&self, height: u64) -> Tree {
+        let mut fields = BTreeMap::from([
+            ("height".to_owned(), Tree::from(height)),
+            ("kind".to_owned(), Tree::from(&*self.kind)),
+            ("class".to_owned(), Tree::of(&self.class)),
+            ("phase".to_owned(), Tree::from(&*self.phase)),
+            ("subject".to_owned(), Tree::from(self.subject.as_str())),
+        ]);
+        if let Some(outcome) = &self.outcome {
+            let name = match outcome {
+                Outcome::NoQuorum => "no_quorum",
+                Outcome::Decided(Ballot::Approve) => "approve",
+                Outcome::Decided(Ballot::Reject) => "reject",
+                Outcome::Decided(Ballot::Abstain) => "abstain",
+                Outcome::Decided(Ballot::Result(_)) => "result",
+            };
+            fields.insert("outcome".to_owned(), Tree::from(name));
+        }
+        if let Some(Outcome::Decided(Ballot::Result(bytes))) = &self.outcome {
+            let length = Tree::from(bytes.len() as u64);
+            fields.insert("result_bytes".to_owned(), length);
+            if bytes.len() <= RESULT_BYTES_SHOWN {
+                fields.insert("result".to_owned(), Tree::Bytes(bytes.clone()));
+            }
+        }
+        Tree::Map(fields)
+    }
+}
+
+/// What one seal changed. Only what changed: the document's cost follows the length of these lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerChange {
+    /// The seal's height, from 1.
+    pub height: u64,
+    /// The seal's time, milliseconds since 1970.
+    pub time_ms: u64,
+    /// The seal.
+    pub seal: SealId,
+    /// Members whose entry changed; `None` for those that left.
+    pub roster: Vec<(NodeId, Option<RosterEntry>)>,
+    /// Parameters that changed.
+    pub params: Vec<(String, u64)>,
+    /// Keys of the configuration map that changed; `None` for those that were removed.
+    pub config: Vec<(String, Option<Vec<u8>>)>,
+    /// Operations that opened, changed their phase or were decided.
+    pub operations: Vec<(OperationId, OperationEntry)>,
+}

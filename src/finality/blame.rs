@@ -1,0 +1,172 @@
+//! Who broke the rules of the agreement on a seal.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::tally::Tally;
+use crate::digest::{NodeId, RecordId, SealId};
+use crate::record::{Slot, Statement, Verified, VoteKind};
+use crate::seal::is_quorum;
+use crate::sealers::Sealers;
+
+/// What a set of records of one height proves against their authors.
+///
+/// After a fork, the records of both sides name more than a third of the sealers' weight. A fork in one round needs two
+/// quorums of precommits there, and who is in both signed twice. In a fork across rounds, let the seal of the lower round *r*
+/// be *v*, and the first later round with a proof of lock for another seal be *s*: who precommitted *v* in *r* and
+/// prevoted the other in *s* signed twice or forgot its lock; and if there is no such round, the later quorum precommitted
+/// what no quorum had prevoted.
+///
+/// Double signing is proved by two records for good. The other two rest on the absence of votes that would excuse them:
+/// they are to be reported, never punished, and only over all votes that can be had. An honest node keeps the proofs of
+/// lock that excuse it, so ask the accused.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Blame {
+    /// Authors with two bodies in one slot, and the two: those with the smallest ids of their first such slot.
+    pub double_signers: BTreeMap<NodeId, (RecordId, RecordId)>,
+    /// Authors that precommitted a seal and in a later round prevoted another, without a proof of lock for it in between.
+    pub amnesiacs: BTreeSet<NodeId>,
+    /// Authors that precommitted a seal that no quorum prevoted in that round.
+    pub unfounded: BTreeSet<NodeId>,
+}
+
+impl Blame {
+    /// Everyone who is named, for whatever.
+    #[must_use]
+    pub fn culprits(&self) -> BTreeSet<NodeId> {
+        let signers = self.double_signers.keys();
+        signers
+            .chain(&self.amnesiacs)
+            .chain(&self.unfounded)
+            .copied()
+            .collect()
+    }
+
+    /// The weight of everyone who is named.
+    #[must_use]
+    pub fn weight(&self, sealers: &Sealers) -> u64 {
+        self.culprits()
+            .iter()
+            .map(|node| sealers.weight(node))
+            .sum()
+    }
+}
+
+/// All votes of one height: unlike in an agreement, nothing is left out.
+#[derive(Default)]
+struct Votes {
+    slots: BTreeMap<(NodeId, Slot), BTreeSet<RecordId>>,
+    tallies: BTreeMap<(u32, VoteKind), Tally>,
+    /// Proofs of lock: per seal the rounds in which a quorum prevoted it.
+    proofs: BTreeMap<SealId, BTreeSet<u32>>,
+}
+
+/// Judges the records of one height; others, and those of nodes that do not seal there, are passed over. A function of
+/// the set of records: their order and repetition do not matter.
+#[must_use]
+pub fn blame<'a>(
+    height: u64,
+    sealers: &Sealers,
+    records: impl IntoIterator<Item = &'a Verified>,
+) -> Blame {
+    let votes = Votes::collect(height, sealers, records);
+    let mut found = Blame::default();
+    for ((author, _), bodies) in &votes.slots {
+        let mut bodies = bodies.iter();
+        if let (Some(first), Some(second)) = (bodies.next(), bodies.next()) {
+            found
+                .double_signers
+                .entry(*author)
+                .or_insert((*first, *second));
+        }
+    }
+    for (author, round, seal) in votes.of_kind(VoteKind::Precommit) {
+        if !votes.is_proven(seal, round, round + 1) {
+            found.unfounded.insert(author);
+        }
+        if votes.forgets(author, round, seal) {
+            found.amnesiacs.insert(author);
+        }
+    }
+    found
+}
+
+impl Votes {
+    fn collect<'a>(
+        height: u64,
+        sealers: &Sealers,
+        records: impl IntoIterator<Item = &'a Verified>,
+    ) -> Self {
+        let mut votes = Self::default();
+        for record in records {
+            let author = record.author();
+            let weight = sealers.weight(&author);
+            let Some(slot) = record
+                .statement()
+                .slot()
+                .filter(|slot| slot.height() == Some(height))
+            else {
+                continue;
+            };
+            if weight == 0
+                || !votes
+                    .slots
+                    .entry((author, slot))
+                    .or_default()
+                    .insert(record.id())
+            {
+                continue;
+            }
+            if let Statement::SealVote {
+                round, kind, seal, ..
+            } = record.statement()
+            {
+                let tally = votes.tallies.entry((*round, *kind)).or_default();
+                tally.insert(author, weight, (record.id(), *seal));
+            }
+        }
+        votes.note_proofs(sealers);
+        votes
+    }
+
+    fn note_proofs(&mut self, sealers: &Sealers) {
+        let prevotes: BTreeSet<_> = self
+            .of_kind(VoteKind::Prevote)
+            .map(|(_, round, seal)| (round, seal))
+            .collect();
+        for (round, seal) in prevotes {
+            let tally = &self.tallies[&(round, VoteKind::Prevote)];
+            if is_quorum(tally.weight_for(Some(seal)), sealers.total()) {
+                self.proofs.entry(seal).or_default().insert(round);
+            }
+        }
+    }
+
+    /// Every vote of this kind for a seal.
+    fn of_kind(&self, kind: VoteKind) -> impl Iterator<Item = (NodeId, u32, SealId)> + '_ {
+        let tallies = self.tallies.iter().filter(move |((_, of), _)| *of == kind);
+        tallies.flat_map(|((round, _), tally)| {
+            tally.iter().flat_map(|(author, bodies)| {
+                bodies
+                    .iter()
+                    .filter_map(|(_, seal)| Some((*author, *round, (*seal)?)))
+            })
+        })
+    }
+
+    /// Whether a quorum prevoted the seal in a round of `from..to`.
+    fn is_proven(&self, seal: SealId, from: u32, to: u32) -> bool {
+        let rounds = self.proofs.get(&seal);
+        rounds.is_some_and(|rounds| rounds.range(from..to).next().is_some())
+    }
+
+    /// Whether the author, locked on `seal` since `round`, later prevoted another seal for which no round from `round` on
+    /// had a proof of lock by then (L29).
+    fn forgets(&self, author: NodeId, round: u32, seal: SealId) -> bool {
+        let later = self.tallies.range((round + 1, VoteKind::Prevote)..);
+        later
+            .filter(|((_, kind), _)| *kind == VoteKind::Prevote)
+            .flat_map(|((at, _), tally)| tally.of(&author).iter().map(|(_, value)| (*at, *value)))
+            .filter_map(|(at, value)| Some((at, value?)))
+            .any(|(at, value)| value != seal && !self.is_proven(value, round, at))
+    }
+}

@@ -1,0 +1,134 @@
+//! The votes of one kind in one round, weighed.
+
+use std::collections::BTreeMap;
+
+use crate::digest::{NodeId, RecordId, SealId};
+
+/// A vote's body: its record and its value, `None` for nil. Two bodies of one slot differ in their value, as that is all a
+/// vote can differ in there.
+pub(super) type Ballot = (RecordId, Option<SealId>);
+
+/// Weights per value (S1). Every change costs the logarithm of the number of authors.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tally {
+    /// Per author the bodies held, by id; never empty.
+    bodies: BTreeMap<NodeId, Vec<Ballot>>,
+    /// The weight of all authors.
+    any: u64,
+    /// The weight of those with two bodies or more: they count for every value.
+    double: u64,
+    /// The weight of those with one body, by its value.
+    single: BTreeMap<Option<SealId>, u64>,
+}
+
+impl Tally {
+    /// The weight that counts for a value: nobody's is ever taken away by an insertion.
+    pub(super) fn weight_for(&self, value: Option<SealId>) -> u64 {
+        self.double + self.single.get(&value).copied().unwrap_or(0)
+    }
+
+    /// The weight of all who voted, whatever for.
+    pub(super) fn weight_of_any(&self) -> u64 {
+        self.any
+    }
+
+    /// The author's bodies, by id.
+    pub(super) fn of(&self, author: &NodeId) -> &[Ballot] {
+        self.bodies.get(author).map_or(&[], Vec::as_slice)
+    }
+
+    /// All authors with their bodies.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&NodeId, &[Ballot])> {
+        self.bodies
+            .iter()
+            .map(|(author, bodies)| (author, bodies.as_slice()))
+    }
+
+    /// Counts a body that was not counted yet.
+    pub(super) fn insert(&mut self, author: NodeId, weight: u64, ballot: Ballot) {
+        self.change(author, weight, |bodies| {
+            if let Err(place) = bodies.binary_search(&ballot) {
+                bodies.insert(place, ballot);
+            }
+        });
+    }
+
+    /// Forgets a body.
+    pub(super) fn remove(&mut self, author: NodeId, weight: u64, id: RecordId) {
+        self.change(author, weight, |bodies| {
+            bodies.retain(|(held, _)| *held != id)
+        });
+    }
+
+    /// Takes the author's weight out, changes its bodies, and puts the weight where it belongs now.
+    fn change(&mut self, author: NodeId, weight: u64, change: impl FnOnce(&mut Vec<Ballot>)) {
+        let mut bodies = self.bodies.remove(&author).unwrap_or_default();
+        match bodies.as_slice() {
+            [] => {}
+            [(_, value)] => {
+                self.any -= weight;
+                let single = self.single.entry(*value).or_default();
+                *single -= weight;
+                if *single == 0 {
+                    self.single.remove(value);
+                }
+            }
+            _ => {
+                self.any -= weight;
+                self.double -= weight;
+            }
+        }
+        change(&mut bodies);
+        match bodies.as_slice() {
+            [] => return,
+            [(_, value)] => {
+                self.any += weight;
+                *self.single.entry(*value).or_default() += weight;
+            }
+            _ => {
+                self.any += weight;
+                self.double += weight;
+            }
+        }
+        self.bodies.insert(author, bodies);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(byte: u8) -> NodeId {
+        NodeId::from_bytes([byte; 32])
+    }
+
+    fn seal(byte: u8) -> Option<SealId> {
+        Some(SealId::from_bytes([byte; 32]))
+    }
+
+    #[test]
+    fn weights_follow_the_bodies() {
+        let id = |byte| RecordId::from_bytes([byte; 32]);
+        let mut tally = Tally::default();
+        tally.insert(node(1), 2, (id(1), seal(1)));
+        tally.insert(node(2), 3, (id(2), None));
+        let weights = |tally: &Tally| [seal(1), seal(2), None].map(|value| tally.weight_for(value));
+        assert_eq!(weights(&tally), [2, 0, 3]);
+        tally.insert(node(1), 2, (id(3), seal(2)));
+        assert_eq!(
+            weights(&tally),
+            [2, 2, 5],
+            "an equivocator counts for every value, nil included"
+        );
+        assert_eq!(tally.weight_of_any(), 5, "but once among all");
+        tally.insert(node(1), 2, (id(4), None));
+        assert_eq!(weights(&tally), [2, 2, 5], "a third body changes nothing");
+        for byte in [1, 4] {
+            tally.remove(node(1), 2, id(byte));
+        }
+        assert_eq!(weights(&tally), [0, 2, 3]);
+        tally.remove(node(1), 2, id(3));
+        tally.remove(node(2), 3, id(2));
+        assert_eq!((tally.weight_of_any(), tally.iter().count()), (0, 0));
+    }
+}

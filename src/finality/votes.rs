@@ -1,0 +1,406 @@
+//! The records of one height that are kept, and what follows from them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::tally::Tally;
+use crate::digest::{NodeId, RecordId, SealId};
+use crate::limits::{SLOT_BODIES_MAX, VOTE_ROUNDS_MAX};
+use crate::record::{Seal, Statement, Verified, VoteKind};
+use crate::rejection::Rejection;
+use crate::seal::{is_over_third, is_quorum};
+use crate::sealers::Sealers;
+
+/// What a record of the agreement on a seal says in its round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Proposal(SealId),
+    Vote(VoteKind, Option<SealId>),
+}
+
+/// A record's round and content.
+fn read(record: &Verified) -> Option<(u64, u32, Content)> {
+    match record.statement() {
+        Statement::SealProposal { round, seal, .. } => {
+            Some((seal.height, *round, Content::Proposal(seal.id())))
+        }
+        Statement::SealVote {
+            height,
+            round,
+            kind,
+            seal,
+        } => Some((*height, *round, Content::Vote(*kind, *seal))),
+        _ => None,
+    }
+}
+
+/// The records of one round. All proposals are by the round's proposer.
+#[derive(Debug, Clone, Default)]
+struct Round {
+    proposals: BTreeMap<RecordId, SealId>,
+    prevotes: Tally,
+    precommits: Tally,
+    /// The weight of all authors of anything in this round, each counted once.
+    weight: u64,
+}
+
+impl Round {
+    fn tally(&self, kind: VoteKind) -> &Tally {
+        match kind {
+            VoteKind::Prevote => &self.prevotes,
+            VoteKind::Precommit => &self.precommits,
+        }
+    }
+
+    fn tally_mut(&mut self, kind: VoteKind) -> &mut Tally {
+        match kind {
+            VoteKind::Prevote => &mut self.prevotes,
+            VoteKind::Precommit => &mut self.precommits,
+        }
+    }
+
+    fn has_voted(&self, author: &NodeId) -> bool {
+        !self.prevotes.of(author).is_empty() || !self.precommits.of(author).is_empty()
+    }
+}
+
+/// The records of one height that are kept, with tallies that are brought up to date as records come and go.
+#[derive(Debug, Clone)]
+pub(super) struct Votes {
+    height: u64,
+    sealers: Arc<Sealers>,
+    records: BTreeMap<RecordId, Verified>,
+    /// Records that stay whatever the limits say, because something asked for them by name.
+    named: BTreeSet<RecordId>,
+    rounds: BTreeMap<u32, Round>,
+    /// Per author the highest rounds in which it signed something.
+    windows: BTreeMap<NodeId, BTreeSet<u32>>,
+    /// Rounds with more than a third of the weight.
+    crowded: BTreeSet<u32>,
+    /// Proofs of lock: rounds and seals with a quorum of prevotes.
+    proofs: BTreeSet<(u32, SealId)>,
+    /// Rounds and seals with a quorum of precommits.
+    decisions: BTreeSet<(u32, SealId)>,
+}
+
+impl Votes {
+    pub(super) fn new(height: u64, sealers: Arc<Sealers>) -> Self {
+        Self {
+            height,
+            sealers,
+            records: BTreeMap::new(),
+            named: BTreeSet::new(),
+            rounds: BTreeMap::new(),
+            windows: BTreeMap::new(),
+            crowded: BTreeSet::new(),
+            proofs: BTreeSet::new(),
+            decisions: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn height(&self) -> u64 {
+        self.height
+    }
+
+    pub(super) fn sealers(&self) -> &Sealers {
+        &self.sealers
+    }
+
+    pub(super) fn records(&self) -> &BTreeMap<RecordId, Verified> {
+        &self.records
+    }
+
+    /// Proofs of lock, lowest round first.
+    pub(super) fn proofs(&self) -> &BTreeSet<(u32, SealId)> {
+        &self.proofs
+    }
+
+    /// Decisions, lowest round first; of a fork the seals in one round by id.
+    pub(super) fn decisions(&self) -> &BTreeSet<(u32, SealId)> {
+        &self.decisions
+    }
+
+    /// The highest round above `round` with more than a third of the weight.
+    pub(super) fn crowded_above(&self, round: u32) -> Option<u32> {
+        self.crowded
+            .last()
+            .copied()
+            .filter(|crowded| *crowded > round)
+    }
+
+    pub(super) fn tally(&self, round: u32, kind: VoteKind) -> Option<&Tally> {
+        self.rounds.get(&round).map(|round| round.tally(kind))
+    }
+
+    /// Whether a quorum voted for `value` in this slot.
+    pub(super) fn has_quorum(&self, round: u32, kind: VoteKind, value: Option<SealId>) -> bool {
+        self.tally(round, kind)
+            .is_some_and(|tally| is_quorum(tally.weight_for(value), self.sealers.total()))
+    }
+
+    /// Whether a quorum voted in this slot, for whatever.
+    pub(super) fn has_quorum_of_any(&self, round: u32, kind: VoteKind) -> bool {
+        self.tally(round, kind)
+            .is_some_and(|tally| is_quorum(tally.weight_of_any(), self.sealers.total()))
+    }
+
+    /// The proposals of a round by record id: the proof-of-lock round, the seal's id, and the seal.
+    pub(super) fn proposals(
+        &self,
+        round: u32,
+    ) -> impl Iterator<Item = (Option<u32>, SealId, &Seal)> {
+        let proposals = self
+            .rounds
+            .get(&round)
+            .into_iter()
+            .flat_map(|round| &round.proposals);
+        proposals.filter_map(|(record, id)| match self.records.get(record)?.statement() {
+            Statement::SealProposal { lock, seal, .. } => Some((*lock, *id, seal)),
+            _ => None,
+        })
+    }
+
+    /// The seal of this id, if a proposal with it is kept. Costs a look at each proposal.
+    pub(super) fn seal(&self, wanted: &SealId) -> Option<&Seal> {
+        self.rounds
+            .keys()
+            .flat_map(|round| self.proposals(*round))
+            .find_map(|(_, id, seal)| (id == *wanted).then_some(seal))
+    }
+
+    /// Takes a record in; says whether it was new. `named`: keep it whatever the limits say.
+    pub(super) fn add(&mut self, record: Verified, named: bool) -> Result<bool, Rejection> {
+        let (height, round, content) = read(&record).ok_or(Rejection::Malformed(
+            "not a statement about the agreement on a seal",
+        ))?;
+        if height != self.height {
+            return Err(Rejection::ImpossibleSeal(
+                "made for another height than this agreement's",
+            ));
+        }
+        let author = record.author();
+        let weight = self.sealers.weight(&author);
+        if weight == 0 {
+            return Err(Rejection::NotASealer(author));
+        }
+        let proposer = self.sealers.proposer(height, round);
+        if matches!(content, Content::Proposal(_)) && proposer != Some(author) {
+            return Err(Rejection::WrongRole {
+                author,
+                reason: "it is not the proposer of this round",
+            });
+        }
+        let id = record.id();
+        if self.records.contains_key(&id) {
+            if named {
+                self.named.insert(id);
+            }
+            return Ok(false);
+        }
+        let protected = named || self.is_in_quorum(round, content);
+        if !protected && !self.is_in_window(&author, round) {
+            return Err(Rejection::OverLimit {
+                what: "rounds of votes",
+                limit: VOTE_ROUNDS_MAX,
+            });
+        }
+        if let Some(last) = self.surplus(&author, round, content, id, named) {
+            if last == id {
+                return Err(Rejection::SlotFull(author));
+            }
+            self.remove(last);
+        }
+        if named {
+            self.named.insert(id);
+        }
+        self.insert(record, round, content, weight);
+        self.enter_window(author, round);
+        Ok(true)
+    }
+
+    /// Whether the record counts in a quorum for a seal, or is the proposal of one that has a quorum.
+    fn is_in_quorum(&self, round: u32, content: Content) -> bool {
+        match content {
+            Content::Vote(VoteKind::Prevote, _) => at(&self.proofs, round).next().is_some(),
+            Content::Vote(VoteKind::Precommit, _) => at(&self.decisions, round).next().is_some(),
+            Content::Proposal(seal) => {
+                let mut quorums = self.proofs.iter().chain(&self.decisions);
+                quorums.any(|(_, quorate)| *quorate == seal)
+            }
+        }
+    }
+
+    /// The record that is too many in its slot once `id` comes in: of those that nothing protects, the largest id beyond
+    /// the first two.
+    fn surplus(
+        &self,
+        author: &NodeId,
+        round: u32,
+        content: Content,
+        id: RecordId,
+        named: bool,
+    ) -> Option<RecordId> {
+        let slots = self.rounds.get(&round)?;
+        let mut common: BTreeSet<RecordId> = match content {
+            Content::Proposal(_) => {
+                let proposals = slots.proposals.iter();
+                proposals
+                    .filter(|(_, seal)| !self.is_in_quorum(round, Content::Proposal(**seal)))
+                    .map(|(held, _)| *held)
+                    .collect()
+            }
+            Content::Vote(kind, _) => slots
+                .tally(kind)
+                .of(author)
+                .iter()
+                .map(|(held, _)| *held)
+                .collect(),
+        };
+        common.retain(|held| !self.named.contains(held));
+        let protected =
+            matches!(content, Content::Proposal(_)) && self.is_in_quorum(round, content);
+        if !named && !protected {
+            common.insert(id);
+        }
+        common.iter().nth(SLOT_BODIES_MAX).copied()
+    }
+
+    /// Whether a record of this round is among the author's highest rounds.
+    fn is_in_window(&self, author: &NodeId, round: u32) -> bool {
+        self.windows.get(author).is_none_or(|window| {
+            window.len() < VOTE_ROUNDS_MAX || window.first().is_some_and(|lowest| *lowest <= round)
+        })
+    }
+
+    /// Notes that the author signed something in this round, and drops what falls out of its window.
+    fn enter_window(&mut self, author: NodeId, round: u32) {
+        if !self.is_in_window(&author, round) {
+            return;
+        }
+        let window = self.windows.entry(author).or_default();
+        window.insert(round);
+        if window.len() <= VOTE_ROUNDS_MAX {
+            return;
+        }
+        let Some(lowest) = window.pop_first() else {
+            return;
+        };
+        let Some(slots) = self.rounds.get(&lowest) else {
+            return;
+        };
+        let mut fallen = Vec::new();
+        for kind in [VoteKind::Prevote, VoteKind::Precommit] {
+            if !self.is_in_quorum(lowest, Content::Vote(kind, None)) {
+                fallen.extend(slots.tally(kind).of(&author).iter().map(|(id, _)| *id));
+            }
+        }
+        if self.sealers.proposer(self.height, lowest) == Some(author) {
+            let proposals = slots.proposals.iter();
+            fallen.extend(
+                proposals
+                    .filter(|(_, seal)| !self.is_in_quorum(lowest, Content::Proposal(**seal)))
+                    .map(|(id, _)| *id),
+            );
+        }
+        for id in fallen {
+            if !self.named.contains(&id) {
+                self.remove(id);
+            }
+        }
+    }
+
+    fn insert(&mut self, record: Verified, round: u32, content: Content, weight: u64) {
+        let (id, author) = (record.id(), record.author());
+        self.records.insert(id, record);
+        let was_there = self.is_present(&author, round);
+        let slots = self.rounds.entry(round).or_default();
+        if !was_there {
+            slots.weight += weight;
+            if is_over_third(slots.weight, self.sealers.total()) {
+                self.crowded.insert(round);
+            }
+        }
+        match content {
+            Content::Proposal(seal) => {
+                slots.proposals.insert(id, seal);
+            }
+            Content::Vote(kind, value) => {
+                slots.tally_mut(kind).insert(author, weight, (id, value));
+                self.note_quorums(author, round, kind);
+            }
+        }
+    }
+
+    /// Forgets a record. Records in a quorum for a seal are never passed here, so that no quorum is lost.
+    fn remove(&mut self, id: RecordId) {
+        let Some(record) = self.records.remove(&id) else {
+            return;
+        };
+        let author = record.author();
+        let weight = self.sealers.weight(&author);
+        let (_, round, content) = read(&record).expect("only proposals and votes are kept");
+        let slots = self
+            .rounds
+            .get_mut(&round)
+            .expect("a kept record stands in its round");
+        match content {
+            Content::Proposal(_) => {
+                slots.proposals.remove(&id);
+            }
+            Content::Vote(kind, _) => slots.tally_mut(kind).remove(author, weight, id),
+        }
+        if !self.is_present(&author, round) {
+            let slots = self
+                .rounds
+                .get_mut(&round)
+                .expect("a kept record stands in its round");
+            slots.weight -= weight;
+            if !is_over_third(slots.weight, self.sealers.total()) {
+                self.crowded.remove(&round);
+            }
+            if slots.weight == 0 {
+                self.rounds.remove(&round);
+            }
+        }
+    }
+
+    /// Whether something by the author is kept in this round.
+    fn is_present(&self, author: &NodeId, round: u32) -> bool {
+        self.rounds.get(&round).is_some_and(|slots| {
+            slots.has_voted(author)
+                || (!slots.proposals.is_empty()
+                    && self.sealers.proposer(self.height, round) == Some(*author))
+        })
+    }
+
+    /// Notes which seals have a quorum now that the author's vote was counted: its own value only, unless the author became
+    /// an equivocator by it and so counts for every value.
+    fn note_quorums(&mut self, author: NodeId, round: u32, kind: VoteKind) {
+        let Some(tally) = self.tally(round, kind) else {
+            return;
+        };
+        let values: BTreeSet<SealId> = match tally.of(&author) {
+            [(_, value)] => value.iter().copied().collect(),
+            _ => tally
+                .iter()
+                .flat_map(|(_, bodies)| bodies)
+                .filter_map(|(_, value)| *value)
+                .collect(),
+        };
+        let quorate = values
+            .into_iter()
+            .filter(|value| self.has_quorum(round, kind, Some(*value)));
+        let found: Vec<_> = quorate.map(|value| (round, value)).collect();
+        match kind {
+            VoteKind::Prevote => self.proofs.extend(found),
+            VoteKind::Precommit => self.decisions.extend(found),
+        }
+    }
+}
+
+/// The seals of one round in a set of rounds and seals.
+pub(super) fn at(set: &BTreeSet<(u32, SealId)>, round: u32) -> impl Iterator<Item = SealId> {
+    let (first, last) = (SealId::from_bytes([0; 32]), SealId::from_bytes([0xff; 32]));
+    set.range((round, first)..=(round, last))
+        .map(|(_, seal)| *seal)
+}

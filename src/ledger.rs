@@ -1,0 +1,395 @@
+//! The ledger: the state after a seal, and how a seal changes it (DESIGN section 5, "applying a seal").
+//!
+//! [`State`] is a value: applying a seal makes a new one that shares what did not change, so that a proposal can be tried
+//! without touching anything. [`Ledger`] holds the state that is sealed and what of the past rules still ask for.
+//!
+//! Nothing here knows a clock, a vote or a socket. `finality` agrees on seals and does not import this module, nor this
+//! module it, except for the weights of sealers that both speak of.
+
+mod apply;
+mod digest;
+mod effects;
+mod filing;
+mod settle;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub use apply::{Applied, Dropped, EffectEntry, Evidence, MemberChange, Mode};
+pub(crate) use digest::sealers_digest;
+pub use digest::{OperationProof, StateParts};
+pub(crate) use filing::proposal_cap;
+
+use crate::agenda::OpenOperation;
+use crate::codec;
+use crate::digest::{Digest, NodeId, OperationId, RecordId, STATE_PART, SealId};
+use crate::genesis::{Genesis, PanelScoring, Sealing};
+use crate::operation::Outcome;
+use crate::params::Params;
+use crate::record::{Seal, Verified};
+use crate::rejection::Rejection;
+use crate::roster::Roster;
+use crate::seal::list_digest;
+use crate::sealers::Sealers;
+
+/// The configuration map with its digest, which is computed when the map changes and not otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    map: BTreeMap<String, Vec<u8>>,
+    digest: Digest,
+}
+
+impl Config {
+    fn new(map: BTreeMap<String, Vec<u8>>) -> Self {
+        let lines: Vec<(&String, &serde_bytes::Bytes)> = map
+            .iter()
+            .map(|(key, value)| (key, serde_bytes::Bytes::new(value)))
+            .collect();
+        let digest = Digest::from_bytes(STATE_PART.hash(&codec::encode(&lines)));
+        Self { map, digest }
+    }
+
+    /// The map.
+    #[must_use]
+    pub fn map(&self) -> &BTreeMap<String, Vec<u8>> {
+        &self.map
+    }
+}
+
+/// An open operation with the digest of its state, which is computed when the operation changes and not otherwise.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) operation: Arc<OpenOperation>,
+    pub(crate) digest: Digest,
+}
+
+impl Held {
+    fn new(operation: OpenOperation) -> Self {
+        let digest = operation.snapshot().digest();
+        let operation = Arc::new(operation);
+        Self { operation, digest }
+    }
+}
+
+/// The ledger after one seal.
+#[derive(Debug, Clone)]
+pub struct State {
+    height: u64,
+    seal: SealId,
+    time_ms: u64,
+    roster: Roster,
+    params: Arc<Params>,
+    config: Arc<Config>,
+    open: BTreeMap<OperationId, Held>,
+    open_by_author: BTreeMap<NodeId, usize>,
+    sealers: Arc<Sealers>,
+    history: Digest,
+    sealing: Sealing,
+    panel_scoring: PanelScoring,
+}
+
+impl State {
+    fn genesis(genesis: &Genesis) -> (Self, Seal) {
+        let roster = Roster::founders(genesis);
+        let mut state = Self {
+            height: 0,
+            seal: SealId::default(),
+            time_ms: genesis.time_ms,
+            sealers: Arc::new(Sealers::new(roster.sealers(genesis.sealing))),
+            roster,
+            params: Arc::new(genesis.params.clone()),
+            config: Arc::new(Config::new(BTreeMap::new())),
+            open: BTreeMap::new(),
+            open_by_author: BTreeMap::new(),
+            history: Digest::default(),
+            sealing: genesis.sealing,
+            panel_scoring: genesis.panel_scoring,
+        };
+        let seal = Seal {
+            net: genesis.network_id(),
+            height: 0,
+            prev: SealId::default(),
+            time_ms: genesis.time_ms,
+            count: 0,
+            records: list_digest(&[]),
+            state: state.parts(&[]).digest(),
+            roster: state.roster.digest(),
+        };
+        state.seal = seal.id();
+        (state, seal)
+    }
+
+    /// The height of the last seal.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.height
+    }
+
+    /// The last seal.
+    #[must_use]
+    pub fn seal(&self) -> SealId {
+        self.seal
+    }
+
+    /// Its time, milliseconds since 1970.
+    #[must_use]
+    pub fn time_ms(&self) -> u64 {
+        self.time_ms
+    }
+
+    /// The members.
+    #[must_use]
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    /// The parameters that operations opened now get.
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// The configuration map.
+    #[must_use]
+    pub fn config(&self) -> &BTreeMap<String, Vec<u8>> {
+        &self.config.map
+    }
+
+    /// Who seals the next height.
+    #[must_use]
+    pub fn sealers(&self) -> &Arc<Sealers> {
+        &self.sealers
+    }
+
+    /// An open operation.
+    #[must_use]
+    pub fn operation(&self, id: &OperationId) -> Option<&OpenOperation> {
+        self.open.get(id).map(|held| held.operation.as_ref())
+    }
+
+    /// The open operations by id.
+    pub fn operations(&self) -> impl Iterator<Item = &OpenOperation> {
+        self.open.values().map(|held| held.operation.as_ref())
+    }
+
+    /// How many open operations this author proposed.
+    #[must_use]
+    pub fn open_by(&self, author: &NodeId) -> usize {
+        self.open_by_author.get(author).copied().unwrap_or(0)
+    }
+
+    /// The earliest seal time at which something changes without any further record (S7).
+    #[must_use]
+    pub fn due_ms(&self) -> Option<u64> {
+        self.operations().filter_map(OpenOperation::due_ms).min()
+    }
+}
+
+/// How an operation ended, as the ledger remembers it after its records have gone to their document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The seal that decided it.
+    pub decided_height: u64,
+    /// The seal that closed it.
+    pub closed_height: u64,
+}
+
+/// What of the past the rules ask for: which operations there were, which seals, which `Rejoin`s.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    closed: BTreeMap<OperationId, Closed>,
+    rejoins: BTreeSet<RecordId>,
+    seals: BTreeMap<SealId, u64>,
+}
+
+impl Past {
+    /// How a closed operation ended.
+    #[must_use]
+    pub fn closed(&self, id: &OperationId) -> Option<&Closed> {
+        self.closed.get(id)
+    }
+
+    /// All closed operations by id.
+    pub fn all_closed(&self) -> impl Iterator<Item = (OperationId, &Closed)> {
+        self.closed.iter().map(|(id, closed)| (*id, closed))
+    }
+
+    /// The height of a sealed seal.
+    #[must_use]
+    pub fn height_of(&self, seal: &SealId) -> Option<u64> {
+        self.seals.get(seal).copied()
+    }
+}
+
+/// The sealed state and the past that rules ask for.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    state: State,
+    past: Past,
+    genesis_seal: Seal,
+}
+
+/// The outcome of trying records on a state: the seal that they make, and the state after it.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The seal.
+    pub seal: Seal,
+    /// Its records in the order of their ids.
+    pub records: Vec<Verified>,
+    /// What it changes.
+    pub applied: Applied,
+    state: State,
+}
+
+impl Ledger {
+    /// The ledger at its genesis.
+    #[must_use]
+    pub fn new(genesis: &Genesis) -> Self {
+        let (state, genesis_seal) = State::genesis(genesis);
+        let mut past = Past::default();
+        past.seals.insert(state.seal, 0);
+        Self {
+            state,
+            past,
+            genesis_seal,
+        }
+    }
+
+    /// The ledger at a changed genesis, for records of the original network.
+    pub(crate) fn alternative(original: &Genesis, changed: &Genesis) -> Self {
+        let mut ledger = Self::new(changed);
+        let original = Self::new(original);
+        ledger.past.seals.extend(original.past.seals);
+        ledger
+    }
+
+    /// The state after the last seal.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What the rules ask for of the past.
+    #[must_use]
+    pub fn past(&self) -> &Past {
+        &self.past
+    }
+
+    /// Seal 0.
+    #[must_use]
+    pub fn genesis_seal(&self) -> &Seal {
+        &self.genesis_seal
+    }
+
+    /// Tries records on the state after the last seal. [`Mode::Strict`] fails at the first that does not apply,
+    /// [`Mode::Lenient`] leaves it out. The ledger does not change.
+    ///
+    /// # Errors
+    ///
+    /// The record and why it does not apply (in strict mode only).
+    pub fn draft(
+        &self,
+        time_ms: u64,
+        records: Vec<Verified>,
+        mode: Mode,
+    ) -> Result<(Draft, Vec<Dropped>), Dropped> {
+        let (mut state, applied, kept, dropped) =
+            apply::apply(&self.state, &self.past, time_ms, records, mode)?;
+        let ids: Vec<RecordId> = kept.iter().map(Verified::id).collect();
+        let seal = Seal {
+            net: self.genesis_seal.net,
+            height: state.height,
+            prev: self.state.seal,
+            time_ms,
+            count: u32::try_from(ids.len()).expect("a seal takes at most 10,000 records"),
+            records: list_digest(&ids),
+            state: applied.parts.digest(),
+            roster: applied.parts.roster,
+        };
+        state.seal = seal.id();
+        let draft = Draft {
+            seal,
+            records: kept,
+            applied,
+            state,
+        };
+        Ok((draft, dropped))
+    }
+
+    /// Tries a seal that somebody states over these records.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::ImpossibleSeal`] if it does not follow the last one or states other digests, and what a record is
+    /// refused for.
+    pub fn check(&self, seal: &Seal, records: Vec<Verified>) -> Result<Draft, Rejection> {
+        if seal.net != self.genesis_seal.net {
+            return Err(Rejection::WrongNetwork(seal.net));
+        }
+        if seal.height != self.state.height + 1 {
+            return Err(Rejection::StaleSeal {
+                height: seal.height,
+                at: self.state.height,
+            });
+        }
+        if seal.prev != self.state.seal {
+            return Err(Rejection::ImpossibleSeal("it follows another seal"));
+        }
+        if seal.time_ms <= self.state.time_ms {
+            return Err(Rejection::ImpossibleSeal("its time is not after the last"));
+        }
+        let (draft, _) = self
+            .draft(seal.time_ms, records, Mode::Strict)
+            .map_err(|dropped| dropped.reason)?;
+        if draft.seal != *seal {
+            return Err(Rejection::ImpossibleSeal("it states other digests"));
+        }
+        if draft.records.is_empty() && !draft.applied.is_change() {
+            return Err(Rejection::ImpossibleSeal(
+                "it has no records and changes nothing",
+            ));
+        }
+        Ok(draft)
+    }
+
+    /// Applies a sealed list again under other parameters: what does not apply under them is left out, and the seal's own id
+    /// stands for the one it gets here.
+    pub(crate) fn replay(&mut self, seal: &Seal, records: Vec<Verified>) -> Applied {
+        let (draft, _) = self
+            .draft(seal.time_ms, records, Mode::Lenient)
+            .expect("lenient drafts leave out what does not apply");
+        let applied = self.commit(draft);
+        self.past.seals.insert(seal.id(), seal.height);
+        applied
+    }
+
+    /// Moves to the state of a draft that was made from the present one.
+    ///
+    /// # Panics
+    ///
+    /// If the draft was made from another state.
+    pub fn commit(&mut self, draft: Draft) -> Applied {
+        assert_eq!(
+            draft.seal.prev, self.state.seal,
+            "a draft is committed to the state it was made from"
+        );
+        let Draft { applied, state, .. } = draft;
+        self.state = state;
+        self.past.seals.insert(self.state.seal, self.state.height);
+        self.past.rejoins.extend(applied.rejoins.iter().copied());
+        for operation in &applied.closed {
+            let decision = operation
+                .decision()
+                .expect("an operation closes only when it is decided");
+            let closed = Closed {
+                outcome: decision.outcome.clone(),
+                decided_height: decision.height,
+                closed_height: self.state.height,
+            };
+            self.past.closed.insert(operation.id(), closed);
+        }
+        applied
+    }
+}

@@ -1,0 +1,168 @@
+//! What approved operations do (P7): to the roster, roles, parameters and the configuration map.
+//!
+//! An effect that no longer makes sense, or that would leave the sealers without weight, is refused by rule and recorded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::apply::{EffectEntry, Work, is_approved};
+use super::{Config, State};
+use crate::agenda::OpenOperation;
+use crate::digest::{NodeId, OperationId};
+use crate::limits::{CONFIG_KEYS_MAX, MEMBERS_MAX};
+use crate::operation::{ConsensusOperation, Priority, Spore};
+use crate::roster::Member;
+use crate::trust::{Participation, TrustState};
+
+/// Applies the effects of the operations that this seal decided, in the order of P7.
+pub(super) fn apply_effects(work: &mut Work<'_>, closed: &[Arc<OpenOperation>]) {
+    let height = work.state.height;
+    let mut approved: Vec<((Priority, OperationId), ConsensusOperation)> = closed
+        .iter()
+        .map(Arc::as_ref)
+        .chain(work.touched.values())
+        .filter(|operation| is_approved(operation, height))
+        .map(|operation| (operation.rank(), operation.operation().clone()))
+        .collect();
+    approved.sort_by_key(|(rank, _)| *rank);
+    for ((_, id), operation) in approved {
+        let mut trial = Trial {
+            state: work.state.clone(),
+            config: None,
+        };
+        let result = trial.apply(&operation).and_then(|()| {
+            if trial.state.roster.sealers(trial.state.sealing).is_empty() {
+                Err("it would leave the sealers without weight")
+            } else {
+                Ok(())
+            }
+        });
+        if result.is_ok() {
+            match operation {
+                ConsensusOperation::TrustScoreModification {
+                    node, delta_ppm, ..
+                } => work.note(node, Some(id), Participation::Modified { delta_ppm }),
+                _ => work.state = trial.state,
+            }
+            work.applied.config.extend(trial.config);
+        }
+        work.applied.effects.push(EffectEntry {
+            operation: id,
+            result,
+        });
+    }
+}
+
+/// An effect tried on a copy of the state.
+struct Trial {
+    state: State,
+    config: Option<(String, Option<Vec<u8>>)>,
+}
+
+impl Trial {
+    fn apply(&mut self, operation: &ConsensusOperation) -> Result<(), &'static str> {
+        match operation {
+            ConsensusOperation::NodeAdmission {
+                candidate, role, ..
+            } => self.admit(*candidate, *role),
+            ConsensusOperation::NodeExclusion { node, .. } => {
+                self.member(node)?;
+                self.state.roster.remove(node);
+                Ok(())
+            }
+            ConsensusOperation::SporeAssignment { node, role } => self.assign(node, *role),
+            ConsensusOperation::TrustScoreModification {
+                node, delta_ppm, ..
+            } => {
+                let params = self.state.params.clone();
+                self.member(node)?.trust.modify(&params, *delta_ppm);
+                Ok(())
+            }
+            ConsensusOperation::NetworkConfiguration {
+                config_type,
+                proposed_change,
+            } if config_type.starts_with("param.") => {
+                let name = config_type.trim_start_matches("param.");
+                let params = self
+                    .state
+                    .params
+                    .with_change(name, proposed_change)
+                    .map_err(|_| "the parameters would not be valid as a whole")?;
+                self.state.params = Arc::new(params);
+                Ok(())
+            }
+            ConsensusOperation::Claim { .. } => Ok(()),
+            _ => match operation.config_entry() {
+                Some((key, value)) => self.configure(key, value),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// A member that is not banned.
+    fn member(&mut self, node: &NodeId) -> Result<&mut Member, &'static str> {
+        match self.state.roster.get_mut(node) {
+            None => Err("it is not a member"),
+            Some(member) if member.is_banned() => Err("it is banned"),
+            Some(member) => Ok(member),
+        }
+    }
+
+    fn admit(&mut self, candidate: NodeId, role: Spore) -> Result<(), &'static str> {
+        let roster = &mut self.state.roster;
+        match roster.get(&candidate) {
+            Some(member) if member.is_banned() => {
+                return Err("its key is banned; only a new key can be admitted");
+            }
+            Some(_) => return Err("it is a member already"),
+            None => {}
+        }
+        if roster
+            .iter()
+            .filter(|(_, member)| !member.is_banned())
+            .count()
+            >= MEMBERS_MAX
+        {
+            return Err("the roster is full");
+        }
+        let member = Member {
+            role,
+            trust: TrustState::admitted(&self.state.params),
+            rejoined: None,
+        };
+        roster.insert(candidate, member);
+        Ok(())
+    }
+
+    fn assign(&mut self, node: &NodeId, role: Spore) -> Result<(), &'static str> {
+        if self.member(node)?.role == role {
+            return Err("it has this role already");
+        }
+        if role == Spore::Primary
+            && let Some(former) = self.state.roster.primary()
+            && let Some(member) = self.state.roster.get_mut(&former)
+        {
+            member.role = Spore::Seed;
+        }
+        self.member(node)?.role = role;
+        Ok(())
+    }
+
+    fn configure(&mut self, key: String, value: &[u8]) -> Result<(), &'static str> {
+        let mut map: BTreeMap<String, Vec<u8>> = self.state.config.map.clone();
+        let entry = if value.is_empty() {
+            map.remove(&key)
+                .ok_or("there is no such key in the configuration map")?;
+            None
+        } else {
+            map.insert(key.clone(), value.to_vec());
+            Some(value.to_vec())
+        };
+        if map.len() > CONFIG_KEYS_MAX {
+            return Err("the configuration map is full");
+        }
+        self.state.config = Arc::new(Config::new(map));
+        self.config = Some((key, entry));
+        Ok(())
+    }
+}

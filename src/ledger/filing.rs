@@ -1,0 +1,299 @@
+//! Filing: which records a state accepts, and where they go (S6, "rejected when applying").
+//!
+//! Every check asks the state *before* the seal (roles, standings, weights), so that what is accepted does not depend on
+//! the order of records within a seal, except that a proposal may be followed by its commits.
+
+use std::collections::BTreeMap;
+
+use super::apply::{Evidence, Work};
+use super::{Held, Past, State};
+use crate::agenda::{Context, Electorate, Filing, OpenOperation};
+use crate::digest::NodeId;
+use crate::genesis::PanelScoring;
+use crate::limits::{
+    EVIDENCE_HEIGHTS, OPEN_PROPOSALS_MAX, OPEN_PROPOSALS_RESTRICTED_MAX, PANEL_WEIGHTED_MIN,
+};
+use crate::operation::{Class, ConsensusOperation, Priority};
+use crate::record::{Slot, Statement, Verified};
+use crate::rejection::Rejection;
+use crate::roster::Member;
+use crate::seal::is_quorum;
+use crate::trust::Standing;
+
+/// How many proposals of this member may be open.
+pub(crate) fn proposal_cap(member: &Member) -> usize {
+    match member.trust.standing() {
+        Standing::Active => OPEN_PROPOSALS_MAX,
+        Standing::Probation | Standing::Suspended => OPEN_PROPOSALS_RESTRICTED_MAX,
+        Standing::Banned => 0,
+    }
+}
+
+impl State {
+    /// The author as a member that may state things.
+    fn author(&self, author: NodeId) -> Result<&Member, Rejection> {
+        let member = self
+            .roster
+            .get(&author)
+            .ok_or(Rejection::UnknownAuthor(author))?;
+        if member.is_banned() {
+            return Err(Rejection::BannedAuthor(author));
+        }
+        Ok(member)
+    }
+
+    /// Judges a proposal and gives the electorate it would open with, and whether it would be scored.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection`] of its author, its panel, its priority or the seal it names. The cap on open proposals is the
+    /// caller's to judge.
+    pub(crate) fn judge_propose(
+        &self,
+        past: &Past,
+        record: &Verified,
+    ) -> Result<(Electorate, bool), Rejection> {
+        let Statement::Propose {
+            operation,
+            priority,
+            last,
+            ..
+        } = record.statement()
+        else {
+            unreachable!("only proposals are asked");
+        };
+        let author = record.author();
+        let member = self.author(author)?;
+        let id = record.id().into();
+        if past.closed.contains_key(&id) || self.open.contains_key(&id) {
+            return Err(Rejection::AlreadySealed(record.id()));
+        }
+        if past.height_of(last).is_none() {
+            return Err(Rejection::UnknownSeal);
+        }
+        if *priority == Priority::High && !member.role.is_authority() {
+            return Err(Rejection::WrongRole {
+                author,
+                reason: "high priority is for the Primary and Seeds",
+            });
+        }
+        if operation.panel().is_some() && !member.role.is_authority() {
+            return Err(Rejection::WrongRole {
+                author,
+                reason: "panels are named by the Primary and Seeds",
+            });
+        }
+        self.electorate(operation)
+    }
+
+    fn electorate(&self, operation: &ConsensusOperation) -> Result<(Electorate, bool), Rejection> {
+        let class = operation.class();
+        if class == Class::Standard {
+            return Ok((Electorate::new(Vec::new()), true));
+        }
+        let Some(panel) = operation.panel() else {
+            let electorate = Electorate::new(self.roster.electors(class).collect());
+            if electorate.total() == 0 {
+                return Err(Rejection::Inapplicable(
+                    "nobody in the electorate has weight",
+                ));
+            }
+            return Ok((electorate, true));
+        };
+        let mut electors = Vec::with_capacity(panel.len());
+        for node in panel {
+            let member = self
+                .roster
+                .get(node)
+                .ok_or(Rejection::Inapplicable("the panel names a stranger"))?;
+            if !member.is_banned() {
+                electors.push((*node, member.weight(class)));
+            }
+        }
+        let electorate = Electorate::new(electors);
+        if electorate.weighted() < PANEL_WEIGHTED_MIN {
+            return Err(Rejection::Inapplicable(
+                "a panel needs at least three members with weight",
+            ));
+        }
+        let scored = self.panel_scoring == PanelScoring::Authorities
+            || is_quorum(electorate.total(), self.roster.total(class));
+        Ok((electorate, scored))
+    }
+
+    /// Judges a record that is not a proposal and not about a seal against the operations that are open now.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection`] says why a seal could not take the record now. [`Rejection::UnknownOperation`] if it may be that its
+    /// proposal has not arrived.
+    pub(crate) fn judge_statement(
+        &self,
+        past: &Past,
+        record: &Verified,
+        context: &Context<'_>,
+    ) -> Result<(), Rejection> {
+        let statement = record.statement();
+        if matches!(statement, Statement::Rejoin { .. }) {
+            self.author(record.author())?;
+            return if past.rejoins.contains(&record.id()) {
+                Err(Rejection::AlreadySealed(record.id()))
+            } else {
+                Ok(())
+            };
+        }
+        let Some(id) = statement.operation() else {
+            unreachable!("proposals and votes on seals are judged elsewhere");
+        };
+        let Some(operation) = self.operation(&id) else {
+            return Err(if past.closed.contains_key(&id) {
+                Rejection::WrongPhase {
+                    operation: id,
+                    statement: statement.kind(),
+                    phase: "closed",
+                }
+            } else {
+                Rejection::UnknownOperation(id)
+            });
+        };
+        match statement {
+            Statement::Commit { .. } => operation.judge_commit(record, context),
+            Statement::Reveal { .. } => operation.judge_reveal(record),
+            _ => operation.judge_authority(record, context),
+        }
+    }
+}
+
+/// Files one record into the work of a seal.
+pub(super) fn file(
+    work: &mut Work<'_>,
+    record: &Verified,
+    context: &Context<'_>,
+) -> Result<(), Rejection> {
+    match record.statement() {
+        Statement::Propose { .. } => open(work, record, context),
+        Statement::Rejoin { .. } => {
+            work.before.judge_statement(work.past, record, context)?;
+            if work.rejoined.contains(&record.author()) {
+                return Err(Rejection::SlotFull(record.author()));
+            }
+            work.rejoined.insert(record.author());
+            work.applied.rejoins.push(record.id());
+            Ok(())
+        }
+        Statement::SealProposal { .. } | Statement::SealVote { .. } => {
+            unreachable!("votes on seals are filed in pairs")
+        }
+        _ => file_in_operation(work, record, context),
+    }
+}
+
+fn open(work: &mut Work<'_>, record: &Verified, context: &Context<'_>) -> Result<(), Rejection> {
+    let (electorate, scored) = work.before.judge_propose(work.past, record)?;
+    let author = record.author();
+    let member = work.before.author(author)?;
+    let limit = proposal_cap(member);
+    let open = work.state.open_by_author.entry(author).or_default();
+    if *open >= limit {
+        return Err(Rejection::OverCap { author, limit });
+    }
+    *open += 1;
+    let params = work.before.params.clone();
+    let operation = OpenOperation::open(record, params, electorate, scored, context);
+    work.applied.opened.push(operation.id());
+    work.touched.insert(operation.id(), operation);
+    Ok(())
+}
+
+fn file_in_operation(
+    work: &mut Work<'_>,
+    record: &Verified,
+    context: &Context<'_>,
+) -> Result<(), Rejection> {
+    let id = record
+        .statement()
+        .operation()
+        .expect("only statements about operations get here");
+    if !work.touched.contains_key(&id) {
+        // Asking the state first gives the reason where there is no such operation, and copies nothing for a record
+        // that is refused.
+        work.before.judge_statement(work.past, record, context)?;
+    }
+    let state = &work.state;
+    let operation = work.touched.entry(id).or_insert_with(|| {
+        let Held { operation, .. } = &state.open[&id];
+        operation.as_ref().clone()
+    });
+    let filing = match record.statement() {
+        Statement::Commit { .. } => operation.file_commit(record, context)?,
+        Statement::Reveal { .. } => {
+            operation.file_reveal(record)?;
+            work.revealed.insert(record.author());
+            Filing::First
+        }
+        _ => operation.file_authority(record, context)?,
+    };
+    if filing == Filing::Second {
+        let first = operation
+            .equivocations()
+            .find(|(_, first, second)| *second == record || *first == record)
+            .map_or_else(|| record.clone(), |(_, first, _)| first.clone());
+        work.evidence.push(Evidence {
+            author: record.author(),
+            first,
+            second: record.clone(),
+        });
+    }
+    Ok(())
+}
+
+/// Votes on seals are sealed only as pairs of one slot, of a height that is not too old, by an author not yet banned.
+/// Gives the pairs and what does not belong to one.
+#[allow(clippy::type_complexity)]
+pub(super) fn pair_seal_votes(
+    before: &State,
+    records: &[Verified],
+) -> (Vec<(Verified, Verified)>, Vec<(Verified, Rejection)>) {
+    let mut slots: BTreeMap<(NodeId, Slot), Vec<&Verified>> = BTreeMap::new();
+    for record in records {
+        if let Some(slot) = record
+            .statement()
+            .slot()
+            .filter(|slot| slot.height().is_some())
+        {
+            slots
+                .entry((record.author(), slot))
+                .or_default()
+                .push(record);
+        }
+    }
+    let (mut pairs, mut dropped) = (Vec::new(), Vec::new());
+    let height = before.height + 1;
+    for ((author, slot), bodies) in slots {
+        let at = slot.height().unwrap_or(0);
+        let verdict = match (before.author(author), bodies.as_slice()) {
+            (Err(rejection), _) => Err(rejection),
+            (Ok(_), _) if at > height || at + EVIDENCE_HEIGHTS <= height => {
+                Err(Rejection::StaleSeal {
+                    height: at,
+                    at: before.height,
+                })
+            }
+            (Ok(_), [first, second]) => Ok(((*first).clone(), (*second).clone())),
+            (Ok(_), _) => Err(Rejection::ImpossibleSeal(
+                "votes on seals are sealed only as evidence, two of a slot",
+            )),
+        };
+        match verdict {
+            Ok(pair) => pairs.push(pair),
+            Err(rejection) => {
+                dropped.extend(
+                    bodies
+                        .into_iter()
+                        .map(|body| (body.clone(), rejection.clone())),
+                );
+            }
+        }
+    }
+    (pairs, dropped)
+}

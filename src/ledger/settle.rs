@@ -1,0 +1,39 @@
+//! Trust of an operation's electors, settled once, when it closes (P8, section 6).
+
+use std::sync::Arc;
+
+use super::apply::Work;
+use crate::agenda::OpenOperation;
+use crate::digest::NodeId;
+use crate::trust::{Participation, ParticipationRecord};
+
+/// Settles the operations that closed, in the order given. Only operations that froze are chances.
+pub(super) fn settle(work: &mut Work<'_>, closed: &[Arc<OpenOperation>]) {
+    for operation in closed {
+        let Some(frozen) = operation.frozen() else {
+            continue;
+        };
+        for (node, _) in operation.electorate().iter() {
+            let event = match frozen.commits.contains_key(&node) {
+                true => participation(operation, &node, frozen.time_ms),
+                false => Participation::Missed,
+            };
+            let record = ParticipationRecord {
+                height: work.state.height,
+                time_ms: work.state.time_ms,
+                operation: Some(operation.id()),
+                scored: operation.is_scored(),
+                event,
+            };
+            work.score(node, operation.params(), &record);
+        }
+    }
+}
+
+/// What an elector with a frozen commit did.
+fn participation(operation: &OpenOperation, node: &NodeId, frozen_ms: u64) -> Participation {
+    let (Some(ballot), Some(decision)) = (operation.ballot(node), operation.decision()) else {
+        return Participation::Withheld { frozen_ms };
+    };
+    Participation::of_ballot(operation.class(), &decision.outcome, ballot)
+}

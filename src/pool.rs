@@ -1,0 +1,349 @@
+//! The pool: verified records that no seal lists yet, and orphans that wait for what they refer to.
+//!
+//! The pool is a set. What it keeps does not depend on the order of arrival: per slot the two records with the smallest ids
+//! stay, and what a proposal names is kept in any case. It costs `O(log n)` per record.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::digest::{NodeId, OperationId, RecordId};
+use crate::limits::{ORPHANS_PER_PEER_MAX, SLOT_BODIES_MAX};
+use crate::operation::Outcome;
+use crate::record::{Slot, Statement, Verified};
+use crate::tally::Tally;
+
+/// A record in the pool.
+#[derive(Debug, Clone)]
+pub struct Pooled {
+    /// The record.
+    pub record: Verified,
+    /// When this node got it, by its own clock: censorship is judged by it.
+    pub since_ms: u64,
+}
+
+/// What became of a record that was offered to the pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pooling {
+    /// Taken.
+    New,
+    /// There already.
+    Known,
+    /// Its slot holds two records with smaller ids.
+    SlotFull,
+}
+
+/// Unsealed records.
+#[derive(Debug, Clone, Default)]
+pub struct Pool {
+    records: BTreeMap<RecordId, Pooled>,
+    by_operation: BTreeMap<OperationId, BTreeSet<RecordId>>,
+    slots: BTreeMap<(NodeId, Slot), BTreeSet<RecordId>>,
+    proposals: BTreeMap<NodeId, BTreeSet<RecordId>>,
+    urgent: BTreeSet<RecordId>,
+    tallies: BTreeMap<OperationId, Tally>,
+}
+
+impl Pool {
+    /// The record with this id.
+    #[must_use]
+    pub fn get(&self, id: &RecordId) -> Option<&Pooled> {
+        self.records.get(id)
+    }
+
+    /// All records by id.
+    pub fn iter(&self) -> impl Iterator<Item = &Pooled> {
+        self.records.values()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The records about an operation, its proposal excepted.
+    pub fn about(&self, operation: &OperationId) -> impl Iterator<Item = &Pooled> {
+        let ids = self.by_operation.get(operation).into_iter().flatten();
+        ids.filter_map(|id| self.records.get(id))
+    }
+
+    /// The records of a slot, at most two unless more were asked for.
+    pub fn in_slot(&self, author: NodeId, slot: Slot) -> impl Iterator<Item = &Verified> {
+        let ids = self.slots.get(&(author, slot)).into_iter().flatten();
+        ids.filter_map(|id| self.records.get(id))
+            .map(|pooled| &pooled.record)
+    }
+
+    /// The proposals in the pool.
+    pub fn proposals(&self) -> impl Iterator<Item = RecordId> {
+        self.proposals.values().flatten().copied()
+    }
+
+    /// Notes that a record is about something of high priority.
+    pub fn mark_urgent(&mut self, id: RecordId) {
+        self.urgent.insert(id);
+    }
+
+    /// Whether a record is about something of high priority.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        !self.urgent.is_empty()
+    }
+
+    /// How many proposals of this author are in the pool.
+    #[must_use]
+    pub fn proposals_of(&self, author: &NodeId) -> usize {
+        self.proposals.get(author).map_or(0, BTreeSet::len)
+    }
+
+    /// Takes a record. `is_named` says that something sealed or proposed names it: then it is kept whatever its slot holds.
+    ///
+    /// Gives what became of it, and the record that it displaced.
+    pub fn insert(
+        &mut self,
+        record: Verified,
+        since_ms: u64,
+        is_named: bool,
+    ) -> (Pooling, Option<Verified>) {
+        let id = record.id();
+        if self.records.contains_key(&id) {
+            return (Pooling::Known, None);
+        }
+        let mut displaced = None;
+        if let Some(slot) = record.statement().slot() {
+            let ids = self.slots.entry((record.author(), slot)).or_default();
+            if ids.len() >= SLOT_BODIES_MAX && !is_named {
+                let largest = *ids.last().expect("a full slot is not empty");
+                if id > largest {
+                    return (Pooling::SlotFull, None);
+                }
+                displaced = Some(largest);
+            }
+            ids.insert(id);
+        }
+        if let Some(operation) = record.statement().operation() {
+            self.by_operation.entry(operation).or_default().insert(id);
+        }
+        if matches!(record.statement(), Statement::Propose { .. }) {
+            self.proposals
+                .entry(record.author())
+                .or_default()
+                .insert(id);
+        }
+        self.records.insert(id, Pooled { record, since_ms });
+        let displaced = displaced
+            .and_then(|id| self.remove(&id))
+            .map(|pooled| pooled.record);
+        (Pooling::New, displaced)
+    }
+
+    /// Takes a record out.
+    pub fn remove(&mut self, id: &RecordId) -> Option<Pooled> {
+        let pooled = self.records.remove(id)?;
+        let record = &pooled.record;
+        self.urgent.remove(id);
+        if let Some(slot) = record.statement().slot() {
+            remove_from(&mut self.slots, &(record.author(), slot), id);
+        }
+        if let Some(operation) = record.statement().operation() {
+            remove_from(&mut self.by_operation, &operation, id);
+        }
+        remove_from(&mut self.proposals, &record.author(), id);
+        Some(pooled)
+    }
+
+    /// Counts a reveal that was just taken into the tally of all reveals held, sealed or not. `sealed` is the tally of the
+    /// sealed ones, which a first reveal starts from. Gives the outcome if this reveal brought it about.
+    pub fn tally(
+        &mut self,
+        operation: OperationId,
+        sealed: &Tally,
+        weight: u64,
+        ballot: &crate::operation::Ballot,
+    ) -> Option<Outcome> {
+        let tally = self
+            .tallies
+            .entry(operation)
+            .or_insert_with(|| sealed.clone());
+        let before = tally.outcome();
+        tally.reveal(weight, ballot);
+        tally.outcome().filter(|_| before.is_none())
+    }
+
+    /// The tally of all reveals held, if there are any that are not sealed.
+    #[must_use]
+    pub fn tallied(&self, operation: &OperationId) -> Option<&Tally> {
+        self.tallies.get(operation)
+    }
+
+    /// Forgets the tally of an operation, to be counted anew.
+    pub fn forget_tally(&mut self, operation: &OperationId) {
+        self.tallies.remove(operation);
+    }
+
+    /// Forgets what is kept per operation once it is closed.
+    pub fn close(&mut self, operation: &OperationId) {
+        self.tallies.remove(operation);
+        let ids: Vec<RecordId> = self
+            .about(operation)
+            .map(|pooled| pooled.record.id())
+            .collect();
+        for id in ids {
+            self.remove(&id);
+        }
+    }
+}
+
+fn remove_from<K: Ord>(index: &mut BTreeMap<K, BTreeSet<RecordId>>, key: &K, id: &RecordId) {
+    if let Some(ids) = index.get_mut(key) {
+        ids.remove(id);
+        if ids.is_empty() {
+            index.remove(key);
+        }
+    }
+}
+
+/// What an orphan waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Awaits {
+    /// A proposal, or a later phase of its operation.
+    Operation(OperationId),
+    /// A seal: the record speaks of the ledger's future.
+    Seal,
+}
+
+/// Records that refer to something unknown, per source, bounded, oldest dropped first.
+#[derive(Debug, Clone, Default)]
+pub struct Orphans {
+    by_source: BTreeMap<Option<u64>, VecDeque<RecordId>>,
+    waiting: BTreeMap<RecordId, (Verified, Awaits, Option<u64>)>,
+    by_cause: BTreeMap<Awaits, BTreeSet<RecordId>>,
+}
+
+impl Orphans {
+    /// Keeps a record that waits. `source` is the peer that sent it.
+    pub fn insert(&mut self, record: Verified, awaits: Awaits, source: Option<u64>) {
+        let id = record.id();
+        if self.waiting.contains_key(&id) {
+            return;
+        }
+        let queue = self.by_source.entry(source).or_default();
+        queue.push_back(id);
+        let oldest = (queue.len() > ORPHANS_PER_PEER_MAX)
+            .then(|| queue.pop_front())
+            .flatten();
+        self.waiting.insert(id, (record, awaits, source));
+        self.by_cause.entry(awaits).or_default().insert(id);
+        if let Some(oldest) = oldest {
+            self.forget(&oldest);
+        }
+    }
+
+    /// Whether the record waits.
+    #[must_use]
+    pub fn contains(&self, id: &RecordId) -> bool {
+        self.waiting.contains_key(id)
+    }
+
+    /// Takes out everything that waits for this, to be judged anew.
+    pub fn take(&mut self, awaits: Awaits) -> Vec<(Verified, Option<u64>)> {
+        let ids = self.by_cause.remove(&awaits).unwrap_or_default();
+        ids.iter()
+            .filter_map(|id| {
+                let (record, _, source) = self.waiting.remove(id)?;
+                if let Some(queue) = self.by_source.get_mut(&source) {
+                    queue.retain(|queued| queued != id);
+                    if queue.is_empty() {
+                        self.by_source.remove(&source);
+                    }
+                }
+                Some((record, source))
+            })
+            .collect()
+    }
+
+    fn forget(&mut self, id: &RecordId) {
+        if let Some((_, awaits, _)) = self.waiting.remove(id) {
+            remove_from(&mut self.by_cause, &awaits, id);
+        }
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::{Commitment, NetworkId};
+    use crate::identity::Identity;
+    use crate::record::sign;
+
+    fn commit(operation: u8, value: u8) -> Verified {
+        let statement = Statement::Commit {
+            operation: OperationId::from_bytes([operation; 32]),
+            commitment: Commitment::from_bytes([value; 32]),
+        };
+        sign(
+            &Identity::from_seed_label("ada"),
+            NetworkId::default(),
+            statement,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_slot_keeps_the_two_smallest_whatever_the_order() {
+        let mut bodies: Vec<Verified> = (0..5).map(|value| commit(1, value)).collect();
+        bodies.sort_by_key(Verified::id);
+        for rotation in 0..5 {
+            let mut order = bodies.clone();
+            order.rotate_left(rotation);
+            let mut pool = Pool::default();
+            for body in order {
+                pool.insert(body, 0, false);
+            }
+            let kept: Vec<RecordId> = pool.iter().map(|pooled| pooled.record.id()).collect();
+            assert_eq!(kept, [bodies[0].id(), bodies[1].id()]);
+        }
+    }
+
+    #[test]
+    fn what_a_proposal_names_is_kept_beyond_the_cap() {
+        let mut pool = Pool::default();
+        for value in 0..5 {
+            assert_eq!(pool.insert(commit(1, value), 0, true).0, Pooling::New);
+        }
+        assert_eq!(pool.len(), 5);
+    }
+
+    #[test]
+    fn orphans_are_bounded_and_the_oldest_go_first() {
+        let mut orphans = Orphans::default();
+        let records: Vec<Verified> = (0..=u8::MAX).map(|value| commit(1, value)).collect();
+        let awaits = Awaits::Operation(OperationId::from_bytes([1; 32]));
+        for round in 0..5_u8 {
+            for value in 0..=u8::MAX {
+                orphans.insert(commit(round, value), awaits, Some(7));
+            }
+        }
+        assert_eq!(orphans.len(), ORPHANS_PER_PEER_MAX);
+        assert!(!orphans.contains(&records[0].id()));
+        assert_eq!(orphans.take(awaits).len(), ORPHANS_PER_PEER_MAX);
+        assert!(orphans.is_empty());
+    }
+}

@@ -1,0 +1,299 @@
+//! The tally against an independent reading of P5, and P-mono.
+
+use proptest::prelude::*;
+
+use super::super::*;
+
+/// A frozen operation: electors without a frozen commit, and the frozen commits in the order of their reveals.
+#[derive(Debug, Clone)]
+struct Case {
+    class: Class,
+    absent: u64,
+    frozen: Vec<(u64, Ballot)>,
+}
+
+/// Outcome and forfeited outcome after each number of reveals, 0 included.
+type History = Vec<(Option<Outcome>, Outcome)>;
+
+impl Case {
+    fn frozen_weight(&self) -> u64 {
+        self.frozen.iter().map(|(weight, _)| weight).sum()
+    }
+
+    fn total(&self) -> u64 {
+        self.absent + self.frozen_weight()
+    }
+
+    /// The tally after the first `count` reveals.
+    fn tally(&self, count: usize) -> Tally {
+        let mut tally = Tally::new(self.class, self.total(), self.frozen_weight());
+        for (weight, ballot) in &self.frozen[..count] {
+            tally.reveal(*weight, ballot);
+        }
+        tally
+    }
+
+    fn history(&self) -> History {
+        (0..=self.frozen.len())
+            .map(|count| {
+                let tally = self.tally(count);
+                (tally.outcome(), tally.forfeited())
+            })
+            .collect()
+    }
+
+    /// The history if outcomes were found by another rule, forfeits by the right one.
+    fn history_under(&self, rule: impl Fn(&Case, usize) -> Option<Outcome>) -> History {
+        let mut history = self.history();
+        for (count, (outcome, _)) in history.iter_mut().enumerate() {
+            *outcome = rule(self, count);
+        }
+        history
+    }
+
+    /// `w(v)` after the first `count` reveals, abstentions left out, in no particular order.
+    fn sums(&self, count: usize) -> Vec<(Ballot, u64)> {
+        let mut sums: Vec<(Ballot, u64)> = Vec::new();
+        for (weight, ballot) in &self.frozen[..count] {
+            let fits = match ballot {
+                Ballot::Result(_) => self.class == Class::Claim,
+                Ballot::Approve | Ballot::Reject => self.class != Class::Claim,
+                Ballot::Abstain => false,
+            };
+            match sums.iter_mut().find(|(other, _)| other == ballot) {
+                _ if !fits => {}
+                Some((_, sum)) => *sum += weight,
+                None => sums.push((ballot.clone(), *weight)),
+            }
+        }
+        sums
+    }
+
+    fn unrevealed(&self, count: usize) -> u64 {
+        self.frozen[count..].iter().map(|(weight, _)| weight).sum()
+    }
+
+    /// P5 with `U = 0`, read from the text.
+    fn final_outcome(&self, revealed: usize) -> Outcome {
+        let sums = self.sums(revealed);
+        let all: u64 = self.frozen[..revealed]
+            .iter()
+            .map(|(weight, _)| weight)
+            .sum();
+        for (ballot, weight) in &sums {
+            let decided = if self.class == Class::Claim {
+                *weight > 0
+                    && sums
+                        .iter()
+                        .all(|(other, rival)| other == ballot || weight > rival)
+                    && 2 * all > self.total()
+            } else {
+                3 * weight > 2 * self.total()
+            };
+            if decided {
+                return Outcome::Decided(ballot.clone());
+            }
+        }
+        Outcome::NoQuorum
+    }
+
+    /// What can still become of it: each commit not yet revealed opens to any value, seen or not, to an abstention, or
+    /// never.
+    fn possible_finals(&self, revealed: usize) -> Vec<Outcome> {
+        let mut worlds = vec![Case {
+            frozen: self.frozen[..revealed].to_vec(),
+            ..self.clone()
+        }];
+        for (weight, _) in &self.frozen[revealed..] {
+            worlds = worlds
+                .iter()
+                .flat_map(|world| {
+                    let mut next: Vec<Case> = values(self.class)
+                        .into_iter()
+                        .map(|ballot| {
+                            let mut world = world.clone();
+                            world.frozen.push((*weight, ballot));
+                            world
+                        })
+                        .collect();
+                    let mut never = world.clone();
+                    never.absent += weight;
+                    next.push(never);
+                    next
+                })
+                .collect();
+        }
+        worlds
+            .iter()
+            .map(|world| world.final_outcome(world.frozen.len()))
+            .collect()
+    }
+}
+
+fn result(byte: u8) -> Ballot {
+    Ballot::Result(vec![byte])
+}
+
+/// Ballots that fit the class, `Abstain`, and for claims a result (the last) that the generator never votes for.
+fn values(class: Class) -> Vec<Ballot> {
+    match class {
+        Class::Claim => (0..4).map(result).chain([Ballot::Abstain]).collect(),
+        Class::Critical | Class::Standard => vec![Ballot::Approve, Ballot::Reject, Ballot::Abstain],
+    }
+}
+
+/// P-mono over a history: once there, an outcome stays, and it is what forfeiting the rest gives; at the end it is there.
+fn check_mono(history: &History) -> Result<(), String> {
+    let mut tallied: Option<&Outcome> = None;
+    for (count, (outcome, forfeited)) in history.iter().enumerate() {
+        if let Some(before) = tallied
+            && outcome.as_ref() != Some(before)
+        {
+            return Err(format!(
+                "after {count} reveals, {before} became {outcome:?}"
+            ));
+        }
+        tallied = outcome.as_ref();
+        if let Some(tallied) = tallied
+            && tallied != forfeited
+        {
+            return Err(format!(
+                "after {count} reveals, {tallied} but forfeited {forfeited}"
+            ));
+        }
+    }
+    tallied
+        .map(|_| ())
+        .ok_or_else(|| "all is revealed and there is no outcome".into())
+}
+
+fn cases(electors: usize) -> impl Strategy<Value = Case> {
+    let class = prop_oneof![
+        Just(Class::Critical),
+        Just(Class::Claim),
+        Just(Class::Standard)
+    ];
+    let ballot = prop_oneof![
+        2 => Just(Ballot::Approve),
+        1 => Just(Ballot::Reject),
+        1 => Just(Ballot::Abstain),
+        3 => (0..3_u8).prop_map(result),
+    ];
+    let frozen = proptest::collection::vec((0..8_u64, ballot), 0..=electors);
+    (class, 0..6_u64, frozen).prop_map(|(class, absent, frozen)| Case {
+        class,
+        absent,
+        frozen,
+    })
+}
+
+proptest! {
+    #[test]
+    fn p_mono(case in cases(12)) {
+        prop_assert_eq!(check_mono(&case.history()), Ok(()));
+    }
+
+    #[test]
+    fn the_order_of_reveals_is_of_no_consequence(
+        (case, shuffled) in cases(12).prop_flat_map(|case| {
+            let shuffled = Just(case.frozen.clone()).prop_shuffle();
+            (Just(case), shuffled)
+        })
+    ) {
+        let all = case.frozen.len();
+        let other = Case { frozen: shuffled, ..case.clone() };
+        prop_assert_eq!(case.tally(all), other.tally(all));
+    }
+
+    /// P5 says by inequalities what this says by trying: an operation is decided iff whatever may come decides it so.
+    #[test]
+    fn an_outcome_is_what_nothing_can_change(case in cases(4)) {
+        for revealed in 0..=case.frozen.len() {
+            let possible = case.possible_finals(revealed);
+            let settled = possible.iter().all(|outcome| *outcome == possible[0]);
+            let expected = match &possible[0] {
+                _ if !settled => None,
+                // For claims P5 waits for all reveals before it gives up.
+                Outcome::NoQuorum if case.class == Class::Claim && case.unrevealed(revealed) > 0 => None,
+                outcome => Some(outcome.clone()),
+            };
+            let tally = case.tally(revealed);
+            prop_assert_eq!(tally.outcome(), expected, "after {} reveals", revealed);
+            prop_assert_eq!(tally.forfeited(), case.final_outcome(revealed));
+        }
+    }
+
+    #[test]
+    fn the_weights_add_up(case in cases(12)) {
+        for revealed in 0..=case.frozen.len() {
+            let tally = case.tally(revealed);
+            prop_assert_eq!(tally.revealed() + tally.unrevealed(), case.frozen_weight());
+            let mut sums = case.sums(revealed);
+            sums.sort();
+            let weights: Vec<_> = tally.weights().map(|(ballot, weight)| (ballot.clone(), weight)).collect();
+            prop_assert_eq!(weights, sums);
+        }
+    }
+}
+
+#[test]
+fn p_mono_fires_when_the_rule_is_broken() {
+    let claim = Case {
+        class: Class::Claim,
+        absent: 3,
+        frozen: vec![(4, result(0)), (5, result(1)), (1, result(0))],
+    };
+    let critical = Case {
+        class: Class::Critical,
+        absent: 3,
+        frozen: vec![
+            (2, Ballot::Approve),
+            (4, Ballot::Approve),
+            (1, Ballot::Approve),
+        ],
+    };
+    let two_thirds = Case {
+        absent: 3,
+        frozen: vec![(6, Ballot::Approve)],
+        ..critical.clone()
+    };
+    for case in [&claim, &critical, &two_thirds] {
+        assert_eq!(check_mono(&case.history()), Ok(()));
+    }
+
+    let leader = |case: &Case, count: usize| {
+        case.sums(count)
+            .into_iter()
+            .max_by_key(|(_, weight)| *weight)
+    };
+    let plurality = claim.history_under(|case, count| {
+        leader(case, count).map(|(ballot, _)| Outcome::Decided(ballot))
+    });
+    let no_majority = claim.history_under(|case, count| {
+        let (ballot, weight) = leader(case, count)?;
+        (3 * weight > case.unrevealed(count)).then_some(Outcome::Decided(ballot))
+    });
+    let gives_up_early = critical.history_under(|case, count| {
+        let (ballot, weight) = leader(case, count)?;
+        let decided = 3 * weight > 2 * case.total();
+        Some(if decided {
+            Outcome::Decided(ballot)
+        } else {
+            Outcome::NoQuorum
+        })
+    });
+    let at_two_thirds = two_thirds.history_under(|case, count| {
+        let (ballot, weight) = leader(case, count)?;
+        (3 * weight >= 2 * case.total()).then_some(Outcome::Decided(ballot))
+    });
+    let never = critical.history_under(|_, _| None);
+    for (name, history) in [
+        ("a claim goes to whoever leads", plurality),
+        ("a claim needs no majority of reveals", no_majority),
+        ("what is unrevealed is not counted for hope", gives_up_early),
+        ("two thirds are a quorum", at_two_thirds),
+        ("nothing is ever decided", never),
+    ] {
+        assert!(check_mono(&history).is_err(), "{name}: {history:?}");
+    }
+}

@@ -1,0 +1,4 @@
+//! The core as a whole.
+
+mod net;
+mod smoke;

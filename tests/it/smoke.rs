@@ -1,0 +1,89 @@
+use mycnet_consensus::core::Input;
+use mycnet_consensus::genesis::Genesis;
+use mycnet_consensus::operation::{Ballot, ConsensusOperation, Outcome, Spore};
+use mycnet_consensus::params::Params;
+
+use crate::net::{Net, node};
+
+fn genesis(nodes: usize) -> Genesis {
+    let mut builder = Genesis::builder("test")
+        .params(Params::dev())
+        .time_ms(1_000_000);
+    for n in 0..nodes {
+        let role = match n {
+            0 => Spore::Primary,
+            1..=3 => Spore::Seed,
+            _ => Spore::Latent,
+        };
+        builder = builder.member(node(n), role);
+    }
+    builder.build().unwrap()
+}
+
+fn config(value: &[u8]) -> ConsensusOperation {
+    ConsensusOperation::NetworkConfiguration {
+        config_type: "motd".into(),
+        proposed_change: value.to_vec(),
+    }
+}
+
+#[test]
+fn four_nodes_decide_a_critical_operation() {
+    let mut net = Net::new(&genesis(4), 4);
+    let id = net.propose(1, config(b"hello"), Some(Ballot::Approve));
+    for n in [0, 2, 3] {
+        net.vote(n, id, Ballot::Approve);
+    }
+    for _ in 0..5 {
+        net.advance(100);
+    }
+    for core in &net.cores {
+        let status = core.status(&id).unwrap();
+        assert_eq!(
+            status.outcome.map(|(outcome, _)| outcome),
+            Some(Outcome::Decided(Ballot::Approve)),
+            "{:?}",
+            core.seal_status()
+        );
+        assert_eq!(
+            core.ledger().state().config().get("motd"),
+            Some(&b"hello".to_vec())
+        );
+        assert_eq!(
+            core.ledger().state().seal(),
+            net.cores[0].ledger().state().seal()
+        );
+    }
+}
+
+#[test]
+fn a_silent_primary_is_stepped_over() {
+    let mut net = Net::new(&genesis(4), 4);
+    net.down[0] = true;
+    let id = net.propose(1, config(b"hello"), Some(Ballot::Approve));
+    for n in [2, 3] {
+        net.vote(n, id, Ballot::Approve);
+    }
+    for _ in 0..40 {
+        net.advance(300);
+        net.all(&Input::Nudge);
+    }
+    for core in &net.cores[1..] {
+        let status = core.status(&id).unwrap();
+        assert_eq!(
+            status.outcome.map(|(outcome, _)| outcome),
+            Some(Outcome::Decided(Ballot::Approve)),
+            "{:?}",
+            core.seal_status()
+        );
+    }
+    // The Primary comes back and catches up from certificates.
+    net.down[0] = false;
+    net.input(0, Input::Sync(mycnet_consensus::core::PeerId(1)))
+        .unwrap();
+    net.pump();
+    assert_eq!(
+        net.cores[0].ledger().state().seal(),
+        net.cores[1].ledger().state().seal()
+    );
+}
