@@ -132,7 +132,7 @@ impl Core {
     }
 
     pub(super) fn nudge(&mut self) {
-        if self.may_seal() && (!self.agreement.is_quiet() || self.has_something_to_seal()) {
+        if self.wants_to_seal() {
             let actions = self.agreement.nudge();
             self.act(actions);
         }
@@ -255,6 +255,13 @@ impl Core {
         }
         let time_ms = self.now_ms.max(state.time_ms() + 1);
         !self.pool.is_empty() && !self.lenient(time_ms, self.candidates()).records.is_empty()
+    }
+
+    /// Whether the host should run its timer for the step: this node takes part in an agreement that is under way, or has
+    /// something that ought to be sealed.
+    #[must_use]
+    pub fn wants_to_seal(&self) -> bool {
+        self.may_seal() && (!self.agreement.is_quiet() || self.has_something_to_seal())
     }
 
     /// Applies the next seal if it is decided and everything it takes is here.
