@@ -23,16 +23,6 @@ pub struct Setting {
     pub flaw: Flaw,
 }
 
-impl Setting {
-    pub const fn new(members: usize, twinned: usize, flaw: Flaw) -> Self {
-        Self {
-            members,
-            twinned,
-            flaw,
-        }
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
     None,
@@ -69,8 +59,9 @@ impl Outcome {
         self.decided.len() > 1
     }
 
-    pub fn names_over_third(&self) -> bool {
-        is_over_third(self.named.0, self.named.1)
+    /// Whether blame finds too few for the fork.
+    pub fn forked_unexplained(&self) -> bool {
+        self.forked() && !is_over_third(self.named.0, self.named.1)
     }
 }
 
@@ -93,7 +84,7 @@ struct Instance {
 struct AcceptAll;
 
 impl Judge for AcceptAll {
-    fn judge(&mut self, _proposal: &Seal, _fresh: bool) -> Verdict {
+    fn judge(&mut self, _proposal: &Seal, _round: u32, _fresh: bool) -> Verdict {
         Verdict::Accept
     }
 }
@@ -131,10 +122,10 @@ struct Network {
 }
 
 /// Runs one schedule: a time of partitions, then everyone can speak to everyone.
-pub fn run(setting: &Setting, seed: u64) -> Outcome {
-    let mut network = Network::new(*setting, seed);
+pub fn run(setting: Setting, seed: u64) -> Outcome {
+    let mut network = Network::new(setting, seed);
     // How long partitions last and how patient nodes are is the schedule's own.
-    let events = 10 << network.random.below(3);
+    let events = 12 << network.random.below(3);
     for _ in 0..8 {
         network.partition();
         for _ in 0..network.instances.len() * events {
@@ -182,7 +173,7 @@ impl Network {
             sealers,
             signed: BTreeMap::new(),
             tick_percent: 2 << random.below(4),
-            precommit_loss_percent: [0, 0, 70, 90][random.below(4)],
+            precommit_loss_percent: [0, 0, 0, 80][random.below(4)],
             random,
         }
     }
@@ -306,7 +297,7 @@ impl Network {
             return;
         }
         for action in actions {
-            let statement = instance.statement(action);
+            let statement = instance.statement(&action);
             let slot = statement.slot();
             assert!(
                 instance
@@ -380,8 +371,8 @@ impl Network {
 }
 
 impl Instance {
-    fn statement(&self, action: Action) -> Statement {
-        match action {
+    fn statement(&self, action: &Action) -> Statement {
+        match *action {
             Action::Propose { round, value } => {
                 let seal = match value {
                     Some((id, _)) => self
