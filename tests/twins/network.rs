@@ -119,6 +119,8 @@ struct Network {
     tick_percent: usize,
     /// Precommits that an exchange does not bring: without them there are locks and no decision, and rounds go on.
     precommit_loss_percent: usize,
+    /// Who hears no prevotes for now, and so proposes without knowing what others are locked on.
+    deaf: BTreeSet<usize>,
 }
 
 /// Runs one schedule: a time of partitions, then everyone can speak to everyone.
@@ -170,6 +172,7 @@ impl Network {
         Self {
             setting,
             instances: instances.collect(),
+            deaf: BTreeSet::new(),
             sealers,
             signed: BTreeMap::new(),
             tick_percent: 2 << random.below(4),
@@ -181,6 +184,10 @@ impl Network {
     /// Puts every instance into one of two or three groups that hear nothing of each other. Mostly members are spread
     /// evenly and twins parted, so that both sides come close to a quorum.
     fn partition(&mut self) {
+        let deaf = self.random.below(3);
+        self.deaf = (0..deaf)
+            .map(|_| self.random.below(self.instances.len()))
+            .collect();
         let groups = if self.random.chance(80) { 2 } else { 3 };
         let (even, part_twins) = (self.random.chance(70), self.random.chance(80));
         let mut honest: Vec<_> = (self.setting.twinned..self.setting.members).collect();
@@ -234,8 +241,12 @@ impl Network {
         self.random.shuffle(&mut records);
         let mut new = false;
         for record in records {
-            let is_precommit = matches!(record.statement().slot(), Some(Slot::Precommit(..)));
-            if is_precommit && self.random.chance(self.precommit_loss_percent) {
+            let is_lost = match record.statement().slot() {
+                Some(Slot::Precommit(..)) => self.random.chance(self.precommit_loss_percent),
+                Some(Slot::Prevote(..)) => self.deaf.contains(&to),
+                _ => false,
+            };
+            if is_lost {
                 continue;
             }
             // Twins make at most two bodies per slot and few rounds, so nothing is ever too many.
@@ -316,6 +327,7 @@ impl Network {
     /// Everyone exchanges with everyone until nothing is new; then those who wait give up waiting, and so on.
     fn heal(&mut self) {
         self.precommit_loss_percent = 0;
+        self.deaf.clear();
         let nodes = self.instances.len();
         for _ in 0..6 * nodes {
             loop {
