@@ -13,3 +13,5 @@ pub mod params;
 pub mod record;
 pub mod rejection;
 pub mod seal;
+#[cfg(feature = "sim")]
+pub mod sim;
