@@ -29,7 +29,7 @@ pub fn run_clean(plan: Plan) -> Report {
 
 #[test]
 fn random_schedules_keep_every_property() {
-    let (mut schedules, mut heights, mut operations, mut crashes, mut evidence, mut lost) = (0, 0, 0, 0, 0, 0);
+    let (mut schedules, mut heights, mut operations, mut crashes, mut evidence, mut lost, mut frames) = (0, 0, 0, 0, 0, 0, 0);
     let mut refused: BTreeMap<&str, u64> = BTreeMap::new();
     let start = std::time::Instant::now();
     for seed in seeds(60) {
@@ -39,13 +39,14 @@ fn random_schedules_keep_every_property() {
         operations += report.operations.1;
         crashes += report.crashes;
         evidence += report.evidence;
+        frames += report.frames;
         lost += u64::from(report.assumption_lost.is_some());
         for (code, times) in report.refused {
             *refused.entry(code).or_default() += times;
         }
     }
     println!(
-        "{schedules} schedules in {:?}: {heights} seals, {operations} operations closed, {crashes} crashes, {evidence} \
+        "{schedules} schedules in {:?}: {heights} seals, {operations} operations closed, {crashes} crashes, {frames} frames, {evidence} \
          equivocations proved, assumption lost in {lost}; refused {refused:?}",
         start.elapsed()
     );
