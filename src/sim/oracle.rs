@@ -162,7 +162,7 @@ impl Oracle {
         for case in self.in_order_of_effects(|course| course.closed) {
             self.score(&case);
         }
-        for case in self.in_order_of_effects(|course| course.decided_height()) {
+        for case in self.in_order_of_effects(Course::decided_height) {
             if case.course.outcome() == Some(&Outcome::Decided(Ballot::Approve)) {
                 let applied = self.take_effect(&case.operation);
                 self.effects.insert(case.id, applied);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Oracle;
-use super::log::{Case, Sealed};
+use super::log::{Case, Sealed, in_order};
 use super::roster::{Member, Standing};
 use crate::digest::{Commitment, NetworkId, NodeId, OperationId, Salt, SealId};
 use crate::operation::{Ballot, Spore};
@@ -36,13 +36,14 @@ impl Oracle {
         })
     }
 
+    /// Whether the next seal, which follows `prev`, may list these records.
+    pub(in crate::sim) fn accepts(&self, prev: SealId, listed: Vec<Arc<Sealed>>) -> Judgement {
+        self.judge(prev, &in_order(listed)).map(|_| ())
+    }
+
     /// Judges the records of the next seal, which follows `prev`, in the order in which they are applied, against the
     /// state before it. Returns the operations that it opens.
-    pub(in crate::sim) fn judge(
-        &self,
-        prev: SealId,
-        listed: &[Arc<Sealed>],
-    ) -> Result<Vec<Case>, String> {
+    pub(super) fn judge(&self, prev: SealId, listed: &[Arc<Sealed>]) -> Result<Vec<Case>, String> {
         let mut opening = Vec::new();
         for (place, record) in listed.iter().enumerate() {
             let earlier = &listed[..place];

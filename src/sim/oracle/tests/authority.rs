@@ -37,7 +37,7 @@ fn a_directive_takes_effect_after_the_objection_window() {
     world.seal(1600, &[]);
     assert_eq!(
         (world.phase(id), world.outcome(id)),
-        ("closed", decided(Approve))
+        ("closed", Some(decided(Approve)))
     );
     assert_eq!(world.oracle.view().config["service.web"], b"m");
     assert_eq!(world.trust(0), 500_000);
@@ -69,7 +69,7 @@ fn an_objection_leaves_it_to_the_seeds() {
     assert_eq!(world.phase(id), "authority");
     // One of three is not more than half.
     world.seal(1120, &[world.resolve(2, id, false)]);
-    assert_eq!(world.outcome(id), decided(Reject));
+    assert_eq!(world.outcome(id), Some(decided(Reject)));
     assert_eq!(world.operation(id).effect, None);
 }
 
@@ -109,7 +109,7 @@ fn a_seed_that_resolves_both_ways_counts_for_none() {
     world.seal(30, &[]);
     assert_eq!(world.phase(id), "authority");
     world.seal(40, &[world.resolve(3, id, true)]);
-    assert_eq!(world.outcome(id), decided(Approve));
+    assert_eq!(world.outcome(id), Some(decided(Approve)));
 }
 
 #[test]
@@ -180,5 +180,5 @@ fn a_suspended_primary_directs_nothing() {
         "the directive no longer stands"
     );
     world.seal(1120, &[2, 3].map(|who| world.resolve(who, id, true)));
-    assert_eq!(world.outcome(id), decided(Approve));
+    assert_eq!(world.outcome(id), Some(decided(Approve)));
 }

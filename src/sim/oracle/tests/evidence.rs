@@ -37,7 +37,7 @@ fn who_commits_twice_is_banned_and_has_no_commit() {
     world.refuses(30, &[world.propose(4, config("k", "v"))], "banned");
     let reveals: Vec<Verified> = (0..4).map(|who| world.reveal(who, id, &Approve)).collect();
     world.seal(30, &reveals);
-    assert_eq!(world.outcome(id), decided(Approve));
+    assert_eq!(world.outcome(id), Some(decided(Approve)));
     assert_eq!(world.reasons(id, 4), [""; 0]);
 }
 
@@ -72,7 +72,7 @@ fn a_frozen_commit_stays_when_its_author_is_banned() {
     assert_eq!(world.standing(3), "banned");
     assert!(world.operation(id).frozen.contains(&world.id(3)));
     world.seal(30, &[0, 1, 3].map(|who| world.reveal(who, id, &Approve)));
-    assert_eq!(world.outcome(id), decided(Approve));
+    assert_eq!(world.outcome(id), Some(decided(Approve)));
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn two_directives_of_the_primary_ban_it_and_leave_it_to_the_seeds() {
     world.seal(20, &[world.direct(0, id, false)]);
     assert_eq!(world.standing(0), "banned");
     world.seal(30, &[1, 2].map(|who| world.resolve(who, id, false)));
-    assert_eq!(world.outcome(id), decided(Reject));
+    assert_eq!(world.outcome(id), Some(decided(Reject)));
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn a_member_that_reveals_elsewhere_is_charged_each_time() {
 fn absence_costs_after_half_a_hundred_missed_chances_and_once_per_window() {
     let mut world = latents(4);
     let votes = [(0, Approve), (1, Approve), (2, Approve)];
-    let mut vote = |world: &mut World, number: u64| {
+    let vote = |world: &mut World, number: u64| {
         // Frozen by the grace: 100 ms after the opening. Each takes 110 ms.
         let at = number * 110 + 10;
         let proposal = world.propose_as(0, config("k", "v"), Priority::Normal, at);
