@@ -38,10 +38,12 @@ pub enum ActorKind {
     CensoringPrimary,
     /// Its clock is wrong by much.
     LyingClock,
+    /// One of two hosts with one identity.
+    Twin,
 }
 
 impl ActorKind {
-    /// All kinds.
+    /// All kinds that one host can play.
     pub const ALL: [Self; 8] = [
         Self::EquivocatingCommitter,
         Self::LateCopier,
@@ -65,7 +67,7 @@ impl ActorKind {
         self != Self::LateCopier
     }
 
-    /// An actor of this kind. A lying clock needs none: its host's clock does everything.
+    /// An actor of this kind. Its host's clock makes a lying clock, and another host makes a twin.
     pub(super) fn make(self, rng: &mut ChaCha8Rng, hosts: usize) -> Box<dyn Actor> {
         let some_host = rng.random_range(1..hosts.max(2));
         match self {
@@ -78,7 +80,7 @@ impl ActorKind {
             Self::SilentPrimary => Box::new(silent_primary::SilentPrimary),
             Self::DoubleVoter => Box::new(double_voter::DoubleVoter::default()),
             Self::CensoringPrimary => Box::new(censoring_primary::CensoringPrimary::new(some_host)),
-            Self::LyingClock => Box::new(Obedient),
+            Self::LyingClock | Self::Twin => Box::new(Obedient),
         }
     }
 }

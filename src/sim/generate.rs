@@ -84,7 +84,25 @@ pub fn generate(seed: u64, blocks: usize) -> (Genesis, Vec<(Seal, Vec<Verified>)
 /// If the oracle contradicts itself.
 #[must_use]
 pub fn generate_log(seed: u64, blocks: usize, genesis_seal: impl Fn(&Genesis) -> SealId) -> Log {
-    let mut generator = Generator::new(seed, genesis_seal);
+    generate_log_with(seed, blocks, genesis_seal, Box::new(|seal, _| seal))
+}
+
+/// Completes the seal over records with what the oracle does not know: the digests of state and roster.
+pub type Complete = Box<dyn FnMut(Seal, &[Verified]) -> Seal>;
+
+/// As [`generate_log`], with every seal completed before anything refers to it.
+///
+/// # Panics
+///
+/// If the oracle contradicts itself.
+#[must_use]
+pub fn generate_log_with(
+    seed: u64,
+    blocks: usize,
+    genesis_seal: impl Fn(&Genesis) -> SealId,
+    complete: Complete,
+) -> Log {
+    let mut generator = Generator::new(seed, genesis_seal, complete);
     // Some attempts have nothing to seal.
     for _ in 0..blocks * 8 {
         if generator.blocks.len() == blocks {
@@ -121,10 +139,11 @@ struct Generator {
     /// The ballots of each person's sealed commits, in order.
     promises: BTreeMap<(OperationId, usize), Vec<Ballot>>,
     blocks: Vec<Block>,
+    complete: Complete,
 }
 
 impl Generator {
-    fn new(seed: u64, genesis_seal: impl Fn(&Genesis) -> SealId) -> Self {
+    fn new(seed: u64, genesis_seal: impl Fn(&Genesis) -> SealId, complete: Complete) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (genesis, people) = network::found(&mut rng, seed);
         let zero = genesis_seal(&genesis);
@@ -140,6 +159,7 @@ impl Generator {
             promised: BTreeMap::new(),
             promises: BTreeMap::new(),
             blocks: Vec::new(),
+            complete,
             rng,
             genesis,
             people,
@@ -251,7 +271,7 @@ impl Generator {
     }
 
     fn seal(&mut self, time_ms: u64, records: Vec<Verified>, refused: Vec<Refused>) {
-        let seal = self.chain.next(time_ms, &records);
+        let seal = (self.complete)(self.chain.next(time_ms, &records), &records);
         let wire: Vec<Record> = records.iter().map(|r| r.record().clone()).collect();
         self.oracle
             .apply(&seal, &wire)

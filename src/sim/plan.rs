@@ -65,6 +65,10 @@ pub struct Plan {
     pub proposals: usize,
     /// The gathering time of proposers, see [`crate::core::Pace`].
     pub gather_ms: u64,
+    /// Whether the schedule goes on when a third of the weight or more is not honest.
+    pub goes_on_above_a_third: bool,
+    /// Whether the report holds every message.
+    pub keeps_messages: bool,
 }
 
 /// The identity of a person.
@@ -149,7 +153,34 @@ impl Plan {
             calm_ms: 120_000,
             proposals: 4,
             gather_ms: 0,
+            goes_on_above_a_third: false,
+            keeps_messages: false,
         }
+    }
+
+    /// Two sides of a partition with honest hosts on each, and twins of the same persons on both: the twins' persons come
+    /// first, then the honest ones, which alternate between the sides.
+    #[must_use]
+    pub fn twins(seed: u64, members: usize, twinned: usize) -> Self {
+        let mut plan = Self::quiet(seed, members);
+        let twin = |person| HostPlan {
+            person,
+            actor: Some(ActorKind::Twin),
+            skew_ms: 0,
+        };
+        for person in 0..twinned {
+            plan.hosts[person] = twin(person);
+            plan.hosts.push(twin(person));
+        }
+        let side = |host| match host {
+            _ if host < twinned => false,
+            _ if host >= members => true,
+            _ => (host - twinned) % 2 == 1,
+        };
+        plan.network.sides = Some((0..plan.hosts.len()).map(side).collect());
+        plan.goes_on_above_a_third = true;
+        plan.calm_ms = 20_000;
+        plan
     }
 
     /// Honest hosts, in any weather.

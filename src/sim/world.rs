@@ -65,6 +65,8 @@ pub struct Report {
     pub evidence: u64,
     /// The disks at the end, by host.
     pub disks: Vec<Disk>,
+    /// Every message once, in the order of first sending, if the plan asks for them.
+    pub messages: Vec<Message>,
 }
 
 /// A running schedule.
@@ -86,6 +88,8 @@ pub struct World {
     crashes: u64,
     refused: BTreeMap<&'static str, u64>,
     evidence: u64,
+    messages: Vec<Message>,
+    messages_kept: BTreeSet<[u8; 32]>,
 }
 
 /// Runs a schedule to its end.
@@ -137,6 +141,8 @@ impl World {
             crashes: 0,
             refused: BTreeMap::new(),
             evidence: 0,
+            messages: Vec::new(),
+            messages_kept: BTreeSet::new(),
             plan,
         }
     }
@@ -239,7 +245,8 @@ impl World {
 
     /// Whether all honest hosts are where the checker is, with nothing left to do; or the schedule shows nothing any more.
     fn is_over(&self) -> bool {
-        if self.checker.assumption_lost().is_some() || !self.forks.is_empty() {
+        let is_lost = self.checker.assumption_lost().is_some();
+        if (is_lost && !self.plan.goes_on_above_a_third) || !self.forks.is_empty() {
             return true;
         }
         let height = self.checker.ledger().state().height();
@@ -427,6 +434,9 @@ impl World {
         }
         let frame = message.encode();
         self.frames += 1;
+        if self.plan.keeps_messages && self.messages_kept.insert(*blake3::hash(&frame).as_bytes()) {
+            self.messages.push(message.clone());
+        }
         self.hasher.update(&self.now_ms.to_le_bytes());
         self.hasher.update(&[from.to_le_bytes(), to.to_le_bytes()].concat());
         self.hasher.update(&frame);
@@ -576,6 +586,7 @@ impl World {
             crashes: self.crashes,
             refused: self.refused,
             evidence: self.evidence,
+            messages: self.messages,
             disks: self.hosts.into_iter().map(|host| host.disk).collect(),
         }
     }
