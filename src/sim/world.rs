@@ -367,8 +367,10 @@ impl World {
     }
 
     fn note_fork(&mut self, host: usize, height: u64, blame: Blame) {
+        // A fork across rounds is blamed on the absence of votes, which others may hold: only double signing is proof.
         let innocent: Vec<usize> = (0..self.hosts.len())
-            .filter(|n| self.hosts[*n].is_honest() && blame.culprits().contains(&self.hosts[*n].node))
+            .filter(|n| self.hosts[*n].is_honest())
+            .filter(|n| blame.double_signers.contains_key(&self.hosts[*n].node))
             .collect();
         if !innocent.is_empty() {
             let text = format!("host {host} blames {innocent:?} for the fork at {height}: {blame:?}");

@@ -2,10 +2,12 @@
 //! about what may not be sealed.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use mycnet_consensus::digest::RecordId;
 use mycnet_consensus::ledger::{Ledger, Mode};
-use mycnet_consensus::record::Verified;
+use mycnet_consensus::record::{Verified, Verifier};
 use mycnet_consensus::sim::generate::{Block, Log, generate_log_with};
 use mycnet_consensus::sim::oracle::Oracle;
 use mycnet_consensus::sim::projection::Projection;
@@ -48,13 +50,26 @@ fn log(seed: u64, blocks: usize) -> (Log, Vec<String>) {
     (log, refusals)
 }
 
-fn ids(records: &[Verified]) -> Vec<mycnet_consensus::digest::RecordId> {
+fn ids(records: &[Verified]) -> Vec<RecordId> {
     records.iter().map(Verified::id).collect()
+}
+
+/// Whether a record gets past the verifier: its network, its signature, a candidate's consent.
+fn verifies(ledger: &Ledger, record: &Verified) -> bool {
+    let mut verifier = Verifier::new(ledger.genesis_seal().net);
+    verifier.add_author(record.author()).unwrap();
+    verifier.admit(&record.encode()).is_ok()
 }
 
 /// What the oracle refuses, production must refuse with the block, and leave out where it may choose.
 fn judge_refused(seed: u64, ledger: &Ledger, block: &Block) {
+    let listed: BTreeSet<RecordId> = block.records.iter().map(Verified::id).collect();
     for refused in &block.refused {
+        // Judged before the ledger sees it: naming a record twice is no list, and some records do not verify.
+        let mut records = refused.records.iter();
+        if records.any(|record| listed.contains(&record.id()) || !verifies(ledger, record)) {
+            continue;
+        }
         let all: Vec<Verified> = block.records.iter().chain(&refused.records).cloned().collect();
         let what = || format!("seed {seed}, height {}: {} {:?}", block.seal.height, refused.reason, refused.records);
         let strict = ledger.draft(block.seal.time_ms, all.clone(), Mode::Strict);
