@@ -12,7 +12,7 @@
 //! | `votes` | what workers sign |
 //! | `network` | who gets what when: the clock, delivery, loss, repair |
 //! | `replica` | one core and what a host does for it |
-//! | `documents` | what a replica's documents are |
+//! | `documents` | what a replica's documents are, on a thread for each |
 //! | `draws` | chance |
 
 mod cast;
@@ -23,17 +23,20 @@ mod replica;
 mod votes;
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
 
 use anyhow::{Context as _, bail};
-use mycnet_consensus::digest::{NodeId, OperationId};
+use mycnet_consensus::digest::{Digest, NodeId, OperationId};
 use mycnet_consensus::identity::Signer as _;
 use mycnet_consensus::limits::SEAL_RECORDS_MAX;
 use mycnet_consensus::operation::{Ballot, ConsensusOperation, Outcome};
 use mycnet_consensus::trust::Reason;
 
 use self::cast::{AUTHORITY_NAMES, Cast};
-use self::documents::Documents;
+use self::documents::{Documents, Filing, SEALS_WAITING_MAX};
 use self::network::Network;
 use self::replica::Replica as Node;
 use self::votes::Votes;
@@ -67,29 +70,30 @@ pub(crate) fn run(
     progress: &Progress,
 ) -> anyhow::Result<Replayed> {
     let cast = Cast::new(answers, options.seed)?;
-    // One replica's documents are enough: all have the same.
+    // One replica's documents are enough to export: all have the same.
     let mut export = options.export.clone();
-    let mut documents = Vec::with_capacity(AUTHORITIES);
-    for _ in 0..AUTHORITIES {
-        documents.push(Documents::new(&cast.genesis, export.take())?);
-    }
-    let documents = documents
-        .try_into()
-        .unwrap_or_else(|_| unreachable!("one for each authority"));
-    let mut replay = Replay {
-        network: Network::new(&cast, options.delivery_seed, documents)?,
-        cast: &cast,
-        answers,
-        seed: options.seed,
-        decisions: vec![Decision::NotAsked; answers.tasks.len()],
-    };
-    let mut closed = 0;
-    for group in groups(answers, options) {
-        replay.decide(&group)?;
-        closed += group.len();
-        progress.closed(closed, replay.network.height());
-    }
-    replay.finish()
+    thread::scope(|scope| {
+        let (mut filing, mut building) = (Vec::new(), Vec::new());
+        for _ in 0..AUTHORITIES {
+            let documents = Documents::new(&cast.genesis, export.take())?;
+            let (sender, sealed) = mpsc::sync_channel(SEALS_WAITING_MAX);
+            filing.push(sender);
+            building.push(scope.spawn(move || documents.file_all(&sealed)));
+        }
+        // Once it returns, no seal can come any more, and the documents are finished.
+        let played = Replay::play(&cast, answers, options, progress, filing);
+        let digests: Vec<anyhow::Result<Digest>> = building
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect();
+        // Where documents failed, the replay ended because of it: that failure is the one to tell.
+        let digests: Vec<Digest> = digests.into_iter().collect::<anyhow::Result<_>>()?;
+        let mut replayed = played?;
+        for (replica, digest) in replayed.replicas.iter_mut().zip(digests) {
+            replica.documents_digest = digest;
+        }
+        Ok(replayed)
+    })
 }
 
 /// Tasks that are asked at once, in the order of asking: as many as the options say, fewer where a seal could not take all
@@ -126,7 +130,31 @@ struct Replay<'a> {
     decisions: Vec<Decision>,
 }
 
-impl Replay<'_> {
+impl<'a> Replay<'a> {
+    /// Plays all tasks, up to the documents, which are behind `filing`.
+    fn play(
+        cast: &'a Cast,
+        answers: &'a Answers,
+        options: &Options,
+        progress: &Progress,
+        filing: Vec<Filing>,
+    ) -> anyhow::Result<Replayed> {
+        let mut replay = Self {
+            network: Network::new(cast, options.delivery_seed, filing)?,
+            cast,
+            answers,
+            seed: options.seed,
+            decisions: vec![Decision::NotAsked; answers.tasks.len()],
+        };
+        let mut closed = 0;
+        for group in groups(answers, options) {
+            replay.decide(&group)?;
+            closed += group.len();
+            progress.closed(closed, replay.network.height());
+        }
+        Ok(replay.finish())
+    }
+
     /// Asks a group of tasks and has them decided.
     fn decide(&mut self, group: &[usize]) -> anyhow::Result<()> {
         let mut asked = Vec::with_capacity(group.len());
@@ -184,27 +212,22 @@ impl Replay<'_> {
         Ok(())
     }
 
-    fn finish(self) -> anyhow::Result<Replayed> {
+    /// What came of it. The documents' digests are still to be filled in.
+    fn finish(self) -> Replayed {
         let nodes = self.network.replicas();
-        for node in nodes {
-            node.documents().finish()?;
-        }
-        let replica = |index: usize| {
-            let (node, name) = (&nodes[index], AUTHORITY_NAMES[index]);
-            Replica {
-                name: name.to_owned(),
-                height: node.core().ledger().state().height(),
-                state_digest: node.state_digest(),
-                documents_digest: node.documents().digest(),
-            }
+        let replica = |index: usize| Replica {
+            name: AUTHORITY_NAMES[index].to_owned(),
+            height: nodes[index].core().ledger().state().height(),
+            state_digest: nodes[index].state_digest(),
+            documents_digest: Digest::default(),
         };
-        Ok(Replayed {
+        Replayed {
             network: self.cast.net,
             records: self.network.signed(),
             replicas: std::array::from_fn(replica),
             members: members(&nodes[0], &self.cast.names(self.answers)),
             decisions: self.decisions,
-        })
+        }
     }
 }
 

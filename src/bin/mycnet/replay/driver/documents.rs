@@ -1,8 +1,13 @@
-//! A replica's documents: built as soon as there is something to build them from, and not kept.
+//! A replica's documents: built from what is sealed, on a thread of their own, and not kept.
+//!
+//! Nothing waits for documents (DESIGN section 9), so they take the time that agreeing leaves on other processors. What
+//! they hold follows from the seals alone, not from when they are built.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
 
 use anyhow::Context as _;
 use mycnet_consensus::digest::{DOCUMENTS, Digest, OperationId};
@@ -14,6 +19,18 @@ use mycnet_consensus::seal::SealedBlock;
 
 /// The directory of the operations' documents in an export.
 const OPERATIONS: &str = "operations";
+
+/// Seals that may wait to be filed: enough that neither side waits for the other at every seal, few enough to hold.
+pub(super) const SEALS_WAITING_MAX: usize = 8;
+
+/// A seal and what it changed.
+pub(super) struct Sealed {
+    pub(super) block: Arc<SealedBlock>,
+    pub(super) applied: Arc<Applied>,
+}
+
+/// The way to a replica's documents.
+pub(super) type Filing = SyncSender<Sealed>;
 
 /// The ledger document, what identifies the operations' documents, and where they are exported to.
 pub(super) struct Documents {
@@ -41,12 +58,23 @@ impl Documents {
         })
     }
 
-    /// Adds what a seal changed: one change of the ledger document, and a document for each operation that it closed.
+    /// Files every seal until no more can come. Gives one digest of the heads of all documents.
     ///
     /// # Errors
     ///
     /// A failed write; anything else would be a bug.
-    pub(super) fn seal(&mut self, block: &SealedBlock, applied: &Applied) -> anyhow::Result<()> {
+    pub(super) fn file_all(mut self, sealed: &Receiver<Sealed>) -> anyhow::Result<Digest> {
+        for Sealed { block, applied } in sealed {
+            self.file(&block, &applied)?;
+        }
+        if let Some(directory) = &self.export {
+            write(&directory.join("ledger.automerge"), &self.ledger.save())?;
+        }
+        Ok(self.digest())
+    }
+
+    /// Adds what a seal changed: one change of the ledger document, and a document for each operation that it closed.
+    fn file(&mut self, block: &SealedBlock, applied: &Applied) -> anyhow::Result<()> {
         let change = LedgerChange::from_applied(&block.seal, applied);
         self.ledger.append(&change)?;
         for operation in &applied.closed {
@@ -62,20 +90,7 @@ impl Documents {
         Ok(())
     }
 
-    /// Writes what is complete only at the end.
-    ///
-    /// # Errors
-    ///
-    /// A failed write.
-    pub(super) fn finish(&self) -> anyhow::Result<()> {
-        match &self.export {
-            Some(directory) => write(&directory.join("ledger.automerge"), &self.ledger.save()),
-            None => Ok(()),
-        }
-    }
-
-    /// One digest of the heads of all documents.
-    pub(super) fn digest(&self) -> Digest {
+    fn digest(&self) -> Digest {
         let ledger = self.ledger.digest();
         let mut parts: Vec<&[u8]> = vec![b"replay", ledger.as_bytes()];
         for (id, heads) in &self.operations {

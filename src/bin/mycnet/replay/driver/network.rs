@@ -7,7 +7,6 @@
 //! comparing what is held ([`Input::Sync`]).
 
 use std::sync::Arc;
-use std::thread;
 
 use anyhow::bail;
 use mycnet_consensus::core::{Core, Input, Pace, PeerId};
@@ -16,7 +15,7 @@ use mycnet_consensus::identity::Signer;
 use mycnet_consensus::operation::{ConsensusOperation, Outcome};
 
 use super::cast::Cast;
-use super::documents::Documents;
+use super::documents::Filing;
 use super::draws::Draws;
 use super::replica::{Replica, Sent};
 use crate::replay::AUTHORITIES;
@@ -30,9 +29,6 @@ const FATES: usize = 16;
 
 /// How often replicas compare what they hold before the driver gives up on them.
 const REPAIRS_MAX: usize = 64;
-
-/// Arrivals of fewer bytes than this are not worth a thread for each replica.
-const THREADS_FROM_BYTES: usize = 32 * 1024;
 
 /// Something on its way to a replica.
 pub(super) enum Parcel {
@@ -51,15 +47,6 @@ pub(super) struct Batch {
     pub(super) height: u64,
 }
 
-impl Parcel {
-    fn len(&self) -> usize {
-        match self {
-            Self::Frame { bytes, .. } => bytes.len(),
-            Self::Batch(batch) => batch.records.iter().map(Vec::len).sum(),
-        }
-    }
-}
-
 /// The replicas and what is under way to each.
 pub(super) struct Network {
     replicas: Vec<Replica>,
@@ -70,7 +57,7 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// Four replicas at the genesis that have just met. `documents` are theirs, in order.
+    /// Four replicas at the genesis that have just met. `filing` leads to the documents of each.
     ///
     /// # Errors
     ///
@@ -78,7 +65,7 @@ impl Network {
     pub(super) fn new(
         cast: &Cast,
         delivery_seed: u64,
-        documents: [Documents; AUTHORITIES],
+        filing: Vec<Filing>,
     ) -> anyhow::Result<Self> {
         let pace = Pace {
             gather_ms: GATHER_MS,
@@ -91,10 +78,10 @@ impl Network {
             now_ms: cast.genesis.time_ms,
             batched: 0,
         };
-        for (identity, documents) in cast.authorities.iter().zip(documents) {
+        for (identity, filing) in cast.authorities.iter().zip(filing) {
             let signer: Arc<dyn Signer> = identity.clone();
             let core = Core::new(&cast.genesis, signer)?;
-            network.replicas.push(Replica::new(core, pace, documents));
+            network.replicas.push(Replica::new(core, pace, filing));
         }
         network.between(Input::PeerUp)?;
         network.settle(0)?;
@@ -212,36 +199,11 @@ impl Network {
             }
             self.draws.shuffle(&mut arriving[index]);
         }
-        let sent = self.receive(arriving)?;
-        for (index, sent) in sent.into_iter().enumerate() {
+        for (index, parcels) in arriving.into_iter().enumerate() {
+            let sent = self.replicas[index].receive(parcels, self.now_ms)?;
             self.post(index, sent);
         }
         Ok(can_arrive)
-    }
-
-    /// Gives each replica what arrives at it, all at the same time. What they say is the same whether threads do it or not.
-    fn receive(&mut self, arriving: [Vec<Parcel>; AUTHORITIES]) -> anyhow::Result<Vec<Vec<Sent>>> {
-        let now_ms = self.now_ms;
-        let bytes: usize = arriving.iter().flatten().map(Parcel::len).sum();
-        let pairs = self.replicas.iter_mut().zip(arriving);
-        if bytes < THREADS_FROM_BYTES {
-            return pairs
-                .map(|(replica, parcels)| replica.receive(parcels, now_ms))
-                .collect();
-        }
-        thread::scope(|scope| {
-            let running: Vec<_> = pairs
-                .map(|(replica, parcels)| scope.spawn(move || replica.receive(parcels, now_ms)))
-                .collect();
-            running
-                .into_iter()
-                .map(|thread| {
-                    thread
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
-                .collect()
-        })
     }
 
     /// Gives every replica an input about every other.

@@ -17,7 +17,7 @@ use mycnet_consensus::seal::SealedBlock;
 use mycnet_consensus::trust::{Reason, TrustEntry};
 use serde_bytes::ByteBuf;
 
-use super::documents::Documents;
+use super::documents::{Filing, Sealed};
 use super::network::{Batch, Parcel};
 
 /// Sealed blocks kept for replicas that are behind. The clock waits for all of them, so that none is ever more than one
@@ -33,7 +33,7 @@ pub(super) struct Sent {
 /// A replica.
 pub(super) struct Replica {
     core: Core,
-    documents: Documents,
+    filing: Filing,
     blocks: VecDeque<Arc<SealedBlock>>,
     scores: BTreeMap<NodeId, BTreeMap<Reason, Score>>,
     closed: Vec<(OperationId, Outcome)>,
@@ -49,12 +49,12 @@ pub(super) struct Score {
 }
 
 impl Replica {
-    pub(super) fn new(mut core: Core, pace: Pace, documents: Documents) -> Self {
+    pub(super) fn new(mut core: Core, pace: Pace, filing: Filing) -> Self {
         core.set_pace(pace);
         Self {
             state: core.ledger().genesis_seal().state,
             core,
-            documents,
+            filing,
             blocks: VecDeque::new(),
             scores: BTreeMap::new(),
             closed: Vec::new(),
@@ -64,10 +64,6 @@ impl Replica {
 
     pub(super) fn core(&self) -> &Core {
         &self.core
-    }
-
-    pub(super) fn documents(&self) -> &Documents {
-        &self.documents
     }
 
     /// What each member's score was changed by.
@@ -187,7 +183,7 @@ impl Replica {
                     send(sent, to, &Message::Blocks(encoded.collect()))?;
                 }
                 Output::Persist(Write::Journal(_)) => self.signed += 1,
-                Output::Persist(Write::Block { block, applied }) => self.seal(block, &applied)?,
+                Output::Persist(Write::Block { block, applied }) => self.seal(block, applied)?,
                 Output::Event(Event::Refused { rejection, .. }) => {
                     bail!("a replica refused a record of another: {rejection}");
                 }
@@ -200,8 +196,7 @@ impl Replica {
         Ok(outputs.answer)
     }
 
-    fn seal(&mut self, block: Arc<SealedBlock>, applied: &Applied) -> anyhow::Result<()> {
-        self.documents.seal(&block, applied)?;
+    fn seal(&mut self, block: Arc<SealedBlock>, applied: Arc<Applied>) -> anyhow::Result<()> {
         self.score(&applied.trust);
         for operation in &applied.closed {
             let decision = operation
@@ -210,11 +205,13 @@ impl Replica {
             self.closed.push((operation.id(), decision.outcome.clone()));
         }
         self.state = block.seal.state;
-        self.blocks.push_back(block);
+        self.blocks.push_back(block.clone());
         if self.blocks.len() > BLOCKS_KEPT {
             self.blocks.pop_front();
         }
-        Ok(())
+        self.filing
+            .send(Sealed { block, applied })
+            .context("the documents are no longer built")
     }
 
     fn score(&mut self, entries: &[(NodeId, TrustEntry)]) {
