@@ -41,7 +41,8 @@
 mod agreement;
 mod blame;
 mod certificate;
-
+#[cfg(test)]
+mod fixture;
 mod tally;
 mod votes;
 
@@ -69,10 +70,10 @@ pub enum Verdict {
 
 /// Judges proposed seals for an [`Agreement`].
 pub trait Judge {
-    /// Whether this node finds `proposal` acceptable. A `fresh` one comes without a valid proof of lock, and is subject to
-    /// the rules about time and censorship as well; the others may not depend on the clock. An answer other than
-    /// [`Verdict::Wait`] to a question that is not fresh is remembered and not asked again for this seal.
-    fn judge(&mut self, proposal: &Seal, fresh: bool) -> Verdict;
+    /// Whether this node finds `proposal` acceptable in `round`, its own. A `fresh` one comes without a valid proof of lock,
+    /// and is subject to the rules about time and censorship as well; the answer about others depends on neither clock
+    /// nor round, and unless it is [`Verdict::Wait`] it is remembered and not asked for again.
+    fn judge(&mut self, proposal: &Seal, round: u32, fresh: bool) -> Verdict;
 }
 
 /// What this node has to sign next.

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use apply::{Applied, Dropped, EffectEntry, Evidence, MemberChange, Mode};
+pub(crate) use digest::sealers_digest;
 pub use digest::{OperationProof, StateParts};
 pub(crate) use filing::proposal_cap;
 
@@ -256,6 +257,14 @@ impl Ledger {
         }
     }
 
+    /// The ledger at a changed genesis, for records of the original network.
+    pub(crate) fn alternative(original: &Genesis, changed: &Genesis) -> Self {
+        let mut ledger = Self::new(changed);
+        let original = Self::new(original);
+        ledger.past.seals.extend(original.past.seals);
+        ledger
+    }
+
     /// The state after the last seal.
     #[must_use]
     pub fn state(&self) -> &State {
@@ -343,6 +352,17 @@ impl Ledger {
             ));
         }
         Ok(draft)
+    }
+
+    /// Applies a sealed list again under other parameters: what does not apply under them is left out, and the seal's own id
+    /// stands for the one it gets here.
+    pub(crate) fn replay(&mut self, seal: &Seal, records: Vec<Verified>) -> Applied {
+        let (draft, _) = self
+            .draft(seal.time_ms, records, Mode::Lenient)
+            .expect("lenient drafts leave out what does not apply");
+        let applied = self.commit(draft);
+        self.past.seals.insert(seal.id(), seal.height);
+        applied
     }
 
     /// Moves to the state of a draft that was made from the present one.

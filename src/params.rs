@@ -95,7 +95,7 @@ params! {
     withheld_ppm: u32 = 80_000, TRUST_MAX_PPM;
     /// Loss for absence, as a share of the trust.
     absent_ppm: u32 = 20_000, TRUST_MAX_PPM;
-    /// Trust of founding members, and of nodes never seen by a [`crate::TrustScoring`] on its own.
+    /// Trust of founding members, and of nodes never seen by a [`crate::trust::TrustScoring`] on its own.
     founder_trust_ppm: u32 = 500_000, TRUST_MAX_PPM;
     /// Trust of admitted members.
     admitted_trust_ppm: u32 = 200_000, TRUST_MAX_PPM;

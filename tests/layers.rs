@@ -33,10 +33,7 @@ const LAYERS: &[(u8, &[&str])] = &[
             "seal",
         ],
     ),
-    (
-        2,
-        &["agenda", "roster", "sealers", "tally", "trust"],
-    ),
+    (2, &["agenda", "roster", "sealers", "tally", "trust"]),
     (
         3,
         &[

@@ -21,12 +21,12 @@ struct Judging<'a> {
     drafts: &'a mut BTreeMap<SealId, Draft>,
     now_ms: u64,
     censorship_ms: u64,
-    /// Whether leaving records out is judged: in rounds below the number of sealers.
-    is_censorship_judged: bool,
+    /// Leaving records out is judged in rounds below the number of sealers.
+    sealers: usize,
 }
 
 impl Judge for Judging<'_> {
-    fn judge(&mut self, seal: &Seal, fresh: bool) -> Verdict {
+    fn judge(&mut self, seal: &Seal, round: u32, fresh: bool) -> Verdict {
         let id = seal.id();
         if !self.drafts.contains_key(&id) {
             match try_draft(self.ledger, self.pool, self.lists, seal, &id) {
@@ -37,7 +37,7 @@ impl Judge for Judging<'_> {
                 Err(_) => return Verdict::Refuse,
             }
         }
-        if fresh && (self.is_ahead(seal) || self.is_censoring(&id)) {
+        if fresh && (self.is_ahead(seal) || self.is_censoring(&id, round)) {
             return Verdict::Refuse;
         }
         Verdict::Accept
@@ -54,8 +54,8 @@ impl Judging<'_> {
 
     /// Whether a record that this node has held for longer than its patience is left out, although with it the seal
     /// would still be valid.
-    fn is_censoring(&self, id: &SealId) -> bool {
-        if !self.is_censorship_judged {
+    fn is_censoring(&self, id: &SealId, round: u32) -> bool {
+        if round as usize >= self.sealers {
             return false;
         }
         let Some(draft) = self.drafts.get(id) else {
@@ -125,14 +125,14 @@ impl Core {
             drafts: &mut self.drafts,
             now_ms: self.now_ms,
             censorship_ms: self.pace.censorship_ms,
-            is_censorship_judged: (self.agreement.round() as usize) < sealers,
+            sealers,
         };
         let actions = self.agreement.advance(&mut judging);
         self.act(actions)
     }
 
     pub(super) fn nudge(&mut self) {
-        if self.may_seal() && (!self.agreement.is_quiet() || self.has_something_to_seal()) {
+        if self.wants_to_seal() {
             let actions = self.agreement.nudge();
             self.act(actions);
         }
@@ -255,6 +255,13 @@ impl Core {
         }
         let time_ms = self.now_ms.max(state.time_ms() + 1);
         !self.pool.is_empty() && !self.lenient(time_ms, self.candidates()).records.is_empty()
+    }
+
+    /// Whether the host should run its timer for the step: this node takes part in an agreement that is under way, or has
+    /// something that ought to be sealed.
+    #[must_use]
+    pub fn wants_to_seal(&self) -> bool {
+        self.may_seal() && (!self.agreement.is_quiet() || self.has_something_to_seal())
     }
 
     /// Applies the next seal if it is decided and everything it takes is here.

@@ -170,3 +170,101 @@ impl Votes {
             .any(|(at, value)| value != seal && !self.is_proven(value, round, at))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{
+        HEIGHT, node, precommit, precommits, prevote, prevotes, proposal, sealers,
+    };
+    use super::*;
+
+    const A: Option<u8> = Some(1);
+    const B: Option<u8> = Some(2);
+
+    /// The members named for double signing, amnesia, and precommits without proof.
+    fn named(votes: &[Vec<Verified>]) -> [Vec<usize>; 3] {
+        let blame = blame(HEIGHT, &sealers(), votes.iter().flatten());
+        let members =
+            |names: &dyn Fn(&NodeId) -> bool| (0..4).filter(|m| names(&node(*m))).collect();
+        [
+            members(&|node| blame.double_signers.contains_key(node)),
+            members(&|node| blame.amnesiacs.contains(node)),
+            members(&|node| blame.unfounded.contains(node)),
+        ]
+    }
+
+    #[test]
+    fn s_blame_names_what_was_broken() {
+        let lock = || [prevotes(0..3, 0, A), precommits(0..3, 0, A)].concat();
+        for (desc, votes, expected) in [
+            ("nobody", vec![lock()], [vec![], vec![], vec![]]),
+            (
+                "two proposals",
+                vec![vec![proposal(1, None, 1), proposal(1, None, 2)]],
+                [vec![1], vec![], vec![]],
+            ),
+            (
+                "a prevote and a precommit are two slots",
+                vec![lock(), vec![prevote(3, 0, None), precommit(3, 0, A)]],
+                [vec![], vec![], vec![]],
+            ),
+            (
+                "a forgotten lock",
+                vec![lock(), prevotes([2, 3], 1, B)],
+                [vec![], vec![2], vec![]],
+            ),
+            (
+                "nil forgets nothing",
+                vec![lock(), prevotes(0..3, 1, None)],
+                [vec![], vec![], vec![]],
+            ),
+            (
+                "nor does the same seal",
+                vec![lock(), prevotes(0..3, 1, A)],
+                [vec![], vec![], vec![]],
+            ),
+            (
+                "a proof of lock in between excuses",
+                vec![lock(), prevotes([1, 2, 3], 1, B), prevotes([0], 2, B)],
+                [vec![], vec![1, 2], vec![]],
+            ),
+            (
+                "one before the lock does not",
+                vec![
+                    prevotes(0..3, 0, B),
+                    prevotes(0..3, 1, A),
+                    precommits([0], 1, A),
+                    prevotes([0], 2, B),
+                ],
+                [vec![], vec![0], vec![]],
+            ),
+            (
+                "a precommit out of nothing",
+                vec![lock(), precommits([3], 1, B)],
+                [vec![], vec![], vec![3]],
+            ),
+            (
+                "a fork in one round",
+                vec![lock(), prevotes(1..4, 0, B), precommits(1..4, 0, B)],
+                [vec![1, 2], vec![], vec![]],
+            ),
+        ] {
+            assert_eq!(named(&votes), expected, "{desc}");
+        }
+    }
+
+    #[test]
+    fn a_fork_across_rounds_names_over_a_third() {
+        let votes = [
+            prevotes(0..3, 0, A),
+            precommits(0..3, 0, A),
+            prevotes(1..4, 3, B),
+            precommits(1..4, 3, B),
+        ];
+        let blame = blame(HEIGHT, &sealers(), votes.iter().flatten());
+        assert_eq!(blame.culprits(), BTreeSet::from([node(1), node(2)]));
+        assert_eq!(blame.weight(&sealers()), 2);
+        let other_height = super::blame(HEIGHT + 1, &sealers(), votes.iter().flatten());
+        assert_eq!(other_height, Blame::default());
+    }
+}

@@ -107,3 +107,120 @@ pub fn verify_certificate(
         Err(Rejection::BadCertificate("its votes are no quorum"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Agreement;
+    use super::super::fixture::{
+        HEIGHT, net, node, precommit, precommits, prevotes, seal, sealers,
+    };
+    use super::*;
+    use crate::record::Verified;
+
+    fn verifier() -> Verifier {
+        let mut verifier = Verifier::new(net());
+        for member in 0..5 {
+            verifier.add_author(node(member)).unwrap();
+        }
+        verifier
+    }
+
+    fn certificate(mut votes: Vec<Verified>) -> SealCertificate {
+        votes.sort_by_key(Verified::id);
+        let votes = votes.iter().map(|vote| vote.record().clone()).collect();
+        SealCertificate { votes }
+    }
+
+    fn judged(certificate: &SealCertificate) -> Result<(), Rejection> {
+        verify_certificate(certificate, &seal(1), &sealers(), &mut verifier())
+    }
+
+    #[test]
+    fn a_decision_has_a_certificate() {
+        let equivocation = [precommit(0, 2, Some(2)), precommit(0, 2, Some(3))];
+        let direct = [precommit(0, 2, Some(1)), precommit(0, 2, Some(3))];
+        for (desc, votes, records) in [
+            ("no more than a quorum", precommits(0..4, 2, Some(1)), 3),
+            (
+                "two of an equivocator",
+                [precommits(1..3, 2, Some(1)), equivocation.to_vec()].concat(),
+                4,
+            ),
+            (
+                "one, if it is for the seal",
+                [precommits(1..3, 2, Some(1)), direct.to_vec()].concat(),
+                3,
+            ),
+        ] {
+            let mut agreement = Agreement::new(HEIGHT, sealers(), None);
+            assert_eq!(agreement.certificate(), None);
+            for vote in votes {
+                agreement.add(vote).unwrap();
+            }
+            assert_eq!(agreement.decided(), Some((seal(1).id(), 2)), "{desc}");
+            let certificate = agreement.certificate().unwrap();
+            assert_eq!(certificate.votes.len(), records, "{desc}");
+            assert_eq!(judged(&certificate), Ok(()), "{desc}");
+        }
+    }
+
+    #[test]
+    fn what_proves_nothing_is_rejected() {
+        let good = || precommits(0..3, 0, Some(1));
+        let plus = |more: Vec<Verified>| certificate([good(), more].concat());
+        let mut unsorted = certificate(good());
+        unsorted.votes.swap(0, 1);
+        let mut repeated = certificate(good());
+        repeated.votes[1] = repeated.votes[0].clone();
+        let mut forged = certificate(good());
+        forged.votes[0].proof.sig = forged.votes[1].proof.sig;
+        let many = precommits(0..4, 0, Some(1))
+            .into_iter()
+            .cycle()
+            .take(9)
+            .collect();
+        for (desc, certificate, code) in [
+            ("nothing", certificate(vec![]), "bad-certificate"),
+            (
+                "no quorum",
+                certificate(precommits(0..2, 0, Some(1))),
+                "bad-certificate",
+            ),
+            ("out of order", unsorted, "bad-certificate"),
+            ("one vote twice", repeated, "bad-certificate"),
+            ("too many", certificate(many), "bad-certificate"),
+            (
+                "two rounds",
+                plus(vec![precommit(3, 1, Some(1))]),
+                "bad-certificate",
+            ),
+            (
+                "a prevote",
+                plus(prevotes([3], 0, Some(1))),
+                "bad-certificate",
+            ),
+            (
+                "a vote for another",
+                plus(vec![precommit(3, 0, Some(2))]),
+                "bad-certificate",
+            ),
+            (
+                "an outsider",
+                plus(vec![precommit(4, 0, Some(1))]),
+                "not-a-sealer",
+            ),
+            (
+                "another seal",
+                certificate(precommits(0..3, 0, Some(2))),
+                "bad-certificate",
+            ),
+            ("a forged vote", forged, "bad-signature"),
+        ] {
+            assert_eq!(judged(&certificate).unwrap_err().code(), code, "{desc}");
+        }
+        assert_eq!(judged(&certificate(good())), Ok(()));
+        let nobody = Sealers::default();
+        let empty = certificate(vec![]);
+        assert!(verify_certificate(&empty, &seal(1), &nobody, &mut verifier()).is_err());
+    }
+}

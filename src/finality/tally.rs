@@ -56,7 +56,7 @@ impl Tally {
     /// Forgets a body.
     pub(super) fn remove(&mut self, author: NodeId, weight: u64, id: RecordId) {
         self.change(author, weight, |bodies| {
-            bodies.retain(|(held, _)| *held != id)
+            bodies.retain(|(held, _)| *held != id);
         });
     }
 
@@ -102,19 +102,21 @@ mod tests {
         NodeId::from_bytes([byte; 32])
     }
 
-    fn seal(byte: u8) -> Option<SealId> {
-        Some(SealId::from_bytes([byte; 32]))
+    fn seal(byte: u8) -> SealId {
+        SealId::from_bytes([byte; 32])
     }
 
     #[test]
     fn weights_follow_the_bodies() {
         let id = |byte| RecordId::from_bytes([byte; 32]);
         let mut tally = Tally::default();
-        tally.insert(node(1), 2, (id(1), seal(1)));
+        tally.insert(node(1), 2, (id(1), Some(seal(1))));
         tally.insert(node(2), 3, (id(2), None));
-        let weights = |tally: &Tally| [seal(1), seal(2), None].map(|value| tally.weight_for(value));
+        let weights = |tally: &Tally| {
+            [Some(seal(1)), Some(seal(2)), None].map(|value| tally.weight_for(value))
+        };
         assert_eq!(weights(&tally), [2, 0, 3]);
-        tally.insert(node(1), 2, (id(3), seal(2)));
+        tally.insert(node(1), 2, (id(3), Some(seal(2))));
         assert_eq!(
             weights(&tally),
             [2, 2, 5],

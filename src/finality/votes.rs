@@ -1,11 +1,13 @@
 //! The records of one height that are kept, and what follows from them.
 
+mod limits;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::tally::Tally;
 use crate::digest::{NodeId, RecordId, SealId};
-use crate::limits::{SLOT_BODIES_MAX, VOTE_ROUNDS_MAX};
+use crate::limits::VOTE_ROUNDS_MAX;
 use crate::record::{Seal, Statement, Verified, VoteKind};
 use crate::rejection::Rejection;
 use crate::seal::{is_over_third, is_quorum};
@@ -216,97 +218,6 @@ impl Votes {
         self.insert(record, round, content, weight);
         self.enter_window(author, round);
         Ok(true)
-    }
-
-    /// Whether the record counts in a quorum for a seal, or is the proposal of one that has a quorum.
-    fn is_in_quorum(&self, round: u32, content: Content) -> bool {
-        match content {
-            Content::Vote(VoteKind::Prevote, _) => at(&self.proofs, round).next().is_some(),
-            Content::Vote(VoteKind::Precommit, _) => at(&self.decisions, round).next().is_some(),
-            Content::Proposal(seal) => {
-                let mut quorums = self.proofs.iter().chain(&self.decisions);
-                quorums.any(|(_, quorate)| *quorate == seal)
-            }
-        }
-    }
-
-    /// The record that is too many in its slot once `id` comes in: of those that nothing protects, the largest id beyond
-    /// the first two.
-    fn surplus(
-        &self,
-        author: &NodeId,
-        round: u32,
-        content: Content,
-        id: RecordId,
-        named: bool,
-    ) -> Option<RecordId> {
-        let slots = self.rounds.get(&round)?;
-        let mut common: BTreeSet<RecordId> = match content {
-            Content::Proposal(_) => {
-                let proposals = slots.proposals.iter();
-                proposals
-                    .filter(|(_, seal)| !self.is_in_quorum(round, Content::Proposal(**seal)))
-                    .map(|(held, _)| *held)
-                    .collect()
-            }
-            Content::Vote(kind, _) => slots
-                .tally(kind)
-                .of(author)
-                .iter()
-                .map(|(held, _)| *held)
-                .collect(),
-        };
-        common.retain(|held| !self.named.contains(held));
-        let protected =
-            matches!(content, Content::Proposal(_)) && self.is_in_quorum(round, content);
-        if !named && !protected {
-            common.insert(id);
-        }
-        common.iter().nth(SLOT_BODIES_MAX).copied()
-    }
-
-    /// Whether a record of this round is among the author's highest rounds.
-    fn is_in_window(&self, author: &NodeId, round: u32) -> bool {
-        self.windows.get(author).is_none_or(|window| {
-            window.len() < VOTE_ROUNDS_MAX || window.first().is_some_and(|lowest| *lowest <= round)
-        })
-    }
-
-    /// Notes that the author signed something in this round, and drops what falls out of its window.
-    fn enter_window(&mut self, author: NodeId, round: u32) {
-        if !self.is_in_window(&author, round) {
-            return;
-        }
-        let window = self.windows.entry(author).or_default();
-        window.insert(round);
-        if window.len() <= VOTE_ROUNDS_MAX {
-            return;
-        }
-        let Some(lowest) = window.pop_first() else {
-            return;
-        };
-        let Some(slots) = self.rounds.get(&lowest) else {
-            return;
-        };
-        let mut fallen = Vec::new();
-        for kind in [VoteKind::Prevote, VoteKind::Precommit] {
-            if !self.is_in_quorum(lowest, Content::Vote(kind, None)) {
-                fallen.extend(slots.tally(kind).of(&author).iter().map(|(id, _)| *id));
-            }
-        }
-        if self.sealers.proposer(self.height, lowest) == Some(author) {
-            let proposals = slots.proposals.iter();
-            fallen.extend(
-                proposals
-                    .filter(|(_, seal)| !self.is_in_quorum(lowest, Content::Proposal(**seal)))
-                    .map(|(id, _)| *id),
-            );
-        }
-        for id in fallen {
-            if !self.named.contains(&id) {
-                self.remove(id);
-            }
-        }
     }
 
     fn insert(&mut self, record: Verified, round: u32, content: Content, weight: u64) {

@@ -95,6 +95,8 @@ pub struct Applied {
     pub rejoins: Vec<RecordId>,
     /// Whether a window ended or passed, or a grace let an operation freeze.
     pub windows: bool,
+    /// The sealers of the next height, if they changed.
+    pub sealers: Option<Arc<Sealers>>,
     /// The digests of the state after it.
     pub parts: StateParts,
     closed_tree: crate::merkle::Tree,
@@ -411,6 +413,7 @@ fn finish(work: Work<'_>, closed: Vec<Arc<OpenOperation>>) -> (State, Applied) {
         config: progress.config,
         rejoins: progress.rejoins,
         windows: progress.windows,
+        sealers: (state.sealers != before.sealers).then(|| state.sealers.clone()),
         parts,
         closed_tree: tree(&held),
         closed_order: held.iter().map(|held| held.operation.id()).collect(),

@@ -307,3 +307,16 @@ pub(crate) fn block() -> SealedBlock {
         records: vec![sealed_record().record().clone()],
     }
 }
+
+/// `bytes` with the only occurrence of `old` replaced.
+pub(crate) fn replaced(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let places: Vec<usize> = bytes
+        .windows(old.len())
+        .enumerate()
+        .filter(|(_, window)| *window == old)
+        .map(|(place, _)| place)
+        .collect();
+    assert_eq!(places.len(), 1, "it must be there once: {old:02x?}");
+    let (before, after) = bytes.split_at(places[0]);
+    [before, new, &after[old.len()..]].concat()
+}

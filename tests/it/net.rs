@@ -58,7 +58,8 @@ impl Net {
         for output in outputs.list {
             match output {
                 Output::Send { to, message } => {
-                    self.queue.push_back((n, usize::try_from(to.0).unwrap(), message));
+                    self.queue
+                        .push_back((n, usize::try_from(to.0).unwrap(), message));
                 }
                 Output::Persist(Write::Block { block, .. }) => self.blocks[n].push(block),
                 Output::Serve { to, from } => {
@@ -84,7 +85,14 @@ impl Net {
             }
             let frame = Message::decode(&message.encode()).unwrap();
             let from = PeerId(from as u64);
-            self.input(to, Input::Message { from, message: frame }).unwrap();
+            self.input(
+                to,
+                Input::Message {
+                    from,
+                    message: frame,
+                },
+            )
+            .unwrap();
         }
     }
 
@@ -102,7 +110,12 @@ impl Net {
         self.all(&Input::Tick);
     }
 
-    pub fn propose(&mut self, n: usize, operation: ConsensusOperation, ballot: Option<Ballot>) -> OperationId {
+    pub fn propose(
+        &mut self,
+        n: usize,
+        operation: ConsensusOperation,
+        ballot: Option<Ballot>,
+    ) -> OperationId {
         let input = Input::Propose {
             operation,
             priority: Priority::Normal,

@@ -6,7 +6,9 @@ use mycnet_consensus::params::Params;
 use crate::net::{Net, node};
 
 fn genesis(nodes: usize) -> Genesis {
-    let mut builder = Genesis::builder("test").params(Params::dev()).time_ms(1_000_000);
+    let mut builder = Genesis::builder("test")
+        .params(Params::dev())
+        .time_ms(1_000_000);
     for n in 0..nodes {
         let role = match n {
             0 => Spore::Primary,
@@ -37,9 +39,20 @@ fn four_nodes_decide_a_critical_operation() {
     }
     for core in &net.cores {
         let status = core.status(&id).unwrap();
-        assert_eq!(status.outcome.map(|(outcome, _)| outcome), Some(Outcome::Decided(Ballot::Approve)), "{:?}", core.seal_status());
-        assert_eq!(core.ledger().state().config().get("motd"), Some(&b"hello".to_vec()));
-        assert_eq!(core.ledger().state().seal(), net.cores[0].ledger().state().seal());
+        assert_eq!(
+            status.outcome.map(|(outcome, _)| outcome),
+            Some(Outcome::Decided(Ballot::Approve)),
+            "{:?}",
+            core.seal_status()
+        );
+        assert_eq!(
+            core.ledger().state().config().get("motd"),
+            Some(&b"hello".to_vec())
+        );
+        assert_eq!(
+            core.ledger().state().seal(),
+            net.cores[0].ledger().state().seal()
+        );
     }
 }
 
@@ -57,11 +70,20 @@ fn a_silent_primary_is_stepped_over() {
     }
     for core in &net.cores[1..] {
         let status = core.status(&id).unwrap();
-        assert_eq!(status.outcome.map(|(outcome, _)| outcome), Some(Outcome::Decided(Ballot::Approve)), "{:?}", core.seal_status());
+        assert_eq!(
+            status.outcome.map(|(outcome, _)| outcome),
+            Some(Outcome::Decided(Ballot::Approve)),
+            "{:?}",
+            core.seal_status()
+        );
     }
     // The Primary comes back and catches up from certificates.
     net.down[0] = false;
-    net.input(0, Input::Sync(mycnet_consensus::core::PeerId(1))).unwrap();
+    net.input(0, Input::Sync(mycnet_consensus::core::PeerId(1)))
+        .unwrap();
     net.pump();
-    assert_eq!(net.cores[0].ledger().state().seal(), net.cores[1].ledger().state().seal());
+    assert_eq!(
+        net.cores[0].ledger().state().seal(),
+        net.cores[1].ledger().state().seal()
+    );
 }

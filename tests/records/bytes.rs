@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::damage::{apply, cbor, damage, statement};
-use crate::samples::{ada, batch, genesis, net, records};
-use crate::{forged, replaced, verifier};
+use crate::samples::{ada, batch, genesis, net, records, replaced};
+use crate::{forged, verifier};
 
 /// The canonical bytes of every sample record, some with a Merkle path.
 static ENCODED: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {

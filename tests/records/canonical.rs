@@ -4,9 +4,9 @@ use mycnet_consensus::digest::{Digest, OperationId};
 use mycnet_consensus::limits::BATCH_RECORDS_MAX;
 use mycnet_consensus::record::Statement;
 
+use crate::forged;
 use crate::offer::{claim, over, refusal};
-use crate::samples::batch;
-use crate::{forged, replaced};
+use crate::samples::{batch, replaced};
 
 #[test]
 fn not_canonical() {

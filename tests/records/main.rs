@@ -70,16 +70,3 @@ fn forge(signer: &Identity, body: Body) -> Record {
 fn forged(statement: Statement) -> Vec<u8> {
     codec::encode(&forge(&samples::ada(), body(statement)))
 }
-
-/// `bytes` with the only occurrence of `old` replaced.
-fn replaced(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
-    let places: Vec<usize> = bytes
-        .windows(old.len())
-        .enumerate()
-        .filter(|(_, window)| *window == old)
-        .map(|(place, _)| place)
-        .collect();
-    assert_eq!(places.len(), 1, "{} is there once", hex::encode(old));
-    let (before, after) = bytes.split_at(places[0]);
-    [before, new, &after[old.len()..]].concat()
-}

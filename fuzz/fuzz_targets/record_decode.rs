@@ -1,0 +1,22 @@
+//! Bytes that claim to be a record: nothing panics, what is read has exactly these bytes, and its id is its body's.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mycnet_consensus::record::{Signed, Verifier};
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(signed) = Signed::decode(bytes) else {
+        return;
+    };
+    let body = &signed.record().body;
+    assert_eq!(signed.record().encode(), bytes);
+    assert_eq!(body.id(), signed.id());
+    // A verifier of this record's network that knows its author, so that path and signature are judged.
+    let mut verifier = Verifier::new(body.net);
+    if verifier.add_author(body.by).is_ok()
+        && let Ok(verified) = verifier.verify(signed)
+    {
+        assert_eq!(verified.encode(), bytes);
+    }
+});

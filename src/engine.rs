@@ -1,0 +1,341 @@
+//! [`BFTConsensusEngine`]: the asynchronous handle that programs use (DESIGN section 10).
+//!
+//! A handle is cheap to clone and speaks to one node. In memory, the nodes of a network live in one [`Hub`]: they exchange
+//! the same messages as over a network, at once, whenever one of them is used. Nothing is spawned: futures that wait drive
+//! the hub themselves and need no particular runtime. Who waits for nothing calls [`BFTConsensusEngine::tick`] now and then,
+//! so that windows end.
+
+mod hub;
+mod query;
+mod subscription;
+mod wait;
+
+use std::sync::Arc;
+
+pub use hub::{Clock, Hub, ManualClock, SystemClock};
+pub use query::{MemberView, OperationFilter, OperationView};
+pub use subscription::{Notice, Subscription};
+
+use crate::core::{Admission, Answer, Input, Refusal};
+use crate::digest::{NetworkId, NodeId, OperationId};
+use crate::genesis::Genesis;
+use crate::identity::{Identity, Signer};
+use crate::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
+use crate::rejection::Rejection;
+
+/// Why the engine does not do what it was asked to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// This node does not sign it, or the others would refuse it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// No such operation is known here.
+    #[error("operation {0} is not known to this node")]
+    UnknownOperation(OperationId),
+    /// A result was given for something that is no claim.
+    #[error("only claims take a result: propose a {0} with `propose_operation`")]
+    NotAClaim(&'static str),
+    /// The platform gave no randomness.
+    #[error("the platform gives no randomness: {0}")]
+    NoRandomness(String),
+}
+
+impl From<Rejection> for EngineError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Refused(Refusal::Rejected(rejection))
+    }
+}
+
+/// 32 bytes from the operating system.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], EngineError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| EngineError::NoRandomness(error.to_string()))?;
+    Ok(bytes)
+}
+
+/// A new key pair from the operating system's randomness.
+///
+/// # Errors
+///
+/// [`EngineError::NoRandomness`].
+pub fn new_identity() -> Result<Identity, EngineError> {
+    Ok(Identity::from_secret(&random_bytes()?))
+}
+
+/// One node's ledger: proposes, votes, and answers from what the node holds.
+///
+/// ```
+/// use mycnet_consensus::{BFTConsensusEngine, ConsensusOperation, Outcome, Ballot};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let node_id = mycnet_consensus::engine::new_identity()?;
+/// let mut engine = BFTConsensusEngine::new(node_id); // in memory, a network of one
+/// let operation = ConsensusOperation::NetworkConfiguration {
+///     config_type: "motd".into(),
+///     proposed_change: b"welcome".to_vec(),
+/// };
+/// let operation_id = engine.propose_operation(operation).await?;
+/// let result = engine.execute_reveal_phase(operation_id).await?;
+/// assert_eq!(result, Outcome::Decided(Ballot::Approve));
+/// assert_eq!(engine.config().get("motd"), Some(&b"welcome".to_vec()));
+/// # Ok(())
+/// # }
+/// # // No runtime is needed; a test's smallest executor will do.
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run()).unwrap();
+/// ```
+///
+/// Several engines of one network are linked through their [`Hub`]:
+///
+/// ```
+/// use std::sync::Arc;
+/// use mycnet_consensus::{Ballot, BFTConsensusEngine, ConsensusOperation, Genesis, Outcome, Signer, Spore};
+/// use mycnet_consensus::engine::{Hub, new_identity};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let (ada, bob, eve) = (new_identity()?, new_identity()?, new_identity()?);
+/// let genesis = Genesis::builder("village")
+///     .member(ada.node_id(), Spore::Primary)
+///     .member(bob.node_id(), Spore::Seed)
+///     .member(eve.node_id(), Spore::Latent)
+///     .build()?;
+/// let hub = Hub::new(genesis)?;
+/// let (ada, bob, eve) = (hub.join(ada)?, hub.join(bob)?, hub.join(eve)?);
+///
+/// let claim = ConsensusOperation::Claim { subject: "6 * 7".into(), input: vec![], panel: None };
+/// let id = ada.propose_claim(claim, b"42".to_vec()).await?;
+/// bob.vote(id, Ballot::Result(b"42".to_vec())).await?;
+/// eve.vote(id, Ballot::Result(b"41".to_vec())).await?;
+/// assert_eq!(bob.execute_reveal_phase(id).await?, Outcome::Decided(Ballot::Result(b"42".to_vec())));
+/// assert!(eve.trust(&eve.node_id()) < bob.trust(&bob.node_id()));
+/// # Ok(())
+/// # }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run()).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct BFTConsensusEngine {
+    hub: Arc<Hub>,
+    at: usize,
+    node: NodeId,
+}
+
+impl std::fmt::Debug for BFTConsensusEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BFTConsensusEngine")
+            .field("node", &self.node)
+            .field("height", &self.height())
+            .finish_non_exhaustive()
+    }
+}
+
+impl BFTConsensusEngine {
+    /// A network of one, in memory, with default parameters and the system's clock.
+    ///
+    /// # Panics
+    ///
+    /// If the platform gives no randomness, or the signer's key is weak. [`Hub::new`] and [`Hub::join`] return errors instead.
+    #[must_use]
+    pub fn new(signer: impl Signer + 'static) -> Self {
+        let nonce = random_bytes().expect("the platform gives randomness");
+        let clock = SystemClock;
+        let genesis = Genesis::builder("alone")
+            .member(signer.node_id(), Spore::Primary)
+            .nonce(nonce)
+            .time_ms(clock.now_ms())
+            .build()
+            .expect("a network of one usable key is valid");
+        Hub::new(genesis)
+            .and_then(|hub| hub.join(signer))
+            .expect("the only member of a valid genesis can join")
+    }
+
+    pub(crate) fn from_parts(hub: Arc<Hub>, at: usize, node: NodeId) -> Self {
+        Self { hub, at, node }
+    }
+
+    /// The node's author key.
+    #[must_use]
+    pub fn node_id(&self) -> NodeId {
+        self.node
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network_id(&self) -> NetworkId {
+        self.hub.genesis().network_id()
+    }
+
+    /// What the network started from.
+    #[must_use]
+    pub fn genesis(&self) -> &Genesis {
+        self.hub.genesis()
+    }
+
+    fn input(&self, input: Input) -> Result<Answer, EngineError> {
+        Ok(self.hub.input(self.at, input)?)
+    }
+
+    /// Proposes an operation and commits `Approve`. For a standard operation the Primary's proposal carries its directive;
+    /// anybody else's approval counts if the operation ever becomes a vote of all.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Refused`] with the reason; nothing is signed then.
+    pub async fn propose_operation(
+        &self,
+        operation: ConsensusOperation,
+    ) -> Result<OperationId, EngineError> {
+        let ballot = match operation.class() {
+            Class::Claim => None,
+            Class::Critical | Class::Standard => Some(Ballot::Approve),
+        };
+        self.propose_with(operation, Priority::Normal, ballot).await
+    }
+
+    /// Proposes a claim and commits the caller's own result, if it is among the electors.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NotAClaim`], or [`EngineError::Refused`] with the reason.
+    pub async fn propose_claim(
+        &self,
+        claim: ConsensusOperation,
+        result: Vec<u8>,
+    ) -> Result<OperationId, EngineError> {
+        if claim.class() != Class::Claim {
+            return Err(EngineError::NotAClaim(claim.kind()));
+        }
+        let ballot = Some(Ballot::Result(result));
+        self.propose_with(claim, Priority::Normal, ballot).await
+    }
+
+    /// Proposes an operation with a priority (`High` only for the Primary and Seeds) and the caller's ballot, or none.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Refused`] with the reason.
+    #[allow(
+        clippy::unused_async,
+        reason = "one interface in memory and over a network"
+    )]
+    pub async fn propose_with(
+        &self,
+        operation: ConsensusOperation,
+        priority: Priority,
+        ballot: Option<Ballot>,
+    ) -> Result<OperationId, EngineError> {
+        let nonce = u64::from_le_bytes(random_bytes()?);
+        let answer = self.input(Input::Propose {
+            operation,
+            priority,
+            ballot,
+            nonce,
+        })?;
+        match answer {
+            Answer::Proposed(id) => Ok(id),
+            _ => unreachable!("a proposal is answered with its operation"),
+        }
+    }
+
+    /// Votes: commits now, and reveals by itself once the commit is frozen. On a standard operation the ballot counts if it
+    /// ever becomes a vote of all.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Refused`]; [`Refusal::AlreadySigned`] if this node committed to another ballot.
+    #[allow(
+        clippy::unused_async,
+        reason = "one interface in memory and over a network"
+    )]
+    pub async fn vote(&self, operation: OperationId, ballot: Ballot) -> Result<(), EngineError> {
+        self.input(Input::Vote { operation, ballot }).map(|_| ())
+    }
+
+    /// The Primary decides a standard operation.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Refused`] with the reason.
+    #[allow(
+        clippy::unused_async,
+        reason = "one interface in memory and over a network"
+    )]
+    pub async fn direct(&self, operation: OperationId, approve: bool) -> Result<(), EngineError> {
+        self.input(Input::Direct { operation, approve }).map(|_| ())
+    }
+
+    /// A Seed objects to a standard operation.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Refused`] with the reason.
+    #[allow(
+        clippy::unused_async,
+        reason = "one interface in memory and over a network"
+    )]
+    pub async fn object(
+        &self,
+        operation: OperationId,
+        reason: impl Into<String>,
+    ) -> Result<(), EngineError> {
+        let reason = reason.into();
+        self.input(Input::Object { operation, reason }).map(|_| ())
+    }
+
+    /// A Seed votes on a standard operation that was objected to.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Refused`] with the reason.
+    #[allow(
+        clippy::unused_async,
+        reason = "one interface in memory and over a network"
+    )]
+    pub async fn resolve(&self, operation: OperationId, approve: bool) -> Result<(), EngineError> {
+        self.input(Input::Resolve { operation, approve })
+            .map(|_| ())
+    }
+
+    /// Waits for the freeze, reveals this node's ballot, and waits for the closing seal. Gives the final outcome;
+    /// `NoQuorum` is one. Cancelling the wait loses nothing: the reveal happens by itself once the commit is frozen.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::UnknownOperation`].
+    pub async fn execute_reveal_phase(
+        &self,
+        operation: OperationId,
+    ) -> Result<Outcome, EngineError> {
+        self.wait_until_closed(operation).await
+    }
+
+    /// Takes records from outside: canonical bytes of one record each. Says of each what became of it.
+    #[must_use]
+    pub fn import(&self, records: Vec<Vec<u8>>) -> Vec<Result<Admission, Rejection>> {
+        match self.hub.input(self.at, Input::Import { records }) {
+            Ok(Answer::Imported(results)) => results,
+            _ => unreachable!("an import is answered record by record"),
+        }
+    }
+
+    /// All records that this node holds and no seal lists yet, canonical bytes each, for a transport of the caller's own.
+    #[must_use]
+    pub fn export(&self) -> Vec<Vec<u8>> {
+        self.hub.with(self.at, |node| {
+            let pool = node.core.pool().iter();
+            pool.map(|pooled| pooled.record.encode()).collect()
+        })
+    }
+
+    /// Lets windows end and steps time out that are due by now.
+    pub fn tick(&self) {
+        self.hub.tick();
+    }
+
+    /// Events from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Subscription {
+        self.hub
+            .with(self.at, |node| Subscription::new(node.events.subscribe()))
+    }
+}

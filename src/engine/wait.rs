@@ -1,0 +1,53 @@
+//! Waiting for outcomes without a runtime: the future that waits lets time pass in the hub.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_timer::Delay;
+
+use super::{BFTConsensusEngine, EngineError};
+use crate::digest::OperationId;
+use crate::operation::Outcome;
+
+/// Nothing is looked at less often than this while somebody waits: clocks may jump.
+const LOOK_AGAIN_MS: u64 = 1000;
+
+impl BFTConsensusEngine {
+    pub(super) async fn wait_until_closed(
+        &self,
+        operation: OperationId,
+    ) -> Result<Outcome, EngineError> {
+        let mut progress = self.hub.progress();
+        loop {
+            progress.mark_unchanged();
+            match self.status(&operation) {
+                None => return Err(EngineError::UnknownOperation(operation)),
+                Some(status) if status.phase == "closed" => {
+                    let (outcome, _) = status
+                        .outcome
+                        .expect("an operation closes only when it is decided");
+                    return Ok(outcome);
+                }
+                Some(_) => {}
+            }
+            let due_in_ms = self.hub.due_in_ms().unwrap_or(LOOK_AGAIN_MS);
+            let delay = Delay::new(Duration::from_millis(due_in_ms.clamp(1, LOOK_AGAIN_MS)));
+            let is_due = {
+                let mut changed = pin!(progress.changed());
+                let mut delay = pin!(delay);
+                poll_fn(|context| {
+                    if changed.as_mut().poll(context).is_ready() {
+                        return Poll::Ready(false);
+                    }
+                    delay.as_mut().poll(context).map(|()| true)
+                })
+                .await
+            };
+            if is_due {
+                self.tick();
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Which records are too many (S8, and the cap on slots of DESIGN section 3).
+
+use std::collections::BTreeSet;
+
+use super::{Content, Votes, at};
+use crate::digest::{NodeId, RecordId};
+use crate::limits::{SLOT_BODIES_MAX, VOTE_ROUNDS_MAX};
+use crate::record::VoteKind;
+
+impl Votes {
+    /// Whether the record counts in a quorum for a seal, or is the proposal of one that has a quorum.
+    pub(super) fn is_in_quorum(&self, round: u32, content: Content) -> bool {
+        match content {
+            Content::Vote(VoteKind::Prevote, _) => at(&self.proofs, round).next().is_some(),
+            Content::Vote(VoteKind::Precommit, _) => at(&self.decisions, round).next().is_some(),
+            Content::Proposal(seal) => {
+                let mut quorums = self.proofs.iter().chain(&self.decisions);
+                quorums.any(|(_, quorate)| *quorate == seal)
+            }
+        }
+    }
+
+    /// The record that is too many in its slot once `id` comes in: of those that nothing protects, the largest id beyond
+    /// the first two.
+    pub(super) fn surplus(
+        &self,
+        author: &NodeId,
+        round: u32,
+        content: Content,
+        id: RecordId,
+        named: bool,
+    ) -> Option<RecordId> {
+        let slots = self.rounds.get(&round)?;
+        let mut common: BTreeSet<RecordId> = match content {
+            Content::Proposal(_) => {
+                let proposals = slots.proposals.iter();
+                proposals
+                    .filter(|(_, seal)| !self.is_in_quorum(round, Content::Proposal(**seal)))
+                    .map(|(held, _)| *held)
+                    .collect()
+            }
+            Content::Vote(kind, _) => slots
+                .tally(kind)
+                .of(author)
+                .iter()
+                .map(|(held, _)| *held)
+                .collect(),
+        };
+        common.retain(|held| !self.named.contains(held));
+        let protected =
+            matches!(content, Content::Proposal(_)) && self.is_in_quorum(round, content);
+        if !named && !protected {
+            common.insert(id);
+        }
+        common.iter().nth(SLOT_BODIES_MAX).copied()
+    }
+
+    /// Whether a record of this round is among the author's highest rounds.
+    pub(super) fn is_in_window(&self, author: &NodeId, round: u32) -> bool {
+        self.windows.get(author).is_none_or(|window| {
+            window.len() < VOTE_ROUNDS_MAX || window.first().is_some_and(|lowest| *lowest <= round)
+        })
+    }
+
+    /// Notes that the author signed something in this round, and drops what falls out of its window.
+    pub(super) fn enter_window(&mut self, author: NodeId, round: u32) {
+        if !self.is_in_window(&author, round) {
+            return;
+        }
+        let window = self.windows.entry(author).or_default();
+        window.insert(round);
+        if window.len() <= VOTE_ROUNDS_MAX {
+            return;
+        }
+        let Some(lowest) = window.pop_first() else {
+            return;
+        };
+        let Some(slots) = self.rounds.get(&lowest) else {
+            return;
+        };
+        let mut fallen = Vec::new();
+        for kind in [VoteKind::Prevote, VoteKind::Precommit] {
+            if !self.is_in_quorum(lowest, Content::Vote(kind, None)) {
+                fallen.extend(slots.tally(kind).of(&author).iter().map(|(id, _)| *id));
+            }
+        }
+        if self.sealers.proposer(self.height, lowest) == Some(author) {
+            let proposals = slots.proposals.iter();
+            fallen.extend(
+                proposals
+                    .filter(|(_, seal)| !self.is_in_quorum(lowest, Content::Proposal(**seal)))
+                    .map(|(id, _)| *id),
+            );
+        }
+        for id in fallen {
+            if !self.named.contains(&id) {
+                self.remove(id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixture::{
+        HEIGHT, id, node, precommit, precommits, prevote, prevotes, proposal, sealers,
+    };
+    use super::*;
+    use crate::record::Verified;
+    use crate::rejection::Rejection;
+
+    fn kept(votes: &Votes) -> Vec<RecordId> {
+        votes.records().keys().copied().collect()
+    }
+
+    #[test]
+    fn the_two_smallest_ids_of_a_slot_stay() {
+        let of_slot: [fn(u8) -> Verified; 2] = [
+            |name| prevote(1, 1, Some(name)),
+            |name| proposal(1, None, name),
+        ];
+        for make in of_slot {
+            let mut bodies: Vec<_> = (0..5).map(make).collect();
+            bodies.sort_by_key(Verified::id);
+            let expected: Vec<_> = bodies[..2].iter().map(Verified::id).collect();
+            for turn in 0..bodies.len() {
+                bodies.rotate_left(turn);
+                let mut votes = Votes::new(HEIGHT, sealers());
+                for body in &bodies {
+                    if let Err(rejection) = votes.add(body.clone(), false) {
+                        assert_eq!(rejection, Rejection::SlotFull(node(1)));
+                    }
+                }
+                assert_eq!(kept(&votes), expected);
+                for body in &bodies {
+                    votes.add(body.clone(), true).unwrap();
+                }
+                assert_eq!(kept(&votes).len(), 5, "what is named stays as well");
+            }
+        }
+    }
+
+    #[test]
+    fn a_flood_of_rounds_keeps_the_highest() {
+        let rounds = u32::try_from(VOTE_ROUNDS_MAX).unwrap();
+        let mut votes = Votes::new(HEIGHT, sealers());
+        for round in 0..3 * rounds {
+            votes.add(prevote(0, round, Some(1)), false).unwrap();
+            votes.add(precommit(0, round, None), false).unwrap();
+        }
+        assert_eq!(kept(&votes).len(), 2 * VOTE_ROUNDS_MAX);
+        assert_eq!(
+            votes.add(prevote(0, 5, Some(1)), false).unwrap_err().code(),
+            "over-limit"
+        );
+        assert_eq!(
+            votes.add(prevote(0, 5, Some(1)), true),
+            Ok(true),
+            "unless it is named"
+        );
+        assert_eq!(
+            votes.add(prevote(1, 5, Some(1)), false),
+            Ok(true),
+            "others have their own"
+        );
+    }
+
+    #[test]
+    fn a_quorum_outlives_a_flood() {
+        let mut votes = Votes::new(HEIGHT, sealers());
+        let first = [
+            vec![proposal(0, None, 1)],
+            prevotes(0..3, 0, Some(1)),
+            precommits(0..3, 0, Some(1)),
+        ]
+        .concat();
+        for record in &first {
+            votes.add(record.clone(), false).unwrap();
+        }
+        for round in 1..200 {
+            for member in 0..3 {
+                votes.add(prevote(member, round, None), false).unwrap();
+            }
+        }
+        assert!(
+            first
+                .iter()
+                .all(|record| votes.records().contains_key(&record.id()))
+        );
+        assert_eq!(votes.decisions().first(), Some(&(0, id(1))));
+        assert_eq!(
+            votes.add(precommit(3, 0, Some(1)), false),
+            Ok(true),
+            "late votes join it"
+        );
+    }
+
+    #[test]
+    fn the_proposal_of_a_quorum_is_never_too_many() {
+        let mut bodies: Vec<_> = (1..=5)
+            .map(|name| (proposal(0, None, name), name))
+            .collect();
+        bodies.sort_by_key(|(body, _)| body.id());
+        let (last, name) = bodies.pop().unwrap();
+        let mut votes = Votes::new(HEIGHT, sealers());
+        for (body, _) in &bodies {
+            let _ = votes.add(body.clone(), false);
+        }
+        assert_eq!(
+            votes.add(last.clone(), false),
+            Err(Rejection::SlotFull(node(0)))
+        );
+        for vote in prevotes(1..4, 0, Some(name)) {
+            votes.add(vote, false).unwrap();
+        }
+        assert_eq!(votes.add(last, false), Ok(true));
+        assert!(votes.seal(&id(name)).is_some());
+    }
+}
