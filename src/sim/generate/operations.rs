@@ -27,7 +27,8 @@ impl Generator {
         if self.rarely(10) {
             (count, author) = (6, Some(self.anyone()));
         } else if self.rarely(1) {
-            (count, author) = (66, Some(self.anyone()));
+            // A third of them is refused for other reasons; the cap is 64.
+            (count, author) = (96, Some(self.anyone()));
         }
         let made = (0..count).map(|_| {
             let author = author.unwrap_or_else(|| self.someone_welcome(&view));

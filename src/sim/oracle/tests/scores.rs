@@ -113,38 +113,65 @@ fn a_member_that_reveals_elsewhere_is_charged_each_time() {
     assert_eq!(world.trust(3), 431_664);
 }
 
+/// One operation that freezes by the grace without person 3: 101 ms from opening to close.
+fn vote_without_the_fourth(world: &mut World, after_ms: u64) {
+    let voters = [0, 1, 2];
+    let proposal = world.propose_as(0, config("k", "v"), Priority::Normal, after_ms);
+    let id = OperationId::from(proposal.id());
+    let mut records = vec![proposal];
+    records.extend(voters.map(|who| world.commit(who, id, &Approve)));
+    world.seal(after_ms, &records);
+    world.seal(after_ms + 100, &[]);
+    world.seal(
+        after_ms + 101,
+        &voters.map(|who| world.reveal(who, id, &Approve)),
+    );
+}
+
 #[test]
 fn absence_costs_after_half_a_hundred_missed_chances_and_once_per_window() {
-    let mut world = latents(4);
-    let votes = [(0, Approve), (1, Approve), (2, Approve)];
-    let vote = |world: &mut World, number: u64| {
-        // Frozen by the grace: 100 ms after the opening. Each takes 110 ms.
-        let at = number * 110 + 10;
-        let proposal = world.propose_as(0, config("k", "v"), Priority::Normal, at);
-        let id = OperationId::from(proposal.id());
-        let mut records = vec![proposal];
-        records.extend(votes.iter().map(|(who, b)| world.commit(*who, id, b)));
-        world.seal(at, &records);
-        world.seal(at + 100, &[]);
-        let reveals: Vec<Verified> = votes
-            .iter()
-            .map(|(who, b)| world.reveal(*who, id, b))
-            .collect();
-        world.seal(at + 101, &reveals);
-    };
-    for number in 0..50 {
-        vote(&mut world, number);
+    // The second fine is possible 1,100 ms after the first, neither a seal earlier nor a millisecond before the window.
+    for (commit_window_ms, trust) in [(1100, 480_200), (1101, 490_000)] {
+        let params = Params {
+            commit_window_ms,
+            ..params()
+        };
+        let mut world = World::new(&[Latent; 4], params);
+        for number in 0..50 {
+            vote_without_the_fourth(&mut world, number * 110 + 10);
+        }
+        assert_eq!((world.member(3).missed, world.trust(3)), (50, 500_000));
+        vote_without_the_fourth(&mut world, 50 * 110 + 10);
+        assert_eq!((world.member(3).missed, world.trust(3)), (51, 490_000));
+        for number in 51..60 {
+            vote_without_the_fourth(&mut world, number * 110 + 10);
+            assert_eq!(world.trust(3), 490_000);
+        }
+        vote_without_the_fourth(&mut world, 60 * 110 + 10);
+        assert_eq!(world.trust(3), trust, "{commit_window_ms}");
     }
-    assert_eq!((world.member(3).missed, world.trust(3)), (50, 500_000));
-    vote(&mut world, 50);
-    assert_eq!((world.member(3).missed, world.trust(3)), (51, 490_000));
-    // Nine more within the commit window of 1,000 ms cost nothing, the tenth (1,100 ms later) does.
-    for number in 51..60 {
-        vote(&mut world, number);
+}
+
+#[test]
+fn the_thresholds_belong_to_the_upper_side() {
+    use crate::sim::oracle::roster::{Member, Standing};
+    let params = Params::default();
+    let cases = [
+        (Standing::Active, 300_000, 0, Standing::Active),
+        (Standing::Active, 299_999, 99, Standing::Suspended),
+        (Standing::Suspended, 400_000, 10, Standing::Active),
+        (Standing::Suspended, 399_999, 10, Standing::Suspended),
+        (Standing::Probation, 400_000, 10, Standing::Active),
+        (Standing::Probation, 1_000_000, 9, Standing::Probation),
+        (Standing::Probation, 100_000, 0, Standing::Probation),
+        (Standing::Banned, 0, 99, Standing::Banned),
+    ];
+    for (was, trust, streak, is) in cases {
+        let mut member = Member::new(Latent, trust, was);
+        member.streak = streak;
+        member.restand(&params);
+        assert_eq!(member.standing, is, "{was:?} {trust} {streak}");
     }
-    assert_eq!(world.trust(3), 490_000);
-    vote(&mut world, 60);
-    assert_eq!(world.trust(3), 480_200);
 }
 
 #[test]
