@@ -98,7 +98,13 @@ impl Checker {
     /// Notes a broken property.
     pub fn report(&mut self, property: &'static str, text: String) {
         // One cause breaks the same property again and again.
-        if self.violations.iter().filter(|v| v.property == property).count() < 3 {
+        if self
+            .violations
+            .iter()
+            .filter(|v| v.property == property)
+            .count()
+            < 3
+        {
             self.violations.push(Violation { property, text });
         }
     }
@@ -140,7 +146,10 @@ impl Checker {
     fn apply(&mut self, host: usize, block: &SealedBlock) {
         let height = block.seal.height;
         if let Err(error) = (self.oracle_apply)(&mut self.oracle, &block.seal, &block.records) {
-            self.report("oracle", format!("height {height}: the oracle refuses: {error}"));
+            self.report(
+                "oracle",
+                format!("height {height}: the oracle refuses: {error}"),
+            );
         }
         match self.replay(block) {
             Ok(applied) => {
@@ -149,7 +158,10 @@ impl Checker {
                 self.note_frozen(&applied);
             }
             Err(error) => {
-                self.report("oracle", format!("host {host} applied what nobody else would: {error}"));
+                self.report(
+                    "oracle",
+                    format!("host {host} applied what nobody else would: {error}"),
+                );
             }
         }
         self.seals.push(block.seal.id());
@@ -175,10 +187,15 @@ impl Checker {
     }
 
     fn compare_with_oracle(&mut self) {
-        let Some(view) = self.views.last() else { return };
+        let Some(view) = self.views.last() else {
+            return;
+        };
         let mut differences = view.differences(&self.oracle.view());
         if !differences.is_empty() {
-            differences.insert(0, format!("height {}, production against oracle:", view.height));
+            differences.insert(
+                0,
+                format!("height {}, production against oracle:", view.height),
+            );
             self.report("oracle", differences.join("\n  "));
         }
     }
@@ -233,14 +250,20 @@ impl Checker {
             if first.0 != decision.outcome {
                 self.report(
                     "p_agree",
-                    format!("host {host} decided {id} as {}, another as {}", decision.outcome, first.0),
+                    format!(
+                        "host {host} decided {id} as {}, another as {}",
+                        decision.outcome, first.0
+                    ),
                 );
             }
             if let Some(tallied) = self.tallied.get(&id)
                 && is_by_reveals
                 && *tallied != decision.outcome
             {
-                let text = format!("{id} was tallied as {tallied} and decided as {}", decision.outcome);
+                let text = format!(
+                    "{id} was tallied as {tallied} and decided as {}",
+                    decision.outcome
+                );
                 self.report("p_mono", text);
             }
         }
@@ -248,7 +271,8 @@ impl Checker {
 
     fn judge_trust(&mut self, host: usize, applied: &Applied) {
         let scores = applied.trust.iter();
-        let scores = scores.flat_map(|(node, entry)| [(node, entry.before_ppm), (node, entry.after_ppm)]);
+        let scores =
+            scores.flat_map(|(node, entry)| [(node, entry.before_ppm), (node, entry.after_ppm)]);
         let wrong: Vec<_> = scores.filter(|(_, ppm)| *ppm > TRUST_MAX_PPM).collect();
         if !wrong.is_empty() {
             self.report("t_range", format!("host {host}: {wrong:?}"));
@@ -263,13 +287,15 @@ impl Checker {
             .or_insert_with(|| outcome.clone())
             .clone();
         if first != *outcome {
-            let text = format!("host {host} tallied {operation} as {outcome}, before it was {first}");
+            let text =
+                format!("host {host} tallied {operation} as {outcome}, before it was {first}");
             self.report("p_mono", text);
         }
         if let Some((decided, true)) = self.decided.get(&operation)
             && decided != outcome
         {
-            let text = format!("host {host} tallied {operation} as {outcome}, decided was {decided}");
+            let text =
+                format!("host {host} tallied {operation} as {outcome}, decided was {decided}");
             self.report("p_mono", text);
         }
     }
@@ -296,12 +322,18 @@ impl Checker {
             };
             let late = commits
                 .iter()
-                .filter(|id| self.commits_made.get(id).is_none_or(|made| *made > first_reveal))
+                .filter(|id| {
+                    self.commits_made
+                        .get(id)
+                        .is_none_or(|made| *made > first_reveal)
+                })
                 .count();
             if late > 0 {
                 self.report(
                     "p_copy",
-                    format!("{operation}: {late} frozen commits were made after the first honest reveal"),
+                    format!(
+                        "{operation}: {late} frozen commits were made after the first honest reveal"
+                    ),
                 );
             }
         }
@@ -322,7 +354,10 @@ impl Checker {
     /// How many operations were opened, and how many of them are closed.
     #[must_use]
     pub fn operations(&self) -> (u64, u64) {
-        (self.operations, self.ledger.past().all_closed().count() as u64)
+        (
+            self.operations,
+            self.ledger.past().all_closed().count() as u64,
+        )
     }
 
     /// The ledger of all seals applied by honest hosts.

@@ -27,7 +27,11 @@ const LOOK_MS: u64 = 400;
 
 /// Something that happens at a time.
 enum Happening {
-    Arrival { from: usize, to: usize, frame: Vec<u8> },
+    Arrival {
+        from: usize,
+        to: usize,
+        frame: Vec<u8>,
+    },
     Patience(usize),
     Tick(usize),
     Sync(usize),
@@ -265,9 +269,20 @@ impl World {
                     .ledger()
                     .state()
                     .operations()
-                    .map(|open| format!("{} {} due {:?}", open.operation().kind(), open.phase_name(), open.due_ms().map(|due| due.wrapping_sub(START_MS))))
+                    .map(|open| {
+                        format!(
+                            "{} {} due {:?}",
+                            open.operation().kind(),
+                            open.phase_name(),
+                            open.due_ms().map(|due| due.wrapping_sub(START_MS))
+                        )
+                    })
                     .collect();
-                let pool: Vec<&str> = core.pool().iter().map(|p| p.record.statement().kind()).collect();
+                let pool: Vec<&str> = core
+                    .pool()
+                    .iter()
+                    .map(|p| p.record.statement().kind())
+                    .collect();
                 Some(format!(
                     "host {n} {:?} at height {} ({:?}), open {open:?}, pool {pool:?}",
                     host.kind,
@@ -276,7 +291,8 @@ impl World {
                 ))
             })
             .collect();
-        self.checker.report("p_live", format!("at the end:\n  {}", lines.join("\n  ")));
+        self.checker
+            .report("p_live", format!("at the end:\n  {}", lines.join("\n  ")));
     }
 
     fn input(&mut self, host: usize, input: Input) {
@@ -322,7 +338,11 @@ impl World {
         match output {
             Output::Persist(write) => self.persist(host, write),
             Output::Send { to, message } => {
-                self.leave(host, usize::try_from(to.0).expect("peers are hosts"), message);
+                self.leave(
+                    host,
+                    usize::try_from(to.0).expect("peers are hosts"),
+                    message,
+                );
             }
             Output::Serve { to, from } => {
                 let to = usize::try_from(to.0).expect("peers are hosts");
@@ -341,7 +361,11 @@ impl World {
             Write::Block { block, applied } if is_honest => {
                 let is_new = block.seal.height > self.checker.ledger().state().height();
                 self.checker.sealed(host, block, applied);
-                self.evidence += if is_new { applied.evidence.len() as u64 } else { 0 };
+                self.evidence += if is_new {
+                    applied.evidence.len() as u64
+                } else {
+                    0
+                };
             }
             _ => {}
         }
@@ -353,7 +377,9 @@ impl World {
             return;
         }
         match event {
-            Event::Tallied { operation, outcome } => self.checker.tallied(host, operation, &outcome),
+            Event::Tallied { operation, outcome } => {
+                self.checker.tallied(host, operation, &outcome)
+            }
             Event::Refused { rejection, .. } => {
                 *self.refused.entry(rejection.code()).or_default() += 1;
             }
@@ -373,7 +399,8 @@ impl World {
             .filter(|n| blame.double_signers.contains_key(&self.hosts[*n].node))
             .collect();
         if !innocent.is_empty() {
-            let text = format!("host {host} blames {innocent:?} for the fork at {height}: {blame:?}");
+            let text =
+                format!("host {host} blames {innocent:?} for the fork at {height}: {blame:?}");
             self.checker.report("innocent", text);
         }
         let sealers = self.checker.ledger().state().sealers();
@@ -382,7 +409,8 @@ impl World {
             let text = format!("the fork at {height} convicts {weight} of {total} only: {blame:?}");
             self.checker.report("s_blame", text);
         }
-        self.forks.push((height, blame, 100 * weight / total.max(1)));
+        self.forks
+            .push((height, blame, 100 * weight / total.max(1)));
     }
 
     /// A message of the own core leaves a host, as its actor wants it.
@@ -401,7 +429,11 @@ impl World {
         &mut self,
         host: usize,
         message: Message,
-        change: impl FnOnce(&mut dyn crate::sim::actors::Actor, &mut Desk<'_>, Message) -> Option<Message>,
+        change: impl FnOnce(
+            &mut dyn crate::sim::actors::Actor,
+            &mut Desk<'_>,
+            Message,
+        ) -> Option<Message>,
     ) -> Option<Message> {
         let Some(mut actor) = self.hosts[host].actor.take() else {
             return Some(message);
@@ -440,7 +472,8 @@ impl World {
             self.messages.push(message.clone());
         }
         self.hasher.update(&self.now_ms.to_le_bytes());
-        self.hasher.update(&[from.to_le_bytes(), to.to_le_bytes()].concat());
+        self.hasher
+            .update(&[from.to_le_bytes(), to.to_le_bytes()].concat());
         self.hasher.update(&frame);
         if self.rng.random_ratio(self.network.loss_percent, 100) {
             return;
@@ -461,7 +494,9 @@ impl World {
             return;
         }
         let message = Message::decode(frame).expect("cores and actors send frames that decode");
-        let heard = self.with_actor(to, message, |actor, desk, message| actor.incoming(desk, message));
+        let heard = self.with_actor(to, message, |actor, desk, message| {
+            actor.incoming(desk, message)
+        });
         if let Some(message) = heard {
             let from = PeerId(from as u64);
             self.input(to, Input::Message { from, message });
@@ -554,7 +589,8 @@ impl World {
         }
         let genesis: &Genesis = &self.plan.genesis;
         if let Err(error) = self.hosts[host].start(genesis, self.plan.gather_ms) {
-            self.checker.report("restore", format!("host {host}: {error}"));
+            self.checker
+                .report("restore", format!("host {host}: {error}"));
             return;
         }
         if loses_journal {

@@ -10,7 +10,11 @@ const SCHEDULES: u64 = 350;
 
 /// The seeds of a test that runs `slice` of the [`SCHEDULES`], or its share of `MYCNET_SCHEDULES`.
 pub fn seeds(slice: u64) -> std::ops::Range<u64> {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let number = |name| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
     if let Some(seed) = number("MYCNET_SEED") {
         return seed..seed + 1;
     }
@@ -32,7 +36,15 @@ pub fn run_clean(plan: Plan) -> Report {
 
 #[test]
 fn random_schedules_keep_every_property() {
-    let (mut schedules, mut heights, mut operations, mut crashes, mut evidence, mut lost, mut frames) = (0, 0, 0, 0, 0, 0, 0);
+    let (
+        mut schedules,
+        mut heights,
+        mut operations,
+        mut crashes,
+        mut evidence,
+        mut lost,
+        mut frames,
+    ) = (0, 0, 0, 0, 0, 0, 0);
     let mut refused: BTreeMap<&str, u64> = BTreeMap::new();
     let start = std::time::Instant::now();
     for seed in seeds(100) {
