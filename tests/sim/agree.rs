@@ -17,7 +17,11 @@ fn s_agree() {
         plan.goes_on_above_a_third = false;
         let report = run(plan);
         assert!(report.forks.is_empty(), "seed {seed}");
-        assert!(report.violations.iter().all(|v| v.property == "p_live"), "seed {seed}: {:?}", report.violations);
+        assert!(
+            report.violations.iter().all(|v| v.property == "p_live"),
+            "seed {seed}: {:?}",
+            report.violations
+        );
     }
 }
 
@@ -30,11 +34,18 @@ fn s_agree_fires_above_a_third_and_s_blame_names_them() {
         let report = run(Plan::twins(seed, members, twinned));
         let found: Vec<_> = report.violations.iter().map(|v| v.property).collect();
         for property in ["innocent", "s_blame"] {
-            assert!(!found.contains(&property), "seed {seed}: {:?}", report.violations);
+            assert!(
+                !found.contains(&property),
+                "seed {seed}: {:?}",
+                report.violations
+            );
         }
         // A side that proposed nothing decides nothing.
         if found.contains(&"s_agree") {
-            assert!(!report.forks.is_empty(), "seed {seed}: nobody noticed the fork of {members}/{twinned}");
+            assert!(
+                !report.forks.is_empty(),
+                "seed {seed}: nobody noticed the fork of {members}/{twinned}"
+            );
             forks += 1;
         }
     }
@@ -45,10 +56,16 @@ fn s_agree_fires_above_a_third_and_s_blame_names_them() {
 fn s_blame() {
     for seed in seeds(10) {
         let report = run(Plan::twins(seed, 7, 2));
-        assert!(report.forks.is_empty(), "seed {seed}: less than a third cannot fork");
+        assert!(
+            report.forks.is_empty(),
+            "seed {seed}: less than a third cannot fork"
+        );
         let report = run(Plan::twins(seed, 4, 2));
         for (height, blame, percent) in report.forks {
-            assert!(percent > 33, "seed {seed}, height {height}: {percent} % for {blame:?}");
+            assert!(
+                percent > 33,
+                "seed {seed}, height {height}: {percent} % for {blame:?}"
+            );
         }
     }
 }
@@ -72,7 +89,9 @@ fn p_agree_fires_when_outcomes_differ() {
     let mut other = one.clone();
     checker.sealed(0, &block, &applied);
     checker.sealed(1, &block, &applied);
-    let reveals = (0..4).map(|person| one.reveal(person, operation, Ballot::Approve)).collect();
+    let reveals = (0..4)
+        .map(|person| one.reveal(person, operation, Ballot::Approve))
+        .collect();
     let (block, applied) = one.seal(10, reveals);
     checker.sealed(0, &block, &applied);
     assert_eq!(broken(&checker), [""; 0]);

@@ -12,7 +12,10 @@ fn p_live() {
     for seed in seeds(15) {
         let report = run_clean(Plan::random(seed ^ 0x11fe));
         let (opened, done) = report.operations;
-        assert!(opened == done || report.assumption_lost.is_some(), "seed {seed}");
+        assert!(
+            opened == done || report.assumption_lost.is_some(),
+            "seed {seed}"
+        );
         closed += done;
     }
     assert!(closed > 0 || seeds(15).count() < 15);
@@ -22,11 +25,18 @@ fn p_live() {
 #[test]
 fn s_live() {
     for seed in seeds(10) {
-        for kind in [ActorKind::SilentPrimary, ActorKind::CensoringPrimary, ActorKind::LyingClock] {
+        for kind in [
+            ActorKind::SilentPrimary,
+            ActorKind::CensoringPrimary,
+            ActorKind::LyingClock,
+        ] {
             let mut plan = Plan::with_actor(seed, kind);
             plan.proposals = 3;
             let report = run_clean(plan);
-            assert!(report.height > 0 || report.operations.0 == 0, "seed {seed}, {kind:?}");
+            assert!(
+                report.height > 0 || report.operations.0 == 0,
+                "seed {seed}, {kind:?}"
+            );
         }
     }
 }

@@ -33,7 +33,9 @@ fn p_mono_fires_when_a_tally_changes() {
     let records = [proposal].into_iter().chain(commits).collect();
     let (block, applied) = hand.seal(10, records);
     checker.sealed(0, &block, &applied);
-    let reveals = (0..4).map(|person| hand.reveal(person, operation, Ballot::Approve)).collect();
+    let reveals = (0..4)
+        .map(|person| hand.reveal(person, operation, Ballot::Approve))
+        .collect();
     let (block, applied) = hand.seal(10, reveals);
     checker.sealed(0, &block, &applied);
     assert_eq!(broken(&checker), ["p_mono"]);
