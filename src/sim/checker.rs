@@ -8,7 +8,7 @@ use crate::digest::{NodeId, OperationId, RecordId, SealId};
 use crate::genesis::Genesis;
 use crate::ledger::{Applied, Ledger};
 use crate::limits::TRUST_MAX_PPM;
-use crate::operation::Outcome;
+use crate::operation::{Ballot, Outcome};
 use crate::record::{Record, Signed, Statement, Verified, Verifier};
 use crate::seal::SealedBlock;
 use crate::sim::oracle::Oracle;
@@ -225,7 +225,7 @@ impl Checker {
     }
 
     fn note_frozen(&mut self, applied: &Applied) {
-        for operation in applied.touched.iter() {
+        for operation in &applied.touched {
             if let Some(frozen) = operation.frozen() {
                 let commits = frozen.commits.values().map(Verified::id).collect();
                 self.frozen.entry(operation.id()).or_insert(commits);
@@ -358,6 +358,29 @@ impl Checker {
             self.operations,
             self.ledger.past().all_closed().count() as u64,
         )
+    }
+
+    /// How many operations ended how: `approve`, `reject`, `result`, `abstain` or `no_quorum`, with `forfeited` behind if
+    /// the reveal window passed first, or `unfrozen` if there was no vote: by spore authority, or for lack of commits.
+    #[must_use]
+    pub fn outcomes(&self) -> BTreeMap<String, u64> {
+        let mut outcomes = BTreeMap::new();
+        for (id, (outcome, is_by_reveals)) in &self.decided {
+            let name = match outcome {
+                Outcome::NoQuorum => "no_quorum",
+                Outcome::Decided(Ballot::Approve) => "approve",
+                Outcome::Decided(Ballot::Reject) => "reject",
+                Outcome::Decided(Ballot::Abstain) => "abstain",
+                Outcome::Decided(Ballot::Result(_)) => "result",
+            };
+            let how = match (is_by_reveals, self.frozen.contains_key(id)) {
+                (true, _) => "",
+                (false, true) => " forfeited",
+                (false, false) => " unfrozen",
+            };
+            *outcomes.entry(format!("{name}{how}")).or_default() += 1;
+        }
+        outcomes
     }
 
     /// The ledger of all seals applied by honest hosts.

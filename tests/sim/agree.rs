@@ -10,7 +10,7 @@ use crate::schedules::{run_clean, seeds};
 
 #[test]
 fn s_agree() {
-    for seed in seeds(10) {
+    for seed in seeds(5) {
         run_clean(Plan::with_actor(seed, ActorKind::DoubleVoter));
         // Less than a third are twins: one side stands still.
         let mut plan = Plan::twins(seed, 4, 1);
@@ -30,7 +30,7 @@ fn s_agree() {
 #[test]
 fn s_agree_fires_above_a_third_and_s_blame_names_them() {
     let mut forks = 0;
-    for (seed, (members, twinned)) in seeds(10).flat_map(|seed| [(seed, (4, 2)), (seed, (7, 3))]) {
+    for (seed, (members, twinned)) in seeds(5).flat_map(|seed| [(seed, (4, 2)), (seed, (7, 3))]) {
         let report = run(Plan::twins(seed, members, twinned));
         let found: Vec<_> = report.violations.iter().map(|v| v.property).collect();
         for property in ["innocent", "s_blame"] {
@@ -54,7 +54,7 @@ fn s_agree_fires_above_a_third_and_s_blame_names_them() {
 
 #[test]
 fn s_blame() {
-    for seed in seeds(10) {
+    for seed in seeds(5) {
         let report = run(Plan::twins(seed, 7, 2));
         assert!(
             report.forks.is_empty(),
@@ -72,7 +72,7 @@ fn s_blame() {
 
 #[test]
 fn p_agree() {
-    for seed in seeds(15) {
+    for seed in seeds(8) {
         run_clean(Plan::random(seed ^ 0xa9_1e_e0));
     }
 }

@@ -10,7 +10,7 @@ use crate::schedules::{run_clean, seeds};
 #[test]
 fn p_copy() {
     let mut refused = 0;
-    for seed in seeds(20) {
+    for seed in seeds(12) {
         let report = run_clean(Plan::with_actor(seed, ActorKind::LateCopier));
         refused += report.refused.get("wrong-phase").copied().unwrap_or(0);
         refused += report.refused.get("does-not-open").copied().unwrap_or(0);

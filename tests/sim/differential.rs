@@ -134,7 +134,7 @@ fn compare(seed: u64, log: &Log) -> u64 {
 #[test]
 fn production_and_oracle_agree_on_random_logs() {
     let (mut logs, mut blocks, mut records, mut refused) = (0, 0, 0, 0);
-    for seed in seeds(40) {
+    for seed in seeds(20) {
         let (log, refusals) = log(seed, 60);
         assert!(
             refusals.is_empty(),

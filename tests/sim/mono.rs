@@ -9,7 +9,7 @@ use crate::schedules::{run_clean, seeds};
 
 #[test]
 fn p_mono() {
-    for seed in seeds(15) {
+    for seed in seeds(8) {
         run_clean(Plan::with_actor(seed, ActorKind::Withholder));
         run_clean(Plan::with_actor(seed, ActorKind::Forger));
     }

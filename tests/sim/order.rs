@@ -90,7 +90,7 @@ fn material(seed: u64) -> (Genesis, Vec<Arc<SealedBlock>>, Vec<ByteBuf>) {
 #[test]
 fn p_order() {
     let mut unsealed = 0;
-    for seed in seeds(12) {
+    for seed in seeds(6) {
         let (genesis, blocks, records) = material(seed);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let first = holding(&deliver(&genesis, &blocks, &records, &mut rng));
@@ -100,12 +100,12 @@ fn p_order() {
             assert_eq!(first, other, "MYCNET_SEED={seed}, order {order}");
         }
     }
-    assert!(unsealed > 0 || seeds(12).count() < 12);
+    assert!(unsealed > 0 || seeds(6).count() < 6);
 }
 
 #[test]
 fn p_order_fires_when_a_record_is_missing() {
-    let seed = (0..).find(|seed| material(*seed).2.len() > 10).unwrap();
+    let seed = (0..1000).find(|seed| material(*seed).2.len() > 10).unwrap();
     let (genesis, blocks, mut records) = material(seed);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let first = holding(&deliver(&genesis, &blocks, &records, &mut rng));
@@ -205,7 +205,7 @@ fn restored(
 
 #[test]
 fn t_order() {
-    for seed in seeds(15) {
+    for seed in seeds(8) {
         let plan = Plan::random(seed);
         let genesis = plan.genesis.clone();
         let report = run(plan);
@@ -228,7 +228,7 @@ fn t_order() {
 
 #[test]
 fn t_order_fires_for_another_log() {
-    let seed = (0..).find(|seed| material(*seed).1.len() > 4).unwrap();
+    let seed = (0..1000).find(|seed| material(*seed).1.len() > 4).unwrap();
     let (genesis, blocks, _) = material(seed);
     let whole = restored(&genesis, &blocks);
     assert!(whole.is_some());
