@@ -90,9 +90,6 @@ impl OpenOperation {
         record: &Verified,
         context: &Context<'_>,
     ) -> Result<(), Rejection> {
-        if !matches!(self.phase, Phase::Authority(_)) {
-            return Err(self.wrong_phase(record));
-        }
         let (author, statement) = (record.author(), record.statement());
         let (role, slots, reason) = match statement {
             Statement::Directive { .. } => (
@@ -111,17 +108,23 @@ impl OpenOperation {
                 "resolutions come from active Seeds",
             ),
         };
+        match slots.get(&author) {
+            Some(filed) if filed.first == *record || filed.second.as_ref() == Some(record) => {
+                return Err(Rejection::AlreadySealed(record.id()));
+            }
+            Some(filed) if filed.second.is_some() => return Err(Rejection::SlotFull(author)),
+            // A second statement is evidence as long as the operation is open, whoever decides it by now.
+            Some(_) if !matches!(self.phase, Phase::Closed) => return Ok(()),
+            _ => {}
+        }
+        if !matches!(self.phase, Phase::Authority(_)) {
+            return Err(self.wrong_phase(record));
+        }
         let member = context.before.get(&author);
         if !member.is_some_and(|member| member.is_active(role)) {
             return Err(Rejection::WrongRole { author, reason });
         }
-        match slots.get(&author) {
-            Some(filed) if filed.first == *record || filed.second.as_ref() == Some(record) => {
-                Err(Rejection::AlreadySealed(record.id()))
-            }
-            Some(filed) if filed.second.is_some() => Err(Rejection::SlotFull(author)),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     pub(super) fn step_authority(&mut self, context: &Context<'_>) -> Option<Transition> {
