@@ -89,9 +89,8 @@ impl OpenOperation {
             unreachable!("only reveals are asked");
         };
         let author = record.author();
-        let frozen = match (&self.phase, &self.frozen) {
-            (Phase::Revealing { .. }, Some(frozen)) => frozen,
-            _ => return Err(self.wrong_phase(record)),
+        let (Phase::Revealing { .. }, Some(frozen)) = (&self.phase, &self.frozen) else {
+            return Err(self.wrong_phase(record));
         };
         let commit = frozen
             .commits

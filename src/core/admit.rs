@@ -46,12 +46,12 @@ impl Core {
             .slot()
             .is_some_and(|slot| slot.height().is_some())
         {
-            return self.admit_vote(from, record);
+            return self.admit_vote(from, &record);
         }
         match self.judge(&record) {
-            Ok(()) => self.take(from, record),
+            Ok(()) => self.take(from, &record),
             Err(Rejection::AlreadySealed(_)) => Ok(Admission::Known),
-            Err(rejection) => match self.awaited(&record, &rejection) {
+            Err(rejection) => match Self::awaited(&record, &rejection) {
                 Some(awaits) => {
                     self.orphans
                         .insert(record, awaits, from.map(|PeerId(peer)| peer));
@@ -132,7 +132,7 @@ impl Core {
     }
 
     /// What a refused record could be waiting for: this node may be behind its author.
-    fn awaited(&self, record: &Verified, rejection: &Rejection) -> Option<Awaits> {
+    fn awaited(record: &Verified, rejection: &Rejection) -> Option<Awaits> {
         match (rejection, record.statement()) {
             (Rejection::UnknownOperation(id), _) => Some(Awaits::Operation(*id)),
             (Rejection::UnknownSeal, _) => Some(Awaits::Seal),
@@ -148,9 +148,9 @@ impl Core {
         }
     }
 
-    fn take(&mut self, from: Option<PeerId>, record: Verified) -> Result<Admission, Rejection> {
+    fn take(&mut self, from: Option<PeerId>, record: &Verified) -> Result<Admission, Rejection> {
         let id = record.id();
-        self.notice_own(&record);
+        self.notice_own(record);
         let is_named = self.named.remove(&id);
         let (pooling, _) = self.pool_record(record.clone(), self.now_ms, is_named);
         match pooling {
@@ -162,7 +162,7 @@ impl Core {
             self.out
                 .push(Output::Persist(Write::Record(record.clone())));
         }
-        self.count_reveal(&record, true);
+        self.count_reveal(record, true);
         self.relay.push((from, record.clone()));
         if let Statement::Propose { .. } = record.statement() {
             self.retry(Awaits::Operation(id.into()));
@@ -189,7 +189,7 @@ impl Core {
         match self.judge(&pooled.record) {
             Ok(()) => self.pool_record(pooled.record, pooled.since_ms, true).0,
             Err(rejection) => {
-                if let Some(awaits) = self.awaited(&pooled.record, &rejection) {
+                if let Some(awaits) = Self::awaited(&pooled.record, &rejection) {
                     self.orphans.insert(pooled.record, awaits, None);
                 }
                 Pooling::Known
@@ -270,7 +270,7 @@ impl Core {
     fn admit_vote(
         &mut self,
         from: Option<PeerId>,
-        record: Verified,
+        record: &Verified,
     ) -> Result<Admission, Rejection> {
         let height = record
             .statement()
@@ -291,9 +291,9 @@ impl Core {
             if !added {
                 return Ok(Admission::Known);
             }
-            self.notice_own(&record);
+            self.notice_own(record);
             self.relay.push((from, record.clone()));
-            let pair = self.agreement.equivocation(&record);
+            let pair = self.agreement.equivocation(record);
             self.keep_evidence(pair);
             return Ok(Admission::New);
         }
@@ -307,8 +307,8 @@ impl Core {
         if !agreement.add(record.clone())? {
             return Ok(Admission::Known);
         }
-        let pair = agreement.equivocation(&record);
-        self.notice_own(&record);
+        let pair = agreement.equivocation(record);
+        self.notice_own(record);
         self.keep_evidence(pair);
         self.notice_forks();
         Ok(Admission::New)

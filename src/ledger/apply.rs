@@ -176,7 +176,7 @@ pub(super) fn apply(
         revealed: BTreeSet::new(),
         applied: Progress::default(),
     };
-    let (mut kept, dropped) = file_all(&mut work, records, mode)?;
+    let (mut kept, dropped) = file_all(&mut work, &records, mode)?;
     kept.sort_by_key(Verified::id);
     ban(&mut work);
     let closed = advance(&mut work);
@@ -189,7 +189,7 @@ pub(super) fn apply(
 /// Files what applies; the rest is an error or left out.
 fn file_all(
     work: &mut Work<'_>,
-    records: Vec<Verified>,
+    records: &[Verified],
     mode: Mode,
 ) -> Result<(Vec<Verified>, Vec<Dropped>), Dropped> {
     let before = work.before;
@@ -210,7 +210,7 @@ fn file_all(
             }
         }
     };
-    for record in &records {
+    for record in records {
         if kept.len() == SEAL_RECORDS_MAX {
             let reason = Rejection::OverLimit {
                 what: "records in a seal",
@@ -224,7 +224,7 @@ fn file_all(
             }
         }
     }
-    let (pairs, strays) = filing::pair_seal_votes(before, &records);
+    let (pairs, strays) = filing::pair_seal_votes(before, records);
     for (record, reason) in strays {
         drop_record(record, reason)?;
     }
