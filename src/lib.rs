@@ -27,6 +27,8 @@ pub mod rejection;
 pub mod roster;
 pub mod seal;
 pub mod sealers;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod tally;
 pub mod trust;
 

@@ -11,7 +11,7 @@ use crate::limits::{EVIDENCE_HEIGHTS, SEAL_RECORDS_MAX};
 use crate::pool::{Awaits, Pool};
 use crate::record::{Seal, Signed, Statement, Verified};
 use crate::rejection::Rejection;
-use crate::seal::{SealCertificate, SealedBlock, list_digest};
+use crate::seal::{SealCertificate, SealedBlock, is_over_third, list_digest};
 
 /// Answers the agreement's questions about proposals (S6).
 struct Judging<'a> {
@@ -321,6 +321,11 @@ impl Core {
             .map(|record| self.verifier.verify(Signed::try_from(record)?))
             .collect::<Result<_, _>>()?;
         let draft = self.ledger.check(&seal, records)?;
+        // Kept with the height: should another seal of it ever be shown, these votes tell who signed both.
+        for record in &certificate.votes {
+            let vote = self.verifier.verify(Signed::try_from(record.clone())?)?;
+            self.agreement.add_named(vote)?;
+        }
         if !is_own {
             for record in &draft.records {
                 self.notice_own(record);
@@ -372,7 +377,16 @@ impl Core {
                 decided.reported = true;
                 let height = at - back as u64;
                 let agreement = &decided.agreement;
-                let blame = blame(height, agreement.sealers(), agreement.records());
+                let sealers = agreement.sealers();
+                let mut blame = blame(height, sealers, agreement.records());
+                // Certificates bring precommits only, so that what rests on the absence of prevotes would name honest
+                // nodes too. Where double signing explains the fork, nothing else is said.
+                let signers = blame.double_signers.keys();
+                let proved = signers.map(|node| sealers.weight(node)).sum();
+                if is_over_third(proved, sealers.total()) {
+                    blame.amnesiacs.clear();
+                    blame.unfounded.clear();
+                }
                 forks.push((height, blame));
             }
         }

@@ -9,8 +9,8 @@ use serde_bytes::ByteBuf;
 
 use super::{Admission, Core, Event, Output, PeerId};
 use crate::codec;
-use crate::digest::RecordId;
-use crate::limits::FRAME_BYTES_MAX;
+use crate::digest::{RecordId, SealId};
+use crate::limits::{EVIDENCE_HEIGHTS, FRAME_BYTES_MAX};
 use crate::message::Message;
 use crate::record::{Statement, Verified};
 use crate::rejection::Rejection;
@@ -107,7 +107,7 @@ impl Core {
 
     pub(super) fn receive(&mut self, from: PeerId, message: Message) {
         match message {
-            Message::Status { height, .. } => self.compare_height(from, height),
+            Message::Status { height, seal } => self.compare_status(from, height, seal),
             Message::Records(records) => {
                 for bytes in records {
                     self.receive_record(from, &bytes);
@@ -149,6 +149,22 @@ impl Core {
     fn ask_blocks(&mut self, to: PeerId) {
         let from = self.ledger.state().height() + 1;
         self.send(to, Message::AskBlocks { from });
+    }
+
+    /// A peer that holds another seal at a height of ours is on another branch: then both look at each other's blocks of
+    /// the heights of which votes are kept, so that the fork is noticed and those who made it are named.
+    fn compare_status(&mut self, peer: PeerId, height: u64, seal: SealId) {
+        let own = self.ledger.state().height();
+        if height > own || self.ledger.past().height_of(&seal) == Some(height) {
+            return self.compare_height(peer, height);
+        }
+        let from = height.saturating_sub(EVIDENCE_HEIGHTS - 1).max(1);
+        if own > 0 {
+            self.out.push(Output::Serve { to: peer, from });
+        }
+        if !self.compromised && height > 0 {
+            self.send(peer, Message::AskBlocks { from });
+        }
     }
 
     fn compare_height(&mut self, peer: PeerId, height: u64) {

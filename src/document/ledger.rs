@@ -15,6 +15,7 @@
 //! its own: what it says is written by the change of height 1, before what the first seal adds, and read from the genesis
 //! itself for height 0.
 
+mod applied;
 mod input;
 mod reading;
 mod recent;

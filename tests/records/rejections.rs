@@ -4,11 +4,11 @@ use mycnet_consensus::consent::Consent;
 use mycnet_consensus::digest::{Digest, NetworkId, NodeId, OperationId, SignatureBytes};
 use mycnet_consensus::identity::Signer as _;
 use mycnet_consensus::limits::{ROUND_MAX, TIME_MS_MAX};
-use mycnet_consensus::operation::Spore;
+use mycnet_consensus::operation::{ConsensusOperation, Spore};
 use mycnet_consensus::record::{Seal, Statement, VoteKind};
 use mycnet_consensus::rejection::Rejection;
 
-use crate::offer::{judge, malformed};
+use crate::offer::{judge, malformed, propose};
 use crate::samples::{ada, bob, eve, net, seal};
 use crate::{body, forge, forged};
 
@@ -142,6 +142,45 @@ fn consents_bind_network_candidate_and_role() {
         consent.verify(net(), other, Spore::Seed),
         Err(Rejection::BadSignature(other))
     );
+}
+
+/// The consent is judged with the record that carries it, so that no admission of an unwilling or weak key is ever voted on.
+#[test]
+fn an_admission_without_consent_is_refused() {
+    let admission = |candidate, role, consent: &Consent| {
+        propose(ConsensusOperation::NodeAdmission {
+            candidate,
+            role,
+            consent: consent.clone(),
+        })
+    };
+    let candidate = eve().node_id();
+    let consent = Consent::sign(&eve(), net(), Spore::Seed).unwrap();
+    let elsewhere = Consent::sign(&eve(), NetworkId::default(), Spore::Seed).unwrap();
+    let other = Consent::sign(&bob(), net(), Spore::Seed).unwrap();
+    let bad = Some(Rejection::BadSignature(candidate));
+    let mut identity_point = [0; 32];
+    identity_point[0] = 1;
+    let weak = NodeId::from_bytes(identity_point);
+    judge(vec![
+        ("agreed", admission(candidate, Spore::Seed, &consent), None),
+        (
+            "to another role",
+            admission(candidate, Spore::Latent, &consent),
+            bad.clone(),
+        ),
+        (
+            "to another network",
+            admission(candidate, Spore::Seed, &elsewhere),
+            bad.clone(),
+        ),
+        ("by another", admission(candidate, Spore::Seed, &other), bad),
+        (
+            "a weak key",
+            admission(weak, Spore::Seed, &consent),
+            Some(Rejection::WeakKey(weak)),
+        ),
+    ]);
 }
 
 #[test]

@@ -98,7 +98,7 @@ pub struct LedgerChange {
     pub seal: SealId,
     /// Members whose entry changed; `None` for those that left.
     pub roster: Vec<(NodeId, Option<RosterEntry>)>,
-    /// Parameters that changed.
+    /// Parameters that changed. One with the value it has already is not written again.
     pub params: Vec<(String, u64)>,
     /// Keys of the configuration map that changed; `None` for those that were removed.
     pub config: Vec<(String, Option<Vec<u8>>)>,

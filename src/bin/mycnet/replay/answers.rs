@@ -29,8 +29,8 @@ pub(crate) struct Answers {
 }
 
 impl Task {
-    /// Whether enough workers answered for a panel (DESIGN P9). All of them have weight: founding members start with trust,
-    /// and no penalty takes all of it.
+    /// Whether enough workers answered for a panel (DESIGN P9). That three of them have weight is for the ledger to judge: it
+    /// takes some 270 dissents with hardly a coherent vote between them to lose all trust.
     pub(crate) fn has_panel(&self) -> bool {
         self.answers.len() >= PANEL_WEIGHTED_MIN
     }

@@ -6,7 +6,6 @@ use super::answers::Answers;
 
 /// Indices into [`Answers::tasks`], each once: a shuffle that depends on the seed and the tasks' names alone, so that the
 /// order of the lines in the file does not change it.
-#[allow(dead_code, reason = "the driver, not built yet, calls it")]
 pub(crate) fn shuffled(answers: &Answers, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..answers.tasks.len()).collect();
     order.sort_by_cached_key(|&index| {

@@ -31,7 +31,6 @@ impl Progress {
     }
 
     /// Says how many tasks are closed by now, and at which height.
-    #[allow(dead_code, reason = "the driver, not built yet, calls it")]
     pub(crate) fn closed(&self, tasks: usize, height: u64) {
         self.bar.set_message(format!("at height {height}"));
         self.bar.set_position(tasks as u64);

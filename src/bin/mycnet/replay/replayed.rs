@@ -1,8 +1,4 @@
 //! What a finished replay is: the driver fills it, the report shows it.
-#![allow(
-    dead_code,
-    reason = "until the driver is built only tests make these values"
-)]
 
 use mycnet_consensus::digest::{Digest, NetworkId, NodeId};
 use mycnet_consensus::operation::Spore;
@@ -32,7 +28,7 @@ pub(crate) enum Decision {
     Decided(String),
     /// It was asked, and no answer outweighed all others.
     NoQuorum,
-    /// Too few workers answered for a panel.
+    /// Too few workers answered for a panel, or too few of them have any trust left.
     NotAsked,
 }
 

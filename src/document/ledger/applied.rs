@@ -1,0 +1,98 @@
+//! From what a seal changed in the ledger to the change of its document.
+
+use std::collections::BTreeMap;
+
+use super::super::tree::Tree;
+use super::{LedgerChange, OperationEntry, RosterEntry};
+use crate::agenda::{OpenOperation, Phase};
+use crate::ledger::Applied;
+use crate::operation::ConsensusOperation;
+use crate::params::Params;
+use crate::record::Seal;
+
+impl LedgerChange {
+    /// The change that a seal makes to the ledger document. `applied` is what applying `seal` changed: every node that
+    /// applies the seal gets the same change.
+    ///
+    /// # Panics
+    ///
+    /// If `applied` is that of another height.
+    #[must_use]
+    pub fn from_applied(seal: &Seal, applied: &Applied) -> Self {
+        assert_eq!(
+            seal.height, applied.height,
+            "a seal's changes are those of its height"
+        );
+        let members = applied.members.iter().map(|member| {
+            let entry = member.now.map(|(role, trust_ppm, standing)| RosterEntry {
+                role,
+                trust_ppm,
+                standing: standing.to_string().into(),
+            });
+            (member.node, entry)
+        });
+        let operations = applied
+            .touched
+            .iter()
+            .filter(|operation| is_shown(operation, applied.height))
+            .map(|operation| (operation.id(), entry(operation)));
+        Self {
+            height: applied.height,
+            time_ms: applied.time_ms,
+            seal: seal.id(),
+            roster: members.collect(),
+            params: applied.params.as_deref().map(all).unwrap_or_default(),
+            config: applied.config.clone(),
+            operations: operations.collect(),
+        }
+    }
+}
+
+/// Whether a seal opened, froze, decided or closed an operation. One in which it only filed records, or marked a window, is
+/// shown as before: its records go to its own document.
+fn is_shown(operation: &OpenOperation, height: u64) -> bool {
+    let frozen = operation.frozen().map(|frozen| frozen.height);
+    let decided = operation.decision().map(|decision| decision.height);
+    operation.opened_height() == height
+        || frozen == Some(height)
+        || decided == Some(height)
+        || matches!(operation.phase(), Phase::Closed)
+}
+
+fn entry(operation: &OpenOperation) -> OperationEntry {
+    let what = operation.operation();
+    OperationEntry {
+        kind: what.kind().into(),
+        class: operation.class(),
+        phase: operation.phase_name().into(),
+        subject: subject(what),
+        outcome: operation
+            .decision()
+            .map(|decision| decision.outcome.clone()),
+    }
+}
+
+/// What an operation is about, for people.
+fn subject(operation: &ConsensusOperation) -> String {
+    match operation {
+        ConsensusOperation::NetworkConfiguration { config_type, .. } => config_type.clone(),
+        ConsensusOperation::SecurityPolicyUpdate { policy, .. } => policy.clone(),
+        ConsensusOperation::TrustScoreModification { node, .. }
+        | ConsensusOperation::NodeExclusion { node, .. }
+        | ConsensusOperation::SporeAssignment { node, .. } => node.to_string(),
+        ConsensusOperation::NodeAdmission { candidate, .. } => candidate.to_string(),
+        ConsensusOperation::ServiceDeployment { service, .. } => service.clone(),
+        ConsensusOperation::ResourceAllocation { resource, .. } => resource.clone(),
+        ConsensusOperation::RoutineMaintenance { task, .. } => task.clone(),
+        ConsensusOperation::PerformanceOptimization { target, .. } => target.clone(),
+        ConsensusOperation::Claim { subject, .. } => subject.clone(),
+    }
+}
+
+/// All parameters by name. Automerge writes only those whose value differs.
+fn all(params: &Params) -> Vec<(String, u64)> {
+    let values: BTreeMap<String, u64> = Tree::of(params)
+        .value("params")
+        .expect("parameters are a map of names to integers");
+    values.into_iter().collect()
+}

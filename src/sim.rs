@@ -1,0 +1,23 @@
+//! The simulator: production cores in a virtual world, an oracle that re-implements the rules independently, and random
+//! logs to compare it with the ledger.
+//!
+//! - [`plan`] makes a schedule from a seed: hosts, clocks, weather, liars;
+//! - [`world`] runs it: production cores under a virtual clock, network and disk;
+//! - [`checker`] compares every seal with the [`oracle`] and watches the properties of DESIGN section 14;
+//! - [`oracle`] recomputes everything from the whole log, slowly and obviously, and calls no predicate of the production
+//!   code; [`view`] is what the two implementations are compared by, [`projection`] what production says of it;
+//! - [`generate`] makes random sealed logs.
+
+pub mod actors;
+pub mod blocks;
+pub mod checker;
+pub mod generate;
+mod host;
+pub mod oracle;
+mod people;
+pub mod plan;
+pub mod projection;
+pub mod view;
+pub mod world;
+
+pub use host::Disk;

@@ -1,0 +1,188 @@
+//! Byzantine actors. Each runs a production core with its own identity and behaves like everybody else, except for what
+//! its file says: it changes what its core says and hears, and says more, signed with its key.
+
+mod censoring_primary;
+mod double_voter;
+mod equivocating_committer;
+mod forger;
+mod late_copier;
+mod silent_primary;
+mod withholder;
+
+use rand::RngExt as _;
+use rand_chacha::ChaCha8Rng;
+use serde_bytes::ByteBuf;
+
+use crate::core::Core;
+use crate::digest::NodeId;
+use crate::identity::Identity;
+use crate::message::Message;
+use crate::record::{Body, Signed, Statement, Verified, sign};
+
+/// The kinds of liars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ActorKind {
+    /// Commits differently to different peers.
+    EquivocatingCommitter,
+    /// Commits what others reveal, after they did, and copies their commitments.
+    LateCopier,
+    /// Commits and never reveals.
+    Withholder,
+    /// Reveals what it did not commit, and changes what others revealed.
+    Forger,
+    /// A Primary that never seals.
+    SilentPrimary,
+    /// Signs two seals and votes for both.
+    DoubleVoter,
+    /// A Primary that never lists the records of a victim.
+    CensoringPrimary,
+    /// Its clock is wrong by much.
+    LyingClock,
+    /// One of two hosts with one identity.
+    Twin,
+}
+
+impl ActorKind {
+    /// All kinds that one host can play.
+    pub const ALL: [Self; 8] = [
+        Self::EquivocatingCommitter,
+        Self::LateCopier,
+        Self::Withholder,
+        Self::Forger,
+        Self::SilentPrimary,
+        Self::DoubleVoter,
+        Self::CensoringPrimary,
+        Self::LyingClock,
+    ];
+
+    /// Whether the role is that of the Primary.
+    #[must_use]
+    pub fn is_for_primary(self) -> bool {
+        matches!(self, Self::SilentPrimary | Self::CensoringPrimary)
+    }
+
+    /// Whether the person behind the host votes and proposes as usual.
+    #[must_use]
+    pub fn acts_as_usual(self) -> bool {
+        self != Self::LateCopier
+    }
+
+    /// An actor of this kind. Its host's clock makes a lying clock, and another host makes a twin.
+    pub(super) fn make(self, rng: &mut ChaCha8Rng, hosts: usize) -> Box<dyn Actor> {
+        let some_host = rng.random_range(1..hosts.max(2));
+        match self {
+            Self::EquivocatingCommitter => {
+                Box::new(equivocating_committer::EquivocatingCommitter::default())
+            }
+            Self::LateCopier => Box::new(late_copier::LateCopier::default()),
+            Self::Withholder => Box::new(withholder::Withholder),
+            Self::Forger => Box::new(forger::Forger),
+            Self::SilentPrimary => Box::new(silent_primary::SilentPrimary),
+            Self::DoubleVoter => Box::new(double_voter::DoubleVoter::default()),
+            Self::CensoringPrimary => Box::new(censoring_primary::CensoringPrimary::new(some_host)),
+            Self::LyingClock | Self::Twin => Box::new(Obedient),
+        }
+    }
+}
+
+/// What an actor has at hand.
+pub(super) struct Desk<'a> {
+    pub(super) core: &'a Core,
+    pub(super) identity: &'a Identity,
+    pub(super) rng: &'a mut ChaCha8Rng,
+    /// How many hosts there are; host `n` is peer `n`.
+    pub(super) hosts: usize,
+    /// What it says of its own accord.
+    pub(super) said: Vec<(usize, Message)>,
+    /// What it signed of its own accord.
+    pub(super) signed: Vec<Verified>,
+}
+
+impl Desk<'_> {
+    /// Signs whatever it likes.
+    pub(super) fn sign(&mut self, statement: Statement) -> Verified {
+        let record = sign(self.identity, self.core.network_id(), statement)
+            .expect("actors sign statements within the limits");
+        self.signed.push(record.clone());
+        record
+    }
+
+    pub(super) fn send(&mut self, to: usize, record: &Verified) {
+        let bytes = ByteBuf::from(record.encode());
+        self.said.push((to, Message::Records(vec![bytes])));
+    }
+
+    pub(super) fn send_all(&mut self, record: &Verified) {
+        for to in 0..self.hosts {
+            self.send(to, record);
+        }
+    }
+}
+
+/// What an actor does differently.
+pub(super) trait Actor {
+    /// Its core says something; gives what leaves the host instead.
+    fn outgoing(&mut self, desk: &mut Desk<'_>, to: usize, message: Message) -> Option<Message> {
+        let _ = (desk, to);
+        Some(message)
+    }
+
+    /// Somebody says something; gives what the core hears instead. Own records that the core did not sign itself are
+    /// hidden by default: it would take its journal for lost.
+    fn incoming(&mut self, desk: &mut Desk<'_>, message: Message) -> Option<Message> {
+        let me = desk.core.node_id();
+        hide(message, me)
+    }
+}
+
+/// Does nothing different, except that it does not mind a twin.
+struct Obedient;
+
+impl Actor for Obedient {}
+
+/// Takes an author's records out of a message.
+pub(super) fn hide(message: Message, author: NodeId) -> Option<Message> {
+    edit(message, |body, bytes| {
+        if body.by == author {
+            Vec::new()
+        } else {
+            vec![bytes]
+        }
+    })
+}
+
+/// Replaces the records of a message. A proposal stays or goes.
+pub(super) fn edit(
+    message: Message,
+    mut change: impl FnMut(&Body, ByteBuf) -> Vec<ByteBuf>,
+) -> Option<Message> {
+    match message {
+        Message::Records(records) => {
+            let changed: Vec<ByteBuf> = records
+                .into_iter()
+                .flat_map(|bytes| match Signed::decode(&bytes) {
+                    Ok(signed) => change(&signed.record().body, bytes),
+                    Err(_) => vec![bytes],
+                })
+                .collect();
+            (!changed.is_empty()).then_some(Message::Records(changed))
+        }
+        Message::Proposal { record, list } => {
+            let stays = match Signed::decode(&record) {
+                Ok(signed) => !change(&signed.record().body, record.clone()).is_empty(),
+                Err(_) => true,
+            };
+            stays.then_some(Message::Proposal { record, list })
+        }
+        other => Some(other),
+    }
+}
+
+/// The bodies of the records of a message, for actors that only look.
+pub(super) fn bodies(message: &Message) -> Vec<Body> {
+    let Message::Records(records) = message else {
+        return Vec::new();
+    };
+    let signed = records.iter().filter_map(|bytes| Signed::decode(bytes).ok());
+    signed.map(|signed| signed.record().body.clone()).collect()
+}

@@ -1,0 +1,25 @@
+//! A Primary that never heard of its victim: it lists none of its records and never votes for a seal that lists one.
+//!
+//! What must hold: the victim's records are sealed all the same, because honest sealers refuse seals that leave out what
+//! they have held for long, and later rounds have other proposers.
+
+use super::{Actor, Desk, hide};
+use crate::message::Message;
+use crate::sim::plan::node;
+
+pub(super) struct CensoringPrimary {
+    victim: usize,
+}
+
+impl CensoringPrimary {
+    pub(super) fn new(victim: usize) -> Self {
+        Self { victim }
+    }
+}
+
+impl Actor for CensoringPrimary {
+    fn incoming(&mut self, _desk: &mut Desk<'_>, message: Message) -> Option<Message> {
+        // Votes on seals are records too: without the victim's, the Primary sees fewer quorums, which harms only itself.
+        hide(message, node(self.victim))
+    }
+}

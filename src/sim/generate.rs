@@ -1,0 +1,310 @@
+//! Random sealed logs: structurally plausible, judged by the oracle, for comparing it with the production ledger.
+//!
+//! A log is a network of one to ten founders with random roles, habits and parameters (windows of a second or so), who
+//! propose operations of every kind, commit, reveal, direct, object and resolve, late, twice, falsely and out of turn.
+//! Nobody agrees on its seals: they have the right height, predecessor, time, count and list digest, and zero state and
+//! roster digests. The same seed gives the same log.
+//!
+//! What the oracle refuses is left out of a block, but kept beside it ([`Block::refused`]): a ledger must refuse it too.
+
+mod coverage;
+mod network;
+mod operations;
+mod people;
+mod voices;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use crate::digest::{OperationId, RecordId, SealId};
+use crate::genesis::Genesis;
+use crate::operation::Ballot;
+use crate::record::{Record, Seal, Statement, Verified};
+use crate::sim::blocks::{Chain, genesis_seal};
+use crate::sim::oracle::{Oracle, Sealed};
+
+pub use coverage::Coverage;
+use people::Person;
+
+/// A network and what it sealed.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// Its genesis.
+    pub genesis: Genesis,
+    /// Its blocks from height 1 on.
+    pub blocks: Vec<Block>,
+}
+
+/// A sealed block.
+#[derive(Debug, Clone)]
+pub struct Block {
+    /// Its seal, with zero state and roster digests.
+    pub seal: Seal,
+    /// What it lists, sorted by id.
+    pub records: Vec<Verified>,
+    /// What it must not list.
+    pub refused: Vec<Refused>,
+}
+
+/// Records that make a block invalid if they are listed in addition.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// One record, or a few that stand and fall together.
+    pub records: Vec<Verified>,
+    /// Why, in the oracle's words.
+    pub reason: String,
+}
+
+/// A random log of so many blocks: genesis, and each block's seal and records (sorted by id).
+///
+/// # Panics
+///
+/// If the oracle contradicts itself.
+#[must_use]
+pub fn generate(seed: u64, blocks: usize) -> (Genesis, Vec<(Seal, Vec<Verified>)>) {
+    let log = generate_log(seed, blocks, |genesis| genesis_seal(genesis).id());
+    let blocks = log.blocks.into_iter();
+    (
+        log.genesis,
+        blocks.map(|block| (block.seal, block.records)).collect(),
+    )
+}
+
+/// As [`generate`], with what was refused, and with a seal 0 of the caller's: `genesis_seal` gives its id. Logs end
+/// early if nobody is left who could propose anything.
+///
+/// # Panics
+///
+/// If the oracle contradicts itself.
+#[must_use]
+pub fn generate_log(seed: u64, blocks: usize, genesis_seal: impl Fn(&Genesis) -> SealId) -> Log {
+    generate_log_with(seed, blocks, genesis_seal, Box::new(|seal, _| seal))
+}
+
+/// Completes the seal over records with what the oracle does not know: the digests of state and roster.
+pub type Complete = Box<dyn FnMut(Seal, &[Verified]) -> Seal>;
+
+/// As [`generate_log`], with every seal completed before anything refers to it.
+///
+/// # Panics
+///
+/// If the oracle contradicts itself.
+#[must_use]
+pub fn generate_log_with(
+    seed: u64,
+    blocks: usize,
+    genesis_seal: impl Fn(&Genesis) -> SealId,
+    complete: Complete,
+) -> Log {
+    let mut generator = Generator::new(seed, genesis_seal, complete);
+    // Some attempts have nothing to seal.
+    for _ in 0..blocks * 8 {
+        if generator.blocks.len() == blocks {
+            break;
+        }
+        generator.attempt_block();
+    }
+    Log {
+        genesis: generator.genesis,
+        blocks: generator.blocks,
+    }
+}
+
+/// Records that are listed together or not at all, proposals before what is about them.
+type Group = Vec<Verified>;
+
+struct Generator {
+    rng: ChaCha8Rng,
+    genesis: Genesis,
+    people: Vec<Person>,
+    /// How many operations this network likes to open at a time.
+    busy: usize,
+    /// Percent of its standard operations that the Primary, and the Seeds, care about at each seal.
+    primary_care: u32,
+    seeds_care: u32,
+    oracle: Oracle,
+    chain: Chain,
+    seals: Vec<SealId>,
+    nonce: u64,
+    /// What most people think of an operation.
+    leanings: BTreeMap<OperationId, Ballot>,
+    /// What a commit that may get sealed commits to.
+    promised: BTreeMap<RecordId, Ballot>,
+    /// The ballots of each person's sealed commits, in order.
+    promises: BTreeMap<(OperationId, usize), Vec<Ballot>>,
+    blocks: Vec<Block>,
+    complete: Complete,
+}
+
+impl Generator {
+    fn new(seed: u64, genesis_seal: impl Fn(&Genesis) -> SealId, complete: Complete) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (genesis, people) = network::found(&mut rng, seed);
+        let zero = genesis_seal(&genesis);
+        Self {
+            busy: [1, 2, 3, 4, 7][rng.random_range(0..5)],
+            primary_care: [0, 30, 60, 90][rng.random_range(0..4)],
+            seeds_care: [0, 10, 25, 40][rng.random_range(0..4)],
+            oracle: Oracle::new(&genesis),
+            chain: Chain::after(&genesis, zero),
+            seals: vec![zero],
+            nonce: 0,
+            leanings: BTreeMap::new(),
+            promised: BTreeMap::new(),
+            promises: BTreeMap::new(),
+            blocks: Vec::new(),
+            complete,
+            rng,
+            genesis,
+            people,
+        }
+    }
+
+    fn chance(&mut self, percent: u32) -> bool {
+        self.rng.random_ratio(percent.min(100), 100)
+    }
+
+    fn rarely(&mut self, per_mille: u32) -> bool {
+        self.rng.random_ratio(per_mille, 1000)
+    }
+
+    fn sign(&self, person: usize, statement: Statement) -> Verified {
+        self.people[person].sign(self.genesis.network_id(), statement)
+    }
+
+    /// Gathers what people say, and seals what the oracle does not refuse, if there is anything to seal.
+    fn attempt_block(&mut self) {
+        let mut groups = self.proposals();
+        groups.extend(self.votes(&groups));
+        groups.extend(self.disorder());
+
+        let mut taken = Vec::new();
+        let mut refused = Vec::new();
+        let candidates: Vec<Candidate> = groups.into_iter().map(|g| self.candidate(g)).collect();
+        self.take(&mut taken, &candidates, &mut refused);
+        let Some(time_ms) = self.time(taken.is_empty()) else {
+            return;
+        };
+        let refused = self.still_refused(&taken, refused);
+        let mut records: Vec<Verified> = taken.into_iter().map(|(_, record)| record).collect();
+        records.sort_by_key(Verified::id);
+        self.seal(time_ms, records, refused);
+    }
+
+    fn candidate(&self, group: Group) -> Candidate {
+        let height = self.chain.height() + 1;
+        let sealed = group
+            .iter()
+            .map(|record| Sealed::new(height, record.body()))
+            .collect();
+        (sealed, group)
+    }
+
+    /// Takes what can be listed together with what is taken already, halving where something is refused.
+    fn take(
+        &self,
+        taken: &mut Vec<(Arc<Sealed>, Verified)>,
+        candidates: &[Candidate],
+        refused: &mut Vec<Candidate>,
+    ) {
+        if self.judge(taken, candidates).is_ok() {
+            for (sealed, group) in candidates {
+                taken.extend(sealed.iter().cloned().zip(group.iter().cloned()));
+            }
+        } else if let [one] = candidates {
+            refused.push(one.clone());
+        } else {
+            let (first, second) = candidates.split_at(candidates.len() / 2);
+            self.take(taken, first, refused);
+            self.take(taken, second, refused);
+        }
+    }
+
+    fn judge(
+        &self,
+        taken: &[(Arc<Sealed>, Verified)],
+        candidates: &[Candidate],
+    ) -> Result<(), String> {
+        let taken = taken.iter().map(|(sealed, _)| sealed);
+        let added = candidates.iter().flat_map(|(sealed, _)| sealed);
+        let listed = taken.chain(added).cloned().collect();
+        self.oracle.accepts(self.chain.last(), listed)
+    }
+
+    /// What was refused before the block was complete may be fine with all of it.
+    fn still_refused(
+        &self,
+        taken: &[(Arc<Sealed>, Verified)],
+        refused: Vec<Candidate>,
+    ) -> Vec<Refused> {
+        let judged = refused.into_iter().filter_map(|candidate| {
+            let reason = self.judge(taken, std::slice::from_ref(&candidate)).err()?;
+            let records = candidate.1;
+            Some(Refused { records, reason })
+        });
+        judged.collect()
+    }
+
+    /// The next seal's time: soon, later, much later, or close to when a window falls due. `None` if a seal without
+    /// records would not be valid.
+    fn time(&mut self, empty: bool) -> Option<u64> {
+        let now = self.chain.time_ms();
+        let due = self.oracle.next_due_ms();
+        let roll = self.rng.random_range(0..100);
+        let mut time_ms = match (roll, due) {
+            (0..30, _) => now + self.rng.random_range(1..=50),
+            (30..50, _) => now + self.rng.random_range(50..=600),
+            (50..55, _) => now + self.rng.random_range(1000..=20_000),
+            (_, Some(due)) => due - 1 + self.rng.random_range(0..3),
+            _ => now + self.rng.random_range(50..=600),
+        };
+        if empty {
+            time_ms = time_ms.max(due?);
+        }
+        Some(time_ms.max(now + 1))
+    }
+
+    fn seal(&mut self, time_ms: u64, records: Vec<Verified>, refused: Vec<Refused>) {
+        let seal = (self.complete)(self.chain.next(time_ms, &records), &records);
+        let wire: Vec<Record> = records.iter().map(|r| r.record().clone()).collect();
+        self.oracle
+            .apply(&seal, &wire)
+            .expect("every record was judged by the oracle");
+        self.chain.advance(&seal);
+        self.seals.push(self.chain.last());
+        for record in &records {
+            self.remember(record);
+        }
+        self.blocks.push(Block {
+            seal,
+            records,
+            refused,
+        });
+    }
+
+    fn remember(&mut self, record: &Verified) {
+        let Statement::Commit { operation, .. } = record.statement() else {
+            return;
+        };
+        let author = self
+            .people
+            .iter()
+            .position(|person| person.id == record.author())
+            .expect("people are all who sign");
+        let ballot = self.promised.get(&record.id());
+        let ballot = ballot.expect("commits are remembered when made").clone();
+        self.promises
+            .entry((*operation, author))
+            .or_default()
+            .push(ballot);
+    }
+}
+
+/// A group, as the oracle and as the log take it.
+type Candidate = (Vec<Arc<Sealed>>, Group);

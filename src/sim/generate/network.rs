@@ -1,0 +1,99 @@
+//! Random networks.
+
+use rand::RngExt as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::people::{Habits, Person};
+use crate::genesis::{Genesis, PanelScoring, Sealing};
+use crate::operation::Spore;
+use crate::params::Params;
+
+const START_MS: u64 = 1_700_000_000_000;
+/// People who are no founders.
+const CANDIDATES: usize = 4;
+
+/// A genesis of one to ten founders, and all people: founders first, then candidates.
+pub(super) fn found(rng: &mut ChaCha8Rng, seed: u64) -> (Genesis, Vec<Person>) {
+    let founders = match rng.random_range(0..20) {
+        0 => rng.random_range(1..=2),
+        1..5 => rng.random_range(3..=4),
+        _ => rng.random_range(4..=10),
+    };
+    // In a few networks all are alike: all absent, all two-faced.
+    let alike = rng.random_ratio(1, 20).then(|| Habits::any(rng));
+    let people: Vec<Person> = (0..founders + CANDIDATES)
+        .map(|number| {
+            let habits = Habits::random(rng);
+            Person::new(&format!("log {seed} {number}"), alike.unwrap_or(habits))
+        })
+        .collect();
+    let mut nonce = [0; 32];
+    nonce[..8].copy_from_slice(&seed.to_le_bytes());
+    let mut builder = Genesis::builder("random")
+        .nonce(nonce)
+        .time_ms(START_MS)
+        .sealing(pick(rng, [Sealing::Members, Sealing::Authorities]))
+        .panel_scoring(pick(rng, [PanelScoring::Quorum, PanelScoring::Authorities]))
+        .params(params(rng));
+    for (number, person) in people.iter().take(founders).enumerate() {
+        let role = if number == 0 && rng.random_ratio(4, 5) {
+            Spore::Primary
+        } else {
+            pick(rng, [Spore::Seed, Spore::Latent, Spore::Latent])
+        };
+        builder = builder.member(person.id, role);
+    }
+    let genesis = builder.build().expect("random genesis are valid");
+    (genesis, people)
+}
+
+fn pick<T: Copy, const N: usize>(rng: &mut ChaCha8Rng, from: [T; N]) -> T {
+    from[rng.random_range(0..N)]
+}
+
+/// Small windows, a few of them zero; shares mostly as usual, some extreme.
+fn params(rng: &mut ChaCha8Rng) -> Params {
+    let usual = Params::default();
+    let drift_ms = rng.random_range(0..=20);
+    let founder_trust_ppm = pick(
+        rng,
+        [500_000, 500_000, 500_000, 330_000, 777_777, 1_000_000],
+    );
+    Params {
+        coherent_gain_ppm: share(rng, usual.coherent_gain_ppm),
+        claim_dissent_ppm: share(rng, usual.claim_dissent_ppm),
+        critical_dissent_ppm: share(rng, usual.critical_dissent_ppm),
+        withheld_ppm: share(rng, usual.withheld_ppm),
+        absent_ppm: share(rng, usual.absent_ppm),
+        founder_trust_ppm,
+        admitted_trust_ppm: pick(rng, [200_000, 200_000, 0, 399_000, 450_000]),
+        suspend_below_ppm: pick(rng, [300_000, 300_000, 300_000, 0, 320_000]),
+        activate_from_ppm: pick(rng, [400_000, 400_000, 100_000, 310_000]),
+        activate_streak: pick(rng, [1, 2, 3, 3, 5, 10]),
+        drift_ms,
+        claim_grace_ms: rng.random_range(80..=300),
+        critical_grace_ms: rng.random_range(80..=300),
+        commit_window_ms: window(rng, 2),
+        reveal_window_ms: window(rng, 2),
+        primary_window_ms: window(rng, 10),
+        objection_window_ms: window(rng, 10),
+        resolution_window_ms: window(rng, 10),
+        step_patience_ms: rng.random_range(1..80),
+    }
+}
+
+fn share(rng: &mut ChaCha8Rng, usual: u32) -> u32 {
+    match rng.random_range(0..20) {
+        0 => 0,
+        1 => pick(rng, [1, 999_999, 1_000_000]),
+        2..7 => rng.random_range(0..=200_000),
+        _ => usual,
+    }
+}
+
+fn window(rng: &mut ChaCha8Rng, percent_zero: u32) -> u64 {
+    if rng.random_ratio(percent_zero, 100) {
+        return 0;
+    }
+    rng.random_range(80..=1500)
+}

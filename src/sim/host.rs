@@ -1,0 +1,178 @@
+//! A host: a core, its disk, its clock and the person behind it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_bytes::ByteBuf;
+
+use crate::codec;
+use crate::core::{Core, JournalEntry, Pace, Write};
+use crate::digest::{NodeId, RecordId};
+use crate::genesis::Genesis;
+use crate::identity::{Identity, Signer as _};
+use crate::ledger::Mode;
+use crate::limits::FRAME_BYTES_MAX;
+use crate::message::Message;
+use crate::record::Verified;
+use crate::rejection::Rejection;
+use crate::seal::SealedBlock;
+use crate::sim::actors::{Actor, ActorKind};
+use crate::sim::people::Person;
+use crate::sim::plan::{HostPlan, START_MS, identity};
+
+/// How long a host waits in a step at first, milliseconds. It adapts: half as much again after each vain wait.
+pub(super) const PATIENCE_MS: u64 = 350;
+const PATIENCE_MS_MAX: u64 = 3000;
+
+/// What survives a crash.
+#[derive(Debug, Clone, Default)]
+pub struct Disk {
+    /// Own records.
+    pub journal: Vec<JournalEntry>,
+    /// Sealed blocks by height, from 1 on.
+    pub blocks: Vec<Arc<SealedBlock>>,
+    /// Records that no block has.
+    pub records: BTreeMap<RecordId, Verified>,
+}
+
+impl Disk {
+    /// Writes what a core wants to be durable.
+    pub fn write(&mut self, write: Write) {
+        match write {
+            Write::Journal(entry) => self.journal.push(entry),
+            Write::Record(record) => {
+                self.records.insert(record.id(), record);
+            }
+            Write::Block { block, .. } => {
+                for record in &block.records {
+                    self.records.remove(&record.body.id());
+                }
+                self.blocks.push(block);
+            }
+        }
+    }
+
+    /// The blocks from a height on, in frames.
+    pub(super) fn serve(&self, from: u64) -> Vec<Message> {
+        let mut frames: Vec<Vec<ByteBuf>> = Vec::new();
+        let mut room = 0;
+        for block in self.blocks.iter().filter(|b| b.seal.height >= from) {
+            let bytes = ByteBuf::from(codec::encode(block.as_ref()));
+            if bytes.len() + 16 > room {
+                room = FRAME_BYTES_MAX - 64;
+                frames.push(Vec::new());
+            }
+            room -= bytes.len() + 16;
+            if let Some(frame) = frames.last_mut() {
+                frame.push(bytes);
+            }
+        }
+        frames.into_iter().map(Message::Blocks).collect()
+    }
+}
+
+/// A host.
+pub(super) struct Host {
+    pub(super) node: NodeId,
+    pub(super) identity: Arc<Identity>,
+    /// `None` while it is down.
+    pub(super) core: Option<Core>,
+    pub(super) disk: Disk,
+    pub(super) kind: Option<ActorKind>,
+    pub(super) actor: Option<Box<dyn Actor>>,
+    pub(super) person: Person,
+    /// Whether the next thing it does is interrupted by a crash.
+    pub(super) is_doomed: bool,
+    /// Whether its journal was lost at some time.
+    pub(super) lost_journal: bool,
+    skew_ms: i64,
+    patience_ms: u64,
+    height_seen: u64,
+    pub(super) tick_ms: Option<u64>,
+}
+
+impl Host {
+    pub(super) fn new(plan: &HostPlan, genesis: &Genesis, gather_ms: u64) -> Result<Self, Rejection> {
+        let identity = Arc::new(identity(plan.person));
+        let mut host = Self {
+            node: identity.node_id(),
+            identity,
+            core: None,
+            disk: Disk::default(),
+            kind: plan.actor,
+            actor: None,
+            person: Person::default(),
+            is_doomed: false,
+            lost_journal: false,
+            skew_ms: plan.skew_ms,
+            patience_ms: PATIENCE_MS,
+            height_seen: 0,
+            tick_ms: None,
+        };
+        host.start(genesis, gather_ms)?;
+        Ok(host)
+    }
+
+    /// Starts a core from what the disk holds.
+    pub(super) fn start(&mut self, genesis: &Genesis, gather_ms: u64) -> Result<(), Rejection> {
+        let mut core = Core::new(genesis, self.identity.clone())?;
+        let pace = Pace::of(&genesis.params);
+        core.set_pace(Pace { gather_ms, ..pace });
+        core.restore(
+            self.disk.journal.clone(),
+            self.disk.blocks.iter().map(|block| block.as_ref().clone()),
+            self.disk.records.values().map(Verified::encode).collect(),
+        )?;
+        self.core = Some(core);
+        self.patience_ms = PATIENCE_MS;
+        self.tick_ms = None;
+        Ok(())
+    }
+
+    pub(super) fn is_honest(&self) -> bool {
+        self.kind.is_none()
+    }
+
+    /// What its clock shows at a true time.
+    pub(super) fn clock(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_add_signed(self.skew_ms).max(START_MS)
+    }
+
+    /// The true time at which its clock shows `clock_ms`.
+    pub(super) fn true_time(&self, clock_ms: u64) -> u64 {
+        clock_ms.saturating_add_signed(-self.skew_ms)
+    }
+
+    pub(super) fn height(&self) -> u64 {
+        let core = self.core.as_ref();
+        core.map_or(0, |core| core.ledger().state().height())
+    }
+
+    /// Whether it gives up waiting in its step, and how long it waits for the next thing.
+    pub(super) fn lose_patience(&mut self) -> (bool, u64) {
+        let height = self.height();
+        let is_stuck = height == self.height_seen;
+        self.height_seen = height;
+        self.patience_ms = if is_stuck {
+            (self.patience_ms * 3 / 2).min(PATIENCE_MS_MAX)
+        } else {
+            PATIENCE_MS
+        };
+        (is_stuck, self.patience_ms)
+    }
+
+    /// Whether nothing is left to do: no open operation, and no record that a seal would take.
+    pub(super) fn is_settled(&self) -> bool {
+        self.core.as_ref().is_some_and(|core| {
+            let ledger = core.ledger();
+            let state = ledger.state();
+            if state.operations().next().is_some() {
+                return false;
+            }
+            let pool = core.pool().iter().map(|pooled| pooled.record.clone());
+            ledger
+                .draft(state.time_ms() + 1, pool.collect(), Mode::Lenient)
+                .is_ok_and(|(draft, _)| draft.records.is_empty())
+        })
+    }
+}

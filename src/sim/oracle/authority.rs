@@ -1,0 +1,188 @@
+//! Spore authority over standard operations (DESIGN section 7).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Moment;
+use super::log::Case;
+use super::roster::{Roster, Standing};
+use super::window::{Window, at, latest};
+use crate::digest::NodeId;
+use crate::operation::{ConsensusOperation, Spore};
+use crate::record::Statement;
+
+/// What authority has made of an operation.
+pub(super) enum Authority {
+    /// Nothing yet.
+    Open {
+        /// From when on the next seal moves it without a record.
+        due_ms: u64,
+    },
+    /// The Primary or the Seeds have decided.
+    Decided {
+        /// At this seal.
+        height: u64,
+        /// For or against.
+        approve: bool,
+    },
+    /// It became a full BFT vote.
+    Fallen {
+        /// At this seal.
+        height: u64,
+    },
+}
+
+/// Who is waited for, since which seal.
+enum Stage {
+    Directive {
+        since: u64,
+    },
+    Objection {
+        since: u64,
+        by: NodeId,
+        approve: bool,
+    },
+    Resolution {
+        since: u64,
+    },
+}
+
+/// Follows a standard operation from its opening to the last seal.
+pub(super) fn follow(case: &Case, moments: &[Moment]) -> Authority {
+    let mut stage = Stage::Directive { since: case.opened };
+    for now in case.opened..=latest(moments) {
+        let roster = &at(moments, now).before;
+        if let Stage::Directive { since } = stage {
+            let directive = directives(case, now).first().copied();
+            if objected(case, now) || contradicted(case, now) || active_primary(roster).is_none() {
+                stage = Stage::Resolution { since: now };
+            } else if let Some((by, approve)) = directive {
+                stage = Stage::Objection {
+                    since: now,
+                    by,
+                    approve,
+                };
+            } else if primary_window(case, since).passed(moments, now) {
+                stage = Stage::Resolution { since: now };
+            }
+        }
+        if let Stage::Objection { since, by, approve } = stage {
+            if objected(case, now) || contradicted(case, now) || active_primary(roster) != Some(by)
+            {
+                stage = Stage::Resolution { since: now };
+            } else if objection_window(case, since).passed(moments, now) {
+                return Authority::Decided {
+                    height: now,
+                    approve,
+                };
+            }
+        }
+        if let Stage::Resolution { since } = stage {
+            let seeds = seed_weights(roster);
+            if seeds.values().sum::<u128>() == 0 {
+                return Authority::Fallen { height: now };
+            }
+            if let Some(approve) = resolved(case, &seeds, now) {
+                return Authority::Decided {
+                    height: now,
+                    approve,
+                };
+            }
+            if resolution_window(case, since).passed(moments, now) {
+                return Authority::Fallen { height: now };
+            }
+        }
+    }
+    let window = match stage {
+        Stage::Directive { since } => primary_window(case, since),
+        Stage::Objection { since, .. } => objection_window(case, since),
+        Stage::Resolution { since } => resolution_window(case, since),
+    };
+    Authority::Open {
+        due_ms: window.due_ms(moments),
+    }
+}
+
+fn window(case: &Case, start: u64, length_ms: u64) -> Window {
+    Window {
+        start,
+        length_ms,
+        grace_ms: case.params.claim_grace_ms,
+    }
+}
+
+fn primary_window(case: &Case, start: u64) -> Window {
+    window(case, start, case.params.primary_window_ms)
+}
+
+fn objection_window(case: &Case, start: u64) -> Window {
+    let length_ms = match case.operation {
+        ConsensusOperation::RoutineMaintenance { .. }
+        | ConsensusOperation::PerformanceOptimization { .. } => 0,
+        _ => case.params.objection_window_ms,
+    };
+    window(case, start, length_ms)
+}
+
+fn resolution_window(case: &Case, start: u64) -> Window {
+    window(case, start, case.params.resolution_window_ms)
+}
+
+fn active_primary(roster: &Roster) -> Option<NodeId> {
+    roster
+        .iter()
+        .find(|(_, member)| member.role == Spore::Primary && member.standing == Standing::Active)
+        .map(|(node, _)| *node)
+}
+
+/// Directives sealed up to `now`, in the order of their seals.
+fn directives(case: &Case, now: u64) -> Vec<(NodeId, bool)> {
+    let mut found = Vec::new();
+    for record in case.records.iter().filter(|record| record.height <= now) {
+        if let Statement::Directive { approve, .. } = record.what {
+            found.push((record.by, approve));
+        }
+    }
+    found
+}
+
+/// Whether one author gave two different directives.
+fn contradicted(case: &Case, now: u64) -> bool {
+    let directives = directives(case, now);
+    directives
+        .iter()
+        .any(|(by, approve)| directives.contains(&(*by, !*approve)))
+}
+
+fn objected(case: &Case, now: u64) -> bool {
+    case.records
+        .iter()
+        .any(|record| record.height <= now && matches!(record.what, Statement::Objection { .. }))
+}
+
+fn seed_weights(roster: &Roster) -> BTreeMap<NodeId, u128> {
+    roster
+        .iter()
+        .filter(|(_, member)| member.role == Spore::Seed)
+        .map(|(node, member)| (*node, u128::from(member.critical_weight())))
+        .collect()
+}
+
+/// The side that more than half of the Seeds' weight is on.
+fn resolved(case: &Case, seeds: &BTreeMap<NodeId, u128>, now: u64) -> Option<bool> {
+    let mut sides: BTreeMap<NodeId, BTreeSet<bool>> = BTreeMap::new();
+    for record in case.records.iter().filter(|record| record.height <= now) {
+        if let Statement::Resolution { approve, .. } = record.what {
+            sides.entry(record.by).or_default().insert(approve);
+        }
+    }
+    let total: u128 = seeds.values().sum();
+    [true, false].into_iter().find(|side| {
+        let only_this = BTreeSet::from([*side]);
+        let weight: u128 = seeds
+            .iter()
+            .filter(|(seed, _)| sides.get(*seed) == Some(&only_this))
+            .map(|(_, weight)| weight)
+            .sum();
+        2 * weight > total
+    })
+}

@@ -1,0 +1,149 @@
+//! Members, their standings and weights (DESIGN section 6), and who seals (S4).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Oracle;
+use crate::digest::NodeId;
+use crate::genesis::Sealing;
+use crate::operation::Spore;
+use crate::params::Params;
+
+pub(super) type Roster = BTreeMap<NodeId, Member>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    Probation,
+    Active,
+    Suspended,
+    Banned,
+}
+
+impl Standing {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Probation => "probation",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Banned => "banned",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub(super) role: Spore,
+    pub(super) trust: u32,
+    pub(super) standing: Standing,
+    /// Coherent votes in a row.
+    pub(super) streak: u32,
+    /// Every chance since admission, oldest first: `true` where it was missed.
+    pub(super) chances: Vec<bool>,
+    /// The times of the seals that fined it for absence.
+    pub(super) fined_ms: Vec<u64>,
+    /// The times of the seals that charged it for withholding.
+    pub(super) charged_ms: Vec<u64>,
+}
+
+impl Member {
+    pub(super) fn new(role: Spore, trust: u32, standing: Standing) -> Self {
+        Self {
+            role,
+            trust,
+            standing,
+            streak: 0,
+            chances: Vec::new(),
+            fined_ms: Vec::new(),
+            charged_ms: Vec::new(),
+        }
+    }
+
+    /// Weight in critical votes, sealing and authority.
+    pub(super) fn critical_weight(&self) -> u64 {
+        match self.standing {
+            Standing::Active => u64::from(self.trust),
+            Standing::Suspended | Standing::Probation | Standing::Banned => 0,
+        }
+    }
+
+    /// Weight in claims.
+    pub(super) fn claim_weight(&self) -> u64 {
+        match self.standing {
+            Standing::Active | Standing::Suspended => u64::from(self.trust),
+            Standing::Probation | Standing::Banned => 0,
+        }
+    }
+
+    /// Missed ones of the last 100 chances; chances not yet had count as taken.
+    pub(super) fn missed(&self) -> u32 {
+        let last = self.chances.iter().rev().take(100);
+        last.map(|missed| u32::from(*missed)).sum()
+    }
+
+    /// Moves the standing as the trust and the streak demand. One step: whoever is suspended now returns at a later
+    /// entry at the earliest.
+    pub(super) fn restand(&mut self, params: &Params) {
+        self.standing = match self.standing {
+            Standing::Active if self.trust < params.suspend_below_ppm => Standing::Suspended,
+            Standing::Probation | Standing::Suspended
+                if self.trust >= params.activate_from_ppm
+                    && self.streak >= params.activate_streak =>
+            {
+                Standing::Active
+            }
+            as_it_was => as_it_was,
+        };
+    }
+}
+
+pub(super) fn banned(roster: &Roster) -> BTreeSet<NodeId> {
+    roster
+        .iter()
+        .filter(|(_, member)| member.standing == Standing::Banned)
+        .map(|(node, _)| *node)
+        .collect()
+}
+
+/// Everybody who is not Banned, with critical weights.
+pub(super) fn critical_electorate(roster: &Roster) -> BTreeMap<NodeId, u64> {
+    roster
+        .iter()
+        .filter(|(_, member)| member.standing != Standing::Banned)
+        .map(|(node, member)| (*node, member.critical_weight()))
+        .collect()
+}
+
+/// Everybody who is not Banned, with claim weights.
+pub(super) fn claim_electorate(roster: &Roster) -> BTreeMap<NodeId, u64> {
+    roster
+        .iter()
+        .filter(|(_, member)| member.standing != Standing::Banned)
+        .map(|(node, member)| (*node, member.claim_weight()))
+        .collect()
+}
+
+/// Who would seal with this roster; empty if nobody has weight.
+pub(super) fn sealers(roster: &Roster, sealing: Sealing) -> BTreeMap<NodeId, u64> {
+    let weighted: BTreeMap<NodeId, u64> = critical_electorate(roster)
+        .into_iter()
+        .filter(|(_, weight)| *weight > 0)
+        .collect();
+    let authorities: BTreeMap<NodeId, u64> = weighted
+        .iter()
+        .filter(|(node, _)| roster[node].role != Spore::Latent)
+        .map(|(node, weight)| (*node, *weight))
+        .collect();
+    match sealing {
+        Sealing::Authorities if authorities.len() >= 4 => authorities,
+        Sealing::Authorities | Sealing::Members => weighted,
+    }
+}
+
+impl Oracle {
+    /// Settles who seals the next height: nobody of weight, and those before stay.
+    pub(super) fn appoint_sealers(&mut self) {
+        let sealers = sealers(&self.roster, self.sealing);
+        if !sealers.is_empty() {
+            self.sealers = sealers;
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The people behind the hosts: what they propose and how they vote.
+
+use std::collections::BTreeSet;
+
+use rand::RngExt as _;
+use rand_chacha::ChaCha8Rng;
+
+use crate::agenda::{Phase, Stage};
+use crate::consent::Consent;
+use crate::core::{Core, Input};
+use crate::digest::{NodeId, OperationId};
+use crate::operation::{Ballot, Class, ConsensusOperation, Priority, Spore};
+use crate::record::Statement;
+use crate::sim::plan::{identity, node};
+
+/// Persons from this number on run no host.
+const STRANGERS: usize = 100;
+
+/// What somebody has done already. A person forgets nothing when a host restarts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Person {
+    acted: BTreeSet<(OperationId, &'static str)>,
+}
+
+/// What most people think of an operation: the same for everybody.
+fn leaning(id: &OperationId, class: Class) -> Ballot {
+    match (class, id.as_bytes()[0] % 8) {
+        (Class::Claim, 0) => Ballot::Result(b"wrong".to_vec()),
+        (Class::Claim, _) => Ballot::Result(b"right".to_vec()),
+        (_, 0 | 1) => Ballot::Reject,
+        _ => Ballot::Approve,
+    }
+}
+
+fn ballot(rng: &mut ChaCha8Rng, id: &OperationId, class: Class) -> Ballot {
+    match rng.random_range(0..100) {
+        0..80 => leaning(id, class),
+        80..85 => Ballot::Approve,
+        85..90 => Ballot::Reject,
+        90..95 => Ballot::Abstain,
+        _ => Ballot::Result(vec![rng.random_range(0..3)]),
+    }
+}
+
+/// An operation of any kind, with its priority and the proposer's ballot.
+pub(super) fn proposal(rng: &mut ChaCha8Rng, core: &Core, hosts: usize, liars: &[NodeId]) -> Input {
+    let role = core.ledger().state().roster().get(&core.node_id());
+    let is_authority = role.is_some_and(|member| member.role.is_authority());
+    let operation = operation(rng, core, hosts, liars, is_authority);
+    let class = operation.class();
+    let ballot = match (rng.random_range(0..10), class) {
+        (0, _) => None,
+        (1, _) => Some(Ballot::Reject),
+        (_, Class::Claim) => Some(Ballot::Result(b"right".to_vec())),
+        _ => Some(Ballot::Approve),
+    };
+    let priority = if is_authority && rng.random_ratio(1, 4) {
+        Priority::High
+    } else {
+        Priority::Normal
+    };
+    Input::Propose {
+        operation,
+        priority,
+        ballot,
+        nonce: rng.random(),
+    }
+}
+
+fn operation(
+    rng: &mut ChaCha8Rng,
+    core: &Core,
+    hosts: usize,
+    liars: &[NodeId],
+    is_authority: bool,
+) -> ConsensusOperation {
+    let key = format!("k{}", rng.random_range(0..3));
+    let value = vec![b'v'; rng.random_range(0..3)];
+    let someone = node(rng.random_range(0..hosts));
+    match rng.random_range(0..100) {
+        0..25 => claim(rng, hosts, is_authority),
+        25..32 => ConsensusOperation::NetworkConfiguration {
+            config_type: key,
+            proposed_change: value,
+        },
+        32..40 => param_change(rng),
+        40..45 => ConsensusOperation::SecurityPolicyUpdate {
+            policy: key,
+            content: value,
+        },
+        45..52 => ConsensusOperation::TrustScoreModification {
+            node: someone,
+            delta_ppm: rng.random_range(-40_000..=40_000),
+            reason: String::new(),
+        },
+        52..58 => admission(rng, core),
+        58..62 => ConsensusOperation::NodeExclusion {
+            node: liars.first().copied().unwrap_or_else(|| node(STRANGERS)),
+            reason: String::new(),
+        },
+        62..70 => ConsensusOperation::SporeAssignment {
+            node: someone,
+            role: [Spore::Primary, Spore::Seed, Spore::Latent][rng.random_range(0..3)],
+        },
+        70..78 => ConsensusOperation::ServiceDeployment {
+            service: key,
+            manifest: value,
+        },
+        78..86 => ConsensusOperation::ResourceAllocation {
+            resource: key,
+            allocation: value,
+        },
+        86..93 => ConsensusOperation::RoutineMaintenance {
+            task: key,
+            details: value,
+        },
+        _ => ConsensusOperation::PerformanceOptimization {
+            target: key,
+            details: value,
+        },
+    }
+}
+
+fn claim(rng: &mut ChaCha8Rng, hosts: usize, is_authority: bool) -> ConsensusOperation {
+    let panel = (is_authority && rng.random_ratio(1, 2)).then(|| {
+        let left_out = rng.random_range(0..hosts);
+        let mut panel: Vec<NodeId> = (0..hosts).filter(|n| *n != left_out).map(node).collect();
+        panel.sort_unstable();
+        panel
+    });
+    ConsensusOperation::Claim {
+        subject: "subject".to_owned(),
+        input: Vec::new(),
+        panel,
+    }
+}
+
+fn param_change(rng: &mut ChaCha8Rng) -> ConsensusOperation {
+    let (name, value) = match rng.random_range(0..5) {
+        0 => ("coherent_gain_ppm", rng.random_range(0..=50_000)),
+        1 => ("withheld_ppm", rng.random_range(0..=100_000)),
+        2 => ("reveal_window_ms", rng.random_range(900..=3500)),
+        3 => ("claim_grace_ms", rng.random_range(400..=1500)),
+        _ => ("objection_window_ms", 0),
+    };
+    ConsensusOperation::NetworkConfiguration {
+        config_type: format!("param.{name}"),
+        proposed_change: value.to_string().into_bytes(),
+    }
+}
+
+fn admission(rng: &mut ChaCha8Rng, core: &Core) -> ConsensusOperation {
+    let candidate = identity(STRANGERS + rng.random_range(0..3));
+    let role = Spore::Latent;
+    ConsensusOperation::NodeAdmission {
+        candidate: crate::identity::Signer::node_id(&candidate),
+        role,
+        consent: Consent::sign(&candidate, core.network_id(), role).expect("a key in memory signs"),
+    }
+}
+
+impl Person {
+    /// What this person does now, looking at what its host knows.
+    pub(super) fn act(&mut self, rng: &mut ChaCha8Rng, core: &Core) -> Vec<Input> {
+        let state = core.ledger().state();
+        let mut known: Vec<(OperationId, Class, Option<Stage>)> = Vec::new();
+        for id in core.pool().proposals() {
+            let pooled = core.pool().get(&id).map(|pooled| pooled.record.statement());
+            if let Some(Statement::Propose { operation, .. }) = pooled {
+                known.push((id.into(), operation.class(), None));
+            }
+        }
+        for open in state.operations() {
+            let stage = match open.phase() {
+                Phase::Authority(authority) => Some(authority.stage.clone()),
+                _ => None,
+            };
+            known.push((open.id(), open.operation().class(), stage));
+        }
+        let role = state
+            .roster()
+            .get(&core.node_id())
+            .map(|member| member.role);
+        let mut inputs = Vec::new();
+        for (id, class, stage) in known {
+            self.consider(rng, &mut inputs, id, class, stage.as_ref(), role);
+        }
+        inputs
+    }
+
+    fn consider(
+        &mut self,
+        rng: &mut ChaCha8Rng,
+        inputs: &mut Vec<Input>,
+        operation: OperationId,
+        class: Class,
+        stage: Option<&Stage>,
+        role: Option<Spore>,
+    ) {
+        let approves = |class| leaning(&operation, class) == Ballot::Approve;
+        if self.takes_turn(rng, operation, "vote", 60, 92) {
+            let ballot = ballot(rng, &operation, class);
+            inputs.push(Input::Vote { operation, ballot });
+        }
+        if class != Class::Standard {
+            return;
+        }
+        let approve = approves(class) != rng.random_ratio(1, 10);
+        match role {
+            Some(Spore::Primary) if self.takes_turn(rng, operation, "direct", 40, 70) => {
+                inputs.push(Input::Direct { operation, approve });
+            }
+            Some(Spore::Seed) => {
+                if self.takes_turn(rng, operation, "object", 20, 20) {
+                    let reason = "no".to_owned();
+                    inputs.push(Input::Object { operation, reason });
+                }
+                let is_asked = stage == Some(&Stage::Resolution) || rng.random_ratio(1, 50);
+                if is_asked && self.takes_turn(rng, operation, "resolve", 60, 80) {
+                    inputs.push(Input::Resolve { operation, approve });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the person gets to it now (`soon` percent of its occasions), and cares about it at all (`ever` percent of
+    /// all operations).
+    fn takes_turn(
+        &mut self,
+        rng: &mut ChaCha8Rng,
+        operation: OperationId,
+        what: &'static str,
+        soon: u32,
+        ever: u32,
+    ) -> bool {
+        rng.random_ratio(soon, 100)
+            && self.acted.insert((operation, what))
+            && rng.random_ratio(ever, 100)
+    }
+}

@@ -1,0 +1,103 @@
+//! What the production ledger says, as a [`View`] that compares with the oracle's.
+
+use std::collections::BTreeMap;
+
+use crate::agenda::OpenOperation;
+use crate::digest::OperationId;
+use crate::ledger::{Applied, Ledger};
+use crate::sim::view::{MemberView, OperationView, View};
+use crate::trust::Standing;
+
+/// Closed operations as they were when they closed: the ledger remembers only their outcomes.
+#[derive(Debug, Clone, Default)]
+pub struct Projection {
+    closed: BTreeMap<OperationId, OperationView>,
+    effects: BTreeMap<OperationId, bool>,
+}
+
+impl Projection {
+    /// Notes what a seal closed and put into effect.
+    pub fn note(&mut self, applied: &Applied) {
+        for entry in &applied.effects {
+            self.effects.insert(entry.operation, entry.result.is_ok());
+        }
+        for operation in &applied.closed {
+            self.closed.insert(operation.id(), operation_view(operation));
+        }
+    }
+
+    /// The ledger after its last seal, all of which were noted.
+    #[must_use]
+    pub fn view(&self, ledger: &Ledger) -> View {
+        let state = ledger.state();
+        let members = state.roster().iter().map(|(node, member)| {
+            let trust = &member.trust;
+            let view = MemberView {
+                role: member.role,
+                trust_ppm: trust.trust_ppm(),
+                standing: standing_name(trust.standing()).to_owned(),
+                streak: trust.streak(),
+                missed: trust.missed_chances(),
+            };
+            (node, view)
+        });
+        let closed = ledger.past().all_closed().map(|(id, closed)| {
+            let mut view = self.closed.get(&id).cloned().unwrap_or_else(unknown);
+            view.outcome = Some(closed.outcome.clone());
+            (id, view)
+        });
+        let open = state
+            .operations()
+            .map(|open| (open.id(), operation_view(open)));
+        let operations = closed.chain(open).map(|(id, mut view)| {
+            // A ledger that is behind what was noted does not know later effects.
+            let effect = self.effects.get(&id).copied();
+            view.effect = effect.filter(|_| view.outcome.is_some());
+            (id, view)
+        });
+        View {
+            height: state.height(),
+            time_ms: state.time_ms(),
+            members: members.collect(),
+            operations: operations.collect(),
+            config: state.config().clone(),
+            params: state.params().clone(),
+            sealers: state.sealers().iter().collect(),
+        }
+    }
+}
+
+/// Stands for a closed operation that was not noted; equal to nothing the oracle says.
+fn unknown() -> OperationView {
+    OperationView {
+        phase: "not noted",
+        outcome: None,
+        electors: BTreeMap::new(),
+        frozen: std::collections::BTreeSet::new(),
+        revealed: std::collections::BTreeSet::new(),
+        effect: None,
+    }
+}
+
+fn operation_view(operation: &OpenOperation) -> OperationView {
+    let frozen = operation.frozen().into_iter();
+    OperationView {
+        phase: operation.phase_name(),
+        outcome: operation
+            .decision()
+            .map(|decision| decision.outcome.clone()),
+        electors: operation.electorate().iter().collect(),
+        frozen: frozen.flat_map(|f| f.commits.keys().copied()).collect(),
+        revealed: operation.reveals().keys().copied().collect(),
+        effect: None,
+    }
+}
+
+fn standing_name(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Probation => "probation",
+        Standing::Active => "active",
+        Standing::Suspended => "suspended",
+        Standing::Banned => "banned",
+    }
+}

@@ -1,0 +1,595 @@
+//! The virtual world: hosts, the network between them, and time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use crate::core::{Core, Event, Input, Output, PeerId, Write};
+use crate::digest::{Digest, NodeId};
+use crate::finality::Blame;
+use crate::genesis::Genesis;
+use crate::message::Message;
+use crate::seal::is_over_third;
+use crate::sim::actors::Desk;
+use crate::sim::checker::{Checker, OracleApply, Violation};
+use crate::sim::host::{Disk, Host, PATIENCE_MS};
+use crate::sim::oracle::Oracle;
+use crate::sim::people;
+use crate::sim::plan::{NetworkPlan, Plan, START_MS};
+
+/// Mean time between two looks of a person at its host, milliseconds.
+const PERSON_MS: u64 = 250;
+/// Mean time between two comparisons with some peer.
+const SYNC_MS: u64 = 1200;
+/// How often it is looked whether everything is settled.
+const LOOK_MS: u64 = 400;
+
+/// Something that happens at a time.
+enum Happening {
+    Arrival { from: usize, to: usize, frame: Vec<u8> },
+    Patience(usize),
+    Tick(usize),
+    Sync(usize),
+    Person(usize),
+    Proposal,
+    Partition,
+    Crash,
+    Restart(usize),
+}
+
+/// What a schedule gave.
+#[derive(Debug)]
+pub struct Report {
+    /// The seed of the plan.
+    pub seed: u64,
+    /// A digest of everything that was sent and when: equal for equal plans.
+    pub digest: Digest,
+    /// Broken properties.
+    pub violations: Vec<Violation>,
+    /// The height that was reached.
+    pub height: u64,
+    /// Operations opened, and closed.
+    pub operations: (u64, u64),
+    /// From which height on the assumption about liars did not hold.
+    pub assumption_lost: Option<u64>,
+    /// What honest hosts said about forks: the height, whom they blame, and the share of the sealers' weight in percent.
+    pub forks: Vec<(u64, Blame, u64)>,
+    /// Frames sent.
+    pub frames: u64,
+    /// Crashes.
+    pub crashes: u64,
+    /// Records that honest hosts refused, by code.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// Equivocations that honest seals proved, each counted once.
+    pub evidence: u64,
+    /// The disks at the end, by host.
+    pub disks: Vec<Disk>,
+    /// Every message once, in the order of first sending, if the plan asks for them.
+    pub messages: Vec<Message>,
+}
+
+/// A running schedule.
+pub struct World {
+    plan: Plan,
+    network: NetworkPlan,
+    rng: ChaCha8Rng,
+    now_ms: u64,
+    queue: BTreeMap<(u64, u64), Happening>,
+    sequence: u64,
+    hosts: Vec<Host>,
+    /// The side of the partition that each host is on.
+    sides: Vec<bool>,
+    is_calm: bool,
+    checker: Checker,
+    hasher: blake3::Hasher,
+    forks: Vec<(u64, Blame, u64)>,
+    frames: u64,
+    crashes: u64,
+    refused: BTreeMap<&'static str, u64>,
+    evidence: u64,
+    messages: Vec<Message>,
+    messages_kept: BTreeSet<[u8; 32]>,
+}
+
+/// Runs a schedule to its end.
+#[must_use]
+pub fn run(plan: Plan) -> Report {
+    run_with(plan, Oracle::apply)
+}
+
+/// Runs a schedule with another oracle, to see that differences are found.
+#[must_use]
+pub fn run_with(plan: Plan, oracle_apply: OracleApply) -> Report {
+    let mut world = World::new(plan, oracle_apply);
+    world.live();
+    world.report()
+}
+
+impl World {
+    fn new(plan: Plan, oracle_apply: OracleApply) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
+        let hosts: Vec<Host> = plan
+            .hosts
+            .iter()
+            .map(|host| {
+                let mut host = Host::new(host, &plan.genesis, plan.gather_ms)
+                    .expect("the genesis of a plan is valid");
+                host.actor = host.kind.map(|kind| kind.make(&mut rng, plan.hosts.len()));
+                host
+            })
+            .collect();
+        let liars: BTreeSet<NodeId> = hosts
+            .iter()
+            .filter(|host| !host.is_honest())
+            .map(|host| host.node)
+            .collect();
+        let sides = plan.network.sides.clone();
+        Self {
+            network: plan.network.clone(),
+            rng,
+            now_ms: START_MS + 1,
+            queue: BTreeMap::new(),
+            sequence: 0,
+            sides: sides.unwrap_or_else(|| vec![false; hosts.len()]),
+            checker: Checker::new(&plan.genesis, liars, oracle_apply),
+            hosts,
+            is_calm: false,
+            hasher: blake3::Hasher::new(),
+            forks: Vec::new(),
+            frames: 0,
+            crashes: 0,
+            refused: BTreeMap::new(),
+            evidence: 0,
+            messages: Vec::new(),
+            messages_kept: BTreeSet::new(),
+            plan,
+        }
+    }
+
+    fn live(&mut self) {
+        self.prepare();
+        let calm_ms = START_MS + self.plan.chaos_ms;
+        self.run_until(calm_ms);
+        self.calm();
+        let end_ms = calm_ms + self.plan.calm_ms;
+        while self.now_ms < end_ms && !self.is_over() {
+            self.run_until(self.now_ms + LOOK_MS);
+        }
+        if !self.is_over() {
+            self.report_unsettled();
+        }
+        self.checker.finish();
+    }
+
+    fn prepare(&mut self) {
+        for host in 0..self.hosts.len() {
+            self.greet_all(host);
+            self.after(self.spread(PATIENCE_MS), Happening::Patience(host));
+            let (sync, person) = (self.around(SYNC_MS), self.around(PERSON_MS));
+            self.after(sync, Happening::Sync(host));
+            self.after(person, Happening::Person(host));
+        }
+        for _ in 0..self.plan.proposals {
+            let at = self.rng.random_range(0..self.plan.chaos_ms);
+            self.after(at, Happening::Proposal);
+        }
+        if let Some(mean) = self.network.partition_ms {
+            let at = self.around(mean);
+            self.after(at, Happening::Partition);
+        }
+        if let Some(mean) = self.network.crash_ms {
+            let at = self.around(mean);
+            self.after(at, Happening::Crash);
+        }
+    }
+
+    /// Hosts start waiting at different moments.
+    fn spread(&self, mean_ms: u64) -> u64 {
+        mean_ms + self.sequence * 7 % 50
+    }
+
+    fn around(&mut self, mean_ms: u64) -> u64 {
+        self.rng.random_range(mean_ms / 2..=mean_ms * 3 / 2)
+    }
+
+    fn after(&mut self, delay_ms: u64, happening: Happening) {
+        self.sequence += 1;
+        let at = (self.now_ms + delay_ms, self.sequence);
+        self.queue.insert(at, happening);
+    }
+
+    fn run_until(&mut self, end_ms: u64) {
+        while let Some(entry) = self.queue.first_entry() {
+            let (at, _) = *entry.key();
+            if at > end_ms {
+                break;
+            }
+            let happening = entry.remove();
+            self.now_ms = at;
+            self.happen(happening);
+        }
+        self.now_ms = end_ms;
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Arrival { from, to, frame } => self.arrive(from, to, &frame),
+            Happening::Patience(host) => self.try_patience(host),
+            Happening::Tick(host) => {
+                self.hosts[host].tick_ms = None;
+                self.input(host, Input::Tick);
+            }
+            Happening::Sync(host) => self.sync(host),
+            Happening::Person(host) => self.act(host),
+            Happening::Proposal => self.propose(),
+            Happening::Partition => self.change_partition(),
+            Happening::Crash => self.doom_someone(),
+            Happening::Restart(host) => self.restart(host),
+        }
+    }
+
+    /// The network becomes good, and everybody comes back.
+    fn calm(&mut self) {
+        self.is_calm = true;
+        self.network.loss_percent = 0;
+        self.network.delay_ms_max = 60;
+        self.sides = vec![false; self.hosts.len()];
+        for host in 0..self.hosts.len() {
+            self.hosts[host].is_doomed = false;
+            if self.hosts[host].core.is_none() {
+                self.restart(host);
+            }
+        }
+    }
+
+    /// Whether all honest hosts are where the checker is, with nothing left to do; or the schedule shows nothing any more.
+    fn is_over(&self) -> bool {
+        let is_lost = self.checker.assumption_lost().is_some();
+        if (is_lost && !self.plan.goes_on_above_a_third) || !self.forks.is_empty() {
+            return true;
+        }
+        let height = self.checker.ledger().state().height();
+        let mut honest = self.hosts.iter().filter(|host| host.is_honest());
+        honest.all(|host| host.height() == height && host.is_settled())
+    }
+
+    fn report_unsettled(&mut self) {
+        let lines: Vec<String> = self
+            .hosts
+            .iter()
+            .enumerate()
+            .filter_map(|(n, host)| {
+                let core = host.core.as_ref()?;
+                let open: Vec<String> = core
+                    .ledger()
+                    .state()
+                    .operations()
+                    .map(|open| format!("{} {} due {:?}", open.operation().kind(), open.phase_name(), open.due_ms().map(|due| due.wrapping_sub(START_MS))))
+                    .collect();
+                let pool: Vec<&str> = core.pool().iter().map(|p| p.record.statement().kind()).collect();
+                Some(format!(
+                    "host {n} {:?} at height {} ({:?}), open {open:?}, pool {pool:?}",
+                    host.kind,
+                    host.height(),
+                    core.seal_status(),
+                ))
+            })
+            .collect();
+        self.checker.report("p_live", format!("at the end:\n  {}", lines.join("\n  ")));
+    }
+
+    fn input(&mut self, host: usize, input: Input) {
+        let clock = self.hosts[host].clock(self.now_ms);
+        let Some(core) = self.hosts[host].core.as_mut() else {
+            return;
+        };
+        let outputs = core.handle(input, clock);
+        let mut list = outputs.list;
+        let crashes = self.hosts[host].is_doomed && !list.is_empty();
+        if crashes {
+            list.truncate(self.rng.random_range(0..=list.len()));
+        }
+        let mut has_sealed = false;
+        for output in list {
+            has_sealed |= matches!(output, Output::Event(Event::Sealed { .. }));
+            self.output(host, output);
+        }
+        if crashes {
+            self.crash(host);
+            return;
+        }
+        if has_sealed && self.hosts[host].is_honest() {
+            let core = self.hosts[host].core.as_ref();
+            self.checker.compare(host, core.expect("it did not crash"));
+        }
+        self.plan_tick(host);
+    }
+
+    fn plan_tick(&mut self, host: usize) {
+        let machine = &self.hosts[host];
+        let due = machine.core.as_ref().and_then(Core::next_due_ms);
+        let Some(due) = due.map(|due| machine.true_time(due)) else {
+            return;
+        };
+        if due > self.now_ms && machine.tick_ms.is_none_or(|planned| planned > due) {
+            self.hosts[host].tick_ms = Some(due);
+            self.after(due - self.now_ms, Happening::Tick(host));
+        }
+    }
+
+    fn output(&mut self, host: usize, output: Output) {
+        match output {
+            Output::Persist(write) => self.persist(host, write),
+            Output::Send { to, message } => {
+                self.leave(host, usize::try_from(to.0).expect("peers are hosts"), message);
+            }
+            Output::Serve { to, from } => {
+                let to = usize::try_from(to.0).expect("peers are hosts");
+                for message in self.hosts[host].disk.serve(from) {
+                    self.leave(host, to, message);
+                }
+            }
+            Output::Event(event) => self.event(host, event),
+        }
+    }
+
+    fn persist(&mut self, host: usize, write: Write) {
+        let is_honest = self.hosts[host].is_honest();
+        match &write {
+            Write::Journal(entry) => self.checker.signed(&entry.record, is_honest),
+            Write::Block { block, applied } if is_honest => {
+                let is_new = block.seal.height > self.checker.ledger().state().height();
+                self.checker.sealed(host, block, applied);
+                self.evidence += if is_new { applied.evidence.len() as u64 } else { 0 };
+            }
+            _ => {}
+        }
+        self.hosts[host].disk.write(write);
+    }
+
+    fn event(&mut self, host: usize, event: Event) {
+        if !self.hosts[host].is_honest() {
+            return;
+        }
+        match event {
+            Event::Tallied { operation, outcome } => self.checker.tallied(host, operation, &outcome),
+            Event::Refused { rejection, .. } => {
+                *self.refused.entry(rejection.code()).or_default() += 1;
+            }
+            Event::JournalLost if !self.hosts[host].lost_journal => {
+                self.checker
+                    .report("journal", format!("host {host} takes its journal for lost"));
+            }
+            Event::Forked { height, blame, .. } => self.note_fork(host, height, blame),
+            _ => {}
+        }
+    }
+
+    fn note_fork(&mut self, host: usize, height: u64, blame: Blame) {
+        // A fork across rounds is blamed on the absence of votes, which others may hold: only double signing is proof.
+        let innocent: Vec<usize> = (0..self.hosts.len())
+            .filter(|n| self.hosts[*n].is_honest())
+            .filter(|n| blame.double_signers.contains_key(&self.hosts[*n].node))
+            .collect();
+        if !innocent.is_empty() {
+            let text = format!("host {host} blames {innocent:?} for the fork at {height}: {blame:?}");
+            self.checker.report("innocent", text);
+        }
+        let sealers = self.checker.ledger().state().sealers();
+        let (weight, total) = (blame.weight(sealers), sealers.total());
+        if !is_over_third(weight, total) {
+            let text = format!("the fork at {height} convicts {weight} of {total} only: {blame:?}");
+            self.checker.report("s_blame", text);
+        }
+        self.forks.push((height, blame, 100 * weight / total.max(1)));
+    }
+
+    /// A message of the own core leaves a host, as its actor wants it.
+    fn leave(&mut self, from: usize, to: usize, message: Message) {
+        if to == from {
+            return;
+        }
+        if let Some(message) = self.with_actor(from, message, |actor, desk, message| {
+            actor.outgoing(desk, to, message)
+        }) {
+            self.send(from, to, &message);
+        }
+    }
+
+    fn with_actor(
+        &mut self,
+        host: usize,
+        message: Message,
+        change: impl FnOnce(&mut dyn crate::sim::actors::Actor, &mut Desk<'_>, Message) -> Option<Message>,
+    ) -> Option<Message> {
+        let Some(mut actor) = self.hosts[host].actor.take() else {
+            return Some(message);
+        };
+        let Some(core) = self.hosts[host].core.as_ref() else {
+            self.hosts[host].actor = Some(actor);
+            return None;
+        };
+        let mut desk = Desk {
+            core,
+            identity: &self.hosts[host].identity,
+            rng: &mut self.rng,
+            hosts: self.hosts.len(),
+            said: Vec::new(),
+            signed: Vec::new(),
+        };
+        let changed = change(actor.as_mut(), &mut desk, message);
+        let (said, signed) = (desk.said, desk.signed);
+        self.hosts[host].actor = Some(actor);
+        for record in signed {
+            self.checker.signed(record.record(), false);
+        }
+        for (to, message) in said {
+            self.send(host, to, &message);
+        }
+        changed
+    }
+
+    fn send(&mut self, from: usize, to: usize, message: &Message) {
+        if from == to || self.sides[from] != self.sides[to] {
+            return;
+        }
+        let frame = message.encode();
+        self.frames += 1;
+        if self.plan.keeps_messages && self.messages_kept.insert(*blake3::hash(&frame).as_bytes()) {
+            self.messages.push(message.clone());
+        }
+        self.hasher.update(&self.now_ms.to_le_bytes());
+        self.hasher.update(&[from.to_le_bytes(), to.to_le_bytes()].concat());
+        self.hasher.update(&frame);
+        if self.rng.random_ratio(self.network.loss_percent, 100) {
+            return;
+        }
+        if self.rng.random_ratio(self.network.twice_percent, 100) {
+            self.travel(from, to, frame.clone());
+        }
+        self.travel(from, to, frame);
+    }
+
+    fn travel(&mut self, from: usize, to: usize, frame: Vec<u8>) {
+        let delay = self.rng.random_range(1..=self.network.delay_ms_max);
+        self.after(delay, Happening::Arrival { from, to, frame });
+    }
+
+    fn arrive(&mut self, from: usize, to: usize, frame: &[u8]) {
+        if self.sides[from] != self.sides[to] || self.hosts[to].core.is_none() {
+            return;
+        }
+        let message = Message::decode(frame).expect("cores and actors send frames that decode");
+        let heard = self.with_actor(to, message, |actor, desk, message| actor.incoming(desk, message));
+        if let Some(message) = heard {
+            let from = PeerId(from as u64);
+            self.input(to, Input::Message { from, message });
+        }
+    }
+
+    fn try_patience(&mut self, host: usize) {
+        let (gives_up, wait_ms) = self.hosts[host].lose_patience();
+        self.after(wait_ms, Happening::Patience(host));
+        self.input(host, if gives_up { Input::Nudge } else { Input::Tick });
+    }
+
+    fn sync(&mut self, host: usize) {
+        let next = self.around(SYNC_MS);
+        self.after(next, Happening::Sync(host));
+        let peer = self.rng.random_range(0..self.hosts.len());
+        if peer != host {
+            self.input(host, Input::Sync(PeerId(peer as u64)));
+        }
+    }
+
+    fn act(&mut self, host: usize) {
+        let next = self.around(PERSON_MS);
+        self.after(next, Happening::Person(host));
+        let machine = &mut self.hosts[host];
+        let acts = machine.kind.is_none_or(|kind| kind.acts_as_usual());
+        if let Some(core) = machine.core.as_ref().filter(|_| acts) {
+            for input in machine.person.act(&mut self.rng, core) {
+                // A refusal is what people get who vote out of turn.
+                self.input(host, input);
+            }
+        }
+    }
+
+    fn propose(&mut self) {
+        let host = self.rng.random_range(0..self.hosts.len());
+        let founders = self.plan.genesis.members.len();
+        let liars: Vec<NodeId> = self
+            .hosts
+            .iter()
+            .filter(|host| !host.is_honest())
+            .map(|host| host.node)
+            .collect();
+        if let Some(core) = self.hosts[host].core.as_ref() {
+            let input = people::proposal(&mut self.rng, core, founders, &liars);
+            self.input(host, input);
+        }
+    }
+
+    fn change_partition(&mut self) {
+        let Some(mean) = self.network.partition_ms.filter(|_| !self.is_calm) else {
+            return;
+        };
+        let is_whole = self.rng.random_ratio(1, 3);
+        for side in &mut self.sides {
+            *side = !is_whole && self.rng.random_ratio(1, 2);
+        }
+        let next = self.around(mean);
+        self.after(next, Happening::Partition);
+    }
+
+    fn doom_someone(&mut self) {
+        let Some(mean) = self.network.crash_ms.filter(|_| !self.is_calm) else {
+            return;
+        };
+        let host = self.rng.random_range(0..self.hosts.len());
+        self.hosts[host].is_doomed = true;
+        let next = self.around(mean);
+        self.after(next, Happening::Crash);
+    }
+
+    fn crash(&mut self, host: usize) {
+        self.crashes += 1;
+        self.hosts[host].core = None;
+        self.hosts[host].is_doomed = false;
+        let pause = self.around(1500);
+        self.after(pause, Happening::Restart(host));
+    }
+
+    fn restart(&mut self, host: usize) {
+        if self.hosts[host].core.is_some() {
+            return;
+        }
+        let loses_journal = self.network.loses_journal && self.hosts[host].is_honest();
+        if loses_journal {
+            self.network.loses_journal = false;
+            self.hosts[host].lost_journal = true;
+            self.hosts[host].disk.journal.clear();
+            self.checker.distrust(self.hosts[host].node);
+        }
+        let genesis: &Genesis = &self.plan.genesis;
+        if let Err(error) = self.hosts[host].start(genesis, self.plan.gather_ms) {
+            self.checker.report("restore", format!("host {host}: {error}"));
+            return;
+        }
+        if loses_journal {
+            self.input(host, Input::JournalLost);
+            let nonce = self.rng.random();
+            self.input(host, Input::Rejoin { nonce });
+        }
+        self.greet_all(host);
+    }
+
+    /// The host and the others learn that they can reach each other.
+    fn greet_all(&mut self, host: usize) {
+        for peer in 0..self.hosts.len() {
+            if peer != host {
+                self.input(host, Input::PeerUp(PeerId(peer as u64)));
+                self.input(peer, Input::PeerUp(PeerId(host as u64)));
+            }
+        }
+    }
+
+    fn report(self) -> Report {
+        Report {
+            seed: self.plan.seed,
+            digest: Digest::from_bytes(*self.hasher.finalize().as_bytes()),
+            violations: self.checker.violations().to_vec(),
+            height: self.checker.ledger().state().height(),
+            operations: self.checker.operations(),
+            assumption_lost: self.checker.assumption_lost(),
+            forks: self.forks,
+            frames: self.frames,
+            crashes: self.crashes,
+            refused: self.refused,
+            evidence: self.evidence,
+            messages: self.messages,
+            disks: self.hosts.into_iter().map(|host| host.disk).collect(),
+        }
+    }
+}

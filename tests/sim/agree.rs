@@ -1,0 +1,85 @@
+//! `P-agree`, `S-agree`, `S-blame`: no two replicas differ below a third; above, they can, and more than a third is named.
+
+use mycnet_consensus::operation::Ballot;
+use mycnet_consensus::sim::actors::ActorKind;
+use mycnet_consensus::sim::plan::Plan;
+use mycnet_consensus::sim::world::run;
+
+use crate::hand::{Hand, broken};
+use crate::schedules::{run_clean, seeds};
+
+#[test]
+fn s_agree() {
+    for seed in seeds(10) {
+        run_clean(Plan::with_actor(seed, ActorKind::DoubleVoter));
+        // Less than a third are twins: one side stands still.
+        let mut plan = Plan::twins(seed, 4, 1);
+        plan.goes_on_above_a_third = false;
+        let report = run(plan);
+        assert!(report.forks.is_empty(), "seed {seed}");
+        assert!(report.violations.iter().all(|v| v.property == "p_live"), "seed {seed}: {:?}", report.violations);
+    }
+}
+
+/// A colluding half of twins decides on both sides of a partition; the checker sees it, the honest see it when they meet,
+/// and whom they name weighs more than a third and is not honest.
+#[test]
+fn s_agree_fires_above_a_third_and_s_blame_names_them() {
+    let mut forks = 0;
+    for (seed, (members, twinned)) in seeds(10).flat_map(|seed| [(seed, (4, 2)), (seed, (7, 3))]) {
+        let report = run(Plan::twins(seed, members, twinned));
+        let found: Vec<_> = report.violations.iter().map(|v| v.property).collect();
+        for property in ["innocent", "s_blame"] {
+            assert!(!found.contains(&property), "seed {seed}: {:?}", report.violations);
+        }
+        // A side that proposed nothing decides nothing.
+        if found.contains(&"s_agree") {
+            assert!(!report.forks.is_empty(), "seed {seed}: nobody noticed the fork of {members}/{twinned}");
+            forks += 1;
+        }
+    }
+    assert!(forks > 0, "twins of a majority fork the chain");
+}
+
+#[test]
+fn s_blame() {
+    for seed in seeds(10) {
+        let report = run(Plan::twins(seed, 7, 2));
+        assert!(report.forks.is_empty(), "seed {seed}: less than a third cannot fork");
+        let report = run(Plan::twins(seed, 4, 2));
+        for (height, blame, percent) in report.forks {
+            assert!(percent > 33, "seed {seed}, height {height}: {percent} % for {blame:?}");
+        }
+    }
+}
+
+#[test]
+fn p_agree() {
+    for seed in seeds(15) {
+        run_clean(Plan::random(seed ^ 0xa9_1e_e0));
+    }
+}
+
+/// Two seals of one height, one with the reveals and one without: above a third that is possible, and must be seen.
+#[test]
+fn p_agree_fires_when_outcomes_differ() {
+    let mut one = Hand::new();
+    let mut checker = one.checker();
+    let (operation, proposal) = one.propose();
+    let commits = (0..4).map(|person| one.commit(person, operation, &Ballot::Approve));
+    let records = [proposal].into_iter().chain(commits).collect();
+    let (block, applied) = one.seal(10, records);
+    let mut other = one.clone();
+    checker.sealed(0, &block, &applied);
+    checker.sealed(1, &block, &applied);
+    let reveals = (0..4).map(|person| one.reveal(person, operation, Ballot::Approve)).collect();
+    let (block, applied) = one.seal(10, reveals);
+    checker.sealed(0, &block, &applied);
+    assert_eq!(broken(&checker), [""; 0]);
+    let (marked, applied) = other.seal(5000, Vec::new());
+    checker.sealed(1, &marked, &applied);
+    let (passed, applied) = other.seal(5000, Vec::new());
+    checker.sealed(1, &passed, &applied);
+    assert!(broken(&checker).contains(&"s_agree"));
+    assert!(broken(&checker).contains(&"p_agree"));
+}

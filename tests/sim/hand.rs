@@ -1,0 +1,102 @@
+//! Chains made by hand: nobody agrees on them, so that they can break any rule of agreement.
+
+use mycnet_consensus::commitment::commitment;
+use mycnet_consensus::digest::{Digest, OperationId, Salt};
+use mycnet_consensus::genesis::{Genesis, PanelScoring, Sealing};
+use mycnet_consensus::ledger::{Applied, Ledger, Mode};
+use mycnet_consensus::operation::{Ballot, ConsensusOperation, Priority};
+use mycnet_consensus::record::{Statement, Verified, sign};
+use mycnet_consensus::seal::{SealCertificate, SealedBlock};
+use mycnet_consensus::sim::checker::Checker;
+use mycnet_consensus::sim::oracle::Oracle;
+use mycnet_consensus::sim::plan::{genesis, identity, node};
+
+/// A ledger of four founders that seals whatever it is given.
+#[derive(Clone)]
+pub struct Hand {
+    pub genesis: Genesis,
+    pub ledger: Ledger,
+}
+
+pub fn salt() -> Salt {
+    Salt::from_bytes([9; 32])
+}
+
+impl Hand {
+    pub fn new() -> Self {
+        let genesis = genesis(0, 4, Sealing::Members, PanelScoring::Quorum);
+        let ledger = Ledger::new(&genesis);
+        Self { genesis, ledger }
+    }
+
+    /// A checker that expects everybody to be honest.
+    pub fn checker(&self) -> Checker {
+        Checker::new(&self.genesis, std::collections::BTreeSet::new(), Oracle::apply)
+    }
+
+    pub fn sign(&self, person: usize, statement: Statement) -> Verified {
+        sign(&identity(person), self.genesis.network_id(), statement).unwrap()
+    }
+
+    pub fn propose(&self) -> (OperationId, Verified) {
+        let record = self.sign(
+            0,
+            Statement::Propose {
+                operation: ConsensusOperation::NetworkConfiguration {
+                    config_type: "motd".into(),
+                    proposed_change: b"hello".to_vec(),
+                },
+                priority: Priority::Normal,
+                last: self.ledger.genesis_seal().id(),
+                nonce: 0,
+            },
+        );
+        (record.id().into(), record)
+    }
+
+    pub fn commit(&self, person: usize, operation: OperationId, ballot: &Ballot) -> Verified {
+        let net = self.genesis.network_id();
+        let commitment = commitment(net, operation, node(person), ballot, &salt());
+        self.sign(
+            person,
+            Statement::Commit {
+                operation,
+                commitment,
+            },
+        )
+    }
+
+    pub fn reveal(&self, person: usize, operation: OperationId, ballot: Ballot) -> Verified {
+        let salt = salt();
+        self.sign(
+            person,
+            Statement::Reveal {
+                operation,
+                ballot,
+                salt,
+            },
+        )
+    }
+
+    /// Seals these records so many milliseconds after the last seal.
+    pub fn seal(&mut self, after_ms: u64, records: Vec<Verified>) -> (SealedBlock, Applied) {
+        let time_ms = self.ledger.state().time_ms() + after_ms;
+        let (draft, _) = self.ledger.draft(time_ms, records, Mode::Strict).unwrap();
+        let block = SealedBlock {
+            seal: draft.seal.clone(),
+            certificate: SealCertificate { votes: Vec::new() },
+            records: draft.records.iter().map(|r| r.record().clone()).collect(),
+        };
+        (block, self.ledger.commit(draft))
+    }
+
+    /// The digest of the state.
+    pub fn digest(&self) -> Digest {
+        Digest::from_bytes(*self.ledger.state().seal().as_bytes())
+    }
+}
+
+/// The properties that a checker found broken.
+pub fn broken(checker: &Checker) -> Vec<&'static str> {
+    checker.violations().iter().map(|v| v.property).collect()
+}

@@ -1,0 +1,45 @@
+//! `P-live`, `S-live`: with an honest quorum that exchanges records everything is sealed and every operation closes.
+
+use mycnet_consensus::sim::actors::ActorKind;
+use mycnet_consensus::sim::plan::Plan;
+use mycnet_consensus::sim::world::run;
+
+use crate::schedules::{run_clean, seeds};
+
+#[test]
+fn p_live() {
+    let mut closed = 0;
+    for seed in seeds(15) {
+        let report = run_clean(Plan::random(seed ^ 0x11fe));
+        let (opened, done) = report.operations;
+        assert!(opened == done || report.assumption_lost.is_some(), "seed {seed}");
+        closed += done;
+    }
+    assert!(closed > 0 || seeds(15).count() < 15);
+}
+
+/// Whoever keeps silent, lies about the time or leaves others out, what honest members say is sealed.
+#[test]
+fn s_live() {
+    for seed in seeds(10) {
+        for kind in [ActorKind::SilentPrimary, ActorKind::CensoringPrimary, ActorKind::LyingClock] {
+            let mut plan = Plan::with_actor(seed, kind);
+            plan.proposals = 3;
+            let report = run_clean(plan);
+            assert!(report.height > 0 || report.operations.0 == 0, "seed {seed}, {kind:?}");
+        }
+    }
+}
+
+#[test]
+fn p_live_and_s_live_fire_when_half_is_silent() {
+    let mut plan = Plan::quiet(1, 4);
+    for host in 0..2 {
+        plan.hosts[host].actor = Some(ActorKind::SilentPrimary);
+    }
+    plan.goes_on_above_a_third = true;
+    plan.calm_ms = 20_000;
+    let report = run(plan);
+    assert_eq!(report.height, 0, "no quorum votes");
+    assert!(report.violations.iter().any(|v| v.property == "p_live"));
+}

@@ -1,0 +1,40 @@
+//! `P-mono`: a tallied outcome never changes as reveals arrive, and is the final one if they are sealed in time.
+
+use mycnet_consensus::operation::{Ballot, Outcome};
+use mycnet_consensus::sim::actors::ActorKind;
+use mycnet_consensus::sim::plan::Plan;
+
+use crate::hand::{Hand, broken};
+use crate::schedules::{run_clean, seeds};
+
+#[test]
+fn p_mono() {
+    for seed in seeds(15) {
+        run_clean(Plan::with_actor(seed, ActorKind::Withholder));
+        run_clean(Plan::with_actor(seed, ActorKind::Forger));
+    }
+}
+
+#[test]
+fn p_mono_fires_when_a_tally_changes() {
+    let mut hand = Hand::new();
+    let (operation, proposal) = hand.propose();
+    let mut checker = hand.checker();
+    checker.tallied(0, operation, &Outcome::Decided(Ballot::Approve));
+    checker.tallied(1, operation, &Outcome::Decided(Ballot::Approve));
+    assert_eq!(broken(&checker), [""; 0]);
+    checker.tallied(1, operation, &Outcome::NoQuorum);
+    assert_eq!(broken(&checker), ["p_mono"]);
+
+    // The final outcome of sealed reveals is another than the tallied one.
+    let mut checker = hand.checker();
+    checker.tallied(0, operation, &Outcome::Decided(Ballot::Reject));
+    let commits = (0..4).map(|person| hand.commit(person, operation, &Ballot::Approve));
+    let records = [proposal].into_iter().chain(commits).collect();
+    let (block, applied) = hand.seal(10, records);
+    checker.sealed(0, &block, &applied);
+    let reveals = (0..4).map(|person| hand.reveal(person, operation, Ballot::Approve)).collect();
+    let (block, applied) = hand.seal(10, reveals);
+    checker.sealed(0, &block, &applied);
+    assert_eq!(broken(&checker), ["p_mono"]);
+}
