@@ -266,6 +266,10 @@ impl Core {
 
     /// Applies the next seal if it is decided and everything it takes is here.
     fn try_decide(&mut self) -> bool {
+        // After a fork it takes people to say which branch goes on.
+        if self.compromised {
+            return false;
+        }
         let Some((id, _)) = self.agreement.decided() else {
             return false;
         };

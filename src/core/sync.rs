@@ -261,6 +261,12 @@ impl Core {
         for bytes in blocks {
             // A block is bounded by its records, of which each is bounded; a frame bounds what one message brings.
             let block: Result<SealedBlock, _> = codec::decode(bytes, FRAME_BYTES_MAX);
+            if let Ok(block) = &block
+                && self.compromised
+                && block.seal.height > self.ledger.state().height()
+            {
+                break;
+            }
             let applied = block
                 .map_err(Rejection::from)
                 .and_then(|block| self.apply_block(block, false));
