@@ -362,7 +362,7 @@ impl Core {
             let agreement = &mut self.recent[place].agreement;
             agreement.add_named(vote.clone())?;
             let pair = agreement.equivocation(&vote);
-            self.keep_evidence(pair);
+            self.keep_evidence(pair, false);
         }
         self.notice_forks();
         Ok(())

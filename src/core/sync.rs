@@ -44,10 +44,20 @@ impl Core {
     }
 
     fn find(&self, id: &RecordId) -> Option<&Verified> {
-        match self.pool.get(id) {
-            Some(pooled) => Some(&pooled.record),
-            None => self.agreement.record(id),
-        }
+        let pooled = self.pool.get(id).map(|pooled| &pooled.record);
+        // A proposal may list a vote that its slot had no place for any more.
+        let listed = || {
+            let drafts = self.drafts.values();
+            drafts
+                .filter_map(|draft| {
+                    let at = draft.records.binary_search_by_key(id, Verified::id).ok()?;
+                    draft.records.get(at)
+                })
+                .next()
+        };
+        pooled
+            .or_else(|| self.agreement.record(id))
+            .or_else(listed)
     }
 
     fn send(&mut self, to: PeerId, message: Message) {
