@@ -150,7 +150,7 @@ impl Core {
 
     fn take(&mut self, from: Option<PeerId>, record: Verified) -> Result<Admission, Rejection> {
         let id = record.id();
-        self.notice_own(&record);
+        self.notice_own(&record, &[]);
         let is_named = self.named.remove(&id);
         let (pooling, _) = self.pool_record(record.clone(), self.now_ms, is_named);
         match pooling {
@@ -252,9 +252,14 @@ impl Core {
     }
 
     /// An own record that the journal does not know means that the journal is lost or stale (DESIGN section 8).
-    pub(super) fn notice_own(&mut self, record: &Verified) {
+    /// `listed` are the records that it came with.
+    pub(super) fn notice_own(&mut self, record: &Verified, listed: &[Verified]) {
         let is_rejoin = matches!(record.statement(), Statement::Rejoin { .. });
-        if record.author() == self.me && !is_rejoin && !self.journal.knows(&record.id()) {
+        if record.author() == self.me
+            && !is_rejoin
+            && !self.journal.knows(&record.id())
+            && !self.is_before_return(record, listed)
+        {
             self.lose_journal();
         }
     }
@@ -291,7 +296,7 @@ impl Core {
             if !added {
                 return Ok(Admission::Known);
             }
-            self.notice_own(&record);
+            self.notice_own(&record, &[]);
             self.relay.push((from, record.clone()));
             let pair = self.agreement.equivocation(&record);
             self.keep_evidence(pair, is_named);
@@ -313,7 +318,7 @@ impl Core {
             return Ok(Admission::Known);
         }
         let pair = agreement.equivocation(&record);
-        self.notice_own(&record);
+        self.notice_own(&record, &[]);
         self.keep_evidence(pair, is_named);
         self.notice_forks();
         Ok(Admission::New)

@@ -332,7 +332,7 @@ impl Core {
         }
         if !is_own {
             for record in &draft.records {
-                self.notice_own(record);
+                self.notice_own(record, &draft.records);
             }
         }
         self.commit(draft, certificate, is_own);
