@@ -151,7 +151,7 @@ impl Core {
     fn take(&mut self, from: Option<PeerId>, record: &Verified) -> Result<Admission, Rejection> {
         let id = record.id();
         self.notice_own(record, &[]);
-        let is_named = self.named.remove(&id);
+        let is_named = self.named.contains(&id);
         let (pooling, _) = self.pool_record(record.clone(), self.now_ms, is_named);
         match pooling {
             Pooling::Known => return Ok(Admission::Known),
@@ -187,7 +187,10 @@ impl Core {
             return;
         };
         match self.judge(&pooled.record) {
-            Ok(()) => self.pool_record(pooled.record, pooled.since_ms, true).0,
+            Ok(()) => {
+                self.pool_record(pooled.record, pooled.since_ms, pooled.is_named)
+                    .0
+            }
             Err(rejection) => {
                 if let Some(awaits) = Self::awaited(&pooled.record, &rejection) {
                     self.orphans.insert(pooled.record, awaits, None);
@@ -198,7 +201,7 @@ impl Core {
     }
 
     /// Puts a record into the pool, with what the pace asks about it.
-    fn pool_record(
+    pub(super) fn pool_record(
         &mut self,
         record: Verified,
         since_ms: u64,
@@ -286,7 +289,11 @@ impl Core {
         if height > at + 1 {
             return Ok(Admission::Waiting(Rejection::UnknownSeal));
         }
-        let is_named = self.named.remove(&record.id());
+        let is_named = self.named.contains(&record.id());
+        if is_named {
+            // A proposal lists it as evidence: it is needed here, whatever its slot holds in the agreement.
+            self.pool_record(record.clone(), self.now_ms, true);
+        }
         if height == at + 1 {
             let added = if is_named {
                 self.agreement.add_named(record.clone())?

@@ -211,7 +211,8 @@ impl Core {
             return None;
         }
         let seal = draft.seal.clone();
-        let ids = draft.records.iter().map(Verified::id).collect();
+        let ids: Vec<RecordId> = draft.records.iter().map(Verified::id).collect();
+        self.name(&ids);
         self.lists.insert(seal.id(), ids);
         self.drafts.insert(seal.id(), draft);
         Some(seal)

@@ -192,11 +192,14 @@ impl Core {
             return;
         }
         let theirs: BTreeSet<RecordId> = ids.iter().copied().collect();
-        let missing: Vec<RecordId> = theirs
+        let unknown = theirs
             .iter()
             .filter(|id| self.find(id).is_none() && !self.orphans.contains(id))
-            .copied()
-            .collect();
+            .copied();
+        let mut missing: BTreeSet<RecordId> = unknown.collect();
+        missing.extend(self.missing_listed());
+        missing.extend(self.proposals_without_list());
+        let missing: Vec<RecordId> = missing.into_iter().collect();
         if !missing.is_empty() {
             self.send(from, Message::Want(missing));
         }
@@ -207,10 +210,6 @@ impl Core {
             .collect();
         let outputs = self.send_records(from, more.values());
         self.out.extend(outputs);
-        let unlisted: Vec<RecordId> = self.proposals_without_list();
-        if !unlisted.is_empty() {
-            self.send(from, Message::Want(unlisted));
-        }
     }
 
     /// Proposals of which this node has the record, but not the list that travels beside it.
@@ -252,16 +251,35 @@ impl Core {
         if !super::sealing::is_list_of(&list, &seal) {
             return self.refuse(from, Rejection::ImpossibleSeal("its list is another"));
         }
-        let missing: Vec<RecordId> = list
-            .iter()
-            .filter(|id| self.pool.get(id).is_none())
-            .copied()
-            .collect();
+        self.name(&list);
         self.lists.insert(id, list);
+        let missing = self.missing_listed();
         if !missing.is_empty() {
-            self.named.extend(missing.iter().copied());
             self.send(from, Message::Want(missing));
         }
+    }
+
+    /// Keeps what a proposal lists, beyond what its slots have room for.
+    pub(super) fn name(&mut self, list: &[RecordId]) {
+        for id in list {
+            self.named.insert(*id);
+            if !self.pool.name(id)
+                && let Some(vote) = self.agreement.record(id).cloned()
+            {
+                self.pool_record(vote, self.now_ms, true);
+            }
+        }
+    }
+
+    /// Records that a proposal lists and this node lacks.
+    fn missing_listed(&self) -> Vec<RecordId> {
+        let listed = self.lists.values().flatten();
+        let missing = listed.filter(|id| self.pool.get(id).is_none());
+        missing
+            .copied()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
     }
 
     fn receive_blocks(&mut self, from: PeerId, blocks: &[ByteBuf]) {
