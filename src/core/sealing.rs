@@ -427,6 +427,7 @@ impl Core {
         for record in &records {
             self.pool.remove(&record.id());
         }
+        let was_ready = matches!(self.signing, Signing::Above(_));
         self.learn(&applied, &records);
         self.event(Event::Sealed {
             height: seal.height,
@@ -436,6 +437,10 @@ impl Core {
         self.review(&applied);
         if !is_restoring {
             self.follow_up(&applied);
+            if !was_ready {
+                // What was frozen in the meantime is revealed at once (DESIGN section 8).
+                self.reveal_frozen();
+            }
         }
     }
 
@@ -465,6 +470,27 @@ impl Core {
         let own = self.journal.of_height(self.agreement.height());
         if !own.is_empty() {
             self.agreement.recover(&own);
+        }
+    }
+
+    /// The lists of own proposals after a start: what the pool held then, it holds again.
+    pub(super) fn recover_lists(&mut self) {
+        let me = self.me;
+        let own: Vec<Seal> = self
+            .agreement
+            .records()
+            .filter(|record| record.author() == me)
+            .filter_map(|record| match record.statement() {
+                Statement::SealProposal { seal, .. } if seal.count > 0 => Some(seal.clone()),
+                _ => None,
+            })
+            .collect();
+        for seal in own {
+            let draft = self.lenient(seal.time_ms, self.candidates());
+            if draft.seal == seal {
+                let ids = draft.records.iter().map(Verified::id).collect();
+                self.lists.insert(seal.id(), ids);
+            }
         }
     }
 

@@ -177,6 +177,27 @@ impl Core {
         Ok(Answer::Done)
     }
 
+    /// Finds out after a start whether the journal is complete.
+    pub(super) fn recover_signing(&mut self) {
+        let me = self.me;
+        let operations = self.ledger.state().operations();
+        let own: Vec<Verified> = operations
+            .flat_map(OpenOperation::records)
+            .filter(|record| record.author() == me)
+            .cloned()
+            .collect();
+        for record in own {
+            self.notice_own(&record, &[]);
+        }
+        // A journal that was begun anew says so by a `Rejoin`, and is complete only once that is sealed.
+        let sealed =
+            |rejoin: &Verified| matches!(self.judge(rejoin), Err(Rejection::AlreadySealed(_)));
+        let waiting = self.journal.rejoins().find(|rejoin| !sealed(rejoin));
+        if let Some(id) = waiting.map(Verified::id) {
+            self.signing = Signing::Rejoining(id);
+        }
+    }
+
     fn may_sign(&self) -> Result<(), Refusal> {
         match self.signing {
             Signing::Above(_) => Ok(()),

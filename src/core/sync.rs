@@ -55,9 +55,7 @@ impl Core {
                 })
                 .next()
         };
-        pooled
-            .or_else(|| self.agreement.record(id))
-            .or_else(listed)
+        pooled.or_else(|| self.agreement.record(id)).or_else(listed)
     }
 
     fn send(&mut self, to: PeerId, message: Message) {
