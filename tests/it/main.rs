@@ -1,5 +1,7 @@
 //! The core as a whole.
 
+mod forks;
 mod net;
+mod promises;
 mod rejections;
 mod smoke;
