@@ -1,4 +1,5 @@
 //! The core as a whole.
 
+mod admission;
 mod net;
 mod smoke;
