@@ -4,6 +4,7 @@
 #[allow(dead_code, reason = "each bench takes what it needs")]
 mod network;
 #[path = "common/ratio.rs"]
+#[allow(dead_code, reason = "each bench takes what it needs")]
 mod ratio;
 
 use std::hint::black_box;
@@ -44,7 +45,7 @@ impl Load {
         let genesis = genesis(BATCH, Sealing::Authorities);
         let net = genesis.network_id();
         let last = Ledger::new(&genesis).state().seal();
-        let proposal = claim(&member(0), net, last, 0);
+        let proposal = claim(&member(0), net, last, 0, None);
         let commits: Vec<Verified> = (0..BATCH)
             .map(|n| {
                 let [commit, _] = vote(&member(n), net, proposal.id().into(), Ballot::Approve);
@@ -60,7 +61,7 @@ impl Load {
         let net = genesis.network_id();
         let last = Ledger::new(&genesis).state().seal();
         let proposals: Vec<Verified> = (0..BATCH)
-            .map(|n| claim(&member(n), net, last, n as u64))
+            .map(|n| claim(&member(n), net, last, n as u64, None))
             .collect();
         let commits: Vec<Verified> = (0..2)
             .flat_map(|n| {

@@ -10,6 +10,7 @@
 #[allow(dead_code, reason = "each bench takes what it needs")]
 mod network;
 #[path = "common/ratio.rs"]
+#[allow(dead_code, reason = "each bench takes what it needs")]
 mod ratio;
 
 use std::collections::VecDeque;
@@ -23,8 +24,9 @@ use mycnet_consensus::finality::{Action, Agreement, Judge, Sealers, Verdict};
 use mycnet_consensus::genesis::Sealing;
 use mycnet_consensus::identity::{Identity, Signer as _};
 use mycnet_consensus::message::Message;
+use mycnet_consensus::operation::{ConsensusOperation, Priority};
 use mycnet_consensus::record::{Seal, Statement, Verifier, sign};
-use network::{Signature, claim, genesis, member, verifier, verify_all};
+use network::{Signature, genesis, member, verifier, verify_all};
 use ratio::{Ratio, Side, compare, timed};
 
 const MEMBERS: [usize; 3] = [4, 16, 31];
@@ -170,7 +172,6 @@ impl Height {
 
 /// Whole nodes in a full mesh.
 struct Mesh {
-    net: NetworkId,
     cores: Vec<Core>,
     decisions: u64,
 }
@@ -179,7 +180,6 @@ impl Mesh {
     fn new(members: usize) -> Self {
         let genesis = genesis(members, Sealing::Members);
         let mut mesh = Self {
-            net: genesis.network_id(),
             cores: (0..members)
                 .map(|n| Core::new(&genesis, Arc::new(member(n))).expect("the network is valid"))
                 .collect(),
@@ -214,13 +214,18 @@ impl Mesh {
     fn decide(&mut self) -> Duration {
         // Each member may have 64 open proposals.
         let proposer = usize::try_from(self.decisions).expect("few decisions") % self.cores.len();
-        let last = self.cores[0].ledger().state().seal();
-        let proposal = claim(&member(proposer), self.net, last, self.decisions).encode();
         self.decisions += 1;
-        // Through an observer's import: an own proposal would have to be in its author's journal.
-        let importer = (proposer + 1) % self.cores.len();
-        let records = vec![proposal];
-        let took = timed(|| self.give(importer, Input::Import { records }));
+        let input = Input::Propose {
+            operation: ConsensusOperation::Claim {
+                subject: "build of release 1".to_owned(),
+                input: Vec::new(),
+                panel: None,
+            },
+            priority: Priority::Normal,
+            ballot: None,
+            nonce: self.decisions,
+        };
+        let took = timed(|| self.give(proposer, input));
         assert!(
             self.cores
                 .iter()

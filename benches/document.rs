@@ -4,6 +4,7 @@
 #[allow(dead_code, reason = "each bench takes what it needs")]
 mod network;
 #[path = "common/ratio.rs"]
+#[allow(dead_code, reason = "each bench takes what it needs")]
 mod ratio;
 
 use std::hint::black_box;
@@ -21,7 +22,7 @@ const ELECTORS: [usize; 2] = [10, 300];
 /// A proposal and the commits and reveals of all electors.
 fn decided(electors: usize) -> Vec<Verified> {
     let net = NetworkId::from_bytes([7; 32]);
-    let proposal = claim(&member(0), net, SealId::default(), 0);
+    let proposal = claim(&member(0), net, SealId::default(), 0, None);
     let id = proposal.id().into();
     let votes = (0..electors).flat_map(|n| {
         let ballot = Ballot::Result(b"sha256".to_vec());

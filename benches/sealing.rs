@@ -10,17 +10,16 @@
 #[allow(dead_code, reason = "each bench takes what it needs")]
 mod network;
 #[path = "common/ratio.rs"]
+#[allow(dead_code, reason = "each bench takes what it needs")]
 mod ratio;
 
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
-use mycnet_consensus::digest::SealId;
 use mycnet_consensus::genesis::Sealing;
 use mycnet_consensus::identity::Signer as _;
 use mycnet_consensus::ledger::{Ledger, Mode};
-use mycnet_consensus::operation::{ConsensusOperation, Priority};
-use mycnet_consensus::record::{Statement, Verified, sign};
+use mycnet_consensus::record::Verified;
 use network::{Signature, ballot, claim, genesis, hash_all, member, signed_vote, verify_all};
 use ratio::{Ratio, Side, compare, timed};
 
@@ -44,7 +43,7 @@ impl Load {
         let (mut before, mut list) = (Vec::new(), Vec::new());
         for nonce in 0..149_u64 {
             let proposer = member(usize::try_from(nonce).expect("149 fit") % MEMBERS);
-            let proposal = claim(&proposer, net, last, nonce);
+            let proposal = claim(&proposer, net, last, nonce, None);
             let id = proposal.id().into();
             let votes = (0..MEMBERS).map(|n| signed_vote(&member(n), net, id, ballot(n)));
             match nonce {
@@ -82,7 +81,8 @@ impl Load {
                 let mut panel: Vec<usize> =
                     (0..10).map(|k| (nonce * 7 + k * 11) % MEMBERS).collect();
                 panel.sort_by_key(|n| member(*n).node_id());
-                let proposal = panel_claim(nonce, &panel, net, last);
+                let keys = panel.iter().map(|n| member(*n).node_id()).collect();
+                let proposal = claim(&member(nonce % 4), net, last, nonce as u64, Some(keys));
                 let id = proposal.id().into();
                 opening.push(proposal);
                 for n in panel {
@@ -124,25 +124,6 @@ impl Load {
     fn encoded(&self) -> Vec<Vec<u8>> {
         self.lists.iter().flatten().map(Verified::encode).collect()
     }
-}
-
-fn panel_claim(
-    nonce: usize,
-    panel: &[usize],
-    net: mycnet_consensus::digest::NetworkId,
-    last: SealId,
-) -> Verified {
-    let statement = Statement::Propose {
-        operation: ConsensusOperation::Claim {
-            subject: "work unit".to_owned(),
-            input: nonce.to_le_bytes().to_vec(),
-            panel: Some(panel.iter().map(|n| member(*n).node_id()).collect()),
-        },
-        priority: Priority::Normal,
-        last,
-        nonce: nonce as u64,
-    };
-    sign(&member(nonce % 4), net, statement).expect("the claim is valid")
 }
 
 fn loads() -> [(&'static str, Load); 2] {

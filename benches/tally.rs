@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "each bench takes what it needs")]
 mod network;
 #[path = "common/ratio.rs"]
+#[allow(dead_code, reason = "each bench takes what it needs")]
 mod ratio;
 
 use std::hint::black_box;
@@ -15,6 +16,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use mycnet_consensus::codec;
 use mycnet_consensus::core::{Answer, Core, Input, PeerId};
 use mycnet_consensus::genesis::{Genesis, Sealing};
+use mycnet_consensus::identity::Signer as _;
 use mycnet_consensus::ledger::{Ledger, Mode};
 use mycnet_consensus::message::Message;
 use mycnet_consensus::operation::{Ballot, Class};
@@ -55,19 +57,40 @@ struct Frozen {
 }
 
 impl Frozen {
+    /// One claim that everybody votes on.
     fn new(electors: usize) -> Self {
-        let genesis = genesis(electors, Sealing::Authorities);
+        Self::of(electors, &[(0..electors).collect()], false)
+    }
+
+    /// Claims with panels, every member in one of them.
+    fn panels(members: usize, size: usize) -> Self {
+        let members_by_key: Vec<usize> = {
+            let mut all: Vec<usize> = (0..members).collect();
+            all.sort_by_cached_key(|n| member(*n).node_id());
+            all
+        };
+        let panels: Vec<Vec<usize>> = members_by_key.chunks(size).map(<[usize]>::to_vec).collect();
+        Self::of(members, &panels, true)
+    }
+
+    fn of(members: usize, electorates: &[Vec<usize>], are_panels: bool) -> Self {
+        let genesis = genesis(members, Sealing::Authorities);
         let net = genesis.network_id();
         let mut ledger = Ledger::new(&genesis);
-        let proposal = claim(&member(0), net, ledger.state().seal(), 0);
-        let id = proposal.id().into();
-        let (mut commits, mut reveals) = (vec![proposal], Vec::new());
-        for n in 0..electors {
-            let [commit, reveal] = signed_vote(&member(n), net, id, ballot(n));
-            commits.push(commit);
-            reveals.push(reveal);
+        let last = ledger.state().seal();
+        let (mut opening, mut reveals) = (Vec::new(), Vec::new());
+        for (at, electors) in electorates.iter().enumerate() {
+            let panel = are_panels.then(|| electors.iter().map(|n| member(*n).node_id()).collect());
+            let proposal = claim(&member(at % 4), net, last, at as u64, panel);
+            let id = proposal.id().into();
+            opening.push(proposal);
+            for n in electors {
+                let [commit, reveal] = signed_vote(&member(*n), net, id, ballot(*n));
+                opening.push(commit);
+                reveals.push(reveal);
+            }
         }
-        let block = seal(&mut ledger, commits);
+        let block = seal(&mut ledger, opening);
         Self {
             genesis,
             ledger,
@@ -187,32 +210,16 @@ fn tally_alone() {
     );
 }
 
-/// A seal's reveals in the ledger: judged, filed, tallied, settled, digested; per reveal, and for what one more costs.
+/// A seal of 1,000 reveals in the ledger (judged, filed, tallied, settled, digested): of one operation with 1,000 electors,
+/// and of 100 operations with panels of 10. Roster and number of reveals are the same.
 fn in_the_ledger() {
-    let [few, _, many] = ELECTORS.map(Frozen::new);
-    let repeat = |frozen: &Frozen, count: usize| {
-        (0..1_000 / frozen.reveals.len())
-            .map(|_| frozen.draft(count))
-            .sum::<std::time::Duration>()
-    };
+    let (one, panels) = (Frozen::new(1_000), Frozen::panels(1_000, 10));
     compare(
-        "tally/Ledger::draft of all reveals, per reveal, 1,000 electors to 10",
+        "tally/Ledger::draft of 1,000 reveals, 1,000 electors to 10",
         Ratio::Cost,
         Some(1.5),
-        Side::new("of 1,000", 1_000, || repeat(&many, 1_000)),
-        Side::new("of 10", 1_000, || repeat(&few, 10)),
-    );
-    // One reveal fewer than all leaves the operation open, so that both sides end in the same phase.
-    compare(
-        "tally/Ledger::draft, what a reveal adds, 1,000 electors to 10",
-        Ratio::Cost,
-        Some(1.5),
-        Side::new("of 1,000", 500, || {
-            repeat(&many, 999).saturating_sub(repeat(&many, 499))
-        }),
-        Side::new("of 10", 500, || {
-            repeat(&few, 9).saturating_sub(repeat(&few, 4))
-        }),
+        Side::new("of 1,000", 1_000, || one.draft(1_000)),
+        Side::new("of 10", 1_000, || panels.draft(1_000)),
     );
 }
 
@@ -225,12 +232,30 @@ fn in_the_core() {
         import(&mut core, &encoded[..before]);
         timed(|| import(&mut core, &encoded[before..before + 10]))
     };
+    let asked_after = |before: usize| {
+        let mut core = frozen.observer();
+        import(&mut core, &encoded[..before]);
+        timed(|| {
+            for bytes in &encoded[before..before + 10] {
+                import(&mut core, std::slice::from_ref(bytes));
+                black_box((core.next_due_ms(), core.wants_to_seal()));
+            }
+        })
+    };
     compare(
         "tally/Core::handle(Import) of a reveal, after 990 to after 10",
         Ratio::Cost,
         Some(1.5),
         Side::new("after 990", 10, || after(990)),
         Side::new("after 10", 10, || after(10)),
+    );
+    // A host asks after each input when to come back and whether to run its timer.
+    compare(
+        "tally/the same with what a host asks, after 990 to after 10",
+        Ratio::Cost,
+        Some(1.5),
+        Side::new("after 990", 10, || asked_after(990)),
+        Side::new("after 10", 10, || asked_after(10)),
     );
 }
 

@@ -42,13 +42,19 @@ pub(crate) fn verifier(genesis: &Genesis) -> Verifier {
     verifier
 }
 
-/// A proposal of a claim without a panel.
-pub(crate) fn claim(by: &Identity, net: NetworkId, last: SealId, nonce: u64) -> Verified {
+/// A proposal of a claim; a panel must be sorted by key.
+pub(crate) fn claim(
+    by: &Identity,
+    net: NetworkId,
+    last: SealId,
+    nonce: u64,
+    panel: Option<Vec<NodeId>>,
+) -> Verified {
     let statement = Statement::Propose {
         operation: ConsensusOperation::Claim {
             subject: "build of release 1".to_owned(),
             input: nonce.to_le_bytes().to_vec(),
-            panel: None,
+            panel,
         },
         priority: Priority::Normal,
         last,
