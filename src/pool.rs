@@ -257,6 +257,12 @@ impl Orphans {
         }
     }
 
+    /// The record, if it waits.
+    #[must_use]
+    pub fn get(&self, id: &RecordId) -> Option<&Verified> {
+        self.waiting.get(id).map(|(record, _, _)| record)
+    }
+
     /// Whether the record waits.
     #[must_use]
     pub fn contains(&self, id: &RecordId) -> bool {
@@ -266,18 +272,22 @@ impl Orphans {
     /// Takes out everything that waits for this, to be judged anew.
     pub fn take(&mut self, awaits: Awaits) -> Vec<(Verified, Option<u64>)> {
         let ids = self.by_cause.remove(&awaits).unwrap_or_default();
-        ids.iter()
-            .filter_map(|id| {
-                let (record, _, source) = self.waiting.remove(id)?;
-                if let Some(queue) = self.by_source.get_mut(&source) {
-                    queue.retain(|queued| queued != id);
-                    if queue.is_empty() {
-                        self.by_source.remove(&source);
-                    }
+        let taken: Vec<(Verified, Option<u64>)> = ids
+            .iter()
+            .filter_map(|id| self.waiting.remove(id))
+            .map(|(record, _, source)| (record, source))
+            .collect();
+        // Each queue once, however many leave it.
+        let sources: BTreeSet<Option<u64>> = taken.iter().map(|(_, source)| *source).collect();
+        for source in sources {
+            if let Some(queue) = self.by_source.get_mut(&source) {
+                queue.retain(|queued| self.waiting.contains_key(queued));
+                if queue.is_empty() {
+                    self.by_source.remove(&source);
                 }
-                Some((record, source))
-            })
-            .collect()
+            }
+        }
+        taken
     }
 
     fn forget(&mut self, id: &RecordId) {

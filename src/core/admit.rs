@@ -7,7 +7,7 @@ use crate::ledger::proposal_cap;
 use crate::limits::EVIDENCE_HEIGHTS;
 use crate::operation::{Class, Priority, Spore};
 use crate::pool::{Awaits, Pooling};
-use crate::record::{Statement, Verified};
+use crate::record::{Signed, Statement, Verified};
 use crate::rejection::Rejection;
 
 /// What became of a record that was not refused.
@@ -28,8 +28,35 @@ impl Core {
         from: Option<PeerId>,
         bytes: &[u8],
     ) -> Result<Admission, Rejection> {
-        let record = self.verifier.admit(bytes)?;
+        let record = self.verify_bytes(bytes)?;
         self.admit(from, record)
+    }
+
+    /// Decodes a record and checks its signature, unless this very record is held, proof included: it was checked when it
+    /// came. Among `n` nodes that pass on what is new, each record arrives up to `n - 1` times.
+    pub(super) fn verify_bytes(&mut self, bytes: &[u8]) -> Result<Verified, Rejection> {
+        let signed = Signed::decode(bytes)?;
+        let held = self
+            .find_anywhere(&signed)
+            .filter(|held| held.proof() == &signed.record().proof);
+        match held {
+            Some(held) => Ok(held.clone()),
+            None => self.verifier.verify(signed),
+        }
+    }
+
+    /// A record with the same body, unsealed or about a recent seal.
+    fn find_anywhere(&self, signed: &Signed) -> Option<&Verified> {
+        let id = signed.id();
+        let slot = signed.record().body.what.slot();
+        match slot.and_then(|slot| slot.height()) {
+            Some(height) if height <= self.ledger.state().height() => {
+                let back = usize::try_from(self.ledger.state().height() - height).ok()?;
+                let place = self.recent.len().checked_sub(back + 1)?;
+                self.recent[place].agreement.record(&id)
+            }
+            _ => self.find(&id).or_else(|| self.orphans.get(&id)),
+        }
     }
 
     /// Admits a verified record.
@@ -74,15 +101,21 @@ impl Core {
             }
             return Ok(());
         }
-        let context = Context {
+        let context = self.next_context();
+        match state.judge_statement(self.ledger.past(), record, &context) {
+            Err(Rejection::UnknownOperation(id)) => self.judge_pooled(record, id),
+            verdict => verdict,
+        }
+    }
+
+    /// What operations see of the ledger when a record is judged for the next seal.
+    pub(super) fn next_context(&self) -> Context<'_> {
+        let state = self.ledger.state();
+        Context {
             height: state.height() + 1,
             time_ms: state.time_ms(),
             before: state.roster(),
             banned: state.roster(),
-        };
-        match state.judge_statement(self.ledger.past(), record, &context) {
-            Err(Rejection::UnknownOperation(id)) => self.judge_pooled(record, id),
-            verdict => verdict,
         }
     }
 
