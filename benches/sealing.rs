@@ -42,8 +42,8 @@ impl Load {
         let last = ledger.state().seal();
         let (mut before, mut list) = (Vec::new(), Vec::new());
         for nonce in 0..149_u64 {
-            let proposer = member(usize::try_from(nonce).expect("149 fit") % MEMBERS);
-            let proposal = claim(&proposer, net, last, nonce, None);
+            let by = member(usize::try_from(nonce).expect("149 fit") % MEMBERS);
+            let proposal = claim(&by, net, last, nonce, None);
             let id = proposal.id().into();
             let votes = (0..MEMBERS).map(|n| signed_vote(&member(n), net, id, ballot(n)));
             match nonce {
