@@ -85,8 +85,8 @@ impl Height {
         self.identities.iter().map(sealer).collect()
     }
 
-    fn statement(&self, action: Action) -> Statement {
-        match action {
+    fn statement(&self, action: &Action) -> Statement {
+        match *action {
             Action::Propose { round, .. } => Statement::SealProposal {
                 round,
                 lock: None,
@@ -143,7 +143,7 @@ impl Height {
                 return;
             }
             for action in actions {
-                let record = sign(&sealer.identity, self.net, self.statement(action))
+                let record = sign(&sealer.identity, self.net, self.statement(&action))
                     .expect("the vote is valid");
                 queue.push_back((at, record.encode()));
                 sealer.agreement.add(record).expect("the vote is its own");
@@ -163,7 +163,7 @@ impl Height {
                     kind: mycnet_consensus::record::VoteKind::Prevote,
                     seal,
                 };
-                let vote = sign(voter, self.net, self.statement(action));
+                let vote = sign(voter, self.net, self.statement(&action));
                 Signature::of(&vote.expect("the vote is valid"))
             })
             .collect()

@@ -40,10 +40,10 @@ impl Load {
         let net = genesis.network_id();
         let mut ledger = Ledger::new(&genesis);
         let last = ledger.state().seal();
-        let (mut before, mut list) = (Vec::new(), Vec::new());
+        let (mut before, mut records) = (Vec::new(), Vec::new());
         for nonce in 0..149_u64 {
-            let proposer = member(usize::try_from(nonce).expect("149 fit") % MEMBERS);
-            let proposal = claim(&proposer, net, last, nonce, None);
+            let by = member(usize::try_from(nonce).expect("149 fit") % MEMBERS);
+            let proposal = claim(&by, net, last, nonce, None);
             let id = proposal.id().into();
             let votes = (0..MEMBERS).map(|n| signed_vote(&member(n), net, id, ballot(n)));
             match nonce {
@@ -51,20 +51,20 @@ impl Load {
                     before.push(proposal);
                     for [commit, reveal] in votes {
                         before.push(commit);
-                        list.push(reveal);
+                        records.push(reveal);
                     }
                 }
                 49..99 => {
-                    list.push(proposal);
-                    list.extend(votes.map(|[commit, _]| commit));
+                    records.push(proposal);
+                    records.extend(votes.map(|[commit, _]| commit));
                 }
-                _ => list.push(proposal),
+                _ => records.push(proposal),
             }
         }
         network::seal(&mut ledger, before);
         Self {
             ledger,
-            lists: vec![list],
+            lists: vec![records],
         }
     }
 

@@ -141,7 +141,7 @@ pub(crate) fn seal(ledger: &mut Ledger, records: Vec<Verified>) -> SealedBlock {
 pub(crate) struct Signature {
     key: ed25519_dalek::VerifyingKey,
     message: Vec<u8>,
-    signature: ed25519_dalek::Signature,
+    bytes: ed25519_dalek::Signature,
 }
 
 impl Signature {
@@ -161,14 +161,14 @@ impl Signature {
                 &proof.size.to_le_bytes(),
             ]
             .concat(),
-            signature: ed25519_dalek::Signature::from_bytes(proof.sig.as_bytes()),
+            bytes: ed25519_dalek::Signature::from_bytes(proof.sig.as_bytes()),
         }
     }
 
     /// Bare `verify_strict`.
     pub(crate) fn verify(&self) {
         self.key
-            .verify_strict(&self.message, &self.signature)
+            .verify_strict(&self.message, &self.bytes)
             .expect("the signature is good");
     }
 }

@@ -19,8 +19,8 @@ fn observer() -> (Core, Verified) {
             builder.member(node(n), Spore::Latent)
         })
         .build()
-        .unwrap();
-    let core = Core::new(&genesis, Arc::new(identity(9))).unwrap();
+        .expect("the genesis is valid");
+    let core = Core::new(&genesis, Arc::new(identity(9))).expect("the genesis is valid");
     let statement = Statement::Propose {
         operation: ConsensusOperation::Claim {
             subject: "build".to_owned(),
@@ -31,16 +31,17 @@ fn observer() -> (Core, Verified) {
         last: core.ledger().state().seal(),
         nonce: 0,
     };
-    let proposal = sign(&identity(0), genesis.network_id(), statement).unwrap();
+    let proposal =
+        sign(&identity(0), genesis.network_id(), statement).expect("the statement is valid");
     (core, proposal)
 }
 
 fn import(core: &mut Core, record: Vec<u8>) -> Result<Admission, Rejection> {
     let records = vec![record];
-    match core.handle(Input::Import { records }, 1).answer {
-        Ok(Answer::Imported(mut all)) => all.remove(0),
-        other => panic!("an import is answered record by record, not by {other:?}"),
-    }
+    let Ok(Answer::Imported(mut all)) = core.handle(Input::Import { records }, 1).answer else {
+        unreachable!("an import is answered record by record");
+    };
+    all.remove(0)
 }
 
 #[test]
