@@ -196,7 +196,8 @@ pub enum Event {
         /// Why.
         rejection: Rejection,
     },
-    /// The journal does not know a record of this node: nothing is signed until it has rejoined.
+    /// The journal does not know a record of this node: nothing is signed until it has rejoined. The host answers with
+    /// [`Input::Rejoin`]; if it stops before it did, it gives [`Input::JournalLost`] after its next start.
     JournalLost,
     /// A seal listed this node's `Rejoin`: it signs again.
     Rejoined {
@@ -353,6 +354,10 @@ impl Core {
 
     /// Takes up after a start what was persisted: the journal first, then sealed blocks in order, then unsealed records.
     ///
+    /// If blocks or records have a statement of this node that the journal does not know, the journal is lost
+    /// ([`Event::JournalLost`] comes with the first input). If the journal has a `Rejoin` that no block lists, the node goes on
+    /// waiting for it.
+    ///
     /// # Errors
     ///
     /// [`Rejection`] if a journalled record or a block does not verify: the store is damaged, or another network's.
@@ -374,8 +379,13 @@ impl Core {
             // A record that no longer fits (its operation closed) is of no more use.
             let _ = self.admit_bytes(None, &bytes);
         }
-        self.out.clear();
+        self.recover_signing();
+        self.recover_lists();
+        // What has to be done because of the restart is given with the first input.
+        let is_news = |output: &Output| matches!(output, Output::Event(Event::JournalLost));
+        self.out.retain(is_news);
         self.relay.clear();
+        self.reveal_frozen();
         Ok(())
     }
 

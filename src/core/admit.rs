@@ -150,7 +150,7 @@ impl Core {
 
     fn take(&mut self, from: Option<PeerId>, record: &Verified) -> Result<Admission, Rejection> {
         let id = record.id();
-        self.notice_own(record);
+        self.notice_own(record, &[]);
         let is_named = self.named.remove(&id);
         let (pooling, _) = self.pool_record(record.clone(), self.now_ms, is_named);
         match pooling {
@@ -252,9 +252,14 @@ impl Core {
     }
 
     /// An own record that the journal does not know means that the journal is lost or stale (DESIGN section 8).
-    pub(super) fn notice_own(&mut self, record: &Verified) {
+    /// `listed` are the records that it came with.
+    pub(super) fn notice_own(&mut self, record: &Verified, listed: &[Verified]) {
         let is_rejoin = matches!(record.statement(), Statement::Rejoin { .. });
-        if record.author() == self.me && !is_rejoin && !self.journal.knows(&record.id()) {
+        if record.author() == self.me
+            && !is_rejoin
+            && !self.journal.knows(&record.id())
+            && !self.is_before_return(record, listed)
+        {
             self.lose_journal();
         }
     }
@@ -291,10 +296,10 @@ impl Core {
             if !added {
                 return Ok(Admission::Known);
             }
-            self.notice_own(record);
+            self.notice_own(record, &[]);
             self.relay.push((from, record.clone()));
             let pair = self.agreement.equivocation(record);
-            self.keep_evidence(pair);
+            self.keep_evidence(pair, is_named);
             return Ok(Admission::New);
         }
         let stale = Rejection::StaleSeal { height, at };
@@ -304,18 +309,23 @@ impl Core {
         let place = usize::try_from(at - height).map_err(|_| stale.clone())?;
         let from_end = self.recent.len().checked_sub(place + 1).ok_or(stale)?;
         let agreement = &mut self.recent[from_end].agreement;
-        if !agreement.add(record.clone())? {
+        let added = if is_named {
+            agreement.add_named(record.clone())?
+        } else {
+            agreement.add(record.clone())?
+        };
+        if !added {
             return Ok(Admission::Known);
         }
         let pair = agreement.equivocation(record);
-        self.notice_own(record);
-        self.keep_evidence(pair);
+        self.notice_own(record, &[]);
+        self.keep_evidence(pair, is_named);
         self.notice_forks();
         Ok(Admission::New)
     }
 
-    /// Offers two votes of one slot to be sealed as evidence.
-    pub(super) fn keep_evidence(&mut self, pair: Option<(Verified, Verified)>) {
+    /// Offers two votes of one slot to be sealed as evidence. `is_named` says that a proposal lists one of them.
+    pub(super) fn keep_evidence(&mut self, pair: Option<(Verified, Verified)>, is_named: bool) {
         let Some((first, second)) = pair else { return };
         let is_member = self
             .ledger
@@ -328,8 +338,14 @@ impl Core {
         }
         for record in [first, second] {
             if self.pool.get(&record.id()).is_none() {
-                self.pool_record(record.clone(), self.now_ms, false);
-                self.out.push(Output::Persist(Write::Record(record)));
+                self.pool_record(record.clone(), self.now_ms, is_named);
+                self.out
+                    .push(Output::Persist(Write::Record(record.clone())));
+                // Votes of past heights are not passed on, so that all others have to be told what they prove.
+                let height = record.statement().slot().and_then(|slot| slot.height());
+                if height.is_some_and(|height| height <= self.ledger.state().height()) {
+                    self.relay.push((None, record));
+                }
             }
         }
     }

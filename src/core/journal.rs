@@ -97,6 +97,12 @@ impl Journal {
         self.slots.get(slot)
     }
 
+    /// Every `Rejoin`, by id.
+    pub(super) fn rejoins(&self) -> impl Iterator<Item = &Verified> {
+        let others = self.others.values();
+        others.filter(|record| matches!(record.statement(), Statement::Rejoin { .. }))
+    }
+
     /// Whether the journal has this record.
     pub(super) fn knows(&self, id: &RecordId) -> bool {
         self.known.contains(id)

@@ -266,6 +266,10 @@ impl Core {
 
     /// Applies the next seal if it is decided and everything it takes is here.
     fn try_decide(&mut self) -> bool {
+        // After a fork it takes people to say which branch goes on.
+        if self.compromised {
+            return false;
+        }
         let Some((id, _)) = self.agreement.decided() else {
             return false;
         };
@@ -328,7 +332,7 @@ impl Core {
         }
         if !is_own {
             for record in &draft.records {
-                self.notice_own(record);
+                self.notice_own(record, &draft.records);
             }
         }
         self.commit(draft, certificate, is_own);
@@ -358,7 +362,7 @@ impl Core {
             let agreement = &mut self.recent[place].agreement;
             agreement.add_named(vote.clone())?;
             let pair = agreement.equivocation(&vote);
-            self.keep_evidence(pair);
+            self.keep_evidence(pair, false);
         }
         self.notice_forks();
         Ok(())
@@ -423,6 +427,7 @@ impl Core {
         for record in &records {
             self.pool.remove(&record.id());
         }
+        let was_ready = matches!(self.signing, Signing::Above(_));
         self.learn(&applied, &records);
         self.event(Event::Sealed {
             height: seal.height,
@@ -432,6 +437,10 @@ impl Core {
         self.review(&applied);
         if !is_restoring {
             self.follow_up(&applied);
+            if !was_ready {
+                // What was frozen in the meantime is revealed at once (DESIGN section 8).
+                self.reveal_frozen();
+            }
         }
     }
 
@@ -461,6 +470,27 @@ impl Core {
         let own = self.journal.of_height(self.agreement.height());
         if !own.is_empty() {
             self.agreement.recover(&own);
+        }
+    }
+
+    /// The lists of own proposals after a start: what the pool held then, it holds again.
+    pub(super) fn recover_lists(&mut self) {
+        let me = self.me;
+        let own: Vec<Seal> = self
+            .agreement
+            .records()
+            .filter(|record| record.author() == me)
+            .filter_map(|record| match record.statement() {
+                Statement::SealProposal { seal, .. } if seal.count > 0 => Some(seal.clone()),
+                _ => None,
+            })
+            .collect();
+        for seal in own {
+            let draft = self.lenient(seal.time_ms, self.candidates());
+            if draft.seal == seal {
+                let ids = draft.records.iter().map(Verified::id).collect();
+                self.lists.insert(seal.id(), ids);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{Answer, Core, JournalEntry, Output, Refusal, Signing, Write};
 use crate::agenda::{OpenOperation, Phase};
 use crate::commitment::{commitment, salt};
-use crate::digest::{Digest, OperationId, Salt};
+use crate::digest::{Digest, OperationId, RecordId, Salt};
 use crate::ledger::Applied;
 use crate::operation::{Ballot, Class, ConsensusOperation, Priority};
 use crate::record::{Slot, Statement, Verified, sign_batch};
@@ -122,7 +122,7 @@ impl Core {
                 Err(Refusal::AlreadySigned)
             };
         }
-        self.may_commit(&id)?;
+        self.may_take_slot(&id)?;
         let salt =
             salt(self.signer.as_ref(), self.net, id).map_err(|error| Refusal::Signer(error.0))?;
         let statement = Statement::Commit {
@@ -137,6 +137,7 @@ impl Core {
         operation: OperationId,
         approve: bool,
     ) -> Result<Answer, Refusal> {
+        self.may_take_slot(&operation)?;
         self.say_all(vec![(Statement::Directive { operation, approve }, None)])?;
         Ok(Answer::Done)
     }
@@ -146,6 +147,7 @@ impl Core {
         operation: OperationId,
         reason: String,
     ) -> Result<Answer, Refusal> {
+        self.may_take_slot(&operation)?;
         self.say_all(vec![(Statement::Objection { operation, reason }, None)])?;
         Ok(Answer::Done)
     }
@@ -155,6 +157,7 @@ impl Core {
         operation: OperationId,
         approve: bool,
     ) -> Result<Answer, Refusal> {
+        self.may_take_slot(&operation)?;
         self.say_all(vec![(Statement::Resolution { operation, approve }, None)])?;
         Ok(Answer::Done)
     }
@@ -173,6 +176,27 @@ impl Core {
         Ok(Answer::Done)
     }
 
+    /// Finds out after a start whether the journal is complete.
+    pub(super) fn recover_signing(&mut self) {
+        let me = self.me;
+        let operations = self.ledger.state().operations();
+        let own: Vec<Verified> = operations
+            .flat_map(OpenOperation::records)
+            .filter(|record| record.author() == me)
+            .cloned()
+            .collect();
+        for record in own {
+            self.notice_own(&record, &[]);
+        }
+        // A journal that was begun anew says so by a `Rejoin`, and is complete only once that is sealed.
+        let sealed =
+            |rejoin: &Verified| matches!(self.judge(rejoin), Err(Rejection::AlreadySealed(_)));
+        let waiting = self.journal.rejoins().find(|rejoin| !sealed(rejoin));
+        if let Some(id) = waiting.map(Verified::id) {
+            self.signing = Signing::Rejoining(id);
+        }
+    }
+
     fn may_sign(&self) -> Result<(), Refusal> {
         match self.signing {
             Signing::Above(_) => Ok(()),
@@ -180,32 +204,54 @@ impl Core {
         }
     }
 
-    /// After a lost journal only operations whose proposal names the seal of the return, or a later one, are safe: to an
-    /// older one this node may have committed before.
-    fn may_commit(&self, id: &OperationId) -> Result<(), Refusal> {
-        self.may_sign()?;
+    /// After a lost journal only the slots of operations whose proposal names the seal of the return, or a later one, are
+    /// safe: those of an older one this node may have signed before.
+    fn may_take_slot(&self, id: &OperationId) -> Result<(), Refusal> {
         let Signing::Above(above) = self.signing else {
             return Err(Refusal::JournalLost);
         };
-        if above == 0 {
-            return Ok(());
-        }
         let open = self.ledger.state().operation(id);
         let proposal = open
             .map(OpenOperation::proposal)
             .or_else(|| self.pool.get(&(*id).into()).map(|pooled| &pooled.record));
-        match proposal.map(Verified::statement) {
-            Some(Statement::Propose { last, .. })
-                if self
-                    .ledger
-                    .past()
-                    .height_of(last)
-                    .is_some_and(|height| height >= above) =>
-            {
-                Ok(())
-            }
-            _ => Err(Refusal::BeforeRejoin),
+        if above == 0 || proposal.is_some_and(|proposal| !self.is_named_before(proposal, above)) {
+            Ok(())
+        } else {
+            Err(Refusal::BeforeRejoin)
         }
+    }
+
+    /// Whether the seal that a proposal names is not known to be of this height or a later one.
+    fn is_named_before(&self, proposal: &Verified, height: u64) -> bool {
+        let Statement::Propose { last, .. } = proposal.statement() else {
+            return true;
+        };
+        let named = self.ledger.past().height_of(last);
+        named.is_none_or(|named| named < height)
+    }
+
+    /// Whether an own record takes no slot that this node would sign again since its return: the journal need not know it.
+    /// `listed` are records beside it, its proposal perhaps among them.
+    pub(super) fn is_before_return(&self, record: &Verified, listed: &[Verified]) -> bool {
+        let Signing::Above(above) = self.signing else {
+            return false;
+        };
+        if above == 0 {
+            return false;
+        }
+        if let Some(height) = record.statement().slot().and_then(|slot| slot.height()) {
+            return height <= above;
+        }
+        let id: RecordId = match record.statement().operation() {
+            Some(operation) => operation.into(),
+            None => return self.is_named_before(record, above),
+        };
+        let open = self.ledger.state().operation(&id.into());
+        let proposal = open
+            .map(OpenOperation::proposal)
+            .or_else(|| self.pool.get(&id).map(|pooled| &pooled.record))
+            .or_else(|| listed.iter().find(|listed| listed.id() == id));
+        proposal.is_some_and(|proposal| self.is_named_before(proposal, above))
     }
 
     /// Signs, journals and says statements; those that are refused by the rules are not signed.

@@ -44,10 +44,18 @@ impl Core {
     }
 
     fn find(&self, id: &RecordId) -> Option<&Verified> {
-        match self.pool.get(id) {
-            Some(pooled) => Some(&pooled.record),
-            None => self.agreement.record(id),
-        }
+        let pooled = self.pool.get(id).map(|pooled| &pooled.record);
+        // A proposal may list a vote that its slot had no place for any more.
+        let listed = || {
+            let drafts = self.drafts.values();
+            drafts
+                .filter_map(|draft| {
+                    let at = draft.records.binary_search_by_key(id, Verified::id).ok()?;
+                    draft.records.get(at)
+                })
+                .next()
+        };
+        pooled.or_else(|| self.agreement.record(id)).or_else(listed)
     }
 
     fn send(&mut self, to: PeerId, message: Message) {
@@ -261,6 +269,12 @@ impl Core {
         for bytes in blocks {
             // A block is bounded by its records, of which each is bounded; a frame bounds what one message brings.
             let block: Result<SealedBlock, _> = codec::decode(bytes, FRAME_BYTES_MAX);
+            if let Ok(block) = &block
+                && self.compromised
+                && block.seal.height > self.ledger.state().height()
+            {
+                break;
+            }
             let applied = block
                 .map_err(Rejection::from)
                 .and_then(|block| self.apply_block(block, false));

@@ -1,4 +1,5 @@
 //! The core as a whole.
 
 mod net;
+mod rejections;
 mod smoke;

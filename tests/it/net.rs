@@ -1,46 +1,246 @@
 //! A few cores, connected directly: every message arrives at once and in order.
+//!
+//! The host around each core keeps what it is told to persist, can crash after any output and start again from it, and
+//! watches that the core keeps its promises ([`Promises`]).
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use mycnet_consensus::core::{Answer, Core, Event, Input, Output, PeerId, Refusal, Write};
-use mycnet_consensus::digest::{NodeId, OperationId};
+use mycnet_consensus::commitment::commitment;
+use mycnet_consensus::core::{
+    Admission, Answer, Core, Event, Input, JournalEntry, Output, PeerId, Refusal, Write,
+};
+use mycnet_consensus::digest::{NetworkId, NodeId, OperationId, RecordId, Salt};
 use mycnet_consensus::genesis::Genesis;
 use mycnet_consensus::identity::{Identity, Signer};
+use mycnet_consensus::ledger::Draft;
 use mycnet_consensus::message::Message;
-use mycnet_consensus::operation::{Ballot, ConsensusOperation, Priority};
-use mycnet_consensus::seal::SealedBlock;
+use mycnet_consensus::operation::{Ballot, ConsensusOperation, Outcome, Priority, Spore};
+use mycnet_consensus::params::Params;
+use mycnet_consensus::record::{Seal, Signed, Slot, Statement, Verified, VoteKind, sign};
+use mycnet_consensus::rejection::Rejection;
+use mycnet_consensus::seal::{SealCertificate, SealedBlock};
 use serde_bytes::ByteBuf;
 
-pub struct Net {
-    pub cores: Vec<Core>,
-    pub blocks: Vec<Vec<Arc<SealedBlock>>>,
-    pub events: Vec<Vec<Event>>,
+/// The salt of commits that a test makes itself.
+pub(crate) const SALT: Salt = Salt::from_bytes([7; 32]);
+
+pub(crate) struct Net {
+    pub(crate) genesis: Genesis,
+    pub(crate) cores: Vec<Core>,
+    pub(crate) journals: Vec<Vec<JournalEntry>>,
+    pub(crate) records: Vec<Vec<Verified>>,
+    pub(crate) blocks: Vec<Vec<Arc<SealedBlock>>>,
+    pub(crate) events: Vec<Vec<Event>>,
     /// Nodes that are cut off.
-    pub down: Vec<bool>,
-    pub now_ms: u64,
-    queue: std::collections::VecDeque<(usize, usize, Message)>,
+    pub(crate) down: Vec<bool>,
+    pub(crate) now_ms: u64,
+    /// Messages that cores had to send so far.
+    pub(crate) said: usize,
+    /// Outputs that each host has done.
+    pub(crate) done: Vec<usize>,
+    /// A node that crashes when its host has done so many outputs.
+    pub(crate) crash: Option<(usize, usize)>,
+    promises: Vec<Promises>,
+    /// Records made with a member's key behind its core's back: no promise covers them.
+    forged: BTreeSet<RecordId>,
+    queue: VecDeque<(usize, usize, Message)>,
 }
 
-pub fn identity(n: usize) -> Identity {
+/// What a node has promised by what it showed, across restarts (DESIGN section 8).
+#[derive(Default)]
+pub(crate) struct Promises {
+    journalled: BTreeSet<RecordId>,
+    shown: BTreeMap<Slot, RecordId>,
+}
+
+impl Promises {
+    /// Looks at one output of `me`, in order: an own record leaves only after it was journalled, and a slot has one body.
+    pub(crate) fn watch(
+        &mut self,
+        me: NodeId,
+        output: &Output,
+        forged: &BTreeSet<RecordId>,
+    ) -> Result<(), String> {
+        match output {
+            Output::Persist(Write::Journal(entry)) => {
+                self.journalled.insert(entry.record.body.id());
+            }
+            Output::Send { message, .. } => {
+                for signed in records_of(message) {
+                    let (id, body) = (signed.id(), &signed.record().body);
+                    if body.by != me || forged.contains(&id) {
+                        continue;
+                    }
+                    if !self.journalled.contains(&id) {
+                        return Err(format!("{:?} left before it was journalled", body.what));
+                    }
+                    let Some(slot) = body.what.slot() else {
+                        continue;
+                    };
+                    if *self.shown.entry(slot).or_insert(id) != id {
+                        return Err(format!("{slot:?} was signed twice"));
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The records that a message carries, blocks aside.
+pub(crate) fn records_of(message: &Message) -> Vec<Signed> {
+    let all: Vec<&ByteBuf> = match message {
+        Message::Records(records) => records.iter().collect(),
+        Message::Proposal { record, .. } => vec![record],
+        _ => Vec::new(),
+    };
+    all.into_iter()
+        .map(|bytes| Signed::decode(bytes).unwrap())
+        .collect()
+}
+
+pub(crate) fn identity(n: usize) -> Identity {
     Identity::from_seed_label(&format!("node {n}"))
 }
 
-pub fn node(n: usize) -> NodeId {
+pub(crate) fn node(n: usize) -> NodeId {
     identity(n).node_id()
 }
 
+/// Node 0 is the Primary, 1 to 3 are Seeds, the others Latents.
+pub(crate) fn genesis(nodes: usize) -> Genesis {
+    genesis_of((0..nodes).map(|n| match n {
+        0 => Spore::Primary,
+        1..=3 => Spore::Seed,
+        _ => Spore::Latent,
+    }))
+}
+
+pub(crate) fn genesis_of(roles: impl IntoIterator<Item = Spore>) -> Genesis {
+    let mut builder = Genesis::builder("test")
+        .params(Params::dev())
+        .time_ms(1_000_000);
+    for (n, role) in roles.into_iter().enumerate() {
+        builder = builder.member(node(n), role);
+    }
+    builder.build().unwrap()
+}
+
+/// A critical operation.
+pub(crate) fn config(value: &[u8]) -> ConsensusOperation {
+    ConsensusOperation::NetworkConfiguration {
+        config_type: "motd".into(),
+        proposed_change: value.to_vec(),
+    }
+}
+
+pub(crate) fn claim(panel: Option<&[usize]>) -> ConsensusOperation {
+    let panel = panel.map(|members| {
+        let mut panel: Vec<NodeId> = members.iter().map(|n| node(*n)).collect();
+        panel.sort();
+        panel
+    });
+    ConsensusOperation::Claim {
+        subject: "6 * 7".into(),
+        input: Vec::new(),
+        panel,
+    }
+}
+
+/// A standard operation with an objection window.
+pub(crate) fn deployment() -> ConsensusOperation {
+    ConsensusOperation::ServiceDeployment {
+        service: "mail".into(),
+        manifest: b"v1".to_vec(),
+    }
+}
+
+pub(crate) fn commit_of(
+    net: NetworkId,
+    operation: OperationId,
+    n: usize,
+    ballot: &Ballot,
+) -> Statement {
+    Statement::Commit {
+        operation,
+        commitment: commitment(net, operation, node(n), ballot, &SALT),
+    }
+}
+
+pub(crate) fn reveal_of(operation: OperationId, ballot: Ballot) -> Statement {
+    Statement::Reveal {
+        operation,
+        ballot,
+        salt: SALT,
+    }
+}
+
+pub(crate) fn vote_for(height: u64, round: u32, kind: VoteKind, seal: &Seal) -> Statement {
+    Statement::SealVote {
+        height,
+        round,
+        kind,
+        seal: Some(seal.id()),
+    }
+}
+
+/// A block of this seal, certified in `round` by these members.
+pub(crate) fn block(
+    net: NetworkId,
+    seal: &Seal,
+    records: &[Verified],
+    round: u32,
+    by: &[usize],
+) -> SealedBlock {
+    let vote = vote_for(seal.height, round, VoteKind::Precommit, seal);
+    let mut votes: Vec<Verified> = by
+        .iter()
+        .map(|n| sign(&identity(*n), net, vote.clone()).unwrap())
+        .collect();
+    votes.sort_by_key(Verified::id);
+    SealedBlock {
+        seal: seal.clone(),
+        certificate: SealCertificate {
+            votes: votes.iter().map(|vote| vote.record().clone()).collect(),
+        },
+        records: records
+            .iter()
+            .map(|record| record.record().clone())
+            .collect(),
+    }
+}
+
+pub(crate) fn blocks_message<'a>(blocks: impl IntoIterator<Item = &'a SealedBlock>) -> Message {
+    let encoded = blocks
+        .into_iter()
+        .map(|block| ByteBuf::from(mycnet_consensus::codec::encode(block)))
+        .collect();
+    Message::Blocks(encoded)
+}
+
 impl Net {
-    pub fn new(genesis: &Genesis, nodes: usize) -> Self {
+    /// Members and, beyond them, nodes that only read until they are admitted.
+    pub(crate) fn new(genesis: &Genesis, nodes: usize) -> Self {
         let cores: Vec<Core> = (0..nodes)
             .map(|n| Core::new(genesis, Arc::new(identity(n))).unwrap())
             .collect();
         let mut net = Self {
+            genesis: genesis.clone(),
+            journals: vec![Vec::new(); nodes],
+            records: vec![Vec::new(); nodes],
             blocks: vec![Vec::new(); nodes],
             events: vec![Vec::new(); nodes],
             down: vec![false; nodes],
             cores,
             now_ms: genesis.time_ms,
-            queue: std::collections::VecDeque::new(),
+            said: 0,
+            done: vec![0; nodes],
+            crash: None,
+            promises: (0..nodes).map(|_| Promises::default()).collect(),
+            forged: BTreeSet::new(),
+            queue: VecDeque::new(),
         };
         for a in 0..nodes {
             for b in 0..nodes {
@@ -53,32 +253,75 @@ impl Net {
         net
     }
 
-    pub fn input(&mut self, n: usize, input: Input) -> Result<Answer, Refusal> {
+    pub(crate) fn network_id(&self) -> NetworkId {
+        self.genesis.network_id()
+    }
+
+    pub(crate) fn input(&mut self, n: usize, input: Input) -> Result<Answer, Refusal> {
         let outputs = self.cores[n].handle(input, self.now_ms);
         for output in outputs.list {
-            match output {
-                Output::Send { to, message } => {
-                    self.queue
-                        .push_back((n, usize::try_from(to.0).unwrap(), message));
-                }
-                Output::Persist(Write::Block { block, .. }) => self.blocks[n].push(block),
-                Output::Serve { to, from } => {
-                    let blocks = self.blocks[n]
-                        .iter()
-                        .filter(|block| block.seal.height >= from)
-                        .map(|block| ByteBuf::from(mycnet_consensus::codec::encode(block.as_ref())))
-                        .collect();
-                    let to = usize::try_from(to.0).unwrap();
-                    self.queue.push_back((n, to, Message::Blocks(blocks)));
-                }
-                Output::Event(event) => self.events[n].push(event),
-                _ => {}
+            self.promises[n]
+                .watch(node(n), &output, &self.forged)
+                .unwrap_or_else(|broken| panic!("node {n}: {broken}"));
+            self.perform(n, output);
+            self.done[n] += 1;
+            if self.crash == Some((n, self.done[n])) {
+                self.crash = None;
+                self.restart(n);
+                return outputs.answer;
             }
         }
         outputs.answer
     }
 
-    pub fn pump(&mut self) {
+    fn perform(&mut self, n: usize, output: Output) {
+        match output {
+            Output::Send { to, message } => {
+                self.said += 1;
+                let to = usize::try_from(to.0).unwrap();
+                self.queue.push_back((n, to, message));
+            }
+            Output::Persist(Write::Journal(entry)) => self.journals[n].push(entry),
+            Output::Persist(Write::Record(record)) => self.records[n].push(record),
+            Output::Persist(Write::Block { block, .. }) => self.blocks[n].push(block),
+            Output::Serve { to, from } => {
+                let blocks = self.blocks[n].iter().map(Arc::as_ref);
+                let message = blocks_message(blocks.filter(|block| block.seal.height >= from));
+                let to = usize::try_from(to.0).unwrap();
+                self.queue.push_back((n, to, message));
+            }
+            Output::Event(event) => self.events[n].push(event),
+            _ => {}
+        }
+    }
+
+    /// Starts a node again from what its host made durable.
+    pub(crate) fn restart(&mut self, n: usize) {
+        let journal = self.journals[n].clone();
+        self.restart_with(n, journal);
+    }
+
+    pub(crate) fn restart_with(&mut self, n: usize, journal: Vec<JournalEntry>) {
+        let mut core = Core::new(&self.genesis, Arc::new(identity(n))).unwrap();
+        let blocks = self.blocks[n].iter().map(|block| block.as_ref().clone());
+        let records = self.records[n].iter().map(Verified::encode).collect();
+        core.restore(journal.clone(), blocks, records).unwrap();
+        self.journals[n] = journal;
+        self.cores[n] = core;
+        self.meet(n);
+    }
+
+    /// Everybody who can be reached meets this node anew.
+    pub(crate) fn meet(&mut self, n: usize) {
+        for other in 0..self.cores.len() {
+            if other != n && !self.down[other] && !self.down[n] {
+                self.input(n, Input::PeerUp(PeerId(other as u64))).unwrap();
+                self.input(other, Input::PeerUp(PeerId(n as u64))).unwrap();
+            }
+        }
+    }
+
+    pub(crate) fn pump(&mut self) {
         while let Some((from, to, message)) = self.queue.pop_front() {
             if self.down[from] || self.down[to] {
                 continue;
@@ -96,7 +339,7 @@ impl Net {
         }
     }
 
-    pub fn all(&mut self, input: &Input) {
+    pub(crate) fn all(&mut self, input: &Input) {
         for n in 0..self.cores.len() {
             if !self.down[n] {
                 self.input(n, input.clone()).unwrap();
@@ -105,12 +348,20 @@ impl Net {
         self.pump();
     }
 
-    pub fn advance(&mut self, ms: u64) {
+    pub(crate) fn advance(&mut self, ms: u64) {
         self.now_ms += ms;
         self.all(&Input::Tick);
     }
 
-    pub fn propose(
+    /// Lets time pass in which hosts lose their patience.
+    pub(crate) fn nudge(&mut self, times: usize) {
+        for _ in 0..times {
+            self.advance(300);
+            self.all(&Input::Nudge);
+        }
+    }
+
+    pub(crate) fn propose(
         &mut self,
         n: usize,
         operation: ConsensusOperation,
@@ -129,8 +380,111 @@ impl Net {
         id
     }
 
-    pub fn vote(&mut self, n: usize, operation: OperationId, ballot: Ballot) {
+    pub(crate) fn vote(&mut self, n: usize, operation: OperationId, ballot: Ballot) {
         self.input(n, Input::Vote { operation, ballot }).unwrap();
         self.pump();
     }
+
+    /// Proposes by node `by` and lets everybody named vote `Approve`.
+    pub(crate) fn decide(&mut self, by: usize, operation: ConsensusOperation, voters: &[usize]) {
+        let id = self.propose(by, operation, Some(Ballot::Approve));
+        for n in voters {
+            self.vote(*n, id, Ballot::Approve);
+        }
+        assert_eq!(
+            self.outcome(by, &id),
+            Some(Outcome::Decided(Ballot::Approve))
+        );
+    }
+
+    pub(crate) fn outcome(&self, n: usize, id: &OperationId) -> Option<Outcome> {
+        let (outcome, _) = self.cores[n].status(id)?.outcome?;
+        Some(outcome)
+    }
+
+    pub(crate) fn phase(&self, n: usize, id: &OperationId) -> &'static str {
+        self.cores[n].status(id).map_or("unknown", |at| at.phase)
+    }
+
+    pub(crate) fn trust(&self, n: usize, of: usize) -> u32 {
+        let roster = self.cores[n].ledger().state().roster();
+        roster.get(&node(of)).unwrap().trust.trust_ppm()
+    }
+
+    /// A record made with a member's key behind its core's back.
+    pub(crate) fn forge(&mut self, n: usize, statement: Statement) -> Verified {
+        let record = sign(&identity(n), self.network_id(), statement).unwrap();
+        self.forged.insert(record.id());
+        record
+    }
+
+    pub(crate) fn import(&mut self, n: usize, record: &Verified) -> Result<Admission, Rejection> {
+        self.import_bytes(n, record.encode())
+    }
+
+    pub(crate) fn import_bytes(
+        &mut self,
+        n: usize,
+        bytes: Vec<u8>,
+    ) -> Result<Admission, Rejection> {
+        let records = vec![bytes];
+        let Ok(Answer::Imported(mut results)) = self.input(n, Input::Import { records }) else {
+            panic!("an import is answered record by record");
+        };
+        self.pump();
+        results.remove(0)
+    }
+
+    /// Says something to a node in another's name.
+    pub(crate) fn tell(&mut self, n: usize, from: usize, message: Message) {
+        let from = PeerId(from as u64);
+        self.input(n, Input::Message { from, message }).unwrap();
+        self.pump();
+    }
+
+    /// A seal that a node's ledger could take now.
+    pub(crate) fn draft(&self, n: usize, time_ms: u64, records: Vec<Verified>) -> Draft {
+        let ledger = self.cores[n].ledger();
+        let mode = mycnet_consensus::ledger::Mode::Lenient;
+        ledger.draft(time_ms, records, mode).unwrap().0
+    }
+
+    /// The refusals that a node has reported, the last first.
+    pub(crate) fn refusals(&self, n: usize) -> Vec<Rejection> {
+        let events = self.events[n].iter().rev();
+        events
+            .filter_map(|event| match event {
+                Event::Refused { rejection, .. } => Some(rejection.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Everything about a node's ledger and pool that a refused record must not change.
+    pub(crate) fn fingerprint(&self, n: usize) -> String {
+        fingerprint(&self.cores[n])
+    }
+}
+
+pub(crate) fn fingerprint(core: &Core) -> String {
+    let state = core.ledger().state();
+    let pool: Vec<RecordId> = core.pool().iter().map(|held| held.record.id()).collect();
+    let operations = state
+        .operations()
+        .map(mycnet_consensus::agenda::OpenOperation::id);
+    let closed = core.ledger().past().all_closed().map(|(id, _)| id);
+    let pooled = core.pool().proposals().map(OperationId::from);
+    let status: Vec<_> = operations
+        .chain(closed)
+        .chain(pooled)
+        .map(|id| core.status(&id))
+        .collect();
+    format!(
+        "{} {:?} {pool:?} {status:?} {:?} {:?} {:?}",
+        state.height(),
+        state.seal(),
+        core.trust(),
+        core.seal_status(),
+        state.roster().full_digest(),
+    )
 }

@@ -1,31 +1,7 @@
 use mycnet_consensus::core::Input;
-use mycnet_consensus::genesis::Genesis;
-use mycnet_consensus::operation::{Ballot, ConsensusOperation, Outcome, Spore};
-use mycnet_consensus::params::Params;
+use mycnet_consensus::operation::{Ballot, Outcome};
 
-use crate::net::{Net, node};
-
-fn genesis(nodes: usize) -> Genesis {
-    let mut builder = Genesis::builder("test")
-        .params(Params::dev())
-        .time_ms(1_000_000);
-    for n in 0..nodes {
-        let role = match n {
-            0 => Spore::Primary,
-            1..=3 => Spore::Seed,
-            _ => Spore::Latent,
-        };
-        builder = builder.member(node(n), role);
-    }
-    builder.build().unwrap()
-}
-
-fn config(value: &[u8]) -> ConsensusOperation {
-    ConsensusOperation::NetworkConfiguration {
-        config_type: "motd".into(),
-        proposed_change: value.to_vec(),
-    }
-}
+use crate::net::{Net, config, genesis};
 
 #[test]
 fn four_nodes_decide_a_critical_operation() {
