@@ -272,6 +272,20 @@ mod tests {
     }
 
     #[test]
+    fn a_panel_without_weight_is_not_asked() {
+        let (mut network, _) = proposed(1);
+        // Its third member is missing, as if it had lost all trust.
+        let roster = network.replicas[0].core().ledger().state().roster();
+        let panel = roster.iter().map(|(node, _)| node).take(2).collect();
+        let claim = ConsensusOperation::Claim {
+            subject: "t".to_owned(),
+            input: Vec::new(),
+            panel: Some(panel),
+        };
+        assert_eq!(network.propose(1, claim, 1).unwrap(), None);
+    }
+
+    #[test]
     fn replicas_that_cannot_agree_are_an_error() {
         let (mut network, _) = proposed(1);
         // Nobody seals: the clock stands still.

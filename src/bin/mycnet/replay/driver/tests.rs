@@ -3,10 +3,7 @@ use super::*;
 /// Tasks by how many of the workers answer them: all but the last worker say "yes".
 fn answers(panels: &[usize]) -> Answers {
     let workers = panels.iter().copied().max().unwrap_or(0);
-    let answer = |worker| match worker + 1 == workers {
-        true => "no",
-        false => "yes",
-    };
+    let answer = |worker| if worker + 1 == workers { "no" } else { "yes" };
     let tasks = panels.iter().enumerate().map(|(index, &panel)| Task {
         name: format!("task {index}"),
         gold: None,
