@@ -1,5 +1,6 @@
 //! The core as a whole.
 
+mod authority;
 mod forks;
 mod net;
 mod promises;
