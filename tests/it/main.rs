@@ -1,6 +1,8 @@
 //! The core as a whole.
 
 mod authority;
+#[cfg(feature = "engine")]
+mod engine;
 mod forks;
 mod net;
 mod promises;
