@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Core, Decided, Event, Output, Signing, Write};
 use crate::agenda::Phase;
-use crate::digest::{RecordId, SealId};
+use crate::digest::{NodeId, RecordId, SealId};
 use crate::finality::{Action, Agreement, Judge, Verdict, blame, verify_certificate};
 use crate::ledger::{Applied, Draft, Ledger, Mode, proposal_cap};
 use crate::limits::{EVIDENCE_HEIGHTS, SEAL_RECORDS_MAX};
@@ -586,6 +586,14 @@ impl Core {
         }
         if !applied.members.is_empty() {
             doubtful.extend(self.pool.proposals());
+            // What a member may say depends on its role and standing.
+            let changed: BTreeSet<NodeId> =
+                applied.members.iter().map(|change| change.node).collect();
+            let theirs = self.pool.iter().map(|pooled| &pooled.record);
+            let theirs = theirs.filter(|record| {
+                changed.contains(&record.author()) && record.statement().operation().is_some()
+            });
+            doubtful.extend(theirs.map(Verified::id));
         }
         for id in doubtful {
             self.rejudge(&id);
