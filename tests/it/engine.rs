@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use mycnet_consensus::core::{Admission, Event, Pending, Refusal};
 use mycnet_consensus::digest::OperationId;
-use mycnet_consensus::engine::{EngineError, Hub, ManualClock, Notice, new_identity};
+use mycnet_consensus::engine::{
+    EngineError, Hub, ManualClock, Notice, OperationFilter, new_identity,
+};
+use mycnet_consensus::limits::PAYLOAD_BYTES_MAX;
 use mycnet_consensus::operation::{Ballot, ConsensusOperation, Outcome, Priority, Spore};
 use mycnet_consensus::{BFTConsensusEngine, Consent, Genesis, Params, Signer};
 
@@ -198,6 +201,28 @@ async fn a_missing_primary_is_stepped_over_by_time() {
         Some(Outcome::Decided(Ballot::Approve))
     );
     assert_eq!(engines[2].status(&id).unwrap().phase, "closed");
+}
+
+/// Operations may be large, and a seal may take many: a block of them does not fit a frame.
+#[tokio::test]
+async fn who_comes_late_catches_up_over_a_large_block() {
+    let genesis = genesis(4);
+    let clock = ManualClock::new(genesis.time_ms);
+    let hub = Hub::with_clock(genesis.clone(), Arc::new(clock.clone())).unwrap();
+    let engines: Vec<_> = (1..4).map(|n| hub.join(identity(n)).unwrap()).collect();
+    // Without the Primary nothing is sealed until somebody loses patience.
+    for _ in 0..40 {
+        let large = config(&[7; PAYLOAD_BYTES_MAX]);
+        engines[0].propose_operation(large).await.unwrap();
+    }
+    for _ in 0..10 {
+        clock.advance(genesis.params.step_patience_ms);
+        engines[0].tick();
+    }
+    assert_eq!(engines[0].operations(&OperationFilter::default()).len(), 40);
+    assert!(engines[0].height() < 5, "many in one seal");
+    let late = hub.join(identity(0)).unwrap();
+    assert_eq!(late.seal(), engines[0].seal());
 }
 
 #[tokio::test]

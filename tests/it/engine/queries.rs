@@ -1,7 +1,6 @@
 //! Local queries.
 
 use super::*;
-use mycnet_consensus::engine::OperationFilter;
 use mycnet_consensus::operation::Class;
 use mycnet_consensus::record::sign;
 use mycnet_consensus::trust::{Reason, Standing};
