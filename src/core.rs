@@ -123,6 +123,10 @@ pub enum Input {
 /// What the host has to do, in order.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "outputs are consumed one by one; boxing the most frequent write would only cost"
+)]
 pub enum Output {
     /// To be durable before the outputs after it are done.
     Persist(Write),
@@ -147,6 +151,10 @@ pub enum Output {
 /// What has to survive a crash.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the largest is also the most frequent; boxing it would only cost"
+)]
 pub enum Write {
     /// An own record, under its slot: what was signed once is never signed differently.
     Journal(JournalEntry),

@@ -114,9 +114,9 @@ impl History {
         self.entries
             .iter()
             .take(until)
-            .flat_map(|entry| &entry.members)
-            .filter(|change| change.node == *node)
-            .last()
+            .rev()
+            .flat_map(|entry| entry.members.iter().rev())
+            .find(|change| change.node == *node)
             .map_or(start, |change| {
                 change
                     .now

@@ -115,7 +115,12 @@ impl PublicKey {
             self.0.verify_strict(message, &signature).is_ok()
         };
         #[cfg(feature = "sim")]
-        return memo::verdict(&NodeId::from_bytes(self.0.to_bytes()), message, signature, check);
+        return memo::verdict(
+            &NodeId::from_bytes(self.0.to_bytes()),
+            message,
+            signature,
+            check,
+        );
         #[cfg(not(feature = "sim"))]
         check()
     }

@@ -340,6 +340,9 @@ impl Ledger {
         if seal.time_ms <= self.state.time_ms {
             return Err(Rejection::ImpossibleSeal("its time is not after the last"));
         }
+        if records.len() != seal.count as usize {
+            return Err(Rejection::ImpossibleSeal("it counts other records"));
+        }
         let (draft, _) = self
             .draft(seal.time_ms, records, Mode::Strict)
             .map_err(|dropped| dropped.reason)?;

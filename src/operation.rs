@@ -221,6 +221,18 @@ impl ConsensusOperation {
         }
     }
 
+    /// The parameter and value that this operation sets, if it sets one.
+    #[must_use]
+    pub fn param_entry(&self) -> Option<(&str, &[u8])> {
+        match self {
+            Self::NetworkConfiguration {
+                config_type,
+                proposed_change,
+            } => Some((config_type.strip_prefix("param.")?, proposed_change)),
+            _ => None,
+        }
+    }
+
     /// The key and value that this operation sets in the configuration map, if it sets one.
     #[must_use]
     pub fn config_entry(&self) -> Option<(String, &[u8])> {
@@ -228,8 +240,10 @@ impl ConsensusOperation {
             Self::NetworkConfiguration {
                 config_type,
                 proposed_change,
-            } => (!config_type.starts_with("param."))
-                .then(|| (config_type.clone(), proposed_change.as_slice())),
+            } => match self.param_entry() {
+                Some(_) => None,
+                None => Some((config_type.clone(), proposed_change)),
+            },
             Self::SecurityPolicyUpdate { policy, content } => {
                 Some((format!("policy.{policy}"), content))
             }

@@ -62,7 +62,7 @@ impl Roster {
             .iter()
             .map(|member| {
                 let role = member.role;
-                let trust = founder.clone();
+                let trust = founder;
                 let rejoined = None;
                 (
                     member.node,

@@ -90,9 +90,6 @@ impl OpenOperation {
         record: &Verified,
         context: &Context<'_>,
     ) -> Result<(), Rejection> {
-        if !matches!(self.phase, Phase::Authority(_)) {
-            return Err(self.wrong_phase(record));
-        }
         let (author, statement) = (record.author(), record.statement());
         let (role, slots, reason) = match statement {
             Statement::Directive { .. } => (
@@ -111,17 +108,23 @@ impl OpenOperation {
                 "resolutions come from active Seeds",
             ),
         };
+        match slots.get(&author) {
+            Some(filed) if filed.first == *record || filed.second.as_ref() == Some(record) => {
+                return Err(Rejection::AlreadySealed(record.id()));
+            }
+            Some(filed) if filed.second.is_some() => return Err(Rejection::SlotFull(author)),
+            // A second statement is evidence as long as the operation is open, whoever decides it by now.
+            Some(_) if !matches!(self.phase, Phase::Closed) => return Ok(()),
+            _ => {}
+        }
+        if !matches!(self.phase, Phase::Authority(_)) {
+            return Err(self.wrong_phase(record));
+        }
         let member = context.before.get(&author);
         if !member.is_some_and(|member| member.is_active(role)) {
             return Err(Rejection::WrongRole { author, reason });
         }
-        match slots.get(&author) {
-            Some(filed) if filed.first == *record || filed.second.as_ref() == Some(record) => {
-                Err(Rejection::AlreadySealed(record.id()))
-            }
-            Some(filed) if filed.second.is_some() => Err(Rejection::SlotFull(author)),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     pub(super) fn step_authority(&mut self, context: &Context<'_>) -> Option<Transition> {
@@ -142,10 +145,10 @@ impl OpenOperation {
 
     fn step_directive(&mut self, context: &Context<'_>) -> Option<Transition> {
         let Some(primary) = context.before.active_primary() else {
-            return Some(self.to_resolution(context));
+            return Some(self.enter_resolution(context));
         };
         if self.is_disputed() {
-            return Some(self.to_resolution(context));
+            return Some(self.enter_resolution(context));
         }
         if let Some(filed) = self.directives.get(&primary) {
             let approve = says_approve(&filed.first);
@@ -158,12 +161,12 @@ impl OpenOperation {
                 by: primary,
                 approve,
             };
-            return Some(self.to_stage(stage, length_ms, context));
+            return Some(self.enter_stage(stage, length_ms, context));
         }
         match self.judge_authority_window(context) {
             Passage::Open => None,
             Passage::Marked => Some(Transition::Marked),
-            Passage::Passed => Some(self.to_resolution(context)),
+            Passage::Passed => Some(self.enter_resolution(context)),
         }
     }
 
@@ -174,7 +177,7 @@ impl OpenOperation {
         approve: bool,
     ) -> Option<Transition> {
         if self.is_disputed() || context.before.active_primary() != Some(by) {
-            return Some(self.to_resolution(context));
+            return Some(self.enter_resolution(context));
         }
         match self.judge_authority_window(context) {
             Passage::Open => None,
@@ -219,11 +222,11 @@ impl OpenOperation {
         }
     }
 
-    fn to_resolution(&mut self, context: &Context<'_>) -> Transition {
-        self.to_stage(Stage::Resolution, self.params.resolution_window_ms, context)
+    fn enter_resolution(&mut self, context: &Context<'_>) -> Transition {
+        self.enter_stage(Stage::Resolution, self.params.resolution_window_ms, context)
     }
 
-    fn to_stage(&mut self, stage: Stage, length_ms: u64, context: &Context<'_>) -> Transition {
+    fn enter_stage(&mut self, stage: Stage, length_ms: u64, context: &Context<'_>) -> Transition {
         let authority = Authority::at(stage.clone(), length_ms, &self.params, context.time_ms);
         self.phase = Phase::Authority(authority);
         Transition::Stage(stage)

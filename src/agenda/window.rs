@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// passes at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_field_names, reason = "units stand last in every name")]
 pub struct Window {
     start_ms: u64,
     length_ms: u64,

@@ -7,7 +7,7 @@ use crate::ledger::proposal_cap;
 use crate::limits::EVIDENCE_HEIGHTS;
 use crate::operation::{Class, Priority, Spore};
 use crate::pool::{Awaits, Pooling};
-use crate::record::{Statement, Verified};
+use crate::record::{Signed, Statement, Verified};
 use crate::rejection::Rejection;
 
 /// What became of a record that was not refused.
@@ -28,8 +28,35 @@ impl Core {
         from: Option<PeerId>,
         bytes: &[u8],
     ) -> Result<Admission, Rejection> {
-        let record = self.verifier.admit(bytes)?;
+        let record = self.verify_bytes(bytes)?;
         self.admit(from, record)
+    }
+
+    /// Decodes a record and checks its signature, unless this very record is held, proof included: it was checked when it
+    /// came. Among `n` nodes that pass on what is new, each record arrives up to `n - 1` times.
+    pub(super) fn verify_bytes(&mut self, bytes: &[u8]) -> Result<Verified, Rejection> {
+        let signed = Signed::decode(bytes)?;
+        let held = self
+            .find_anywhere(&signed)
+            .filter(|held| held.proof() == &signed.record().proof);
+        match held {
+            Some(held) => Ok(held.clone()),
+            None => self.verifier.verify(signed),
+        }
+    }
+
+    /// A record with the same body, unsealed or about a recent seal.
+    fn find_anywhere(&self, signed: &Signed) -> Option<&Verified> {
+        let id = signed.id();
+        let slot = signed.record().body.what.slot();
+        match slot.and_then(|slot| slot.height()) {
+            Some(height) if height <= self.ledger.state().height() => {
+                let back = usize::try_from(self.ledger.state().height() - height).ok()?;
+                let place = self.recent.len().checked_sub(back + 1)?;
+                self.recent[place].agreement.record(&id)
+            }
+            _ => self.find(&id).or_else(|| self.orphans.get(&id)),
+        }
     }
 
     /// Admits a verified record.
@@ -46,12 +73,12 @@ impl Core {
             .slot()
             .is_some_and(|slot| slot.height().is_some())
         {
-            return self.admit_vote(from, record);
+            return self.admit_vote(from, &record);
         }
         match self.judge(&record) {
-            Ok(()) => self.take(from, record),
+            Ok(()) => self.take(from, &record),
             Err(Rejection::AlreadySealed(_)) => Ok(Admission::Known),
-            Err(rejection) => match self.awaited(&record, &rejection) {
+            Err(rejection) => match Self::awaited(&record, &rejection) {
                 Some(awaits) => {
                     self.orphans
                         .insert(record, awaits, from.map(|PeerId(peer)| peer));
@@ -74,15 +101,21 @@ impl Core {
             }
             return Ok(());
         }
-        let context = Context {
+        let context = self.next_context();
+        match state.judge_statement(self.ledger.past(), record, &context) {
+            Err(Rejection::UnknownOperation(id)) => self.judge_pooled(record, id),
+            verdict => verdict,
+        }
+    }
+
+    /// What operations see of the ledger when a record is judged for the next seal.
+    pub(super) fn next_context(&self) -> Context<'_> {
+        let state = self.ledger.state();
+        Context {
             height: state.height() + 1,
             time_ms: state.time_ms(),
             before: state.roster(),
             banned: state.roster(),
-        };
-        match state.judge_statement(self.ledger.past(), record, &context) {
-            Err(Rejection::UnknownOperation(id)) => self.judge_pooled(record, id),
-            verdict => verdict,
         }
     }
 
@@ -132,7 +165,7 @@ impl Core {
     }
 
     /// What a refused record could be waiting for: this node may be behind its author.
-    fn awaited(&self, record: &Verified, rejection: &Rejection) -> Option<Awaits> {
+    fn awaited(record: &Verified, rejection: &Rejection) -> Option<Awaits> {
         match (rejection, record.statement()) {
             (Rejection::UnknownOperation(id), _) => Some(Awaits::Operation(*id)),
             (Rejection::UnknownSeal, _) => Some(Awaits::Seal),
@@ -148,10 +181,10 @@ impl Core {
         }
     }
 
-    fn take(&mut self, from: Option<PeerId>, record: Verified) -> Result<Admission, Rejection> {
+    fn take(&mut self, from: Option<PeerId>, record: &Verified) -> Result<Admission, Rejection> {
         let id = record.id();
-        self.notice_own(&record, &[]);
-        let is_named = self.named.remove(&id);
+        self.notice_own(record, &[]);
+        let is_named = self.named.contains(&id);
         let (pooling, _) = self.pool_record(record.clone(), self.now_ms, is_named);
         match pooling {
             Pooling::Known => return Ok(Admission::Known),
@@ -162,7 +195,7 @@ impl Core {
             self.out
                 .push(Output::Persist(Write::Record(record.clone())));
         }
-        self.count_reveal(&record, true);
+        self.count_reveal(record, true);
         self.relay.push((from, record.clone()));
         if let Statement::Propose { .. } = record.statement() {
             self.retry(Awaits::Operation(id.into()));
@@ -187,9 +220,12 @@ impl Core {
             return;
         };
         match self.judge(&pooled.record) {
-            Ok(()) => self.pool_record(pooled.record, pooled.since_ms, true).0,
+            Ok(()) => {
+                self.pool_record(pooled.record, pooled.since_ms, pooled.is_named)
+                    .0
+            }
             Err(rejection) => {
-                if let Some(awaits) = self.awaited(&pooled.record, &rejection) {
+                if let Some(awaits) = Self::awaited(&pooled.record, &rejection) {
                     self.orphans.insert(pooled.record, awaits, None);
                 }
                 Pooling::Known
@@ -198,7 +234,7 @@ impl Core {
     }
 
     /// Puts a record into the pool, with what the pace asks about it.
-    fn pool_record(
+    pub(super) fn pool_record(
         &mut self,
         record: Verified,
         since_ms: u64,
@@ -275,7 +311,7 @@ impl Core {
     fn admit_vote(
         &mut self,
         from: Option<PeerId>,
-        record: Verified,
+        record: &Verified,
     ) -> Result<Admission, Rejection> {
         let height = record
             .statement()
@@ -286,7 +322,11 @@ impl Core {
         if height > at + 1 {
             return Ok(Admission::Waiting(Rejection::UnknownSeal));
         }
-        let is_named = self.named.remove(&record.id());
+        let is_named = self.named.contains(&record.id());
+        if is_named {
+            // A proposal lists it as evidence: it is needed here, whatever its slot holds in the agreement.
+            self.pool_record(record.clone(), self.now_ms, true);
+        }
         if height == at + 1 {
             let added = if is_named {
                 self.agreement.add_named(record.clone())?
@@ -296,9 +336,9 @@ impl Core {
             if !added {
                 return Ok(Admission::Known);
             }
-            self.notice_own(&record, &[]);
+            self.notice_own(record, &[]);
             self.relay.push((from, record.clone()));
-            let pair = self.agreement.equivocation(&record);
+            let pair = self.agreement.equivocation(record);
             self.keep_evidence(pair, is_named);
             return Ok(Admission::New);
         }
@@ -317,8 +357,8 @@ impl Core {
         if !added {
             return Ok(Admission::Known);
         }
-        let pair = agreement.equivocation(&record);
-        self.notice_own(&record, &[]);
+        let pair = agreement.equivocation(record);
+        self.notice_own(record, &[]);
         self.keep_evidence(pair, is_named);
         self.notice_forks();
         Ok(Admission::New)

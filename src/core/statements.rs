@@ -34,7 +34,6 @@ impl Core {
         let id = OperationId::from(record.id());
         let is_primary = self.ledger.state().roster().active_primary() == Some(self.me);
         match (class, ballot) {
-            (_, None) => {}
             (Class::Standard, Some(ballot)) => {
                 if is_primary && ballot != Ballot::Abstain {
                     let approve = ballot == Ballot::Approve;

@@ -1,5 +1,6 @@
 //! Records to build documents from, and what is asked of the documents.
 
+mod applied;
 mod cost;
 mod frozen;
 mod ledger;

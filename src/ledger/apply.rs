@@ -161,7 +161,8 @@ pub(super) fn apply(
     mut records: Vec<Verified>,
     mode: Mode,
 ) -> Result<(State, Applied, Vec<Verified>, Vec<Dropped>), Dropped> {
-    records.sort_by_key(|record| (record.statement().rank(), record.id()));
+    // Cached, because each look at a record is a jump in memory.
+    records.sort_by_cached_key(|record| (record.statement().rank(), record.id()));
     records.dedup();
     let mut state = before.clone();
     state.height += 1;
@@ -176,8 +177,8 @@ pub(super) fn apply(
         revealed: BTreeSet::new(),
         applied: Progress::default(),
     };
-    let (mut kept, dropped) = file_all(&mut work, records, mode)?;
-    kept.sort_by_key(Verified::id);
+    let (mut kept, dropped) = file_all(&mut work, &records, mode)?;
+    kept.sort_by_cached_key(Verified::id);
     ban(&mut work);
     let closed = advance(&mut work);
     settle::settle(&mut work, &closed);
@@ -189,7 +190,7 @@ pub(super) fn apply(
 /// Files what applies; the rest is an error or left out.
 fn file_all(
     work: &mut Work<'_>,
-    records: Vec<Verified>,
+    records: &[Verified],
     mode: Mode,
 ) -> Result<(Vec<Verified>, Vec<Dropped>), Dropped> {
     let before = work.before;
@@ -210,7 +211,7 @@ fn file_all(
             }
         }
     };
-    for record in &records {
+    for record in records {
         if kept.len() == SEAL_RECORDS_MAX {
             let reason = Rejection::OverLimit {
                 what: "records in a seal",
@@ -224,7 +225,7 @@ fn file_all(
             }
         }
     }
-    let (pairs, strays) = filing::pair_seal_votes(before, &records);
+    let (pairs, strays) = filing::pair_seal_votes(before, records);
     for (record, reason) in strays {
         drop_record(record, reason)?;
     }

@@ -78,23 +78,11 @@ impl Trial {
                 self.member(node)?.trust.modify(&params, *delta_ppm);
                 Ok(())
             }
-            ConsensusOperation::NetworkConfiguration {
-                config_type,
-                proposed_change,
-            } if config_type.starts_with("param.") => {
-                let name = config_type.trim_start_matches("param.");
-                let params = self
-                    .state
-                    .params
-                    .with_change(name, proposed_change)
-                    .map_err(|_| "the parameters would not be valid as a whole")?;
-                self.state.params = Arc::new(params);
-                Ok(())
-            }
             ConsensusOperation::Claim { .. } => Ok(()),
-            _ => match operation.config_entry() {
-                Some((key, value)) => self.configure(key, value),
-                None => Ok(()),
+            _ => match (operation.param_entry(), operation.config_entry()) {
+                (Some((name, value)), _) => self.set_param(name, value),
+                (None, Some((key, value))) => self.configure(key, value),
+                (None, None) => Ok(()),
             },
         }
     }
@@ -145,6 +133,16 @@ impl Trial {
             member.role = Spore::Seed;
         }
         self.member(node)?.role = role;
+        Ok(())
+    }
+
+    fn set_param(&mut self, name: &str, value: &[u8]) -> Result<(), &'static str> {
+        let params = self
+            .state
+            .params
+            .with_change(name, value)
+            .map_err(|_| "the parameters would not be valid as a whole")?;
+        self.state.params = Arc::new(params);
         Ok(())
     }
 

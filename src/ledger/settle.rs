@@ -14,9 +14,10 @@ pub(super) fn settle(work: &mut Work<'_>, closed: &[Arc<OpenOperation>]) {
             continue;
         };
         for (node, _) in operation.electorate().iter() {
-            let event = match frozen.commits.contains_key(&node) {
-                true => participation(operation, &node, frozen.time_ms),
-                false => Participation::Missed,
+            let event = if frozen.commits.contains_key(&node) {
+                participation(operation, &node, frozen.time_ms)
+            } else {
+                Participation::Missed
             };
             let record = ParticipationRecord {
                 height: work.state.height,

@@ -183,6 +183,8 @@ pub(super) fn bodies(message: &Message) -> Vec<Body> {
     let Message::Records(records) = message else {
         return Vec::new();
     };
-    let signed = records.iter().filter_map(|bytes| Signed::decode(bytes).ok());
+    let signed = records
+        .iter()
+        .filter_map(|bytes| Signed::decode(bytes).ok());
     signed.map(|signed| signed.record().body.clone()).collect()
 }

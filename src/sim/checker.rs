@@ -8,7 +8,7 @@ use crate::digest::{NodeId, OperationId, RecordId, SealId};
 use crate::genesis::Genesis;
 use crate::ledger::{Applied, Ledger};
 use crate::limits::TRUST_MAX_PPM;
-use crate::operation::Outcome;
+use crate::operation::{Ballot, Outcome};
 use crate::record::{Record, Signed, Statement, Verified, Verifier};
 use crate::seal::SealedBlock;
 use crate::sim::oracle::Oracle;
@@ -98,7 +98,13 @@ impl Checker {
     /// Notes a broken property.
     pub fn report(&mut self, property: &'static str, text: String) {
         // One cause breaks the same property again and again.
-        if self.violations.iter().filter(|v| v.property == property).count() < 3 {
+        if self
+            .violations
+            .iter()
+            .filter(|v| v.property == property)
+            .count()
+            < 3
+        {
             self.violations.push(Violation { property, text });
         }
     }
@@ -140,7 +146,10 @@ impl Checker {
     fn apply(&mut self, host: usize, block: &SealedBlock) {
         let height = block.seal.height;
         if let Err(error) = (self.oracle_apply)(&mut self.oracle, &block.seal, &block.records) {
-            self.report("oracle", format!("height {height}: the oracle refuses: {error}"));
+            self.report(
+                "oracle",
+                format!("height {height}: the oracle refuses: {error}"),
+            );
         }
         match self.replay(block) {
             Ok(applied) => {
@@ -149,7 +158,10 @@ impl Checker {
                 self.note_frozen(&applied);
             }
             Err(error) => {
-                self.report("oracle", format!("host {host} applied what nobody else would: {error}"));
+                self.report(
+                    "oracle",
+                    format!("host {host} applied what nobody else would: {error}"),
+                );
             }
         }
         self.seals.push(block.seal.id());
@@ -175,10 +187,15 @@ impl Checker {
     }
 
     fn compare_with_oracle(&mut self) {
-        let Some(view) = self.views.last() else { return };
+        let Some(view) = self.views.last() else {
+            return;
+        };
         let mut differences = view.differences(&self.oracle.view());
         if !differences.is_empty() {
-            differences.insert(0, format!("height {}, production against oracle:", view.height));
+            differences.insert(
+                0,
+                format!("height {}, production against oracle:", view.height),
+            );
             self.report("oracle", differences.join("\n  "));
         }
     }
@@ -208,7 +225,7 @@ impl Checker {
     }
 
     fn note_frozen(&mut self, applied: &Applied) {
-        for operation in applied.touched.iter() {
+        for operation in &applied.touched {
             if let Some(frozen) = operation.frozen() {
                 let commits = frozen.commits.values().map(Verified::id).collect();
                 self.frozen.entry(operation.id()).or_insert(commits);
@@ -233,14 +250,20 @@ impl Checker {
             if first.0 != decision.outcome {
                 self.report(
                     "p_agree",
-                    format!("host {host} decided {id} as {}, another as {}", decision.outcome, first.0),
+                    format!(
+                        "host {host} decided {id} as {}, another as {}",
+                        decision.outcome, first.0
+                    ),
                 );
             }
             if let Some(tallied) = self.tallied.get(&id)
                 && is_by_reveals
                 && *tallied != decision.outcome
             {
-                let text = format!("{id} was tallied as {tallied} and decided as {}", decision.outcome);
+                let text = format!(
+                    "{id} was tallied as {tallied} and decided as {}",
+                    decision.outcome
+                );
                 self.report("p_mono", text);
             }
         }
@@ -248,7 +271,8 @@ impl Checker {
 
     fn judge_trust(&mut self, host: usize, applied: &Applied) {
         let scores = applied.trust.iter();
-        let scores = scores.flat_map(|(node, entry)| [(node, entry.before_ppm), (node, entry.after_ppm)]);
+        let scores =
+            scores.flat_map(|(node, entry)| [(node, entry.before_ppm), (node, entry.after_ppm)]);
         let wrong: Vec<_> = scores.filter(|(_, ppm)| *ppm > TRUST_MAX_PPM).collect();
         if !wrong.is_empty() {
             self.report("t_range", format!("host {host}: {wrong:?}"));
@@ -263,13 +287,15 @@ impl Checker {
             .or_insert_with(|| outcome.clone())
             .clone();
         if first != *outcome {
-            let text = format!("host {host} tallied {operation} as {outcome}, before it was {first}");
+            let text =
+                format!("host {host} tallied {operation} as {outcome}, before it was {first}");
             self.report("p_mono", text);
         }
         if let Some((decided, true)) = self.decided.get(&operation)
             && decided != outcome
         {
-            let text = format!("host {host} tallied {operation} as {outcome}, decided was {decided}");
+            let text =
+                format!("host {host} tallied {operation} as {outcome}, decided was {decided}");
             self.report("p_mono", text);
         }
     }
@@ -296,12 +322,18 @@ impl Checker {
             };
             let late = commits
                 .iter()
-                .filter(|id| self.commits_made.get(id).is_none_or(|made| *made > first_reveal))
+                .filter(|id| {
+                    self.commits_made
+                        .get(id)
+                        .is_none_or(|made| *made > first_reveal)
+                })
                 .count();
             if late > 0 {
                 self.report(
                     "p_copy",
-                    format!("{operation}: {late} frozen commits were made after the first honest reveal"),
+                    format!(
+                        "{operation}: {late} frozen commits were made after the first honest reveal"
+                    ),
                 );
             }
         }
@@ -322,7 +354,33 @@ impl Checker {
     /// How many operations were opened, and how many of them are closed.
     #[must_use]
     pub fn operations(&self) -> (u64, u64) {
-        (self.operations, self.ledger.past().all_closed().count() as u64)
+        (
+            self.operations,
+            self.ledger.past().all_closed().count() as u64,
+        )
+    }
+
+    /// How many operations ended how: `approve`, `reject`, `result`, `abstain` or `no_quorum`, with `forfeited` behind if
+    /// the reveal window passed first, or `unfrozen` if there was no vote: by spore authority, or for lack of commits.
+    #[must_use]
+    pub fn outcomes(&self) -> BTreeMap<String, u64> {
+        let mut outcomes = BTreeMap::new();
+        for (id, (outcome, is_by_reveals)) in &self.decided {
+            let name = match outcome {
+                Outcome::NoQuorum => "no_quorum",
+                Outcome::Decided(Ballot::Approve) => "approve",
+                Outcome::Decided(Ballot::Reject) => "reject",
+                Outcome::Decided(Ballot::Abstain) => "abstain",
+                Outcome::Decided(Ballot::Result(_)) => "result",
+            };
+            let how = match (is_by_reveals, self.frozen.contains_key(id)) {
+                (true, _) => "",
+                (false, true) => " forfeited",
+                (false, false) => " unfrozen",
+            };
+            *outcomes.entry(format!("{name}{how}")).or_default() += 1;
+        }
+        outcomes
     }
 
     /// The ledger of all seals applied by honest hosts.

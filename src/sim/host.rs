@@ -92,7 +92,11 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) fn new(plan: &HostPlan, genesis: &Genesis, gather_ms: u64) -> Result<Self, Rejection> {
+    pub(super) fn new(
+        plan: &HostPlan,
+        genesis: &Genesis,
+        gather_ms: u64,
+    ) -> Result<Self, Rejection> {
         let identity = Arc::new(identity(plan.person));
         let mut host = Self {
             node: identity.node_id(),

@@ -4,7 +4,7 @@
 //! The oracle shares plain data types with the production code (records, ids, the fields of the parameters) and nothing
 //! that judges: classes, quorums, weights, commitments, windows and even record ids are defined here again. It keeps the
 //! whole log and the roster as it was before every seal, and after each seal derives the course of every open operation
-//! anew from its opening on ([`course`]), so that no state is carried from seal to seal which could go wrong. Only what
+//! anew from its opening on (`course`), so that no state is carried from seal to seal which could go wrong. Only what
 //! the rules themselves define step by step (trust, effects) is carried.
 //!
 //! It assumes what a verified record guarantees: good signatures and statements within the limits that need no state.

@@ -162,7 +162,7 @@ fn admission(rng: &mut ChaCha8Rng, core: &Core) -> ConsensusOperation {
 impl Person {
     /// What this person does now, looking at what its host knows.
     pub(super) fn act(&mut self, rng: &mut ChaCha8Rng, core: &Core) -> Vec<Input> {
-        let state = core.ledger().state();
+        let sealed = core.ledger().state();
         let mut known: Vec<(OperationId, Class, Option<Stage>)> = Vec::new();
         for id in core.pool().proposals() {
             let pooled = core.pool().get(&id).map(|pooled| pooled.record.statement());
@@ -170,14 +170,14 @@ impl Person {
                 known.push((id.into(), operation.class(), None));
             }
         }
-        for open in state.operations() {
+        for open in sealed.operations() {
             let stage = match open.phase() {
                 Phase::Authority(authority) => Some(authority.stage.clone()),
                 _ => None,
             };
             known.push((open.id(), open.operation().class(), stage));
         }
-        let role = state
+        let role = sealed
             .roster()
             .get(&core.node_id())
             .map(|member| member.role);

@@ -230,8 +230,7 @@ impl Plan {
         }
         let actors = ActorKind::ALL;
         plan.cast(actors[rng.random_range(0..actors.len())], &mut rng);
-        let bears_two =
-            plan.hosts.len() >= 7 && plan.genesis.sealing == Sealing::Members;
+        let bears_two = plan.hosts.len() >= 7 && plan.genesis.sealing == Sealing::Members;
         if bears_two && rng.random_ratio(1, 2) {
             plan.cast(actors[rng.random_range(0..actors.len())], &mut rng);
         }

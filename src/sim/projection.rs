@@ -22,7 +22,8 @@ impl Projection {
             self.effects.insert(entry.operation, entry.result.is_ok());
         }
         for operation in &applied.closed {
-            self.closed.insert(operation.id(), operation_view(operation));
+            self.closed
+                .insert(operation.id(), operation_view(operation));
         }
     }
 

@@ -1,17 +1,19 @@
 //! The virtual world: hosts, the network between them, and time.
 
+mod outputs;
+mod traffic;
+mod weather;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::core::{Core, Event, Input, Output, PeerId, Write};
+use crate::core::{Core, Event, Input, Output, PeerId};
 use crate::digest::{Digest, NodeId};
 use crate::finality::Blame;
-use crate::genesis::Genesis;
 use crate::message::Message;
-use crate::seal::is_over_third;
-use crate::sim::actors::Desk;
+use crate::sim::actors::ActorKind;
 use crate::sim::checker::{Checker, OracleApply, Violation};
 use crate::sim::host::{Disk, Host, PATIENCE_MS};
 use crate::sim::oracle::Oracle;
@@ -27,7 +29,11 @@ const LOOK_MS: u64 = 400;
 
 /// Something that happens at a time.
 enum Happening {
-    Arrival { from: usize, to: usize, frame: Vec<u8> },
+    Arrival {
+        from: usize,
+        to: usize,
+        frame: Vec<u8>,
+    },
     Patience(usize),
     Tick(usize),
     Sync(usize),
@@ -51,6 +57,8 @@ pub struct Report {
     pub height: u64,
     /// Operations opened, and closed.
     pub operations: (u64, u64),
+    /// How they ended, see [`Checker::outcomes`].
+    pub outcomes: BTreeMap<String, u64>,
     /// From which height on the assumption about liars did not hold.
     pub assumption_lost: Option<u64>,
     /// What honest hosts said about forks: the height, whom they blame, and the share of the sealers' weight in percent.
@@ -229,20 +237,6 @@ impl World {
         }
     }
 
-    /// The network becomes good, and everybody comes back.
-    fn calm(&mut self) {
-        self.is_calm = true;
-        self.network.loss_percent = 0;
-        self.network.delay_ms_max = 60;
-        self.sides = vec![false; self.hosts.len()];
-        for host in 0..self.hosts.len() {
-            self.hosts[host].is_doomed = false;
-            if self.hosts[host].core.is_none() {
-                self.restart(host);
-            }
-        }
-    }
-
     /// Whether all honest hosts are where the checker is, with nothing left to do; or the schedule shows nothing any more.
     fn is_over(&self) -> bool {
         let is_lost = self.checker.assumption_lost().is_some();
@@ -265,9 +259,20 @@ impl World {
                     .ledger()
                     .state()
                     .operations()
-                    .map(|open| format!("{} {} due {:?}", open.operation().kind(), open.phase_name(), open.due_ms().map(|due| due.wrapping_sub(START_MS))))
+                    .map(|open| {
+                        format!(
+                            "{} {} due {:?}",
+                            open.operation().kind(),
+                            open.phase_name(),
+                            open.due_ms().map(|due| due.wrapping_sub(START_MS))
+                        )
+                    })
                     .collect();
-                let pool: Vec<&str> = core.pool().iter().map(|p| p.record.statement().kind()).collect();
+                let pool: Vec<&str> = core
+                    .pool()
+                    .iter()
+                    .map(|p| p.record.statement().kind())
+                    .collect();
                 Some(format!(
                     "host {n} {:?} at height {} ({:?}), open {open:?}, pool {pool:?}",
                     host.kind,
@@ -276,7 +281,8 @@ impl World {
                 ))
             })
             .collect();
-        self.checker.report("p_live", format!("at the end:\n  {}", lines.join("\n  ")));
+        self.checker
+            .report("p_live", format!("at the end:\n  {}", lines.join("\n  ")));
     }
 
     fn input(&mut self, host: usize, input: Input) {
@@ -318,156 +324,6 @@ impl World {
         }
     }
 
-    fn output(&mut self, host: usize, output: Output) {
-        match output {
-            Output::Persist(write) => self.persist(host, write),
-            Output::Send { to, message } => {
-                self.leave(host, usize::try_from(to.0).expect("peers are hosts"), message);
-            }
-            Output::Serve { to, from } => {
-                let to = usize::try_from(to.0).expect("peers are hosts");
-                for message in self.hosts[host].disk.serve(from) {
-                    self.leave(host, to, message);
-                }
-            }
-            Output::Event(event) => self.event(host, event),
-        }
-    }
-
-    fn persist(&mut self, host: usize, write: Write) {
-        let is_honest = self.hosts[host].is_honest();
-        match &write {
-            Write::Journal(entry) => self.checker.signed(&entry.record, is_honest),
-            Write::Block { block, applied } if is_honest => {
-                let is_new = block.seal.height > self.checker.ledger().state().height();
-                self.checker.sealed(host, block, applied);
-                self.evidence += if is_new { applied.evidence.len() as u64 } else { 0 };
-            }
-            _ => {}
-        }
-        self.hosts[host].disk.write(write);
-    }
-
-    fn event(&mut self, host: usize, event: Event) {
-        if !self.hosts[host].is_honest() {
-            return;
-        }
-        match event {
-            Event::Tallied { operation, outcome } => self.checker.tallied(host, operation, &outcome),
-            Event::Refused { rejection, .. } => {
-                *self.refused.entry(rejection.code()).or_default() += 1;
-            }
-            Event::JournalLost if !self.hosts[host].lost_journal => {
-                self.checker
-                    .report("journal", format!("host {host} takes its journal for lost"));
-            }
-            Event::Forked { height, blame, .. } => self.note_fork(host, height, blame),
-            _ => {}
-        }
-    }
-
-    fn note_fork(&mut self, host: usize, height: u64, blame: Blame) {
-        // A fork across rounds is blamed on the absence of votes, which others may hold: only double signing is proof.
-        let innocent: Vec<usize> = (0..self.hosts.len())
-            .filter(|n| self.hosts[*n].is_honest())
-            .filter(|n| blame.double_signers.contains_key(&self.hosts[*n].node))
-            .collect();
-        if !innocent.is_empty() {
-            let text = format!("host {host} blames {innocent:?} for the fork at {height}: {blame:?}");
-            self.checker.report("innocent", text);
-        }
-        let sealers = self.checker.ledger().state().sealers();
-        let (weight, total) = (blame.weight(sealers), sealers.total());
-        if !is_over_third(weight, total) {
-            let text = format!("the fork at {height} convicts {weight} of {total} only: {blame:?}");
-            self.checker.report("s_blame", text);
-        }
-        self.forks.push((height, blame, 100 * weight / total.max(1)));
-    }
-
-    /// A message of the own core leaves a host, as its actor wants it.
-    fn leave(&mut self, from: usize, to: usize, message: Message) {
-        if to == from {
-            return;
-        }
-        if let Some(message) = self.with_actor(from, message, |actor, desk, message| {
-            actor.outgoing(desk, to, message)
-        }) {
-            self.send(from, to, &message);
-        }
-    }
-
-    fn with_actor(
-        &mut self,
-        host: usize,
-        message: Message,
-        change: impl FnOnce(&mut dyn crate::sim::actors::Actor, &mut Desk<'_>, Message) -> Option<Message>,
-    ) -> Option<Message> {
-        let Some(mut actor) = self.hosts[host].actor.take() else {
-            return Some(message);
-        };
-        let Some(core) = self.hosts[host].core.as_ref() else {
-            self.hosts[host].actor = Some(actor);
-            return None;
-        };
-        let mut desk = Desk {
-            core,
-            identity: &self.hosts[host].identity,
-            rng: &mut self.rng,
-            hosts: self.hosts.len(),
-            said: Vec::new(),
-            signed: Vec::new(),
-        };
-        let changed = change(actor.as_mut(), &mut desk, message);
-        let (said, signed) = (desk.said, desk.signed);
-        self.hosts[host].actor = Some(actor);
-        for record in signed {
-            self.checker.signed(record.record(), false);
-        }
-        for (to, message) in said {
-            self.send(host, to, &message);
-        }
-        changed
-    }
-
-    fn send(&mut self, from: usize, to: usize, message: &Message) {
-        if from == to || self.sides[from] != self.sides[to] {
-            return;
-        }
-        let frame = message.encode();
-        self.frames += 1;
-        if self.plan.keeps_messages && self.messages_kept.insert(*blake3::hash(&frame).as_bytes()) {
-            self.messages.push(message.clone());
-        }
-        self.hasher.update(&self.now_ms.to_le_bytes());
-        self.hasher.update(&[from.to_le_bytes(), to.to_le_bytes()].concat());
-        self.hasher.update(&frame);
-        if self.rng.random_ratio(self.network.loss_percent, 100) {
-            return;
-        }
-        if self.rng.random_ratio(self.network.twice_percent, 100) {
-            self.travel(from, to, frame.clone());
-        }
-        self.travel(from, to, frame);
-    }
-
-    fn travel(&mut self, from: usize, to: usize, frame: Vec<u8>) {
-        let delay = self.rng.random_range(1..=self.network.delay_ms_max);
-        self.after(delay, Happening::Arrival { from, to, frame });
-    }
-
-    fn arrive(&mut self, from: usize, to: usize, frame: &[u8]) {
-        if self.sides[from] != self.sides[to] || self.hosts[to].core.is_none() {
-            return;
-        }
-        let message = Message::decode(frame).expect("cores and actors send frames that decode");
-        let heard = self.with_actor(to, message, |actor, desk, message| actor.incoming(desk, message));
-        if let Some(message) = heard {
-            let from = PeerId(from as u64);
-            self.input(to, Input::Message { from, message });
-        }
-    }
-
     fn try_patience(&mut self, host: usize) {
         let (gives_up, wait_ms) = self.hosts[host].lose_patience();
         self.after(wait_ms, Happening::Patience(host));
@@ -487,7 +343,7 @@ impl World {
         let next = self.around(PERSON_MS);
         self.after(next, Happening::Person(host));
         let machine = &mut self.hosts[host];
-        let acts = machine.kind.is_none_or(|kind| kind.acts_as_usual());
+        let acts = machine.kind.is_none_or(ActorKind::acts_as_usual);
         if let Some(core) = machine.core.as_ref().filter(|_| acts) {
             for input in machine.person.act(&mut self.rng, core) {
                 // A refusal is what people get who vote out of turn.
@@ -511,70 +367,6 @@ impl World {
         }
     }
 
-    fn change_partition(&mut self) {
-        let Some(mean) = self.network.partition_ms.filter(|_| !self.is_calm) else {
-            return;
-        };
-        let is_whole = self.rng.random_ratio(1, 3);
-        for side in &mut self.sides {
-            *side = !is_whole && self.rng.random_ratio(1, 2);
-        }
-        let next = self.around(mean);
-        self.after(next, Happening::Partition);
-    }
-
-    fn doom_someone(&mut self) {
-        let Some(mean) = self.network.crash_ms.filter(|_| !self.is_calm) else {
-            return;
-        };
-        let host = self.rng.random_range(0..self.hosts.len());
-        self.hosts[host].is_doomed = true;
-        let next = self.around(mean);
-        self.after(next, Happening::Crash);
-    }
-
-    fn crash(&mut self, host: usize) {
-        self.crashes += 1;
-        self.hosts[host].core = None;
-        self.hosts[host].is_doomed = false;
-        let pause = self.around(1500);
-        self.after(pause, Happening::Restart(host));
-    }
-
-    fn restart(&mut self, host: usize) {
-        if self.hosts[host].core.is_some() {
-            return;
-        }
-        let loses_journal = self.network.loses_journal && self.hosts[host].is_honest();
-        if loses_journal {
-            self.network.loses_journal = false;
-            self.hosts[host].lost_journal = true;
-            self.hosts[host].disk.journal.clear();
-            self.checker.distrust(self.hosts[host].node);
-        }
-        let genesis: &Genesis = &self.plan.genesis;
-        if let Err(error) = self.hosts[host].start(genesis, self.plan.gather_ms) {
-            self.checker.report("restore", format!("host {host}: {error}"));
-            return;
-        }
-        if loses_journal {
-            self.input(host, Input::JournalLost);
-            let nonce = self.rng.random();
-            self.input(host, Input::Rejoin { nonce });
-        }
-        self.greet_all(host);
-    }
-
-    /// The host and the others learn that they can reach each other.
-    fn greet_all(&mut self, host: usize) {
-        for peer in 0..self.hosts.len() {
-            if peer != host {
-                self.input(host, Input::PeerUp(PeerId(peer as u64)));
-                self.input(peer, Input::PeerUp(PeerId(host as u64)));
-            }
-        }
-    }
-
     fn report(self) -> Report {
         Report {
             seed: self.plan.seed,
@@ -582,6 +374,7 @@ impl World {
             violations: self.checker.violations().to_vec(),
             height: self.checker.ledger().state().height(),
             operations: self.checker.operations(),
+            outcomes: self.checker.outcomes(),
             assumption_lost: self.checker.assumption_lost(),
             forks: self.forks,
             frames: self.frames,

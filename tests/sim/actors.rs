@@ -9,8 +9,8 @@ use crate::schedules::{run_clean, seeds};
 fn every_actor_is_borne() {
     for kind in ActorKind::ALL {
         let (mut evidence, mut refused) = (0, 0);
-        let seeds = seeds(8);
-        let many = seeds.clone().count() >= 8;
+        let seeds = seeds(4);
+        let many = seeds.clone().count() >= 4;
         for seed in seeds {
             let mut plan = Plan::with_actor(seed ^ 0xac70, kind);
             plan.proposals = 4;

@@ -10,14 +10,18 @@ use crate::schedules::{run_clean, seeds};
 
 #[test]
 fn s_agree() {
-    for seed in seeds(10) {
+    for seed in seeds(5) {
         run_clean(Plan::with_actor(seed, ActorKind::DoubleVoter));
         // Less than a third are twins: one side stands still.
         let mut plan = Plan::twins(seed, 4, 1);
         plan.goes_on_above_a_third = false;
         let report = run(plan);
         assert!(report.forks.is_empty(), "seed {seed}");
-        assert!(report.violations.iter().all(|v| v.property == "p_live"), "seed {seed}: {:?}", report.violations);
+        assert!(
+            report.violations.iter().all(|v| v.property == "p_live"),
+            "seed {seed}: {:?}",
+            report.violations
+        );
     }
 }
 
@@ -26,15 +30,22 @@ fn s_agree() {
 #[test]
 fn s_agree_fires_above_a_third_and_s_blame_names_them() {
     let mut forks = 0;
-    for (seed, (members, twinned)) in seeds(10).flat_map(|seed| [(seed, (4, 2)), (seed, (7, 3))]) {
+    for (seed, (members, twinned)) in seeds(5).flat_map(|seed| [(seed, (4, 2)), (seed, (7, 3))]) {
         let report = run(Plan::twins(seed, members, twinned));
         let found: Vec<_> = report.violations.iter().map(|v| v.property).collect();
         for property in ["innocent", "s_blame"] {
-            assert!(!found.contains(&property), "seed {seed}: {:?}", report.violations);
+            assert!(
+                !found.contains(&property),
+                "seed {seed}: {:?}",
+                report.violations
+            );
         }
         // A side that proposed nothing decides nothing.
         if found.contains(&"s_agree") {
-            assert!(!report.forks.is_empty(), "seed {seed}: nobody noticed the fork of {members}/{twinned}");
+            assert!(
+                !report.forks.is_empty(),
+                "seed {seed}: nobody noticed the fork of {members}/{twinned}"
+            );
             forks += 1;
         }
     }
@@ -43,19 +54,25 @@ fn s_agree_fires_above_a_third_and_s_blame_names_them() {
 
 #[test]
 fn s_blame() {
-    for seed in seeds(10) {
+    for seed in seeds(5) {
         let report = run(Plan::twins(seed, 7, 2));
-        assert!(report.forks.is_empty(), "seed {seed}: less than a third cannot fork");
+        assert!(
+            report.forks.is_empty(),
+            "seed {seed}: less than a third cannot fork"
+        );
         let report = run(Plan::twins(seed, 4, 2));
         for (height, blame, percent) in report.forks {
-            assert!(percent > 33, "seed {seed}, height {height}: {percent} % for {blame:?}");
+            assert!(
+                percent > 33,
+                "seed {seed}, height {height}: {percent} % for {blame:?}"
+            );
         }
     }
 }
 
 #[test]
 fn p_agree() {
-    for seed in seeds(15) {
+    for seed in seeds(8) {
         run_clean(Plan::random(seed ^ 0xa9_1e_e0));
     }
 }
@@ -72,7 +89,9 @@ fn p_agree_fires_when_outcomes_differ() {
     let mut other = one.clone();
     checker.sealed(0, &block, &applied);
     checker.sealed(1, &block, &applied);
-    let reveals = (0..4).map(|person| one.reveal(person, operation, Ballot::Approve)).collect();
+    let reveals = (0..4)
+        .map(|person| one.reveal(person, operation, Ballot::Approve))
+        .collect();
     let (block, applied) = one.seal(10, reveals);
     checker.sealed(0, &block, &applied);
     assert_eq!(broken(&checker), [""; 0]);

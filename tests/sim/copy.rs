@@ -10,7 +10,7 @@ use crate::schedules::{run_clean, seeds};
 #[test]
 fn p_copy() {
     let mut refused = 0;
-    for seed in seeds(20) {
+    for seed in seeds(12) {
         let report = run_clean(Plan::with_actor(seed, ActorKind::LateCopier));
         refused += report.refused.get("wrong-phase").copied().unwrap_or(0);
         refused += report.refused.get("does-not-open").copied().unwrap_or(0);
@@ -24,7 +24,9 @@ fn p_copy_fires_when_someone_reveals_before_the_freeze() {
     let mut hand = Hand::new();
     let mut checker = hand.checker();
     let (operation, proposal) = hand.propose();
-    let commits: Vec<_> = (0..4).map(|person| hand.commit(person, operation, &Ballot::Approve)).collect();
+    let commits: Vec<_> = (0..4)
+        .map(|person| hand.commit(person, operation, &Ballot::Approve))
+        .collect();
     let early = hand.reveal(0, operation, Ballot::Approve);
     for commit in &commits[..3] {
         checker.signed(commit.record(), true);

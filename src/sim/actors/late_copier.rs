@@ -61,15 +61,16 @@ impl Actor for LateCopier {
                 Statement::Commit {
                     operation,
                     commitment,
-                } if body.by != me && !self.copied.contains(&operation) => {
-                    if desk.rng.random_ratio(1, 10) {
-                        self.copied.insert(operation);
-                        let commit = desk.sign(Statement::Commit {
-                            operation,
-                            commitment,
-                        });
-                        desk.send_all(&commit);
-                    }
+                } if body.by != me
+                    && !self.copied.contains(&operation)
+                    && desk.rng.random_ratio(1, 10) =>
+                {
+                    self.copied.insert(operation);
+                    let commit = desk.sign(Statement::Commit {
+                        operation,
+                        commitment,
+                    });
+                    desk.send_all(&commit);
                 }
                 Statement::Reveal {
                     operation,

@@ -13,7 +13,11 @@ impl Actor for Withholder {
         let me = desk.core.node_id();
         edit(message, |body, bytes| {
             let is_own_reveal = body.by == me && matches!(body.what, Statement::Reveal { .. });
-            if is_own_reveal { Vec::new() } else { vec![bytes] }
+            if is_own_reveal {
+                Vec::new()
+            } else {
+                vec![bytes]
+            }
         })
     }
 }

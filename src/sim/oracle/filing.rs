@@ -159,6 +159,10 @@ impl Oracle {
         opening: &[Case],
     ) -> Judgement {
         let case = self.open_case(operation, opening)?;
+        if case.records.iter().any(|other| other.same_slot(record)) {
+            // The second of a slot is evidence, whatever became of its author's role or the operation's stage.
+            return Ok(());
+        }
         must(case.course.phase() == "authority", || {
             "spore authority does not have the operation".into()
         })?;

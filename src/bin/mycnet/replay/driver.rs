@@ -13,11 +13,13 @@
 //! | `network` | who gets what when: the clock, delivery, loss, repair |
 //! | `replica` | one core and what a host does for it |
 //! | `documents` | what a replica's documents are, on a thread for each |
+//! | `export` | what `--export` writes |
 //! | `draws` | chance |
 
 mod cast;
 mod documents;
 mod draws;
+mod export;
 mod network;
 mod replica;
 mod votes;
@@ -37,6 +39,7 @@ use mycnet_consensus::trust::Reason;
 
 use self::cast::{AUTHORITY_NAMES, Cast};
 use self::documents::{Documents, Filing, SEALS_WAITING_MAX};
+use self::export::Export;
 use self::network::Network;
 use self::replica::Replica as Node;
 use self::votes::Votes;
@@ -71,11 +74,14 @@ pub(crate) fn run(
 ) -> anyhow::Result<Replayed> {
     let cast = Cast::new(answers, options.seed)?;
     // One replica's documents are enough to export: all have the same.
-    let mut export = options.export.clone();
+    let mut export = match &options.export {
+        Some(directory) => Some(Export::new(directory.clone(), &cast.genesis)?),
+        None => None,
+    };
     thread::scope(|scope| {
         let (mut filing, mut building) = (Vec::new(), Vec::new());
         for _ in 0..AUTHORITIES {
-            let documents = Documents::new(&cast.genesis, export.take())?;
+            let documents = Documents::new(&cast.genesis, export.take());
             let (sender, sealed) = mpsc::sync_channel(SEALS_WAITING_MAX);
             filing.push(sender);
             building.push(scope.spawn(move || documents.file_all(&sealed)));
@@ -261,3 +267,6 @@ fn name_of(reason: Reason) -> String {
         _ => reason.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,12 +4,9 @@
 //! they hold follows from the seals alone, not from when they are built.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use anyhow::Context as _;
 use mycnet_consensus::digest::{DOCUMENTS, Digest, OperationId};
 use mycnet_consensus::document::{LedgerChange, LedgerDocument, OperationDocument};
 use mycnet_consensus::genesis::Genesis;
@@ -17,8 +14,7 @@ use mycnet_consensus::ledger::Applied;
 use mycnet_consensus::record::Verified;
 use mycnet_consensus::seal::SealedBlock;
 
-/// The directory of the operations' documents in an export.
-const OPERATIONS: &str = "operations";
+use super::export::Export;
 
 /// Seals that may wait to be filed: enough that neither side waits for the other at every seal, few enough to hold.
 pub(super) const SEALS_WAITING_MAX: usize = 8;
@@ -32,30 +28,21 @@ pub(super) struct Sealed {
 /// The way to a replica's documents.
 pub(super) type Filing = SyncSender<Sealed>;
 
-/// The ledger document, what identifies the operations' documents, and where they are exported to.
+/// The ledger document, what identifies the operations' documents, and the export, if there is one.
 pub(super) struct Documents {
     ledger: LedgerDocument,
     operations: BTreeMap<OperationId, Digest>,
-    export: Option<PathBuf>,
+    export: Option<Export>,
 }
 
 impl Documents {
-    /// The documents of a network at its genesis. With `export`, they are written into that directory.
-    ///
-    /// # Errors
-    ///
-    /// A directory that cannot be made.
-    pub(super) fn new(genesis: &Genesis, export: Option<PathBuf>) -> anyhow::Result<Self> {
-        if let Some(directory) = &export {
-            let directory = directory.join(OPERATIONS);
-            fs::create_dir(&directory)
-                .with_context(|| format!("cannot create {}", directory.display()))?;
-        }
-        Ok(Self {
+    /// The documents of a network at its genesis; with `export`, they are written as they are built.
+    pub(super) fn new(genesis: &Genesis, export: Option<Export>) -> Self {
+        Self {
             ledger: LedgerDocument::new(genesis),
             operations: BTreeMap::new(),
             export,
-        })
+        }
     }
 
     /// Files every seal until no more can come. Gives one digest of the heads of all documents.
@@ -65,27 +52,28 @@ impl Documents {
     /// A failed write; anything else would be a bug.
     pub(super) fn file_all(mut self, sealed: &Receiver<Sealed>) -> anyhow::Result<Digest> {
         for Sealed { block, applied } in sealed {
-            self.file(&block, &applied)?;
+            self.file(block, &applied)?;
         }
-        if let Some(directory) = &self.export {
-            write(&directory.join("ledger.automerge"), &self.ledger.save())?;
+        if let Some(export) = &self.export {
+            export.ledger(&self.ledger)?;
         }
         Ok(self.digest())
     }
 
     /// Adds what a seal changed: one change of the ledger document, and a document for each operation that it closed.
-    fn file(&mut self, block: &SealedBlock, applied: &Applied) -> anyhow::Result<()> {
+    fn file(&mut self, block: Arc<SealedBlock>, applied: &Applied) -> anyhow::Result<()> {
         let change = LedgerChange::from_applied(&block.seal, applied);
         self.ledger.append(&change)?;
+        if let Some(export) = &mut self.export {
+            export.seal(block, applied);
+        }
         for operation in &applied.closed {
             let records: Vec<Verified> = operation.records().cloned().collect();
             let document = OperationDocument::build(&records)?;
-            let id = operation.id();
-            if let Some(directory) = &self.export {
-                let file = directory.join(OPERATIONS).join(format!("{id}.automerge"));
-                write(&file, &document.save())?;
+            if let Some(export) = &self.export {
+                export.operation(&document)?;
             }
-            self.operations.insert(id, document.digest());
+            self.operations.insert(operation.id(), document.digest());
         }
         Ok(())
     }
@@ -98,8 +86,4 @@ impl Documents {
         }
         Digest::from_bytes(DOCUMENTS.hash_parts(&parts))
     }
-}
-
-fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))
 }

@@ -229,3 +229,82 @@ impl Network {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::replay::answers::Answers;
+
+    /// A network that proposed something, with nothing delivered yet. No seal is made, so that nothing is filed.
+    fn proposed(delivery_seed: u64) -> (Network, OperationId) {
+        let answers = Answers {
+            workers: ["a", "b", "c"].map(str::to_owned).to_vec(),
+            ..Answers::default()
+        };
+        let cast = Cast::new(&answers, 1).unwrap();
+        let filing = (0..AUTHORITIES).map(|_| mpsc::sync_channel(1).0).collect();
+        let mut network = Network::new(&cast, delivery_seed, filing).unwrap();
+        let claim = ConsensusOperation::Claim {
+            subject: "t".to_owned(),
+            input: Vec::new(),
+            panel: None,
+        };
+        let id = network.propose(1, claim, 1).unwrap().unwrap();
+        (network, id)
+    }
+
+    fn holders(network: &Network, id: OperationId) -> usize {
+        let pools = network.replicas.iter().map(|replica| replica.core().pool());
+        pools.filter(|pool| pool.get(&id.into()).is_some()).count()
+    }
+
+    #[test]
+    fn what_is_lost_is_made_up_for() {
+        for delivery_seed in 0..10 {
+            let (mut network, id) = proposed(delivery_seed);
+            network.under_way = Default::default();
+            assert_eq!(holders(&network, id), 1);
+            network.settle(0).unwrap();
+            assert_eq!(holders(&network, id), AUTHORITIES, "{delivery_seed}");
+        }
+    }
+
+    #[test]
+    fn a_panel_without_weight_is_not_asked() {
+        let (mut network, _) = proposed(1);
+        // Its third member is missing, as if it had lost all trust.
+        let roster = network.replicas[0].core().ledger().state().roster();
+        let panel = roster.iter().map(|(node, _)| node).take(2).collect();
+        let claim = ConsensusOperation::Claim {
+            subject: "t".to_owned(),
+            input: Vec::new(),
+            panel: Some(panel),
+        };
+        assert_eq!(network.propose(1, claim, 1).unwrap(), None);
+    }
+
+    #[test]
+    fn replicas_that_cannot_agree_are_an_error() {
+        let (mut network, _) = proposed(1);
+        // Nobody seals: the clock stands still.
+        let error = network.settle(1).unwrap_err().to_string();
+        assert!(error.contains("do not reach height 1"), "{error}");
+    }
+
+    #[test]
+    fn a_batch_waits_for_what_it_refers_to() {
+        let (mut network, id) = proposed(1);
+        network.under_way = Default::default();
+        for (height, needs) in [(1, vec![]), (0, vec![id.into()])] {
+            let batch = Batch {
+                records: Vec::new(),
+                needs,
+                height,
+            };
+            let is_ready = |replica: usize| network.replicas[replica].is_ready_for(&batch);
+            assert_eq!((is_ready(0), is_ready(1)), (false, height == 0));
+        }
+    }
+}
