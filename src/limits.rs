@@ -40,6 +40,10 @@ pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// Records that one seal takes: the list must fit a frame, and applying it a step patience.
 pub const SEAL_RECORDS_MAX: usize = 10_000;
 
+/// A sealed block, encoded, in bytes: as many records as a seal takes, each as long as it may be, and a certificate. A bound
+/// only against arithmetic that overflows: what carries blocks between nodes bounds what it takes at once.
+pub const BLOCK_BYTES_MAX: usize = SEAL_RECORDS_MAX * RECORD_BYTES_MAX + FRAME_BYTES_MAX;
+
 /// Rounds of one height of which an author's votes are kept (the highest ones): a flood of rounds costs nothing.
 pub const VOTE_ROUNDS_MAX: usize = 64;
 

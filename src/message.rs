@@ -42,7 +42,8 @@ pub enum Message {
         /// The first height wanted.
         from: u64,
     },
-    /// Sealed blocks, canonical bytes each, in ascending order of heights without gaps.
+    /// Sealed blocks, canonical bytes each, in ascending order of heights without gaps. One block can be longer than a frame
+    /// ([`crate::limits::BLOCK_BYTES_MAX`]): a host that serves blocks over a wire streams such a one.
     Blocks(Vec<ByteBuf>),
 }
 

@@ -10,7 +10,7 @@ use serde_bytes::ByteBuf;
 use super::{Admission, Core, Event, Output, PeerId};
 use crate::codec;
 use crate::digest::{RecordId, SealId};
-use crate::limits::{EVIDENCE_HEIGHTS, FRAME_BYTES_MAX};
+use crate::limits::{BLOCK_BYTES_MAX, EVIDENCE_HEIGHTS, FRAME_BYTES_MAX};
 use crate::message::Message;
 use crate::record::{Statement, Verified};
 use crate::rejection::Rejection;
@@ -286,8 +286,9 @@ impl Core {
     fn receive_blocks(&mut self, from: PeerId, blocks: &[ByteBuf]) {
         let before = self.ledger.state().height();
         for bytes in blocks {
-            // A block is bounded by its records, of which each is bounded; a frame bounds what one message brings.
-            let block: Result<SealedBlock, _> = codec::decode(bytes, FRAME_BYTES_MAX);
+            // A seal of large records is longer than a frame. Refusing it would leave behind for ever whoever missed it; the
+            // host bounds what it takes from a peer at once.
+            let block: Result<SealedBlock, _> = codec::decode(bytes, BLOCK_BYTES_MAX);
             if let Ok(block) = &block
                 && self.compromised
                 && block.seal.height > self.ledger.state().height()

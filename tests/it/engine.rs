@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use mycnet_consensus::core::{Admission, Event, Pending, Refusal};
 use mycnet_consensus::digest::OperationId;
-use mycnet_consensus::engine::{EngineError, Hub, ManualClock, Notice, new_identity};
+use mycnet_consensus::engine::{
+    EngineError, Hub, ManualClock, Notice, OperationFilter, new_identity,
+};
+use mycnet_consensus::limits::PAYLOAD_BYTES_MAX;
 use mycnet_consensus::operation::{Ballot, ConsensusOperation, Outcome, Priority, Spore};
 use mycnet_consensus::{BFTConsensusEngine, Consent, Genesis, Params, Signer};
 
@@ -71,9 +74,9 @@ async fn several_decide_together_and_agree() {
         .propose_claim(panel, b"42".to_vec())
         .await
         .unwrap();
-    for n in 1..4 {
+    for (n, engine) in engines.iter().enumerate().skip(1) {
         let answer = if n == 3 { "41" } else { "42" };
-        engines[n].vote(id, result(answer)).await.unwrap();
+        engine.vote(id, result(answer)).await.unwrap();
     }
     let outcome = engines[3].execute_reveal_phase(id).await;
     assert_eq!(outcome, Ok(Outcome::Decided(result("42"))));
@@ -152,8 +155,8 @@ async fn waiting_can_be_cancelled_and_loses_nothing() {
         let waited = tokio::time::timeout(Duration::from_millis(20), wait).await;
         assert!(waited.is_err(), "three commits are missing");
     }
-    for n in 1..4 {
-        engines[n].vote(id, Ballot::Approve).await.unwrap();
+    for engine in &engines[1..] {
+        engine.vote(id, Ballot::Approve).await.unwrap();
     }
     // The reveal happened by itself, so that nothing is left to wait for.
     let wait = engines[0].execute_reveal_phase(id);
@@ -198,6 +201,28 @@ async fn a_missing_primary_is_stepped_over_by_time() {
         Some(Outcome::Decided(Ballot::Approve))
     );
     assert_eq!(engines[2].status(&id).unwrap().phase, "closed");
+}
+
+/// Operations may be large, and a seal may take many: a block of them does not fit a frame.
+#[tokio::test]
+async fn who_comes_late_catches_up_over_a_large_block() {
+    let genesis = genesis(4);
+    let clock = ManualClock::new(genesis.time_ms);
+    let hub = Hub::with_clock(genesis.clone(), Arc::new(clock.clone())).unwrap();
+    let engines: Vec<_> = (1..4).map(|n| hub.join(identity(n)).unwrap()).collect();
+    // Without the Primary nothing is sealed until somebody loses patience.
+    for _ in 0..40 {
+        let large = config(&[7; PAYLOAD_BYTES_MAX]);
+        engines[0].propose_operation(large).await.unwrap();
+    }
+    for _ in 0..10 {
+        clock.advance(genesis.params.step_patience_ms);
+        engines[0].tick();
+    }
+    assert_eq!(engines[0].operations(&OperationFilter::default()).len(), 40);
+    assert!(engines[0].height() < 5, "many in one seal");
+    let late = hub.join(identity(0)).unwrap();
+    assert_eq!(late.seal(), engines[0].seal());
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mycnet_consensus::core::{Admission, Event, Input};
+use mycnet_consensus::core::{Admission, Event};
 use mycnet_consensus::digest::NodeId;
 use mycnet_consensus::finality::Blame;
 use mycnet_consensus::operation::{Ballot, Outcome, Priority};
@@ -336,5 +336,4 @@ fn a_double_commit_gets_its_author_banned() {
         "closed",
         "the banned one is not waited for"
     );
-    net.input(0, Input::Tick).unwrap();
 }

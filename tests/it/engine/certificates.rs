@@ -60,8 +60,8 @@ async fn every_way_to_an_outcome_has_a_certificate() {
         .propose_operation(config(b"split"))
         .await
         .unwrap();
-    for n in 1..4 {
-        engines[n].vote(split, Ballot::Reject).await.unwrap();
+    for engine in &engines[1..] {
+        engine.vote(split, Ballot::Reject).await.unwrap();
     }
     let expired = engines[0]
         .propose_operation(config(b"expired"))
@@ -112,15 +112,15 @@ fn headers() -> Vec<Change> {
             c.path.pop();
         }),
         change("a header's network", |c| {
-            c.path[0].seal.net = NetworkId::from_bytes([1; 32])
+            c.path[0].seal.net = NetworkId::from_bytes([1; 32]);
         }),
         change("a header's height", |c| c.path[0].seal.height += 1),
         change("a header's prev", |c| {
-            c.path[1].seal.prev = SealId::from_bytes([1; 32])
+            c.path[1].seal.prev = SealId::from_bytes([1; 32]);
         }),
         change("a header's time", |c| c.path[0].seal.time_ms += 1),
         change("the last header's time", |c| {
-            c.path.last_mut().unwrap().seal.time_ms += 1
+            c.path.last_mut().unwrap().seal.time_ms += 1;
         }),
         change("a header's count", |c| c.path[0].seal.count += 1),
         change("a header's list", |c| c.path[0].seal.records = other()),
@@ -165,11 +165,12 @@ fn changed_before(certificate: &Certificate) -> usize {
         .unwrap()
 }
 
+fn of(certificate: &mut Certificate, at: usize) -> &mut SealCertificate {
+    certificate.path[at].certificate.as_mut().unwrap()
+}
+
 fn votes() -> Vec<Change> {
     let last = |c: &mut Certificate| -> usize { c.path.len() - 1 };
-    fn of(c: &mut Certificate, at: usize) -> &mut SealCertificate {
-        c.path[at].certificate.as_mut().unwrap()
-    }
     vec![
         change("the last certificate is missing", move |c| {
             let at = last(c);
@@ -237,24 +238,24 @@ fn contents() -> Vec<Change> {
     }
     let mut all = vec![
         change("the operation", |c| {
-            c.snapshot.id = OperationId::from_bytes([1; 32])
+            c.snapshot.id = OperationId::from_bytes([1; 32]);
         }),
         change("the class", |c| {
-            c.snapshot.class = mycnet_consensus::Class::Claim
+            c.snapshot.class = mycnet_consensus::Class::Claim;
         }),
         change("whether it scores", |c| {
-            c.snapshot.scored = !c.snapshot.scored
+            c.snapshot.scored = !c.snapshot.scored;
         }),
         change("the parameters", |c| c.snapshot.params = other()),
         change("the opening height", |c| c.snapshot.opened_height += 1),
         change("the electorate's digest", |c| {
-            c.snapshot.electorate = other()
+            c.snapshot.electorate = other();
         }),
         change("the outcome", |c| {
             c.snapshot.decision.as_mut().unwrap().0 = Outcome::Decided(Ballot::Reject);
         }),
         change("the deciding height", |c| {
-            c.snapshot.decision.as_mut().unwrap().1 += 1
+            c.snapshot.decision.as_mut().unwrap().1 += 1;
         }),
         change("no decision", |c| c.snapshot.decision = None),
         change("the freezing height", |c| frozen(c).height -= 1),
@@ -299,7 +300,7 @@ fn contents() -> Vec<Change> {
             c.records[0].body.by = by;
         }),
         change("a record's place in its batch", |c| {
-            c.records[0].proof.index += 1
+            c.records[0].proof.index += 1;
         }),
     ];
     for at in 0..9 {

@@ -1,7 +1,6 @@
 //! Local queries.
 
 use super::*;
-use mycnet_consensus::engine::OperationFilter;
 use mycnet_consensus::operation::Class;
 use mycnet_consensus::record::sign;
 use mycnet_consensus::trust::{Reason, Standing};
@@ -76,9 +75,9 @@ async fn trust_is_explained_and_can_be_asked_for_at_any_height() {
             .propose_claim(claim(None), b"42".to_vec())
             .await
             .unwrap();
-        for n in 1..4 {
+        for (n, engine) in engines.iter().enumerate().skip(1) {
             let own = if n == 3 { answer } else { "42" };
-            engines[n].vote(id, result(own)).await.unwrap();
+            engine.vote(id, result(own)).await.unwrap();
         }
         engines[0].execute_reveal_phase(id).await.unwrap();
     }

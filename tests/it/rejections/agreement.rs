@@ -321,18 +321,16 @@ fn prevote_on(seal: &Seal, good: &SealedBlock) -> Option<bool> {
         list,
     };
     net.tell(1, 0, message);
-    let votes = net.journals[1].iter().rev();
-    votes
-        .filter_map(|entry| match &entry.record.body.what {
-            Statement::SealVote {
-                height: 2,
-                kind: VoteKind::Prevote,
-                seal: vote,
-                ..
-            } => Some(*vote == Some(seal.id())),
-            _ => None,
-        })
-        .next()
+    let mut votes = net.journals[1].iter().rev();
+    votes.find_map(|entry| match &entry.record.body.what {
+        Statement::SealVote {
+            height: 2,
+            kind: VoteKind::Prevote,
+            seal: vote,
+            ..
+        } => Some(*vote == Some(seal.id())),
+        _ => None,
+    })
 }
 
 #[test]
