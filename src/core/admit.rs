@@ -7,7 +7,7 @@ use crate::ledger::proposal_cap;
 use crate::limits::EVIDENCE_HEIGHTS;
 use crate::operation::{Class, Priority, Spore};
 use crate::pool::{Awaits, Pooling};
-use crate::record::{Statement, Verified};
+use crate::record::{Signed, Statement, Verified};
 use crate::rejection::Rejection;
 
 /// What became of a record that was not refused.
@@ -28,7 +28,15 @@ impl Core {
         from: Option<PeerId>,
         bytes: &[u8],
     ) -> Result<Admission, Rejection> {
-        let record = self.verifier.admit(bytes)?;
+        let signed = Signed::decode(bytes)?;
+        // Every peer passes a record on, so that most arrivals are copies: a signature is checked once. With another proof
+        // it is checked, for a bad one is refused whatever is held.
+        let held = self.pool.get(&signed.id()).map(|pooled| &pooled.record);
+        let held = held.or_else(|| self.agreement.record(&signed.id()));
+        if held.is_some_and(|held| held.record() == signed.record()) {
+            return Ok(Admission::Known);
+        }
+        let record = self.verifier.verify(signed)?;
         self.admit(from, record)
     }
 
