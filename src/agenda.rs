@@ -165,6 +165,8 @@ pub struct OpenOperation {
     electorate: Arc<Electorate>,
     phase: Phase,
     commits: BTreeMap<NodeId, Filed>,
+    /// See [`OpenOperation::committed_weight`].
+    committed: u64,
     frozen: Option<Arc<Frozen>>,
     reveals: BTreeMap<NodeId, Verified>,
     tally: Option<Tally>,
@@ -245,6 +247,7 @@ impl OpenOperation {
             electorate: Arc::new(electorate),
             phase,
             commits: BTreeMap::new(),
+            committed: 0,
             frozen: None,
             reveals: BTreeMap::new(),
             tally: None,

@@ -18,6 +18,8 @@ pub struct Pooled {
     pub record: Verified,
     /// When this node got it, by its own clock: censorship is judged by it.
     pub since_ms: u64,
+    /// Whether a proposal names it: then no other record of its slot displaces it.
+    pub is_named: bool,
 }
 
 /// What became of a record that was offered to the pool.
@@ -72,13 +74,6 @@ impl Pool {
         ids.filter_map(|id| self.records.get(id))
     }
 
-    /// The records of a slot, at most two unless more were asked for.
-    pub fn in_slot(&self, author: NodeId, slot: Slot) -> impl Iterator<Item = &Verified> {
-        let ids = self.slots.get(&(author, slot)).into_iter().flatten();
-        ids.filter_map(|id| self.records.get(id))
-            .map(|pooled| &pooled.record)
-    }
-
     /// The proposals in the pool.
     pub fn proposals(&self) -> impl Iterator<Item = RecordId> {
         self.proposals.values().flatten().copied()
@@ -101,7 +96,7 @@ impl Pool {
         self.proposals.get(author).map_or(0, BTreeSet::len)
     }
 
-    /// Takes a record. `is_named` says that something sealed or proposed names it: then it is kept whatever its slot holds.
+    /// Takes a record. `is_named` says that a proposal names it: then it is kept whatever its slot holds.
     ///
     /// Gives what became of it, and the record that it displaced.
     pub fn insert(
@@ -115,9 +110,9 @@ impl Pool {
             return (Pooling::Known, None);
         }
         let mut displaced = None;
-        if let Some(slot) = record.statement().slot() {
+        if let Some(slot) = record.statement().slot().filter(|_| !is_named) {
             let ids = self.slots.entry((record.author(), slot)).or_default();
-            if ids.len() >= SLOT_BODIES_MAX && !is_named {
+            if ids.len() >= SLOT_BODIES_MAX {
                 let largest = *ids.last().expect("a full slot is not empty");
                 if id > largest {
                     return (Pooling::SlotFull, None);
@@ -135,11 +130,29 @@ impl Pool {
                 .or_default()
                 .insert(id);
         }
-        self.records.insert(id, Pooled { record, since_ms });
+        let pooled = Pooled {
+            record,
+            since_ms,
+            is_named,
+        };
+        self.records.insert(id, pooled);
         let displaced = displaced
             .and_then(|id| self.remove(&id))
             .map(|pooled| pooled.record);
         (Pooling::New, displaced)
+    }
+
+    /// Notes that a proposal names a record. Gives whether the record is here.
+    pub fn name(&mut self, id: &RecordId) -> bool {
+        let Some(pooled) = self.records.get_mut(id) else {
+            return false;
+        };
+        pooled.is_named = true;
+        let author = pooled.record.author();
+        if let Some(slot) = pooled.record.statement().slot() {
+            remove_from(&mut self.slots, &(author, slot), id);
+        }
+        true
     }
 
     /// Takes a record out.
@@ -244,6 +257,12 @@ impl Orphans {
         }
     }
 
+    /// The record, if it waits.
+    #[must_use]
+    pub fn get(&self, id: &RecordId) -> Option<&Verified> {
+        self.waiting.get(id).map(|(record, _, _)| record)
+    }
+
     /// Whether the record waits.
     #[must_use]
     pub fn contains(&self, id: &RecordId) -> bool {
@@ -253,18 +272,22 @@ impl Orphans {
     /// Takes out everything that waits for this, to be judged anew.
     pub fn take(&mut self, awaits: Awaits) -> Vec<(Verified, Option<u64>)> {
         let ids = self.by_cause.remove(&awaits).unwrap_or_default();
-        ids.iter()
-            .filter_map(|id| {
-                let (record, _, source) = self.waiting.remove(id)?;
-                if let Some(queue) = self.by_source.get_mut(&source) {
-                    queue.retain(|queued| queued != id);
-                    if queue.is_empty() {
-                        self.by_source.remove(&source);
-                    }
+        let taken: Vec<(Verified, Option<u64>)> = ids
+            .iter()
+            .filter_map(|id| self.waiting.remove(id))
+            .map(|(record, _, source)| (record, source))
+            .collect();
+        // Each queue once, however many leave it.
+        let sources: BTreeSet<Option<u64>> = taken.iter().map(|(_, source)| *source).collect();
+        for source in sources {
+            if let Some(queue) = self.by_source.get_mut(&source) {
+                queue.retain(|queued| self.waiting.contains_key(queued));
+                if queue.is_empty() {
+                    self.by_source.remove(&source);
                 }
-                Some((record, source))
-            })
-            .collect()
+            }
+        }
+        taken
     }
 
     fn forget(&mut self, id: &RecordId) {
@@ -329,6 +352,21 @@ mod tests {
             assert_eq!(pool.insert(commit(1, value), 0, true).0, Pooling::New);
         }
         assert_eq!(pool.len(), 5);
+    }
+
+    #[test]
+    fn what_a_proposal_names_is_not_displaced() {
+        let mut bodies: Vec<Verified> = (0..5).map(|value| commit(1, value)).collect();
+        bodies.sort_by_key(Verified::id);
+        let mut pool = Pool::default();
+        pool.insert(bodies[4].clone(), 0, false);
+        assert!(pool.name(&bodies[4].id()));
+        assert!(!pool.name(&bodies[3].id()));
+        for body in bodies.iter().take(4) {
+            pool.insert(body.clone(), 0, false);
+        }
+        let kept: Vec<RecordId> = pool.iter().map(|pooled| pooled.record.id()).collect();
+        assert_eq!(kept, [bodies[0].id(), bodies[1].id(), bodies[4].id()]);
     }
 
     #[test]

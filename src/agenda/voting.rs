@@ -75,7 +75,14 @@ impl OpenOperation {
         context: &Context<'_>,
     ) -> Result<Filing, Rejection> {
         self.judge_commit(record, context)?;
-        file_slot(&mut self.commits, record).ok_or(Rejection::SlotFull(record.author()))
+        let author = record.author();
+        let filing = file_slot(&mut self.commits, record).ok_or(Rejection::SlotFull(author))?;
+        let weight = self.electorate.weight(&author).unwrap_or(0);
+        match filing {
+            Filing::First => self.committed += weight,
+            Filing::Second => self.committed -= weight,
+        }
+        Ok(filing)
     }
 
     /// Judges a reveal without filing it (P4): it must open its author's frozen commit.
@@ -130,14 +137,11 @@ impl OpenOperation {
         Ok(())
     }
 
-    /// The weight of authors with one sealed commit each; one with two has none (P3).
+    /// The weight of authors with one sealed commit each; one with two has none (P3). Kept up to date with each commit,
+    /// since every seal and every host asks all open operations when they are due.
     #[must_use]
     pub fn committed_weight(&self) -> u64 {
-        self.commits
-            .iter()
-            .filter(|(_, filed)| filed.second.is_none())
-            .filter_map(|(author, _)| self.electorate.weight(author))
-            .sum()
+        self.committed
     }
 
     /// When the commit grace makes a freeze possible, if there is a quorum of commits.
@@ -189,6 +193,14 @@ impl OpenOperation {
             .filter(|(_, filed)| filed.second.is_none())
             .map(|(author, filed)| (*author, filed.first.clone()))
             .collect();
+        debug_assert_eq!(
+            self.committed,
+            commits
+                .keys()
+                .filter_map(|author| self.electorate.weight(author))
+                .sum::<u64>(),
+            "the running sum is the weight of the commits that stand alone"
+        );
         self.tally = Some(Tally::new(
             self.class,
             self.electorate.total(),

@@ -28,16 +28,35 @@ impl Core {
         from: Option<PeerId>,
         bytes: &[u8],
     ) -> Result<Admission, Rejection> {
-        let signed = Signed::decode(bytes)?;
-        // Every peer passes a record on, so that most arrivals are copies: a signature is checked once. With another proof
-        // it is checked, for a bad one is refused whatever is held.
-        let held = self.pool.get(&signed.id()).map(|pooled| &pooled.record);
-        let held = held.or_else(|| self.agreement.record(&signed.id()));
-        if held.is_some_and(|held| held.record() == signed.record()) {
-            return Ok(Admission::Known);
-        }
-        let record = self.verifier.verify(signed)?;
+        let record = self.verify_bytes(bytes)?;
         self.admit(from, record)
+    }
+
+    /// Decodes a record and checks its signature, unless this very record is held, proof included: it was checked when it
+    /// came. Among `n` nodes that pass on what is new, each record arrives up to `n - 1` times.
+    pub(super) fn verify_bytes(&mut self, bytes: &[u8]) -> Result<Verified, Rejection> {
+        let signed = Signed::decode(bytes)?;
+        let held = self
+            .find_anywhere(&signed)
+            .filter(|held| held.proof() == &signed.record().proof);
+        match held {
+            Some(held) => Ok(held.clone()),
+            None => self.verifier.verify(signed),
+        }
+    }
+
+    /// A record with the same body, unsealed or about a recent seal.
+    fn find_anywhere(&self, signed: &Signed) -> Option<&Verified> {
+        let id = signed.id();
+        let slot = signed.record().body.what.slot();
+        match slot.and_then(|slot| slot.height()) {
+            Some(height) if height <= self.ledger.state().height() => {
+                let back = usize::try_from(self.ledger.state().height() - height).ok()?;
+                let place = self.recent.len().checked_sub(back + 1)?;
+                self.recent[place].agreement.record(&id)
+            }
+            _ => self.find(&id).or_else(|| self.orphans.get(&id)),
+        }
     }
 
     /// Admits a verified record.
@@ -82,15 +101,21 @@ impl Core {
             }
             return Ok(());
         }
-        let context = Context {
+        let context = self.next_context();
+        match state.judge_statement(self.ledger.past(), record, &context) {
+            Err(Rejection::UnknownOperation(id)) => self.judge_pooled(record, id),
+            verdict => verdict,
+        }
+    }
+
+    /// What operations see of the ledger when a record is judged for the next seal.
+    pub(super) fn next_context(&self) -> Context<'_> {
+        let state = self.ledger.state();
+        Context {
             height: state.height() + 1,
             time_ms: state.time_ms(),
             before: state.roster(),
             banned: state.roster(),
-        };
-        match state.judge_statement(self.ledger.past(), record, &context) {
-            Err(Rejection::UnknownOperation(id)) => self.judge_pooled(record, id),
-            verdict => verdict,
         }
     }
 
@@ -159,7 +184,7 @@ impl Core {
     fn take(&mut self, from: Option<PeerId>, record: &Verified) -> Result<Admission, Rejection> {
         let id = record.id();
         self.notice_own(record, &[]);
-        let is_named = self.named.remove(&id);
+        let is_named = self.named.contains(&id);
         let (pooling, _) = self.pool_record(record.clone(), self.now_ms, is_named);
         match pooling {
             Pooling::Known => return Ok(Admission::Known),
@@ -195,7 +220,10 @@ impl Core {
             return;
         };
         match self.judge(&pooled.record) {
-            Ok(()) => self.pool_record(pooled.record, pooled.since_ms, true).0,
+            Ok(()) => {
+                self.pool_record(pooled.record, pooled.since_ms, pooled.is_named)
+                    .0
+            }
             Err(rejection) => {
                 if let Some(awaits) = Self::awaited(&pooled.record, &rejection) {
                     self.orphans.insert(pooled.record, awaits, None);
@@ -206,7 +234,7 @@ impl Core {
     }
 
     /// Puts a record into the pool, with what the pace asks about it.
-    fn pool_record(
+    pub(super) fn pool_record(
         &mut self,
         record: Verified,
         since_ms: u64,
@@ -294,7 +322,11 @@ impl Core {
         if height > at + 1 {
             return Ok(Admission::Waiting(Rejection::UnknownSeal));
         }
-        let is_named = self.named.remove(&record.id());
+        let is_named = self.named.contains(&record.id());
+        if is_named {
+            // A proposal lists it as evidence: it is needed here, whatever its slot holds in the agreement.
+            self.pool_record(record.clone(), self.now_ms, true);
+        }
         if height == at + 1 {
             let added = if is_named {
                 self.agreement.add_named(record.clone())?

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Core, Decided, Event, Output, Signing, Write};
+use crate::agenda::Phase;
 use crate::digest::{RecordId, SealId};
 use crate::finality::{Action, Agreement, Judge, Verdict, blame, verify_certificate};
-use crate::ledger::{Applied, Draft, Ledger, Mode};
+use crate::ledger::{Applied, Draft, Ledger, Mode, proposal_cap};
 use crate::limits::{EVIDENCE_HEIGHTS, SEAL_RECORDS_MAX};
-use crate::pool::{Awaits, Pool};
+use crate::pool::{Awaits, Pool, Pooled};
 use crate::record::{Seal, Signed, Statement, Verified};
 use crate::rejection::Rejection;
 use crate::seal::{SealCertificate, SealedBlock, is_over_third, list_digest};
@@ -199,8 +200,11 @@ impl Core {
         if !is_due && !is_urgent && now_ms < self.sealed_at_ms + self.pace.gather_ms {
             return None;
         }
-        let candidates = self.candidates();
         let clock_ms = now_ms.max(last_ms + 1);
+        if self.pool.is_empty() && !self.changes_by_itself(clock_ms) {
+            return None;
+        }
+        let candidates = self.candidates();
         // In later rounds a record must not wait for clocks to agree.
         let time_ms = if round == 0 { clock_ms } else { last_ms + 1 };
         let mut draft = self.lenient(time_ms, candidates);
@@ -211,10 +215,20 @@ impl Core {
             return None;
         }
         let seal = draft.seal.clone();
-        let ids = draft.records.iter().map(Verified::id).collect();
+        let ids: Vec<RecordId> = draft.records.iter().map(Verified::id).collect();
+        self.name(&ids);
         self.lists.insert(seal.id(), ids);
         self.drafts.insert(seal.id(), draft);
         Some(seal)
+    }
+
+    /// Whether a seal of this time without records could change anything. A proposer with nothing to seal asks itself after
+    /// every input, and a draft costs the whole roster.
+    fn changes_by_itself(&self, time_ms: u64) -> bool {
+        self.ledger.state().operations().any(|operation| {
+            operation.due_ms().is_some_and(|due_ms| due_ms <= time_ms)
+                || matches!(operation.phase(), Phase::Authority(_))
+        })
     }
 
     /// The proposal that the journal already has for this round.
@@ -253,8 +267,30 @@ impl Core {
         if state.due_ms().is_some_and(|due_ms| due_ms <= self.now_ms) {
             return true;
         }
+        if self.pool.len() <= SEAL_RECORDS_MAX && self.pool.iter().any(|it| self.opens_a_seal(it)) {
+            return true;
+        }
         let time_ms = self.now_ms.max(state.time_ms() + 1);
         !self.pool.is_empty() && !self.lenient(time_ms, self.candidates()).records.is_empty()
+    }
+
+    /// Whether a seal over the pool would list at least this record or one that takes its place. What it takes to say so
+    /// does not depend on the other records, so that a host can ask after each input; `false` says nothing.
+    fn opens_a_seal(&self, pooled: &Pooled) -> bool {
+        let record = &pooled.record;
+        let (state, past) = (self.ledger.state(), self.ledger.past());
+        match record.statement() {
+            Statement::SealProposal { .. } | Statement::SealVote { .. } => false,
+            Statement::Propose { .. } => {
+                let author = record.author();
+                let cap = state.roster().get(&author).map_or(0, proposal_cap);
+                state.open_by(&author) < cap && state.judge_propose(past, record).is_ok()
+            }
+            _ => {
+                let context = self.next_context();
+                state.judge_statement(past, record, &context).is_ok()
+            }
+        }
     }
 
     /// Whether the host should run its timer for the step: this node takes part in an agreement that is under way, or has

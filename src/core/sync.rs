@@ -19,6 +19,11 @@ use crate::seal::SealedBlock;
 /// What a frame leaves for records, beside its own few bytes.
 const FRAME_ROOM: usize = FRAME_BYTES_MAX - 64;
 
+/// A record with its canonical bytes.
+fn encoded(record: &Verified) -> (&Verified, ByteBuf) {
+    (record, ByteBuf::from(record.encode()))
+}
+
 impl Core {
     /// Says where this node stands and what it holds.
     pub(super) fn greet(&mut self, to: PeerId) {
@@ -43,19 +48,11 @@ impl Core {
         pooled.chain(self.agreement.records())
     }
 
-    fn find(&self, id: &RecordId) -> Option<&Verified> {
-        let pooled = self.pool.get(id).map(|pooled| &pooled.record);
-        // A proposal may list a vote that its slot had no place for any more.
-        let listed = || {
-            let drafts = self.drafts.values();
-            drafts
-                .filter_map(|draft| {
-                    let at = draft.records.binary_search_by_key(id, Verified::id).ok()?;
-                    draft.records.get(at)
-                })
-                .next()
-        };
-        pooled.or_else(|| self.agreement.record(id)).or_else(listed)
+    pub(super) fn find(&self, id: &RecordId) -> Option<&Verified> {
+        match self.pool.get(id) {
+            Some(pooled) => Some(&pooled.record),
+            None => self.agreement.record(id),
+        }
     }
 
     fn send(&mut self, to: PeerId, message: Message) {
@@ -66,12 +63,11 @@ impl Core {
     fn send_records<'a>(
         &self,
         to: PeerId,
-        records: impl Iterator<Item = &'a Verified>,
+        records: impl Iterator<Item = (&'a Verified, ByteBuf)>,
     ) -> Vec<Output> {
         let mut outputs = Vec::new();
         let (mut frame, mut room) = (Vec::new(), FRAME_ROOM);
-        for record in records {
-            let bytes = ByteBuf::from(record.encode());
+        for (record, bytes) in records {
             if let Statement::SealProposal { seal, .. } = record.statement() {
                 let list = self.lists.get(&seal.id()).cloned().unwrap_or_default();
                 let message = Message::Proposal {
@@ -103,11 +99,16 @@ impl Core {
         if relay.is_empty() {
             return;
         }
+        // Encoded once for all peers.
+        let relay: Vec<_> = relay
+            .iter()
+            .map(|(from, record)| (from, encoded(record)))
+            .collect();
         for peer in self.peers.clone() {
             let records = relay
                 .iter()
-                .filter(|(from, _)| *from != Some(peer))
-                .map(|(_, record)| record);
+                .filter(|(from, _)| **from != Some(peer))
+                .map(|(_, record)| record.clone());
             let outputs = self.send_records(peer, records);
             self.out.extend(outputs);
         }
@@ -126,7 +127,7 @@ impl Core {
             Message::Want(ids) => {
                 let records: Vec<Verified> =
                     ids.iter().filter_map(|id| self.find(id)).cloned().collect();
-                let outputs = self.send_records(from, records.iter());
+                let outputs = self.send_records(from, records.iter().map(encoded));
                 self.out.extend(outputs);
             }
             Message::AskBlocks { from: height } => {
@@ -192,11 +193,14 @@ impl Core {
             return;
         }
         let theirs: BTreeSet<RecordId> = ids.iter().copied().collect();
-        let missing: Vec<RecordId> = theirs
+        let unknown = theirs
             .iter()
             .filter(|id| self.find(id).is_none() && !self.orphans.contains(id))
-            .copied()
-            .collect();
+            .copied();
+        let mut missing: BTreeSet<RecordId> = unknown.collect();
+        missing.extend(self.missing_listed());
+        missing.extend(self.proposals_without_list());
+        let missing: Vec<RecordId> = missing.into_iter().collect();
         if !missing.is_empty() {
             self.send(from, Message::Want(missing));
         }
@@ -205,12 +209,8 @@ impl Core {
             .filter(|record| !theirs.contains(&record.id()))
             .map(|record| (record.id(), record.clone()))
             .collect();
-        let outputs = self.send_records(from, more.values());
+        let outputs = self.send_records(from, more.values().map(encoded));
         self.out.extend(outputs);
-        let unlisted: Vec<RecordId> = self.proposals_without_list();
-        if !unlisted.is_empty() {
-            self.send(from, Message::Want(unlisted));
-        }
     }
 
     /// Proposals of which this node has the record, but not the list that travels beside it.
@@ -229,7 +229,7 @@ impl Core {
 
     /// Takes a proposal with its list, and asks for the listed records that are not here.
     fn receive_proposal(&mut self, from: PeerId, record: &[u8], list: Vec<RecordId>) {
-        let record = match self.verifier.admit(record) {
+        let record = match self.verify_bytes(record) {
             Ok(record) => record,
             Err(rejection) => return self.refuse(from, rejection),
         };
@@ -252,16 +252,35 @@ impl Core {
         if !super::sealing::is_list_of(&list, &seal) {
             return self.refuse(from, Rejection::ImpossibleSeal("its list is another"));
         }
-        let missing: Vec<RecordId> = list
-            .iter()
-            .filter(|id| self.pool.get(id).is_none())
-            .copied()
-            .collect();
+        self.name(&list);
         self.lists.insert(id, list);
+        let missing = self.missing_listed();
         if !missing.is_empty() {
-            self.named.extend(missing.iter().copied());
             self.send(from, Message::Want(missing));
         }
+    }
+
+    /// Keeps what a proposal lists, beyond what its slots have room for.
+    pub(super) fn name(&mut self, list: &[RecordId]) {
+        for id in list {
+            self.named.insert(*id);
+            if !self.pool.name(id)
+                && let Some(vote) = self.agreement.record(id).cloned()
+            {
+                self.pool_record(vote, self.now_ms, true);
+            }
+        }
+    }
+
+    /// Records that a proposal lists and this node lacks.
+    fn missing_listed(&self) -> Vec<RecordId> {
+        let listed = self.lists.values().flatten();
+        let missing = listed.filter(|id| self.pool.get(id).is_none());
+        missing
+            .copied()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
     }
 
     fn receive_blocks(&mut self, from: PeerId, blocks: &[ByteBuf]) {

@@ -161,7 +161,8 @@ pub(super) fn apply(
     mut records: Vec<Verified>,
     mode: Mode,
 ) -> Result<(State, Applied, Vec<Verified>, Vec<Dropped>), Dropped> {
-    records.sort_by_key(|record| (record.statement().rank(), record.id()));
+    // Cached, because each look at a record is a jump in memory.
+    records.sort_by_cached_key(|record| (record.statement().rank(), record.id()));
     records.dedup();
     let mut state = before.clone();
     state.height += 1;
@@ -177,7 +178,7 @@ pub(super) fn apply(
         applied: Progress::default(),
     };
     let (mut kept, dropped) = file_all(&mut work, &records, mode)?;
-    kept.sort_by_key(Verified::id);
+    kept.sort_by_cached_key(Verified::id);
     ban(&mut work);
     let closed = advance(&mut work);
     settle::settle(&mut work, &closed);

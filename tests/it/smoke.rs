@@ -69,6 +69,8 @@ fn a_silent_primary_is_stepped_over() {
 #[test]
 fn a_copy_is_known_and_another_proof_is_checked() {
     let mut net = Net::new(&genesis(4), 4);
+    // Without its Primary the network does not seal at once.
+    net.down[0] = true;
     let id = net.propose(1, config(b"hello"), None);
     let held = net.cores[2].pool().get(&id.into()).unwrap().record.clone();
     assert_eq!(net.import(2, &held), Ok(Admission::Known));

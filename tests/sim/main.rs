@@ -3,6 +3,17 @@
 //! `MYCNET_SCHEDULES=10000 cargo test --release --features sim --test sim` runs the long form; without the variable a
 //! slice of it. A failure prints the seed that repeats it: `MYCNET_SEED=n` runs that one alone.
 
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::similar_names,
+    clippy::type_complexity,
+    clippy::large_stack_arrays,
+    clippy::disallowed_methods,
+    reason = "helpers of tests say directly what they expect, and nothing is visible outside"
+)]
+
 mod actors;
 mod agree;
 mod copy;

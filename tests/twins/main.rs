@@ -5,6 +5,17 @@
 //! Every run is a function of its seed, which a failure prints. `MYCNET_SCHEDULES=1500 cargo test --test twins` runs more
 //! schedules than the 150 per row that are run by default.
 
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::similar_names,
+    clippy::type_complexity,
+    clippy::large_stack_arrays,
+    clippy::disallowed_methods,
+    reason = "helpers of tests say directly what they expect, and nothing is visible outside"
+)]
+
 mod network;
 mod order;
 mod random;

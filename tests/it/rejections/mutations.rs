@@ -188,7 +188,7 @@ fn the_corpus_is_good() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn mutated_records_change_nothing(

@@ -1,0 +1,340 @@
+//! Losing a third: two certificates for one height, and votes that prove their author's double signing.
+
+use std::collections::BTreeSet;
+
+use mycnet_consensus::core::{Admission, Event, Input};
+use mycnet_consensus::digest::NodeId;
+use mycnet_consensus::finality::Blame;
+use mycnet_consensus::operation::{Ballot, Outcome, Priority};
+use mycnet_consensus::record::{Statement, Verified, VoteKind};
+use mycnet_consensus::seal::{SealedBlock, is_over_third};
+
+use crate::net::{Net, block, blocks_message, commit_of, config, genesis, node, vote_for};
+
+/// Nodes 0 and 1 are dishonest. They sealed height 1 with node 2, and height 1 otherwise with node 3.
+struct Fork {
+    net: Net,
+    /// The other block of height 1, as node 3 has it.
+    other: SealedBlock,
+}
+
+fn fork(round: u32) -> Fork {
+    let mut net = Net::new(&genesis(4), 4);
+    let proposal = Statement::Propose {
+        operation: config(b"other"),
+        priority: Priority::Normal,
+        last: net.cores[3].ledger().state().seal(),
+        nonce: 1,
+    };
+    let proposal = net.forge(3, proposal);
+    let draft = net.draft(3, net.now_ms + 3, vec![proposal]);
+    let other = block(
+        net.network_id(),
+        &draft.seal,
+        &draft.records,
+        round,
+        &[0, 1, 3],
+    );
+    net.down[3] = true;
+    net.propose(2, config(b"one"), Some(Ballot::Approve));
+    assert_eq!(net.cores[2].ledger().state().height(), 1);
+    net.down[3] = false;
+    Fork { net, other }
+}
+
+fn forked(net: &Net, n: usize) -> Vec<(u64, Blame, bool)> {
+    let events = net.events[n].iter();
+    events
+        .filter_map(|event| match event {
+            Event::Forked {
+                height,
+                blame,
+                compromised,
+            } => Some((*height, blame.clone(), *compromised)),
+            _ => None,
+        })
+        .collect()
+}
+
+fn check_blame(net: &Net, n: usize) {
+    let reports = forked(net, n);
+    let [(1, blame, true)] = reports.as_slice() else {
+        panic!("{reports:?}");
+    };
+    assert_eq!(blame.culprits(), BTreeSet::from([node(0), node(1)]));
+    let signers: BTreeSet<NodeId> = blame.double_signers.keys().copied().collect();
+    assert_eq!(signers, blame.culprits(), "two records each prove it");
+    let sealers = net.cores[n].ledger().state().sealers();
+    assert!(is_over_third(blame.weight(sealers), sealers.total()));
+    assert_eq!(net.cores[n].seal_status().signing, "compromised");
+}
+
+#[test]
+fn two_certificates_for_one_height_stop_the_node_and_name_who_signed_both() {
+    let Fork { mut net, other } = fork(0);
+    net.down = vec![true, true, false, true];
+    let before = net.cores[2].ledger().state().seal();
+    let again = blocks_message([net.blocks[2][0].as_ref()]);
+    net.tell(2, 0, again);
+    assert!(forked(&net, 2).is_empty(), "the same seal again is no fork");
+    for _ in 0..2 {
+        net.tell(2, 3, blocks_message([&other]));
+    }
+    check_blame(&net, 2);
+    assert_eq!(
+        net.cores[2].ledger().state().seal(),
+        before,
+        "it stays on its branch"
+    );
+}
+
+/// A node that only has the blocks has no votes but those of the certificates.
+#[test]
+fn a_fork_is_blamed_on_nobody_honest_after_a_restart_too() {
+    let Fork { mut net, other } = fork(0);
+    net.down = vec![true, true, false, true];
+    net.restart(2);
+    net.tell(2, 3, blocks_message([&other]));
+    check_blame(&net, 2);
+}
+
+#[test]
+fn a_compromised_node_answers_and_changes_nothing_more() {
+    let Fork { mut net, other } = fork(0);
+    net.down = vec![true, true, false, true];
+    net.tell(2, 3, blocks_message([&other]));
+    check_blame(&net, 2);
+    let seal = net.cores[2].ledger().state().seal();
+    let journalled = net.journals[2].len();
+    let proposal = Statement::Propose {
+        operation: config(b"two"),
+        priority: Priority::Normal,
+        last: seal,
+        nonce: 5,
+    };
+    let proposal = net.forge(1, proposal);
+    assert_eq!(net.import(2, &proposal), Ok(Admission::New));
+    net.nudge(5);
+    assert_eq!(net.journals[2].len(), journalled, "it signs nothing");
+    assert!(!net.cores[2].wants_to_seal());
+    // It does not even take what others seal after its own last seal, by votes or as a block.
+    let draft = net.draft(2, net.now_ms + 1, vec![proposal]);
+    for n in [0, 1, 3] {
+        let vote = vote_for(2, 5, VoteKind::Precommit, &draft.seal);
+        let vote = net.forge(n, vote);
+        net.import(2, &vote).unwrap();
+    }
+    let next = block(net.network_id(), &draft.seal, &draft.records, 5, &[0, 1, 3]);
+    net.tell(2, 1, blocks_message([&next]));
+    assert_eq!(net.cores[2].ledger().state().seal(), seal);
+    assert_eq!(net.cores[2].trust().len(), 4, "it answers");
+    let state = net.cores[2].ledger().state();
+    let id = state.operations().next().unwrap().id();
+    assert!(net.cores[2].status(&id).is_some());
+}
+
+/// Two parts of a network that went different ways meet: what they tell each other has to show it.
+#[test]
+fn nodes_of_two_branches_find_out_when_they_meet() {
+    for ahead in [0, 1] {
+        let Fork { mut net, other } = fork(0);
+        net.down = vec![true, true, true, false];
+        net.tell(3, 0, blocks_message([&other]));
+        assert_eq!(net.cores[3].ledger().state().seal(), other.seal.id());
+        // The one that is behind and the one that is ahead ask each other for different things.
+        if ahead == 1 {
+            let proposal = Statement::Propose {
+                operation: config(b"next"),
+                priority: Priority::Normal,
+                last: other.seal.id(),
+                nonce: 2,
+            };
+            let proposal = net.forge(3, proposal);
+            let draft = net.draft(3, net.now_ms + 9, vec![proposal]);
+            let next = block(net.network_id(), &draft.seal, &draft.records, 0, &[0, 1, 3]);
+            net.tell(3, 0, blocks_message([&next]));
+            assert_eq!(net.cores[3].ledger().state().height(), 2);
+        }
+        net.down = vec![true, true, false, false];
+        net.meet(3);
+        net.pump();
+        for n in [2, 3] {
+            check_blame(&net, n);
+        }
+    }
+}
+
+#[test]
+fn one_vote_too_many_is_no_fork() {
+    let Fork { mut net, other } = fork(0);
+    net.down = vec![true, true, false, true];
+    let votes: Vec<Verified> = [0, 1]
+        .into_iter()
+        .map(|n| {
+            let vote = vote_for(1, 0, VoteKind::Precommit, &other.seal);
+            net.forge(n, vote)
+        })
+        .collect();
+    net.import(2, &votes[0]).unwrap();
+    assert!(forked(&net, 2).is_empty());
+    // The second, with two equivocators that count for both, is a quorum for the other seal only together with node 3.
+    net.import(2, &votes[1]).unwrap();
+    assert!(forked(&net, 2).is_empty());
+    let third = vote_for(1, 0, VoteKind::Precommit, &other.seal);
+    let third = net.forge(3, third);
+    net.import(2, &third).unwrap();
+    check_blame(&net, 2);
+}
+
+/// A sealed height, and a prevote of node 3 in it that it contradicts afterwards.
+#[test]
+fn a_late_double_vote_gets_its_author_banned() {
+    let mut net = Net::new(&genesis(4), 4);
+    let first = net.propose(1, config(b"one"), Some(Ballot::Approve));
+    for n in [0, 2, 3] {
+        net.vote(n, first, Ballot::Approve);
+    }
+    net.down[3] = true;
+    let at = net.cores[1].ledger().state().height();
+    let second = Statement::SealVote {
+        height: 1,
+        round: 0,
+        kind: VoteKind::Precommit,
+        seal: None,
+    };
+    let second = net.forge(3, second);
+    // Only node 1 hears of it.
+    assert_eq!(net.import(1, &second), Ok(Admission::New));
+    net.advance(1);
+    for n in 0..3 {
+        let state = net.cores[n].ledger().state();
+        assert!(state.height() > at, "node {n}");
+        assert!(
+            state.roster().get(&node(3)).unwrap().is_banned(),
+            "node {n}"
+        );
+        assert_eq!(net.trust(n, 3), 0);
+        assert!(net.cores[n].pool().is_empty(), "the evidence is sealed");
+    }
+    // The others go on without it.
+    let next = net.propose(1, config(b"two"), Some(Ballot::Approve));
+    for n in [0, 2] {
+        net.vote(n, next, Ballot::Approve);
+    }
+    assert_eq!(
+        net.outcome(2, &next),
+        Some(Outcome::Decided(Ballot::Approve))
+    );
+    // And it is not banned twice.
+    let third = Statement::SealVote {
+        height: 2,
+        round: 0,
+        kind: VoteKind::Precommit,
+        seal: None,
+    };
+    let third = net.forge(3, third);
+    let _ = net.import(1, &third);
+    net.advance(1);
+    assert!(net.cores[1].pool().is_empty());
+}
+
+/// The same for a node that has the height from a block only: the vote to compare with is in the certificate.
+#[test]
+fn a_double_vote_against_a_certificate_is_evidence_too() {
+    let mut net = Net::new(&genesis(4), 4);
+    let first = net.propose(1, config(b"one"), Some(Ballot::Approve));
+    for n in [0, 2, 3] {
+        net.vote(n, first, Ballot::Approve);
+    }
+    let certificate = &net.blocks[1][0].certificate;
+    let signer = certificate.votes[0].body.by;
+    let n = (0..4).find(|n| node(*n) == signer).unwrap();
+    let witness = (n + 1) % 4;
+    net.restart(witness);
+    net.pump();
+    net.down[n] = true;
+    let second = Statement::SealVote {
+        height: 1,
+        round: 0,
+        kind: VoteKind::Precommit,
+        seal: None,
+    };
+    let second = net.forge(n, second);
+    net.import(witness, &second).unwrap();
+    net.nudge(6);
+    for other in (0..4).filter(|other| *other != n) {
+        let roster = net.cores[other].ledger().state().roster();
+        assert!(roster.get(&signer).unwrap().is_banned(), "node {other}");
+    }
+}
+
+/// An equivocator with three bodies shows different pairs to different nodes. Whatever pair a proposal lists is taken.
+#[test]
+fn a_proposal_may_list_any_two_of_three_bodies() {
+    let net = Net::new(&genesis(4), 4);
+    let votes = |net: &mut Net| {
+        let mut votes: Vec<Verified> = (0..3_u8)
+            .map(|value| {
+                let seal = mycnet_consensus::digest::SealId::from_bytes([value; 32]);
+                let vote = Statement::SealVote {
+                    height: 1,
+                    round: 0,
+                    kind: VoteKind::Precommit,
+                    seal: Some(seal),
+                };
+                net.forge(3, vote)
+            })
+            .collect();
+        votes.sort_by_key(Verified::id);
+        votes
+    };
+    let mut net = net;
+    net.down[3] = true;
+    let votes = votes(&mut net);
+    // The Primary holds the first and the last, the others the two smallest, and they do not talk.
+    let hold = |net: &mut Net, n: usize, which: [usize; 2]| {
+        let was = net.down.clone();
+        net.down = vec![true; 4];
+        net.down[n] = false;
+        for vote in which {
+            net.import(n, &votes[vote]).unwrap();
+        }
+        net.down = was;
+    };
+    hold(&mut net, 1, [0, 1]);
+    hold(&mut net, 2, [0, 1]);
+    hold(&mut net, 0, [0, 2]);
+    net.down[3] = true;
+    for n in [0, 1, 2] {
+        net.meet(n);
+    }
+    net.pump();
+    for n in 0..3 {
+        let roster = net.cores[n].ledger().state().roster();
+        assert!(roster.get(&node(3)).unwrap().is_banned(), "node {n}");
+    }
+}
+
+/// Pairs about operations reach seals by themselves; this is the way of a commit.
+#[test]
+fn a_double_commit_gets_its_author_banned() {
+    let mut net = Net::new(&genesis(5), 5);
+    net.down[4] = true;
+    let id = net.propose(1, config(b"one"), Some(Ballot::Approve));
+    for ballot in [Ballot::Approve, Ballot::Reject] {
+        let commit = commit_of(net.network_id(), id, 4, &ballot);
+        let commit = net.forge(4, commit);
+        net.import(1, &commit).unwrap();
+    }
+    let roster = net.cores[0].ledger().state().roster();
+    assert!(roster.get(&node(4)).unwrap().is_banned());
+    for n in [0, 2, 3] {
+        net.vote(n, id, Ballot::Approve);
+    }
+    assert_eq!(
+        net.phase(0, &id),
+        "closed",
+        "the banned one is not waited for"
+    );
+    net.input(0, Input::Tick).unwrap();
+}

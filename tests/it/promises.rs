@@ -1,0 +1,454 @@
+//! Promises kept across crashes (DESIGN section 8): what leaves a node was journalled before, and a slot is signed once.
+//!
+//! [`crate::net::Net`] watches every output of every core of this binary for both; here nodes crash on purpose.
+
+use std::collections::BTreeSet;
+
+use mycnet_consensus::core::{Answer, Event, Input, JournalEntry, Output, PeerId, Refusal, Write};
+use mycnet_consensus::digest::OperationId;
+use mycnet_consensus::message::Message;
+use mycnet_consensus::operation::{Ballot, Outcome, Priority};
+use mycnet_consensus::record::{Statement, Verified, VoteKind, sign};
+use serde_bytes::ByteBuf;
+
+use crate::net::{Net, Promises, config, deployment, genesis, identity, node};
+
+#[test]
+fn the_watch_fires_when_a_promise_is_broken() {
+    let net = genesis(1).network_id();
+    let vote = |approve| {
+        let operation = OperationId::from_bytes([1; 32]);
+        let statement = Statement::Directive { operation, approve };
+        sign(&identity(0), net, statement).unwrap()
+    };
+    let send = |record: &Verified| Output::Send {
+        to: PeerId(1),
+        message: Message::Records(vec![ByteBuf::from(record.encode())]),
+    };
+    let persist = |record: &Verified| {
+        let record = record.record().clone();
+        let opening = None;
+        Output::Persist(Write::Journal(JournalEntry { record, opening }))
+    };
+    let (one, two) = (vote(true), vote(false));
+    let watch = |outputs: &[Output], me: usize, forged: &BTreeSet<_>| {
+        let mut promises = Promises::default();
+        outputs
+            .iter()
+            .all(|output| promises.watch(node(me), output, forged).is_ok())
+    };
+    let none = BTreeSet::new();
+    assert!(watch(&[persist(&one), send(&one), send(&one)], 0, &none));
+    assert!(!watch(&[send(&one), persist(&one)], 0, &none));
+    let both = [persist(&one), send(&one), persist(&two), send(&two)];
+    assert!(!watch(&both, 0, &none), "two bodies of a slot");
+    assert!(watch(&both, 1, &none), "the others only pass them on");
+}
+
+/// Node 2 proposes, everybody votes; `crash` stops a node after so many of its outputs.
+fn scenario(crash: Option<(usize, usize)>) -> Net {
+    let mut net = Net::new(&genesis(4), 4);
+    net.crash = crash;
+    let id = net.propose(2, config(b"x"), Some(Ballot::Approve));
+    for n in [0, 1, 3] {
+        net.vote(n, id, Ballot::Approve);
+    }
+    for _ in 0..40 {
+        if (0..4).all(|n| net.phase(n, &id) == "closed") {
+            break;
+        }
+        // A host tries what its user asked for again until it is done.
+        for n in [0, 1, 3] {
+            let ballot = Ballot::Approve;
+            let operation = id;
+            let again = net.input(n, Input::Vote { operation, ballot });
+            assert_ne!(again, Err(Refusal::AlreadySigned), "it is the same ballot");
+        }
+        net.pump();
+        net.nudge(1);
+        for n in 0..4 {
+            let next = PeerId(((n + 1) % 4) as u64);
+            net.input(n, Input::Sync(next)).unwrap();
+        }
+        net.pump();
+    }
+    let seal = net.cores[0].ledger().state().seal();
+    for n in 0..4 {
+        let outcome = net.outcome(n, &id);
+        let expected = Some(Outcome::Decided(Ballot::Approve));
+        assert_eq!(outcome, expected, "node {n}, crash {crash:?}");
+        assert_eq!(
+            net.cores[n].ledger().state().seal(),
+            seal,
+            "crash {crash:?}"
+        );
+        assert_eq!(
+            net.trust(n, n),
+            510_000,
+            "nobody lost anything, crash {crash:?}"
+        );
+        let lost = |event: &Event| matches!(event, Event::JournalLost);
+        assert!(!net.events[n].iter().any(lost), "node {n}, crash {crash:?}");
+    }
+    net
+}
+
+/// Stops nodes 0 (the Primary) and 1 after every `stride`th output of theirs.
+fn crash_everywhere(stride: usize) {
+    let calm = scenario(None);
+    for n in [0, 1] {
+        assert!(calm.done[n] > 30, "there is something to crash in");
+        for at in (1 + n..calm.done[n]).step_by(stride) {
+            scenario(Some((n, at)));
+        }
+    }
+}
+
+#[test]
+fn a_crash_at_any_output_breaks_no_promise_and_loses_nothing() {
+    crash_everywhere(4);
+}
+
+#[test]
+#[ignore = "the long form of the test above: half a minute"]
+fn a_crash_at_any_output_breaks_no_promise_and_loses_nothing_in_full() {
+    crash_everywhere(1);
+}
+
+fn say(net: &mut Net, n: usize, operation: OperationId, ballot: Ballot) -> Result<Answer, Refusal> {
+    net.input(n, Input::Vote { operation, ballot })
+}
+
+#[test]
+fn a_restarted_node_signs_nothing_different() {
+    let mut net = Net::new(&genesis(4), 4);
+    // Without nodes 2 and 3 nothing is sealed.
+    (net.down[2], net.down[3]) = (true, true);
+    let id = net.propose(1, config(b"x"), Some(Ballot::Approve));
+    net.vote(0, id, Ballot::Reject);
+    let standard = net.propose(0, deployment(), Some(Ballot::Approve));
+    for n in [0, 1] {
+        net.restart(n);
+        net.pump();
+    }
+    let (ok, refused) = (Ok(Answer::Done), Err(Refusal::AlreadySigned));
+    assert_eq!(say(&mut net, 1, id, Ballot::Approve), ok, "the same again");
+    assert_eq!(say(&mut net, 1, id, Ballot::Reject), refused);
+    assert_eq!(say(&mut net, 0, id, Ballot::Approve), refused);
+    let direct = |approve| Input::Direct {
+        operation: standard,
+        approve,
+    };
+    assert_eq!(net.input(0, direct(true)), ok);
+    assert_eq!(net.input(0, direct(false)), refused);
+    assert_eq!(net.phase(1, &id), "proposed");
+    net.pump();
+}
+
+fn own_votes(net: &Net, n: usize, kind: VoteKind) -> Vec<Statement> {
+    let votes = net.journals[n].iter().map(|entry| &entry.record.body.what);
+    votes
+        .filter(|what| matches!(what, Statement::SealVote { kind: of, .. } if *of == kind))
+        .cloned()
+        .collect()
+}
+
+/// The Primary's key proposes two seals in one round; the node restarts between them.
+#[test]
+fn votes_on_seals_are_not_contradicted_after_a_restart() {
+    let mut net = Net::new(&genesis(4), 4);
+    net.down = vec![true, false, true, true];
+    net.propose(1, config(b"x"), None);
+    let records: Vec<Verified> = net.cores[1]
+        .pool()
+        .iter()
+        .map(|held| held.record.clone())
+        .collect();
+    let propose = |net: &mut Net, time_ms: u64| {
+        let draft = net.draft(1, time_ms, records.clone());
+        let statement = Statement::SealProposal {
+            round: 0,
+            lock: None,
+            seal: draft.seal.clone(),
+        };
+        let record = net.forge(0, statement);
+        let message = Message::Proposal {
+            record: ByteBuf::from(record.encode()),
+            list: draft.records.iter().map(Verified::id).collect(),
+        };
+        net.tell(1, 0, message);
+        draft.seal
+    };
+    let first = propose(&mut net, 1_000_001);
+    let prevotes = own_votes(&net, 1, VoteKind::Prevote);
+    assert_eq!(prevotes.len(), 1);
+    net.restart(1);
+    let second = propose(&mut net, 1_000_002);
+    assert_ne!(first, second);
+    assert_eq!(own_votes(&net, 1, VoteKind::Prevote), prevotes);
+
+    // A quorum of prevotes for the first: it precommits and is locked, and stays so.
+    for n in [2, 3] {
+        let vote = crate::net::vote_for(1, 0, VoteKind::Prevote, &first);
+        let vote = net.forge(n, vote);
+        let _ = net.import(1, &vote);
+    }
+    propose(&mut net, 1_000_001);
+    let precommits = own_votes(&net, 1, VoteKind::Precommit);
+    assert_eq!(precommits.len(), 1, "{:?}", net.cores[1].seal_status());
+    net.restart(1);
+    assert_eq!(net.cores[1].seal_status().locked, Some(first.id()));
+    for _ in 0..3 {
+        net.advance(2000);
+        net.input(1, Input::Nudge).unwrap();
+    }
+    assert_eq!(own_votes(&net, 1, VoteKind::Precommit), precommits);
+}
+
+#[test]
+fn a_frozen_commit_is_revealed_after_a_restart() {
+    let mut net = Net::new(&genesis(4), 4);
+    let id = frozen_without(&mut net, 3);
+    // The last thing that node 3 did before it stopped was to store the freezing block.
+    let blocks = net.blocks[0].clone();
+    net.blocks[3] = blocks;
+    net.down[3] = false;
+    net.restart(3);
+    net.pump();
+    assert_eq!(net.phase(0, &id), "closed");
+    assert_eq!(net.trust(0, 3), 510_000);
+}
+
+/// Everybody commits to an operation; this node misses the freezing seal.
+fn frozen_without(net: &mut Net, absent: usize) -> OperationId {
+    let id = net.propose(1, config(b"x"), Some(Ballot::Approve));
+    net.vote(absent, id, Ballot::Approve);
+    net.down[absent] = true;
+    for n in 0..4 {
+        if n != absent && n != 1 {
+            net.vote(n, id, Ballot::Approve);
+        }
+    }
+    assert_eq!(
+        net.phase(0, &id),
+        "decided",
+        "frozen, and decided by the others"
+    );
+    id
+}
+
+/// A network of one has no peer whose arrival could remind it.
+#[test]
+fn a_network_of_one_reveals_after_a_restart() {
+    let genesis = genesis(1);
+    let calm = {
+        let mut net = Net::new(&genesis, 1);
+        net.propose(0, config(b"x"), Some(Ballot::Approve));
+        net.done[0]
+    };
+    for at in 1..calm {
+        let mut net = Net::new(&genesis, 1);
+        net.crash = Some((0, at));
+        let id = net.propose(0, config(b"x"), None);
+        let _ = say(&mut net, 0, id, Ballot::Approve);
+        net.advance(1);
+        let _ = say(&mut net, 0, id, Ballot::Approve);
+        net.advance(1);
+        assert_eq!(net.phase(0, &id), "closed", "crash after output {at}");
+        assert_eq!(net.trust(0, 0), 510_000, "crash after output {at}");
+    }
+}
+
+fn has_lost(net: &Net, n: usize) -> bool {
+    let lost = |event: &Event| matches!(event, Event::JournalLost);
+    net.events[n].iter().any(lost)
+}
+
+fn signing(net: &Net, n: usize) -> &'static str {
+    net.cores[n].seal_status().signing
+}
+
+fn rejoin(net: &mut Net, n: usize) {
+    let nonce = [9; 32];
+    assert_eq!(net.input(n, Input::Rejoin { nonce }), Ok(Answer::Done));
+    assert_eq!(signing(net, n), "rejoining");
+    net.pump();
+}
+
+/// Node 3 proposed and committed, and lost its journal; everybody else has its records.
+#[test]
+fn a_lost_journal_is_noticed_and_a_rejoin_ends_it() {
+    let mut net = Net::new(&genesis(4), 4);
+    net.down[0] = true;
+    let old = net.propose(3, config(b"old"), Some(Ballot::Approve));
+    net.restart_with(3, Vec::new());
+    net.pump();
+    assert!(has_lost(&net, 3));
+    assert_eq!(signing(&net, 3), "journal_lost");
+
+    // It signs nothing.
+    let refused = Err(Refusal::JournalLost);
+    assert_eq!(say(&mut net, 3, old, Ballot::Reject), refused);
+    let propose = Input::Propose {
+        operation: config(b"new"),
+        priority: Priority::Normal,
+        ballot: None,
+        nonce: 7,
+    };
+    assert_eq!(net.input(3, propose), refused);
+    net.nudge(2);
+    assert!(net.journals[3].is_empty());
+
+    // But a Rejoin, once.
+    rejoin(&mut net, 3);
+    let nonce = [8; 32];
+    assert_eq!(net.input(3, Input::Rejoin { nonce }), Err(Refusal::NotLost));
+    assert_eq!(net.journals[3].len(), 1);
+    net.down[0] = false;
+    net.meet(0);
+    net.nudge(4);
+    assert_eq!(signing(&net, 3), "ready");
+    let rejoined = net.events[3].iter().find_map(|event| match event {
+        Event::Rejoined { height } => Some(*height),
+        _ => None,
+    });
+    let height = net.cores[0]
+        .ledger()
+        .state()
+        .roster()
+        .get(&node(3))
+        .unwrap()
+        .rejoined;
+    assert_eq!(rejoined, height);
+    let height = height.expect("the Rejoin is sealed");
+    let votes = own_votes(&net, 3, VoteKind::Prevote);
+    let is_later = |vote: &Statement| {
+        vote.slot()
+            .and_then(|slot| slot.height())
+            .is_some_and(|at| at > height)
+    };
+    assert!(
+        votes.iter().all(is_later),
+        "it votes above the height of its return only"
+    );
+
+    // What is older than its return takes no new commit; what is newer does.
+    let fresh = net.propose(1, config(b"fresh"), Some(Ballot::Approve));
+    let before_rejoin = Err(Refusal::BeforeRejoin);
+    let another = say(&mut net, 3, old, Ballot::Reject);
+    assert!(
+        another == before_rejoin || matches!(another, Err(Refusal::Rejected(_))),
+        "{another:?}"
+    );
+    for n in [0, 2, 3] {
+        net.vote(n, fresh, Ballot::Approve);
+    }
+    assert_eq!(
+        net.outcome(3, &fresh),
+        Some(Outcome::Decided(Ballot::Approve))
+    );
+}
+
+#[test]
+fn what_was_proposed_before_the_return_takes_no_new_statement() {
+    let mut net = Net::new(&genesis(4), 4);
+    let critical = net.propose(1, config(b"old"), None);
+    let standard = net.propose(1, deployment(), None);
+    for lost in [0, 3] {
+        net.input(lost, Input::JournalLost).unwrap();
+        rejoin(&mut net, lost);
+        net.nudge(4);
+        assert_eq!(signing(&net, lost), "ready");
+    }
+    let refused = Err(Refusal::BeforeRejoin);
+    let approve = true;
+    assert_eq!(say(&mut net, 3, critical, Ballot::Approve), refused);
+    // A directive, an objection or a resolution of before is forgotten just as a commit is.
+    let operation = standard;
+    assert_eq!(net.input(0, Input::Direct { operation, approve }), refused);
+    let reason = String::new();
+    assert_eq!(net.input(3, Input::Object { operation, reason }), refused);
+    assert_eq!(net.input(3, Input::Resolve { operation, approve }), refused);
+    // What is proposed from now on is safe.
+    let id = net.propose(0, deployment(), Some(Ballot::Approve));
+    net.nudge(1);
+    let status = net.cores[1].status(&id).unwrap();
+    assert_eq!(status.phase, "authority");
+    assert_eq!(status.window.unwrap().then, "the directive takes effect");
+}
+
+/// The salt follows from the key, so that a frozen commit can be revealed without the journal, but not before the Rejoin is
+/// sealed: until then the node signs nothing else.
+#[test]
+fn a_frozen_commit_is_revealed_without_the_journal() {
+    for ballot in [Ballot::Approve, Ballot::Reject, Ballot::Abstain] {
+        let mut net = Net::new(&genesis(4), 4);
+        let id = net.propose(1, config(b"x"), Some(Ballot::Approve));
+        net.vote(3, id, ballot.clone());
+        net.down[3] = true;
+        for n in [0, 2] {
+            net.vote(n, id, Ballot::Approve);
+        }
+        assert_eq!(net.phase(0, &id), "decided");
+        net.down[3] = false;
+        net.restart_with(3, Vec::new());
+        net.pump();
+        assert_eq!(
+            net.cores[3].ledger().state().height(),
+            net.cores[0].ledger().state().height()
+        );
+        assert!(has_lost(&net, 3), "its own commit came back");
+        assert!(net.journals[3].is_empty());
+        rejoin(&mut net, 3);
+        net.nudge(3);
+        assert_eq!(signing(&net, 3), "ready");
+        assert_eq!(net.phase(0, &id), "closed", "{ballot}");
+        let is_reveal = |entry: &JournalEntry| matches!(&entry.record.body.what, Statement::Reveal { ballot: shown, .. } if *shown == ballot);
+        assert!(net.journals[3].iter().any(is_reveal));
+    }
+}
+
+/// The store has blocks with commits that the journal does not know: nobody else need say so.
+#[test]
+fn a_journal_lost_beside_an_intact_store_is_noticed_at_the_start() {
+    let mut net = Net::new(&genesis(4), 4);
+    let id = net.propose(1, config(b"x"), Some(Ballot::Approve));
+    assert_eq!(net.phase(1, &id), "committing");
+    net.down = vec![true, false, true, true];
+    net.restart_with(1, Vec::new());
+    net.input(1, Input::Tick).unwrap();
+    assert!(has_lost(&net, 1));
+    assert_eq!(
+        say(&mut net, 1, id, Ballot::Reject),
+        Err(Refusal::JournalLost)
+    );
+}
+
+/// The journal that a node has after it lost one begins with the `Rejoin`; a restart must not take it for a complete one.
+#[test]
+fn a_restart_does_not_end_the_wait_for_a_rejoin() {
+    let mut net = Net::new(&genesis(4), 4);
+    net.input(3, Input::JournalLost).unwrap();
+    (net.down[0], net.down[2]) = (true, true);
+    rejoin(&mut net, 3);
+    let id = net.propose(1, config(b"x"), None);
+    net.restart(3);
+    net.pump();
+    assert_eq!(signing(&net, 3), "rejoining");
+    assert_eq!(
+        say(&mut net, 3, id, Ballot::Approve),
+        Err(Refusal::JournalLost)
+    );
+    (net.down[0], net.down[2]) = (false, false);
+    net.meet(3);
+    net.nudge(4);
+    assert_eq!(signing(&net, 3), "ready");
+    // And once it is sealed, a restart does not ask for another.
+    net.restart(3);
+    net.pump();
+    assert_eq!(signing(&net, 3), "ready");
+    assert_eq!(
+        say(&mut net, 3, id, Ballot::Approve),
+        Err(Refusal::BeforeRejoin)
+    );
+}
