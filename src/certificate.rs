@@ -156,8 +156,8 @@ impl Certificate {
             }
             if seal.roster != before.roster {
                 sealers = next_sealers(step, sealers, verifier)?;
-            } else if step.sealers.is_some() {
-                return Err(bad("sealers change although the roster does not"));
+            } else if step.sealers.is_some() || step.parts.is_some() {
+                return Err(bad("a step shows a change although the roster has none"));
             }
             before = seal;
         }
@@ -174,6 +174,9 @@ impl Certificate {
             return Err(bad("the electorate is another"));
         }
         let records = self.verified_records(verifier)?;
+        if records.len() != self.records.len() || !records.keys().eq(&snapshot.records()) {
+            return Err(bad("its records are not those that were sealed"));
+        }
         let proposal = records
             .get(&RecordId::from(snapshot.id))
             .ok_or(bad("the proposal is missing"))?;

@@ -1,5 +1,7 @@
 //! The canonical form of an operation's state: what the state digest commits to and certificates show.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Authority, Filed, OpenOperation, Phase, Window};
@@ -76,6 +78,24 @@ impl Snapshot {
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::from_bytes(OPERATION.hash(&codec::encode(self)))
+    }
+
+    /// Every record that was sealed about the operation, its proposal included.
+    #[must_use]
+    pub fn records(&self) -> BTreeSet<RecordId> {
+        let slots = [
+            &self.commits,
+            &self.directives,
+            &self.objections,
+            &self.resolutions,
+        ];
+        let filed = slots.into_iter().flatten();
+        filed
+            .flat_map(|(first, second)| std::iter::once(first).chain(second))
+            .chain(&self.reveals)
+            .copied()
+            .chain([self.id.into()])
+            .collect()
     }
 
     /// What [`Snapshot::electorate`] is for these electors, in the order of their keys.

@@ -11,6 +11,7 @@ use crate::limits::TRUST_MAX_PPM;
 use crate::operation::{Ballot, Outcome};
 use crate::record::{Record, Signed, Statement, Verified, Verifier};
 use crate::seal::SealedBlock;
+use crate::sealers::Sealers;
 use crate::sim::oracle::Oracle;
 use crate::sim::projection::Projection;
 use crate::sim::view::View;
@@ -169,6 +170,16 @@ impl Checker {
         self.compare_with_oracle();
         self.judge_assumption();
         self.judge_innocence();
+    }
+
+    /// Who sealed a height: what happened later does not change who was responsible then.
+    #[must_use]
+    pub fn sealers_of(&self, height: u64) -> Sealers {
+        let before = usize::try_from(height.saturating_sub(1)).unwrap_or(usize::MAX);
+        let view = self.views.get(before).or(self.views.last());
+        let sealers = view.map(|view| view.sealers.iter());
+        let weights = sealers.into_iter().flatten();
+        Sealers::new(weights.map(|(node, weight)| (*node, *weight)).collect())
     }
 
     fn replay(&mut self, block: &SealedBlock) -> Result<Applied, crate::rejection::Rejection> {

@@ -12,6 +12,9 @@
 )]
 
 mod admission;
+mod authority;
+#[cfg(feature = "engine")]
+mod engine;
 mod forks;
 mod net;
 mod promises;

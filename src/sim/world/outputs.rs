@@ -75,8 +75,8 @@ impl World {
                 format!("host {host} blames {innocent:?} for the fork at {height}: {blame:?}");
             self.checker.report("innocent", text);
         }
-        let sealers = self.checker.ledger().state().sealers();
-        let (weight, total) = (blame.weight(sealers), sealers.total());
+        let sealers = self.checker.sealers_of(height);
+        let (weight, total) = (blame.weight(&sealers), sealers.total());
         if !is_over_third(weight, total) {
             let text = format!("the fork at {height} convicts {weight} of {total} only: {blame:?}");
             self.checker.report("s_blame", text);

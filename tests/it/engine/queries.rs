@@ -1,0 +1,234 @@
+//! Local queries.
+
+use super::*;
+use mycnet_consensus::engine::OperationFilter;
+use mycnet_consensus::operation::Class;
+use mycnet_consensus::record::sign;
+use mycnet_consensus::trust::{Reason, Standing};
+
+use crate::net::commit_of;
+
+#[tokio::test]
+async fn status_names_who_is_waited_for_and_what_the_window_does() {
+    let (engines, clock) = linked(&genesis(4), 4);
+    assert_eq!(engines[0].status(&OperationId::default()), None);
+    let id = engines[0].propose_operation(config(b"x")).await.unwrap();
+    let status = engines[3].status(&id).unwrap();
+    assert_eq!(
+        (status.phase, status.opened_height),
+        ("committing", Some(1))
+    );
+    assert_eq!(
+        (status.total_weight, status.committed_weight),
+        (2_000_000, 500_000)
+    );
+    let mut others = vec![node(1), node(2), node(3)];
+    others.sort();
+    assert_eq!(status.waits_for, Pending::Commits(others));
+    assert_eq!(status.class, Some(Class::Critical));
+
+    for n in [1, 2] {
+        engines[n].vote(id, Ballot::Approve).await.unwrap();
+    }
+    let status = engines[0].status(&id).unwrap();
+    assert_eq!(status.waits_for, Pending::Commits(vec![node(3)]));
+    let window = status.window.unwrap();
+    assert!(!window.is_marked);
+    assert!(window.due_ms <= clock_ms(&engines) + Params::dev().critical_grace_ms + 10);
+    assert!(window.then.contains("the grace freezes them"));
+    clock.advance(Params::dev().critical_grace_ms + 10);
+    engines[0].tick();
+    let status = engines[0].status(&id).unwrap();
+    assert_eq!(status.phase, "closed");
+    assert_eq!(status.waits_for, Pending::Nothing);
+    assert_eq!(engines[0].seal_status().waits_for, Vec::new());
+    assert_eq!(engines[0].seal_status().signing, "ready");
+}
+
+fn clock_ms(engines: &[BFTConsensusEngine]) -> u64 {
+    engines[0].genesis().time_ms
+}
+
+/// Two of four are away: the others wait for them in the agreement, and say so.
+#[tokio::test]
+async fn seal_status_names_who_is_waited_for() {
+    let genesis = genesis(4);
+    let clock = ManualClock::new(genesis.time_ms);
+    let hub = Hub::with_clock(genesis.clone(), Arc::new(clock.clone())).unwrap();
+    let engines: Vec<_> = [0, 1].map(|n| hub.join(identity(n)).unwrap()).into();
+    let id = engines[0].propose_operation(config(b"x")).await.unwrap();
+    let status = engines[1].seal_status();
+    assert_eq!((status.height, status.step), (1, "prevote"));
+    assert_eq!(status.proposer, Some(node(0)));
+    let mut away = status.waits_for;
+    away.sort();
+    let mut expected = vec![node(2), node(3)];
+    expected.sort();
+    assert_eq!(away, expected);
+    assert_eq!(engines[1].status(&id).unwrap().waits_for, Pending::Seal);
+}
+
+#[tokio::test]
+async fn trust_is_explained_and_can_be_asked_for_at_any_height() {
+    let (engines, _) = linked(&genesis(4), 4);
+    for answer in ["42", "7", "42"] {
+        let id = engines[0]
+            .propose_claim(claim(None), b"42".to_vec())
+            .await
+            .unwrap();
+        for n in 1..4 {
+            let own = if n == 3 { answer } else { "42" };
+            engines[n].vote(id, result(own)).await.unwrap();
+        }
+        engines[0].execute_reveal_phase(id).await.unwrap();
+    }
+    let entries = engines[1].explain(&node(3));
+    let reasons: Vec<_> = entries.iter().map(|entry| entry.reason).collect();
+    assert_eq!(
+        reasons,
+        [Reason::Coherent, Reason::ClaimDissent, Reason::Coherent]
+    );
+    let steps: Vec<_> = entries
+        .iter()
+        .map(|e| (e.before_ppm, e.after_ppm))
+        .collect();
+    assert_eq!(
+        steps,
+        [(500_000, 510_000), (510_000, 484_500), (484_500, 494_810)]
+    );
+    for engine in &engines {
+        assert_eq!(engine.trust(&node(3)), 494_810);
+        let at = |height| engine.trust_at(&node(3), height);
+        assert_eq!(at(0), Some((500_000, Standing::Active)));
+        for entry in &entries {
+            assert_eq!(
+                at(entry.height - 1),
+                Some((entry.before_ppm, Standing::Active))
+            );
+            assert_eq!(at(entry.height), Some((entry.after_ppm, Standing::Active)));
+        }
+        assert_eq!(at(u64::MAX), Some((494_810, Standing::Active)));
+        assert_eq!(engine.trust_at(&node(9), 1), None);
+        assert_eq!(engine.trust(&node(9)), 0);
+        assert!(engine.explain(&node(9)).is_empty());
+    }
+
+    let now: std::collections::BTreeMap<_, _> = (0..4)
+        .map(|n| (node(n), engines[0].trust(&node(n))))
+        .collect();
+    assert_eq!(
+        engines[2].what_if(Params::dev()),
+        Ok(now.clone()),
+        "the same parameters"
+    );
+    let mut harsh = Params::dev();
+    harsh.claim_dissent_ppm = 500_000;
+    let other = engines[2].what_if(harsh).unwrap();
+    assert!(other[&node(3)] < now[&node(3)]);
+    assert_eq!(other[&node(0)], now[&node(0)]);
+    let mut invalid = Params::dev();
+    invalid.drift_ms = 1_000_000;
+    assert!(engines[2].what_if(invalid).is_err());
+}
+
+#[tokio::test]
+async fn roster_config_and_operations_are_listed() {
+    let (engines, _) = linked(&genesis(4), 4);
+    let closed = approve(&engines, 1, config(b"hello"), &[0, 2, 3]).await;
+    let open = engines[2]
+        .propose_operation(config(b"later"))
+        .await
+        .unwrap();
+    let standard = engines[3].propose_operation(deployment()).await.unwrap();
+    let stranger = ConsensusOperation::NodeExclusion {
+        node: node(9),
+        reason: "never seen".into(),
+    };
+    let refused = approve(&engines, 1, stranger, &[0, 2, 3]).await;
+    let engine = &engines[3];
+
+    let roster = engine.roster();
+    assert_eq!(roster.len(), 4);
+    let own = roster.iter().find(|member| member.node == node(0)).unwrap();
+    assert_eq!((own.role, own.standing), (Spore::Primary, Standing::Active));
+    assert_eq!(own.critical_weight, u64::from(own.trust_ppm));
+    assert_eq!(engine.config().len(), 1);
+    assert_eq!(engine.params(), Params::dev());
+
+    let list = |filter: OperationFilter| {
+        let views = engine.operations(&filter);
+        let mut ids: Vec<_> = views.iter().map(|view| view.operation).collect();
+        ids.sort();
+        ids
+    };
+    let sorted = |mut ids: Vec<OperationId>| {
+        ids.sort();
+        ids
+    };
+    let all = OperationFilter::default;
+    assert_eq!(list(all()), sorted(vec![closed, open, standard, refused]));
+    let is_open = |is_open| OperationFilter {
+        is_open: Some(is_open),
+        ..all()
+    };
+    assert_eq!(list(is_open(true)), sorted(vec![open, standard]));
+    assert_eq!(list(is_open(false)), sorted(vec![closed, refused]));
+    let class = Some(Class::Standard);
+    assert_eq!(list(OperationFilter { class, ..all() }), [standard]);
+    let kind = Some("node_exclusion".to_owned());
+    assert_eq!(list(OperationFilter { kind, ..all() }), [refused]);
+    let proposer = Some(node(2));
+    assert_eq!(list(OperationFilter { proposer, ..all() }), [open]);
+    let nobody = OperationFilter {
+        proposer: Some(node(9)),
+        ..all()
+    };
+    assert!(list(nobody).is_empty());
+
+    let views = engine.operations(&all());
+    let view = |id| views.iter().find(|view| view.operation == id).unwrap();
+    assert_eq!(
+        view(refused).outcome,
+        Some(Outcome::Decided(Ballot::Approve))
+    );
+    assert_eq!(view(refused).refused_effect, Some("it is not a member"));
+    assert_eq!(view(closed).refused_effect, None);
+    assert_eq!(view(open).phase, "committing");
+}
+
+#[tokio::test]
+async fn evidence_is_kept() {
+    let (engines, _) = linked(&genesis(5), 4);
+    let id = engines[1].propose_operation(config(b"x")).await.unwrap();
+    let net = engines[0].network_id();
+    let records: Vec<Vec<u8>> = [Ballot::Approve, Ballot::Reject]
+        .iter()
+        .map(|ballot| {
+            sign(&identity(4), net, commit_of(net, id, 4, ballot))
+                .unwrap()
+                .encode()
+        })
+        .collect();
+    assert!(engines[0].evidence().is_empty());
+    for record in records {
+        engines[2].import(vec![record])[0].clone().unwrap();
+    }
+    for engine in &engines {
+        let evidence = engine.evidence();
+        let [pair] = evidence.as_slice() else {
+            panic!("{evidence:?}");
+        };
+        assert_eq!(pair.author, node(4));
+        assert_ne!(pair.first, pair.second);
+        assert_eq!(
+            pair.first.statement().slot(),
+            pair.second.statement().slot()
+        );
+        assert_eq!(engine.trust(&node(4)), 0);
+        let entry = engine.explain(&node(4))[0];
+        assert_eq!(
+            (entry.reason, entry.standing),
+            (Reason::Equivocation, Standing::Banned)
+        );
+    }
+}
