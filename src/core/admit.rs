@@ -323,7 +323,9 @@ impl Core {
             return Ok(Admission::Waiting(Rejection::UnknownSeal));
         }
         let is_named = self.named.contains(&record.id());
-        if is_named {
+        // What the agreement waits for is named too, and no evidence: in the pool it would stay for ever.
+        let mut lists = self.lists.values();
+        if is_named && lists.any(|list| list.binary_search(&record.id()).is_ok()) {
             // A proposal lists it as evidence: it is needed here, whatever its slot holds in the agreement.
             self.pool_record(record.clone(), self.now_ms, true);
         }

@@ -1,7 +1,9 @@
-use mycnet_consensus::core::Input;
+use mycnet_consensus::core::{Admission, Input};
+use mycnet_consensus::digest::SignatureBytes;
 use mycnet_consensus::operation::{Ballot, Outcome};
+use mycnet_consensus::rejection::Rejection;
 
-use crate::net::{Net, config, genesis};
+use crate::net::{Net, config, genesis, node};
 
 #[test]
 fn four_nodes_decide_a_critical_operation() {
@@ -62,4 +64,20 @@ fn a_silent_primary_is_stepped_over() {
         net.cores[0].ledger().state().seal(),
         net.cores[1].ledger().state().seal()
     );
+}
+
+#[test]
+fn a_copy_is_known_and_another_proof_is_checked() {
+    let mut net = Net::new(&genesis(4), 4);
+    // Without its Primary the network does not seal at once.
+    net.down[0] = true;
+    let id = net.propose(1, config(b"hello"), None);
+    let held = net.cores[2].pool().get(&id.into()).unwrap().record.clone();
+    assert_eq!(net.import(2, &held), Ok(Admission::Known));
+    let mut damaged = held.record().clone();
+    let mut sig = *damaged.proof.sig.as_bytes();
+    sig[40] ^= 1;
+    damaged.proof.sig = SignatureBytes::from_bytes(sig);
+    let refused = Err(Rejection::BadSignature(node(1)));
+    assert_eq!(net.import_bytes(2, damaged.encode()), refused);
 }
