@@ -538,21 +538,7 @@ impl Core {
                 let _ = self.verifier.add_author(change.node);
             }
         }
-        for evidence in &applied.evidence {
-            let spent: Vec<RecordId> = self
-                .pool
-                .iter()
-                .filter(|pooled| pooled.record.author() == evidence.author)
-                .filter(|pooled| {
-                    let slot = pooled.record.statement().slot();
-                    slot.is_some_and(|slot| slot.height().is_some())
-                })
-                .map(|pooled| pooled.record.id())
-                .collect();
-            for id in spent {
-                self.pool.remove(&id);
-            }
-        }
+        self.drop_spent_votes();
         let own_rejoin = records.iter().any(|record| {
             record.author() == self.me && matches!(record.statement(), Statement::Rejoin { .. })
         });
@@ -565,6 +551,26 @@ impl Core {
             });
         } else if own_rejoin && let Signing::Above(above) = self.signing {
             self.signing = Signing::Above(above.max(applied.height));
+        }
+    }
+
+    /// Takes votes on seals out of the pool that can be no evidence (any more): single ones that a proposal listed in vain,
+    /// those of authors that are banned or gone, and old ones.
+    fn drop_spent_votes(&mut self) {
+        let votes: Vec<Verified> = self
+            .pool
+            .iter()
+            .map(|pooled| &pooled.record)
+            .filter(|record| {
+                record
+                    .statement()
+                    .slot()
+                    .is_some_and(|slot| slot.height().is_some())
+            })
+            .cloned()
+            .collect();
+        for id in self.ledger.state().spent_votes(&votes) {
+            self.pool.remove(&id);
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::apply::{Evidence, Work};
 use super::{Held, Past, State};
 use crate::agenda::{Context, Electorate, Filing, OpenOperation};
-use crate::digest::NodeId;
+use crate::digest::{NodeId, RecordId};
 use crate::genesis::PanelScoring;
 use crate::limits::{
     EVIDENCE_HEIGHTS, OPEN_PROPOSALS_MAX, OPEN_PROPOSALS_RESTRICTED_MAX, PANEL_WEIGHTED_MIN,
@@ -119,6 +119,12 @@ impl State {
         let scored = self.panel_scoring == PanelScoring::Authorities
             || is_quorum(electorate.total(), self.roster.total(class));
         Ok((electorate, scored))
+    }
+
+    /// Those of these votes on seals that the next seal cannot take as evidence.
+    pub(crate) fn spent_votes(&self, votes: &[Verified]) -> Vec<RecordId> {
+        let (_, spent) = pair_seal_votes(self, votes);
+        spent.into_iter().map(|(vote, _)| vote.id()).collect()
     }
 
     /// Judges a record that is not a proposal and not about a seal against the operations that are open now.
@@ -279,7 +285,12 @@ pub(super) fn pair_seal_votes(
                     at: before.height,
                 })
             }
-            (Ok(_), [first, second]) => Ok(((*first).clone(), (*second).clone())),
+            // A third body proves nothing more: it is left over.
+            (Ok(_), [first, second, rest @ ..]) => {
+                let full = Rejection::SlotFull(author);
+                dropped.extend(rest.iter().map(|body| ((*body).clone(), full.clone())));
+                Ok(((*first).clone(), (*second).clone()))
+            }
             (Ok(_), _) => Err(Rejection::ImpossibleSeal(
                 "votes on seals are sealed only as evidence, two of a slot",
             )),
