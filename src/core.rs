@@ -7,7 +7,7 @@
 //! 2. call `handle` with [`Input::Tick`] when [`Core::next_due_ms`] is reached, and with [`Input::Nudge`] when it gives up
 //!    waiting for a seal (a timer, a peer that appeared, a person);
 //! 3. keep sealed blocks and answer [`Output::Serve`] from them;
-//! 4. after a start, [`Core::restore`] what was persisted, the journal first.
+//! 4. after a start, [`Core::restore`] what was persisted ([`Saved`] says what each [`Write`] means).
 //!
 //! The state changes only through seals; whatever a peer sends is bounded, verified and either admitted, kept as an orphan
 //! or refused with a [`Rejection`].
@@ -15,6 +15,7 @@
 mod admit;
 mod journal;
 mod query;
+mod saved;
 mod sealing;
 mod statements;
 mod sync;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 pub use admit::Admission;
 pub use journal::{JournalEntry, Refusal};
 pub use query::{OperationStatus, Pending, SealStatus, WindowStatus};
+pub use saved::{Saved, Write};
 
 use journal::Journal;
 
@@ -148,27 +150,6 @@ pub enum Output {
     Event(Event),
 }
 
-/// What has to survive a crash.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "the largest is also the most frequent; boxing it would only cost"
-)]
-pub enum Write {
-    /// An own record, under its slot: what was signed once is never signed differently.
-    Journal(JournalEntry),
-    /// A record that is acknowledged to whoever sent it, until a block has it.
-    Record(Verified),
-    /// A sealed block, with what it changed.
-    Block {
-        /// The block.
-        block: Arc<SealedBlock>,
-        /// What it changed.
-        applied: Arc<Applied>,
-    },
-}
-
 /// What users want to know.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -286,6 +267,8 @@ pub struct Core {
     agreement: Agreement,
     /// The lists that travel beside proposals of the next height.
     lists: BTreeMap<SealId, Vec<RecordId>>,
+    /// Those of the lists that are persisted.
+    saved_lists: BTreeSet<SealId>,
     /// Proposals of the next height that were found to apply.
     drafts: BTreeMap<SealId, Draft>,
     /// Records that a proposal names and the pool lacks.
@@ -331,6 +314,7 @@ impl Core {
             orphans: Orphans::default(),
             agreement,
             lists: BTreeMap::new(),
+            saved_lists: BTreeSet::new(),
             drafts: BTreeMap::new(),
             named: BTreeSet::new(),
             recent: VecDeque::new(),
@@ -352,41 +336,82 @@ impl Core {
         self.pace = pace;
     }
 
-    /// Takes up after a start what was persisted: the journal first, then sealed blocks in order, then unsealed records.
+    /// Takes up after a start, at the host's time `now_ms`, what was persisted: sealed blocks in order, and what was saved
+    /// beside them.
     ///
     /// If blocks or records have a statement of this node that the journal does not know, the journal is lost
     /// ([`Event::JournalLost`] comes with the first input). If the journal has a `Rejoin` that no block lists, the node goes on
-    /// waiting for it.
+    /// waiting for it. Patience with records begins anew.
     ///
     /// # Errors
     ///
     /// [`Rejection`] if a journalled record or a block does not verify: the store is damaged, or another network's.
     pub fn restore(
         &mut self,
-        journal: Vec<JournalEntry>,
+        saved: Saved,
         blocks: impl IntoIterator<Item = SealedBlock>,
-        records: Vec<Vec<u8>>,
+        now_ms: u64,
     ) -> Result<(), Rejection> {
-        for entry in journal {
+        self.now_ms = self.now_ms.max(now_ms);
+        for entry in saved.journal.into_values() {
             self.journal.restore(entry, &mut self.verifier)?;
         }
         for block in blocks {
             self.apply_block(block, true)?;
         }
         self.recover_agreement();
-        let own: Vec<Vec<u8>> = self.journal.unsealed(&self.ledger).collect();
-        for bytes in records.into_iter().chain(own) {
-            // A record that no longer fits (its operation closed) is of no more use.
+        for (seal, list) in saved.lists {
+            self.name(&list);
+            self.saved_lists.insert(seal);
+            self.lists.insert(seal, list);
+        }
+        self.restore_records(saved.records);
+        // Whatever the limits would make of them in this order, they were kept before.
+        self.named.extend(saved.votes.keys());
+        for bytes in saved.votes.into_values() {
             let _ = self.admit_bytes(None, &bytes);
         }
         self.recover_signing();
-        self.recover_lists();
-        // What has to be done because of the restart is given with the first input.
-        let is_news = |output: &Output| matches!(output, Output::Event(Event::JournalLost));
-        self.out.retain(is_news);
+        // What has to be done because of the restart is given with the first input; the rest is persisted already.
+        self.out.retain(|output| {
+            matches!(
+                output,
+                Output::Event(Event::JournalLost)
+                    | Output::Persist(Write::Forget(_) | Write::Unjournal(_))
+            )
+        });
         self.relay.clear();
         self.reveal_frozen();
         Ok(())
+    }
+
+    /// Takes up unsealed records, own ones too, what they refer to first. Those that no longer fit go.
+    fn restore_records(&mut self, records: BTreeMap<RecordId, Vec<u8>>) {
+        let own = self.journal.unsealed(&self.ledger);
+        let mut all: Vec<Verified> = own.cloned().collect();
+        let mut spent = Vec::new();
+        for (id, bytes) in records {
+            match self.verify_bytes(&bytes) {
+                Ok(record) => all.push(record),
+                Err(_) => spent.push(id),
+            }
+        }
+        all.sort_by_key(|record| (record.statement().rank(), record.id()));
+        for record in all {
+            let id = record.id();
+            if self.admit(None, record).is_err() && !self.journal.knows(&id) {
+                spent.push(id);
+            }
+        }
+        self.forget(spent);
+    }
+
+    /// Has the host forget records that no block has and that are held no more.
+    fn forget(&mut self, mut ids: Vec<RecordId>) {
+        ids.retain(|id| self.find(id).is_none());
+        if !ids.is_empty() {
+            self.out.push(Output::Persist(Write::Forget(ids)));
+        }
     }
 
     /// Takes one input at the host's time `now_ms` (milliseconds since 1970; the core's time never goes back).

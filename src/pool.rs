@@ -199,16 +199,17 @@ impl Pool {
         self.tallies.remove(operation);
     }
 
-    /// Forgets what is kept per operation once it is closed.
-    pub fn close(&mut self, operation: &OperationId) {
+    /// Forgets what is kept per operation once it is closed. Gives the records that go.
+    pub fn close(&mut self, operation: &OperationId) -> Vec<RecordId> {
         self.tallies.remove(operation);
         let ids: Vec<RecordId> = self
             .about(operation)
             .map(|pooled| pooled.record.id())
             .collect();
-        for id in ids {
-            self.remove(&id);
+        for id in &ids {
+            self.remove(id);
         }
+        ids
     }
 }
 

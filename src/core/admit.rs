@@ -185,15 +185,10 @@ impl Core {
         let id = record.id();
         self.notice_own(record, &[]);
         let is_named = self.named.contains(&id);
-        let (pooling, _) = self.pool_record(record.clone(), self.now_ms, is_named);
-        match pooling {
+        match self.keep(record.clone(), is_named) {
             Pooling::Known => return Ok(Admission::Known),
             Pooling::SlotFull => return Err(Rejection::SlotFull(record.author())),
             Pooling::New => {}
-        }
-        if !self.journal.knows(&id) {
-            self.out
-                .push(Output::Persist(Write::Record(record.clone())));
         }
         self.count_reveal(record, true);
         self.relay.push((from, record.clone()));
@@ -220,21 +215,17 @@ impl Core {
             return;
         };
         match self.judge(&pooled.record) {
-            Ok(()) => {
-                self.pool_record(pooled.record, pooled.since_ms, pooled.is_named)
-                    .0
-            }
-            Err(rejection) => {
-                if let Some(awaits) = Self::awaited(&pooled.record, &rejection) {
-                    self.orphans.insert(pooled.record, awaits, None);
-                }
-                Pooling::Known
-            }
-        };
+            // It was there before, so that its slot has room for it.
+            Ok(()) => drop(self.pool_record(pooled.record, pooled.since_ms, pooled.is_named)),
+            Err(rejection) => match Self::awaited(&pooled.record, &rejection) {
+                Some(awaits) => self.orphans.insert(pooled.record, awaits, None),
+                None => self.forget(vec![*id]),
+            },
+        }
     }
 
-    /// Puts a record into the pool, with what the pace asks about it.
-    pub(super) fn pool_record(
+    /// Puts a record into the pool, with what the pace asks about it. Gives what became of it, and what it displaced.
+    fn pool_record(
         &mut self,
         record: Verified,
         since_ms: u64,
@@ -246,6 +237,16 @@ impl Core {
         if is_urgent && pooling.0 == Pooling::New {
             self.pool.mark_urgent(id);
         }
+        pooling
+    }
+
+    /// Pools a record for good: it is persisted, and what it displaced is not any more. Own records are journalled.
+    pub(super) fn keep(&mut self, record: Verified, is_named: bool) -> Pooling {
+        let (pooling, displaced) = self.pool_record(record.clone(), self.now_ms, is_named);
+        if pooling == Pooling::New && !self.journal.knows(&record.id()) {
+            self.out.push(Output::Persist(Write::Record(record)));
+        }
+        self.forget(displaced.iter().map(Verified::id).collect());
         pooling
     }
 
@@ -327,7 +328,7 @@ impl Core {
         let mut lists = self.lists.values();
         if is_named && lists.any(|list| list.binary_search(&record.id()).is_ok()) {
             // A proposal lists it as evidence: it is needed here, whatever its slot holds in the agreement.
-            self.pool_record(record.clone(), self.now_ms, true);
+            self.keep(record.clone(), true);
         }
         if height == at + 1 {
             let added = if is_named {
@@ -339,6 +340,11 @@ impl Core {
                 return Ok(Admission::Known);
             }
             self.notice_own(record, &[]);
+            if !self.journal.knows(&record.id()) {
+                self.out.push(Output::Persist(Write::Vote(record.clone())));
+            }
+            let dropped = self.agreement.take_dropped();
+            self.forget(dropped);
             self.relay.push((from, record.clone()));
             let pair = self.agreement.equivocation(record);
             self.keep_evidence(pair, is_named);
@@ -380,9 +386,7 @@ impl Core {
         }
         for record in [first, second] {
             if self.pool.get(&record.id()).is_none() {
-                self.pool_record(record.clone(), self.now_ms, is_named);
-                self.out
-                    .push(Output::Persist(Write::Record(record.clone())));
+                self.keep(record.clone(), is_named);
                 // Votes of past heights are not passed on, so that all others have to be told what they prove.
                 let height = record.statement().slot().and_then(|slot| slot.height());
                 if height.is_some_and(|height| height <= self.ledger.state().height()) {

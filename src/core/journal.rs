@@ -123,7 +123,10 @@ impl Journal {
     }
 
     /// Own records about operations that are not closed, to be offered again.
-    pub(super) fn unsealed<'a>(&'a self, ledger: &'a Ledger) -> impl Iterator<Item = Vec<u8>> + 'a {
+    pub(super) fn unsealed<'a>(
+        &'a self,
+        ledger: &'a Ledger,
+    ) -> impl Iterator<Item = &'a Verified> + 'a {
         self.slots
             .values()
             .chain(self.others.values())
@@ -138,49 +141,45 @@ impl Journal {
                 let operation = record.statement().operation();
                 operation.is_none_or(|id| ledger.past().closed(&id).is_none())
             })
-            .map(Verified::encode)
     }
 
-    /// Forgets what a closed operation took: no record about it is accepted any more.
-    pub(super) fn close(&mut self, operation: &OperationId) {
+    /// Forgets what a closed operation took: no record about it is accepted any more. Gives what was forgotten.
+    pub(super) fn close(&mut self, operation: &OperationId) -> Vec<RecordId> {
         self.openings.remove(operation);
-        for slot in [
+        let slots = [
             Slot::Commit(*operation),
             Slot::Directive(*operation),
             Slot::Objection(*operation),
             Slot::Resolution(*operation),
-        ] {
-            if let Some(record) = self.slots.remove(&slot) {
-                self.known.remove(&record.id());
-            }
-        }
-        let others: Vec<RecordId> = self
-            .others
-            .iter()
-            .filter(|(id, record)| {
-                record.statement().operation() == Some(*operation)
-                    || RecordId::from(*operation) == **id
-            })
-            .map(|(id, _)| *id)
-            .collect();
+        ];
+        let others = self.others.iter().filter(|(id, record)| {
+            record.statement().operation() == Some(*operation) || RecordId::from(*operation) == **id
+        });
+        let others: Vec<RecordId> = others.map(|(id, _)| *id).collect();
+        let mut forgotten = self.forget_slots(slots.into_iter());
         for id in others {
             self.others.remove(&id);
             self.known.remove(&id);
+            forgotten.push(id);
         }
+        forgotten
     }
 
-    /// Forgets votes of heights that no rule asks for.
-    pub(super) fn forget_below(&mut self, height: u64) {
-        let old: Vec<Slot> = self
-            .slots
-            .keys()
+    /// Forgets votes of heights that no rule asks for. Gives what was forgotten.
+    pub(super) fn forget_below(&mut self, height: u64) -> Vec<RecordId> {
+        let slots = self.slots.keys().copied();
+        let old: Vec<Slot> = slots
             .filter(|slot| slot.height().is_some_and(|at| at < height))
-            .copied()
             .collect();
-        for slot in old {
-            if let Some(record) = self.slots.remove(&slot) {
-                self.known.remove(&record.id());
-            }
+        self.forget_slots(old.into_iter())
+    }
+
+    fn forget_slots(&mut self, slots: impl Iterator<Item = Slot>) -> Vec<RecordId> {
+        let records = slots.filter_map(|slot| self.slots.remove(&slot));
+        let ids: Vec<RecordId> = records.map(|record| record.id()).collect();
+        for id in &ids {
+            self.known.remove(id);
         }
+        ids
     }
 }

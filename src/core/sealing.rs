@@ -145,6 +145,9 @@ impl Core {
             acted |= match action {
                 Action::Propose { round, value } => self.propose_seal(round, value),
                 Action::Vote { round, kind, seal } => {
+                    if let Some(seal) = seal {
+                        self.save_list(seal);
+                    }
                     let height = self.ledger.state().height() + 1;
                     let vote = Statement::SealVote {
                         height,
@@ -157,6 +160,16 @@ impl Core {
             };
         }
         acted
+    }
+
+    /// Whoever votes for a seal can say after a restart what it lists.
+    fn save_list(&mut self, seal: SealId) {
+        if let Some(list) = self.lists.get(&seal)
+            && self.saved_lists.insert(seal)
+        {
+            let list = list.clone();
+            self.out.push(Output::Persist(Write::List { seal, list }));
+        }
     }
 
     /// Signs a statement about the next seal, or takes the journal's copy of that slot, and says it.
@@ -185,6 +198,7 @@ impl Core {
             self.agreement.defer_proposal();
             return false;
         };
+        self.save_list(seal.id());
         self.say_about_seal(Statement::SealProposal { round, lock, seal })
     }
 
@@ -495,10 +509,12 @@ impl Core {
         }
         self.recover_agreement();
         self.lists = BTreeMap::new();
+        self.saved_lists = BTreeSet::new();
         self.drafts = BTreeMap::new();
         self.named = BTreeSet::new();
-        self.journal
-            .forget_below(height.saturating_sub(EVIDENCE_HEIGHTS));
+        let oldest = height.saturating_sub(EVIDENCE_HEIGHTS);
+        let forgotten = self.journal.forget_below(oldest);
+        self.unjournal(forgotten);
     }
 
     /// Takes up what the journal says about the present height: after a start, and harmless otherwise.
@@ -509,24 +525,9 @@ impl Core {
         }
     }
 
-    /// The lists of own proposals after a start: what the pool held then, it holds again.
-    pub(super) fn recover_lists(&mut self) {
-        let me = self.me;
-        let own: Vec<Seal> = self
-            .agreement
-            .records()
-            .filter(|record| record.author() == me)
-            .filter_map(|record| match record.statement() {
-                Statement::SealProposal { seal, .. } if seal.count > 0 => Some(seal.clone()),
-                _ => None,
-            })
-            .collect();
-        for seal in own {
-            let draft = self.lenient(seal.time_ms, self.candidates());
-            if draft.seal == seal {
-                let ids = draft.records.iter().map(Verified::id).collect();
-                self.lists.insert(seal.id(), ids);
-            }
+    fn unjournal(&mut self, ids: Vec<RecordId>) {
+        if !ids.is_empty() {
+            self.out.push(Output::Persist(Write::Unjournal(ids)));
         }
     }
 
@@ -569,17 +570,21 @@ impl Core {
             })
             .cloned()
             .collect();
-        for id in self.ledger.state().spent_votes(&votes) {
-            self.pool.remove(&id);
+        let spent = self.ledger.state().spent_votes(&votes);
+        for id in &spent {
+            self.pool.remove(id);
         }
+        self.forget(spent);
     }
 
     /// Judges anew what the seal may have changed: records about operations it touched, proposals if the roster changed,
     /// and what waited for it.
     fn review(&mut self, applied: &Applied) {
         for operation in &applied.closed {
-            self.pool.close(&operation.id());
-            self.journal.close(&operation.id());
+            let late = self.pool.close(&operation.id());
+            self.forget(late);
+            let own = self.journal.close(&operation.id());
+            self.unjournal(own);
             self.intents.remove(&operation.id());
         }
         let mut doubtful: Vec<RecordId> = Vec::new();

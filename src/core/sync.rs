@@ -267,7 +267,7 @@ impl Core {
             if !self.pool.name(id)
                 && let Some(vote) = self.agreement.record(id).cloned()
             {
-                self.pool_record(vote, self.now_ms, true);
+                self.keep(vote, true);
             }
         }
     }

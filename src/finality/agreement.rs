@@ -114,6 +114,11 @@ impl Agreement {
         self.votes.add(record, true)
     }
 
+    /// The records that the limits dropped since the last call, so that a store drops them too.
+    pub fn take_dropped(&mut self) -> Vec<RecordId> {
+        self.votes.take_dropped()
+    }
+
     /// The caller was asked for a proposal and has nothing to seal: it is asked again at the next [`Self::advance`] in
     /// this round.
     pub fn defer_proposal(&mut self) {

@@ -83,6 +83,8 @@ pub(super) struct Votes {
     proofs: BTreeSet<(u32, SealId)>,
     /// Rounds and seals with a quorum of precommits.
     decisions: BTreeSet<(u32, SealId)>,
+    /// Records that the limits dropped, not yet taken by [`Self::take_dropped`].
+    dropped: Vec<RecordId>,
 }
 
 impl Votes {
@@ -97,6 +99,7 @@ impl Votes {
             crowded: BTreeSet::new(),
             proofs: BTreeSet::new(),
             decisions: BTreeSet::new(),
+            dropped: Vec::new(),
         }
     }
 
@@ -168,6 +171,11 @@ impl Votes {
             .keys()
             .flat_map(|round| self.proposals(*round))
             .find_map(|(_, id, seal)| (id == *wanted).then_some(seal))
+    }
+
+    /// The records that the limits dropped since the last call.
+    pub(super) fn take_dropped(&mut self) -> Vec<RecordId> {
+        std::mem::take(&mut self.dropped)
     }
 
     /// Takes a record in; says whether it was new. `named`: keep it whatever the limits say.
@@ -247,6 +255,7 @@ impl Votes {
         let Some(record) = self.records.remove(&id) else {
             return;
         };
+        self.dropped.push(id);
         let author = record.author();
         let weight = self.sealers.weight(&author);
         let (_, round, content) = read(&record).expect("only proposals and votes are kept");

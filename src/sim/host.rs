@@ -1,19 +1,17 @@
 //! A host: a core, its disk, its clock and the person behind it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_bytes::ByteBuf;
 
 use crate::codec;
-use crate::core::{Core, JournalEntry, Pace, Write};
-use crate::digest::{NodeId, RecordId};
+use crate::core::{Core, Pace, Saved, Write};
+use crate::digest::NodeId;
 use crate::genesis::Genesis;
 use crate::identity::{Identity, Signer as _};
 use crate::ledger::Mode;
 use crate::limits::FRAME_BYTES_MAX;
 use crate::message::Message;
-use crate::record::Verified;
 use crate::rejection::Rejection;
 use crate::seal::SealedBlock;
 use crate::sim::actors::{Actor, ActorKind};
@@ -27,28 +25,18 @@ const PATIENCE_MS_MAX: u64 = 3000;
 /// What survives a crash.
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
-    /// Own records.
-    pub journal: Vec<JournalEntry>,
     /// Sealed blocks by height, from 1 on.
     pub blocks: Vec<Arc<SealedBlock>>,
-    /// Records that no block has.
-    pub records: BTreeMap<RecordId, Verified>,
+    /// Everything else.
+    pub saved: Saved,
 }
 
 impl Disk {
     /// Writes what a core wants to be durable.
-    pub fn write(&mut self, write: Write) {
-        match write {
-            Write::Journal(entry) => self.journal.push(entry),
-            Write::Record(record) => {
-                self.records.insert(record.id(), record);
-            }
-            Write::Block { block, .. } => {
-                for record in &block.records {
-                    self.records.remove(&record.body.id());
-                }
-                self.blocks.push(block);
-            }
+    pub fn write(&mut self, write: &Write) {
+        self.saved.write(write);
+        if let Write::Block { block, .. } = write {
+            self.blocks.push(block.clone());
         }
     }
 
@@ -113,19 +101,24 @@ impl Host {
             height_seen: 0,
             tick_ms: None,
         };
-        host.start(genesis, gather_ms)?;
+        host.start(genesis, gather_ms, START_MS)?;
         Ok(host)
     }
 
-    /// Starts a core from what the disk holds.
-    pub(super) fn start(&mut self, genesis: &Genesis, gather_ms: u64) -> Result<(), Rejection> {
+    /// Starts a core from what the disk holds, at a true time.
+    pub(super) fn start(
+        &mut self,
+        genesis: &Genesis,
+        gather_ms: u64,
+        now_ms: u64,
+    ) -> Result<(), Rejection> {
         let mut core = Core::new(genesis, self.identity.clone())?;
         let pace = Pace::of(&genesis.params);
         core.set_pace(Pace { gather_ms, ..pace });
         core.restore(
-            self.disk.journal.clone(),
+            self.disk.saved.clone(),
             self.disk.blocks.iter().map(|block| block.as_ref().clone()),
-            self.disk.records.values().map(Verified::encode).collect(),
+            self.clock(now_ms),
         )?;
         self.core = Some(core);
         self.patience_ms = PATIENCE_MS;

@@ -44,6 +44,10 @@ pub struct NetworkPlan {
     pub crash_ms: Option<u64>,
     /// Whether the disk of one crashed host loses its journal.
     pub loses_journal: bool,
+    /// Whether the power fails everywhere before the network calms down: all messages on their way are lost, too.
+    pub blackout: bool,
+    /// A host that does not come back from the blackout.
+    pub gone: Option<usize>,
 }
 
 /// One schedule.
@@ -148,6 +152,8 @@ impl Plan {
                 sides: None,
                 crash_ms: None,
                 loses_journal: false,
+                blackout: false,
+                gone: None,
             },
             chaos_ms: 6000,
             calm_ms: 120_000,
@@ -211,11 +217,18 @@ impl Plan {
             sides: None,
             crash_ms: rng.random_ratio(1, 2).then_some(2000),
             loses_journal: false,
+            blackout: false,
+            gone: None,
         };
         plan.chaos_ms = rng.random_range(4000..=10_000);
         plan.proposals = rng.random_range(1..=6);
         plan.gather_ms = [0, 0, 300][rng.random_range(0..3)];
         plan.network.loses_journal = plan.network.crash_ms.is_some() && rng.random_ratio(1, 5);
+        if rng.random_ratio(1, 4) {
+            plan.network.blackout = true;
+            let is_spared = plan.network.loses_journal || rng.random_ratio(1, 2);
+            plan.network.gone = (!is_spared).then(|| rng.random_range(0..hosts));
+        }
         plan
     }
 
@@ -246,9 +259,10 @@ impl Plan {
     }
 
     /// Gives the role of a liar to the Primary, where only that makes sense, or to anyone honest. What a lost journal asks
-    /// of the others would be too much then.
+    /// of the others would be too much then, and so would a host that is gone.
     pub fn cast(&mut self, kind: ActorKind, rng: &mut ChaCha8Rng) {
         self.network.loses_journal = false;
+        self.network.gone = None;
         let place = if kind.is_for_primary() {
             0
         } else {

@@ -244,7 +244,11 @@ impl World {
             return true;
         }
         let height = self.checker.ledger().state().height();
-        let mut honest = self.hosts.iter().filter(|host| host.is_honest());
+        let gone = self.network.gone.map(|gone| self.hosts[gone].node);
+        let mut honest = self
+            .hosts
+            .iter()
+            .filter(|host| host.is_honest() && Some(host.node) != gone);
         honest.all(|host| host.height() == height && host.is_settled())
     }
 

@@ -13,6 +13,7 @@
 
 mod admission;
 mod authority;
+mod blackouts;
 #[cfg(feature = "engine")]
 mod engine;
 mod forks;

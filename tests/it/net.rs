@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use mycnet_consensus::commitment::commitment;
 use mycnet_consensus::core::{
-    Admission, Answer, Core, Event, Input, JournalEntry, Output, PeerId, Refusal, Write,
+    Admission, Answer, Core, Event, Input, JournalEntry, Output, PeerId, Refusal, Saved, Write,
 };
 use mycnet_consensus::digest::{NetworkId, NodeId, OperationId, RecordId, Salt};
 use mycnet_consensus::genesis::Genesis;
@@ -28,8 +28,9 @@ pub(crate) const SALT: Salt = Salt::from_bytes([7; 32]);
 pub(crate) struct Net {
     pub(crate) genesis: Genesis,
     pub(crate) cores: Vec<Core>,
+    pub(crate) saved: Vec<Saved>,
+    /// What each node journalled, in order, since its journal was lost if it was.
     pub(crate) journals: Vec<Vec<JournalEntry>>,
-    pub(crate) records: Vec<Vec<Verified>>,
     pub(crate) blocks: Vec<Vec<Arc<SealedBlock>>>,
     pub(crate) events: Vec<Vec<Event>>,
     /// Nodes that are cut off.
@@ -229,7 +230,7 @@ impl Net {
         let mut net = Self {
             genesis: genesis.clone(),
             journals: vec![Vec::new(); nodes],
-            records: vec![Vec::new(); nodes],
+            saved: vec![Saved::default(); nodes],
             blocks: vec![Vec::new(); nodes],
             events: vec![Vec::new(); nodes],
             down: vec![false; nodes],
@@ -281,9 +282,14 @@ impl Net {
                 let to = usize::try_from(to.0).unwrap();
                 self.queue.push_back((n, to, message));
             }
-            Output::Persist(Write::Journal(entry)) => self.journals[n].push(entry),
-            Output::Persist(Write::Record(record)) => self.records[n].push(record),
-            Output::Persist(Write::Block { block, .. }) => self.blocks[n].push(block),
+            Output::Persist(write) => {
+                self.saved[n].write(&write);
+                match write {
+                    Write::Journal(entry) => self.journals[n].push(entry),
+                    Write::Block { block, .. } => self.blocks[n].push(block),
+                    _ => {}
+                }
+            }
             Output::Serve { to, from } => {
                 let blocks = self.blocks[n].iter().map(Arc::as_ref);
                 let message = blocks_message(blocks.filter(|block| block.seal.height >= from));
@@ -297,18 +303,33 @@ impl Net {
 
     /// Starts a node again from what its host made durable.
     pub(crate) fn restart(&mut self, n: usize) {
-        let journal = self.journals[n].clone();
-        self.restart_with(n, journal);
+        self.start(n);
+        self.meet(n);
     }
 
-    pub(crate) fn restart_with(&mut self, n: usize, journal: Vec<JournalEntry>) {
+    /// All nodes stop at once, with all messages on their way; those that are not down start again.
+    pub(crate) fn stop_all(&mut self) {
+        self.queue.clear();
+        for n in 0..self.cores.len() {
+            self.start(n);
+        }
+        for n in 0..self.cores.len() {
+            self.meet(n);
+        }
+    }
+
+    pub(crate) fn restart_without_journal(&mut self, n: usize) {
+        self.saved[n].journal.clear();
+        self.journals[n].clear();
+        self.restart(n);
+    }
+
+    fn start(&mut self, n: usize) {
         let mut core = Core::new(&self.genesis, Arc::new(identity(n))).unwrap();
         let blocks = self.blocks[n].iter().map(|block| block.as_ref().clone());
-        let records = self.records[n].iter().map(Verified::encode).collect();
-        core.restore(journal.clone(), blocks, records).unwrap();
-        self.journals[n] = journal;
+        core.restore(self.saved[n].clone(), blocks, self.now_ms)
+            .unwrap();
         self.cores[n] = core;
-        self.meet(n);
     }
 
     /// Everybody who can be reached meets this node anew.
@@ -322,21 +343,20 @@ impl Net {
     }
 
     pub(crate) fn pump(&mut self) {
-        while let Some((from, to, message)) = self.queue.pop_front() {
-            if self.down[from] || self.down[to] {
-                continue;
-            }
-            let frame = Message::decode(&message.encode()).unwrap();
+        while self.pump_one() {}
+    }
+
+    /// Delivers the next message, if there is one.
+    pub(crate) fn pump_one(&mut self) -> bool {
+        let Some((from, to, message)) = self.queue.pop_front() else {
+            return false;
+        };
+        if !self.down[from] && !self.down[to] {
+            let message = Message::decode(&message.encode()).unwrap();
             let from = PeerId(from as u64);
-            self.input(
-                to,
-                Input::Message {
-                    from,
-                    message: frame,
-                },
-            )
-            .unwrap();
+            self.input(to, Input::Message { from, message }).unwrap();
         }
+        true
     }
 
     pub(crate) fn all(&mut self, input: &Input) {

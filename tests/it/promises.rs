@@ -281,7 +281,7 @@ fn a_lost_journal_is_noticed_and_a_rejoin_ends_it() {
     let mut net = Net::new(&genesis(4), 4);
     net.down[0] = true;
     let old = net.propose(3, config(b"old"), Some(Ballot::Approve));
-    net.restart_with(3, Vec::new());
+    net.restart_without_journal(3);
     net.pump();
     assert!(has_lost(&net, 3));
     assert_eq!(signing(&net, 3), "journal_lost");
@@ -391,7 +391,7 @@ fn a_frozen_commit_is_revealed_without_the_journal() {
         }
         assert_eq!(net.phase(0, &id), "decided");
         net.down[3] = false;
-        net.restart_with(3, Vec::new());
+        net.restart_without_journal(3);
         net.pump();
         assert_eq!(
             net.cores[3].ledger().state().height(),
@@ -415,7 +415,7 @@ fn a_journal_lost_beside_an_intact_store_is_noticed_at_the_start() {
     let id = net.propose(1, config(b"x"), Some(Ballot::Approve));
     assert_eq!(net.phase(1, &id), "committing");
     net.down = vec![true, false, true, true];
-    net.restart_with(1, Vec::new());
+    net.restart_without_journal(1);
     net.input(1, Input::Tick).unwrap();
     assert!(has_lost(&net, 1));
     assert_eq!(

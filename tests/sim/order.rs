@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use mycnet_consensus::core::{Core, Input, PeerId};
+use mycnet_consensus::core::{Core, Input, PeerId, Saved};
 use mycnet_consensus::digest::{NodeId, RecordId, SealId};
 use mycnet_consensus::genesis::Genesis;
 use mycnet_consensus::message::Message;
@@ -200,7 +200,7 @@ fn restored(
 ) -> Option<(SealId, BTreeMap<NodeId, u32>)> {
     let mut core = observer(genesis);
     let blocks = blocks.iter().map(|block| block.as_ref().clone());
-    core.restore(Vec::new(), blocks, Vec::new()).ok()?;
+    core.restore(Saved::default(), blocks, 0).ok()?;
     Some((core.ledger().state().seal(), core.trust()))
 }
 

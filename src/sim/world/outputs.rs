@@ -8,7 +8,7 @@ use crate::seal::is_over_third;
 impl World {
     pub(super) fn output(&mut self, host: usize, output: Output) {
         match output {
-            Output::Persist(write) => self.persist(host, write),
+            Output::Persist(write) => self.persist(host, &write),
             Output::Send { to, message } => {
                 self.leave(
                     host,
@@ -26,9 +26,9 @@ impl World {
         }
     }
 
-    pub(super) fn persist(&mut self, host: usize, write: Write) {
+    pub(super) fn persist(&mut self, host: usize, write: &Write) {
         let is_honest = self.hosts[host].is_honest();
-        match &write {
+        match write {
             Write::Journal(entry) => self.checker.signed(&entry.record, is_honest),
             Write::Block { block, applied } if is_honest => {
                 let is_new = block.seal.height > self.checker.ledger().state().height();

@@ -13,6 +13,13 @@ impl World {
         self.network.loss_percent = 0;
         self.network.delay_ms_max = 60;
         self.sides = vec![false; self.hosts.len()];
+        if self.network.blackout {
+            for host in &mut self.hosts {
+                host.core = None;
+            }
+            let is_message = |it: &Happening| matches!(it, Happening::Arrival { .. });
+            self.queue.retain(|_, happening| !is_message(happening));
+        }
         for host in 0..self.hosts.len() {
             self.hosts[host].is_doomed = false;
             if self.hosts[host].core.is_none() {
@@ -52,18 +59,19 @@ impl World {
     }
 
     pub(super) fn restart(&mut self, host: usize) {
-        if self.hosts[host].core.is_some() {
+        let is_gone = self.is_calm && self.network.gone == Some(host);
+        if self.hosts[host].core.is_some() || is_gone {
             return;
         }
         let loses_journal = self.network.loses_journal && self.hosts[host].is_honest();
         if loses_journal {
             self.network.loses_journal = false;
             self.hosts[host].lost_journal = true;
-            self.hosts[host].disk.journal.clear();
+            self.hosts[host].disk.saved.journal.clear();
             self.checker.distrust(self.hosts[host].node);
         }
         let genesis: &Genesis = &self.plan.genesis;
-        if let Err(error) = self.hosts[host].start(genesis, self.plan.gather_ms) {
+        if let Err(error) = self.hosts[host].start(genesis, self.plan.gather_ms, self.now_ms) {
             self.checker
                 .report("restore", format!("host {host}: {error}"));
             return;

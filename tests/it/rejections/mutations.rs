@@ -56,9 +56,8 @@ impl Mutation {
 
 /// Node 1 of [`World`] as bytes: what to restore it from, and valid records and frames that it would take.
 struct Corpus {
-    journal: Vec<mycnet_consensus::core::JournalEntry>,
+    saved: mycnet_consensus::core::Saved,
     blocks: Vec<mycnet_consensus::seal::SealedBlock>,
-    pooled: Vec<Vec<u8>>,
     records: Vec<Vec<u8>>,
     frames: Vec<Vec<u8>>,
 }
@@ -90,7 +89,7 @@ static CORPUS: LazyLock<Corpus> = LazyLock::new(|| {
         .collect();
     let height = core.ledger().state().height() + 1;
     let pooled: Vec<Verified> = core.pool().iter().map(|held| held.record.clone()).collect();
-    let draft = net.draft(1, net.now_ms + 50, pooled.clone());
+    let draft = net.draft(1, net.now_ms + 50, pooled);
     let vote = vote_for(height, 0, VoteKind::Prevote, &draft.seal);
     records.push(world.signed(3, vote));
     let proposal = Statement::SealProposal {
@@ -129,12 +128,11 @@ static CORPUS: LazyLock<Corpus> = LazyLock::new(|| {
         blocks_message([&sealed]).encode(),
     ];
     Corpus {
-        journal: net.journals[1].clone(),
+        saved: net.saved[1].clone(),
         blocks: net.blocks[1]
             .iter()
             .map(|block| block.as_ref().clone())
             .collect(),
-        pooled: pooled.iter().map(Verified::encode).collect(),
         records,
         frames,
     }
@@ -144,12 +142,8 @@ fn core() -> mycnet_consensus::core::Core {
     let signer = std::sync::Arc::new(identity(1));
     let mut core = mycnet_consensus::core::Core::new(&genesis(6), signer).unwrap();
     let corpus = &*CORPUS;
-    core.restore(
-        corpus.journal.clone(),
-        corpus.blocks.clone(),
-        corpus.pooled.clone(),
-    )
-    .unwrap();
+    core.restore(corpus.saved.clone(), corpus.blocks.clone(), 0)
+        .unwrap();
     core
 }
 

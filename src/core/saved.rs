@@ -1,0 +1,101 @@
+//! What has to survive a crash (DESIGN section 8).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::journal::JournalEntry;
+use crate::digest::{RecordId, SealId};
+use crate::ledger::Applied;
+use crate::record::Verified;
+use crate::seal::SealedBlock;
+
+/// A change of what survives a crash.
+///
+/// Votes and lists are written for the sake of liveness: what moved a node to its round or its lock must be there after a
+/// restart, or a blackout of all could leave locks behind that nobody is able to prove or to propose again.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the largest is also the most frequent; boxing it would only cost"
+)]
+pub enum Write {
+    /// An own record, under its slot: what was signed once is never signed differently.
+    Journal(JournalEntry),
+    /// Own records that no rule asks for any more.
+    Unjournal(Vec<RecordId>),
+    /// A record that is acknowledged to whoever sent it, until a block has it.
+    Record(Verified),
+    /// Somebody's proposal of the next seal or vote on it, until a block of that height is written.
+    Vote(Verified),
+    /// What a seal lists that this node proposes or votes for, until a block of that height is written.
+    List {
+        /// The seal.
+        seal: SealId,
+        /// The ids of the records that it lists.
+        list: Vec<RecordId>,
+    },
+    /// Records and votes that are of no more use, although no block has them.
+    Forget(Vec<RecordId>),
+    /// A sealed block, with what it changed. All votes and lists go, and of the records those that it has.
+    Block {
+        /// The block.
+        block: Arc<SealedBlock>,
+        /// What it changed.
+        applied: Arc<Applied>,
+    },
+}
+
+/// What [`Write`]s leave behind, blocks aside: what a core takes up again after a start
+/// ([`Core::restore`](super::Core::restore)).
+///
+/// [`Saved::write`] is the meaning of each write; a store does the same on a disk.
+#[derive(Debug, Clone, Default)]
+pub struct Saved {
+    /// Own records.
+    pub journal: BTreeMap<RecordId, JournalEntry>,
+    /// Records that no block has, encoded.
+    pub records: BTreeMap<RecordId, Vec<u8>>,
+    /// Proposals and votes of others on the next seal, encoded.
+    pub votes: BTreeMap<RecordId, Vec<u8>>,
+    /// What proposed seals list.
+    pub lists: BTreeMap<SealId, Vec<RecordId>>,
+}
+
+impl Saved {
+    /// Takes in one write.
+    pub fn write(&mut self, write: &Write) {
+        match write {
+            Write::Journal(entry) => {
+                self.journal.insert(entry.record.body.id(), entry.clone());
+            }
+            Write::Unjournal(ids) => {
+                for id in ids {
+                    self.journal.remove(id);
+                }
+            }
+            Write::Record(record) => {
+                self.records.insert(record.id(), record.encode());
+            }
+            Write::Vote(record) => {
+                self.votes.insert(record.id(), record.encode());
+            }
+            Write::List { seal, list } => {
+                self.lists.insert(*seal, list.clone());
+            }
+            Write::Forget(ids) => {
+                for id in ids {
+                    self.records.remove(id);
+                    self.votes.remove(id);
+                }
+            }
+            Write::Block { block, .. } => {
+                for record in &block.records {
+                    self.records.remove(&record.body.id());
+                }
+                self.votes.clear();
+                self.lists.clear();
+            }
+        }
+    }
+}
