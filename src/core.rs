@@ -13,7 +13,11 @@
 //! or refused with a [`Rejection`].
 
 mod admit;
+mod applying;
+mod forks;
 mod journal;
+mod judging;
+mod proposing;
 mod query;
 mod saved;
 mod sealing;

@@ -249,7 +249,7 @@ impl Core {
         if !is_next || self.lists.contains_key(&id) || seal.count == 0 {
             return;
         }
-        if !super::sealing::is_list_of(&list, &seal) {
+        if !super::judging::is_list_of(&list, &seal) {
             return self.refuse(from, Rejection::ImpossibleSeal("its list is another"));
         }
         self.name(&list);
