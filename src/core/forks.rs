@@ -1,6 +1,6 @@
 //! Certificates of heights that are sealed already: a second one is a fork.
 
-use super::{Core, Event};
+use super::{Core, Event, Output, Write};
 use crate::finality::{blame, verify_certificate};
 use crate::record::{Seal, Signed};
 use crate::rejection::Rejection;
@@ -68,6 +68,7 @@ impl Core {
         }
         for (height, blame) in forks {
             self.compromised = true;
+            self.out.push(Output::Persist(Write::Compromised));
             self.event(Event::Forked {
                 height,
                 blame,

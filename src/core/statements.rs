@@ -39,7 +39,7 @@ impl Core {
                     let approve = ballot == Ballot::Approve;
                     self.direct(id, approve)?;
                 }
-                self.intents.insert(id, ballot);
+                self.intend(id, Some(ballot));
             }
             // Who may propose may not be in the panel: the proposal stands without the proposer's ballot.
             (_, Some(ballot)) if self.is_elector(&id) => {
@@ -94,12 +94,24 @@ impl Core {
         };
         if waits_for_authority {
             // It counts if the operation ever becomes a vote of all.
-            self.intents.insert(id, ballot);
+            self.intend(id, Some(ballot));
             return Ok(Answer::Done);
         }
         let draft = self.draft_commit(id, ballot)?;
         self.say_all(draft.into_iter().collect())?;
         Ok(Answer::Done)
+    }
+
+    /// Notes, for good, what this node wants to vote if the operation becomes a vote of all.
+    pub(super) fn intend(&mut self, operation: OperationId, ballot: Option<Ballot>) {
+        let changed = match &ballot {
+            Some(ballot) => self.intents.insert(operation, ballot.clone()).as_ref() != Some(ballot),
+            None => self.intents.remove(&operation).is_some(),
+        };
+        if changed {
+            let write = Write::Intent { operation, ballot };
+            self.out.push(Output::Persist(write));
+        }
     }
 
     fn not_open(&self, id: OperationId) -> Rejection {
@@ -319,22 +331,41 @@ impl Core {
 
     /// After a seal: reveals what was frozen, and votes on what became a vote of all.
     pub(super) fn follow_up(&mut self, applied: &Applied) {
-        let mut drafts: Vec<Draft> = Vec::new();
-        for operation in &applied.touched {
-            drafts.extend(self.draft_reveal(operation));
-            let id = operation.id();
-            if matches!(operation.phase(), Phase::Committing { .. })
-                && !operation.commits().contains_key(&self.me)
-                && let Some(ballot) = self.intents.remove(&id)
-                && let Ok(Some(draft)) = self.draft_commit(id, ballot)
-            {
-                drafts.push(draft);
-            }
-        }
+        let drafts = applied.touched.iter();
+        let drafts = drafts.flat_map(|operation| self.draft_promised(operation));
+        let drafts = drafts.collect();
+        self.say_promised(drafts);
+    }
+
+    /// Does again what [`Core::follow_up`] could not do after some seal: without a key, before a rejoin, or stopped.
+    pub(super) fn keep_promises(&mut self) {
+        let operations = self.ledger.state().operations();
+        let drafts = operations.flat_map(|operation| self.draft_promised(operation));
+        let drafts = drafts.collect();
+        self.say_promised(drafts);
+    }
+
+    fn say_promised(&mut self, drafts: Vec<Draft>) {
         if !drafts.is_empty() {
-            // Without a key, or before a rejoin, nothing is said now; reveals are tried again at the next chance.
+            // What cannot be said now is tried again at the next chance.
             let _ = self.say_all(drafts);
         }
+    }
+
+    /// The reveal of the own frozen commit, and the commit that the node intended.
+    fn draft_promised(&self, operation: &OpenOperation) -> Vec<Draft> {
+        let id = operation.id();
+        let commit = match self.intents.get(&id) {
+            Some(ballot)
+                if matches!(operation.phase(), Phase::Committing { .. })
+                    && !operation.commits().contains_key(&self.me) =>
+            {
+                self.draft_commit(id, ballot.clone()).ok().flatten()
+            }
+            _ => None,
+        };
+        let reveal = self.draft_reveal(operation);
+        reveal.into_iter().chain(commit).collect()
     }
 
     /// The reveal of the own frozen commit, if there is one that is not sealed.
@@ -387,19 +418,6 @@ impl Core {
             .chain(revealed)
             .find(|ballot| commitment(self.net, id, self.me, ballot, &salt) == *committed)
             .map(|ballot| (ballot, salt))
-    }
-
-    /// Tries again what a missing key or a lost journal kept from being revealed.
-    pub(super) fn reveal_frozen(&mut self) {
-        let drafts: Vec<Draft> = self
-            .ledger
-            .state()
-            .operations()
-            .filter_map(|operation| self.draft_reveal(operation))
-            .collect();
-        if !drafts.is_empty() {
-            let _ = self.say_all(drafts);
-        }
     }
 
     /// The own proposal of a height and round, if one is journalled.

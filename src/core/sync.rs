@@ -27,7 +27,7 @@ fn encoded(record: &Verified) -> (&Verified, ByteBuf) {
 impl Core {
     /// Says where this node stands and what it holds.
     pub(super) fn greet(&mut self, to: PeerId) {
-        self.reveal_frozen();
+        self.keep_promises();
         let state = self.ledger.state();
         let (height, seal) = (state.height(), state.seal());
         self.send(to, Message::Status { height, seal });
