@@ -275,6 +275,8 @@ pub struct Core {
     saved_lists: BTreeSet<SealId>,
     /// Proposals of the next height that were found to apply.
     drafts: BTreeMap<SealId, Draft>,
+    /// Proposals of the next height that were found not to apply.
+    refused: BTreeSet<SealId>,
     /// Records that a proposal names and the pool lacks.
     named: BTreeSet<RecordId>,
     /// The last [`crate::limits::EVIDENCE_HEIGHTS`] heights, the latest last.
@@ -354,7 +356,12 @@ impl Core {
         let electors = state
             .operations()
             .flat_map(|open| open.electorate().iter().map(|(node, _)| node));
-        for node in members.chain(electors).collect::<BTreeSet<_>>() {
+        // So do those whose second statement would be evidence.
+        let authors = state
+            .operations()
+            .flat_map(|open| open.records().map(Verified::author));
+        let known: BTreeSet<NodeId> = members.chain(electors).chain(authors).collect();
+        for node in known {
             verifier.add_author(node)?;
         }
         let me = signer.node_id();
@@ -372,6 +379,7 @@ impl Core {
             lists: BTreeMap::new(),
             saved_lists: BTreeSet::new(),
             drafts: BTreeMap::new(),
+            refused: BTreeSet::new(),
             named: BTreeSet::new(),
             recent: VecDeque::new(),
             journal: Journal::default(),
@@ -427,9 +435,9 @@ impl Core {
             self.saved_lists.insert(seal);
             self.lists.insert(seal, list);
         }
-        self.restore_records(saved.records);
-        // Whatever the limits would make of them in this order, they were kept before.
+        // Whatever the limits would make of the votes in this order, they were kept before.
         self.named.extend(saved.votes.keys());
+        self.restore_records(saved.records);
         for bytes in saved.votes.into_values() {
             let _ = self.admit_bytes(None, &bytes);
         }
@@ -518,6 +526,8 @@ impl Core {
             }
             Input::PeerDown(peer) => {
                 self.peers.remove(&peer);
+                // It offers them again when it comes back; a number of a connection does not.
+                self.orphans.forget_source(peer.0);
                 Ok(Answer::Done)
             }
             Input::Message { from, message } => {
@@ -556,6 +566,12 @@ impl Core {
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// A record that this node holds and no seal lists: unsealed, or about the agreement on the next seal.
+    #[must_use]
+    pub fn record(&self, id: &RecordId) -> Option<&Verified> {
+        self.find(id)
     }
 
     /// The unsealed records.

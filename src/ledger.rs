@@ -221,6 +221,12 @@ impl Past {
         self.closed.iter().map(|(id, closed)| (*id, closed))
     }
 
+    /// Whether a seal listed this `Rejoin`.
+    #[must_use]
+    pub fn has_rejoined(&self, id: &RecordId) -> bool {
+        self.rejoins.contains(id)
+    }
+
     /// The height of a sealed seal.
     #[must_use]
     pub fn height_of(&self, seal: &SealId) -> Option<u64> {

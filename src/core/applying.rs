@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::judging::is_list_of;
 use super::{Core, Decided, Event, Output, Signing, Write};
 use crate::digest::{NodeId, RecordId, SealId};
 use crate::finality::{Agreement, verify_certificate};
 use crate::ledger::{Applied, Draft};
 use crate::limits::EVIDENCE_HEIGHTS;
 use crate::pool::Awaits;
-use crate::record::{Record, Signed, Statement, Verified};
+use crate::record::{Signed, Statement, Verified};
 use crate::rejection::Rejection;
 use crate::seal::{SealCertificate, SealedBlock};
 
@@ -32,42 +33,44 @@ impl Core {
             records,
         } = block;
         if seal.height <= at {
-            return self.compare_past(&seal, certificate);
+            return self.compare_past(&seal, &certificate);
         }
         if seal.height > at + 1 {
             return Err(Rejection::UnknownSeal);
         }
-        if !is_own {
-            let sealers = self.agreement.sealers();
-            verify_certificate(&certificate, &seal, sealers, &mut self.verifier)?;
-        }
-        let records: Vec<Verified> = records
+        let signed: Vec<Signed> = records
             .into_iter()
-            .map(|record| self.take_record(record, is_own))
+            .map(Signed::try_from)
             .collect::<Result<_, _>>()?;
-        let draft = self.ledger.check(&seal, records)?;
-        // Kept with the height: should another seal of it ever be shown, these votes tell who signed both.
-        for record in &certificate.votes {
-            let vote = self.take_record(record.clone(), is_own)?;
-            self.agreement.add_named(vote)?;
+        // Cheap, and so before the signatures.
+        let ids: Vec<RecordId> = signed.iter().map(Signed::id).collect();
+        if !is_list_of(&ids, &seal) {
+            return Err(Rejection::ImpossibleSeal("its list is another"));
         }
+        let votes = if is_own {
+            trusted(certificate.votes.iter().cloned().map(Signed::try_from))?
+        } else {
+            let sealers = self.agreement.sealers();
+            verify_certificate(&certificate, &seal, sealers, &mut self.verifier)?
+        };
+        let records: Vec<Verified> = if is_own {
+            trusted(signed.into_iter().map(Ok))?
+        } else {
+            let verified = signed.into_iter().map(|it| self.verifier.verify(it));
+            verified.collect::<Result<_, _>>()?
+        };
+        let draft = self.ledger.check(&seal, records)?;
         if !is_own {
-            for record in &draft.records {
+            for record in votes.iter().chain(&draft.records) {
                 self.notice_own(record, &draft.records);
             }
         }
+        // Kept with the height: should another seal of it ever be shown, these votes tell who signed both.
+        for vote in votes {
+            self.agreement.add_named(vote)?;
+        }
         self.commit(draft, certificate, is_own);
         Ok(())
-    }
-
-    /// A record of a block. What this node stored, it had verified.
-    fn take_record(&mut self, record: Record, is_own: bool) -> Result<Verified, Rejection> {
-        let signed = Signed::try_from(record)?;
-        if is_own {
-            Ok(signed.trusted())
-        } else {
-            self.verifier.verify(signed)
-        }
     }
 
     /// Moves to the next height.
@@ -132,6 +135,7 @@ impl Core {
         self.lists = BTreeMap::new();
         self.saved_lists = BTreeSet::new();
         self.drafts = BTreeMap::new();
+        self.refused = BTreeSet::new();
         self.named = BTreeSet::new();
         let oldest = height.saturating_sub(EVIDENCE_HEIGHTS);
         let forgotten = self.journal.forget_below(oldest);
@@ -230,10 +234,18 @@ impl Core {
         for id in doubtful {
             self.rejudge(&id);
         }
+        self.drop_surplus_proposals();
         for operation in &applied.touched {
             self.recount(&operation.id());
             self.retry(Awaits::Operation(operation.id()));
         }
         self.retry(Awaits::Seal);
     }
+}
+
+/// What this node stored, it had verified.
+fn trusted(
+    records: impl Iterator<Item = Result<Signed, Rejection>>,
+) -> Result<Vec<Verified>, Rejection> {
+    records.map(|signed| signed.map(Signed::trusted)).collect()
 }

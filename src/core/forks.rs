@@ -2,7 +2,7 @@
 
 use super::{Core, Event, Output, Write};
 use crate::finality::{blame, verify_certificate};
-use crate::record::{Seal, Signed};
+use crate::record::Seal;
 use crate::rejection::Rejection;
 use crate::seal::{SealCertificate, is_over_third};
 
@@ -11,7 +11,7 @@ impl Core {
     pub(super) fn compare_past(
         &mut self,
         seal: &Seal,
-        certificate: SealCertificate,
+        certificate: &SealCertificate,
     ) -> Result<(), Rejection> {
         let at = self.ledger.state().height();
         let stale = Rejection::StaleSeal {
@@ -23,14 +23,10 @@ impl Core {
         }
         let back = usize::try_from(at - seal.height).map_err(|_| stale.clone())?;
         let place = self.recent.len().checked_sub(back + 1).ok_or(stale)?;
-        verify_certificate(
-            &certificate,
-            seal,
-            self.recent[place].agreement.sealers(),
-            &mut self.verifier,
-        )?;
-        for record in certificate.votes {
-            let vote = self.verifier.verify(Signed::try_from(record)?)?;
+        let sealers = self.recent[place].agreement.sealers();
+        let votes = verify_certificate(certificate, seal, sealers, &mut self.verifier)?;
+        for vote in votes {
+            self.notice_own(&vote, &[]);
             let agreement = &mut self.recent[place].agreement;
             agreement.add_named(vote.clone())?;
             let pair = agreement.equivocation(&vote);

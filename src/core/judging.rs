@@ -17,6 +17,8 @@ pub(super) struct Judging<'a> {
     pub(super) pool: &'a Pool,
     pub(super) lists: &'a BTreeMap<SealId, Vec<RecordId>>,
     pub(super) drafts: &'a mut BTreeMap<SealId, Draft>,
+    /// Proposals that were found not to apply: a seal names its records, so that they never will.
+    pub(super) refused: &'a mut BTreeSet<SealId>,
     pub(super) now_ms: u64,
     pub(super) censorship_ms: u64,
     /// Leaving records out is judged in rounds below the number of sealers.
@@ -26,13 +28,19 @@ pub(super) struct Judging<'a> {
 impl Judge for Judging<'_> {
     fn judge(&mut self, seal: &Seal, round: u32, fresh: bool) -> Verdict {
         let id = seal.id();
+        if self.refused.contains(&id) {
+            return Verdict::Refuse;
+        }
         if !self.drafts.contains_key(&id) {
             match try_draft(self.ledger, self.pool, self.lists, seal, &id) {
                 Ok(Some(draft)) => {
                     self.drafts.insert(id, draft);
                 }
                 Ok(None) => return Verdict::Wait,
-                Err(_) => return Verdict::Refuse,
+                Err(_) => {
+                    self.refused.insert(id);
+                    return Verdict::Refuse;
+                }
             }
         }
         if fresh && (self.is_ahead(seal) || self.is_censoring(&id, round)) {

@@ -1,5 +1,7 @@
 //! Whether there is something to seal, and what this node proposes.
 
+use std::collections::BTreeSet;
+
 use super::Core;
 use crate::agenda::Phase;
 use crate::digest::{RecordId, SealId};
@@ -13,15 +15,17 @@ impl Core {
     /// something that ought to be sealed.
     #[must_use]
     pub fn wants_to_seal(&self) -> bool {
-        self.may_seal() && (!self.agreement.is_quiet() || self.has_something_to_seal())
+        self.may_seal() && (self.agreement.is_under_way() || self.has_something_to_seal())
     }
 
-    /// The earliest time at which there is something to do without any input.
+    /// The earliest time to come at which there is something to do without any input. What is due already was tried at the
+    /// last input, and is tried again when this node is nudged.
     #[must_use]
     pub fn next_due_ms(&self) -> Option<u64> {
         let gathered = (!self.pool.is_empty()).then_some(self.sealed_at_ms + self.pace.gather_ms);
         let due = self.ledger.state().due_ms();
-        gathered.into_iter().chain(due).min()
+        let times = gathered.into_iter().chain(due);
+        times.filter(|due_ms| *due_ms > self.now_ms).min()
     }
 
     pub(super) fn propose_seal(&mut self, round: u32, value: Option<(SealId, u32)>) -> bool {
@@ -58,8 +62,11 @@ impl Core {
             return None;
         }
         let candidates = self.candidates();
-        // In later rounds a record must not wait for clocks to agree.
-        let time_ms = if round == 0 { clock_ms } else { last_ms + 1 };
+        // In later rounds a record must not wait for clocks to agree. Windows must not wait for ever either, when the first
+        // proposer is silent and there is always some record: where one is due, each proposer tries its own clock once.
+        let tries_clock =
+            round == 0 || (is_due && (round as usize) < self.agreement.sealers().len());
+        let time_ms = if tries_clock { clock_ms } else { last_ms + 1 };
         let mut draft = self.lenient(time_ms, candidates);
         if draft.records.is_empty() && round > 0 {
             draft = self.lenient(clock_ms, Vec::new());
@@ -108,7 +115,19 @@ impl Core {
         if self.pool.len() <= SEAL_RECORDS_MAX {
             return all.collect();
         }
-        let mut records: Vec<_> = all.map(|record| (self.urgency(&record), record)).collect();
+        // What cannot be sealed takes no place: single votes on seals, which a proposal may have listed in vain, and all
+        // but one `Rejoin` of an author.
+        let all: Vec<Verified> = all.collect();
+        let spent = self.ledger.state().spent_votes(&all);
+        let spent: BTreeSet<RecordId> = spent.into_iter().collect();
+        let mut rejoined = BTreeSet::new();
+        let sealable = all.into_iter().filter(|record| {
+            let is_rejoin = matches!(record.statement(), Statement::Rejoin { .. });
+            !spent.contains(&record.id()) && (!is_rejoin || rejoined.insert(record.author()))
+        });
+        let mut records: Vec<_> = sealable
+            .map(|record| (self.urgency(&record), record))
+            .collect();
         records.sort_by_key(|(urgency, record)| (*urgency, record.statement().rank(), record.id()));
         records.truncate(SEAL_RECORDS_MAX);
         records.into_iter().map(|(_, record)| record).collect()

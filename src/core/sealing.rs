@@ -29,6 +29,7 @@ impl Core {
             pool: &self.pool,
             lists: &self.lists,
             drafts: &mut self.drafts,
+            refused: &mut self.refused,
             now_ms: self.now_ms,
             censorship_ms: self.pace.censorship_ms,
             sealers,

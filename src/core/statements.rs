@@ -4,6 +4,7 @@ use super::{Answer, Core, JournalEntry, Output, Refusal, Signing, Write};
 use crate::agenda::{OpenOperation, Phase};
 use crate::commitment::{commitment, salt};
 use crate::digest::{Digest, OperationId, RecordId, Salt};
+use crate::finality::Agreement;
 use crate::ledger::Applied;
 use crate::operation::{Ballot, Class, ConsensusOperation, Priority};
 use crate::record::{Slot, Statement, Verified, sign_batch};
@@ -21,6 +22,9 @@ impl Core {
         nonce: u64,
     ) -> Result<Answer, Refusal> {
         self.may_sign()?;
+        if let Some(ballot) = &ballot {
+            ballot.check()?;
+        }
         let class = operation.class();
         let last = self.ledger.state().seal();
         let statement = Statement::Propose {
@@ -43,7 +47,9 @@ impl Core {
             }
             // Who may propose may not be in the panel: the proposal stands without the proposer's ballot.
             (_, Some(ballot)) if self.is_elector(&id) => {
-                self.vote(id, ballot)?;
+                let voted = self.vote(id, ballot.clone());
+                // The proposal is out: a ballot that cannot be signed now is tried again.
+                self.intend(id, voted.is_err().then_some(ballot));
             }
             _ => {}
         }
@@ -192,8 +198,10 @@ impl Core {
     pub(super) fn recover_signing(&mut self) {
         let me = self.me;
         let operations = self.ledger.state().operations();
+        let heights = self.recent.iter().map(|decided| &decided.agreement);
         let own: Vec<Verified> = operations
             .flat_map(OpenOperation::records)
+            .chain(heights.flat_map(Agreement::records))
             .filter(|record| record.author() == me)
             .cloned()
             .collect();
@@ -201,9 +209,9 @@ impl Core {
             self.notice_own(&record, &[]);
         }
         // A journal that was begun anew says so by a `Rejoin`, and is complete only once that is sealed.
-        let sealed =
-            |rejoin: &Verified| matches!(self.judge(rejoin), Err(Rejection::AlreadySealed(_)));
-        let waiting = self.journal.rejoins().find(|rejoin| !sealed(rejoin));
+        let past = self.ledger.past();
+        let mut rejoins = self.journal.rejoins();
+        let waiting = rejoins.find(|rejoin| !past.has_rejoined(&rejoin.id()));
         if let Some(id) = waiting.map(Verified::id) {
             self.signing = Signing::Rejoining(id);
         }
@@ -266,29 +274,35 @@ impl Core {
         proposal.is_some_and(|proposal| self.is_named_before(proposal, above))
     }
 
-    /// Signs, journals and says statements; those that are refused by the rules are not signed.
+    /// Signs, journals and says statements. Those that the rules refuse are not said; the first of them is the error.
+    ///
+    /// One refusal does not keep the others back: promises about several operations come in one batch.
     fn say_all(&mut self, drafts: Vec<Draft>) -> Result<(), Refusal> {
         self.may_sign()?;
-        let (mut fresh, mut again) = (Vec::new(), Vec::new());
+        let mut refused = Ok(());
+        let (mut fresh, mut said) = (Vec::new(), Vec::new());
         for (statement, opening) in drafts {
             match statement.slot().and_then(|slot| self.journal.signed(&slot)) {
-                Some(signed) if *signed.statement() == statement => again.push(signed.clone()),
-                Some(_) => return Err(Refusal::AlreadySigned),
+                Some(signed) if *signed.statement() == statement => said.push(signed.clone()),
+                Some(_) => refused = refused.and(Err(Refusal::AlreadySigned)),
                 None => fresh.push((statement, opening)),
             }
         }
         let openings: Vec<_> = fresh.iter().map(|(_, opening)| opening.clone()).collect();
-        let records = self.sign_quietly(fresh)?;
-        for record in &records {
-            self.judge(record)?;
+        for (record, opening) in self.sign_quietly(fresh)?.into_iter().zip(openings) {
+            // What is refused here was seen by nobody: it is as if it had not been signed.
+            match self.judge(&record) {
+                Ok(()) => {
+                    self.persist_own(&record, opening);
+                    said.push(record);
+                }
+                Err(rejection) => refused = refused.and(Err(rejection.into())),
+            }
         }
-        for (record, opening) in records.iter().zip(openings) {
-            self.persist_own(record, opening);
-        }
-        for record in records.into_iter().chain(again) {
+        for record in said {
             self.say(record);
         }
-        Ok(())
+        refused
     }
 
     /// Signs one statement under its slot, or gives the journal's copy if the same was signed.

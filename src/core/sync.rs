@@ -19,6 +19,12 @@ use crate::seal::SealedBlock;
 /// What a frame leaves for records, beside its own few bytes.
 const FRAME_ROOM: usize = FRAME_BYTES_MAX - 64;
 
+/// Rounds, from this node's own on, of whose proposals it takes the lists: others may be a little ahead.
+const LIST_ROUNDS: usize = 4;
+
+/// Lists held before it is looked which of them are of use still.
+const LISTS_BEFORE_CLEANING: usize = 8;
+
 /// A record with its canonical bytes.
 fn encoded(record: &Verified) -> (&Verified, ByteBuf) {
     (record, ByteBuf::from(record.encode()))
@@ -219,12 +225,43 @@ impl Core {
             .records()
             .filter(|record| match record.statement() {
                 Statement::SealProposal { seal, .. } => {
-                    seal.count > 0 && !self.lists.contains_key(&seal.id())
+                    let id = seal.id();
+                    seal.count > 0 && !self.lists.contains_key(&id) && self.has_use_for_list(&id)
                 }
                 _ => false,
             })
             .map(Verified::id)
             .collect()
+    }
+
+    /// Whether what a seal lists may matter now: its proposal is of this round or one of the next few, or a quorum voted for
+    /// it. A proposer may propose in any number of rounds, with long lists; those left aside are asked for again at a
+    /// comparison, once they matter.
+    fn has_use_for_list(&self, seal: &SealId) -> bool {
+        self.agreement.is_quorate(seal)
+            || self.agreement.proposed_in(seal).any(|round| {
+                (self.agreement.round()..)
+                    .take(LIST_ROUNDS)
+                    .any(|it| it == round)
+            })
+    }
+
+    /// Drops the lists that are of no use any more, and the names in them.
+    fn drop_lists(&mut self) {
+        let useless: Vec<SealId> = self
+            .lists
+            .keys()
+            .filter(|seal| !self.saved_lists.contains(seal) && !self.has_use_for_list(seal))
+            .copied()
+            .collect();
+        if useless.is_empty() {
+            return;
+        }
+        for seal in &useless {
+            self.lists.remove(seal);
+            self.drafts.remove(seal);
+        }
+        self.named = self.lists.values().flatten().copied().collect();
     }
 
     /// Takes a proposal with its list, and asks for the listed records that are not here.
@@ -251,6 +288,12 @@ impl Core {
         }
         if !super::judging::is_list_of(&list, &seal) {
             return self.refuse(from, Rejection::ImpossibleSeal("its list is another"));
+        }
+        if !self.has_use_for_list(&id) {
+            return;
+        }
+        if self.lists.len() >= LISTS_BEFORE_CLEANING {
+            self.drop_lists();
         }
         self.name(&list);
         self.lists.insert(id, list);
