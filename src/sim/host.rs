@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::core::{Core, Pace};
-use crate::digest::NodeId;
+use crate::digest::{NodeId, SealId};
 use crate::genesis::Genesis;
 use crate::identity::{Identity, Signer as _};
 use crate::ledger::Mode;
@@ -107,6 +107,12 @@ impl Host {
     pub(super) fn height(&self) -> u64 {
         let core = self.core.as_ref();
         core.map_or(0, |core| core.ledger().state().height())
+    }
+
+    /// Its last seal.
+    pub(super) fn seal(&self) -> Option<SealId> {
+        let core = self.core.as_ref()?;
+        Some(core.ledger().state().seal())
     }
 
     /// Whether it gives up waiting in its step, and how long it waits for the next thing.

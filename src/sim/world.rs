@@ -244,13 +244,14 @@ impl World {
         if (is_lost && !self.plan.goes_on_above_a_third) || !self.forks.is_empty() {
             return true;
         }
-        let height = self.checker.ledger().state().height();
+        // Branches of a fork may be of one height: then they have yet to meet.
+        let seal = self.checker.ledger().state().seal();
         let gone = self.network.gone.map(|gone| self.hosts[gone].node);
         let mut honest = self
             .hosts
             .iter()
             .filter(|host| host.is_honest() && Some(host.node) != gone);
-        honest.all(|host| host.height() == height && host.is_settled())
+        honest.all(|host| host.seal() == Some(seal) && host.is_settled())
     }
 
     fn report_unsettled(&mut self) {

@@ -203,7 +203,7 @@ fn without_authorities_all_vote_at_once() {
     assert_eq!(net.outcome(0, &id), APPROVED);
 }
 
-fn admission(net: &Net, candidate: usize, role: Spore) -> ConsensusOperation {
+pub(crate) fn admission(net: &Net, candidate: usize, role: Spore) -> ConsensusOperation {
     let signer = crate::net::identity(candidate);
     ConsensusOperation::NodeAdmission {
         candidate: node(candidate),

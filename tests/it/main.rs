@@ -17,6 +17,7 @@ mod blackouts;
 #[cfg(feature = "engine")]
 mod engine;
 mod forks;
+mod hostile;
 mod net;
 mod promises;
 mod rejections;

@@ -1,0 +1,253 @@
+//! What one hostile member could do to a height, and what an old disk could.
+
+use mycnet_consensus::core::{Admission, Answer, Event, Input, Output, PeerId};
+use mycnet_consensus::digest::{Digest, RecordId};
+use mycnet_consensus::message::Message;
+use mycnet_consensus::operation::{Ballot, Outcome, Priority};
+use mycnet_consensus::record::{Seal, Statement, Verified, VoteKind, sign_batch};
+use mycnet_consensus::rejection::Rejection;
+use mycnet_consensus::seal::list_digest;
+use serde_bytes::ByteBuf;
+
+use crate::net::{Net, blocks_message, config, genesis, identity, node, records_of};
+
+fn import(net: &mut Net, n: usize, records: &[Verified]) -> Vec<Result<Admission, Rejection>> {
+    let records = records.iter().map(Verified::encode).collect();
+    let Ok(Answer::Imported(results)) = net.input(n, Input::Import { records }) else {
+        panic!("an import is answered record by record");
+    };
+    results
+}
+
+fn height(net: &Net, n: usize) -> u64 {
+    net.cores[n].ledger().state().height()
+}
+
+/// A member makes more proposals than it may, and shows each node others of them.
+#[test]
+fn different_proposals_of_one_author_do_not_stop_a_height() {
+    let mut net = Net::new(&genesis(4), 4);
+    let last = net.cores[0].ledger().state().seal();
+    net.down = vec![true; 4];
+    for n in 0..3_u64 {
+        let proposals = (0..64).map(|k| Statement::Propose {
+            operation: config(b"x"),
+            priority: Priority::Normal,
+            last,
+            nonce: 100 * n + k,
+        });
+        let records = sign_batch(&identity(3), net.network_id(), proposals.collect()).unwrap();
+        records.iter().for_each(|record| net.allow(record));
+        for result in import(&mut net, usize::try_from(n).unwrap(), &records) {
+            assert_eq!(result, Ok(Admission::New));
+        }
+    }
+    net.pump();
+    net.down = vec![false, false, false, true];
+    for n in 0..3 {
+        net.meet(n);
+    }
+    net.nudge(8);
+    assert!((0..3).all(|n| height(&net, n) >= 1), "{:?}", net.cores[0]);
+    for n in 0..3 {
+        let state = net.cores[n].ledger().state();
+        assert_eq!(state.open_by(&node(3)), 64);
+        assert_eq!(
+            net.cores[n].pool().proposals_of(&node(3)).count(),
+            0,
+            "no more than may be open"
+        );
+    }
+}
+
+/// A sealer lists 10,000 votes of its own, of which no two are of one slot: nobody can seal them.
+#[test]
+fn single_votes_in_a_list_crowd_nothing_out() {
+    let mut net = Net::new(&genesis(4), 4);
+    let sealers = net.cores[0].ledger().state().sealers().clone();
+    let round = (0..4).find(|round| sealers.proposer(1, *round) == Some(node(1)));
+    let votes = (100..10_100).map(|round| Statement::SealVote {
+        height: 1,
+        round,
+        kind: VoteKind::Prevote,
+        seal: None,
+    });
+    let votes = sign_batch(&identity(1), net.network_id(), votes.collect()).unwrap();
+    let mut list: Vec<RecordId> = votes.iter().map(Verified::id).collect();
+    list.sort();
+    let state = net.cores[0].ledger().state();
+    let seal = Seal {
+        net: net.network_id(),
+        height: 1,
+        prev: state.seal(),
+        time_ms: state.time_ms() + 1,
+        count: 10_000,
+        records: list_digest(&list),
+        state: Digest::from_bytes([1; 32]),
+        roster: Digest::from_bytes([2; 32]),
+    };
+    let proposal = Statement::SealProposal {
+        round: round.unwrap(),
+        lock: None,
+        seal,
+    };
+    let proposal = net.forge(1, proposal);
+    votes.iter().for_each(|vote| net.allow(vote));
+    net.down[1] = true;
+    for n in [0, 2, 3] {
+        let record = ByteBuf::from(proposal.encode());
+        let list = list.clone();
+        net.tell(n, 1, Message::Proposal { record, list });
+        for votes in votes.chunks(2000) {
+            let records = votes.iter().map(|vote| ByteBuf::from(vote.encode()));
+            net.tell(n, 1, Message::Records(records.collect()));
+        }
+        assert!(
+            net.cores[n].pool().len() >= 10_000,
+            "they are listed, and so held"
+        );
+    }
+    net.propose(2, config(b"x"), Some(Ballot::Approve));
+    net.nudge(8);
+    assert!([0, 2, 3].iter().all(|n| height(&net, *n) >= 1));
+    assert!(net.cores[0].pool().len() < 100, "they go with their height");
+}
+
+#[test]
+fn a_member_has_two_rejoins_in_a_pool() {
+    let mut net = Net::new(&genesis(4), 4);
+    net.down = vec![true; 4];
+    let rejoins = (0..30).map(|n| Statement::Rejoin {
+        nonce: Digest::from_bytes([n; 32]),
+    });
+    let rejoins = sign_batch(&identity(3), net.network_id(), rejoins.collect()).unwrap();
+    rejoins.iter().for_each(|record| net.allow(record));
+    let results = import(&mut net, 1, &rejoins);
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 2);
+    assert_eq!(net.cores[1].pool().rejoins_of(&node(3)), 2);
+}
+
+/// The Primary is gone, and there is always something to seal: windows end all the same.
+#[test]
+fn seal_time_goes_on_without_the_first_proposer() {
+    let mut net = Net::new(&genesis(4), 4);
+    net.down[0] = true;
+    let id = net.propose(1, config(b"x"), Some(Ballot::Approve));
+    for n in [2, 3] {
+        net.vote(n, id, Ballot::Approve);
+    }
+    for n in 0..60 {
+        net.propose(2, config(&[n]), None);
+        net.nudge(1);
+    }
+    let expected = Some(Outcome::Decided(Ballot::Approve));
+    assert_eq!(
+        net.outcome(1, &id),
+        expected,
+        "{:?}",
+        net.cores[1].status(&id)
+    );
+}
+
+/// A single vote is no reason to seal, and keeps nobody awake (S7).
+#[test]
+fn a_lone_vote_wakes_nobody() {
+    let mut net = Net::new(&genesis(4), 4);
+    let vote = Statement::SealVote {
+        height: 1,
+        round: 3,
+        kind: VoteKind::Prevote,
+        seal: None,
+    };
+    let vote = net.forge(3, vote);
+    assert_eq!(net.import(0, &vote), Ok(Admission::New));
+    let said = net.said;
+    net.nudge(10);
+    assert!((0..3).all(|n| !net.cores[n].wants_to_seal()));
+    assert_eq!(net.said, said);
+}
+
+fn has_lost(net: &Net, n: usize) -> bool {
+    let mut events = net.events[n].iter();
+    events.any(|event| matches!(event, Event::JournalLost))
+}
+
+/// A node comes back from an image of its disk. The first that it hears of what it said since are its precommits in the
+/// certificates of the others.
+#[test]
+fn a_disk_of_before_some_votes_is_noticed_by_certificates() {
+    let mut net = Net::new(&genesis(4), 4);
+    net.decide(1, config(b"a"), &[0, 2, 3]);
+    let image = (net.saved[3].clone(), net.blocks[3].clone());
+    let from = height(&net, 3);
+    let id = net.propose(1, config(b"b"), Some(Ballot::Approve));
+    for n in [0, 2] {
+        net.vote(n, id, Ballot::Approve);
+    }
+    net.nudge(20);
+    assert_eq!(net.phase(0, &id), "closed");
+    let journal = net.journals[3].clone();
+    (net.saved[3], net.blocks[3]) = image;
+    net.down = vec![true; 4];
+    net.restart(3);
+    assert!(!has_lost(&net, 3));
+    let since = net.blocks[0]
+        .iter()
+        .filter(|block| block.seal.height > from);
+    let signed_by_3 = |block: &&std::sync::Arc<_>| {
+        let block: &mycnet_consensus::seal::SealedBlock = block;
+        block
+            .certificate
+            .votes
+            .iter()
+            .any(|vote| vote.body.by == node(3))
+    };
+    assert!(
+        since.clone().any(|block| signed_by_3(&block)),
+        "{}",
+        journal.len()
+    );
+    let message = blocks_message(since.map(AsRef::as_ref));
+    let from = PeerId(0);
+    let now_ms = net.now_ms;
+    let outputs = net.cores[3].handle(Input::Message { from, message }, now_ms);
+    let is_lost = |output: &Output| matches!(output, Output::Event(Event::JournalLost));
+    assert!(outputs.list.iter().any(is_lost));
+    for output in &outputs.list {
+        if let Output::Send { message, .. } = output {
+            let own = records_of(message).into_iter();
+            assert!(own.into_iter().all(|it| it.record().body.by != node(3)));
+        }
+    }
+}
+
+/// No operation is open whose records could tell: the own precommits in the stored certificates do.
+#[test]
+fn a_lost_journal_is_noticed_by_stored_certificates() {
+    let mut net = Net::new(&genesis(4), 4);
+    net.decide(1, config(b"a"), &[0, 2, 3]);
+    net.nudge(2);
+    assert_eq!(net.cores[1].ledger().state().operations().count(), 0);
+    net.down = vec![true; 4];
+    net.restart_without_journal(1);
+    net.input(1, Input::Tick).unwrap();
+    assert!(has_lost(&net, 1));
+}
+
+/// Its journal has records of an author that the genesis does not know.
+#[test]
+fn an_admitted_member_restarts() {
+    let mut net = Net::new(&genesis(4), 5);
+    net.decide(
+        1,
+        crate::authority::admission(&net, 4, mycnet_consensus::operation::Spore::Latent),
+        &[0, 2, 3],
+    );
+    net.nudge(2);
+    net.propose(4, config(b"new"), Some(Ballot::Approve));
+    assert!(!net.journals[4].is_empty());
+    net.restart(4);
+    net.pump();
+    assert!(!has_lost(&net, 4));
+    assert_eq!(net.cores[4].seal_status().signing, "ready");
+}
