@@ -65,7 +65,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The certificate convinces someone who has only the genesis.
     let certificate = engines[2]
-        .certificate(&id)
+        .certificate(&id)?
         .ok_or("the operation is closed")?;
     let bytes = certificate.encode();
     let proved = Certificate::decode(&bytes)?.verify(&genesis)?;

@@ -60,7 +60,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     println!("\nwhy the liar stands where it does:");
     for entry in honest[0]
-        .explain(&liar.node_id())
+        .explain(&liar.node_id())?
         .iter()
         .rev()
         .take(4)

@@ -5,6 +5,7 @@
 //! the hub themselves and need no particular runtime. Who waits for nothing calls [`BFTConsensusEngine::tick`] now and then,
 //! so that windows end.
 
+mod host;
 mod hub;
 mod query;
 mod subscription;
@@ -12,11 +13,13 @@ mod wait;
 
 use std::sync::Arc;
 
+use host::Host;
 pub use hub::{Clock, Hub, ManualClock, SystemClock};
 pub use query::{MemberView, OperationFilter, OperationView};
 pub use subscription::{Notice, Subscription};
 
-use crate::core::{Admission, Answer, Input, Refusal};
+use crate::archive::{Archive, ArchiveError};
+use crate::core::{Admission, Answer, Core, Input, Refusal};
 use crate::digest::{NetworkId, NodeId, OperationId};
 use crate::genesis::Genesis;
 use crate::identity::{Identity, Signer};
@@ -39,6 +42,12 @@ pub enum EngineError {
     /// The platform gave no randomness.
     #[error("the platform gives no randomness: {0}")]
     NoRandomness(String),
+    /// The stored past cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The node is not running (any more).
+    #[error("the node has stopped: {0}")]
+    Stopped(String),
 }
 
 impl From<Rejection> for EngineError {
@@ -114,8 +123,7 @@ pub fn new_identity() -> Result<Identity, EngineError> {
 /// ```
 #[derive(Clone)]
 pub struct BFTConsensusEngine {
-    hub: Arc<Hub>,
-    at: usize,
+    host: Arc<dyn Host>,
     node: NodeId,
 }
 
@@ -149,8 +157,8 @@ impl BFTConsensusEngine {
             .expect("the only member of a valid genesis can join")
     }
 
-    pub(crate) fn from_parts(hub: Arc<Hub>, at: usize, node: NodeId) -> Self {
-        Self { hub, at, node }
+    pub(crate) fn from_host(host: Arc<dyn Host>, node: NodeId) -> Self {
+        Self { host, node }
     }
 
     /// The node's author key.
@@ -162,17 +170,22 @@ impl BFTConsensusEngine {
     /// The network.
     #[must_use]
     pub fn network_id(&self) -> NetworkId {
-        self.hub.genesis().network_id()
+        self.host.genesis().network_id()
     }
 
     /// What the network started from.
     #[must_use]
     pub fn genesis(&self) -> &Genesis {
-        self.hub.genesis()
+        self.host.genesis()
     }
 
-    fn input(&self, input: Input) -> Result<Answer, EngineError> {
-        Ok(self.hub.input(self.at, input)?)
+    /// Shows the node and its past.
+    fn look<T>(&self, read: impl FnOnce(&Core, &dyn Archive) -> T) -> T {
+        let (mut read, mut seen) = (Some(read), None);
+        self.host.look(&mut |core, archive| {
+            seen = read.take().map(|read| read(core, archive));
+        });
+        seen.expect("a host shows its node once")
     }
 
     /// Proposes an operation and commits `Approve`. For a standard operation the Primary's proposal carries its directive;
@@ -214,10 +227,6 @@ impl BFTConsensusEngine {
     /// # Errors
     ///
     /// [`EngineError::Refused`] with the reason.
-    #[allow(
-        clippy::unused_async,
-        reason = "one interface in memory and over a network"
-    )]
     pub async fn propose_with(
         &self,
         operation: ConsensusOperation,
@@ -225,13 +234,13 @@ impl BFTConsensusEngine {
         ballot: Option<Ballot>,
     ) -> Result<OperationId, EngineError> {
         let nonce = u64::from_le_bytes(random_bytes()?);
-        let answer = self.input(Input::Propose {
+        let input = Input::Propose {
             operation,
             priority,
             ballot,
             nonce,
-        })?;
-        match answer {
+        };
+        match self.host.input(input).await? {
             Answer::Proposed(id) => Ok(id),
             _ => unreachable!("a proposal is answered with its operation"),
         }
@@ -243,12 +252,9 @@ impl BFTConsensusEngine {
     /// # Errors
     ///
     /// [`EngineError::Refused`]; [`Refusal::AlreadySigned`] if this node committed to another ballot.
-    #[allow(
-        clippy::unused_async,
-        reason = "one interface in memory and over a network"
-    )]
     pub async fn vote(&self, operation: OperationId, ballot: Ballot) -> Result<(), EngineError> {
-        self.input(Input::Vote { operation, ballot }).map(|_| ())
+        let input = Input::Vote { operation, ballot };
+        self.host.input(input).await.map(drop)
     }
 
     /// The Primary decides a standard operation.
@@ -256,12 +262,9 @@ impl BFTConsensusEngine {
     /// # Errors
     ///
     /// [`EngineError::Refused`] with the reason.
-    #[allow(
-        clippy::unused_async,
-        reason = "one interface in memory and over a network"
-    )]
     pub async fn direct(&self, operation: OperationId, approve: bool) -> Result<(), EngineError> {
-        self.input(Input::Direct { operation, approve }).map(|_| ())
+        let input = Input::Direct { operation, approve };
+        self.host.input(input).await.map(drop)
     }
 
     /// A Seed objects to a standard operation.
@@ -269,17 +272,14 @@ impl BFTConsensusEngine {
     /// # Errors
     ///
     /// [`EngineError::Refused`] with the reason.
-    #[allow(
-        clippy::unused_async,
-        reason = "one interface in memory and over a network"
-    )]
     pub async fn object(
         &self,
         operation: OperationId,
         reason: impl Into<String>,
     ) -> Result<(), EngineError> {
         let reason = reason.into();
-        self.input(Input::Object { operation, reason }).map(|_| ())
+        let input = Input::Object { operation, reason };
+        self.host.input(input).await.map(drop)
     }
 
     /// A Seed votes on a standard operation that was objected to.
@@ -287,13 +287,9 @@ impl BFTConsensusEngine {
     /// # Errors
     ///
     /// [`EngineError::Refused`] with the reason.
-    #[allow(
-        clippy::unused_async,
-        reason = "one interface in memory and over a network"
-    )]
     pub async fn resolve(&self, operation: OperationId, approve: bool) -> Result<(), EngineError> {
-        self.input(Input::Resolve { operation, approve })
-            .map(|_| ())
+        let input = Input::Resolve { operation, approve };
+        self.host.input(input).await.map(drop)
     }
 
     /// Waits for the freeze, reveals this node's ballot, and waits for the closing seal. Gives the final outcome;
@@ -310,10 +306,16 @@ impl BFTConsensusEngine {
     }
 
     /// Takes records from outside: canonical bytes of one record each. Says of each what became of it.
-    #[must_use]
-    pub fn import(&self, records: Vec<Vec<u8>>) -> Vec<Result<Admission, Rejection>> {
-        match self.hub.input(self.at, Input::Import { records }) {
-            Ok(Answer::Imported(results)) => results,
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Stopped`] if the node is not running (any more).
+    pub async fn import(
+        &self,
+        records: Vec<Vec<u8>>,
+    ) -> Result<Vec<Result<Admission, Rejection>>, EngineError> {
+        match self.host.input(Input::Import { records }).await? {
+            Answer::Imported(results) => Ok(results),
             _ => unreachable!("an import is answered record by record"),
         }
     }
@@ -321,21 +323,20 @@ impl BFTConsensusEngine {
     /// All records that this node holds and no seal lists yet, canonical bytes each, for a transport of the caller's own.
     #[must_use]
     pub fn export(&self) -> Vec<Vec<u8>> {
-        self.hub.with(self.at, |node| {
-            let pool = node.core.pool().iter();
+        self.look(|core, _| {
+            let pool = core.pool().iter();
             pool.map(|pooled| pooled.record.encode()).collect()
         })
     }
 
-    /// Lets windows end and steps time out that are due by now.
+    /// Lets windows end and steps time out that are due by now, in a hub. A node with a disk and peers keeps time itself.
     pub fn tick(&self) {
-        self.hub.tick();
+        self.host.tick();
     }
 
     /// Events from now on.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {
-        self.hub
-            .with(self.at, |node| Subscription::new(node.events.subscribe()))
+        Subscription::new(self.host.events())
     }
 }

@@ -1,19 +1,18 @@
 //! The sealed log as a host keeps it: blocks and what each changed. Answers questions about the past and makes
 //! certificates.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::agenda::{OpenOperation, Phase};
+use crate::agenda::OpenOperation;
+use crate::archive::{Archive, ArchiveError};
 use crate::certificate::{Certificate, PathStep};
 use crate::digest::{NodeId, OperationId};
 use crate::genesis::Genesis;
 use crate::ledger::{
     Applied, EffectEntry, Evidence, Ledger, MemberChange, OperationProof, StateParts,
 };
-use crate::params::Params;
-use crate::record::{Signed, Verified, Verifier};
-use crate::rejection::Rejection;
 use crate::seal::SealedBlock;
 use crate::sealers::Sealers;
 use crate::trust::{Standing, TrustEntry};
@@ -36,8 +35,9 @@ struct ClosedEntry {
 }
 
 /// The sealed log from height 1 on. Grows with the ledger: blocks are shared, not copied.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct History {
+    genesis: Genesis,
     entries: Vec<Entry>,
     closed: BTreeMap<OperationId, ClosedEntry>,
     trust: BTreeMap<NodeId, Vec<TrustEntry>>,
@@ -46,6 +46,19 @@ pub struct History {
 }
 
 impl History {
+    /// The log before its first seal.
+    #[must_use]
+    pub fn new(genesis: &Genesis) -> Self {
+        Self {
+            genesis: genesis.clone(),
+            entries: Vec::new(),
+            closed: BTreeMap::new(),
+            trust: BTreeMap::new(),
+            evidence: Vec::new(),
+            effects: BTreeMap::new(),
+        }
+    }
+
     /// Adds the next height.
     ///
     /// # Panics
@@ -94,20 +107,8 @@ impl History {
         self.entries.iter().skip(skip).map(|entry| &entry.block)
     }
 
-    /// Why a member's score is what it is: every change, oldest first.
-    #[must_use]
-    pub fn explain(&self, node: &NodeId) -> &[TrustEntry] {
-        self.trust.get(node).map_or(&[], Vec::as_slice)
-    }
-
-    /// A member's trust (parts per million) and standing after a height; `None` if it was no member then.
-    #[must_use]
-    pub fn trust_at(
-        &self,
-        genesis: &Genesis,
-        node: &NodeId,
-        height: u64,
-    ) -> Option<(u32, Standing)> {
+    fn trust_of(&self, node: &NodeId, height: u64) -> Option<(u32, Standing)> {
+        let genesis = &self.genesis;
         let is_founder = genesis.members.iter().any(|member| member.node == *node);
         let start = is_founder.then_some((genesis.params.founder_trust_ppm, Standing::Active));
         let until = usize::try_from(height).unwrap_or(usize::MAX);
@@ -124,32 +125,9 @@ impl History {
             })
     }
 
-    /// Every proved equivocation, oldest first.
-    #[must_use]
-    pub fn evidence(&self) -> &[Evidence] {
-        &self.evidence
-    }
-
-    /// What became of an approved operation's effect.
-    #[must_use]
-    pub fn effect(&self, operation: &OperationId) -> Option<&EffectEntry> {
-        self.effects.get(operation)
-    }
-
-    /// A closed operation with its records.
-    #[must_use]
-    pub fn closed(&self, operation: &OperationId) -> Option<&OpenOperation> {
-        let entry = self.closed.get(operation)?;
-        debug_assert!(matches!(entry.operation.phase(), Phase::Closed));
-        Some(&entry.operation)
-    }
-
-    /// The certificate of a closed operation; `None` for any other.
-    #[must_use]
-    pub fn certificate(&self, genesis: &Genesis, operation: &OperationId) -> Option<Certificate> {
-        let closed = self.closed.get(operation)?;
+    fn certificate_of(&self, closed: &ClosedEntry) -> Option<Certificate> {
         let frozen_height = closed.operation.frozen().map(|frozen| frozen.height);
-        let mut roster = Ledger::new(genesis).genesis_seal().roster;
+        let mut roster = Ledger::new(&self.genesis).genesis_seal().roster;
         let until = usize::try_from(closed.height).ok()?;
         let path = self.entries[..until]
             .iter()
@@ -170,7 +148,7 @@ impl History {
         let operation = &closed.operation;
         Some(Certificate {
             v: 1,
-            net: genesis.network_id(),
+            net: self.genesis.network_id(),
             path,
             snapshot: operation.snapshot(),
             proof: closed.proof.clone(),
@@ -181,42 +159,44 @@ impl History {
                 .collect(),
         })
     }
+}
 
-    /// What the members' trust would be if the network had started with other parameters: the sealed log is applied again,
-    /// with the same records at the same times; what would not have been accepted under them is left out.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejection`] if the parameters are not valid.
-    pub fn what_if(
+impl Archive for History {
+    fn explain(&self, node: &NodeId) -> Result<Vec<TrustEntry>, ArchiveError> {
+        Ok(self.trust.get(node).cloned().unwrap_or_default())
+    }
+
+    fn trust_at(
         &self,
-        genesis: &Genesis,
-        params: Params,
-    ) -> Result<BTreeMap<NodeId, u32>, Rejection> {
-        let changed = Genesis {
-            params,
-            ..genesis.clone()
-        };
-        changed.check()?;
-        let mut verifier = Verifier::new(genesis.network_id());
-        let mut ledger = Ledger::alternative(genesis, &changed);
-        for entry in &self.entries {
-            let records: Vec<Verified> = entry
-                .block
-                .records
-                .iter()
-                .filter_map(|record| {
-                    // Sealed records were verified once; their authors' keys are good.
-                    verifier.add_author(record.body.by).ok()?;
-                    verifier.verify(Signed::try_from(record.clone()).ok()?).ok()
-                })
-                .collect();
-            ledger.replay(&entry.block.seal, records);
-        }
-        let roster = ledger.state().roster();
-        Ok(roster
-            .iter()
-            .map(|(node, member)| (node, member.trust.trust_ppm()))
-            .collect())
+        node: &NodeId,
+        height: u64,
+    ) -> Result<Option<(u32, Standing)>, ArchiveError> {
+        Ok(self.trust_of(node, height))
+    }
+
+    fn evidence(&self) -> Result<Vec<Evidence>, ArchiveError> {
+        Ok(self.evidence.clone())
+    }
+
+    fn refused_effect(
+        &self,
+        operation: &OperationId,
+    ) -> Result<Option<Cow<'static, str>>, ArchiveError> {
+        let effect = self.effects.get(operation);
+        Ok(effect.and_then(|effect| effect.result.err().map(Cow::Borrowed)))
+    }
+
+    fn closed(&self, operation: &OperationId) -> Result<Option<Arc<OpenOperation>>, ArchiveError> {
+        let entry = self.closed.get(operation);
+        Ok(entry.map(|entry| entry.operation.clone()))
+    }
+
+    fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, ArchiveError> {
+        let closed = self.closed.get(operation);
+        Ok(closed.and_then(|closed| self.certificate_of(closed)))
+    }
+
+    fn block(&self, height: u64) -> Result<Option<Arc<SealedBlock>>, ArchiveError> {
+        Ok(self.blocks_from(height.max(1)).next().cloned())
     }
 }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{broadcast, watch};
 
+use super::host::{Answered, Host};
 use super::{BFTConsensusEngine, EngineError};
+use crate::archive::Archive;
 use crate::codec;
 use crate::core::{Answer, Core, Event, Input, Output, PeerId, Refusal, Write};
 use crate::genesis::Genesis;
@@ -64,10 +66,50 @@ impl Clock for ManualClock {
 }
 
 /// A node with what its host keeps for it. In memory nothing outlives the process, so the journal is the core's own.
-pub(super) struct Node {
-    pub(super) core: Core,
-    pub(super) history: History,
-    pub(super) events: broadcast::Sender<Event>,
+struct Node {
+    core: Core,
+    history: History,
+    events: broadcast::Sender<Event>,
+}
+
+/// One node's place in a hub.
+struct Seat {
+    hub: Arc<Hub>,
+    at: usize,
+}
+
+impl Host for Seat {
+    fn genesis(&self) -> &Genesis {
+        &self.hub.genesis
+    }
+
+    fn input(&self, input: Input) -> Answered<'_> {
+        // All that follows happens before it is answered.
+        let answer = self.hub.input(self.at, input);
+        Box::pin(std::future::ready(answer.map_err(EngineError::from)))
+    }
+
+    fn tick(&self) {
+        self.hub.tick();
+    }
+
+    fn due_in_ms(&self) -> Option<u64> {
+        self.hub.due_in_ms()
+    }
+
+    fn progress(&self) -> watch::Receiver<u64> {
+        self.hub.progress.subscribe()
+    }
+
+    fn events(&self) -> broadcast::Receiver<Event> {
+        self.hub.lock().nodes[self.at].events.subscribe()
+    }
+
+    fn look(&self, read: &mut dyn FnMut(&Core, &dyn Archive)) {
+        let nodes = self.hub.lock();
+        let node = &nodes.nodes[self.at];
+        read(&node.core, &node.history);
+    }
 }
 
 struct Nodes {
@@ -136,7 +178,7 @@ impl Hub {
         let at = nodes.nodes.len();
         nodes.nodes.push(Node {
             core,
-            history: History::default(),
+            history: History::new(&self.genesis),
             events: broadcast::Sender::new(EVENTS_KEPT),
         });
         let mut work = VecDeque::new();
@@ -146,11 +188,11 @@ impl Hub {
         }
         self.drive(&mut nodes, work);
         drop(nodes);
-        Ok(BFTConsensusEngine::from_parts(self.clone(), at, node))
-    }
-
-    pub(super) fn genesis(&self) -> &Genesis {
-        &self.genesis
+        let seat = Seat {
+            hub: self.clone(),
+            at,
+        };
+        Ok(BFTConsensusEngine::from_host(Arc::new(seat), node))
     }
 
     /// A thread that panicked while it held the lock cannot have left a core half changed in a way that matters: inputs
@@ -159,16 +201,8 @@ impl Hub {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn with<T>(&self, at: usize, read: impl FnOnce(&Node) -> T) -> T {
-        read(&self.lock().nodes[at])
-    }
-
-    pub(super) fn progress(&self) -> watch::Receiver<u64> {
-        self.progress.subscribe()
-    }
-
     /// Gives one node an input, and everybody what follows from it.
-    pub(super) fn input(&self, at: usize, input: Input) -> Result<Answer, Refusal> {
+    fn input(&self, at: usize, input: Input) -> Result<Answer, Refusal> {
         let mut nodes = self.lock();
         let mut work = VecDeque::new();
         let answer = self.give(&mut nodes, at, input, &mut work);
@@ -177,7 +211,7 @@ impl Hub {
     }
 
     /// Lets windows end and steps time out that are due.
-    pub(super) fn tick(&self) {
+    fn tick(&self) {
         let mut nodes = self.lock();
         let is_given_up = nodes
             .nudge_at_ms
@@ -196,7 +230,7 @@ impl Hub {
     }
 
     /// How long until something is due, in milliseconds.
-    pub(super) fn due_in_ms(&self) -> Option<u64> {
+    fn due_in_ms(&self) -> Option<u64> {
         let nodes = self.lock();
         let due = nodes
             .nodes

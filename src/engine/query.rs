@@ -1,10 +1,13 @@
 //! Local queries: answered from what this node holds.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::{BFTConsensusEngine, EngineError};
+use crate::agenda::OpenOperation;
+use crate::archive::{ArchiveError, what_if};
 use crate::certificate::Certificate;
 use crate::core::{OperationStatus, SealStatus};
 use crate::digest::{NodeId, OperationId, SealId};
@@ -59,34 +62,32 @@ pub struct OperationView {
     /// The final outcome, if there is one.
     pub outcome: Option<Outcome>,
     /// Why the effect of an approved operation was refused, if it was.
-    pub refused_effect: Option<&'static str>,
+    pub refused_effect: Option<Cow<'static, str>>,
 }
 
 impl BFTConsensusEngine {
     /// The last sealed height.
     #[must_use]
     pub fn height(&self) -> u64 {
-        self.hub
-            .with(self.at, |node| node.core.ledger().state().height())
+        self.look(|core, _| core.ledger().state().height())
     }
 
     /// The last seal.
     #[must_use]
     pub fn seal(&self) -> SealId {
-        self.hub
-            .with(self.at, |node| node.core.ledger().state().seal())
+        self.look(|core, _| core.ledger().state().seal())
     }
 
     /// Where the agreement on the next seal stands, and whom it waits for.
     #[must_use]
     pub fn seal_status(&self) -> SealStatus {
-        self.hub.with(self.at, |node| node.core.seal_status())
+        self.look(|core, _| core.seal_status())
     }
 
     /// Where an operation stands, whose records are missing, and what its window does; `None` if it is not known here.
     #[must_use]
     pub fn status(&self, operation: &OperationId) -> Option<OperationStatus> {
-        self.hub.with(self.at, |node| node.core.status(operation))
+        self.look(|core, _| core.status(operation))
     }
 
     /// The final outcome, if there is one.
@@ -97,52 +98,61 @@ impl BFTConsensusEngine {
     }
 
     /// The certificate of a closed operation, which [`Certificate::verify`] checks with the genesis alone.
-    #[must_use]
-    pub fn certificate(&self, operation: &OperationId) -> Option<Certificate> {
-        self.hub.with(self.at, |node| {
-            node.history.certificate(self.genesis(), operation)
-        })
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Archive`] if the disk fails; so everywhere below.
+    pub fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, EngineError> {
+        Ok(self.look(|_, past| past.certificate(operation))?)
     }
 
     /// A member's trust in parts per million; 0 for anybody else.
     #[must_use]
     pub fn trust(&self, node: &NodeId) -> u32 {
-        self.hub.with(self.at, |own| {
-            let member = own.core.ledger().state().roster().get(node);
+        self.look(|core, _| {
+            let member = core.ledger().state().roster().get(node);
             member.map_or(0, |member| member.trust.trust_ppm())
         })
     }
 
     /// A member's trust (parts per million) and standing after a height; `None` if it was no member then.
-    #[must_use]
-    pub fn trust_at(&self, node: &NodeId, height: u64) -> Option<(u32, Standing)> {
-        self.hub.with(self.at, |own| {
-            own.history.trust_at(self.genesis(), node, height)
-        })
-    }
-
-    /// Why a member's score is what it is: every change, oldest first.
-    #[must_use]
-    pub fn explain(&self, node: &NodeId) -> Vec<TrustEntry> {
-        self.hub
-            .with(self.at, |own| own.history.explain(node).to_vec())
-    }
-
-    /// Everybody's trust if the network had started with other parameters: the sealed log applied again.
     ///
     /// # Errors
     ///
-    /// [`EngineError::Refused`] if the parameters are not valid.
+    /// [`EngineError::Archive`]
+    pub fn trust_at(
+        &self,
+        node: &NodeId,
+        height: u64,
+    ) -> Result<Option<(u32, Standing)>, EngineError> {
+        Ok(self.look(|_, past| past.trust_at(node, height))?)
+    }
+
+    /// Why a member's score is what it is: every change, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Archive`]
+    pub fn explain(&self, node: &NodeId) -> Result<Vec<TrustEntry>, EngineError> {
+        Ok(self.look(|_, past| past.explain(node))?)
+    }
+
+    /// Everybody's trust if the network had started with other parameters: the sealed log applied again, which takes as long
+    /// as the log is.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Refused`] if the parameters are not valid, or [`EngineError::Archive`].
     pub fn what_if(&self, params: Params) -> Result<BTreeMap<NodeId, u32>, EngineError> {
-        let history = self.hub.with(self.at, |node| node.history.clone());
-        Ok(history.what_if(self.genesis(), params)?)
+        let genesis = self.genesis();
+        Ok(self.look(|_, past| what_if(past, genesis, params))??)
     }
 
     /// The members, by key.
     #[must_use]
     pub fn roster(&self) -> Vec<MemberView> {
-        self.hub.with(self.at, |own| {
-            let roster = own.core.ledger().state().roster();
+        self.look(|core, _| {
+            let roster = core.ledger().state().roster();
             roster
                 .iter()
                 .map(|(node, member)| MemberView {
@@ -160,49 +170,59 @@ impl BFTConsensusEngine {
     /// The configuration map.
     #[must_use]
     pub fn config(&self) -> BTreeMap<String, Vec<u8>> {
-        self.hub
-            .with(self.at, |node| node.core.ledger().state().config().clone())
+        self.look(|core, _| core.ledger().state().config().clone())
     }
 
     /// The parameters in force.
     #[must_use]
     pub fn params(&self) -> Params {
-        self.hub
-            .with(self.at, |node| node.core.ledger().state().params().clone())
+        self.look(|core, _| core.ledger().state().params().clone())
     }
 
     /// Sealed operations, open ones first, each by id.
-    #[must_use]
-    pub fn operations(&self, filter: &OperationFilter) -> Vec<OperationView> {
-        self.hub.with(self.at, |node| {
-            let open = node.core.ledger().state().operations();
-            let past = node.core.ledger().past().all_closed();
-            let closed = past.filter_map(|(id, _)| node.history.closed(&id));
-            open.chain(closed)
-                .map(|operation| OperationView {
-                    operation: operation.id(),
-                    kind: operation.operation().kind(),
-                    class: operation.class(),
-                    proposer: operation.proposal().author(),
-                    phase: operation.phase_name(),
-                    outcome: operation
-                        .decision()
-                        .map(|decision| decision.outcome.clone()),
-                    refused_effect: node
-                        .history
-                        .effect(&operation.id())
-                        .and_then(|effect| effect.result.err()),
-                })
-                .filter(|view| filter.admits(view))
-                .collect()
-        })
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Archive`]
+    pub fn operations(&self, filter: &OperationFilter) -> Result<Vec<OperationView>, EngineError> {
+        let views = self.look(|core, past| {
+            let ledger = core.ledger();
+            let open = ledger.state().operations();
+            let mut views: Vec<OperationView> = open.map(|it| view(it, None)).collect();
+            for (id, _) in ledger.past().all_closed() {
+                if filter.is_open != Some(true)
+                    && let Some(closed) = past.closed(&id)?
+                {
+                    views.push(view(&closed, past.refused_effect(&id)?));
+                }
+            }
+            Ok::<_, ArchiveError>(views)
+        });
+        let admitted = views?.into_iter().filter(|view| filter.admits(view));
+        Ok(admitted.collect())
     }
 
     /// Every proved equivocation, oldest first.
-    #[must_use]
-    pub fn evidence(&self) -> Vec<Evidence> {
-        self.hub
-            .with(self.at, |node| node.history.evidence().to_vec())
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Archive`]
+    pub fn evidence(&self) -> Result<Vec<Evidence>, EngineError> {
+        Ok(self.look(|_, past| past.evidence())?)
+    }
+}
+
+fn view(operation: &OpenOperation, refused_effect: Option<Cow<'static, str>>) -> OperationView {
+    OperationView {
+        operation: operation.id(),
+        kind: operation.operation().kind(),
+        class: operation.class(),
+        proposer: operation.proposal().author(),
+        phase: operation.phase_name(),
+        outcome: operation
+            .decision()
+            .map(|decision| decision.outcome.clone()),
+        refused_effect,
     }
 }
 

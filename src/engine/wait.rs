@@ -19,7 +19,7 @@ impl BFTConsensusEngine {
         &self,
         operation: OperationId,
     ) -> Result<Outcome, EngineError> {
-        let mut progress = self.hub.progress();
+        let mut progress = self.host.progress();
         loop {
             progress.mark_unchanged();
             match self.status(&operation) {
@@ -32,7 +32,7 @@ impl BFTConsensusEngine {
                 }
                 Some(_) => {}
             }
-            let due_in_ms = self.hub.due_in_ms().unwrap_or(LOOK_AGAIN_MS);
+            let due_in_ms = self.host.due_in_ms().unwrap_or(LOOK_AGAIN_MS);
             let delay = Delay::new(Duration::from_millis(due_in_ms.clamp(1, LOOK_AGAIN_MS)));
             let is_due = {
                 let mut changed = pin!(progress.changed());

@@ -219,7 +219,13 @@ async fn who_comes_late_catches_up_over_a_large_block() {
         clock.advance(genesis.params.step_patience_ms);
         engines[0].tick();
     }
-    assert_eq!(engines[0].operations(&OperationFilter::default()).len(), 40);
+    assert_eq!(
+        engines[0]
+            .operations(&OperationFilter::default())
+            .unwrap()
+            .len(),
+        40
+    );
     assert!(engines[0].height() < 5, "many in one seal");
     let late = hub.join(identity(0)).unwrap();
     assert_eq!(late.seal(), engines[0].seal());
@@ -317,21 +323,28 @@ async fn records_travel_outside_a_hub() {
     let (one, two) = (alone(1), alone(2));
     let id = one.propose_operation(config(b"x")).await.unwrap();
     assert!(two.status(&id).is_none());
-    let results = two.import(one.export());
+    let results = two.import(one.export()).await.unwrap();
     assert_eq!(results.len(), 2, "the proposal and a commit");
     assert!(results.iter().all(Result::is_ok));
     assert_eq!(two.status(&id).unwrap().phase, "proposed");
-    assert!(two.import(one.export()).contains(&Ok(Admission::Known)));
+    assert!(
+        two.import(one.export())
+            .await
+            .unwrap()
+            .contains(&Ok(Admission::Known))
+    );
     two.vote(id, Ballot::Approve).await.unwrap();
     assert_eq!(
         one.import(two.export())
+            .await
+            .unwrap()
             .iter()
             .filter(|r| **r == Ok(Admission::New))
             .count(),
         1
     );
     assert_eq!(one.export(), two.export());
-    let refused = one.import(vec![b"noise".to_vec()]);
+    let refused = one.import(vec![b"noise".to_vec()]).await.unwrap();
     assert_eq!(refused[0].as_ref().unwrap_err().code(), "non-canonical");
 }
 

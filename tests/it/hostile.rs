@@ -37,7 +37,7 @@ fn different_proposals_of_one_author_do_not_stop_a_height() {
             nonce: 100 * n + k,
         });
         let records = sign_batch(&identity(3), net.network_id(), proposals.collect()).unwrap();
-        records.iter().for_each(|record| net.allow(record));
+        net.allow(&records);
         for result in import(&mut net, usize::try_from(n).unwrap(), &records) {
             assert_eq!(result, Ok(Admission::New));
         }
@@ -92,7 +92,7 @@ fn single_votes_in_a_list_crowd_nothing_out() {
         seal,
     };
     let proposal = net.forge(1, proposal);
-    votes.iter().for_each(|vote| net.allow(vote));
+    net.allow(&votes);
     net.down[1] = true;
     for n in [0, 2, 3] {
         let record = ByteBuf::from(proposal.encode());
@@ -121,7 +121,7 @@ fn a_member_has_two_rejoins_in_a_pool() {
         nonce: Digest::from_bytes([n; 32]),
     });
     let rejoins = sign_batch(&identity(3), net.network_id(), rejoins.collect()).unwrap();
-    rejoins.iter().for_each(|record| net.allow(record));
+    net.allow(&rejoins);
     let results = import(&mut net, 1, &rejoins);
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 2);
     assert_eq!(net.cores[1].pool().rejoins_of(&node(3)), 2);

@@ -32,7 +32,7 @@ async fn a_certificate_convinces_whoever_holds_the_genesis() {
     let (engines, id) = network().await;
     let genesis = Genesis::decode(&engines[0].genesis().encode()).unwrap();
     for engine in &engines {
-        let bytes = engine.certificate(&id).unwrap().encode();
+        let bytes = engine.certificate(&id).unwrap().unwrap().encode();
         let certificate = Certificate::decode(&bytes).unwrap();
         let proved = certificate.verify(&genesis).unwrap();
         assert_eq!(proved.operation, id);
@@ -46,9 +46,16 @@ async fn a_certificate_convinces_whoever_holds_the_genesis() {
             .filter(|step| step.sealers.is_some());
         assert!(changes.count() > 1, "the sealers changed on the way");
     }
-    assert_eq!(engines[0].certificate(&OperationId::default()), None);
+    assert_eq!(
+        engines[0].certificate(&OperationId::default()).unwrap(),
+        None
+    );
     let open = engines[0].propose_operation(config(b"y")).await.unwrap();
-    assert_eq!(engines[0].certificate(&open), None, "nothing is proved yet");
+    assert_eq!(
+        engines[0].certificate(&open).unwrap(),
+        None,
+        "nothing is proved yet"
+    );
 }
 
 #[tokio::test]
@@ -78,7 +85,7 @@ async fn every_way_to_an_outcome_has_a_certificate() {
         (directed, Outcome::Decided(Ballot::Approve)),
     ];
     for (id, outcome) in expected {
-        let certificate = engines[3].certificate(&id).unwrap();
+        let certificate = engines[3].certificate(&id).unwrap().unwrap();
         assert_eq!(certificate.verify(&genesis).unwrap().outcome, outcome);
     }
 }
@@ -315,7 +322,7 @@ fn contents() -> Vec<Change> {
 async fn a_certificate_that_was_tampered_with_is_refused() {
     let (engines, id) = network().await;
     let genesis = engines[0].genesis();
-    let good = engines[0].certificate(&id).unwrap();
+    let good = engines[0].certificate(&id).unwrap().unwrap();
     assert_eq!(
         good.records.len(),
         1 + 4 + 4,
@@ -335,7 +342,7 @@ async fn a_certificate_that_was_tampered_with_is_refused() {
 #[tokio::test]
 async fn a_certificate_of_another_network_is_refused() {
     let (engines, id) = network().await;
-    let certificate = engines[0].certificate(&id).unwrap();
+    let certificate = engines[0].certificate(&id).unwrap().unwrap();
     let mut other = engines[0].genesis().clone();
     other.nonce = Digest::from_bytes([1; 32]);
     let refused = certificate.verify(&other).unwrap_err();
@@ -346,7 +353,7 @@ async fn a_certificate_of_another_network_is_refused() {
 #[tokio::test]
 async fn old_sealers_cannot_certify_what_came_after_them() {
     let (engines, id) = network().await;
-    let good = engines[0].certificate(&id).unwrap();
+    let good = engines[0].certificate(&id).unwrap().unwrap();
     let last = good.path.len() - 1;
     let seal = good.path[last].seal.clone();
     let vote = vote_for(seal.height, 0, VoteKind::Precommit, &seal);

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use mycnet_consensus::archive::Archive as _;
 use mycnet_consensus::digest::OperationId;
 use mycnet_consensus::document::{LedgerDocument, OperationDocument};
 use mycnet_consensus::genesis::Genesis;
@@ -25,7 +26,6 @@ const CERTIFICATES: &str = "certificates";
 /// An export under way.
 pub(super) struct Export {
     directory: PathBuf,
-    genesis: Genesis,
     /// Every certificate shows the way from the genesis, so the log is kept.
     history: History,
 }
@@ -44,8 +44,7 @@ impl Export {
         write(&directory.join("genesis.cbor"), &genesis.encode())?;
         Ok(Self {
             directory,
-            genesis: genesis.clone(),
-            history: History::default(),
+            history: History::new(genesis),
         })
     }
 
@@ -65,7 +64,7 @@ impl Export {
         write(&file, &document.save())?;
         let certificate = self
             .history
-            .certificate(&self.genesis, &id)
+            .certificate(&id)?
             .context("an operation that closed has no certificate")?;
         write(&self.place(CERTIFICATES, id, "cbor"), &certificate.encode())
     }
