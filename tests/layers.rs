@@ -37,6 +37,7 @@ const LAYERS: &[(u8, &[&str])] = &[
     (
         3,
         &[
+            "archive",
             "certificate",
             "finality",
             "history",
