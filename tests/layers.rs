@@ -44,6 +44,7 @@ const LAYERS: &[(u8, &[&str])] = &[
             "message",
             "pool",
             "query",
+            "reconciliation",
             "sync",
         ],
     ),

@@ -179,9 +179,22 @@ impl Agreement {
             .collect()
     }
 
+    /// Whether a quorum prevoted or precommitted this seal in some round.
+    #[must_use]
+    pub fn has_quorum(&self, seal: &SealId) -> bool {
+        let mut quorums = self.votes.proofs().iter().chain(self.votes.decisions());
+        quorums.any(|(_, value)| value == seal)
+    }
+
     /// All records kept, by id.
     pub fn records(&self) -> impl Iterator<Item = &Verified> + '_ {
         self.votes.records().values()
+    }
+
+    /// Counts how often the set of records changed.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.votes.revision()
     }
 
     /// A record, if it is kept.

@@ -290,11 +290,14 @@ impl Net {
                     _ => {}
                 }
             }
-            Output::Serve { to, from } => {
+            Output::Serve { to, from, bytes } => {
                 let blocks = self.blocks[n].iter().map(Arc::as_ref);
-                let message = blocks_message(blocks.filter(|block| block.seal.height >= from));
+                let blocks = blocks.filter(|block| block.seal.height >= from);
+                let encoded = blocks.map(mycnet_consensus::codec::encode);
                 let to = usize::try_from(to.0).unwrap();
-                self.queue.push_back((n, to, message));
+                if let Some(message) = Message::blocks(encoded, bytes) {
+                    self.queue.push_back((n, to, message));
+                }
             }
             Output::Event(event) => self.events[n].push(event),
             _ => {}
