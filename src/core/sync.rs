@@ -5,16 +5,15 @@
 
 mod blocks;
 mod comparing;
-
-use std::collections::BTreeSet;
+mod requests;
 
 use serde_bytes::ByteBuf;
 
 pub(super) use comparing::{Held, Link};
 
 use super::{Admission, Core, Event, Output, PeerId};
-use crate::digest::{RecordId, SealId};
-use crate::limits::{SEAL_RECORDS_MAX, WANT_IDS_MAX, WINDOW_BYTES_MAX};
+use crate::digest::RecordId;
+use crate::limits::WINDOW_BYTES_MAX;
 use crate::message::Message;
 use crate::record::{Statement, Verified};
 use crate::rejection::Rejection;
@@ -104,12 +103,10 @@ impl Core {
 
     pub(super) fn receive(&mut self, from: PeerId, message: Message) {
         match message {
-            Message::Status { height, seal } => self.compare_status(from, height, seal),
-            Message::Records(records) => {
-                for bytes in records {
-                    self.receive_record(from, &bytes);
-                }
+            Message::Status { height, seal } => {
+                self.compare_status(from, (height, seal), false);
             }
+            Message::Records(records) => self.receive_records(from, &records),
             Message::Proposal { record, list } => self.receive_proposal(from, &record, list),
             Message::Reconcile {
                 height,
@@ -125,7 +122,7 @@ impl Core {
             } => self.go_on_comparing(from, (session, round), &ranges),
             Message::Want(ids) => {
                 if self.is_within(from, &ids) {
-                    self.give(from, ids);
+                    self.answer_request(from, ids);
                 }
             }
             Message::Offer(ids) => {
@@ -143,94 +140,19 @@ impl Core {
         self.event(Event::Refused { from, rejection });
     }
 
-    /// Whether a request or an offer names no more records than it may.
-    fn is_within(&mut self, from: PeerId, ids: &[RecordId]) -> bool {
-        let (what, limit) = ("ids", WANT_IDS_MAX);
-        let is_within = ids.len() <= limit;
-        if !is_within {
-            self.refuse(from, Rejection::OverLimit { what, limit });
-        }
-        is_within
-    }
-
-    /// Sends those of these records that are held, as many as a window takes but at least one, and offers the rest.
-    fn give(&mut self, to: PeerId, ids: impl IntoIterator<Item = RecordId>) {
-        let ids: BTreeSet<RecordId> = ids.into_iter().collect();
-        let mut held: Vec<&Verified> = ids.iter().filter_map(|id| self.find(id)).collect();
-        held.sort_by_key(|record| place(record));
-        let (mut window, mut room) = (Vec::new(), WINDOW_BYTES_MAX);
-        for record in &held {
-            let record = encoded(record);
-            let length = record.1.len() + 8 + self.list_length(record.0);
-            if length > room && !window.is_empty() {
-                break;
-            }
-            room = room.saturating_sub(length);
-            window.push(record);
-        }
-        let rest = held.iter().skip(window.len()).take(WANT_IDS_MAX);
-        let rest: Vec<RecordId> = rest.map(|record| record.id()).collect();
-        let outputs = self.send_records(to, window.into_iter());
-        self.out.extend(outputs);
-        if !rest.is_empty() {
-            self.send(to, Message::Offer(rest));
-        }
-    }
-
-    /// The bytes of the list that travels beside a proposal.
-    fn list_length(&self, record: &Verified) -> usize {
-        let list = match record.statement() {
-            Statement::SealProposal { seal, .. } => self.lists.get(&seal.id()),
-            _ => None,
-        };
-        list.map_or(0, |list| 34 * list.len())
-    }
-
-    /// Asks for those of these records that are not here.
-    fn ask(&mut self, peer: PeerId, ids: impl IntoIterator<Item = RecordId>) {
-        let unknown = ids
-            .into_iter()
-            .filter(|id| self.find(id).is_none() && !self.orphans.contains(id));
-        let unknown: BTreeSet<RecordId> = unknown.collect();
-        self.request(peer, unknown);
-    }
-
-    /// Asks for these records.
-    fn request(&mut self, peer: PeerId, ids: BTreeSet<RecordId>) {
-        let ids: Vec<RecordId> = ids.into_iter().collect();
-        for some in ids.chunks(WANT_IDS_MAX) {
-            self.send(peer, Message::Want(some.to_vec()));
-        }
-    }
-
-    fn receive_record(&mut self, from: PeerId, bytes: &[u8]) {
-        match self.admit_bytes(Some(from), bytes) {
-            Ok(Admission::Waiting(Rejection::UnknownSeal)) => self.ask_blocks(from),
-            Ok(_) => {}
-            Err(rejection) => self.refuse(from, rejection),
-        }
-    }
-
-    /// Asks for what proposals name and this node lacks, and for lists of which it has the proposal only: no comparison of
-    /// what is held finds these.
-    fn ask_listed(&mut self, peer: PeerId) {
-        let mut missing = self.missing_listed();
-        missing.extend(self.proposals_without_list());
-        self.request(peer, missing);
-    }
-
-    /// Proposals of which this node has the record, but not the list that travels beside it.
-    fn proposals_without_list(&self) -> Vec<RecordId> {
-        self.agreement
-            .records()
-            .filter(|record| match record.statement() {
-                Statement::SealProposal { seal, .. } => {
-                    seal.count > 0 && !self.lists.contains_key(&seal.id())
+    fn receive_records(&mut self, from: PeerId, records: &[ByteBuf]) {
+        let mut is_behind = false;
+        for bytes in records {
+            match self.admit_bytes(Some(from), bytes) {
+                Ok(admission) => {
+                    is_behind |= admission == Admission::Waiting(Rejection::UnknownSeal);
                 }
-                _ => false,
-            })
-            .map(Verified::id)
-            .collect()
+                Err(rejection) => self.refuse(from, rejection),
+            }
+        }
+        if is_behind {
+            self.ask_blocks(from);
+        }
     }
 
     /// Takes a proposal with its list, and asks for the listed records that are not here.
@@ -275,34 +197,5 @@ impl Core {
                 self.keep(vote, true);
             }
         }
-    }
-
-    /// Records that proposals list and this node lacks: of what is decided or locked first, then of the latest rounds, so that
-    /// nobody crowds these out by lists of what does not exist. About as many as one seal takes.
-    fn missing_listed(&self) -> BTreeSet<RecordId> {
-        let mut proposals: Vec<(bool, u32, SealId)> = self
-            .agreement
-            .records()
-            .filter_map(|record| match record.statement() {
-                Statement::SealProposal { round, seal, .. } => Some((*round, seal.id())),
-                _ => None,
-            })
-            .map(|(round, seal)| (self.agreement.has_quorum(&seal), round, seal))
-            .collect();
-        proposals.sort_unstable();
-        let mut missing = BTreeSet::new();
-        for (_, _, seal) in proposals.iter().rev() {
-            missing.extend(self.missing_of(seal));
-            if missing.len() >= SEAL_RECORDS_MAX {
-                break;
-            }
-        }
-        missing
-    }
-
-    /// Records that this seal lists and this node lacks.
-    fn missing_of(&self, seal: &SealId) -> impl Iterator<Item = RecordId> {
-        let listed = self.lists.get(seal).into_iter().flatten();
-        listed.filter(|id| self.pool.get(id).is_none()).copied()
     }
 }

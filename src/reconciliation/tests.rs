@@ -12,7 +12,7 @@ fn id(n: usize) -> RecordId {
 }
 
 fn snapshot(ids: impl IntoIterator<Item = usize>) -> Snapshot {
-    Snapshot::new(ids.into_iter().map(|n| ((n % 9) as u8, id(n))))
+    Snapshot::new(ids.into_iter().map(|n| (id(n).as_bytes()[0] % 9, id(n))))
 }
 
 /// Compares two sets until nothing differs: what the first has, what it needs, rounds, bytes both ways.

@@ -19,5 +19,6 @@ mod engine;
 mod forks;
 mod net;
 mod promises;
+mod reconciliation;
 mod rejections;
 mod smoke;

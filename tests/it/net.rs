@@ -36,6 +36,10 @@ pub(crate) struct Net {
     /// Nodes that are cut off.
     pub(crate) down: Vec<bool>,
     pub(crate) now_ms: u64,
+    /// Bytes of blocks that hosts send at once, if that is less than what cores ask for.
+    pub(crate) window_bytes: usize,
+    /// Windows of blocks sent so far.
+    pub(crate) served: usize,
     /// Messages that cores had to send so far.
     pub(crate) said: usize,
     /// Outputs that each host has done.
@@ -236,6 +240,8 @@ impl Net {
             down: vec![false; nodes],
             cores,
             now_ms: genesis.time_ms,
+            window_bytes: usize::MAX,
+            served: 0,
             said: 0,
             done: vec![0; nodes],
             crash: None,
@@ -295,7 +301,8 @@ impl Net {
                 let blocks = blocks.filter(|block| block.seal.height >= from);
                 let encoded = blocks.map(mycnet_consensus::codec::encode);
                 let to = usize::try_from(to.0).unwrap();
-                if let Some(message) = Message::blocks(encoded, bytes) {
+                if let Some(message) = Message::blocks(encoded, bytes.min(self.window_bytes)) {
+                    self.served += 1;
                     self.queue.push_back((n, to, message));
                 }
             }

@@ -4,12 +4,15 @@
 //! answers which records only one of both holds: it sends what the peer lacks, and asks for what it lacks itself. Who answers
 //! keeps nothing about it. A lost message ends the comparison; the next one begins anew.
 
+use std::collections::VecDeque;
+
 use serde_bytes::ByteBuf;
 
 use super::super::{Core, PeerId};
+use super::blocks::Served;
 use super::place;
-use crate::digest::SealId;
-use crate::limits::RECONCILE_ROUNDS_MAX;
+use crate::digest::{RecordId, SealId};
+use crate::limits::{AGAIN_MS, OFFERS_MAX, RECONCILE_ROUNDS_MAX, WANT_IDS_MAX};
 use crate::message::Message;
 use crate::reconciliation::Snapshot;
 use crate::rejection::Rejection;
@@ -19,13 +22,17 @@ use crate::rejection::Rejection;
 pub(in crate::core) struct Link {
     /// The height that it stated last.
     pub(super) height: u64,
-    /// From which height on it was served blocks last, and when.
-    pub(super) served: Option<(u64, u64)>,
+    /// Which blocks it was served last.
+    pub(super) served: Served,
     /// Until which height its blocks are looked at to find where its branch parted from this node's.
     pub(super) look_until: u64,
     /// The number of the last comparison begun with it.
     number: u32,
     comparison: Option<Comparison>,
+    /// When it may be asked again for what proposals list, if it begins to compare.
+    ask_again_ms: u64,
+    /// What it lacks beyond what it was offered so far; offered when it has what it asked for.
+    later: VecDeque<RecordId>,
 }
 
 /// A comparison that this node began and whose next answer is awaited.
@@ -33,8 +40,9 @@ struct Comparison {
     round: u32,
     /// The height at which both stood.
     height: u64,
-    /// What was said first.
+    /// What was said first, and when.
     opening: Vec<u8>,
+    began_ms: u64,
     /// Whether the peer began one at the same time and was left without an answer.
     is_preferred: bool,
 }
@@ -53,10 +61,13 @@ impl Core {
         let ranges = self.snapshot().open();
         let link = self.links.entry(to).or_default();
         link.number = link.number.wrapping_add(1);
+        link.later.clear();
+        link.ask_again_ms = self.now_ms + AGAIN_MS;
         link.comparison = Some(Comparison {
             round: 0,
             height: self.ledger.state().height(),
             opening: ranges.clone(),
+            began_ms: self.now_ms,
             is_preferred: false,
         });
         let number = link.number;
@@ -98,11 +109,11 @@ impl Core {
     ) {
         let state = self.ledger.state();
         if (height, seal) != (state.height(), state.seal()) {
-            return self.compare_status(from, height, seal);
+            return self.compare_status(from, (height, seal), round == 0);
         }
         if let Some(link) = self.links.get_mut(&from) {
             link.height = height;
-            if round == 0 && link.is_preferred_to(ranges, height) {
+            if round == 0 && link.is_preferred_to(ranges, height, self.now_ms) {
                 return;
             }
         }
@@ -117,7 +128,12 @@ impl Core {
             }
             Err(rejection) => return self.refuse(from, rejection),
         }
-        if round == 0 {
+        let now_ms = self.now_ms;
+        if let Some(link) = self.links.get_mut(&from)
+            && round == 0
+            && link.ask_again_ms <= now_ms
+        {
+            link.ask_again_ms = now_ms + AGAIN_MS;
             self.ask_listed(from);
         }
     }
@@ -163,11 +179,31 @@ impl Core {
 }
 
 impl Link {
+    /// Ends a comparison: the peer stands elsewhere.
+    pub(super) fn end_comparison(&mut self) {
+        self.comparison = None;
+    }
+
+    /// Keeps what is to be offered later.
+    pub(super) fn offer_later(&mut self, ids: &[RecordId]) {
+        let room = OFFERS_MAX.saturating_sub(self.later.len());
+        self.later.extend(ids.iter().take(room));
+    }
+
+    /// What to offer next.
+    pub(super) fn next_offer(&mut self) -> Vec<RecordId> {
+        let next = WANT_IDS_MAX.min(self.later.len());
+        self.later.drain(..next).collect()
+    }
+
     /// Whether the peer's opening crossed one of this node's that takes precedence: comparing once is enough. Both sides
-    /// decide alike, by the bytes. Equal openings are both answered, which costs next to nothing. Once only: if the own
-    /// opening was lost, the peer's next one is answered.
-    fn is_preferred_to(&mut self, opening: &[u8], height: u64) -> bool {
-        let is_new = |own: &&mut Comparison| own.round == 0 && own.height == height;
+    /// decide alike, by the bytes. Equal openings are both answered, which costs next to nothing. Once only, and not for
+    /// long: if the own opening was lost, the peer's next one is answered.
+    fn is_preferred_to(&mut self, opening: &[u8], height: u64, now_ms: u64) -> bool {
+        let is_new = |own: &&mut Comparison| {
+            let is_recent = now_ms < own.began_ms + AGAIN_MS;
+            own.round == 0 && own.height == height && is_recent
+        };
         let Some(own) = self.comparison.as_mut().filter(is_new) else {
             return false;
         };
@@ -180,5 +216,66 @@ impl Link {
         }
         own.is_preferred = true;
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_offered_later_is_bounded_and_comes_in_order() {
+        let ids: Vec<RecordId> = (0..=u8::MAX)
+            .map(|n| RecordId::from_bytes([n; 32]))
+            .cycle()
+            .take(OFFERS_MAX + 1)
+            .collect();
+        let mut link = Link::default();
+        link.offer_later(&ids[..10]);
+        link.offer_later(&ids[10..]);
+        link.offer_later(&ids);
+        let mut offered = Vec::new();
+        for _ in 0..OFFERS_MAX / WANT_IDS_MAX {
+            offered.extend(link.next_offer());
+        }
+        assert_eq!(offered, ids[..OFFERS_MAX]);
+        assert!(link.next_offer().is_empty());
+    }
+
+    #[test]
+    fn of_two_openings_that_cross_the_larger_goes_on() {
+        let comparison = |began_ms, round| Comparison {
+            round,
+            height: 5,
+            opening: vec![3],
+            began_ms,
+            is_preferred: false,
+        };
+        // The opening that comes, its height, the time; whether it is left without an answer, and whether the own goes on.
+        let cases: [(&str, u32, u8, u64, u64, bool, bool); 7] = [
+            ("a smaller one", 0, 2, 5, 0, true, true),
+            ("an equal one", 0, 3, 5, 0, false, true),
+            ("a larger one", 0, 4, 5, 0, false, false),
+            ("at another height", 0, 2, 6, 0, false, true),
+            ("just in time", 0, 2, 5, AGAIN_MS - 1, true, true),
+            ("much later", 0, 2, 5, AGAIN_MS, false, true),
+            ("when the own one was answered", 1, 2, 5, 0, false, true),
+        ];
+        for (name, round, opening, height, now_ms, is_ignored, goes_on) in cases {
+            let mut link = Link {
+                comparison: Some(comparison(0, round)),
+                ..Link::default()
+            };
+            assert_eq!(
+                link.is_preferred_to(&[opening], height, now_ms),
+                is_ignored,
+                "{name}"
+            );
+            assert_eq!(link.comparison.is_some(), goes_on, "{name}");
+            assert!(
+                !link.is_preferred_to(&[opening], height, now_ms),
+                "{name}: once only"
+            );
+        }
     }
 }
