@@ -5,6 +5,7 @@
 //! time, nothing else.
 
 mod authority;
+mod restored;
 mod snapshot;
 mod voting;
 mod window;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use authority::{Authority, Stage};
+pub use restored::StoredOperation;
 pub use snapshot::{FrozenLine, PhaseLine, Snapshot};
 pub use window::Window;
 

@@ -150,7 +150,9 @@ impl Certificate {
             let is_last = at + 1 == self.path.len();
             let is_needed = is_last || step.sealers.is_some() || frozen_height == Some(seal.height);
             match &step.certificate {
-                Some(certificate) => verify_certificate(certificate, seal, &sealers, verifier)?,
+                Some(certificate) => {
+                    verify_certificate(certificate, seal, &sealers, verifier)?;
+                }
                 None if is_needed => return Err(bad("a seal's certificate is missing")),
                 None => {}
             }

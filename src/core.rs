@@ -13,7 +13,11 @@
 //! or refused with a [`Rejection`].
 
 mod admit;
+mod applying;
+mod forks;
 mod journal;
+mod judging;
+mod proposing;
 mod query;
 mod saved;
 mod sealing;
@@ -26,7 +30,7 @@ use std::sync::Arc;
 pub use admit::Admission;
 pub use journal::{JournalEntry, Refusal};
 pub use query::{OperationStatus, Pending, SealStatus, WindowStatus};
-pub use saved::{Saved, Write};
+pub use saved::{Base, RecentSeal, Saved, Write};
 
 use journal::Journal;
 use sync::{Held, Link};
@@ -40,7 +44,7 @@ use crate::message::Message;
 use crate::operation::{Ballot, ConsensusOperation, Outcome, Priority};
 use crate::params::Params;
 use crate::pool::{Orphans, Pool};
-use crate::record::{Verified, Verifier};
+use crate::record::{Signed, Verified, Verifier};
 use crate::rejection::Rejection;
 use crate::seal::SealedBlock;
 
@@ -277,6 +281,8 @@ pub struct Core {
     saved_lists: BTreeSet<SealId>,
     /// Proposals of the next height that were found to apply.
     drafts: BTreeMap<SealId, Draft>,
+    /// Proposals of the next height that were found not to apply.
+    refused: BTreeSet<SealId>,
     /// Records that a proposal names and the pool lacks.
     named: BTreeSet<RecordId>,
     /// The last [`crate::limits::EVIDENCE_HEIGHTS`] heights, the latest last.
@@ -305,14 +311,71 @@ impl Core {
     /// [`Rejection`] if the genesis is not valid.
     pub fn new(genesis: &Genesis, signer: Arc<dyn Signer>) -> Result<Self, Rejection> {
         genesis.check()?;
+        Self::at(genesis, signer, Ledger::new(genesis))
+    }
+
+    /// A node that takes up a kept past.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection`] if the genesis is not valid, or the past is not the one that was sealed: the store is damaged, or
+    /// another network's.
+    pub fn resume(
+        genesis: &Genesis,
+        signer: Arc<dyn Signer>,
+        base: Base,
+    ) -> Result<Self, Rejection> {
+        genesis.check()?;
+        let mut records = BTreeMap::new();
+        for record in base.records {
+            let record = Signed::try_from(record)?.trusted();
+            records.insert(record.id(), record);
+        }
+        let mut find = |id: &RecordId| records.get(id).cloned();
+        let ledger = Ledger::restore(genesis, &base.checkpoint, &mut find, &base.past)?;
+        let mut core = Self::at(genesis, signer, ledger)?;
+        let height = base.checkpoint.seal.height;
+        for (recent, height) in base.recent.into_iter().rev().zip((1..=height).rev()) {
+            // Who left since can still be shown to have signed twice.
+            for (node, _) in recent.sealers.iter() {
+                core.verifier.add_author(node)?;
+            }
+            let mut agreement = Agreement::new(height, recent.sealers, Some(core.me));
+            for vote in recent.certificate.votes {
+                agreement.add_named(Signed::try_from(vote)?.trusted())?;
+            }
+            core.recent.push_front(Decided {
+                seal: recent.seal,
+                agreement,
+                reported: false,
+            });
+        }
+        let own = core.ledger.state().roster().get(&core.me);
+        let rejoined = own.and_then(|member| member.rejoined);
+        core.signing = Signing::Above(rejoined.unwrap_or(0));
+        Ok(core)
+    }
+
+    fn at(genesis: &Genesis, signer: Arc<dyn Signer>, ledger: Ledger) -> Result<Self, Rejection> {
         let net = genesis.network_id();
         let mut verifier = Verifier::new(net);
-        for member in &genesis.members {
-            verifier.add_author(member.node)?;
+        // Who left still reveals what it committed to.
+        let state = ledger.state();
+        let members = state.roster().iter().map(|(node, _)| node);
+        let electors = state
+            .operations()
+            .flat_map(|open| open.electorate().iter().map(|(node, _)| node));
+        // So do those whose second statement would be evidence.
+        let authors = state
+            .operations()
+            .flat_map(|open| open.records().map(Verified::author));
+        let known: BTreeSet<NodeId> = members.chain(electors).chain(authors).collect();
+        for node in known {
+            verifier.add_author(node)?;
         }
         let me = signer.node_id();
-        let ledger = Ledger::new(genesis);
-        let agreement = Agreement::new(1, ledger.state().sealers().clone(), Some(me));
+        let height = state.height() + 1;
+        let agreement = Agreement::new(height, state.sealers().clone(), Some(me));
         Ok(Self {
             net,
             me,
@@ -325,6 +388,7 @@ impl Core {
             lists: BTreeMap::new(),
             saved_lists: BTreeSet::new(),
             drafts: BTreeMap::new(),
+            refused: BTreeSet::new(),
             named: BTreeSet::new(),
             recent: VecDeque::new(),
             journal: Journal::default(),
@@ -347,8 +411,9 @@ impl Core {
         self.pace = pace;
     }
 
-    /// Takes up after a start, at the host's time `now_ms`, what was persisted: sealed blocks in order, and what was saved
-    /// beside them.
+    /// Takes up after a start, at the host's time `now_ms`, what was persisted: sealed blocks in order (those after the
+    /// checkpoint, if there was one), and what was saved beside them. Blocks are this node's own: their signatures were
+    /// verified before they were written.
     ///
     /// If blocks or records have a statement of this node that the journal does not know, the journal is lost
     /// ([`Event::JournalLost`] comes with the first input). If the journal has a `Rejoin` that no block lists, the node goes on
@@ -356,7 +421,8 @@ impl Core {
     ///
     /// # Errors
     ///
-    /// [`Rejection`] if a journalled record or a block does not verify: the store is damaged, or another network's.
+    /// [`Rejection`] if a journalled record is malformed, or a block does not follow or does not give the state that it
+    /// states: the store is damaged, or another network's.
     pub fn restore(
         &mut self,
         saved: Saved,
@@ -364,21 +430,25 @@ impl Core {
         now_ms: u64,
     ) -> Result<(), Rejection> {
         self.now_ms = self.now_ms.max(now_ms);
+        self.compromised = saved.compromised;
         for entry in saved.journal.into_values() {
-            self.journal.restore(entry, &mut self.verifier)?;
+            self.journal.restore(entry)?;
         }
         for block in blocks {
             self.apply_block(block, true)?;
         }
+        let intents = saved.intents.into_iter();
+        self.intents
+            .extend(intents.filter(|(id, _)| self.ledger.past().closed(id).is_none()));
         self.recover_agreement();
         for (seal, list) in saved.lists {
             self.name(&list);
             self.saved_lists.insert(seal);
             self.lists.insert(seal, list);
         }
-        self.restore_records(saved.records);
-        // Whatever the limits would make of them in this order, they were kept before.
+        // Whatever the limits would make of the votes in this order, they were kept before.
         self.named.extend(saved.votes.keys());
+        self.restore_records(saved.records);
         for bytes in saved.votes.into_values() {
             let _ = self.admit_bytes(None, &bytes);
         }
@@ -388,11 +458,13 @@ impl Core {
             matches!(
                 output,
                 Output::Event(Event::JournalLost)
-                    | Output::Persist(Write::Forget(_) | Write::Unjournal(_))
+                    | Output::Persist(
+                        Write::Forget(_) | Write::Unjournal(_) | Write::Intent { .. }
+                    )
             )
         });
         self.relay.clear();
-        self.reveal_frozen();
+        self.keep_promises();
         Ok(())
     }
 
@@ -468,6 +540,8 @@ impl Core {
             Input::PeerDown(peer) => {
                 self.peers.remove(&peer);
                 self.links.remove(&peer);
+                // It offers them again when it comes back; a number of a connection does not.
+                self.orphans.forget_source(peer.0);
                 Ok(Answer::Done)
             }
             Input::Message { from, message } => {
@@ -506,6 +580,12 @@ impl Core {
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// A record that this node holds and no seal lists: unsealed, or about the agreement on the next seal.
+    #[must_use]
+    pub fn record(&self, id: &RecordId) -> Option<&Verified> {
+        self.find(id)
     }
 
     /// The unsealed records.

@@ -7,6 +7,7 @@
 //! module it, except for the weights of sealers that both speak of.
 
 mod apply;
+mod checkpoint;
 mod digest;
 mod effects;
 mod filing;
@@ -16,9 +17,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use apply::{Applied, Dropped, EffectEntry, Evidence, MemberChange, Mode};
+pub use checkpoint::{Checkpoint, StoredPast};
 pub(crate) use digest::sealers_digest;
 pub use digest::{OperationProof, StateParts};
 pub(crate) use filing::proposal_cap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::agenda::OpenOperation;
 use crate::codec;
@@ -186,7 +190,8 @@ impl State {
 }
 
 /// How an operation ended, as the ledger remembers it after its records have gone to their document.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Closed {
     /// The outcome.
     pub outcome: Outcome,
@@ -216,6 +221,12 @@ impl Past {
         self.closed.iter().map(|(id, closed)| (*id, closed))
     }
 
+    /// Whether a seal listed this `Rejoin`.
+    #[must_use]
+    pub fn has_rejoined(&self, id: &RecordId) -> bool {
+        self.rejoins.contains(id)
+    }
+
     /// The height of a sealed seal.
     #[must_use]
     pub fn height_of(&self, seal: &SealId) -> Option<u64> {
@@ -229,6 +240,8 @@ pub struct Ledger {
     state: State,
     past: Past,
     genesis_seal: Seal,
+    /// The last seal, and the root over the operations that it closed.
+    last: (Seal, Digest),
 }
 
 /// The outcome of trying records on a state: the seal that they make, and the state after it.
@@ -253,6 +266,7 @@ impl Ledger {
         Self {
             state,
             past,
+            last: (genesis_seal.clone(), digest::closed_root(&[])),
             genesis_seal,
         }
     }
@@ -275,6 +289,12 @@ impl Ledger {
     #[must_use]
     pub fn past(&self) -> &Past {
         &self.past
+    }
+
+    /// The last seal.
+    #[must_use]
+    pub fn last_seal(&self) -> &Seal {
+        &self.last.0
     }
 
     /// Seal 0.
@@ -378,8 +398,14 @@ impl Ledger {
             draft.seal.prev, self.state.seal,
             "a draft is committed to the state it was made from"
         );
-        let Draft { applied, state, .. } = draft;
+        let Draft {
+            seal,
+            applied,
+            state,
+            ..
+        } = draft;
         self.state = state;
+        self.last = (seal, applied.parts.closed);
         self.past.seals.insert(self.state.seal, self.state.height);
         self.past.rejoins.extend(applied.rejoins.iter().copied());
         for operation in &applied.closed {

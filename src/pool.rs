@@ -1,7 +1,8 @@
 //! The pool: verified records that no seal lists yet, and orphans that wait for what they refer to.
 //!
-//! The pool is a set. What it keeps does not depend on the order of arrival: per slot the two records with the smallest ids
-//! stay, and what a proposal names is kept in any case. It costs `O(log n)` per record.
+//! The pool is a set. Per slot the two records with the smallest ids stay, whatever the order of arrival. Of what has no
+//! slot, proposals and `Rejoin`s, an author's first ones are kept up to a cap ([`crate::core`] judges it). What a seal's
+//! proposal names is kept in any case, so that nodes that hold different ones can agree. It costs `O(log n)` per record.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -40,6 +41,7 @@ pub struct Pool {
     by_operation: BTreeMap<OperationId, BTreeSet<RecordId>>,
     slots: BTreeMap<(NodeId, Slot), BTreeSet<RecordId>>,
     proposals: BTreeMap<NodeId, BTreeSet<RecordId>>,
+    rejoins: BTreeMap<NodeId, BTreeSet<RecordId>>,
     urgent: BTreeSet<RecordId>,
     tallies: BTreeMap<OperationId, Tally>,
     revision: u64,
@@ -97,10 +99,30 @@ impl Pool {
         !self.urgent.is_empty()
     }
 
-    /// How many proposals of this author are in the pool.
+    /// The proposals of this author in the pool, by id.
+    pub fn proposals_of(&self, author: &NodeId) -> impl Iterator<Item = RecordId> {
+        self.proposals.get(author).into_iter().flatten().copied()
+    }
+
+    /// How many `Rejoin`s of this author are in the pool.
     #[must_use]
-    pub fn proposals_of(&self, author: &NodeId) -> usize {
-        self.proposals.get(author).map_or(0, BTreeSet::len)
+    pub fn rejoins_of(&self, author: &NodeId) -> usize {
+        self.rejoins.get(author).map_or(0, BTreeSet::len)
+    }
+
+    /// The authors of the proposals in the pool.
+    pub fn proposers(&self) -> impl Iterator<Item = NodeId> {
+        self.proposals.keys().copied()
+    }
+
+    /// Whether two votes on seals stand here that prove that this author equivocated. Costs the author's slots.
+    #[must_use]
+    pub fn has_evidence(&self, author: &NodeId) -> bool {
+        let first = (*author, Slot::Proposal(0, 0));
+        let slots = self.slots.range(first..);
+        slots
+            .take_while(|((of, _), _)| of == author)
+            .any(|(_, ids)| ids.len() >= SLOT_BODIES_MAX)
     }
 
     /// Takes a record. `is_named` says that a proposal names it: then it is kept whatever its slot holds.
@@ -131,11 +153,13 @@ impl Pool {
         if let Some(operation) = record.statement().operation() {
             self.by_operation.entry(operation).or_default().insert(id);
         }
-        if matches!(record.statement(), Statement::Propose { .. }) {
-            self.proposals
-                .entry(record.author())
-                .or_default()
-                .insert(id);
+        let by_author = match record.statement() {
+            Statement::Propose { .. } => Some(&mut self.proposals),
+            Statement::Rejoin { .. } => Some(&mut self.rejoins),
+            _ => None,
+        };
+        if let Some(by_author) = by_author {
+            by_author.entry(record.author()).or_default().insert(id);
         }
         let pooled = Pooled {
             record,
@@ -176,6 +200,7 @@ impl Pool {
             remove_from(&mut self.by_operation, &operation, id);
         }
         remove_from(&mut self.proposals, &record.author(), id);
+        remove_from(&mut self.rejoins, &record.author(), id);
         Some(pooled)
     }
 
@@ -298,6 +323,13 @@ impl Orphans {
             }
         }
         taken
+    }
+
+    /// Forgets what came from this source.
+    pub fn forget_source(&mut self, source: u64) {
+        for id in self.by_source.remove(&Some(source)).unwrap_or_default() {
+            self.forget(&id);
+        }
     }
 
     fn forget(&mut self, id: &RecordId) {

@@ -147,6 +147,11 @@ impl Signed {
     pub fn record(&self) -> &Record {
         &self.record
     }
+
+    /// Takes a record from this node's own store, which holds only what was verified before it was written.
+    pub(crate) fn trusted(self) -> Verified {
+        Verified(Arc::new(self))
+    }
 }
 
 impl TryFrom<Record> for Signed {

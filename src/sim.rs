@@ -11,6 +11,7 @@
 pub mod actors;
 pub mod blocks;
 pub mod checker;
+mod disk;
 pub mod generate;
 mod host;
 pub mod oracle;
@@ -20,4 +21,4 @@ pub mod projection;
 pub mod view;
 pub mod world;
 
-pub use host::Disk;
+pub use disk::Disk;

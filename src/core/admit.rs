@@ -2,9 +2,9 @@
 
 use super::{Core, Event, Output, PeerId, Signing, Write};
 use crate::agenda::Context;
-use crate::digest::{OperationId, RecordId};
+use crate::digest::{NodeId, OperationId, RecordId};
 use crate::ledger::proposal_cap;
-use crate::limits::EVIDENCE_HEIGHTS;
+use crate::limits::SLOT_BODIES_MAX;
 use crate::operation::{Class, Priority, Spore};
 use crate::pool::{Awaits, Pooling};
 use crate::record::{Signed, Statement, Verified};
@@ -17,7 +17,8 @@ pub enum Admission {
     New,
     /// It was held or sealed already.
     Known,
-    /// It refers to something unknown and waits for it; the reason is what it would be refused for now.
+    /// It refers to something unknown and waits for it, or is asked for again when that has come; the reason is what it would
+    /// be refused for now.
     Waiting(Rejection),
 }
 
@@ -96,10 +97,24 @@ impl Core {
             state.judge_propose(self.ledger.past(), record)?;
             let author = record.author();
             let limit = state.roster().get(&author).map_or(0, proposal_cap);
-            if state.open_by(&author) + self.pool.proposals_of(&author) >= limit {
+            // Nodes may hold different proposals of an author who made too many. What a seal is to list is taken
+            // beside them, or nobody could ever agree; a list that goes over the cap itself does not apply.
+            let pooled = if self.named.contains(&record.id()) {
+                0
+            } else {
+                self.pool.proposals_of(&author).count()
+            };
+            if state.open_by(&author) + pooled >= limit {
                 return Err(Rejection::OverCap { author, limit });
             }
             return Ok(());
+        }
+        if matches!(record.statement(), Statement::Rejoin { .. }) {
+            let author = record.author();
+            let is_free = author == self.me || self.named.contains(&record.id());
+            if !is_free && self.pool.rejoins_of(&author) >= SLOT_BODIES_MAX {
+                return Err(Rejection::SlotFull(author));
+            }
         }
         let context = self.next_context();
         match state.judge_statement(self.ledger.past(), record, &context) {
@@ -217,10 +232,35 @@ impl Core {
         match self.judge(&pooled.record) {
             // It was there before, so that its slot has room for it.
             Ok(()) => drop(self.pool_record(pooled.record, pooled.since_ms, pooled.is_named)),
-            Err(rejection) => match Self::awaited(&pooled.record, &rejection) {
-                Some(awaits) => self.orphans.insert(pooled.record, awaits, None),
-                None => self.forget(vec![*id]),
-            },
+            Err(rejection) => {
+                if let Some(awaits) = Self::awaited(&pooled.record, &rejection) {
+                    self.orphans.insert(pooled.record, awaits, None);
+                    return;
+                }
+                let mut gone = vec![*id];
+                if matches!(pooled.record.statement(), Statement::Propose { .. }) {
+                    // Nothing about it can be sealed without it.
+                    gone.extend(self.pool.close(&(*id).into()));
+                }
+                self.forget(gone);
+            }
+        }
+    }
+
+    /// Lets go of proposals that lists made this node take beyond their authors' caps.
+    pub(super) fn drop_surplus_proposals(&mut self) {
+        let state = self.ledger.state();
+        let over = self.pool.proposers().filter(|author| {
+            let cap = state.roster().get(author).map_or(0, proposal_cap);
+            state.open_by(author) + self.pool.proposals_of(author).count() > cap
+        });
+        let over: Vec<NodeId> = over.collect();
+        for author in over {
+            // The largest ids go, so that the nodes that hold the same keep the same.
+            let ids: Vec<RecordId> = self.pool.proposals_of(&author).collect();
+            for id in ids.iter().rev() {
+                self.rejudge(id);
+            }
         }
     }
 
@@ -330,33 +370,15 @@ impl Core {
             // A proposal lists it as evidence: it is needed here, whatever its slot holds in the agreement.
             self.keep(record.clone(), true);
         }
-        if height == at + 1 {
-            let added = if is_named {
-                self.agreement.add_named(record.clone())?
-            } else {
-                self.agreement.add(record.clone())?
-            };
-            if !added {
-                return Ok(Admission::Known);
-            }
-            self.notice_own(record, &[]);
-            if !self.journal.knows(&record.id()) {
-                self.out.push(Output::Persist(Write::Vote(record.clone())));
-            }
-            let dropped = self.agreement.take_dropped();
-            self.forget(dropped);
-            self.relay.push((from, record.clone()));
-            let pair = self.agreement.equivocation(record);
-            self.keep_evidence(pair, is_named);
-            return Ok(Admission::New);
-        }
-        let stale = Rejection::StaleSeal { height, at };
-        if at - height >= EVIDENCE_HEIGHTS {
-            return Err(stale);
-        }
-        let place = usize::try_from(at - height).map_err(|_| stale.clone())?;
-        let from_end = self.recent.len().checked_sub(place + 1).ok_or(stale)?;
-        let agreement = &mut self.recent[from_end].agreement;
+        let is_next = height == at + 1;
+        let agreement = if is_next {
+            &mut self.agreement
+        } else {
+            let stale = || Rejection::StaleSeal { height, at };
+            let back = usize::try_from(at - height).map_err(|_| stale())?;
+            let place = self.recent.len().checked_sub(back + 1).ok_or_else(stale)?;
+            &mut self.recent[place].agreement
+        };
         let added = if is_named {
             agreement.add_named(record.clone())?
         } else {
@@ -366,9 +388,19 @@ impl Core {
             return Ok(Admission::Known);
         }
         let pair = agreement.equivocation(record);
+        let dropped = agreement.take_dropped();
         self.notice_own(record, &[]);
+        if is_next {
+            if !self.journal.knows(&record.id()) {
+                self.out.push(Output::Persist(Write::Vote(record.clone())));
+            }
+            self.forget(dropped);
+            self.relay.push((from, record.clone()));
+        }
         self.keep_evidence(pair, is_named);
-        self.notice_forks();
+        if !is_next {
+            self.notice_forks();
+        }
         Ok(Admission::New)
     }
 
@@ -381,7 +413,8 @@ impl Core {
             .roster()
             .get(&first.author())
             .is_some_and(|member| !member.is_banned());
-        if !is_member {
+        // One pair is enough: an author could make any number of them.
+        if !is_member || (!is_named && self.pool.has_evidence(&first.author())) {
             return;
         }
         for record in [first, second] {
@@ -402,7 +435,10 @@ impl Core {
             Statement::Propose { .. } => record.id(),
             statement => match statement.operation() {
                 Some(operation) => operation.into(),
-                // Evidence and `Rejoin` concern who may take part at all.
+                // Evidence says who may take part at all; a `Rejoin` is one's own affair.
+                None if matches!(statement, Statement::Rejoin { .. }) => {
+                    return (Priority::Normal, 0);
+                }
                 None => return (Priority::High, 0),
             },
         };

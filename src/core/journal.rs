@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::{OperationId, RecordId, Salt};
 use crate::ledger::Ledger;
 use crate::operation::Ballot;
-use crate::record::{Record, SignError, Signed, Slot, Statement, Verified, Verifier};
+use crate::record::{Record, SignError, Signed, Slot, Statement, Verified};
 use crate::rejection::Rejection;
 
 /// An own record as it is journalled: with the ballot and salt of a commit, for signers that are not deterministic.
@@ -65,13 +65,10 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Takes up an entry of before the start.
-    pub(super) fn restore(
-        &mut self,
-        entry: JournalEntry,
-        verifier: &mut Verifier,
-    ) -> Result<(), Rejection> {
-        let record = verifier.verify(Signed::try_from(entry.record)?)?;
+    /// Takes up an entry of before the start, of which only the id is computed again: this node signed it, and may be no
+    /// member any more.
+    pub(super) fn restore(&mut self, entry: JournalEntry) -> Result<(), Rejection> {
+        let record = Signed::try_from(entry.record)?.trusted();
         self.insert(record, entry.opening);
         Ok(())
     }

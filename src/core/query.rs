@@ -185,7 +185,7 @@ impl Core {
         let round = agreement.round();
         let step = agreement.step();
         let waits_for = match step {
-            _ if agreement.is_quiet() => Vec::new(),
+            _ if !agreement.is_under_way() => Vec::new(),
             Step::Propose => agreement
                 .sealers()
                 .proposer(agreement.height(), round)

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::journal::JournalEntry;
-use crate::digest::{RecordId, SealId};
-use crate::ledger::Applied;
-use crate::record::Verified;
-use crate::seal::SealedBlock;
+use crate::digest::{OperationId, RecordId, SealId};
+use crate::ledger::{Applied, Checkpoint, StoredPast};
+use crate::operation::Ballot;
+use crate::record::{Record, Verified};
+use crate::seal::{SealCertificate, SealedBlock};
+use crate::sealers::Sealers;
 
 /// A change of what survives a crash.
 ///
@@ -37,6 +39,15 @@ pub enum Write {
     },
     /// Records and votes that are of no more use, although no block has them.
     Forget(Vec<RecordId>),
+    /// What this node wants to vote on a standard operation if it becomes a vote of all; `None`: it is taken back.
+    Intent {
+        /// The operation.
+        operation: OperationId,
+        /// The ballot.
+        ballot: Option<Ballot>,
+    },
+    /// This node has seen a fork, and seals nothing any more until people say which branch goes on.
+    Compromised,
     /// A sealed block, with what it changed. All votes and lists go, and of the records those that it has.
     Block {
         /// The block.
@@ -60,6 +71,37 @@ pub struct Saved {
     pub votes: BTreeMap<RecordId, Vec<u8>>,
     /// What proposed seals list.
     pub lists: BTreeMap<SealId, Vec<RecordId>>,
+    /// What this node wants to vote.
+    pub intents: BTreeMap<OperationId, Ballot>,
+    /// Whether it has seen a fork.
+    pub compromised: bool,
+}
+
+/// The sealed past as a store takes a core up from it ([`Core::resume`](super::Core::resume)), without applying it again.
+///
+/// The records in it were verified by this node before it stored them; they are not verified again.
+#[derive(Debug, Clone)]
+pub struct Base {
+    /// The state after some seal.
+    pub checkpoint: Checkpoint,
+    /// What the rules ask for of the past up to that seal.
+    pub past: StoredPast,
+    /// The records of the operations that are open in it.
+    pub records: Vec<Record>,
+    /// The last [`EVIDENCE_HEIGHTS`](crate::limits::EVIDENCE_HEIGHTS) heights up to that seal's, in order: late votes
+    /// about them can be evidence.
+    pub recent: Vec<RecentSeal>,
+}
+
+/// A sealed height of which late votes may tell something.
+#[derive(Debug, Clone)]
+pub struct RecentSeal {
+    /// The seal.
+    pub seal: SealId,
+    /// Its certificate.
+    pub certificate: SealCertificate,
+    /// Who sealed it.
+    pub sealers: Arc<Sealers>,
 }
 
 impl Saved {
@@ -89,6 +131,15 @@ impl Saved {
                     self.votes.remove(id);
                 }
             }
+            Write::Intent { operation, ballot } => match ballot {
+                Some(ballot) => {
+                    self.intents.insert(*operation, ballot.clone());
+                }
+                None => {
+                    self.intents.remove(operation);
+                }
+            },
+            Write::Compromised => self.compromised = true,
             Write::Block { block, .. } => {
                 for record in &block.records {
                     self.records.remove(&record.body.id());

@@ -4,6 +4,7 @@ use super::{Answer, Core, JournalEntry, Output, Refusal, Signing, Write};
 use crate::agenda::{OpenOperation, Phase};
 use crate::commitment::{commitment, salt};
 use crate::digest::{Digest, OperationId, RecordId, Salt};
+use crate::finality::Agreement;
 use crate::ledger::Applied;
 use crate::operation::{Ballot, Class, ConsensusOperation, Priority};
 use crate::record::{Slot, Statement, Verified, sign_batch};
@@ -21,6 +22,9 @@ impl Core {
         nonce: u64,
     ) -> Result<Answer, Refusal> {
         self.may_sign()?;
+        if let Some(ballot) = &ballot {
+            ballot.check()?;
+        }
         let class = operation.class();
         let last = self.ledger.state().seal();
         let statement = Statement::Propose {
@@ -39,11 +43,13 @@ impl Core {
                     let approve = ballot == Ballot::Approve;
                     self.direct(id, approve)?;
                 }
-                self.intents.insert(id, ballot);
+                self.intend(id, Some(ballot));
             }
             // Who may propose may not be in the panel: the proposal stands without the proposer's ballot.
             (_, Some(ballot)) if self.is_elector(&id) => {
-                self.vote(id, ballot)?;
+                let voted = self.vote(id, ballot.clone());
+                // The proposal is out: a ballot that cannot be signed now is tried again.
+                self.intend(id, voted.is_err().then_some(ballot));
             }
             _ => {}
         }
@@ -94,12 +100,24 @@ impl Core {
         };
         if waits_for_authority {
             // It counts if the operation ever becomes a vote of all.
-            self.intents.insert(id, ballot);
+            self.intend(id, Some(ballot));
             return Ok(Answer::Done);
         }
         let draft = self.draft_commit(id, ballot)?;
         self.say_all(draft.into_iter().collect())?;
         Ok(Answer::Done)
+    }
+
+    /// Notes, for good, what this node wants to vote if the operation becomes a vote of all.
+    pub(super) fn intend(&mut self, operation: OperationId, ballot: Option<Ballot>) {
+        let changed = match &ballot {
+            Some(ballot) => self.intents.insert(operation, ballot.clone()).as_ref() != Some(ballot),
+            None => self.intents.remove(&operation).is_some(),
+        };
+        if changed {
+            let write = Write::Intent { operation, ballot };
+            self.out.push(Output::Persist(write));
+        }
     }
 
     fn not_open(&self, id: OperationId) -> Rejection {
@@ -180,8 +198,10 @@ impl Core {
     pub(super) fn recover_signing(&mut self) {
         let me = self.me;
         let operations = self.ledger.state().operations();
+        let heights = self.recent.iter().map(|decided| &decided.agreement);
         let own: Vec<Verified> = operations
             .flat_map(OpenOperation::records)
+            .chain(heights.flat_map(Agreement::records))
             .filter(|record| record.author() == me)
             .cloned()
             .collect();
@@ -189,9 +209,9 @@ impl Core {
             self.notice_own(&record, &[]);
         }
         // A journal that was begun anew says so by a `Rejoin`, and is complete only once that is sealed.
-        let sealed =
-            |rejoin: &Verified| matches!(self.judge(rejoin), Err(Rejection::AlreadySealed(_)));
-        let waiting = self.journal.rejoins().find(|rejoin| !sealed(rejoin));
+        let past = self.ledger.past();
+        let mut rejoins = self.journal.rejoins();
+        let waiting = rejoins.find(|rejoin| !past.has_rejoined(&rejoin.id()));
         if let Some(id) = waiting.map(Verified::id) {
             self.signing = Signing::Rejoining(id);
         }
@@ -254,29 +274,35 @@ impl Core {
         proposal.is_some_and(|proposal| self.is_named_before(proposal, above))
     }
 
-    /// Signs, journals and says statements; those that are refused by the rules are not signed.
+    /// Signs, journals and says statements. Those that the rules refuse are not said; the first of them is the error.
+    ///
+    /// One refusal does not keep the others back: promises about several operations come in one batch.
     fn say_all(&mut self, drafts: Vec<Draft>) -> Result<(), Refusal> {
         self.may_sign()?;
-        let (mut fresh, mut again) = (Vec::new(), Vec::new());
+        let mut refused = Ok(());
+        let (mut fresh, mut said) = (Vec::new(), Vec::new());
         for (statement, opening) in drafts {
             match statement.slot().and_then(|slot| self.journal.signed(&slot)) {
-                Some(signed) if *signed.statement() == statement => again.push(signed.clone()),
-                Some(_) => return Err(Refusal::AlreadySigned),
+                Some(signed) if *signed.statement() == statement => said.push(signed.clone()),
+                Some(_) => refused = refused.and(Err(Refusal::AlreadySigned)),
                 None => fresh.push((statement, opening)),
             }
         }
         let openings: Vec<_> = fresh.iter().map(|(_, opening)| opening.clone()).collect();
-        let records = self.sign_quietly(fresh)?;
-        for record in &records {
-            self.judge(record)?;
+        for (record, opening) in self.sign_quietly(fresh)?.into_iter().zip(openings) {
+            // What is refused here was seen by nobody: it is as if it had not been signed.
+            match self.judge(&record) {
+                Ok(()) => {
+                    self.persist_own(&record, opening);
+                    said.push(record);
+                }
+                Err(rejection) => refused = refused.and(Err(rejection.into())),
+            }
         }
-        for (record, opening) in records.iter().zip(openings) {
-            self.persist_own(record, opening);
-        }
-        for record in records.into_iter().chain(again) {
+        for record in said {
             self.say(record);
         }
-        Ok(())
+        refused
     }
 
     /// Signs one statement under its slot, or gives the journal's copy if the same was signed.
@@ -319,22 +345,41 @@ impl Core {
 
     /// After a seal: reveals what was frozen, and votes on what became a vote of all.
     pub(super) fn follow_up(&mut self, applied: &Applied) {
-        let mut drafts: Vec<Draft> = Vec::new();
-        for operation in &applied.touched {
-            drafts.extend(self.draft_reveal(operation));
-            let id = operation.id();
-            if matches!(operation.phase(), Phase::Committing { .. })
-                && !operation.commits().contains_key(&self.me)
-                && let Some(ballot) = self.intents.remove(&id)
-                && let Ok(Some(draft)) = self.draft_commit(id, ballot)
-            {
-                drafts.push(draft);
-            }
-        }
+        let drafts = applied.touched.iter();
+        let drafts = drafts.flat_map(|operation| self.draft_promised(operation));
+        let drafts = drafts.collect();
+        self.say_promised(drafts);
+    }
+
+    /// Does again what [`Core::follow_up`] could not do after some seal: without a key, before a rejoin, or stopped.
+    pub(super) fn keep_promises(&mut self) {
+        let operations = self.ledger.state().operations();
+        let drafts = operations.flat_map(|operation| self.draft_promised(operation));
+        let drafts = drafts.collect();
+        self.say_promised(drafts);
+    }
+
+    fn say_promised(&mut self, drafts: Vec<Draft>) {
         if !drafts.is_empty() {
-            // Without a key, or before a rejoin, nothing is said now; reveals are tried again at the next chance.
+            // What cannot be said now is tried again at the next chance.
             let _ = self.say_all(drafts);
         }
+    }
+
+    /// The reveal of the own frozen commit, and the commit that the node intended.
+    fn draft_promised(&self, operation: &OpenOperation) -> Vec<Draft> {
+        let id = operation.id();
+        let commit = match self.intents.get(&id) {
+            Some(ballot)
+                if matches!(operation.phase(), Phase::Committing { .. })
+                    && !operation.commits().contains_key(&self.me) =>
+            {
+                self.draft_commit(id, ballot.clone()).ok().flatten()
+            }
+            _ => None,
+        };
+        let reveal = self.draft_reveal(operation);
+        reveal.into_iter().chain(commit).collect()
     }
 
     /// The reveal of the own frozen commit, if there is one that is not sealed.
@@ -387,19 +432,6 @@ impl Core {
             .chain(revealed)
             .find(|ballot| commitment(self.net, id, self.me, ballot, &salt) == *committed)
             .map(|ballot| (ballot, salt))
-    }
-
-    /// Tries again what a missing key or a lost journal kept from being revealed.
-    pub(super) fn reveal_frozen(&mut self) {
-        let drafts: Vec<Draft> = self
-            .ledger
-            .state()
-            .operations()
-            .filter_map(|operation| self.draft_reveal(operation))
-            .collect();
-        if !drafts.is_empty() {
-            let _ = self.say_all(drafts);
-        }
     }
 
     /// The own proposal of a height and round, if one is journalled.

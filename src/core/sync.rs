@@ -12,11 +12,17 @@ use serde_bytes::ByteBuf;
 pub(super) use comparing::{Held, Link};
 
 use super::{Admission, Core, Event, Output, PeerId};
-use crate::digest::RecordId;
+use crate::digest::{RecordId, SealId};
 use crate::limits::WINDOW_BYTES_MAX;
 use crate::message::Message;
 use crate::record::{Statement, Verified};
 use crate::rejection::Rejection;
+
+/// Rounds, from this node's own on, of whose proposals it takes the lists: others may be a little ahead.
+const LIST_ROUNDS: usize = 4;
+
+/// Lists held before it is looked which of them are of use still.
+const LISTS_BEFORE_CLEANING: usize = 8;
 
 /// A record with its canonical bytes.
 fn encoded(record: &Verified) -> (&Verified, ByteBuf) {
@@ -155,6 +161,36 @@ impl Core {
         }
     }
 
+    /// Whether what a seal lists may matter now: its proposal is of this round or one of the next few, or a quorum voted for
+    /// it. A proposer may propose in any number of rounds, with long lists; those left aside are asked for again at a
+    /// comparison, once they matter.
+    fn has_use_for_list(&self, seal: &SealId) -> bool {
+        self.agreement.is_quorate(seal)
+            || self.agreement.proposed_in(seal).any(|round| {
+                (self.agreement.round()..)
+                    .take(LIST_ROUNDS)
+                    .any(|it| it == round)
+            })
+    }
+
+    /// Drops the lists that are of no use any more, and the names in them.
+    fn drop_lists(&mut self) {
+        let useless: Vec<SealId> = self
+            .lists
+            .keys()
+            .filter(|seal| !self.saved_lists.contains(seal) && !self.has_use_for_list(seal))
+            .copied()
+            .collect();
+        if useless.is_empty() {
+            return;
+        }
+        for seal in &useless {
+            self.lists.remove(seal);
+            self.drafts.remove(seal);
+        }
+        self.named = self.lists.values().flatten().copied().collect();
+    }
+
     /// Takes a proposal with its list, and asks for the listed records that are not here.
     fn receive_proposal(&mut self, from: PeerId, record: &[u8], list: Vec<RecordId>) {
         let record = match self.verify_bytes(record) {
@@ -178,8 +214,14 @@ impl Core {
         if !is_next || self.lists.contains_key(&id) || list.is_empty() {
             return;
         }
-        if !super::sealing::is_list_of(&list, &seal) {
+        if !super::judging::is_list_of(&list, &seal) {
             return self.refuse(from, Rejection::ImpossibleSeal("its list is another"));
+        }
+        if !self.has_use_for_list(&id) {
+            return;
+        }
+        if self.lists.len() >= LISTS_BEFORE_CLEANING {
+            self.drop_lists();
         }
         self.name(&list);
         self.lists.insert(id, list);

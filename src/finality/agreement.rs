@@ -13,7 +13,7 @@ use super::votes::Votes;
 use crate::digest::{NodeId, RecordId, SealId};
 use crate::record::{Seal, Statement, Verified, VoteKind};
 use crate::rejection::Rejection;
-use crate::seal::SealCertificate;
+use crate::seal::{SealCertificate, is_over_third};
 use crate::sealers::Sealers;
 
 /// The agreement on one height's seal: the records held, and this node's own round, step and lock (L2 to L9).
@@ -168,6 +168,18 @@ impl Agreement {
             .map(|(lock, _, seal)| (lock, seal))
     }
 
+    /// Whether a quorum prevoted or precommitted this seal.
+    #[must_use]
+    pub fn is_quorate(&self, seal: &SealId) -> bool {
+        let quorums = self.votes.proofs().iter().chain(self.votes.decisions());
+        quorums.into_iter().any(|(_, quorate)| quorate == seal)
+    }
+
+    /// The rounds in which this seal is proposed, as far as their proposals are kept.
+    pub fn proposed_in(&self, seal: &SealId) -> impl Iterator<Item = u32> {
+        self.votes.proposed_in(*seal)
+    }
+
     /// Seals with a quorum of prevotes or precommits that no proposal kept here contains: to be asked for, and given to
     /// [`Self::add_named`].
     #[must_use]
@@ -177,13 +189,6 @@ impl Agreement {
             .map(|(_, seal)| *seal)
             .filter(|seal| self.votes.seal(seal).is_none())
             .collect()
-    }
-
-    /// Whether a quorum prevoted or precommitted this seal in some round.
-    #[must_use]
-    pub fn has_quorum(&self, seal: &SealId) -> bool {
-        let mut quorums = self.votes.proofs().iter().chain(self.votes.decisions());
-        quorums.any(|(_, value)| value == seal)
     }
 
     /// All records kept, by id.
@@ -203,23 +208,21 @@ impl Agreement {
         self.votes.records().get(id)
     }
 
-    /// The two records of the slot of `record` if its author equivocated in it: a proof, whoever reads it. Costs the records
-    /// of the height.
+    /// The two records of the slot of `record` if its author equivocated in it: a proof, whoever reads it.
     #[must_use]
     pub fn equivocation(&self, record: &Verified) -> Option<(Verified, Verified)> {
-        let slot = record.statement().slot()?;
-        let other = self.votes.records().values().find(|other| {
-            other.author() == record.author()
-                && other.statement().slot() == Some(slot)
-                && other.id() != record.id()
-        })?;
+        let other = self.votes.beside(record)?;
         Some((other.clone(), record.clone()))
     }
 
-    /// Whether no record is held: nobody wants anything at this height.
+    /// Whether somebody honest wants something at this height: this node said something, or more than a third of the weight
+    /// did. A single liar keeps nobody awake.
     #[must_use]
-    pub fn is_quiet(&self) -> bool {
-        self.votes.records().is_empty()
+    pub fn is_under_way(&self) -> bool {
+        let authors = self.votes.authors();
+        let sealers = self.votes.sealers();
+        let weight = authors.clone().map(|author| sealers.weight(author)).sum();
+        is_over_third(weight, sealers.total()) || authors.into_iter().any(|it| Some(*it) == self.me)
     }
 
     /// Whether this node seals at this height.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::votes::Votes;
 use crate::digest::{NodeId, SealId};
-use crate::record::{Seal, Signed, Statement, Verifier, VoteKind};
+use crate::record::{Seal, Signed, Statement, Verified, Verifier, VoteKind};
 use crate::rejection::Rejection;
 use crate::seal::{SealCertificate, is_quorum};
 use crate::sealers::Sealers;
@@ -48,7 +48,7 @@ pub(super) fn assemble(votes: &Votes, seal: SealId, round: u32) -> Option<SealCe
 }
 
 /// Checks that `certificate` proves that `sealers`, those of the seal's height, decided `seal`. Whether the seal itself
-/// fits its place in the chain is not asked here.
+/// fits its place in the chain is not asked here. Gives its votes.
 ///
 /// # Errors
 ///
@@ -58,7 +58,7 @@ pub fn verify_certificate(
     seal: &Seal,
     sealers: &Sealers,
     verifier: &mut Verifier,
-) -> Result<(), Rejection> {
+) -> Result<Vec<Verified>, Rejection> {
     // Two votes of each sealer are all that can count.
     if certificate.votes.len() > 2 * sealers.len() {
         return Err(Rejection::BadCertificate("more votes than can count"));
@@ -66,6 +66,7 @@ pub fn verify_certificate(
     let seal_id = seal.id();
     let mut last = None;
     let mut the_round = None;
+    let mut votes = Vec::with_capacity(certificate.votes.len());
     let mut values: BTreeMap<NodeId, BTreeSet<Option<SealId>>> = BTreeMap::new();
     for record in &certificate.votes {
         let author = record.body.by;
@@ -92,7 +93,7 @@ pub fn verify_certificate(
             ));
         }
         values.entry(author).or_default().insert(*value);
-        verifier.verify(signed)?;
+        votes.push(verifier.verify(signed)?);
     }
     let mut weight = 0;
     for (author, values) in &values {
@@ -102,7 +103,7 @@ pub fn verify_certificate(
         weight += sealers.weight(author);
     }
     if is_quorum(weight, sealers.total()) {
-        Ok(())
+        Ok(votes)
     } else {
         Err(Rejection::BadCertificate("its votes are no quorum"))
     }
@@ -132,7 +133,7 @@ mod tests {
     }
 
     fn judged(certificate: &SealCertificate) -> Result<(), Rejection> {
-        verify_certificate(certificate, &seal(1), &sealers(), &mut verifier())
+        verify_certificate(certificate, &seal(1), &sealers(), &mut verifier()).map(drop)
     }
 
     #[test]

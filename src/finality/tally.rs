@@ -6,13 +6,13 @@ use crate::digest::{NodeId, RecordId, SealId};
 
 /// A vote's body: its record and its value, `None` for nil. Two bodies of one slot differ in their value, as that is all a
 /// vote can differ in there.
-pub(super) type Ballot = (RecordId, Option<SealId>);
+pub(super) type VoteBody = (RecordId, Option<SealId>);
 
 /// Weights per value (S1). Every change costs the logarithm of the number of authors.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     /// Per author the bodies held, by id; never empty.
-    bodies: BTreeMap<NodeId, Vec<Ballot>>,
+    bodies: BTreeMap<NodeId, Vec<VoteBody>>,
     /// The weight of all authors.
     any: u64,
     /// The weight of those with two bodies or more: they count for every value.
@@ -33,22 +33,22 @@ impl Tally {
     }
 
     /// The author's bodies, by id.
-    pub(super) fn of(&self, author: &NodeId) -> &[Ballot] {
+    pub(super) fn of(&self, author: &NodeId) -> &[VoteBody] {
         self.bodies.get(author).map_or(&[], Vec::as_slice)
     }
 
     /// All authors with their bodies.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&NodeId, &[Ballot])> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&NodeId, &[VoteBody])> {
         self.bodies
             .iter()
             .map(|(author, bodies)| (author, bodies.as_slice()))
     }
 
     /// Counts a body that was not counted yet.
-    pub(super) fn insert(&mut self, author: NodeId, weight: u64, ballot: Ballot) {
+    pub(super) fn insert(&mut self, author: NodeId, weight: u64, body: VoteBody) {
         self.change(author, weight, |bodies| {
-            if let Err(place) = bodies.binary_search(&ballot) {
-                bodies.insert(place, ballot);
+            if let Err(place) = bodies.binary_search(&body) {
+                bodies.insert(place, body);
             }
         });
     }
@@ -61,7 +61,7 @@ impl Tally {
     }
 
     /// Takes the author's weight out, changes its bodies, and puts the weight where it belongs now.
-    fn change(&mut self, author: NodeId, weight: u64, change: impl FnOnce(&mut Vec<Ballot>)) {
+    fn change(&mut self, author: NodeId, weight: u64, change: impl FnOnce(&mut Vec<VoteBody>)) {
         let mut bodies = self.bodies.remove(&author).unwrap_or_default();
         match bodies.as_slice() {
             [] => {}

@@ -172,12 +172,40 @@ impl Votes {
         })
     }
 
+    /// The rounds in which a seal is proposed.
+    pub(super) fn proposed_in(&self, wanted: SealId) -> impl Iterator<Item = u32> {
+        let rounds = self.rounds.iter();
+        rounds
+            .filter(move |(_, slots)| slots.proposals.values().any(|seal| *seal == wanted))
+            .map(|(round, _)| *round)
+    }
+
     /// The seal of this id, if a proposal with it is kept. Costs a look at each proposal.
     pub(super) fn seal(&self, wanted: &SealId) -> Option<&Seal> {
         self.rounds
             .keys()
             .flat_map(|round| self.proposals(*round))
             .find_map(|(_, id, seal)| (id == *wanted).then_some(seal))
+    }
+
+    /// Everybody of whom something is kept, or was.
+    pub(super) fn authors(&self) -> impl Iterator<Item = &NodeId> + Clone {
+        self.windows.keys()
+    }
+
+    /// Another record of the same slot.
+    pub(super) fn beside(&self, record: &Verified) -> Option<&Verified> {
+        let (_, round, content) = read(record)?;
+        let slots = self.rounds.get(&round)?;
+        let id = record.id();
+        let other = match content {
+            Content::Proposal(_) => slots.proposals.keys().find(|held| **held != id)?,
+            Content::Vote(kind, _) => {
+                let bodies = slots.tally(kind).of(&record.author());
+                &bodies.iter().find(|(held, _)| *held != id)?.0
+            }
+        };
+        self.records.get(other)
     }
 
     /// The records that the limits dropped since the last call.

@@ -75,6 +75,11 @@ pub(super) fn tree(held: &[Held]) -> merkle::Tree {
     merkle::Tree::new(leaves)
 }
 
+/// The root over the operations that a seal closed, by id.
+pub(super) fn closed_root(closed: &[Held]) -> Digest {
+    tree(closed).root()
+}
+
 impl State {
     /// The digests of this state; `closed` are the operations that its seal closed, by id.
     pub(super) fn parts(&self, closed: &[Held]) -> StateParts {
@@ -88,7 +93,7 @@ impl State {
             params: self.params.digest(),
             config: self.config.digest,
             open: tree(&open).root(),
-            closed: tree(closed).root(),
+            closed: closed_root(closed),
             history: self.history,
         }
     }

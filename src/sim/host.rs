@@ -2,47 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::codec;
-use crate::core::{Core, Pace, Saved, Write};
+use crate::core::{Core, Pace};
 use crate::digest::NodeId;
 use crate::genesis::Genesis;
 use crate::identity::{Identity, Signer as _};
 use crate::ledger::Mode;
-use crate::message::Message;
 use crate::rejection::Rejection;
-use crate::seal::SealedBlock;
 use crate::sim::actors::{Actor, ActorKind};
+use crate::sim::disk::Disk;
 use crate::sim::people::Person;
 use crate::sim::plan::{HostPlan, START_MS, identity};
 
 /// How long a host waits in a step at first, milliseconds. It adapts: half as much again after each vain wait.
 pub(super) const PATIENCE_MS: u64 = 350;
 const PATIENCE_MS_MAX: u64 = 3000;
-
-/// What survives a crash.
-#[derive(Debug, Clone, Default)]
-pub struct Disk {
-    /// Sealed blocks by height, from 1 on.
-    pub blocks: Vec<Arc<SealedBlock>>,
-    /// Everything else.
-    pub saved: Saved,
-}
-
-impl Disk {
-    /// Writes what a core wants to be durable.
-    pub fn write(&mut self, write: &Write) {
-        self.saved.write(write);
-        if let Write::Block { block, .. } = write {
-            self.blocks.push(block.clone());
-        }
-    }
-
-    /// A window of blocks from a height on.
-    pub(super) fn serve(&self, from: u64, bytes: usize) -> Option<Message> {
-        let blocks = self.blocks.iter().filter(|b| b.seal.height >= from);
-        Message::blocks(blocks.map(|block| codec::encode(block.as_ref())), bytes)
-    }
-}
 
 /// A host.
 pub(super) struct Host {
@@ -75,7 +48,7 @@ impl Host {
             node: identity.node_id(),
             identity,
             core: None,
-            disk: Disk::default(),
+            disk: Disk::new(genesis),
             kind: plan.actor,
             actor: None,
             person: Person::default(),
@@ -97,12 +70,18 @@ impl Host {
         gather_ms: u64,
         now_ms: u64,
     ) -> Result<(), Rejection> {
-        let mut core = Core::new(genesis, self.identity.clone())?;
+        let signer = self.identity.clone();
+        let (mut core, from) = match self.disk.base() {
+            None => (Core::new(genesis, signer)?, 0),
+            Some((base, height)) => (Core::resume(genesis, signer, base)?, height),
+        };
         let pace = Pace::of(&genesis.params);
         core.set_pace(Pace { gather_ms, ..pace });
         core.restore(
             self.disk.saved.clone(),
-            self.disk.blocks.iter().map(|block| block.as_ref().clone()),
+            self.disk.blocks[from..]
+                .iter()
+                .map(|block| block.as_ref().clone()),
             self.clock(now_ms),
         )?;
         self.core = Some(core);

@@ -15,7 +15,8 @@ use crate::finality::Blame;
 use crate::message::Message;
 use crate::sim::actors::ActorKind;
 use crate::sim::checker::{Checker, OracleApply, Violation};
-use crate::sim::host::{Disk, Host, PATIENCE_MS};
+use crate::sim::disk::Disk;
+use crate::sim::host::{Host, PATIENCE_MS};
 use crate::sim::oracle::Oracle;
 use crate::sim::people;
 use crate::sim::plan::{NetworkPlan, Plan, START_MS};
@@ -312,6 +313,12 @@ impl World {
         if has_sealed && self.hosts[host].is_honest() {
             let core = self.hosts[host].core.as_ref();
             self.checker.compare(host, core.expect("it did not crash"));
+        }
+        if has_sealed && self.rng.random_ratio(1, 4) {
+            let machine = &mut self.hosts[host];
+            if let Some(core) = &machine.core {
+                machine.disk.keep(core.ledger());
+            }
         }
         self.plan_tick(host);
     }

@@ -170,8 +170,8 @@ async fn who_waits_lets_the_grace_pass() {
     let mut params = Params::dev();
     params.drift_ms = 10;
     params.step_patience_ms = 40;
-    params.critical_grace_ms = 60;
-    params.claim_grace_ms = 60;
+    params.critical_grace_ms = 2_000;
+    params.claim_grace_ms = 2_000;
     let mut genesis = genesis(4);
     genesis.params = params;
     genesis.time_ms = 0;

@@ -57,7 +57,7 @@ pub(in crate::core) struct Held {
 impl Core {
     /// Begins to compare with a peer. Whatever was under way with it ends.
     pub(in crate::core) fn greet(&mut self, to: PeerId) {
-        self.reveal_frozen();
+        self.keep_promises();
         let ranges = self.snapshot().open();
         let link = self.links.entry(to).or_default();
         link.number = link.number.wrapping_add(1);

@@ -102,7 +102,8 @@ impl Core {
             .records()
             .filter(|record| match record.statement() {
                 Statement::SealProposal { seal, .. } => {
-                    seal.count > 0 && !self.lists.contains_key(&seal.id())
+                    let id = seal.id();
+                    seal.count > 0 && !self.lists.contains_key(&id) && self.has_use_for_list(&id)
                 }
                 _ => false,
             })
@@ -120,7 +121,7 @@ impl Core {
                 Statement::SealProposal { round, seal, .. } => Some((*round, seal.id())),
                 _ => None,
             })
-            .map(|(round, seal)| (self.agreement.has_quorum(&seal), round, seal))
+            .map(|(round, seal)| (self.agreement.is_quorate(&seal), round, seal))
             .collect();
         proposals.sort_unstable();
         let mut missing = BTreeSet::new();

@@ -619,7 +619,7 @@ fn what_does_not_belong_here_is_rejected() {
         agreement.add(prevote(7, 0, A)),
         Err(Rejection::NotASealer(outsider))
     );
-    assert!(agreement.is_quiet());
+    assert!(!agreement.is_under_way());
     assert_eq!(agreement.add(prevote(0, 0, A)), Ok(true));
     assert_eq!(agreement.add(prevote(0, 0, A)), Ok(false));
     assert!(

@@ -53,7 +53,12 @@ fn blocks_that_cannot_follow_are_refused() {
     let change = |change: &dyn Fn(&mut Seal)| certified(&net, &good, change);
     let empty = net.draft(1, last_ms + 5, Vec::new());
     let banned_record = sign(&identity(99), id, directive(OperationId::default())).unwrap();
+    let listed = list_digest(&[banned_record.id()]);
     let stranger = SealedBlock {
+        records: vec![banned_record.record().clone()],
+        ..change(&|seal| seal.records = listed)
+    };
+    let unlisted = SealedBlock {
         records: vec![banned_record.record().clone()],
         ..good.clone()
     };
@@ -109,6 +114,11 @@ fn blocks_that_cannot_follow_are_refused() {
             "impossible-seal",
         ),
         ("with a stranger's record", stranger, "unknown-author"),
+        (
+            "with a record it does not list",
+            unlisted,
+            "impossible-seal",
+        ),
         ("with a forged record", forged, "bad-signature"),
     ];
     refuse_all(&mut net, cases);

@@ -1,0 +1,251 @@
+//! Applying the next seal, decided here or elsewhere, and what follows from it for the records held.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::judging::is_list_of;
+use super::{Core, Decided, Event, Output, Signing, Write};
+use crate::digest::{NodeId, RecordId, SealId};
+use crate::finality::{Agreement, verify_certificate};
+use crate::ledger::{Applied, Draft};
+use crate::limits::EVIDENCE_HEIGHTS;
+use crate::pool::Awaits;
+use crate::record::{Signed, Statement, Verified};
+use crate::rejection::Rejection;
+use crate::seal::{SealCertificate, SealedBlock};
+
+impl Core {
+    /// Applies a block that a peer, a bundle or the own store gives.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection`] if it does not follow the last seal, a record or the certificate does not verify, or the records do not
+    /// give the stated digests.
+    pub(super) fn apply_block(
+        &mut self,
+        block: SealedBlock,
+        is_own: bool,
+    ) -> Result<(), Rejection> {
+        let at = self.ledger.state().height();
+        let SealedBlock {
+            seal,
+            certificate,
+            records,
+        } = block;
+        if seal.height <= at {
+            return self.compare_past(&seal, &certificate);
+        }
+        if seal.height > at + 1 {
+            return Err(Rejection::UnknownSeal);
+        }
+        let signed: Vec<Signed> = records
+            .into_iter()
+            .map(Signed::try_from)
+            .collect::<Result<_, _>>()?;
+        // Cheap, and so before the signatures.
+        let ids: Vec<RecordId> = signed.iter().map(Signed::id).collect();
+        if !is_list_of(&ids, &seal) {
+            return Err(Rejection::ImpossibleSeal("its list is another"));
+        }
+        let votes = if is_own {
+            trusted(certificate.votes.iter().cloned().map(Signed::try_from))?
+        } else {
+            let sealers = self.agreement.sealers();
+            verify_certificate(&certificate, &seal, sealers, &mut self.verifier)?
+        };
+        let records: Vec<Verified> = if is_own {
+            trusted(signed.into_iter().map(Ok))?
+        } else {
+            let verified = signed.into_iter().map(|it| self.verifier.verify(it));
+            verified.collect::<Result<_, _>>()?
+        };
+        let draft = self.ledger.check(&seal, records)?;
+        if !is_own {
+            for record in votes.iter().chain(&draft.records) {
+                self.notice_own(record, &draft.records);
+            }
+        }
+        // Kept with the height: should another seal of it ever be shown, these votes tell who signed both.
+        for vote in votes {
+            self.agreement.add_named(vote)?;
+        }
+        self.commit(draft, certificate, is_own);
+        Ok(())
+    }
+
+    /// Moves to the next height.
+    pub(super) fn commit(
+        &mut self,
+        draft: Draft,
+        certificate: SealCertificate,
+        is_restoring: bool,
+    ) {
+        let seal = draft.seal.clone();
+        let records = draft.records.clone();
+        let applied = Arc::new(self.ledger.commit(draft));
+        self.sealed_at_ms = self.now_ms;
+        if !is_restoring {
+            let block = Arc::new(SealedBlock {
+                seal: seal.clone(),
+                certificate,
+                records: records
+                    .iter()
+                    .map(|record| record.record().clone())
+                    .collect(),
+            });
+            let applied = applied.clone();
+            self.out
+                .push(Output::Persist(Write::Block { block, applied }));
+        }
+        self.next_agreement(seal.id());
+        for record in &records {
+            self.pool.remove(&record.id());
+        }
+        let was_ready = matches!(self.signing, Signing::Above(_));
+        self.learn(&applied, &records);
+        self.event(Event::Sealed {
+            height: seal.height,
+            seal: seal.id(),
+            applied: applied.clone(),
+        });
+        self.review(&applied);
+        if !is_restoring {
+            self.follow_up(&applied);
+            if !was_ready {
+                // What was frozen in the meantime is revealed at once (DESIGN section 8).
+                self.keep_promises();
+            }
+        }
+    }
+
+    fn next_agreement(&mut self, seal: SealId) {
+        let height = self.ledger.state().height() + 1;
+        let sealers = self.ledger.state().sealers().clone();
+        let next = Agreement::new(height, sealers, Some(self.me));
+        let agreement = std::mem::replace(&mut self.agreement, next);
+        self.recent.push_back(Decided {
+            seal,
+            agreement,
+            reported: false,
+        });
+        if self.recent.len() as u64 > EVIDENCE_HEIGHTS {
+            self.recent.pop_front();
+        }
+        self.recover_agreement();
+        self.lists = BTreeMap::new();
+        self.saved_lists = BTreeSet::new();
+        self.drafts = BTreeMap::new();
+        self.refused = BTreeSet::new();
+        self.named = BTreeSet::new();
+        let oldest = height.saturating_sub(EVIDENCE_HEIGHTS);
+        let forgotten = self.journal.forget_below(oldest);
+        self.unjournal(forgotten);
+    }
+
+    /// Takes up what the journal says about the present height: after a start, and harmless otherwise.
+    pub(super) fn recover_agreement(&mut self) {
+        let own = self.journal.of_height(self.agreement.height());
+        if !own.is_empty() {
+            self.agreement.recover(&own);
+        }
+    }
+
+    fn unjournal(&mut self, ids: Vec<RecordId>) {
+        if !ids.is_empty() {
+            self.out.push(Output::Persist(Write::Unjournal(ids)));
+        }
+    }
+
+    /// New authors, bans, and the own return after a lost journal.
+    fn learn(&mut self, applied: &Applied, records: &[Verified]) {
+        for change in &applied.members {
+            if !self.verifier.knows(&change.node) {
+                // An admitted key was checked with its consent.
+                let _ = self.verifier.add_author(change.node);
+            }
+        }
+        self.drop_spent_votes();
+        let own_rejoin = records.iter().any(|record| {
+            record.author() == self.me && matches!(record.statement(), Statement::Rejoin { .. })
+        });
+        if let Signing::Rejoining(id) = self.signing
+            && applied.rejoins.contains(&id)
+        {
+            self.signing = Signing::Above(applied.height);
+            self.event(Event::Rejoined {
+                height: applied.height,
+            });
+        } else if own_rejoin && let Signing::Above(above) = self.signing {
+            self.signing = Signing::Above(above.max(applied.height));
+        }
+    }
+
+    /// Takes votes on seals out of the pool that can be no evidence (any more): single ones that a proposal listed in vain,
+    /// those of authors that are banned or gone, and old ones.
+    fn drop_spent_votes(&mut self) {
+        let votes: Vec<Verified> = self
+            .pool
+            .iter()
+            .map(|pooled| &pooled.record)
+            .filter(|record| {
+                record
+                    .statement()
+                    .slot()
+                    .is_some_and(|slot| slot.height().is_some())
+            })
+            .cloned()
+            .collect();
+        let spent = self.ledger.state().spent_votes(&votes);
+        for id in &spent {
+            self.pool.remove(id);
+        }
+        self.forget(spent);
+    }
+
+    /// Judges anew what the seal may have changed: records about operations it touched, proposals if the roster changed,
+    /// and what waited for it.
+    fn review(&mut self, applied: &Applied) {
+        for operation in &applied.closed {
+            let late = self.pool.close(&operation.id());
+            self.forget(late);
+            let own = self.journal.close(&operation.id());
+            self.unjournal(own);
+            self.intend(operation.id(), None);
+        }
+        let mut doubtful: Vec<RecordId> = Vec::new();
+        for operation in &applied.touched {
+            doubtful.extend(
+                self.pool
+                    .about(&operation.id())
+                    .map(|pooled| pooled.record.id()),
+            );
+        }
+        if !applied.members.is_empty() {
+            doubtful.extend(self.pool.proposals());
+            // What a member may say depends on its role and standing.
+            let changed: BTreeSet<NodeId> =
+                applied.members.iter().map(|change| change.node).collect();
+            let theirs = self.pool.iter().map(|pooled| &pooled.record);
+            let theirs = theirs.filter(|record| {
+                changed.contains(&record.author()) && record.statement().operation().is_some()
+            });
+            doubtful.extend(theirs.map(Verified::id));
+        }
+        for id in doubtful {
+            self.rejudge(&id);
+        }
+        self.drop_surplus_proposals();
+        for operation in &applied.touched {
+            self.recount(&operation.id());
+            self.retry(Awaits::Operation(operation.id()));
+        }
+        self.retry(Awaits::Seal);
+    }
+}
+
+/// What this node stored, it had verified.
+fn trusted(
+    records: impl Iterator<Item = Result<Signed, Rejection>>,
+) -> Result<Vec<Verified>, Rejection> {
+    records.map(|signed| signed.map(Signed::trusted)).collect()
+}

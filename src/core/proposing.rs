@@ -1,0 +1,167 @@
+//! Whether there is something to seal, and what this node proposes.
+
+use std::collections::BTreeSet;
+
+use super::Core;
+use crate::agenda::Phase;
+use crate::digest::{RecordId, SealId};
+use crate::ledger::{Draft, Mode, proposal_cap};
+use crate::limits::SEAL_RECORDS_MAX;
+use crate::pool::Pooled;
+use crate::record::{Seal, Statement, Verified};
+
+impl Core {
+    /// Whether the host should run its timer for the step: this node takes part in an agreement that is under way, or has
+    /// something that ought to be sealed.
+    #[must_use]
+    pub fn wants_to_seal(&self) -> bool {
+        self.may_seal() && (self.agreement.is_under_way() || self.has_something_to_seal())
+    }
+
+    /// The earliest time to come at which there is something to do without any input. What is due already was tried at the
+    /// last input, and is tried again when this node is nudged.
+    #[must_use]
+    pub fn next_due_ms(&self) -> Option<u64> {
+        let gathered = (!self.pool.is_empty()).then_some(self.sealed_at_ms + self.pace.gather_ms);
+        let due = self.ledger.state().due_ms();
+        let times = gathered.into_iter().chain(due);
+        times.filter(|due_ms| *due_ms > self.now_ms).min()
+    }
+
+    pub(super) fn propose_seal(&mut self, round: u32, value: Option<(SealId, u32)>) -> bool {
+        let proposed = match value {
+            Some((id, lock)) => self
+                .agreement
+                .proposal(&id)
+                .cloned()
+                .map(|seal| (seal, Some(lock))),
+            None => self.new_seal(round).map(|seal| (seal, None)),
+        };
+        let Some((seal, lock)) = proposed else {
+            self.agreement.defer_proposal();
+            return false;
+        };
+        self.save_list(seal.id());
+        self.say_about_seal(Statement::SealProposal { round, lock, seal })
+    }
+
+    /// A seal over what the pool holds, if there is anything to seal and the pace allows it.
+    fn new_seal(&mut self, round: u32) -> Option<Seal> {
+        if let Some(signed) = self.own_proposal(round) {
+            return Some(signed);
+        }
+        let state = self.ledger.state();
+        let (last_ms, now_ms) = (state.time_ms(), self.now_ms);
+        let is_due = state.due_ms().is_some_and(|due_ms| due_ms <= now_ms);
+        let is_urgent = self.pool.is_urgent();
+        if !is_due && !is_urgent && now_ms < self.sealed_at_ms + self.pace.gather_ms {
+            return None;
+        }
+        let clock_ms = now_ms.max(last_ms + 1);
+        if self.pool.is_empty() && !self.changes_by_itself(clock_ms) {
+            return None;
+        }
+        let candidates = self.candidates();
+        // In later rounds a record must not wait for clocks to agree. Windows must not wait for ever either, when the first
+        // proposer is silent and there is always some record: where one is due, each proposer tries its own clock once.
+        let tries_clock =
+            round == 0 || (is_due && (round as usize) < self.agreement.sealers().len());
+        let time_ms = if tries_clock { clock_ms } else { last_ms + 1 };
+        let mut draft = self.lenient(time_ms, candidates);
+        if draft.records.is_empty() && round > 0 {
+            draft = self.lenient(clock_ms, Vec::new());
+        }
+        if draft.records.is_empty() && !draft.applied.is_change() {
+            return None;
+        }
+        let seal = draft.seal.clone();
+        let ids: Vec<RecordId> = draft.records.iter().map(Verified::id).collect();
+        self.name(&ids);
+        self.lists.insert(seal.id(), ids);
+        self.drafts.insert(seal.id(), draft);
+        Some(seal)
+    }
+
+    /// Whether a seal of this time without records could change anything. A proposer with nothing to seal asks itself after
+    /// every input, and a draft costs the whole roster.
+    fn changes_by_itself(&self, time_ms: u64) -> bool {
+        self.ledger.state().operations().any(|operation| {
+            operation.due_ms().is_some_and(|due_ms| due_ms <= time_ms)
+                || matches!(operation.phase(), Phase::Authority(_))
+        })
+    }
+
+    /// The proposal that the journal already has for this round.
+    fn own_proposal(&self, round: u32) -> Option<Seal> {
+        let height = self.ledger.state().height() + 1;
+        match self.signed_proposal(height, round)?.statement() {
+            Statement::SealProposal { seal, .. } => Some(seal.clone()),
+            _ => None,
+        }
+    }
+
+    fn lenient(&self, time_ms: u64, records: Vec<Verified>) -> Draft {
+        let (draft, _) = self
+            .ledger
+            .draft(time_ms, records, Mode::Lenient)
+            .expect("lenient drafts leave out what does not apply");
+        draft
+    }
+
+    /// What a seal could list: `High` priority first, then oldest height of proposal, then kinds in the order in which they
+    /// refer to one another, then id; at most 10,000 (S9).
+    fn candidates(&self) -> Vec<Verified> {
+        let all = self.pool.iter().map(|pooled| pooled.record.clone());
+        if self.pool.len() <= SEAL_RECORDS_MAX {
+            return all.collect();
+        }
+        // What cannot be sealed takes no place: single votes on seals, which a proposal may have listed in vain, and all
+        // but one `Rejoin` of an author.
+        let all: Vec<Verified> = all.collect();
+        let spent = self.ledger.state().spent_votes(&all);
+        let spent: BTreeSet<RecordId> = spent.into_iter().collect();
+        let mut rejoined = BTreeSet::new();
+        let sealable = all.into_iter().filter(|record| {
+            let is_rejoin = matches!(record.statement(), Statement::Rejoin { .. });
+            !spent.contains(&record.id()) && (!is_rejoin || rejoined.insert(record.author()))
+        });
+        let mut records: Vec<_> = sealable
+            .map(|record| (self.urgency(&record), record))
+            .collect();
+        records.sort_by_key(|(urgency, record)| (*urgency, record.statement().rank(), record.id()));
+        records.truncate(SEAL_RECORDS_MAX);
+        records.into_iter().map(|(_, record)| record).collect()
+    }
+
+    /// Whether a seal made now would list a record or let a window end.
+    pub(super) fn has_something_to_seal(&self) -> bool {
+        let state = self.ledger.state();
+        if state.due_ms().is_some_and(|due_ms| due_ms <= self.now_ms) {
+            return true;
+        }
+        if self.pool.len() <= SEAL_RECORDS_MAX && self.pool.iter().any(|it| self.opens_a_seal(it)) {
+            return true;
+        }
+        let time_ms = self.now_ms.max(state.time_ms() + 1);
+        !self.pool.is_empty() && !self.lenient(time_ms, self.candidates()).records.is_empty()
+    }
+
+    /// Whether a seal over the pool would list at least this record or one that takes its place. What it takes to say so
+    /// does not depend on the other records, so that a host can ask after each input; `false` says nothing.
+    fn opens_a_seal(&self, pooled: &Pooled) -> bool {
+        let record = &pooled.record;
+        let (state, past) = (self.ledger.state(), self.ledger.past());
+        match record.statement() {
+            Statement::SealProposal { .. } | Statement::SealVote { .. } => false,
+            Statement::Propose { .. } => {
+                let author = record.author();
+                let cap = state.roster().get(&author).map_or(0, proposal_cap);
+                state.open_by(&author) < cap && state.judge_propose(past, record).is_ok()
+            }
+            _ => {
+                let context = self.next_context();
+                state.judge_statement(past, record, &context).is_ok()
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The sealed state as a store keeps it, so that a start does not apply the whole past again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use super::{Closed, Config, Held, Ledger, Past, State};
+use crate::agenda::{OpenOperation, StoredOperation};
+use crate::digest::{Digest, NodeId, OperationId, RecordId, SealId};
+use crate::genesis::Genesis;
+use crate::params::Params;
+use crate::record::{Seal, Verified};
+use crate::rejection::Rejection;
+use crate::roster::{Member, Roster};
+use crate::sealers::Sealers;
+
+/// The state after a seal, records aside. Its size follows members, configuration and open operations, not the past.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// The seal.
+    pub seal: Seal,
+    /// All members.
+    pub members: Vec<(NodeId, Member)>,
+    /// The parameters.
+    pub params: Arc<Params>,
+    /// The configuration map.
+    pub config: BTreeMap<String, ByteBuf>,
+    /// The sealers of the next height.
+    pub sealers: Arc<Sealers>,
+    /// Open operations by id.
+    pub open: Vec<StoredOperation>,
+    /// The root over the operations that the seal closed.
+    pub closed: Digest,
+    /// The running digest over all closed operations.
+    pub history: Digest,
+}
+
+impl Past {
+    /// What the rules ask for of a past that a store kept: the ids of all seals from height 1 on, in order, how operations
+    /// ended, and every `Rejoin`.
+    pub(super) fn restore(
+        &mut self,
+        seals: impl IntoIterator<Item = SealId>,
+        closed: impl IntoIterator<Item = (OperationId, Closed)>,
+        rejoins: impl IntoIterator<Item = RecordId>,
+    ) {
+        self.seals.extend(seals.into_iter().zip(1..));
+        self.closed.extend(closed);
+        self.rejoins.extend(rejoins);
+    }
+}
+
+impl Ledger {
+    /// The state after the last seal, to be kept. Costs as much as the state is large.
+    #[must_use]
+    pub fn checkpoint(&self) -> Checkpoint {
+        let state = &self.state;
+        let (seal, closed) = &self.last;
+        let config = state.config.map.iter();
+        Checkpoint {
+            seal: seal.clone(),
+            members: state
+                .roster
+                .iter()
+                .map(|(node, member)| (node, member.clone()))
+                .collect(),
+            params: state.params.clone(),
+            config: config
+                .map(|(key, value)| (key.clone(), ByteBuf::from(value.clone())))
+                .collect(),
+            sealers: state.sealers.clone(),
+            open: state
+                .open
+                .values()
+                .map(|held| held.operation.store())
+                .collect(),
+            closed: *closed,
+            history: state.history,
+        }
+    }
+
+    /// Takes up a kept state. The seal's digest tells whether it is the one that was sealed.
+    ///
+    /// `records` finds the records of open operations; `seals` are the ids of all seals from height 1 up to the
+    /// checkpoint's, `closed` and `rejoins` what was closed and rejoined up to it.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection`] if the checkpoint is another network's, or does not give the state that its seal states.
+    pub fn restore(
+        genesis: &Genesis,
+        checkpoint: &Checkpoint,
+        records: &mut dyn FnMut(&RecordId) -> Option<Verified>,
+        past: &StoredPast,
+    ) -> Result<Self, Rejection> {
+        let mut ledger = Self::new(genesis);
+        let seal = &checkpoint.seal;
+        if seal.net != ledger.genesis_seal.net {
+            return Err(Rejection::WrongNetwork(seal.net));
+        }
+        let mut roster = Roster::default();
+        for (node, member) in &checkpoint.members {
+            roster.insert(*node, member.clone());
+        }
+        let mut open = BTreeMap::new();
+        let mut open_by_author: BTreeMap<NodeId, usize> = BTreeMap::new();
+        for stored in &checkpoint.open {
+            let held = Held::new(OpenOperation::restore(stored, records)?);
+            let author = held.operation.proposal().author();
+            *open_by_author.entry(author).or_default() += 1;
+            open.insert(held.operation.id(), held);
+        }
+        let config = checkpoint.config.iter();
+        let config = config.map(|(key, value)| (key.clone(), value.to_vec()));
+        let state = State {
+            height: seal.height,
+            seal: seal.id(),
+            time_ms: seal.time_ms,
+            roster,
+            params: checkpoint.params.clone(),
+            config: Arc::new(Config::new(config.collect())),
+            open,
+            open_by_author,
+            sealers: checkpoint.sealers.clone(),
+            history: checkpoint.history,
+            sealing: genesis.sealing,
+            panel_scoring: genesis.panel_scoring,
+        };
+        let mut parts = state.parts(&[]);
+        parts.closed = checkpoint.closed;
+        let is_complete =
+            past.seals.len() as u64 == seal.height && past.seals.last() == Some(&state.seal);
+        if parts.digest() != seal.state || !is_complete {
+            return Err(Rejection::ImpossibleSeal(
+                "the stored state is not the one that was sealed",
+            ));
+        }
+        ledger.state = state;
+        ledger.last = (seal.clone(), checkpoint.closed);
+        ledger.past.restore(
+            past.seals.iter().copied(),
+            past.closed.iter().cloned(),
+            past.rejoins.iter().copied(),
+        );
+        Ok(ledger)
+    }
+}
+
+/// What of the past goes with a [`Checkpoint`].
+#[derive(Debug, Clone, Default)]
+pub struct StoredPast {
+    /// The ids of all seals from height 1 on, in order.
+    pub seals: Vec<SealId>,
+    /// How operations ended.
+    pub closed: Vec<(OperationId, Closed)>,
+    /// Every `Rejoin` that was sealed.
+    pub rejoins: Vec<RecordId>,
+}

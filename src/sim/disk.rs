@@ -1,0 +1,101 @@
+//! A host's disk.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::codec;
+use crate::core::{Base, RecentSeal, Saved, Write};
+use crate::digest::{OperationId, RecordId};
+use crate::genesis::Genesis;
+use crate::ledger::{Checkpoint, Closed, Ledger, StoredPast};
+use crate::limits::EVIDENCE_HEIGHTS;
+use crate::message::Message;
+use crate::record::{Record, Statement};
+use crate::seal::SealedBlock;
+use crate::sealers::Sealers;
+
+/// What survives a crash.
+#[derive(Debug, Clone, Default)]
+pub struct Disk {
+    /// Sealed blocks by height, from 1 on.
+    pub blocks: Vec<Arc<SealedBlock>>,
+    /// Everything else.
+    pub saved: Saved,
+    /// The sealers of each block, and of the next.
+    sealers: Vec<Arc<Sealers>>,
+    /// A state that was kept, and how operations had ended by then.
+    checkpoint: Option<(Checkpoint, Vec<(OperationId, Closed)>)>,
+}
+
+impl Disk {
+    /// Writes what a core wants to be durable.
+    pub fn write(&mut self, write: &Write) {
+        self.saved.write(write);
+        if let Write::Block { block, applied } = write {
+            self.blocks.push(block.clone());
+            let next = applied.sealers.as_ref().or(self.sealers.last());
+            self.sealers.extend(next.cloned());
+        }
+    }
+
+    /// The disk of a node that starts for the first time.
+    pub(super) fn new(genesis: &Genesis) -> Self {
+        Self {
+            sealers: vec![Ledger::new(genesis).state().sealers().clone()],
+            ..Self::default()
+        }
+    }
+
+    /// What a core takes up again, and the number of blocks that this stands for.
+    pub(super) fn base(&self) -> Option<(Base, usize)> {
+        let (checkpoint, closed) = self.checkpoint.clone()?;
+        let height = usize::try_from(checkpoint.seal.height).ok()?;
+        let blocks = &self.blocks[..height];
+        let open: BTreeSet<RecordId> = checkpoint
+            .open
+            .iter()
+            .flat_map(|stored| stored.snapshot.records())
+            .collect();
+        let records = blocks.iter().flat_map(|block| &block.records);
+        let first = height.saturating_sub(usize::try_from(EVIDENCE_HEIGHTS).ok()?);
+        let recent = blocks.iter().zip(&self.sealers).skip(first);
+        let is_rejoin = |record: &&Record| matches!(record.body.what, Statement::Rejoin { .. });
+        let base = Base {
+            past: StoredPast {
+                seals: blocks.iter().map(|block| block.seal.id()).collect(),
+                closed,
+                rejoins: records
+                    .clone()
+                    .filter(is_rejoin)
+                    .map(|record| record.body.id())
+                    .collect(),
+            },
+            records: records
+                .filter(|record| open.contains(&record.body.id()))
+                .cloned()
+                .collect(),
+            recent: recent
+                .map(|(block, sealers)| RecentSeal {
+                    seal: block.seal.id(),
+                    certificate: block.certificate.clone(),
+                    sealers: sealers.clone(),
+                })
+                .collect(),
+            checkpoint,
+        };
+        Some((base, height))
+    }
+
+    /// Keeps the state, so that the next start takes it up.
+    pub(super) fn keep(&mut self, ledger: &Ledger) {
+        let closed = ledger.past().all_closed();
+        let closed = closed.map(|(id, closed)| (id, closed.clone())).collect();
+        self.checkpoint = Some((ledger.checkpoint(), closed));
+    }
+
+    /// A window of blocks from a height on.
+    pub(super) fn serve(&self, from: u64, bytes: usize) -> Option<Message> {
+        let blocks = self.blocks.iter().filter(|b| b.seal.height >= from);
+        Message::blocks(blocks.map(|block| codec::encode(block.as_ref())), bytes)
+    }
+}
