@@ -201,7 +201,10 @@ impl Mesh {
             for output in self.cores[at].handle(input, 1 + self.decisions).list {
                 if let Output::Send { to, message } = output {
                     // Answers to greetings: everybody holds everything already.
-                    if !matches!(message, Message::Inventory { .. } | Message::Status { .. }) {
+                    if !matches!(
+                        message,
+                        Message::Reconcile { .. } | Message::Reconciled { .. }
+                    ) {
                         let to = usize::try_from(to.0).expect("peers are numbered as nodes");
                         queue.push_back((to, Input::Message { from, message }));
                     }

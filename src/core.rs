@@ -33,6 +33,7 @@ pub use query::{OperationStatus, Pending, SealStatus, WindowStatus};
 pub use saved::{Base, RecentSeal, Saved, Write};
 
 use journal::Journal;
+use sync::{Held, Link};
 
 use crate::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
 use crate::finality::{Agreement, Blame};
@@ -118,7 +119,8 @@ pub enum Input {
         /// What.
         message: Message,
     },
-    /// Compare what is held with a peer. The host does this now and then: it repairs whatever was lost.
+    /// Compare what is held with a peer. The host does this now and then: it repairs whatever was lost. What was under way
+    /// with the peer ends; the cost follows the difference.
     Sync(PeerId),
     /// "I give up waiting in this step" (S3).
     Nudge,
@@ -143,12 +145,16 @@ pub enum Output {
         /// What.
         message: Message,
     },
-    /// Send a peer the sealed blocks from this height on, as [`Message::Blocks`].
+    /// Send a peer sealed blocks in one [`Message::Blocks`] ([`Message::blocks`] makes it). It asks for more when it has
+    /// applied them, so that a host need not keep more than one window per peer: one that was not begun yet may be dropped for
+    /// a later one.
     Serve {
         /// To whom.
         to: PeerId,
         /// The first height it lacks.
         from: u64,
+        /// Blocks for so many bytes, but at least one.
+        bytes: usize,
     },
     /// Something that users want to know.
     Event(Event),
@@ -287,6 +293,9 @@ pub struct Core {
     /// Ballots for operations that take no commit yet.
     intents: BTreeMap<OperationId, Ballot>,
     peers: BTreeSet<PeerId>,
+    /// What is remembered about peers; as many as the host says there are.
+    links: BTreeMap<PeerId, Link>,
+    snapshot: Option<Held>,
     pace: Pace,
     now_ms: u64,
     sealed_at_ms: u64,
@@ -387,6 +396,8 @@ impl Core {
             compromised: false,
             intents: BTreeMap::new(),
             peers: BTreeSet::new(),
+            links: BTreeMap::new(),
+            snapshot: None,
             pace: Pace::of(&genesis.params),
             now_ms: genesis.time_ms,
             sealed_at_ms: 0,
@@ -521,11 +532,14 @@ impl Core {
             )),
             Input::PeerUp(peer) => {
                 self.peers.insert(peer);
+                // A new connection: whatever was on its way is lost.
+                self.links.remove(&peer);
                 self.greet(peer);
                 Ok(Answer::Done)
             }
             Input::PeerDown(peer) => {
                 self.peers.remove(&peer);
+                self.links.remove(&peer);
                 // It offers them again when it comes back; a number of a connection does not.
                 self.orphans.forget_source(peer.0);
                 Ok(Answer::Done)

@@ -44,6 +44,29 @@ pub const SEAL_RECORDS_MAX: usize = 10_000;
 /// only against arithmetic that overflows: what carries blocks between nodes bounds what it takes at once.
 pub const BLOCK_BYTES_MAX: usize = SEAL_RECORDS_MAX * RECORD_BYTES_MAX + FRAME_BYTES_MAX;
 
+/// What one message is answered with, in bytes of records or blocks: one frame, or one record, proposal or block if that is
+/// longer. Whoever wants more asks again when it has taken this in, so that nobody is sent faster than it reads.
+pub const WINDOW_BYTES_MAX: usize = FRAME_BYTES_MAX - 64;
+
+/// Ids in a request or an offer of records: with records of the usual 256 bytes, what one window answers.
+pub const WANT_IDS_MAX: usize = 4096;
+
+/// Ids of records kept to be offered to a peer later, half a MiB per peer: with what was offered before, two seals of records
+/// per comparison.
+pub const OFFERS_MAX: usize = 4 * WANT_IDS_MAX;
+
+/// One message of a reconciliation, in bytes: as many ids as a request may name.
+pub const RECONCILE_BYTES_MAX: usize = WANT_IDS_MAX * 32;
+
+/// Rounds of one reconciliation. Sets of `n` records take `log16(n)` to find where they differ, and about three more for every
+/// [`WANT_IDS_MAX`] records of difference: beyond a hundred thousand, the next comparison goes on.
+pub const RECONCILE_ROUNDS_MAX: u32 = 64;
+
+/// How long an answer is taken to be on its way, in milliseconds. So long a peer is not served the same blocks again (either it
+/// has them soon, or it asks in a loop), and of two comparisons that begin at once one goes on. What was lost is repaired by a
+/// later comparison.
+pub const AGAIN_MS: u64 = 1000;
+
 /// Rounds of one height of which an author's votes are kept (the highest ones): a flood of rounds costs nothing.
 pub const VOTE_ROUNDS_MAX: usize = 64;
 

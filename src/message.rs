@@ -1,4 +1,8 @@
 //! What nodes say to each other. Records travel as their canonical bytes, so that a bad one spoils nothing beside it.
+//!
+//! Records and blocks are asked for. What answers one message is bounded ([`WINDOW_BYTES_MAX`]), and who is asked keeps nothing
+//! about it: what is left over is offered or asked for again by the next message. A lost message costs no more than that the
+//! next comparison begins anew.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -6,6 +10,8 @@ use serde_bytes::ByteBuf;
 use crate::codec::{self, CodecError};
 use crate::digest::{RecordId, SealId};
 use crate::limits::FRAME_BYTES_MAX;
+#[cfg(doc)]
+use crate::limits::{RECONCILE_BYTES_MAX, WANT_IDS_MAX, WINDOW_BYTES_MAX};
 
 /// A message between two nodes. Its frame is its canonical encoding, at most [`FRAME_BYTES_MAX`] bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,20 +30,38 @@ pub enum Message {
     Proposal {
         /// The record.
         record: ByteBuf,
-        /// The ids of its list.
+        /// The ids of its list; empty if the sender has the record only.
         list: Vec<RecordId>,
     },
-    /// The ids of all unsealed records and votes that the sender holds. The receiver sends what is not among them and asks
-    /// for what it lacks.
-    Inventory {
-        /// The last sealed height: inventories of different heights are not compared.
+    /// A step of comparing the unsealed records and votes that two nodes hold ([`crate::reconciliation`]). It says where the
+    /// sender stands as well: a receiver that stands elsewhere takes it for a [`Message::Status`], because only what is held
+    /// on top of one seal can be compared.
+    Reconcile {
+        /// The last sealed height.
         height: u64,
-        /// Sorted ids.
-        ids: Vec<RecordId>,
+        /// Its seal.
+        seal: SealId,
+        /// The sender's number for this comparison.
+        session: u32,
+        /// Counts the steps from 0 on.
+        round: u32,
+        /// Fingerprints and ids of ranges, at most [`RECONCILE_BYTES_MAX`].
+        ranges: ByteBuf,
     },
-    /// Asks for records.
+    /// The answer to a [`Message::Reconcile`].
+    Reconciled {
+        /// The number of the comparison that it answers.
+        session: u32,
+        /// The step that it answers.
+        round: u32,
+        /// Fingerprints and ids of ranges, at most [`RECONCILE_BYTES_MAX`].
+        ranges: ByteBuf,
+    },
+    /// Asks for records, at most [`WANT_IDS_MAX`]. Answered by as many as a window takes, and an [`Message::Offer`] of the rest.
     Want(Vec<RecordId>),
-    /// Asks for the sealed blocks from this height on.
+    /// Records that the sender holds and the receiver may want, at most [`WANT_IDS_MAX`].
+    Offer(Vec<RecordId>),
+    /// Asks for the sealed blocks from this height on. Answered by one [`Message::Blocks`].
     AskBlocks {
         /// The first height wanted.
         from: u64,
@@ -48,6 +72,23 @@ pub enum Message {
 }
 
 impl Message {
+    /// The first of these encoded blocks, as many as fit into `bytes`, but at least one; `None` if there is none. Takes from
+    /// the iterator no more than it looks at.
+    #[must_use]
+    pub fn blocks(encoded: impl IntoIterator<Item = Vec<u8>>, bytes: usize) -> Option<Self> {
+        let (mut blocks, mut room) = (Vec::new(), bytes);
+        for block in encoded {
+            // Beside its bytes a block takes what says how many they are.
+            let length = block.len() + 8;
+            if length > room && !blocks.is_empty() {
+                break;
+            }
+            room = room.saturating_sub(length);
+            blocks.push(ByteBuf::from(block));
+        }
+        (!blocks.is_empty()).then_some(Self::Blocks(blocks))
+    }
+
     /// The frame.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

@@ -44,6 +44,7 @@ pub struct Pool {
     rejoins: BTreeMap<NodeId, BTreeSet<RecordId>>,
     urgent: BTreeSet<RecordId>,
     tallies: BTreeMap<OperationId, Tally>,
+    revision: u64,
 }
 
 impl Pool {
@@ -68,6 +69,12 @@ impl Pool {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
+    }
+
+    /// Counts how often the set of records changed.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// The records about an operation, its proposal excepted.
@@ -160,6 +167,7 @@ impl Pool {
             is_named,
         };
         self.records.insert(id, pooled);
+        self.revision += 1;
         let displaced = displaced
             .and_then(|id| self.remove(&id))
             .map(|pooled| pooled.record);
@@ -182,6 +190,7 @@ impl Pool {
     /// Takes a record out.
     pub fn remove(&mut self, id: &RecordId) -> Option<Pooled> {
         let pooled = self.records.remove(id)?;
+        self.revision += 1;
         let record = &pooled.record;
         self.urgent.remove(id);
         if let Some(slot) = record.statement().slot() {

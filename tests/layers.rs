@@ -45,6 +45,7 @@ const LAYERS: &[(u8, &[&str])] = &[
             "message",
             "pool",
             "query",
+            "reconciliation",
             "sync",
         ],
     ),

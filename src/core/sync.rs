@@ -1,23 +1,22 @@
 //! What is said to peers and heard from them.
 //!
 //! New records are pushed to every peer but the one they came from. Now and then two peers compare what they hold
-//! ([`Message::Inventory`]), which repairs whatever was lost; who is behind in seals asks for blocks first.
+//! ([`comparing`]), which repairs whatever was lost; who is behind in seals asks for blocks first ([`blocks`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+mod blocks;
+mod comparing;
+mod requests;
 
 use serde_bytes::ByteBuf;
 
+pub(super) use comparing::{Held, Link};
+
 use super::{Admission, Core, Event, Output, PeerId};
-use crate::codec;
 use crate::digest::{RecordId, SealId};
-use crate::limits::{BLOCK_BYTES_MAX, EVIDENCE_HEIGHTS, FRAME_BYTES_MAX};
+use crate::limits::WINDOW_BYTES_MAX;
 use crate::message::Message;
 use crate::record::{Statement, Verified};
 use crate::rejection::Rejection;
-use crate::seal::SealedBlock;
-
-/// What a frame leaves for records, beside its own few bytes.
-const FRAME_ROOM: usize = FRAME_BYTES_MAX - 64;
 
 /// Rounds, from this node's own on, of whose proposals it takes the lists: others may be a little ahead.
 const LIST_ROUNDS: usize = 4;
@@ -30,24 +29,12 @@ fn encoded(record: &Verified) -> (&Verified, ByteBuf) {
     (record, ByteBuf::from(record.encode()))
 }
 
-impl Core {
-    /// Says where this node stands and what it holds.
-    pub(super) fn greet(&mut self, to: PeerId) {
-        self.keep_promises();
-        let state = self.ledger.state();
-        let (height, seal) = (state.height(), state.seal());
-        self.send(to, Message::Status { height, seal });
-        let ids: Vec<RecordId> = self.held().map(Verified::id).collect();
-        // Ids are sorted, so that the receiver can compare in one pass; what does not fit a frame waits for next time.
-        let mut ids: Vec<RecordId> = ids
-            .into_iter()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
-        ids.truncate(FRAME_ROOM / 40);
-        self.send(to, Message::Inventory { height, ids });
-    }
+/// The order in which records are sent: what others refer to first.
+fn place(record: &Verified) -> (u8, RecordId) {
+    (record.statement().rank(), record.id())
+}
 
+impl Core {
     /// Unsealed records and votes on the next seal.
     fn held(&self) -> impl Iterator<Item = &Verified> {
         let pooled = self.pool.iter().map(|pooled| &pooled.record);
@@ -72,7 +59,7 @@ impl Core {
         records: impl Iterator<Item = (&'a Verified, ByteBuf)>,
     ) -> Vec<Output> {
         let mut outputs = Vec::new();
-        let (mut frame, mut room) = (Vec::new(), FRAME_ROOM);
+        let (mut frame, mut room) = (Vec::new(), WINDOW_BYTES_MAX);
         for (record, bytes) in records {
             if let Statement::SealProposal { seal, .. } = record.statement() {
                 let list = self.lists.get(&seal.id()).cloned().unwrap_or_default();
@@ -87,7 +74,7 @@ impl Core {
             if length > room {
                 let message = Message::Records(std::mem::take(&mut frame));
                 outputs.push(Output::Send { to, message });
-                room = FRAME_ROOM;
+                room = WINDOW_BYTES_MAX;
             }
             room -= length;
             frame.push(bytes);
@@ -122,28 +109,34 @@ impl Core {
 
     pub(super) fn receive(&mut self, from: PeerId, message: Message) {
         match message {
-            Message::Status { height, seal } => self.compare_status(from, height, seal),
-            Message::Records(records) => {
-                for bytes in records {
-                    self.receive_record(from, &bytes);
-                }
+            Message::Status { height, seal } => {
+                self.compare_status(from, (height, seal), false);
             }
+            Message::Records(records) => self.receive_records(from, &records),
             Message::Proposal { record, list } => self.receive_proposal(from, &record, list),
-            Message::Inventory { height, ids } => self.compare(from, height, &ids),
+            Message::Reconcile {
+                height,
+                seal,
+                session,
+                round,
+                ranges,
+            } => self.answer_comparison(from, (height, seal), (session, round), &ranges),
+            Message::Reconciled {
+                session,
+                round,
+                ranges,
+            } => self.go_on_comparing(from, (session, round), &ranges),
             Message::Want(ids) => {
-                let records: Vec<Verified> =
-                    ids.iter().filter_map(|id| self.find(id)).cloned().collect();
-                let outputs = self.send_records(from, records.iter().map(encoded));
-                self.out.extend(outputs);
-            }
-            Message::AskBlocks { from: height } => {
-                if (1..=self.ledger.state().height()).contains(&height) {
-                    self.out.push(Output::Serve {
-                        to: from,
-                        from: height,
-                    });
+                if self.is_within(from, &ids) {
+                    self.answer_request(from, ids);
                 }
             }
+            Message::Offer(ids) => {
+                if self.is_within(from, &ids) {
+                    self.ask(from, ids);
+                }
+            }
+            Message::AskBlocks { from: height } => self.serve(from, height),
             Message::Blocks(blocks) => self.receive_blocks(from, &blocks),
         }
     }
@@ -153,85 +146,19 @@ impl Core {
         self.event(Event::Refused { from, rejection });
     }
 
-    fn receive_record(&mut self, from: PeerId, bytes: &[u8]) {
-        match self.admit_bytes(Some(from), bytes) {
-            Ok(Admission::Waiting(Rejection::UnknownSeal)) => self.ask_blocks(from),
-            Ok(_) => {}
-            Err(rejection) => self.refuse(from, rejection),
-        }
-    }
-
-    fn ask_blocks(&mut self, to: PeerId) {
-        let from = self.ledger.state().height() + 1;
-        self.send(to, Message::AskBlocks { from });
-    }
-
-    /// A peer that holds another seal at a height of ours is on another branch: then both look at each other's blocks of
-    /// the heights of which votes are kept, so that the fork is noticed and those who made it are named.
-    fn compare_status(&mut self, peer: PeerId, height: u64, seal: SealId) {
-        let own = self.ledger.state().height();
-        if height > own || self.ledger.past().height_of(&seal) == Some(height) {
-            return self.compare_height(peer, height);
-        }
-        let from = height.saturating_sub(EVIDENCE_HEIGHTS - 1).max(1);
-        if own > 0 {
-            self.out.push(Output::Serve { to: peer, from });
-        }
-        if !self.compromised && height > 0 {
-            self.send(peer, Message::AskBlocks { from });
-        }
-    }
-
-    fn compare_height(&mut self, peer: PeerId, height: u64) {
-        let own = self.ledger.state().height();
-        if height > own {
-            self.ask_blocks(peer);
-        } else if height < own {
-            let (to, from) = (peer, height + 1);
-            self.out.push(Output::Serve { to, from });
-        }
-    }
-
-    /// Sends what a peer lacks and asks for what it has more.
-    fn compare(&mut self, from: PeerId, height: u64, ids: &[RecordId]) {
-        if height != self.ledger.state().height() {
-            self.compare_height(from, height);
-            return;
-        }
-        let theirs: BTreeSet<RecordId> = ids.iter().copied().collect();
-        let unknown = theirs
-            .iter()
-            .filter(|id| self.find(id).is_none() && !self.orphans.contains(id))
-            .copied();
-        let mut missing: BTreeSet<RecordId> = unknown.collect();
-        missing.extend(self.missing_listed());
-        missing.extend(self.proposals_without_list());
-        let missing: Vec<RecordId> = missing.into_iter().collect();
-        if !missing.is_empty() {
-            self.send(from, Message::Want(missing));
-        }
-        let more: BTreeMap<RecordId, Verified> = self
-            .held()
-            .filter(|record| !theirs.contains(&record.id()))
-            .map(|record| (record.id(), record.clone()))
-            .collect();
-        let outputs = self.send_records(from, more.values().map(encoded));
-        self.out.extend(outputs);
-    }
-
-    /// Proposals of which this node has the record, but not the list that travels beside it.
-    fn proposals_without_list(&self) -> Vec<RecordId> {
-        self.agreement
-            .records()
-            .filter(|record| match record.statement() {
-                Statement::SealProposal { seal, .. } => {
-                    let id = seal.id();
-                    seal.count > 0 && !self.lists.contains_key(&id) && self.has_use_for_list(&id)
+    fn receive_records(&mut self, from: PeerId, records: &[ByteBuf]) {
+        let mut is_behind = false;
+        for bytes in records {
+            match self.admit_bytes(Some(from), bytes) {
+                Ok(admission) => {
+                    is_behind |= admission == Admission::Waiting(Rejection::UnknownSeal);
                 }
-                _ => false,
-            })
-            .map(Verified::id)
-            .collect()
+                Err(rejection) => self.refuse(from, rejection),
+            }
+        }
+        if is_behind {
+            self.ask_blocks(from);
+        }
     }
 
     /// Whether what a seal lists may matter now: its proposal is of this round or one of the next few, or a quorum voted for
@@ -283,7 +210,8 @@ impl Core {
             Err(rejection) => return self.refuse(from, rejection),
         }
         let is_next = seal.height == self.ledger.state().height() + 1;
-        if !is_next || self.lists.contains_key(&id) || seal.count == 0 {
+        // Who has the record only sends no list.
+        if !is_next || self.lists.contains_key(&id) || list.is_empty() {
             return;
         }
         if !super::judging::is_list_of(&list, &seal) {
@@ -297,10 +225,8 @@ impl Core {
         }
         self.name(&list);
         self.lists.insert(id, list);
-        let missing = self.missing_listed();
-        if !missing.is_empty() {
-            self.send(from, Message::Want(missing));
-        }
+        let missing = self.missing_of(&id).collect();
+        self.request(from, missing);
     }
 
     /// Keeps what a proposal lists, beyond what its slots have room for.
@@ -312,44 +238,6 @@ impl Core {
             {
                 self.keep(vote, true);
             }
-        }
-    }
-
-    /// Records that a proposal lists and this node lacks.
-    fn missing_listed(&self) -> Vec<RecordId> {
-        let listed = self.lists.values().flatten();
-        let missing = listed.filter(|id| self.pool.get(id).is_none());
-        missing
-            .copied()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect()
-    }
-
-    fn receive_blocks(&mut self, from: PeerId, blocks: &[ByteBuf]) {
-        let before = self.ledger.state().height();
-        for bytes in blocks {
-            // A seal of large records is longer than a frame. Refusing it would leave behind for ever whoever missed it; the
-            // host bounds what it takes from a peer at once.
-            let block: Result<SealedBlock, _> = codec::decode(bytes, BLOCK_BYTES_MAX);
-            if let Ok(block) = &block
-                && self.compromised
-                && block.seal.height > self.ledger.state().height()
-            {
-                break;
-            }
-            let applied = block
-                .map_err(Rejection::from)
-                .and_then(|block| self.apply_block(block, false));
-            if let Err(rejection) = applied {
-                self.refuse(from, rejection);
-                break;
-            }
-        }
-        let (height, seal) = (self.ledger.state().height(), self.ledger.state().seal());
-        if height > before {
-            // Asks for the rest, if there is more.
-            self.send(from, Message::Status { height, seal });
         }
     }
 }

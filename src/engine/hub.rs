@@ -272,12 +272,15 @@ impl Hub {
                 Output::Send { to, message } => {
                     work.extend(deliver(from, to, message));
                 }
-                Output::Serve { to, from: height } => {
+                Output::Serve {
+                    to,
+                    from: height,
+                    bytes,
+                } => {
                     let blocks = node.history.blocks_from(height);
-                    let blocks = blocks
-                        .map(|block| serde_bytes::ByteBuf::from(codec::encode(block.as_ref())))
-                        .collect();
-                    work.extend(deliver(from, to, Message::Blocks(blocks)));
+                    let encoded = blocks.map(|block| codec::encode(block.as_ref()));
+                    let message = Message::blocks(encoded, bytes);
+                    work.extend(message.and_then(|message| deliver(from, to, message)));
                 }
                 Output::Persist(Write::Block { block, applied }) => {
                     node.history.push(block, &applied);

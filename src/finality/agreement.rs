@@ -196,6 +196,12 @@ impl Agreement {
         self.votes.records().values()
     }
 
+    /// Counts how often the set of records changed.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.votes.revision()
+    }
+
     /// A record, if it is kept.
     #[must_use]
     pub fn record(&self, id: &RecordId) -> Option<&Verified> {

@@ -85,6 +85,8 @@ pub(super) struct Votes {
     decisions: BTreeSet<(u32, SealId)>,
     /// Records that the limits dropped, not yet taken by [`Self::take_dropped`].
     dropped: Vec<RecordId>,
+    /// How often the set of records changed.
+    revision: u64,
 }
 
 impl Votes {
@@ -100,6 +102,7 @@ impl Votes {
             proofs: BTreeSet::new(),
             decisions: BTreeSet::new(),
             dropped: Vec::new(),
+            revision: 0,
         }
     }
 
@@ -113,6 +116,10 @@ impl Votes {
 
     pub(super) fn records(&self) -> &BTreeMap<RecordId, Verified> {
         &self.records
+    }
+
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Proofs of lock, lowest round first.
@@ -259,6 +266,7 @@ impl Votes {
     fn insert(&mut self, record: Verified, round: u32, content: Content, weight: u64) {
         let (id, author) = (record.id(), record.author());
         self.records.insert(id, record);
+        self.revision += 1;
         let was_there = self.is_present(&author, round);
         let slots = self.rounds.entry(round).or_default();
         if !was_there {
@@ -284,6 +292,7 @@ impl Votes {
             return;
         };
         self.dropped.push(id);
+        self.revision += 1;
         let author = record.author();
         let weight = self.sealers.weight(&author);
         let (_, round, content) = read(&record).expect("only proposals and votes are kept");

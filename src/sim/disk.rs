@@ -3,14 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_bytes::ByteBuf;
-
 use crate::codec;
 use crate::core::{Base, RecentSeal, Saved, Write};
 use crate::digest::{OperationId, RecordId};
 use crate::genesis::Genesis;
 use crate::ledger::{Checkpoint, Closed, Ledger, StoredPast};
-use crate::limits::{EVIDENCE_HEIGHTS, FRAME_BYTES_MAX};
+use crate::limits::EVIDENCE_HEIGHTS;
 use crate::message::Message;
 use crate::record::{Record, Statement};
 use crate::seal::SealedBlock;
@@ -95,21 +93,9 @@ impl Disk {
         self.checkpoint = Some((ledger.checkpoint(), closed));
     }
 
-    /// The blocks from a height on, in frames.
-    pub(super) fn serve(&self, from: u64) -> Vec<Message> {
-        let mut frames: Vec<Vec<ByteBuf>> = Vec::new();
-        let mut room = 0;
-        for block in self.blocks.iter().filter(|b| b.seal.height >= from) {
-            let bytes = ByteBuf::from(codec::encode(block.as_ref()));
-            if bytes.len() + 16 > room {
-                room = FRAME_BYTES_MAX - 64;
-                frames.push(Vec::new());
-            }
-            room -= bytes.len() + 16;
-            if let Some(frame) = frames.last_mut() {
-                frame.push(bytes);
-            }
-        }
-        frames.into_iter().map(Message::Blocks).collect()
+    /// A window of blocks from a height on.
+    pub(super) fn serve(&self, from: u64, bytes: usize) -> Option<Message> {
+        let blocks = self.blocks.iter().filter(|b| b.seal.height >= from);
+        Message::blocks(blocks.map(|block| codec::encode(block.as_ref())), bytes)
     }
 }

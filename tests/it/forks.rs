@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mycnet_consensus::core::{Admission, Event};
+use mycnet_consensus::core::{Admission, Event, PeerId};
 use mycnet_consensus::digest::NodeId;
 use mycnet_consensus::finality::Blame;
 use mycnet_consensus::operation::{Ballot, Outcome, Priority};
@@ -161,6 +161,67 @@ fn nodes_of_two_branches_find_out_when_they_meet() {
         for n in [2, 3] {
             check_blame(&net, n);
         }
+    }
+}
+
+/// The block where the branches parted is not in the first window: both go on looking, whoever is behind.
+#[test]
+fn branches_that_parted_beyond_the_first_window_are_found() {
+    for asks in [2, 3] {
+        let mut net = Net::new(&genesis(4), 4);
+        net.window_bytes = 1;
+        for n in 0..2_u8 {
+            net.decide(0, config(&[n]), &[1, 2, 3]);
+        }
+        let parted = net.cores[3].ledger().state().height() + 1;
+        assert!(parted > 3);
+        let proposal = Statement::Propose {
+            operation: config(b"other"),
+            priority: Priority::Normal,
+            last: net.cores[3].ledger().state().seal(),
+            nonce: 1,
+        };
+        let proposal = net.forge(3, proposal);
+        let draft = net.draft(
+            3,
+            net.cores[3].ledger().state().time_ms() + 1,
+            vec![proposal],
+        );
+        let other = block(net.network_id(), &draft.seal, &draft.records, 0, &[0, 1, 3]);
+        net.down[3] = true;
+        for n in 0..2_u8 {
+            net.propose(0, config(&[10 + n]), Some(Ballot::Approve));
+            net.nudge(2);
+        }
+        net.down = vec![true, true, true, false];
+        net.tell(3, 0, blocks_message([&other]));
+        let refused = net.refusals(3);
+        assert_eq!(
+            net.cores[3].ledger().state().height(),
+            parted,
+            "{refused:?}"
+        );
+        assert!(net.cores[2].ledger().state().height() > parted);
+        net.down = vec![true, true, false, false];
+        let said = net.said;
+        net.now_ms += mycnet_consensus::limits::AGAIN_MS;
+        net.input(
+            asks,
+            mycnet_consensus::core::Input::Sync(PeerId(5 - asks as u64)),
+        )
+        .unwrap();
+        net.pump();
+        for n in [2, 3] {
+            let found = forked(&net, n);
+            assert!(
+                found.iter().any(|(height, ..)| *height == parted),
+                "node {n}"
+            );
+        }
+        assert!(
+            net.said - said < 60,
+            "they do not answer each other for ever"
+        );
     }
 }
 

@@ -20,5 +20,6 @@ mod forks;
 mod hostile;
 mod net;
 mod promises;
+mod reconciliation;
 mod rejections;
 mod smoke;

@@ -36,6 +36,10 @@ pub(crate) struct Net {
     /// Nodes that are cut off.
     pub(crate) down: Vec<bool>,
     pub(crate) now_ms: u64,
+    /// Bytes of blocks that hosts send at once, if that is less than what cores ask for.
+    pub(crate) window_bytes: usize,
+    /// Windows of blocks sent so far.
+    pub(crate) served: usize,
     /// Messages that cores had to send so far.
     pub(crate) said: usize,
     /// Outputs that each host has done.
@@ -236,6 +240,8 @@ impl Net {
             down: vec![false; nodes],
             cores,
             now_ms: genesis.time_ms,
+            window_bytes: usize::MAX,
+            served: 0,
             said: 0,
             done: vec![0; nodes],
             crash: None,
@@ -290,11 +296,15 @@ impl Net {
                     _ => {}
                 }
             }
-            Output::Serve { to, from } => {
+            Output::Serve { to, from, bytes } => {
                 let blocks = self.blocks[n].iter().map(Arc::as_ref);
-                let message = blocks_message(blocks.filter(|block| block.seal.height >= from));
+                let blocks = blocks.filter(|block| block.seal.height >= from);
+                let encoded = blocks.map(mycnet_consensus::codec::encode);
                 let to = usize::try_from(to.0).unwrap();
-                self.queue.push_back((n, to, message));
+                if let Some(message) = Message::blocks(encoded, bytes.min(self.window_bytes)) {
+                    self.served += 1;
+                    self.queue.push_back((n, to, message));
+                }
             }
             Output::Event(event) => self.events[n].push(event),
             _ => {}

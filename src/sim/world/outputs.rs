@@ -16,9 +16,9 @@ impl World {
                     message,
                 );
             }
-            Output::Serve { to, from } => {
+            Output::Serve { to, from, bytes } => {
                 let to = usize::try_from(to.0).expect("peers are hosts");
-                for message in self.hosts[host].disk.serve(from) {
+                if let Some(message) = self.hosts[host].disk.serve(from, bytes) {
                     self.leave(host, to, message);
                 }
             }

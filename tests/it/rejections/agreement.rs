@@ -229,6 +229,11 @@ fn votes_and_proposals_of_others_are_refused() {
         assert_eq!(net.refusals(1)[0].code(), code, "{desc}");
         assert_eq!(net.cores[1].ledger().state().height(), 1, "{desc}");
     }
+    // Who has the record only is no liar, and may be asked for the list by whoever has it too.
+    let refused = net.refusals(1).len();
+    let (record, list) = (ByteBuf::from(right.encode()), Vec::new());
+    net.tell(1, 0, Message::Proposal { record, list });
+    assert_eq!(net.refusals(1).len(), refused);
 }
 
 /// Node 5 is banned: a member, but no sealer.

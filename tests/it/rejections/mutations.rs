@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use mycnet_consensus::core::PeerId;
+use mycnet_consensus::reconciliation::Snapshot;
 use mycnet_consensus::record::Signed;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -107,6 +108,7 @@ static CORPUS: LazyLock<Corpus> = LazyLock::new(|| {
         0,
         &[0, 2, 3, 4],
     );
+    let snapshot = Snapshot::new(list.iter().map(|id| (0, *id)));
     let frames = vec![
         Message::Records(records.iter().cloned().map(ByteBuf::from).collect()).encode(),
         Message::Proposal {
@@ -114,11 +116,15 @@ static CORPUS: LazyLock<Corpus> = LazyLock::new(|| {
             list: list.clone(),
         }
         .encode(),
-        Message::Inventory {
+        Message::Reconcile {
             height: height - 1,
-            ids: list.clone(),
+            seal: core.ledger().state().seal(),
+            session: 1,
+            round: 0,
+            ranges: ByteBuf::from(snapshot.open()),
         }
         .encode(),
+        Message::Offer(list.clone()).encode(),
         Message::Status {
             height,
             seal: draft.seal.id(),

@@ -15,7 +15,6 @@ use mycnet_consensus::operation::{ConsensusOperation, Outcome, Priority};
 use mycnet_consensus::rejection::Rejection;
 use mycnet_consensus::seal::SealedBlock;
 use mycnet_consensus::trust::{Reason, TrustEntry};
-use serde_bytes::ByteBuf;
 
 use super::documents::{Filing, Sealed};
 use super::network::{Batch, Parcel};
@@ -176,11 +175,13 @@ impl Replica {
         for output in outputs.list {
             match output {
                 Output::Send { to, message } => send(sent, to, &message)?,
-                Output::Serve { to, from } => {
+                Output::Serve { to, from, bytes } => {
                     let blocks = self.blocks.iter();
                     let blocks = blocks.filter(|block| block.seal.height >= from);
-                    let encoded = blocks.map(|block| ByteBuf::from(codec::encode(block.as_ref())));
-                    send(sent, to, &Message::Blocks(encoded.collect()))?;
+                    let encoded = blocks.map(|block| codec::encode(block.as_ref()));
+                    if let Some(message) = Message::blocks(encoded, bytes) {
+                        send(sent, to, &message)?;
+                    }
                 }
                 Output::Persist(Write::Journal(_)) => self.signed += 1,
                 Output::Persist(Write::Block { block, applied }) => self.seal(block, applied)?,

@@ -1,0 +1,190 @@
+//! Seals first: who is behind asks for blocks, window by window.
+
+use serde_bytes::ByteBuf;
+
+use super::super::{Core, Output, PeerId};
+use crate::codec;
+use crate::digest::SealId;
+use crate::limits::{AGAIN_MS, BLOCK_BYTES_MAX, EVIDENCE_HEIGHTS, WINDOW_BYTES_MAX};
+use crate::message::Message;
+use crate::rejection::Rejection;
+use crate::seal::SealedBlock;
+
+impl Core {
+    pub(super) fn ask_blocks(&mut self, to: PeerId) {
+        let from = self.ledger.state().height() + 1;
+        self.send(to, Message::AskBlocks { from });
+    }
+
+    /// Has the host send a window of blocks, unless it just did.
+    pub(super) fn serve(&mut self, to: PeerId, from: u64) {
+        if !(1..=self.ledger.state().height()).contains(&from) {
+            return;
+        }
+        let now_ms = self.now_ms;
+        if let Some(link) = self.links.get_mut(&to) {
+            link.end_comparison();
+            if !link.served.may_have(from, now_ms) {
+                return;
+            }
+        }
+        let bytes = WINDOW_BYTES_MAX;
+        self.out.push(Output::Serve { to, from, bytes });
+    }
+
+    /// Compares where a peer stands with where this node does. Who is behind asks; who is ahead says so. `begins` says that the
+    /// peer begins to compare, and does not answer.
+    pub(super) fn compare_status(
+        &mut self,
+        peer: PeerId,
+        (height, seal): (u64, SealId),
+        begins: bool,
+    ) {
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.height = height;
+            link.end_comparison();
+        }
+        let own = self.ledger.state().height();
+        if height > own && !begins {
+            return self.ask_blocks(peer);
+        }
+        if height > own {
+            // The peer sees first whether both are on one branch; if so, it says again where it stands.
+            return self.say_status(peer);
+        }
+        if self.ledger.past().height_of(&seal) != Some(height) {
+            return self.look_for_fork(peer, height, begins);
+        }
+        if height < own {
+            self.say_status(peer);
+        }
+    }
+
+    fn say_status(&mut self, peer: PeerId) {
+        let state = self.ledger.state();
+        let (height, seal) = (state.height(), state.seal());
+        self.send(peer, Message::Status { height, seal });
+    }
+
+    /// A peer that holds another seal at a height of ours is on another branch: then both look at each other's blocks of
+    /// the heights of which votes are kept, so that the fork is noticed and those who made it are named.
+    fn look_for_fork(&mut self, peer: PeerId, height: u64, begins: bool) {
+        let from = height.saturating_sub(EVIDENCE_HEIGHTS - 1).max(1);
+        let Some(seal) = self.recent_seal(height) else {
+            // Too long ago for this node to tell who signed both. The peer may be able to.
+            return self.serve(peer, from);
+        };
+        if let Some(link) = self.links.get_mut(&peer) {
+            if link.look_until == height && !begins {
+                return;
+            }
+            link.look_until = height;
+            // So that the peer looks too, also if it is behind.
+            self.send(peer, Message::Status { height, seal });
+        }
+        if !self.compromised {
+            self.send(peer, Message::AskBlocks { from });
+        }
+    }
+
+    /// The seal of a height of which votes are kept.
+    fn recent_seal(&self, height: u64) -> Option<SealId> {
+        let back = usize::try_from(self.ledger.state().height() - height).ok()?;
+        let place = self.recent.len().checked_sub(back + 1)?;
+        Some(self.recent[place].seal)
+    }
+
+    pub(super) fn receive_blocks(&mut self, from: PeerId, blocks: &[ByteBuf]) {
+        let before = self.ledger.state().height();
+        let mut last = None;
+        for bytes in blocks {
+            // A seal of large records is longer than a frame. Refusing it would leave behind for ever whoever missed it; the
+            // host bounds what it takes from a peer at once.
+            let block: Result<SealedBlock, _> = codec::decode(bytes, BLOCK_BYTES_MAX);
+            if let Ok(block) = &block
+                && self.compromised
+                && block.seal.height > self.ledger.state().height()
+            {
+                break;
+            }
+            let applied = block.map_err(Rejection::from).and_then(|block| {
+                let height = block.seal.height;
+                self.apply_block(block, false).map(|()| height)
+            });
+            match applied {
+                Ok(height) => last = Some(height),
+                Err(rejection) => {
+                    self.refuse(from, rejection);
+                    break;
+                }
+            }
+        }
+        let height = self.ledger.state().height();
+        let link = self.links.get(&from);
+        let (stated, look_until) = link.map_or((0, 0), |link| (link.height, link.look_until));
+        if height > before {
+            if stated > height {
+                self.ask_blocks(from);
+            } else {
+                // Level with the peer, as far as is known: now what is not sealed can be compared.
+                self.greet(from);
+            }
+        } else if let Some(last) = last.filter(|last| *last < look_until) {
+            // The branches parted later than this window.
+            self.send(from, Message::AskBlocks { from: last + 1 });
+        }
+    }
+}
+
+/// Which blocks a peer was served last.
+#[derive(Default)]
+pub(super) struct Served {
+    from: u64,
+    at_ms: u64,
+    back_ms: u64,
+}
+
+impl Served {
+    /// Whether a peer may have blocks from this height on now; notes that it gets them. Going forward it may always: it asks
+    /// when it has applied what it got. It may go back now and then, as who looks for a fork does.
+    fn may_have(&mut self, from: u64, now_ms: u64) -> bool {
+        let is_on_its_way = self.from > 0 && now_ms < self.at_ms + AGAIN_MS;
+        if is_on_its_way && from <= self.from {
+            if from == self.from || now_ms < self.back_ms {
+                return false;
+            }
+            self.back_ms = now_ms + AGAIN_MS;
+        }
+        self.from = from;
+        self.at_ms = now_ms;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_goes_forward_is_served_and_who_goes_in_circles_is_not() {
+        let mut served = Served::default();
+        let asks: [(u64, u64, bool); 12] = [
+            (1, 0, true),
+            (1, 0, false),
+            (1, AGAIN_MS - 1, false),
+            (1, AGAIN_MS, true),
+            (2, AGAIN_MS, true),
+            (9, AGAIN_MS, true),
+            // Back, as who looks for a fork; and not again.
+            (3, AGAIN_MS, true),
+            (4, AGAIN_MS, true),
+            (2, AGAIN_MS, false),
+            (4, AGAIN_MS, false),
+            (5, AGAIN_MS, true),
+            (2, 2 * AGAIN_MS, true),
+        ];
+        for (n, (from, now_ms, may)) in asks.into_iter().enumerate() {
+            assert_eq!(served.may_have(from, now_ms), may, "request {n}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Asking for records, and answering within a window.
+
+use std::collections::BTreeSet;
+
+use super::super::{Core, PeerId};
+use super::{encoded, place};
+use crate::digest::{RecordId, SealId};
+use crate::limits::{SEAL_RECORDS_MAX, WANT_IDS_MAX, WINDOW_BYTES_MAX};
+use crate::message::Message;
+use crate::record::{Statement, Verified};
+use crate::rejection::Rejection;
+
+impl Core {
+    /// Whether a request or an offer names no more records than it may.
+    pub(super) fn is_within(&mut self, from: PeerId, ids: &[RecordId]) -> bool {
+        let (what, limit) = ("ids", WANT_IDS_MAX);
+        let is_within = ids.len() <= limit;
+        if !is_within {
+            self.refuse(from, Rejection::OverLimit { what, limit });
+        }
+        is_within
+    }
+
+    /// Sends those of these records that are held, as many as a window takes but at least one, and offers the rest.
+    /// Gives whether there was no rest.
+    pub(super) fn give(&mut self, to: PeerId, ids: impl IntoIterator<Item = RecordId>) -> bool {
+        let ids: BTreeSet<RecordId> = ids.into_iter().collect();
+        let mut held: Vec<&Verified> = ids.iter().filter_map(|id| self.find(id)).collect();
+        held.sort_by_key(|record| place(record));
+        let (mut window, mut room) = (Vec::new(), WINDOW_BYTES_MAX);
+        for record in &held {
+            let record = encoded(record);
+            let length = record.1.len() + 8 + self.list_length(record.0);
+            if length > room && !window.is_empty() {
+                break;
+            }
+            room = room.saturating_sub(length);
+            window.push(record);
+        }
+        let rest: Vec<RecordId> = held[window.len()..].iter().map(|it| it.id()).collect();
+        let outputs = self.send_records(to, window.into_iter());
+        self.out.extend(outputs);
+        let (offer, later) = rest.split_at(rest.len().min(WANT_IDS_MAX));
+        if let Some(link) = self.links.get_mut(&to) {
+            link.offer_later(later);
+        }
+        if !offer.is_empty() {
+            self.send(to, Message::Offer(offer.to_vec()));
+        }
+        rest.is_empty()
+    }
+
+    /// Answers a request. Whoever got all that it asked for is offered what else it lacks.
+    pub(super) fn answer_request(&mut self, from: PeerId, ids: Vec<RecordId>) {
+        let is_all = self.give(from, ids);
+        let more = match self.links.get_mut(&from) {
+            Some(link) if is_all => link.next_offer(),
+            _ => return,
+        };
+        if !more.is_empty() {
+            self.send(from, Message::Offer(more));
+        }
+    }
+
+    /// The bytes of the list that travels beside a proposal.
+    fn list_length(&self, record: &Verified) -> usize {
+        let list = match record.statement() {
+            Statement::SealProposal { seal, .. } => self.lists.get(&seal.id()),
+            _ => None,
+        };
+        list.map_or(0, |list| 34 * list.len())
+    }
+
+    /// Asks for those of these records that are not here.
+    pub(super) fn ask(&mut self, peer: PeerId, ids: impl IntoIterator<Item = RecordId>) {
+        let unknown = ids
+            .into_iter()
+            .filter(|id| self.find(id).is_none() && !self.orphans.contains(id));
+        let unknown: BTreeSet<RecordId> = unknown.collect();
+        self.request(peer, unknown);
+    }
+
+    /// Asks for these records.
+    pub(super) fn request(&mut self, peer: PeerId, ids: BTreeSet<RecordId>) {
+        let ids: Vec<RecordId> = ids.into_iter().collect();
+        for some in ids.chunks(WANT_IDS_MAX) {
+            self.send(peer, Message::Want(some.to_vec()));
+        }
+    }
+
+    /// Asks for what proposals name and this node lacks, and for lists of which it has the proposal only: no comparison of
+    /// what is held finds these.
+    pub(super) fn ask_listed(&mut self, peer: PeerId) {
+        let mut missing = self.missing_listed();
+        missing.extend(self.proposals_without_list());
+        self.request(peer, missing);
+    }
+
+    /// Proposals of which this node has the record, but not the list that travels beside it.
+    fn proposals_without_list(&self) -> Vec<RecordId> {
+        self.agreement
+            .records()
+            .filter(|record| match record.statement() {
+                Statement::SealProposal { seal, .. } => {
+                    let id = seal.id();
+                    seal.count > 0 && !self.lists.contains_key(&id) && self.has_use_for_list(&id)
+                }
+                _ => false,
+            })
+            .map(Verified::id)
+            .collect()
+    }
+
+    /// Records that proposals list and this node lacks: of what is decided or locked first, then of the latest rounds, so that
+    /// nobody crowds these out by lists of what does not exist. About as many as one seal takes.
+    fn missing_listed(&self) -> BTreeSet<RecordId> {
+        let mut proposals: Vec<(bool, u32, SealId)> = self
+            .agreement
+            .records()
+            .filter_map(|record| match record.statement() {
+                Statement::SealProposal { round, seal, .. } => Some((*round, seal.id())),
+                _ => None,
+            })
+            .map(|(round, seal)| (self.agreement.is_quorate(&seal), round, seal))
+            .collect();
+        proposals.sort_unstable();
+        let mut missing = BTreeSet::new();
+        for (_, _, seal) in proposals.iter().rev() {
+            missing.extend(self.missing_of(seal));
+            if missing.len() >= SEAL_RECORDS_MAX {
+                break;
+            }
+        }
+        missing
+    }
+
+    /// Records that this seal lists and this node lacks.
+    pub(super) fn missing_of(&self, seal: &SealId) -> impl Iterator<Item = RecordId> {
+        let listed = self.lists.get(seal).into_iter().flatten();
+        listed.filter(|id| self.pool.get(id).is_none()).copied()
+    }
+}
