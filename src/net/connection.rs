@@ -1,0 +1,372 @@
+//! One connection from its first byte to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use iroh::endpoint::{Connection, Path, RecvStream, SendStream};
+use iroh::{EndpointAddr, TransportAddr};
+use tokio::time::{Instant, timeout};
+use tracing::{Instrument, debug, info, info_span};
+
+use super::address::{PeerCard, written};
+use super::book::Origin;
+use super::close::{CloseCode, Closed};
+use super::config::narrow;
+use super::frame::{Head, Kind, read_body, read_head, read_message, read_value, write};
+use super::genesis::{answer, close, connect};
+use super::hello::{Opening, Proven, Transcript};
+use super::links::{INBOX_KILOBYTES, Link};
+use super::manager::tell;
+use super::membership::Relation;
+use super::transport::{Inner, NetEvent, PeerInfo};
+use crate::codec;
+use crate::limits::PEERS_TOLD_MAX;
+
+/// Peers may be gone while their last messages were not taken yet: so many for each connection there may be.
+const QUEUES_PER_CONNECTION: usize = 2;
+
+/// The slowest that a frame may arrive: a modem of the last century. Together with the stall deadline it bounds how long a frame,
+/// and the memory for it, can be held.
+const SLOWEST_BYTES_PER_SECOND: u64 = 4 * 1024;
+
+/// What a peer tells about other peers is looked at this often at most.
+const HEAR_PEERS_EVERY: Duration = Duration::from_secs(10);
+
+/// A connection that came in.
+pub(super) async fn accept(inner: Arc<Inner>, connection: Connection) {
+    let span = info_span!("mycnet.accept", me = %inner.endpoint.id().fmt_short(),
+        remote = %connection.remote_id().fmt_short());
+    accept_inner(inner, connection).instrument(span).await;
+}
+
+async fn accept_inner(inner: Arc<Inner>, connection: Connection) {
+    if inner.is_closing() {
+        close(&connection, CloseCode::Shutdown);
+        return;
+    }
+    narrow(&connection);
+    let is_known = inner.table().book.is_known(&connection.remote_id());
+    let place = inner.door.enter(&connection, is_known);
+    let hello = timeout(inner.config.hello_deadline, meet(&inner, &connection));
+    let met = hello.await.unwrap_or(Err(CloseCode::Deadline));
+    drop(place);
+    match met {
+        Ok(Some((up, send, receive))) => up.run(send, receive).await,
+        Ok(None) => {}
+        Err(code) => {
+            let closed = close(&connection, code);
+            debug!(%closed, "an incoming connection is not let in");
+        }
+    }
+}
+
+type Met = Option<(Up, SendStream, RecvStream)>;
+
+/// The acceptor's hello, or its answer to another opening.
+async fn meet(inner: &Arc<Inner>, connection: &Connection) -> Result<Met, CloseCode> {
+    let stall = inner.config.stall_deadline;
+    let (mut send, mut receive) = connection
+        .accept_bi()
+        .await
+        .map_err(|_| CloseCode::Malformed)?;
+    let own = inner.own();
+    let nonce = match read_value(&mut receive, Kind::Hello, stall).await? {
+        Opening::Hello {
+            version,
+            network,
+            nonce,
+        } => own.check(version, &network).map(|()| nonce)?,
+        Opening::Genesis { version, network } => {
+            own.check(version, &network)?;
+            let now = Instant::now();
+            let may = inner.answers.lock().is_ok_and(|mut left| left.take(now));
+            if !may {
+                return Err(CloseCode::Busy);
+            }
+            return Err(answer(connection, &inner.genesis, &mut send, stall).await);
+        }
+    };
+    let (proven, transcript): (Proven, Transcript) = own
+        .accepted(connection, nonce, &mut send, &mut receive)
+        .await?;
+    let up = Up::admit(inner, connection, proven, false)?;
+    // From here on `up` takes the connection out again if anything fails.
+    if let Err(code) = own.welcome(&transcript, &mut send).await {
+        up.link.close(code);
+        return Err(code);
+    }
+    Ok(Some((up, send, receive)))
+}
+
+/// Dials a peer and serves the connection until it ends.
+pub(super) async fn dial(inner: Arc<Inner>, address: EndpointAddr) {
+    let remote = address.id;
+    let span = info_span!("mycnet.dial", me = %inner.endpoint.id().fmt_short(), remote = %remote.fmt_short());
+    let task = tokio::spawn(dial_inner(inner.clone(), address).instrument(span));
+    let ended = task.await;
+    let how = match ended {
+        Ok(Ok(())) => return,
+        Ok(Err(how)) => how,
+        Err(_) => Closed::Here(CloseCode::Internal),
+    };
+    debug!(remote = %remote.fmt_short(), %how, "not connected");
+    let now = Instant::now();
+    let mut table = inner.table();
+    table.book.ended(&remote, &how, false, &inner.config, now);
+    drop(table);
+    inner.changed.notify_one();
+}
+
+async fn dial_inner(inner: Arc<Inner>, address: EndpointAddr) -> Result<(), Closed> {
+    let connection = connect(&inner.endpoint, address, inner.config.dial_deadline).await?;
+    narrow(&connection);
+    let hello = timeout(inner.config.hello_deadline, introduce(&inner, &connection));
+    match hello.await.unwrap_or(Err(CloseCode::Deadline)) {
+        Ok((up, send, receive)) => {
+            up.run(send, receive).await;
+            Ok(())
+        }
+        Err(code) => Err(close(&connection, code)),
+    }
+}
+
+/// The dialler's hello.
+async fn introduce(
+    inner: &Arc<Inner>,
+    connection: &Connection,
+) -> Result<(Up, SendStream, RecvStream), CloseCode> {
+    let opened = connection.open_bi().await;
+    let (mut send, mut receive) = opened.map_err(|_| CloseCode::Malformed)?;
+    let own = inner.own();
+    let proven = own.dialled(connection, &mut send, &mut receive).await?;
+    let up = Up::admit(inner, connection, proven, true)?;
+    Ok((up, send, receive))
+}
+
+/// A connection that is up. Dropping it, also by a panic, takes it down.
+struct Up {
+    inner: Arc<Inner>,
+    link: Arc<Link>,
+}
+
+impl Up {
+    /// Lets a proven connection in.
+    fn admit(
+        inner: &Arc<Inner>,
+        connection: &Connection,
+        proven: Proven,
+        dialled: bool,
+    ) -> Result<Self, CloseCode> {
+        if inner.is_closing() {
+            return Err(CloseCode::Shutdown);
+        }
+        let queues_max = inner.config.connections_max * (1 + QUEUES_PER_CONNECTION);
+        if inner.inbox.peers() >= queues_max {
+            return Err(CloseCode::Busy);
+        }
+        let addresses = addresses(connection, &proven);
+        let (author, endpoint) = (proven.author, connection.remote_id());
+        let link = Arc::new(Link::new(
+            inner.next_peer(),
+            proven,
+            dialled,
+            connection.clone(),
+            inner.config.outgoing_bytes_max,
+        ));
+        let mut table = inner.table();
+        let replaced = table.links.admit(
+            &link,
+            &inner.endpoint.id(),
+            inner.config.connections_max,
+            inner.config.simultaneous,
+        )?;
+        // A stranger that this node dialled has proved its key, but nothing that others should be told.
+        let origin = match link.proven.relation {
+            Relation::Member | Relation::Leaving => Origin::Met,
+            _ => Origin::Given,
+        };
+        let now = Instant::now();
+        table
+            .book
+            .learn(endpoint, Some(author), &addresses, origin, now);
+        table.book.connected(&endpoint);
+        inner.inbox.push(link.id, NetEvent::PeerUp(link.info()));
+        drop(table);
+        tell(inner, &link);
+        if let Some(replaced) = replaced {
+            replaced.close(CloseCode::Duplicate);
+        }
+        info!(%author, peer = link.id.0, dialled, "peer up");
+        let inner = inner.clone();
+        Ok(Self { inner, link })
+    }
+
+    /// Moves messages until the connection ends.
+    async fn run(self, mut send: SendStream, mut receive: RecvStream) {
+        let ended = tokio::select! {
+            code = self.read(&mut receive) => code,
+            code = self.write(&mut send) => code,
+            _ = self.link.connection.closed() => None,
+        };
+        if let Some(code) = ended {
+            self.link.close(code);
+        }
+    }
+
+    async fn write(&self, send: &mut SendStream) -> Option<CloseCode> {
+        loop {
+            let frame = self.link.outbox.next().await;
+            if let Err(code) = write(send, &frame, self.inner.config.stall_deadline).await {
+                return self.unless_closed(code);
+            }
+            self.link.outbox.sent(&frame);
+        }
+    }
+
+    async fn read(&self, receive: &mut RecvStream) -> Option<CloseCode> {
+        let mut told_at = None;
+        loop {
+            let head = match read_head(receive, self.inner.config.stall_deadline).await {
+                Ok(Some(head)) => head,
+                // A peer that is done closes the connection; a stream has no other end.
+                Ok(None) => return self.unless_closed(CloseCode::Malformed),
+                Err(code) => return self.unless_closed(code),
+            };
+            let taken = match head.kind {
+                Kind::Message | Kind::LongBlock => self.take(receive, head).await,
+                Kind::Peers => self.hear(receive, head, &mut told_at).await,
+                Kind::Hello | Kind::Genesis => Err(CloseCode::Malformed),
+            };
+            if let Err(code) = taken {
+                return self.unless_closed(code);
+            }
+        }
+    }
+
+    /// A stream that fails because the connection ended is no fault of its own.
+    fn unless_closed(&self, code: CloseCode) -> Option<CloseCode> {
+        let open = self.link.connection.close_reason().is_none();
+        open.then_some(code)
+    }
+
+    /// Takes a message, once there is room for it: until then the peer's stream fills and slows it down.
+    async fn take(&self, receive: &mut RecvStream, head: Head) -> Result<(), CloseCode> {
+        let kilobytes = head.length.div_ceil(1024).clamp(1, INBOX_KILOBYTES);
+        let kilobytes = u32::try_from(kilobytes).unwrap_or(u32::MAX);
+        let budget = self.link.budget.clone();
+        let budget = budget.acquire_many_owned(kilobytes).await;
+        let long = if head.kind == Kind::LongBlock {
+            if !self.link.takes_long_block() {
+                return Err(CloseCode::Unasked);
+            }
+            let long_blocks = self.inner.long_blocks.clone();
+            long_blocks.acquire_owned().await.ok()
+        } else {
+            None
+        };
+        let body = self.body(receive, head.length).await?;
+        let message = read_message(head.kind, body)?;
+        let (peer, holds) = (self.link.id, [budget.ok(), long]);
+        let event = NetEvent::Message { peer, message };
+        let is_open = || !self.link.is_closed_here();
+        self.inner.inbox.push_while(peer, event, holds, is_open);
+        Ok(())
+    }
+
+    async fn body(&self, receive: &mut RecvStream, length: usize) -> Result<Vec<u8>, CloseCode> {
+        let stall = self.inner.config.stall_deadline;
+        let seconds = length as u64 / SLOWEST_BYTES_PER_SECOND;
+        let deadline = stall + Duration::from_secs(seconds);
+        let body = timeout(deadline, read_body(receive, length, stall)).await;
+        body.unwrap_or(Err(CloseCode::Deadline))
+    }
+
+    /// Learns what the peer tells about other peers: where members may be, nothing that is known better.
+    async fn hear(
+        &self,
+        receive: &mut RecvStream,
+        head: Head,
+        told_at: &mut Option<Instant>,
+    ) -> Result<(), CloseCode> {
+        let body = self.body(receive, head.length).await?;
+        let now = Instant::now();
+        if told_at.is_some_and(|before| before + HEAR_PEERS_EVERY > now) {
+            return Ok(());
+        }
+        *told_at = Some(now);
+        let cards: Vec<PeerCard> =
+            codec::decode(&body, head.length).map_err(|_| CloseCode::Malformed)?;
+        if cards.len() > PEERS_TOLD_MAX || !cards.iter().all(PeerCard::is_within_limits) {
+            return Err(CloseCode::Malformed);
+        }
+        let (me, own) = (self.inner.signer.node_id(), self.inner.endpoint.id());
+        for card in cards {
+            let (Some(endpoint), Some(author)) = (card.endpoint_id(), card.author) else {
+                continue;
+            };
+            let is_member = self.inner.membership.relation(&author) == Relation::Member;
+            if is_member && author != me && endpoint != own {
+                let mut table = self.inner.table();
+                table
+                    .book
+                    .learn(endpoint, Some(author), &card.addresses, Origin::Heard, now);
+            }
+        }
+        self.inner.changed.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let reason = self.link.ended();
+        let (inner, link) = (&self.inner, &self.link);
+        let now = Instant::now();
+        let mut table = inner.table();
+        table.links.remove(link);
+        table
+            .book
+            .ended(&link.endpoint, &reason, true, &inner.config, now);
+        drop(table);
+        let (peer, author) = (link.id, link.proven.author);
+        info!(%author, peer = peer.0, %reason, "peer down");
+        let down = NetEvent::PeerDown {
+            peer,
+            author,
+            reason,
+        };
+        inner.inbox.push(peer, down);
+        inner.changed.notify_one();
+    }
+}
+
+impl Link {
+    pub(super) fn info(&self) -> PeerInfo {
+        PeerInfo {
+            peer: self.id,
+            author: self.proven.author,
+            relation: self.proven.relation,
+            endpoint: self.endpoint,
+            height: self.proven.height,
+            dialled: self.dialled,
+        }
+    }
+
+    /// Whether something waits to be sent over a connection that is alive.
+    pub(super) fn is_behind(&self) -> bool {
+        self.connection.close_reason().is_none() && !self.outbox.is_empty()
+    }
+}
+
+/// Where a peer can be dialled: where it was just seen, and where it says.
+fn addresses(connection: &Connection, proven: &Proven) -> Vec<String> {
+    let paths = connection.paths();
+    let seen: Vec<TransportAddr> = paths
+        .iter()
+        .filter(Path::is_selected)
+        .map(|path| path.remote_addr().clone())
+        .collect();
+    let mut addresses = written(seen.iter());
+    addresses.extend(proven.listens.iter().cloned());
+    addresses
+}
