@@ -1,6 +1,7 @@
 //! One connection from its first byte to its end.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use iroh::endpoint::{Connection, Path, RecvStream, SendStream};
@@ -12,6 +13,7 @@ use super::address::{PeerCard, written};
 use super::book::Origin;
 use super::close::{CloseCode, Closed};
 use super::config::narrow;
+use super::door::Place;
 use super::frame::{Head, Kind, read_body, read_head, read_message, read_value, write};
 use super::genesis::{answer, close, connect};
 use super::hello::{Opening, Proven, Transcript};
@@ -47,7 +49,10 @@ async fn accept_inner(inner: Arc<Inner>, connection: Connection) {
     narrow(&connection);
     let is_known = inner.table().book.is_known(&connection.remote_id());
     let place = inner.door.enter(&connection, is_known);
-    let hello = timeout(inner.config.hello_deadline, meet(&inner, &connection));
+    let hello = timeout(
+        inner.config.hello_deadline,
+        meet(&inner, &connection, &place),
+    );
     let met = hello.await.unwrap_or(Err(CloseCode::Deadline));
     drop(place);
     match met {
@@ -63,7 +68,11 @@ async fn accept_inner(inner: Arc<Inner>, connection: Connection) {
 type Met = Option<(Up, SendStream, RecvStream)>;
 
 /// The acceptor's hello, or its answer to another opening.
-async fn meet(inner: &Arc<Inner>, connection: &Connection) -> Result<Met, CloseCode> {
+async fn meet(
+    inner: &Arc<Inner>,
+    connection: &Connection,
+    place: &Place,
+) -> Result<Met, CloseCode> {
     let stall = inner.config.stall_deadline;
     let (mut send, mut receive) = connection
         .accept_bi()
@@ -78,6 +87,7 @@ async fn meet(inner: &Arc<Inner>, connection: &Connection) -> Result<Met, CloseC
         } => own.check(version, &network).map(|()| nonce)?,
         Opening::Genesis { version, network } => {
             own.check(version, &network)?;
+            place.spoke();
             let now = Instant::now();
             let may = inner.answers.lock().is_ok_and(|mut left| left.take(now));
             if !may {
@@ -86,6 +96,7 @@ async fn meet(inner: &Arc<Inner>, connection: &Connection) -> Result<Met, CloseC
             return Err(answer(connection, &inner.genesis, &mut send, stall).await);
         }
     };
+    place.spoke();
     let (proven, transcript): (Proven, Transcript) = own
         .accepted(connection, nonce, &mut send, &mut receive)
         .await?;
@@ -215,12 +226,16 @@ impl Up {
 
     async fn write(&self, send: &mut SendStream) -> Option<CloseCode> {
         loop {
-            let frame = self.link.outbox.next().await;
+            let Some(frame) = self.link.outbox.next().await else {
+                break;
+            };
             if let Err(code) = write(send, &frame, self.inner.config.stall_deadline).await {
                 return self.unless_closed(code);
             }
             self.link.outbox.sent(&frame);
         }
+        let _ = send.finish();
+        std::future::pending().await
     }
 
     async fn read(&self, receive: &mut RecvStream) -> Option<CloseCode> {
@@ -228,8 +243,7 @@ impl Up {
         loop {
             let head = match read_head(receive, self.inner.config.stall_deadline).await {
                 Ok(Some(head)) => head,
-                // A peer that is done closes the connection; a stream has no other end.
-                Ok(None) => return self.unless_closed(CloseCode::Malformed),
+                Ok(None) => return self.part().await,
                 Err(code) => return self.unless_closed(code),
             };
             let taken = match head.kind {
@@ -241,6 +255,15 @@ impl Up {
                 return self.unless_closed(code);
             }
         }
+    }
+
+    /// The peer, about to stop, ended its stream. Ending this node's own tells it that everything was heard; then it closes.
+    async fn part(&self) -> Option<CloseCode> {
+        self.link.peer_finished.store(true, Ordering::SeqCst);
+        self.link.outbox.finish();
+        let closed = self.link.connection.closed();
+        let late = timeout(self.inner.config.stall_deadline, closed).await;
+        late.is_err().then_some(CloseCode::Done)
     }
 
     /// A stream that fails because the connection ended is no fault of its own.
@@ -352,9 +375,10 @@ impl Link {
         }
     }
 
-    /// Whether something waits to be sent over a connection that is alive.
-    pub(super) fn is_behind(&self) -> bool {
-        self.connection.close_reason().is_none() && !self.outbox.is_empty()
+    /// Whether the peer may not have heard everything yet.
+    pub(super) fn is_parting(&self) -> bool {
+        let open = self.connection.close_reason().is_none();
+        open && !self.peer_finished.load(Ordering::SeqCst)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Connections whose hello is not done.
 //!
 //! Anyone can open connections, so those of endpoints that are not known are few, and a new one takes the place of the oldest: if
-//! the new one were refused instead, a handful of idle ones would keep everybody out for as long as the hello may take. Endpoints
-//! that were met before have a place of their own each, so that no crowd of strangers keeps out a peer that comes back.
+//! the new one were refused instead, a handful of idle ones would keep everybody out for as long as the hello may take. Those that have
+//! named the network go after those that have said nothing, so whoever crowds the door has to know the network. Endpoints that were met before have a place of their own each, so that no crowd of strangers keeps out a peer that comes back.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,8 +15,15 @@ use super::close::CloseCode;
 #[derive(Default)]
 struct State {
     next: u64,
-    strangers: VecDeque<(u64, Connection)>,
+    strangers: VecDeque<Stranger>,
     known: BTreeMap<EndpointId, (u64, Connection)>,
+}
+
+struct Stranger {
+    number: u64,
+    connection: Connection,
+    /// Whether it has named the network.
+    spoke: bool,
 }
 
 pub(super) struct Door {
@@ -50,16 +57,20 @@ impl Door {
         let mut state = self.lock();
         let number = state.next;
         state.next += 1;
-        let entered = (number, connection.clone());
         let gone = if is_known {
-            state.known.insert(endpoint, entered)
+            let entered = (number, connection.clone());
+            state.known.insert(endpoint, entered).map(|(_, gone)| gone)
         } else {
-            state.strangers.push_back(entered);
-            let over = state.strangers.len() > self.strangers_max;
-            over.then(|| state.strangers.pop_front()).flatten()
+            let gone = self.make_room(&mut state.strangers);
+            state.strangers.push_back(Stranger {
+                number,
+                connection: connection.clone(),
+                spoke: false,
+            });
+            gone
         };
         drop(state);
-        if let Some((_, gone)) = gone {
+        if let Some(gone) = gone {
             let code = CloseCode::Busy;
             gone.close(code.var_int(), code.reason().as_bytes());
         }
@@ -67,6 +78,27 @@ impl Door {
             door: self.clone(),
             number,
             known: is_known.then_some(endpoint),
+        }
+    }
+
+    /// Takes out who has to give way to one more.
+    fn make_room(&self, strangers: &mut VecDeque<Stranger>) -> Option<Connection> {
+        if strangers.len() < self.strangers_max {
+            return None;
+        }
+        let silent = strangers.iter().position(|stranger| !stranger.spoke);
+        let gone = strangers.remove(silent.unwrap_or(0))?;
+        Some(gone.connection)
+    }
+}
+
+impl Place {
+    /// The connection has named the network.
+    pub(super) fn spoke(&self) {
+        let mut state = self.door.lock();
+        let mut strangers = state.strangers.iter_mut();
+        if let Some(stranger) = strangers.find(|stranger| stranger.number == self.number) {
+            stranger.spoke = true;
         }
     }
 }
@@ -84,7 +116,9 @@ impl Drop for Place {
                     state.known.remove(endpoint);
                 }
             }
-            None => state.strangers.retain(|(number, _)| *number != self.number),
+            None => state
+                .strangers
+                .retain(|stranger| stranger.number != self.number),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Connections with proven authors: one for each.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub(super) struct Link {
     pub(super) outbox: Outbox,
     /// Kilobytes of messages that may wait to be taken.
     pub(super) budget: Arc<Semaphore>,
+    /// Whether the peer ended its stream: it says nothing more.
+    pub(super) peer_finished: AtomicBool,
     long_blocks: AtomicU32,
     closed_here: OnceLock<CloseCode>,
 }
@@ -57,6 +59,7 @@ impl Link {
             connection,
             outbox: Outbox::new(outgoing_bytes_max),
             budget: Arc::new(Semaphore::new(INBOX_KILOBYTES)),
+            peer_finished: AtomicBool::new(false),
             long_blocks: AtomicU32::new(0),
             closed_here: OnceLock::new(),
         }

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 struct State {
     frames: VecDeque<Vec<u8>>,
     bytes: usize,
+    finishing: bool,
 }
 
 pub(super) struct Outbox {
@@ -46,7 +47,7 @@ impl Outbox {
     /// block must be able to pass.
     pub(super) fn push(&self, frame: Vec<u8>) -> bool {
         let mut state = self.lock();
-        if state.bytes >= self.bytes_max {
+        if state.finishing || state.bytes >= self.bytes_max {
             return false;
         }
         state.bytes += counts(&frame);
@@ -61,25 +62,29 @@ impl Outbox {
         self.bytes_max.saturating_sub(self.lock().bytes)
     }
 
-    /// The next frame; it counts until [`Self::sent`].
-    pub(super) async fn next(&self) -> Vec<u8> {
+    /// The next frame; it counts until [`Self::sent`]. `None` once it is finished and empty.
+    pub(super) async fn next(&self) -> Option<Vec<u8>> {
         loop {
-            let next = self.lock().frames.pop_front();
-            match next {
-                Some(frame) => return frame,
-                None => self.ready.notified().await,
+            let (next, finishing) = {
+                let mut state = self.lock();
+                (state.frames.pop_front(), state.finishing)
+            };
+            if next.is_some() || finishing {
+                return next;
             }
+            self.ready.notified().await;
         }
+    }
+
+    /// Takes nothing more; what waits is still sent.
+    pub(super) fn finish(&self) {
+        self.lock().finishing = true;
+        self.ready.notify_one();
     }
 
     /// A frame was handed to the transport.
     pub(super) fn sent(&self, frame: &[u8]) {
         self.lock().bytes -= counts(frame);
-    }
-
-    /// Whether nothing waits.
-    pub(super) fn is_empty(&self) -> bool {
-        self.lock().bytes == 0
     }
 }
 
@@ -96,11 +101,15 @@ mod tests {
         assert_eq!(outbox.room(), 0);
         assert!(!outbox.push(vec![0; 1]));
         for _ in 0..2 {
-            let frame = outbox.next().await;
-            assert!(!outbox.is_empty(), "what is being sent counts");
+            let before = outbox.room();
+            let frame = outbox.next().await.unwrap();
+            assert_eq!(outbox.room(), before, "what is being sent counts");
             outbox.sent(&frame);
         }
-        assert!(outbox.is_empty());
         assert!(outbox.push(vec![0; 1]));
+        outbox.finish();
+        assert!(!outbox.push(vec![0; 1]), "finished");
+        assert!(outbox.next().await.is_some(), "what waited is sent");
+        assert!(outbox.next().await.is_none());
     }
 }

@@ -399,7 +399,7 @@ impl Transport {
         manager::discover(self.inner(), mdns);
     }
 
-    /// Sends what waits, as far as that takes no longer than half a second, closes all connections with
+    /// Lets peers hear what waits to be sent, as far as that takes no longer than half a second, closes all connections with
     /// [`CloseCode::Shutdown`], and ends the events. The endpoint stays open.
     pub async fn shutdown(&self) {
         const PATIENCE: Duration = Duration::from_millis(500);
@@ -408,7 +408,10 @@ impl Transport {
         inner.closing.store(true, Ordering::SeqCst);
         let patience = Instant::now() + PATIENCE;
         let all = inner.table().links.all();
-        while all.iter().any(|link| link.is_behind()) && Instant::now() < patience {
+        for link in &all {
+            link.outbox.finish();
+        }
+        while all.iter().any(|link| link.is_parting()) && Instant::now() < patience {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         inner.close_all(CloseCode::Shutdown);
