@@ -261,6 +261,8 @@ mod tests {
     use crate::identity::Identity;
     use crate::net::Membership;
 
+    type Spoil = fn(&mut Transcript);
+
     struct Everyone;
 
     impl Membership for Everyone {
@@ -314,15 +316,15 @@ mod tests {
     fn a_proof_holds_for_one_connection_and_role() {
         let judge = |proof| own().judge(proof, &transcript(), Role::Dialler, false);
         assert!(judge(proof(&transcript(), Role::Dialler)).is_ok());
-        let spoil: [(&str, fn(&mut Transcript)); 5] = [
+        let spoil: [(&str, Spoil); 5] = [
             ("network", |t| t.network = NetworkId::from_bytes([0; 32])),
             ("dialler", |t| t.dialler = endpoint(5)),
             ("acceptor", |t| t.acceptor = endpoint(5)),
             ("old nonce", |t| {
-                t.acceptor_nonce = Digest::from_bytes([5; 32])
+                t.acceptor_nonce = Digest::from_bytes([5; 32]);
             }),
             ("own nonce", |t| {
-                t.dialler_nonce = Digest::from_bytes([5; 32])
+                t.dialler_nonce = Digest::from_bytes([5; 32]);
             }),
         ];
         for (what, spoil) in spoil {

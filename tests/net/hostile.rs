@@ -98,6 +98,7 @@ async fn endless_streams_fill_only_their_own_window() {
     ada.up().await;
     let mut sent = 0;
     let mut streams = Vec::new();
+    let filler = vec![7; 64 * 1024];
     let mut opened = 0;
     while let Ok(stream) =
         tokio::time::timeout(Duration::from_millis(200), ben.connection.open_bi()).await
@@ -105,7 +106,7 @@ async fn endless_streams_fill_only_their_own_window() {
         opened += 1;
         let (mut send, receive) = stream.unwrap();
         let write = async {
-            while let Ok(bytes) = send.write(&[7; 64 * 1024]).await {
+            while let Ok(bytes) = send.write(&filler).await {
                 sent += bytes;
             }
         };

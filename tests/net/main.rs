@@ -7,6 +7,8 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::cast_precision_loss,
+    clippy::similar_names,
+    clippy::type_complexity,
     clippy::disallowed_methods,
     clippy::float_arithmetic,
     reason = "helpers of tests say directly what they expect, print rates, and nothing is visible outside"

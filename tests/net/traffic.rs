@@ -9,6 +9,8 @@ use serde_bytes::ByteBuf;
 
 use crate::node::{marked, pair};
 
+const TRIPS: u64 = 500;
+
 #[tokio::test]
 async fn blocks_longer_than_a_frame_pass_in_order() {
     let (ada, to_ben, mut ben, to_ada) = pair(Config::default()).await;
@@ -75,7 +77,6 @@ async fn throughput_is_printed() {
         );
     }
     let start = Instant::now();
-    const TRIPS: u64 = 500;
     let mut ada = ada;
     let to_ada = ben.transport.peers()[0].peer;
     for number in 0..TRIPS {
