@@ -16,6 +16,7 @@
 //! let (transport, mut events) =
 //!     Transport::builder(&genesis, Arc::new(me), membership).spawn(endpoint.clone())?;
 //! let router = iroh::protocol::Router::builder(endpoint)
+//!     .incoming_filter(net::incoming_filter())
 //!     .accept(ALPN, transport.clone())
 //!     .spawn();
 //! while let Some(event) = events.next().await {
@@ -56,6 +57,7 @@ mod close;
 mod config;
 mod connection;
 mod door;
+mod filter;
 mod frame;
 mod genesis;
 mod hello;
@@ -72,6 +74,7 @@ pub use bind::{Bound, EndpointSettings, Listen, bind};
 pub use book::{KnownPeer, Origin};
 pub use close::{CloseCode, Closed};
 pub use config::{Config, quic_config};
+pub use filter::incoming_filter;
 pub use genesis::fetch_genesis;
 pub use membership::{Membership, Relation};
 pub use ticket::Ticket;

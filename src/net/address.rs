@@ -93,6 +93,11 @@ pub(super) fn read(addresses: &[String], relays: bool) -> Vec<TransportAddr> {
         .collect()
 }
 
+/// Those of a peer's texts that are addresses, written anew: the rest may be anything, and would reach people's screens.
+pub(super) fn dialable(addresses: &[String]) -> Vec<String> {
+    written(read(addresses, true).iter())
+}
+
 /// Whether packets to it could reach one machine. Without this a member could aim its peers' dials at whole networks.
 fn is_dialable(address: &SocketAddr) -> bool {
     let ip = address.ip();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use iroh::{EndpointAddr, EndpointId};
 use tokio::time::Instant;
 
-use super::address::{PeerCard, read};
+use super::address::{PeerCard, dialable, read};
 use super::close::{CloseCode, Closed};
 use super::config::Config;
 use crate::digest::NodeId;
@@ -98,11 +98,12 @@ impl Book {
         if entry.origin < Origin::Met || origin == Origin::Met {
             entry.author = author.or(entry.author);
         }
+        let addresses = dialable(addresses);
         // Somebody who only speaks of a peer cannot push out the addresses that are known.
         let (first, second) = if origin < entry.origin {
-            (entry.addresses.as_slice(), addresses)
+            (entry.addresses.as_slice(), addresses.as_slice())
         } else {
-            (addresses, entry.addresses.as_slice())
+            (addresses.as_slice(), entry.addresses.as_slice())
         };
         let mut merged: Vec<String> = Vec::new();
         for address in first.iter().chain(second) {
@@ -319,6 +320,10 @@ mod tests {
         book.learn(id, Some(author(2)), &texts(200..208), Origin::Heard, now);
         let same = book.met().next().unwrap();
         assert_eq!(same, card, "what is only said changes nothing proved");
+        let junk = ["\u{1b}[2Jyou have won".to_owned()];
+        book.learn(endpoint(2), None, &junk, Origin::Given, now);
+        let known = book.known(|_| false);
+        assert!(known.iter().all(|peer| peer.card.addresses != junk));
     }
 
     #[test]

@@ -163,8 +163,14 @@ impl From<ConnectionError> for Closed {
                 match CloseCode::from_code(close.error_code.into_inner()) {
                     Some(code) => Self::There(code),
                     // The peer's own text is not repeated: it may be anything.
+                    None if close.error_code.into_inner() == 0 => {
+                        Self::Lost("the peer's endpoint was closed".to_owned())
+                    }
                     None => Self::Lost(format!("unknown code {}", close.error_code.into_inner())),
                 }
+            }
+            ConnectionError::ConnectionClosed(close) => {
+                Self::Lost(format!("closed by the transport: {}", close.error_code))
             }
             _ => Self::Lost(error.to_string()),
         }

@@ -66,7 +66,8 @@ const IDLE_TIMEOUT_MS: u32 = 10_000;
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
 
 /// What a peer can make this node buffer unread, per stream. The protocol uses one stream per connection, so it is bounded by the
-/// connection's window anyway; a small stream window would only slow it down.
+/// connection's window anyway. A smaller one only slows it down: with 64 KiB, a fifth less was carried on loopback (45 against 57
+/// MB/s, debug build), and the window over the round trip bounds a long way (50 ms: 1.3 against 5.2 MB/s).
 const STREAM_WINDOW: u32 = 256 * 1024;
 
 /// What a peer can make this node buffer unread, per connection.

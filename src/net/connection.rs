@@ -20,6 +20,7 @@ use super::hello::{Opening, Proven, Transcript};
 use super::links::{INBOX_KILOBYTES, Link};
 use super::manager::tell;
 use super::membership::Relation;
+use super::outbox::Outbox;
 use super::transport::{Inner, NetEvent, PeerInfo};
 use crate::codec;
 use crate::limits::PEERS_TOLD_MAX;
@@ -182,7 +183,7 @@ impl Up {
             proven,
             dialled,
             connection.clone(),
-            inner.config.outgoing_bytes_max,
+            Outbox::new(inner.config.outgoing_bytes_max, inner.outgoing.clone()),
         ));
         let mut table = inner.table();
         let replaced = table.links.admit(
@@ -232,7 +233,10 @@ impl Up {
             if let Err(code) = write(send, &frame, self.inner.config.stall_deadline).await {
                 return self.unless_closed(code);
             }
-            self.link.outbox.sent(&frame);
+            if self.link.outbox.sent(&frame) {
+                let peer = self.link.id;
+                self.inner.inbox.push_once(peer, NetEvent::Drained { peer });
+            }
         }
         let _ = send.finish();
         std::future::pending().await

@@ -64,6 +64,18 @@ impl Inbox {
         self.ready.notify_one();
     }
 
+    /// Queues an event unless an equal one waits already.
+    pub(super) fn push_once(&self, peer: PeerId, event: NetEvent) {
+        let queued = {
+            let state = self.lock();
+            let queue = state.queues.get(&peer);
+            queue.is_some_and(|queue| queue.iter().any(|(other, _)| *other == event))
+        };
+        if !queued {
+            self.push(peer, event);
+        }
+    }
+
     /// Forgets the messages of a peer that wait; that it came or went stays.
     pub(super) fn discard_messages(&self, peer: PeerId) {
         let mut state = self.lock();

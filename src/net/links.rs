@@ -48,7 +48,7 @@ impl Link {
         proven: Proven,
         dialled: bool,
         connection: Connection,
-        outgoing_bytes_max: usize,
+        outbox: Outbox,
     ) -> Self {
         Self {
             id,
@@ -57,7 +57,7 @@ impl Link {
             dialled,
             since: Instant::now(),
             connection,
-            outbox: Outbox::new(outgoing_bytes_max),
+            outbox,
             budget: Arc::new(Semaphore::new(INBOX_KILOBYTES)),
             peer_finished: AtomicBool::new(false),
             long_blocks: AtomicU32::new(0),

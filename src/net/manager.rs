@@ -53,12 +53,13 @@ pub(super) fn spawn(inner: &Arc<Inner>) {
 
 /// Dials known peers while there are fewer connections than wanted.
 fn dial_due(inner: &Arc<Inner>, now: Instant) {
-    let mut table = inner.table();
+    let mut guard = inner.table();
+    let table = &mut *guard;
     let room = inner.config.degree.saturating_sub(table.links.len());
-    let table = &mut *table;
     let links = &table.links;
     let is_up = |endpoint: &_, author: Option<&_>| links.is_up(endpoint, author);
     let due = table.book.take_due(now, room, inner.config.relays, is_up);
+    drop(guard);
     for address in due {
         debug!(remote = %address.id.fmt_short(), "dialling");
         tokio::spawn(connection::dial(inner.clone(), address));

@@ -1,7 +1,7 @@
 //! The handle, and what all tasks of a transport share.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -65,6 +65,11 @@ pub enum NetEvent {
         /// Why.
         reason: Closed,
     },
+    /// Half of what may wait for a peer is free again, after it was not: more can be sent ([`Transport::room`]).
+    Drained {
+        /// The connection.
+        peer: PeerId,
+    },
     /// A peer said something.
     Message {
         /// The connection.
@@ -86,6 +91,8 @@ pub(super) struct Inner {
     pub(super) door: Arc<Door>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) long_blocks: Arc<Semaphore>,
+    /// Bytes that wait to be sent, for all peers.
+    pub(super) outgoing: Arc<AtomicUsize>,
     pub(super) table: Mutex<Table>,
     pub(super) answers: Mutex<Answers>,
     /// Somebody came, went, or is to be dialled.
@@ -218,6 +225,7 @@ impl Builder {
             door: Arc::new(Door::new(self.config.strangers_max)),
             inbox: Arc::default(),
             long_blocks: Arc::new(Semaphore::new(self.config.long_blocks_max)),
+            outgoing: Arc::default(),
             table: Mutex::default(),
             answers: Mutex::new(Answers::new(Instant::now())),
             changed: Arc::default(),
@@ -285,7 +293,7 @@ impl Transport {
     }
 
     /// Bytes that can be put on their way to a peer before messages are refused; 0 if it is not connected. Whoever serves many
-    /// blocks sends as many as there is room for, and more when there is room again.
+    /// blocks sends as many as there is room for, and goes on at [`NetEvent::Drained`].
     #[must_use]
     pub fn room(&self, peer: PeerId) -> usize {
         let table = self.inner().table();

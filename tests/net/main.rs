@@ -14,6 +14,7 @@
     reason = "helpers of tests say directly what they expect, print rates, and nothing is visible outside"
 )]
 
+mod endpoints;
 mod hello;
 mod hostile;
 mod node;

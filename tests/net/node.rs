@@ -98,7 +98,10 @@ impl Node {
             ..EndpointSettings::default()
         };
         let bound = net::bind(&settings, &genesis.network_id()).await.unwrap();
-        let endpoint = bound.endpoint;
+        Self::on(genesis, name, bound.endpoint, config)
+    }
+
+    pub fn on(genesis: &Genesis, name: &str, endpoint: Endpoint, config: Config) -> Self {
         let roster = Arc::new(Roster::default());
         let signer = Arc::new(Identity::from_seed_label(name));
         let (transport, events) = Transport::builder(genesis, signer, roster.clone())
@@ -106,6 +109,7 @@ impl Node {
             .spawn(endpoint.clone())
             .unwrap();
         let router = Router::builder(endpoint.clone())
+            .incoming_filter(net::incoming_filter())
             .accept(ALPN, transport.clone())
             .spawn();
         Self {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use mycnet_consensus::limits::FRAME_BYTES_MAX;
 use mycnet_consensus::message::Message;
-use mycnet_consensus::net::{Config, SendError};
+use mycnet_consensus::net::{Config, NetEvent, SendError};
 use serde_bytes::ByteBuf;
 
 use crate::node::{marked, pair};
@@ -13,32 +13,48 @@ const TRIPS: u64 = 500;
 
 #[tokio::test]
 async fn blocks_longer_than_a_frame_pass_in_order() {
-    let (ada, to_ben, mut ben, to_ada) = pair(Config::default()).await;
+    let (mut ada, to_ben, mut ben, to_ada) = pair(Config::default()).await;
     ben.transport.send(to_ada, &marked(1)).unwrap();
-    let lengths = [100, 3 * FRAME_BYTES_MAX + 1, 200, 300, 5 * FRAME_BYTES_MAX];
+    ada.message().await;
+    let lengths = [
+        100,
+        3 * FRAME_BYTES_MAX + 1,
+        200,
+        300,
+        5 * FRAME_BYTES_MAX,
+        400,
+    ];
     let blocks: Vec<ByteBuf> = (0..)
         .zip(lengths)
         .map(|(number, length)| ByteBuf::from(vec![number; length]))
         .collect();
-    // More than the queue holds: what does not fit is sent when there is room again.
-    let mut rest = blocks.as_slice();
-    let mut got = Vec::new();
-    while got.len() < blocks.len() {
-        if let Some(first) = rest.first()
-            && ada.transport.room(to_ben) > 0
-        {
-            let message = Message::Blocks(vec![first.clone()]);
-            ada.transport.send(to_ben, &message).unwrap();
-            rest = &rest[1..];
-        }
-        if let Ok(Some(mycnet_consensus::net::NetEvent::Message {
-            message: Message::Blocks(some),
-            ..
-        })) = tokio::time::timeout(Duration::from_millis(5), ben.events.next()).await
-        {
-            got.extend(some);
-        }
-    }
+    let (listening, sending) = (
+        async {
+            let mut got = Vec::new();
+            while got.len() < blocks.len() {
+                match ben.message().await {
+                    (_, Message::Blocks(some)) => got.extend(some),
+                    (_, other) => panic!("{other:?}"),
+                }
+            }
+            got
+        },
+        async {
+            let mut drained = 0;
+            for block in &blocks {
+                // More than the queue holds: what does not fit is sent when there is room again.
+                while ada.transport.room(to_ben) == 0 {
+                    let event = ada.next().await;
+                    drained += usize::from(event == NetEvent::Drained { peer: to_ben });
+                }
+                let message = Message::Blocks(vec![block.clone()]);
+                ada.transport.send(to_ben, &message).unwrap();
+            }
+            drained
+        },
+    );
+    let (got, drained) = tokio::join!(listening, sending);
+    assert!(drained > 0, "it had to wait");
     assert!(got == blocks);
 }
 
