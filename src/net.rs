@@ -57,6 +57,7 @@ mod close;
 mod config;
 mod connection;
 mod door;
+mod events;
 mod filter;
 mod frame;
 mod genesis;
@@ -66,19 +67,22 @@ mod links;
 mod manager;
 mod membership;
 mod outbox;
+mod shared;
 mod ticket;
 mod transport;
+mod up;
 
 pub use address::PeerCard;
 pub use bind::{Bound, EndpointSettings, Listen, bind};
 pub use book::{KnownPeer, Origin};
 pub use close::{CloseCode, Closed};
 pub use config::{Config, quic_config};
+pub use events::{Events, NetEvent, PeerInfo};
 pub use filter::incoming_filter;
 pub use genesis::fetch_genesis;
 pub use membership::{Membership, Relation};
 pub use ticket::Ticket;
-pub use transport::{Builder, Events, NetEvent, PeerInfo, Transport};
+pub use transport::{Builder, Transport};
 
 /// The protocol's name in the transport's handshake.
 pub const ALPN: &[u8] = b"mycnet-consensus/0";

@@ -14,7 +14,7 @@ use super::book::Origin;
 use super::connection;
 use super::frame::{Kind, frame};
 use super::links::Link;
-use super::transport::Inner;
+use super::shared::Inner;
 use crate::codec;
 use crate::limits::PEERS_TOLD_MAX;
 

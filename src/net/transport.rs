@@ -1,153 +1,34 @@
-//! The handle, and what all tasks of a transport share.
+//! The handle.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use iroh::EndpointAddr;
 use iroh::endpoint::{Connection, Endpoint};
 use iroh::protocol::{AcceptError, ProtocolHandler};
-use iroh::{EndpointAddr, EndpointId};
 use iroh_mdns_address_lookup::MdnsAddressLookup;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::address::{PeerCard, written};
-use super::book::{Book, KnownPeer, Origin};
-use super::close::{CloseCode, Closed};
+use super::address::PeerCard;
+use super::book::{KnownPeer, Origin};
+use super::close::CloseCode;
 use super::config::Config;
 use super::door::Door;
+use super::events::{Events, PeerInfo};
 use super::genesis::Answers;
-use super::hello::Own;
-use super::inbox::Inbox;
-use super::links::Links;
 use super::membership::{Membership, Relation};
+use super::shared::Inner;
 use super::ticket::Ticket;
 use super::{NetError, SendError, frame, manager};
 use crate::core::PeerId;
-use crate::digest::{NetworkId, NodeId, SealId};
+use crate::digest::{NetworkId, SealId};
 use crate::genesis::Genesis;
 use crate::identity::Signer;
 use crate::limits::TICKET_PEERS_MAX;
 use crate::message::Message;
-
-/// A peer that is connected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PeerInfo {
-    /// The connection.
-    pub peer: PeerId,
-    /// The author that proved to stand behind it.
-    pub author: NodeId,
-    /// What the author was to the network at that time. [`Relation::Stranger`] only if this node dialled: whoever is behind
-    /// does not know later members, and should look again once it has caught up ([`Transport::recheck`]).
-    pub relation: Relation,
-    /// The endpoint.
-    pub endpoint: EndpointId,
-    /// The last height it said to have sealed.
-    pub height: u64,
-    /// Whether this node dialled.
-    pub dialled: bool,
-}
-
-/// What happens on the network.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum NetEvent {
-    /// A peer is connected and has proved its author.
-    PeerUp(PeerInfo),
-    /// A peer is gone. Nothing more comes from it.
-    PeerDown {
-        /// The connection.
-        peer: PeerId,
-        /// The author.
-        author: NodeId,
-        /// Why.
-        reason: Closed,
-    },
-    /// Half of what may wait for a peer is free again, after it was not: more can be sent ([`Transport::room`]).
-    Drained {
-        /// The connection.
-        peer: PeerId,
-    },
-    /// A peer said something.
-    Message {
-        /// The connection.
-        peer: PeerId,
-        /// What it said: bounded and canonical, but not verified in any other way.
-        message: Message,
-    },
-}
-
-/// What all tasks share.
-pub(super) struct Inner {
-    pub(super) endpoint: Endpoint,
-    pub(super) config: Config,
-    pub(super) network: NetworkId,
-    pub(super) genesis: Vec<u8>,
-    pub(super) signer: Arc<dyn Signer>,
-    pub(super) membership: Arc<dyn Membership>,
-    pub(super) boot: u64,
-    pub(super) door: Arc<Door>,
-    pub(super) inbox: Arc<Inbox>,
-    pub(super) long_blocks: Arc<Semaphore>,
-    /// Bytes that wait to be sent, for all peers.
-    pub(super) outgoing: Arc<AtomicUsize>,
-    pub(super) table: Mutex<Table>,
-    pub(super) answers: Mutex<Answers>,
-    /// Somebody came, went, or is to be dialled.
-    pub(super) changed: Arc<Notify>,
-    next_peer: AtomicU64,
-    closing: AtomicBool,
-}
-
-/// Who is connected and who is known.
-#[derive(Default)]
-pub(super) struct Table {
-    pub(super) links: Links,
-    pub(super) book: Book,
-}
-
-impl Inner {
-    pub(super) fn table(&self) -> MutexGuard<'_, Table> {
-        // Nothing calls foreign code while it holds the lock.
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn next_peer(&self) -> PeerId {
-        PeerId(self.next_peer.fetch_add(1, Ordering::Relaxed))
-    }
-
-    pub(super) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::SeqCst)
-    }
-
-    /// Where this node can be dialled.
-    pub(super) fn listens(&self) -> Vec<String> {
-        written(self.endpoint.addr().addrs.iter())
-    }
-
-    pub(super) fn own(&self) -> Own {
-        Own {
-            network: self.network,
-            endpoint: self.endpoint.id(),
-            signer: self.signer.clone(),
-            membership: self.membership.clone(),
-            boot: self.boot,
-            listens: self.listens(),
-            stall: self.config.stall_deadline,
-        }
-    }
-
-    fn close_all(&self, code: CloseCode) {
-        self.closing.store(true, Ordering::SeqCst);
-        let links = self.table().links.all();
-        for link in links {
-            link.close(code);
-        }
-        self.changed.notify_one();
-    }
-}
 
 /// Closes what is open when the last handle goes.
 struct Handle {
@@ -293,7 +174,7 @@ impl Transport {
     }
 
     /// Bytes that can be put on their way to a peer before messages are refused; 0 if it is not connected. Whoever serves many
-    /// blocks sends as many as there is room for, and goes on at [`NetEvent::Drained`].
+    /// blocks sends as many as there is room for, and goes on at [`super::NetEvent::Drained`].
     #[must_use]
     pub fn room(&self, peer: PeerId) -> usize {
         let table = self.inner().table();
@@ -448,30 +329,5 @@ impl ProtocolHandler for Transport {
 
     async fn shutdown(&self) {
         Transport::shutdown(self).await;
-    }
-}
-
-/// What happens on the network, for the one who listens.
-///
-/// Peers are heard in turn. What is not taken fills the queues of the peers concerned and then slows them down.
-pub struct Events {
-    inbox: Arc<Inbox>,
-}
-
-impl Events {
-    /// The next event; `None` once the transport is shut down and everything was taken. Nothing is lost if the future is dropped.
-    pub async fn next(&mut self) -> Option<NetEvent> {
-        self.inbox.next().await
-    }
-
-    /// The next event, if there is one.
-    pub fn try_next(&mut self) -> Option<NetEvent> {
-        self.inbox.try_next()
-    }
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        self.inbox.abandon();
     }
 }

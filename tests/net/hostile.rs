@@ -7,7 +7,7 @@ use mycnet_consensus::message::Message;
 use mycnet_consensus::net::{ALPN, CloseCode, Closed, Config, SendError};
 use serde_bytes::ByteBuf;
 
-use crate::node::{Node, author, hasty, marked};
+use crate::node::{Node, author, genesis, hasty, marked};
 use crate::raw::{self, HELLO, LONG_BLOCK, MESSAGE, PEERS, Raw};
 
 #[tokio::test]
@@ -252,6 +252,31 @@ async fn a_closed_peer_is_heard_no_more() {
         ada.transport.send(peer, &marked(1)),
         Err(SendError::NotConnected)
     );
+}
+
+#[tokio::test]
+async fn at_the_door_the_silent_give_way_and_the_known_do_not() {
+    let config = Config {
+        strangers_max: 2,
+        ..Config::default()
+    };
+    let mut ada = Node::with("ada", config).await;
+    let met = Raw::member("ben", &ada.address()).await;
+    ada.up().await;
+    let ben = Raw::connect_from(met.endpoint.clone(), &ada.address()).await;
+    let mut named = Raw::connect(&ada.address()).await;
+    named.open(0, genesis().network_id()).await;
+    let mut silent = Vec::new();
+    for _ in 0..4 {
+        silent.push(Raw::connect(&ada.address()).await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for raw in &silent[..3] {
+        assert_eq!(raw.closed().await, CloseCode::Busy, "for the next one");
+    }
+    for raw in [&ben, &named, &silent[3]] {
+        assert!(raw.connection.close_reason().is_none());
+    }
 }
 
 fn resident_kilobytes() -> usize {
