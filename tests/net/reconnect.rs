@@ -25,31 +25,30 @@ fn crashing(name: &'static str, dial: PeerCard) -> tokio::runtime::Runtime {
 async fn a_node_that_crashed_is_back_at_once_on_another_port() {
     let mut ada = Node::new("ada").await;
     let card = PeerCard::new(&ada.address(), None);
-    let ben = crashing("ben", card.clone());
-    let first = ada.up().await;
-    let crashed_at = ada.transport.known_peers()[0].card.addresses.clone();
-    ben.shutdown_background();
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(
-        ada.transport.peers().len(),
-        1,
-        "the crash is not noticed yet"
-    );
+    let mut ben = crashing("ben", card.clone());
+    let mut before = ada.up().await;
+    let mut slowest = Duration::ZERO;
+    for pause_ms in [300, 0, 50, 0, 1000] {
+        let seen_at = ada.transport.known_peers()[0].card.addresses[0].clone();
+        ben.shutdown_background();
+        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        let peers = ada.transport.peers();
+        assert_eq!(peers.len(), 1, "the crash is not noticed yet");
 
-    let start = Instant::now();
-    let ben = crashing("ben", card);
-    let second = ada.up().await;
-    println!(
-        "a crashed node was back on a new port after {:?}",
-        start.elapsed()
-    );
-    assert!(start.elapsed() < Duration::from_secs(5));
-    assert_eq!(second.author, author("ben"));
-    assert_ne!(second.peer, first.peer);
-    let known = ada.transport.known_peers();
-    assert_ne!(known[0].card.addresses[0], crashed_at[0], "another port");
+        let start = Instant::now();
+        ben = crashing("ben", card.clone());
+        let after = ada.up().await;
+        slowest = slowest.max(start.elapsed());
+        assert_eq!(after.author, author("ben"));
+        assert_ne!(after.peer, before.peer);
+        let known = ada.transport.known_peers();
+        assert_ne!(known[0].card.addresses[0], seen_at, "another port");
+        before = after;
+    }
+    println!("a crashed node was back on a new port after {slowest:?} at most");
+    assert!(slowest < Duration::from_secs(5));
     assert_eq!(ada.settled().await, 1, "the new one remains");
-    assert_eq!(ada.transport.peers()[0].peer, second.peer);
+    assert_eq!(ada.transport.peers()[0].peer, before.peer);
     ben.shutdown_background();
 }
 
