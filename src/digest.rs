@@ -90,6 +90,8 @@ pub static HISTORY: Domain = Domain::new("mycnet-consensus history v1");
 pub static DOCUMENTS: Domain = Domain::new("mycnet-consensus documents v1");
 /// Deterministic keys made from a seed, for replays, simulations and examples.
 pub static SEEDED_KEY: Domain = Domain::new("mycnet-consensus seeded key v1");
+/// What a node announces about its network on a LAN, so that the network's id itself is not.
+pub static ANNOUNCED: Domain = Domain::new("mycnet-consensus announced v1");
 
 /// The strings that signed messages start with. None is a prefix of another.
 pub mod signing {
@@ -99,6 +101,9 @@ pub mod signing {
     pub const CONSENT: &[u8] = b"mycnet-consensus sign consent v1\0";
     /// What a salt is derived from: followed by network and operation. Never published.
     pub const SALT: &[u8] = b"mycnet-consensus sign salt v1\0";
+    /// Who stands behind a connection: followed by the role of the signer (`d` dialled, `a` accepted), network, both
+    /// endpoints (the dialler's first) and both nonces (the dialler's first).
+    pub const HELLO: &[u8] = b"mycnet-consensus sign hello v1\0";
 }
 
 /// The text is not 64 hexadecimal digits.

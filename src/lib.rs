@@ -20,7 +20,7 @@
 //! | 2 | [`agenda`] (one open operation: P1 to P9, spore authority), [`tally`], [`trust`], [`roster`], [`sealers`] | one operation |
 //! | 3 | [`ledger`] (applies a seal), [`finality`] (agrees on one), [`pool`], [`message`], [`reconciliation`], [`archive`], [`history`], [`certificate`] | the whole ledger |
 //! | 4 | [`core`]: `handle(Input, now) -> Outputs` | one node, without I/O |
-//! | 5 | `document`: Automerge documents (feature `document`) | documents |
+//! | 5 | `document`: Automerge documents (feature `document`); `net`: messages between authenticated members, over iroh (feature `net`) | documents, sockets |
 //! | 6 | `engine`: the handle, nodes in memory (feature `engine`) | waiting |
 //! | 7 | the command `mycnet` (feature `cli`) | people |
 //! | test | `sim`: virtual networks, liars, an oracle (feature `sim`) | everything above |
@@ -77,6 +77,8 @@ pub mod ledger;
 pub mod limits;
 pub mod merkle;
 pub mod message;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod operation;
 pub mod params;
 pub mod pool;

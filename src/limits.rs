@@ -67,6 +67,25 @@ pub const RECONCILE_ROUNDS_MAX: u32 = 64;
 /// later comparison.
 pub const AGAIN_MS: u64 = 1000;
 
+/// Records or blocks in one frame. A record takes far more than 64 bytes, so a full frame holds fewer; a megabyte of empty
+/// strings would take 24 megabytes of memory.
+pub const FRAME_ITEMS_MAX: usize = 16 * 1024;
+
+/// A part of the hello between two nodes, in bytes: nonces, a signature and [`PEER_ADDRESSES_MAX`] addresses.
+pub const HELLO_BYTES_MAX: usize = 4 * 1024;
+
+/// Addresses of one peer, of which each is dialled: a few networks with two families each.
+pub const PEER_ADDRESSES_MAX: usize = 8;
+
+/// An address as text, in bytes: a relay's URL is the longest.
+pub const ADDRESS_BYTES_MAX: usize = 256;
+
+/// Peers that a node tells another about at once, and at most once a minute.
+pub const PEERS_TOLD_MAX: usize = 32;
+
+/// Peers in a ticket: one of them has to answer.
+pub const TICKET_PEERS_MAX: usize = 4;
+
 /// Rounds of one height of which an author's votes are kept (the highest ones): a flood of rounds costs nothing.
 pub const VOTE_ROUNDS_MAX: usize = 64;
 

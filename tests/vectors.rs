@@ -33,7 +33,7 @@ const SMALL_ORDER: [&str; 14] = [
     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
 ];
 
-const DOMAINS: [&Domain; 15] = [
+const DOMAINS: [&Domain; 16] = [
     &digest::NETWORK,
     &digest::RECORD,
     &digest::SEAL,
@@ -49,6 +49,7 @@ const DOMAINS: [&Domain; 15] = [
     &digest::HISTORY,
     &digest::DOCUMENTS,
     &digest::SEEDED_KEY,
+    &digest::ANNOUNCED,
 ];
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
@@ -171,6 +172,7 @@ fn no_two_domains_share_a_context() {
         digest::signing::BATCH,
         digest::signing::CONSENT,
         digest::signing::SALT,
+        digest::signing::HELLO,
     ];
     for (i, one) in signed.iter().enumerate() {
         for (j, other) in signed.iter().enumerate() {

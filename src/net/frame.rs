@@ -1,0 +1,311 @@
+//! Frames on the one stream of a connection: a kind, a length (`u32`, big-endian), and so many bytes.
+//!
+//! The length is judged before anything is allocated, and memory grows only with the bytes that arrive. Sending in the middle of a
+//! frame must not stop for longer than the stall deadline.
+
+use std::time::Duration;
+
+use iroh::endpoint::{RecvStream, SendStream};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_bytes::ByteBuf;
+use tokio::time::timeout;
+
+use super::close::CloseCode;
+use crate::codec;
+use crate::limits::{BLOCK_BYTES_MAX, FRAME_BYTES_MAX, FRAME_ITEMS_MAX, HELLO_BYTES_MAX};
+use crate::message::Message;
+
+/// Bytes before a frame's own.
+const HEADER_BYTES: usize = 5;
+
+/// What is read or written at once; the stall deadline counts for each.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// What a frame holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// A part of the hello, or of a request for the genesis.
+    Hello = 0,
+    /// A [`Message`].
+    Message = 1,
+    /// The bytes of one sealed block that is too long for a [`Message`].
+    LongBlock = 2,
+    /// Cards of peers.
+    Peers = 3,
+    /// A genesis.
+    Genesis = 4,
+}
+
+impl Kind {
+    fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::Hello),
+            1 => Some(Self::Message),
+            2 => Some(Self::LongBlock),
+            3 => Some(Self::Peers),
+            4 => Some(Self::Genesis),
+            _ => None,
+        }
+    }
+
+    fn bytes_max(self) -> usize {
+        match self {
+            Self::Hello => HELLO_BYTES_MAX,
+            Self::Message | Self::Genesis => FRAME_BYTES_MAX,
+            Self::LongBlock => BLOCK_BYTES_MAX,
+            // As many cards as may be told at once, as long as they may be.
+            Self::Peers => 128 * 1024,
+        }
+    }
+}
+
+/// The head of a frame whose body has yet to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) kind: Kind,
+    pub(super) length: usize,
+}
+
+/// The bytes of a frame.
+pub(super) fn frame(kind: Kind, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).expect("no kind of frame reaches four gigabytes");
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
+    bytes.push(kind as u8);
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// A message that fits no frame, which only a fault of this node's can make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooLong(pub(super) usize);
+
+/// What CBOR adds to a list of blocks: a name, and the head of the list.
+const AROUND: usize = 32;
+
+/// What it adds to each block: a head of at most five bytes.
+const EACH: usize = 5;
+
+/// The frames of a message: one, unless it holds more blocks than fit one.
+pub(super) fn frames(message: &Message) -> Result<Vec<Vec<u8>>, TooLong> {
+    let Message::Blocks(blocks) = message else {
+        return Ok(vec![message_frame(message)?]);
+    };
+    let mut frames = Vec::new();
+    let mut rest = blocks.as_slice();
+    while let Some(first) = rest.first() {
+        if first.len() + AROUND + EACH > FRAME_BYTES_MAX {
+            if first.len() > BLOCK_BYTES_MAX {
+                return Err(TooLong(first.len()));
+            }
+            frames.push(frame(Kind::LongBlock, first));
+            rest = &rest[1..];
+            continue;
+        }
+        let mut bytes = AROUND;
+        let fitting = rest
+            .iter()
+            .take(FRAME_ITEMS_MAX)
+            .take_while(|block| {
+                bytes += block.len() + EACH;
+                bytes <= FRAME_BYTES_MAX
+            })
+            .count();
+        let (now, later) = rest.split_at(fitting);
+        frames.push(message_frame(&Message::Blocks(now.to_vec()))?);
+        rest = later;
+    }
+    Ok(frames)
+}
+
+fn message_frame(message: &Message) -> Result<Vec<u8>, TooLong> {
+    let bytes = message.encode();
+    if bytes.len() > FRAME_BYTES_MAX {
+        return Err(TooLong(bytes.len()));
+    }
+    Ok(frame(Kind::Message, &bytes))
+}
+
+/// A message from the body of a frame of this kind.
+pub(super) fn read_message(kind: Kind, body: Vec<u8>) -> Result<Message, CloseCode> {
+    if kind == Kind::LongBlock {
+        return Ok(Message::Blocks(vec![ByteBuf::from(body)]));
+    }
+    let message = Message::decode(&body).map_err(|_| CloseCode::Malformed)?;
+    match &message {
+        Message::Records(items) | Message::Blocks(items) if items.len() > FRAME_ITEMS_MAX => {
+            Err(CloseCode::Malformed)
+        }
+        _ => Ok(message),
+    }
+}
+
+/// Waits for the next frame. `None` when the peer ended the stream between two frames.
+///
+/// Waiting for the first byte has no deadline: a peer may have nothing to say.
+pub(super) async fn read_head(
+    stream: &mut RecvStream,
+    stall: Duration,
+) -> Result<Option<Head>, CloseCode> {
+    let mut header = [0; HEADER_BYTES];
+    // A broken connection reads as an ended stream; what ended it is asked of the connection.
+    let Ok(Some(first)) = stream.read(&mut header).await else {
+        return Ok(None);
+    };
+    read_all(stream, &mut header[first..], stall).await?;
+    let [kind, length @ ..] = header;
+    let kind = Kind::from_byte(kind).ok_or(CloseCode::Malformed)?;
+    let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+    if length > kind.bytes_max() {
+        return Err(CloseCode::FrameTooLong);
+    }
+    Ok(Some(Head { kind, length }))
+}
+
+/// Reads the body of a frame, with a deadline for each piece of it.
+pub(super) async fn read_body(
+    stream: &mut RecvStream,
+    length: usize,
+    stall: Duration,
+) -> Result<Vec<u8>, CloseCode> {
+    let mut body = Vec::new();
+    while body.len() < length {
+        let start = body.len();
+        body.resize(length.min(start + CHUNK_BYTES), 0);
+        read_all(stream, &mut body[start..], stall).await?;
+    }
+    Ok(body)
+}
+
+async fn read_all(
+    stream: &mut RecvStream,
+    buffer: &mut [u8],
+    stall: Duration,
+) -> Result<(), CloseCode> {
+    match timeout(stall, stream.read_exact(buffer)).await {
+        Ok(Ok(())) => Ok(()),
+        // The stream ended inside a frame, or the connection broke, which then says why itself.
+        Ok(Err(_)) => Err(CloseCode::Malformed),
+        Err(_) => Err(CloseCode::Deadline),
+    }
+}
+
+/// Writes bytes, with a deadline for each piece of them.
+pub(super) async fn write(
+    stream: &mut SendStream,
+    bytes: &[u8],
+    stall: Duration,
+) -> Result<(), CloseCode> {
+    for chunk in bytes.chunks(CHUNK_BYTES) {
+        match timeout(stall, stream.write_all(chunk)).await {
+            Ok(Ok(())) => {}
+            // Either the connection broke, which then says why itself, or the peer stopped the stream.
+            Ok(Err(_)) => return Err(CloseCode::Malformed),
+            Err(_) => return Err(CloseCode::SlowReader),
+        }
+    }
+    Ok(())
+}
+
+/// Writes a value in a frame.
+pub(super) async fn write_value<T: Serialize>(
+    stream: &mut SendStream,
+    kind: Kind,
+    value: &T,
+    stall: Duration,
+) -> Result<(), CloseCode> {
+    write(stream, &frame(kind, &codec::encode(value)), stall).await
+}
+
+/// Reads a frame of one kind with a value.
+pub(super) async fn read_value<T: Serialize + DeserializeOwned>(
+    stream: &mut RecvStream,
+    kind: Kind,
+    stall: Duration,
+) -> Result<T, CloseCode> {
+    let head = read_head(stream, stall).await?;
+    let head = head
+        .filter(|head| head.kind == kind)
+        .ok_or(CloseCode::Malformed)?;
+    let body = read_body(stream, head.length, stall).await?;
+    codec::decode(&body, kind.bytes_max()).map_err(|_| CloseCode::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::SealId;
+
+    fn blocks(frames: &[Vec<u8>]) -> Vec<usize> {
+        frames
+            .iter()
+            .flat_map(|bytes| {
+                let kind = Kind::from_byte(bytes[0]).unwrap();
+                let body = bytes[HEADER_BYTES..].to_vec();
+                assert!(body.len() <= kind.bytes_max());
+                match read_message(kind, body).unwrap() {
+                    Message::Blocks(blocks) => blocks.into_iter().map(|block| block.len()),
+                    other => panic!("{other:?}"),
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn blocks_are_packed_in_order_and_long_ones_go_alone() {
+        let lengths = [
+            10,
+            FRAME_BYTES_MAX - 60,
+            20,
+            30,
+            FRAME_BYTES_MAX - 37,
+            FRAME_BYTES_MAX - 36,
+            3 * FRAME_BYTES_MAX,
+            0,
+        ];
+        let message = Message::Blocks(
+            lengths
+                .iter()
+                .map(|length| ByteBuf::from(vec![7; *length]))
+                .collect(),
+        );
+        let frames = frames(&message).unwrap();
+        assert_eq!(blocks(&frames), lengths);
+        let kinds: Vec<u8> = frames.iter().map(|frame| frame[0]).collect();
+        assert_eq!(
+            kinds,
+            [1, 1, 1, 2, 2, 1],
+            "10 + large, 20 + 30, large, long, long, 0"
+        );
+    }
+
+    #[test]
+    fn what_fits_no_frame_is_refused() {
+        let records = Message::Records(vec![ByteBuf::from(vec![0; FRAME_BYTES_MAX])]);
+        assert!(frames(&records).is_err());
+    }
+
+    #[test]
+    fn a_frame_of_many_empty_items_is_refused() {
+        let many = |count| Message::Records(vec![ByteBuf::new(); count]).encode();
+        assert!(read_message(Kind::Message, many(FRAME_ITEMS_MAX)).is_ok());
+        let refused = read_message(Kind::Message, many(FRAME_ITEMS_MAX + 1));
+        assert_eq!(refused, Err(CloseCode::Malformed));
+        assert_eq!(
+            read_message(Kind::Message, vec![0xff; 10]),
+            Err(CloseCode::Malformed)
+        );
+    }
+
+    #[test]
+    fn a_message_is_one_frame() {
+        let (height, seal) = (3, SealId::from_bytes([1; 32]));
+        let message = Message::Status { height, seal };
+        let frames = frames(&message).unwrap();
+        assert_eq!(frames.len(), 1);
+        let body = frames[0][HEADER_BYTES..].to_vec();
+        assert_eq!(read_message(Kind::Message, body), Ok(message));
+    }
+}

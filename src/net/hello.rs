@@ -1,0 +1,349 @@
+//! The hello: both sides prove which author stands behind the connection, before anything else is said.
+//!
+//! The transport has authenticated both endpoints. On the connection's one stream, which the dialler opens, follow
+//!
+//! 1. dialler: version, network, nonce;
+//! 2. acceptor: nonce;
+//! 3. dialler: author, and its signature over (role, network, both endpoints, both nonces);
+//! 4. acceptor: the same.
+//!
+//! The acceptor shows who it is only to a proven member, and its part is also the dialler's leave to speak: after a refusal the
+//! dialler's `connect` has long returned, so only an answer tells that it was let in. A proof made for other endpoints, another
+//! connection, the other role or another network verifies as nothing; early data of the transport, which can be replayed, is
+//! not used, and could not contain the fresh nonce.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use iroh::EndpointId;
+use iroh::endpoint::{Connection, RecvStream, SendStream};
+use serde::{Deserialize, Serialize};
+
+use super::address::addresses_within_limits;
+use super::close::CloseCode;
+use super::frame::{Kind, read_value, write_value};
+use super::membership::{Membership, Relation};
+use crate::digest::signing::HELLO;
+use crate::digest::{Digest, NetworkId, NodeId, SignatureBytes};
+use crate::identity::{PublicKey, Signer};
+
+/// The version of the protocol: the digit of its ALPN.
+pub(super) const VERSION: u16 = 0;
+
+/// Who signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Dialler,
+    Acceptor,
+}
+
+/// The first thing that a dialler says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Opening {
+    /// It wants to exchange messages.
+    Hello {
+        /// [`VERSION`].
+        version: u16,
+        network: NetworkId,
+        nonce: Digest,
+    },
+    /// It wants the genesis of a network whose id it has from a ticket.
+    Genesis { version: u16, network: NetworkId },
+}
+
+/// The acceptor's part of what is signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Challenge {
+    pub(super) nonce: Digest,
+}
+
+/// Who stands behind one side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Proof {
+    pub(super) author: NodeId,
+    /// The last sealed height.
+    pub(super) height: u64,
+    /// Random for each start of the node: tells a node that came back from one that dials again.
+    pub(super) boot: u64,
+    /// Where the sender can be dialled.
+    pub(super) listens: Vec<String>,
+    pub(super) signature: SignatureBytes,
+}
+
+/// What both signatures cover, beside the role.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Transcript {
+    pub(super) network: NetworkId,
+    pub(super) dialler: EndpointId,
+    pub(super) acceptor: EndpointId,
+    pub(super) dialler_nonce: Digest,
+    pub(super) acceptor_nonce: Digest,
+}
+
+impl Transcript {
+    /// The signed bytes: every field has a fixed length.
+    pub(super) fn signed_by(&self, role: Role) -> Vec<u8> {
+        let mut bytes = HELLO.to_vec();
+        bytes.push(match role {
+            Role::Dialler => b'd',
+            Role::Acceptor => b'a',
+        });
+        for part in [
+            self.network.as_bytes(),
+            self.dialler.as_bytes(),
+            self.acceptor.as_bytes(),
+            self.dialler_nonce.as_bytes(),
+            self.acceptor_nonce.as_bytes(),
+        ] {
+            bytes.extend_from_slice(part);
+        }
+        bytes
+    }
+}
+
+/// What this node says of itself.
+pub(super) struct Own {
+    pub(super) network: NetworkId,
+    pub(super) endpoint: EndpointId,
+    pub(super) signer: Arc<dyn Signer>,
+    pub(super) membership: Arc<dyn Membership>,
+    pub(super) boot: u64,
+    pub(super) listens: Vec<String>,
+    pub(super) stall: Duration,
+}
+
+/// What the hello showed about the other side.
+#[derive(Debug, Clone)]
+pub(super) struct Proven {
+    pub(super) author: NodeId,
+    pub(super) relation: Relation,
+    pub(super) height: u64,
+    pub(super) boot: u64,
+    pub(super) listens: Vec<String>,
+}
+
+impl Own {
+    /// Signs away from the executor: a key may live in hardware, and may wait for a person.
+    async fn prove(&self, transcript: &Transcript, role: Role) -> Result<Proof, CloseCode> {
+        let (signer, message) = (self.signer.clone(), transcript.signed_by(role));
+        let work = tokio::task::spawn_blocking(move || signer.sign(&message));
+        let signature = work
+            .await
+            .map_err(|_| CloseCode::Internal)?
+            .map_err(|_| CloseCode::Internal)?;
+        Ok(Proof {
+            author: self.signer.node_id(),
+            height: self.membership.height(),
+            boot: self.boot,
+            listens: self.listens.clone(),
+            signature,
+        })
+    }
+
+    /// Judges what the other side says of itself. `chosen` if this node dialled it.
+    fn judge(
+        &self,
+        proof: Proof,
+        transcript: &Transcript,
+        role: Role,
+        chosen: bool,
+    ) -> Result<Proven, CloseCode> {
+        let key = PublicKey::decode(&proof.author).map_err(|_| CloseCode::WeakKey)?;
+        if !key.verifies(&transcript.signed_by(role), &proof.signature) {
+            return Err(CloseCode::BadProof);
+        }
+        if proof.author == self.signer.node_id() {
+            return Err(CloseCode::OwnAuthor);
+        }
+        if !addresses_within_limits(&proof.listens) {
+            return Err(CloseCode::Malformed);
+        }
+        let relation = self.membership.relation(&proof.author);
+        match relation {
+            Relation::Banned => return Err(CloseCode::Banned),
+            // A node that knows only the genesis knows no later member; whom it dials, it was told to trust with an address.
+            Relation::Stranger if !chosen => return Err(CloseCode::NotAMember),
+            _ => {}
+        }
+        Ok(Proven {
+            author: proof.author,
+            relation,
+            height: proof.height,
+            boot: proof.boot,
+            listens: proof.listens,
+        })
+    }
+
+    /// The dialler's side, on the stream it opened.
+    pub(super) async fn dialled(
+        &self,
+        connection: &Connection,
+        send: &mut SendStream,
+        receive: &mut RecvStream,
+    ) -> Result<Proven, CloseCode> {
+        let nonce = nonce()?;
+        let opening = Opening::Hello {
+            version: VERSION,
+            network: self.network,
+            nonce,
+        };
+        write_value(send, Kind::Hello, &opening, self.stall).await?;
+        let challenge: Challenge = read_value(receive, Kind::Hello, self.stall).await?;
+        let transcript = Transcript {
+            network: self.network,
+            dialler: self.endpoint,
+            acceptor: connection.remote_id(),
+            dialler_nonce: nonce,
+            acceptor_nonce: challenge.nonce,
+        };
+        let proof = self.prove(&transcript, Role::Dialler).await?;
+        write_value(send, Kind::Hello, &proof, self.stall).await?;
+        let proof: Proof = read_value(receive, Kind::Hello, self.stall).await?;
+        self.judge(proof, &transcript, Role::Acceptor, true)
+    }
+
+    /// The acceptor's side up to the dialler's proof; [`Self::welcome`] follows once the connection is let in.
+    pub(super) async fn accepted(
+        &self,
+        connection: &Connection,
+        dialler_nonce: Digest,
+        send: &mut SendStream,
+        receive: &mut RecvStream,
+    ) -> Result<(Proven, Transcript), CloseCode> {
+        let challenge = Challenge { nonce: nonce()? };
+        let transcript = Transcript {
+            network: self.network,
+            dialler: connection.remote_id(),
+            acceptor: self.endpoint,
+            dialler_nonce,
+            acceptor_nonce: challenge.nonce,
+        };
+        write_value(send, Kind::Hello, &challenge, self.stall).await?;
+        let proof: Proof = read_value(receive, Kind::Hello, self.stall).await?;
+        let proven = self.judge(proof, &transcript, Role::Dialler, false)?;
+        Ok((proven, transcript))
+    }
+
+    /// The acceptor's proof, which lets the dialler in.
+    pub(super) async fn welcome(
+        &self,
+        transcript: &Transcript,
+        send: &mut SendStream,
+    ) -> Result<(), CloseCode> {
+        let proof = self.prove(transcript, Role::Acceptor).await?;
+        write_value(send, Kind::Hello, &proof, self.stall).await
+    }
+
+    /// Judges what an opening says before anybody has proved anything.
+    pub(super) fn check(&self, version: u16, network: &NetworkId) -> Result<(), CloseCode> {
+        if version != VERSION {
+            return Err(CloseCode::Version);
+        }
+        if *network != self.network {
+            return Err(CloseCode::WrongNetwork);
+        }
+        Ok(())
+    }
+}
+
+fn nonce() -> Result<Digest, CloseCode> {
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce).map_err(|_| CloseCode::Internal)?;
+    Ok(Digest::from_bytes(nonce))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Identity;
+    use crate::net::Membership;
+
+    type Spoil = fn(&mut Transcript);
+
+    struct Everyone;
+
+    impl Membership for Everyone {
+        fn relation(&self, _: &NodeId) -> Relation {
+            Relation::Member
+        }
+
+        fn height(&self) -> u64 {
+            0
+        }
+    }
+
+    fn endpoint(byte: u8) -> EndpointId {
+        iroh::SecretKey::from_bytes(&[byte; 32]).public()
+    }
+
+    fn own() -> Own {
+        Own {
+            network: NetworkId::from_bytes([1; 32]),
+            endpoint: endpoint(2),
+            signer: Arc::new(Identity::from_seed_label("acceptor")),
+            membership: Arc::new(Everyone),
+            boot: 0,
+            listens: Vec::new(),
+            stall: Duration::from_secs(1),
+        }
+    }
+
+    fn transcript() -> Transcript {
+        Transcript {
+            network: NetworkId::from_bytes([1; 32]),
+            dialler: endpoint(1),
+            acceptor: endpoint(2),
+            dialler_nonce: Digest::from_bytes([3; 32]),
+            acceptor_nonce: Digest::from_bytes([4; 32]),
+        }
+    }
+
+    fn proof(signed: &Transcript, role: Role) -> Proof {
+        let ada = Identity::from_seed_label("ada");
+        Proof {
+            author: ada.node_id(),
+            height: 7,
+            boot: 9,
+            listens: Vec::new(),
+            signature: ada.sign(&signed.signed_by(role)).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_proof_holds_for_one_connection_and_role() {
+        let judge = |proof| own().judge(proof, &transcript(), Role::Dialler, false);
+        assert!(judge(proof(&transcript(), Role::Dialler)).is_ok());
+        let spoil: [(&str, Spoil); 5] = [
+            ("network", |t| t.network = NetworkId::from_bytes([0; 32])),
+            ("dialler", |t| t.dialler = endpoint(5)),
+            ("acceptor", |t| t.acceptor = endpoint(5)),
+            ("old nonce", |t| {
+                t.acceptor_nonce = Digest::from_bytes([5; 32]);
+            }),
+            ("own nonce", |t| {
+                t.dialler_nonce = Digest::from_bytes([5; 32]);
+            }),
+        ];
+        for (what, spoil) in spoil {
+            let mut other = transcript();
+            spoil(&mut other);
+            let refused = judge(proof(&other, Role::Dialler)).unwrap_err();
+            assert_eq!(refused, CloseCode::BadProof, "{what}");
+        }
+        let mirrored = judge(proof(&transcript(), Role::Acceptor)).unwrap_err();
+        assert_eq!(mirrored, CloseCode::BadProof, "the other role");
+    }
+
+    #[test]
+    fn weak_keys_are_refused_before_their_signature_is_looked_at() {
+        let mut identity_point = [0; 32];
+        identity_point[0] = 1;
+        let mut proof = proof(&transcript(), Role::Dialler);
+        proof.author = NodeId::from_bytes(identity_point);
+        let refused = own().judge(proof, &transcript(), Role::Dialler, false);
+        assert_eq!(refused.unwrap_err(), CloseCode::WeakKey);
+    }
+}

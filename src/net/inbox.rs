@@ -1,0 +1,200 @@
+//! What peers said, on its way to the one who listens: in turn, one message of each peer, so that a flood delays nobody else.
+//!
+//! Every peer has a budget of bytes that wait. A peer that has used it up is not read from until its messages are taken, so its
+//! own connection fills and it is slowed down by the transport's flow control.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+
+use super::NetEvent;
+use crate::core::PeerId;
+
+/// What an event holds until it is taken: its share of the peer's budget, and of the node's for long blocks.
+pub(super) type Held = [Option<OwnedSemaphorePermit>; 2];
+
+type Waiting = (NetEvent, Held);
+
+#[derive(Default)]
+struct State {
+    queues: BTreeMap<PeerId, VecDeque<Waiting>>,
+    /// Peers with something waiting, in the order of their turns.
+    turns: VecDeque<PeerId>,
+    closed: bool,
+}
+
+/// The queues, shared by the connections' tasks and [`super::Events`].
+#[derive(Default)]
+pub(super) struct Inbox {
+    state: Mutex<State>,
+    ready: Notify,
+}
+
+impl Inbox {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in this file panics while it holds the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues that a peer came or went.
+    pub(super) fn push(&self, peer: PeerId, event: NetEvent) {
+        self.push_while(peer, event, Held::default(), || true);
+    }
+
+    /// Queues an event unless `open` no longer holds. It is asked under the lock: what is pushed before a connection is closed
+    /// is found by [`Self::discard_messages`], and nothing is pushed afterwards.
+    pub(super) fn push_while(
+        &self,
+        peer: PeerId,
+        event: NetEvent,
+        held: Held,
+        open: impl FnOnce() -> bool,
+    ) {
+        let mut state = self.lock();
+        if state.closed || !open() {
+            return;
+        }
+        let queue = state.queues.entry(peer).or_default();
+        queue.push_back((event, held));
+        if queue.len() == 1 {
+            state.turns.push_back(peer);
+        }
+        drop(state);
+        self.ready.notify_one();
+    }
+
+    /// Queues an event unless an equal one waits already.
+    pub(super) fn push_once(&self, peer: PeerId, event: NetEvent) {
+        let queued = {
+            let state = self.lock();
+            let queue = state.queues.get(&peer);
+            queue.is_some_and(|queue| queue.iter().any(|(other, _)| *other == event))
+        };
+        if !queued {
+            self.push(peer, event);
+        }
+    }
+
+    /// Forgets the messages of a peer that wait; that it came or went stays.
+    pub(super) fn discard_messages(&self, peer: PeerId) {
+        let mut state = self.lock();
+        if let Some(queue) = state.queues.get_mut(&peer) {
+            queue.retain(|(event, _)| !matches!(event, NetEvent::Message { .. }));
+            if queue.is_empty() {
+                state.queues.remove(&peer);
+                state.turns.retain(|turn| *turn != peer);
+            }
+        }
+    }
+
+    /// How many peers have something waiting.
+    pub(super) fn peers(&self) -> usize {
+        self.lock().queues.len()
+    }
+
+    /// No more events: what waits can still be taken.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.ready.notify_one();
+    }
+
+    /// The listener is gone: nothing is kept any more.
+    pub(super) fn abandon(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.queues.clear();
+        state.turns.clear();
+    }
+
+    fn take(&self) -> Result<NetEvent, bool> {
+        let mut state = self.lock();
+        let Some(peer) = state.turns.pop_front() else {
+            return Err(state.closed);
+        };
+        let queue = state
+            .queues
+            .get_mut(&peer)
+            .expect("only peers with something waiting have a turn");
+        let (event, held) = queue
+            .pop_front()
+            .expect("only peers with something waiting have a turn");
+        if queue.is_empty() {
+            state.queues.remove(&peer);
+        } else {
+            state.turns.push_back(peer);
+        }
+        drop(state);
+        drop(held);
+        Ok(event)
+    }
+
+    /// The next event; `None` once it is closed and empty. Nothing is lost if the future is dropped.
+    pub(super) async fn next(self: &Arc<Self>) -> Option<NetEvent> {
+        loop {
+            match self.take() {
+                Ok(event) => return Some(event),
+                Err(true) => return None,
+                // `notify_one` leaves a permit behind if nobody waits, so nothing that came in between is missed.
+                Err(false) => self.ready.notified().await,
+            }
+        }
+    }
+
+    pub(super) fn try_next(&self) -> Option<NetEvent> {
+        self.take().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Message;
+    use tokio::sync::Semaphore;
+
+    fn message(peer: u64, from: u64) -> NetEvent {
+        let message = Message::AskBlocks { from };
+        let peer = PeerId(peer);
+        NetEvent::Message { peer, message }
+    }
+
+    #[tokio::test]
+    async fn a_flood_delays_nobody_else() {
+        let inbox = Arc::new(Inbox::default());
+        for number in 0..1000 {
+            inbox.push(PeerId(1), message(1, number));
+        }
+        inbox.push(PeerId(2), message(2, 0));
+        inbox.push(PeerId(2), message(2, 1));
+        let mut order = Vec::new();
+        for _ in 0..5 {
+            if let Some(NetEvent::Message { peer, message }) = inbox.next().await {
+                order.push((peer.0, message));
+            }
+        }
+        let peers: Vec<u64> = order.iter().map(|(peer, _)| *peer).collect();
+        assert_eq!(peers, [1, 2, 1, 2, 1]);
+        let seconds: Vec<_> = order.into_iter().filter(|(peer, _)| *peer == 2).collect();
+        assert_eq!(seconds[1].1, Message::AskBlocks { from: 1 }, "in order");
+    }
+
+    #[tokio::test]
+    async fn taking_a_message_frees_its_budget() {
+        let inbox = Arc::new(Inbox::default());
+        let budget = Arc::new(Semaphore::new(1));
+        let permit = budget.clone().try_acquire_owned().unwrap();
+        inbox.push_while(PeerId(1), message(1, 0), [Some(permit), None], || true);
+        assert_eq!(budget.available_permits(), 0);
+        inbox.next().await.unwrap();
+        assert_eq!(budget.available_permits(), 1);
+        let permit = budget.clone().try_acquire_owned().unwrap();
+        inbox.push_while(PeerId(1), message(1, 0), [Some(permit), None], || true);
+        inbox.discard_messages(PeerId(1));
+        assert_eq!(budget.available_permits(), 1, "also if it is forgotten");
+        assert_eq!(inbox.peers(), 0);
+        inbox.push_while(PeerId(1), message(1, 0), Held::default(), || false);
+        assert!(inbox.try_next().is_none());
+        inbox.close();
+        assert!(inbox.next().await.is_none());
+    }
+}

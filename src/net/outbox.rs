@@ -1,0 +1,172 @@
+//! What waits to be sent to one peer.
+//!
+//! Sending never blocks. A message that finds the queue full is refused, and the connection stays: a link that is slow for a
+//! while is no fault, opening a connection anew costs more than the gap, and the regular reconciliation fills it. A peer that takes
+//! nothing at all for the stall deadline is closed by the writer. All queues together are bounded too; when they are full, peers for
+//! which much waits already get nothing more, the others still do.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+#[derive(Default)]
+struct State {
+    frames: VecDeque<Vec<u8>>,
+    bytes: usize,
+    finishing: bool,
+    /// Half of the queue was used.
+    filled: bool,
+}
+
+pub(super) struct Outbox {
+    state: Mutex<State>,
+    bytes_max: usize,
+    all: Arc<AtomicUsize>,
+    ready: Notify,
+}
+
+/// The least that a frame counts, so that small ones are bounded in number too.
+const FRAME_COUNTS_BYTES: usize = 1024;
+
+/// What waits for all peers together, in bytes, before those for which more than [`SHARE_BYTES`] wait get nothing more.
+const ALL_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// What may wait for one peer even if [`ALL_BYTES_MAX`] wait for all.
+const SHARE_BYTES: usize = 128 * 1024;
+
+fn counts(frame: &[u8]) -> usize {
+    frame.len().max(FRAME_COUNTS_BYTES)
+}
+
+impl Outbox {
+    /// An empty queue; `all` counts the bytes of all queues of a node.
+    pub(super) fn new(bytes_max: usize, all: Arc<AtomicUsize>) -> Self {
+        Self {
+            state: Mutex::default(),
+            bytes_max,
+            all,
+            ready: Notify::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in this file panics while it holds the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues a frame, or gives up if the queue is full. A frame is taken whole, however long, if there is any room: a long
+    /// block must be able to pass.
+    pub(super) fn push(&self, frame: Vec<u8>) -> bool {
+        let mut state = self.lock();
+        if state.finishing || state.bytes >= self.limit() {
+            return false;
+        }
+        state.bytes += counts(&frame);
+        self.all.fetch_add(counts(&frame), Ordering::Relaxed);
+        state.filled |= state.bytes >= self.bytes_max / 2;
+        state.frames.push_back(frame);
+        drop(state);
+        self.ready.notify_one();
+        true
+    }
+
+    fn limit(&self) -> usize {
+        if self.all.load(Ordering::Relaxed) < ALL_BYTES_MAX {
+            self.bytes_max
+        } else {
+            self.bytes_max.min(SHARE_BYTES)
+        }
+    }
+
+    /// Bytes that can be queued before messages are refused.
+    pub(super) fn room(&self) -> usize {
+        self.limit().saturating_sub(self.lock().bytes)
+    }
+
+    /// The next frame; it counts until [`Self::sent`]. `None` once it is finished and empty.
+    pub(super) async fn next(&self) -> Option<Vec<u8>> {
+        loop {
+            let (next, finishing) = {
+                let mut state = self.lock();
+                (state.frames.pop_front(), state.finishing)
+            };
+            if next.is_some() || finishing {
+                return next;
+            }
+            self.ready.notified().await;
+        }
+    }
+
+    /// Takes nothing more; what waits is still sent.
+    pub(super) fn finish(&self) {
+        self.lock().finishing = true;
+        self.ready.notify_one();
+    }
+
+    /// A frame was handed to the transport. Returns whether half of the queue is free again.
+    pub(super) fn sent(&self, frame: &[u8]) -> bool {
+        let mut state = self.lock();
+        state.bytes -= counts(frame);
+        self.all.fetch_sub(counts(frame), Ordering::Relaxed);
+        let drained = state.filled && state.bytes < self.bytes_max / 2;
+        state.filled &= !drained;
+        drained
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        let bytes = self.lock().bytes;
+        self.all.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_and_takes_again_when_it_drains() {
+        let all = Arc::default();
+        let outbox = Outbox::new(4096, Arc::clone(&all));
+        assert!(outbox.push(vec![0; 1]), "small frames count a kilobyte");
+        assert_eq!(outbox.room(), 3072);
+        assert!(outbox.push(vec![0; 100_000]), "a long frame passes");
+        assert_eq!(outbox.room(), 0);
+        assert!(!outbox.push(vec![0; 1]));
+        for _ in 0..2 {
+            let before = outbox.room();
+            let frame = outbox.next().await.unwrap();
+            assert_eq!(outbox.room(), before, "what is being sent counts");
+            let drained = outbox.sent(&frame);
+            assert_eq!(drained, frame.len() > 1, "only when it was full");
+        }
+        assert!(outbox.push(vec![0; 1]));
+        outbox.finish();
+        assert!(!outbox.push(vec![0; 1]), "finished");
+        assert!(outbox.next().await.is_some(), "what waited is sent");
+        assert!(outbox.next().await.is_none());
+        assert_eq!(all.load(Ordering::Relaxed), 1024, "one is not sent yet");
+        drop(outbox);
+        assert_eq!(all.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn all_queues_together_are_bounded() {
+        let all = Arc::default();
+        let boxes: Vec<Outbox> = (0..64)
+            .map(|_| Outbox::new(4 << 20, Arc::clone(&all)))
+            .collect();
+        for outbox in &boxes {
+            while outbox.push(vec![0; 64 << 10]) {}
+        }
+        let waits = all.load(Ordering::Relaxed);
+        assert!(waits <= ALL_BYTES_MAX + boxes.len() * (SHARE_BYTES + (64 << 10)));
+        assert!(
+            boxes[63].lock().bytes >= SHARE_BYTES,
+            "the last one has its share"
+        );
+    }
+}

@@ -1,0 +1,333 @@
+//! The handle.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use iroh::EndpointAddr;
+use iroh::endpoint::{Connection, Endpoint};
+use iroh::protocol::{AcceptError, ProtocolHandler};
+use iroh_mdns_address_lookup::MdnsAddressLookup;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::address::PeerCard;
+use super::book::{KnownPeer, Origin};
+use super::close::CloseCode;
+use super::config::Config;
+use super::door::Door;
+use super::events::{Events, PeerInfo};
+use super::genesis::Answers;
+use super::membership::{Membership, Relation};
+use super::shared::Inner;
+use super::ticket::Ticket;
+use super::{NetError, SendError, frame, manager};
+use crate::core::PeerId;
+use crate::digest::{NetworkId, SealId};
+use crate::genesis::Genesis;
+use crate::identity::Signer;
+use crate::limits::TICKET_PEERS_MAX;
+use crate::message::Message;
+
+/// Closes what is open when the last handle goes.
+struct Handle {
+    inner: Arc<Inner>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.inner.close_all(CloseCode::Shutdown);
+        self.inner.inbox.close();
+    }
+}
+
+/// A node's connections. Cheap to clone; a [`ProtocolHandler`] for the caller's router, under [`super::ALPN`].
+///
+/// All methods return at once, [`Self::shutdown`] excepted. When the last clone is dropped all connections are closed.
+#[derive(Clone)]
+pub struct Transport {
+    handle: Arc<Handle>,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("network", &self.inner().network)
+            .field("endpoint", &self.inner().endpoint.id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Puts a [`Transport`] together.
+pub struct Builder {
+    genesis: Vec<u8>,
+    network: NetworkId,
+    signer: Arc<dyn Signer>,
+    membership: Arc<dyn Membership>,
+    config: Config,
+    peers: Vec<PeerCard>,
+}
+
+impl Builder {
+    /// Sets windows, caps and deadlines.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Adds peers known from before or from a ticket: they are dialled at once.
+    #[must_use]
+    pub fn peers(mut self, peers: impl IntoIterator<Item = PeerCard>) -> Self {
+        self.peers.extend(peers);
+        self
+    }
+
+    /// Starts on an endpoint. The transport dials by itself; that it also accepts takes a router. An endpoint that was not made
+    /// by [`super::bind()`] should have the settings of [`super::quic_config`].
+    ///
+    /// # Errors
+    ///
+    /// [`NetError::NoRandomness`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, as all of iroh.
+    pub fn spawn(self, endpoint: Endpoint) -> Result<(Transport, Events), NetError> {
+        let boot = getrandom::u64().map_err(|error| NetError::NoRandomness(error.to_string()))?;
+        let inner = Arc::new(Inner {
+            endpoint,
+            network: self.network,
+            genesis: self.genesis,
+            signer: self.signer,
+            membership: self.membership,
+            boot,
+            door: Arc::new(Door::new(self.config.strangers_max)),
+            inbox: Arc::default(),
+            long_blocks: Arc::new(Semaphore::new(self.config.long_blocks_max)),
+            outgoing: Arc::default(),
+            table: Mutex::default(),
+            answers: Mutex::new(Answers::new(Instant::now())),
+            changed: Arc::default(),
+            next_peer: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
+            config: self.config,
+        });
+        manager::spawn(&inner);
+        let events = Events {
+            inbox: inner.inbox.clone(),
+        };
+        let handle = Arc::new(Handle { inner });
+        let transport = Transport { handle };
+        for peer in &self.peers {
+            transport.remember(peer);
+        }
+        Ok((transport, events))
+    }
+}
+
+impl Transport {
+    /// Starts to put a transport together for a node of this network. `signer` is the author's.
+    #[must_use]
+    pub fn builder(
+        genesis: &Genesis,
+        signer: Arc<dyn Signer>,
+        membership: Arc<dyn Membership>,
+    ) -> Builder {
+        Builder {
+            genesis: genesis.encode(),
+            network: genesis.network_id(),
+            signer,
+            membership,
+            config: Config::default(),
+            peers: Vec::new(),
+        }
+    }
+
+    fn inner(&self) -> &Arc<Inner> {
+        &self.handle.inner
+    }
+
+    /// The endpoint.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.inner().endpoint
+    }
+
+    /// Puts a message on its way to a peer. A block that is longer than a frame travels by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] says why it is not; none of its cases needs an answer.
+    pub fn send(&self, peer: PeerId, message: &Message) -> Result<(), SendError> {
+        let link = self.inner().table().links.get(peer).cloned();
+        let link = link.ok_or(SendError::NotConnected)?;
+        let frames = frame::frames(message).map_err(|long| SendError::TooLong(long.0))?;
+        link.note_question(message);
+        for frame in frames {
+            if !link.outbox.push(frame) {
+                return Err(SendError::Full);
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that can be put on their way to a peer before messages are refused; 0 if it is not connected. Whoever serves many
+    /// blocks sends as many as there is room for, and goes on at [`super::NetEvent::Drained`].
+    #[must_use]
+    pub fn room(&self, peer: PeerId) -> usize {
+        let table = self.inner().table();
+        table.links.get(peer).map_or(0, |link| link.outbox.room())
+    }
+
+    /// Dials an endpoint now, and again whenever it is not connected.
+    pub fn dial(&self, address: &EndpointAddr) {
+        let card = PeerCard::new(address, None);
+        self.remember(&card);
+        let inner = self.inner();
+        inner.table().book.dial_now(&address.id, Instant::now());
+        inner.changed.notify_one();
+    }
+
+    /// Learns of a peer, from a ticket or an address book. It is dialled when more connections are wanted.
+    pub fn remember(&self, card: &PeerCard) {
+        let inner = self.inner();
+        let own = inner.signer.node_id();
+        if let Some(endpoint) = card.endpoint_id()
+            && endpoint != inner.endpoint.id()
+            && card.author != Some(own)
+        {
+            let (author, now) = (card.author, Instant::now());
+            let mut table = inner.table();
+            let kept = table
+                .book
+                .learn(endpoint, author, &card.addresses, Origin::Given, now);
+            drop(table);
+            if !kept {
+                tracing::warn!(endpoint = %endpoint.fmt_short(), "the address book is full");
+            }
+            inner.changed.notify_one();
+        }
+    }
+
+    /// Closes a connection. Nothing more comes from it; the peer may come back.
+    pub fn close(&self, peer: PeerId, code: CloseCode) {
+        let link = self.inner().table().links.get(peer).cloned();
+        if let Some(link) = link {
+            link.close(code);
+            self.inner().inbox.discard_messages(peer);
+        }
+    }
+
+    /// A connection seems dead: it is closed and dialled anew, in this order.
+    pub fn suspect(&self, peer: PeerId) {
+        let inner = self.inner();
+        let link = inner.table().links.get(peer).cloned();
+        if let Some(link) = link {
+            link.close(CloseCode::Suspect);
+            let now = Instant::now();
+            inner.table().book.dial_now(&link.endpoint, now);
+        }
+    }
+
+    /// Asks anew what every connected author is, and closes the connections of those that are banned or no members (any more).
+    /// To be called when the roster changed, and once this node has caught up.
+    pub fn recheck(&self) {
+        let links = self.inner().table().links.all();
+        for link in links {
+            let code = match self.inner().membership.relation(&link.proven.author) {
+                Relation::Banned => CloseCode::Banned,
+                Relation::Stranger => CloseCode::NotAMember,
+                Relation::Member | Relation::Leaving => continue,
+            };
+            link.close(code);
+            self.inner().inbox.discard_messages(link.id);
+        }
+    }
+
+    /// Who is connected.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerInfo> {
+        let links = self.inner().table().links.all();
+        links.iter().map(|link| link.info()).collect()
+    }
+
+    /// All known peers; their cards are worth keeping for the next start, those of [`Origin::Heard`] perhaps not.
+    #[must_use]
+    pub fn known_peers(&self) -> Vec<KnownPeer> {
+        let table = self.inner().table();
+        table
+            .book
+            .known(|endpoint| table.links.is_up(endpoint, None))
+    }
+
+    /// A ticket to the network, with this node and some peers it has met.
+    #[must_use]
+    pub fn ticket(&self, name: &str, height: u64, seal: SealId) -> Ticket {
+        let inner = self.inner();
+        let own = PeerCard::with_addresses(
+            inner.endpoint.id(),
+            Some(inner.signer.node_id()),
+            inner.listens(),
+        );
+        let mut peers = vec![own];
+        peers.extend(inner.table().book.met().take(TICKET_PEERS_MAX - 1));
+        Ticket {
+            v: 1,
+            network: inner.network,
+            name: name.to_owned(),
+            peers,
+            height,
+            seal,
+        }
+    }
+
+    /// Dials what the local network announces of this network's nodes, until the transport is shut down.
+    pub fn discover(&self, mdns: MdnsAddressLookup) {
+        manager::discover(self.inner(), mdns);
+    }
+
+    /// Lets peers hear what waits to be sent, as far as that takes no longer than half a second, closes all connections with
+    /// [`CloseCode::Shutdown`], and ends the events. The endpoint stays open.
+    pub async fn shutdown(&self) {
+        const PATIENCE: Duration = Duration::from_millis(500);
+        const LOOK_EVERY: Duration = Duration::from_millis(5);
+        let inner = self.inner();
+        inner.closing.store(true, Ordering::SeqCst);
+        let patience = Instant::now() + PATIENCE;
+        let all = inner.table().links.all();
+        for link in &all {
+            link.outbox.finish();
+        }
+        while all.iter().any(|link| link.is_parting()) && Instant::now() < patience {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        inner.close_all(CloseCode::Shutdown);
+        let patience = Instant::now() + PATIENCE;
+        while inner.table().links.len() > 0 && Instant::now() < patience {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        inner.inbox.close();
+    }
+}
+
+impl ProtocolHandler for Transport {
+    async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
+        // A panic in a handler's own task would shut down the whole router, so the work has a task of its own.
+        let work = tokio::spawn(super::connection::accept(
+            self.inner().clone(),
+            connection.clone(),
+        ));
+        if work.await.is_err() {
+            let code = CloseCode::Internal;
+            connection.close(code.var_int(), code.reason().as_bytes());
+            tracing::error!("a connection's task failed");
+        }
+        Ok(())
+    }
+
+    async fn shutdown(&self) {
+        Transport::shutdown(self).await;
+    }
+}

@@ -1,0 +1,278 @@
+//! A connection from its hello to its end: messages in both directions.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use iroh::TransportAddr;
+use iroh::endpoint::{Connection, Path, RecvStream, SendStream};
+use tokio::time::{Instant, timeout};
+use tracing::info;
+
+use super::address::{PeerCard, written};
+use super::book::Origin;
+use super::close::CloseCode;
+use super::events::{NetEvent, PeerInfo};
+use super::frame::{Head, Kind, read_body, read_head, read_message, write};
+use super::hello::Proven;
+use super::links::{INBOX_KILOBYTES, Link};
+use super::manager::tell;
+use super::membership::Relation;
+use super::outbox::Outbox;
+use super::shared::Inner;
+use crate::codec;
+use crate::limits::PEERS_TOLD_MAX;
+
+/// Peers may be gone while their last messages were not taken yet: so many for each connection there may be.
+const QUEUES_PER_CONNECTION: usize = 2;
+
+/// The slowest that a frame may arrive: a modem of the last century. Together with the stall deadline it bounds how long a frame,
+/// and the memory for it, can be held.
+const SLOWEST_BYTES_PER_SECOND: u64 = 4 * 1024;
+
+/// What a peer tells about other peers is looked at this often at most.
+const HEAR_PEERS_EVERY: Duration = Duration::from_secs(10);
+
+/// A connection that is up. Dropping it, also by a panic, takes it down.
+pub(super) struct Up {
+    inner: Arc<Inner>,
+    pub(super) link: Arc<Link>,
+}
+
+impl Up {
+    /// Lets a proven connection in.
+    pub(super) fn admit(
+        inner: &Arc<Inner>,
+        connection: &Connection,
+        proven: Proven,
+        dialled: bool,
+    ) -> Result<Self, CloseCode> {
+        if inner.is_closing() {
+            return Err(CloseCode::Shutdown);
+        }
+        let queues_max = inner.config.connections_max * (1 + QUEUES_PER_CONNECTION);
+        if inner.inbox.peers() >= queues_max {
+            return Err(CloseCode::Busy);
+        }
+        let addresses = addresses(connection, &proven);
+        let (author, endpoint) = (proven.author, connection.remote_id());
+        let link = Arc::new(Link::new(
+            inner.next_peer(),
+            proven,
+            dialled,
+            connection.clone(),
+            Outbox::new(inner.config.outgoing_bytes_max, inner.outgoing.clone()),
+        ));
+        let mut table = inner.table();
+        let replaced = table.links.admit(
+            &link,
+            &inner.endpoint.id(),
+            inner.config.connections_max,
+            inner.config.simultaneous,
+        )?;
+        // A stranger that this node dialled has proved its key, but nothing that others should be told.
+        let origin = match link.proven.relation {
+            Relation::Member | Relation::Leaving => Origin::Met,
+            _ => Origin::Given,
+        };
+        let now = Instant::now();
+        table
+            .book
+            .learn(endpoint, Some(author), &addresses, origin, now);
+        table.book.connected(&endpoint);
+        inner.inbox.push(link.id, NetEvent::PeerUp(link.info()));
+        drop(table);
+        tell(inner, &link);
+        if let Some(replaced) = replaced {
+            replaced.close(CloseCode::Duplicate);
+        }
+        info!(%author, peer = link.id.0, dialled, "peer up");
+        let inner = inner.clone();
+        Ok(Self { inner, link })
+    }
+
+    /// Moves messages until the connection ends.
+    pub(super) async fn run(self, mut send: SendStream, mut receive: RecvStream) {
+        let ended = tokio::select! {
+            code = self.read(&mut receive) => code,
+            code = self.write(&mut send) => code,
+            _ = self.link.connection.closed() => None,
+        };
+        if let Some(code) = ended {
+            self.link.close(code);
+        }
+    }
+
+    async fn write(&self, send: &mut SendStream) -> Option<CloseCode> {
+        loop {
+            let Some(frame) = self.link.outbox.next().await else {
+                break;
+            };
+            if let Err(code) = write(send, &frame, self.inner.config.stall_deadline).await {
+                return self.unless_closed(code);
+            }
+            if self.link.outbox.sent(&frame) {
+                let peer = self.link.id;
+                self.inner.inbox.push_once(peer, NetEvent::Drained { peer });
+            }
+        }
+        let _ = send.finish();
+        std::future::pending().await
+    }
+
+    async fn read(&self, receive: &mut RecvStream) -> Option<CloseCode> {
+        let mut told_at = None;
+        loop {
+            let head = match read_head(receive, self.inner.config.stall_deadline).await {
+                Ok(Some(head)) => head,
+                Ok(None) => return self.part().await,
+                Err(code) => return self.unless_closed(code),
+            };
+            let taken = match head.kind {
+                Kind::Message | Kind::LongBlock => self.take(receive, head).await,
+                Kind::Peers => self.hear(receive, head, &mut told_at).await,
+                Kind::Hello | Kind::Genesis => Err(CloseCode::Malformed),
+            };
+            if let Err(code) = taken {
+                return self.unless_closed(code);
+            }
+        }
+    }
+
+    /// The peer, about to stop, ended its stream. Ending this node's own tells it that everything was heard; then it closes.
+    async fn part(&self) -> Option<CloseCode> {
+        self.link.peer_finished.store(true, Ordering::SeqCst);
+        self.link.outbox.finish();
+        let closed = self.link.connection.closed();
+        let late = timeout(self.inner.config.stall_deadline, closed).await;
+        late.is_err().then_some(CloseCode::Done)
+    }
+
+    /// A stream that fails because the connection ended is no fault of its own.
+    fn unless_closed(&self, code: CloseCode) -> Option<CloseCode> {
+        let open = self.link.connection.close_reason().is_none();
+        open.then_some(code)
+    }
+
+    /// Takes a message, once there is room for it: until then the peer's stream fills and slows it down.
+    async fn take(&self, receive: &mut RecvStream, head: Head) -> Result<(), CloseCode> {
+        let kilobytes = head.length.div_ceil(1024).clamp(1, INBOX_KILOBYTES);
+        let kilobytes = u32::try_from(kilobytes).unwrap_or(u32::MAX);
+        let budget = self.link.budget.clone();
+        let budget = budget.acquire_many_owned(kilobytes).await;
+        let long = if head.kind == Kind::LongBlock {
+            if !self.link.takes_long_block() {
+                return Err(CloseCode::Unasked);
+            }
+            let long_blocks = self.inner.long_blocks.clone();
+            long_blocks.acquire_owned().await.ok()
+        } else {
+            None
+        };
+        let body = self.body(receive, head.length).await?;
+        let message = read_message(head.kind, body)?;
+        let (peer, holds) = (self.link.id, [budget.ok(), long]);
+        let event = NetEvent::Message { peer, message };
+        let is_open = || !self.link.is_closed_here();
+        self.inner.inbox.push_while(peer, event, holds, is_open);
+        Ok(())
+    }
+
+    async fn body(&self, receive: &mut RecvStream, length: usize) -> Result<Vec<u8>, CloseCode> {
+        let stall = self.inner.config.stall_deadline;
+        let seconds = length as u64 / SLOWEST_BYTES_PER_SECOND;
+        let deadline = stall + Duration::from_secs(seconds);
+        let body = timeout(deadline, read_body(receive, length, stall)).await;
+        body.unwrap_or(Err(CloseCode::Deadline))
+    }
+
+    /// Learns what the peer tells about other peers: where members may be, nothing that is known better.
+    async fn hear(
+        &self,
+        receive: &mut RecvStream,
+        head: Head,
+        told_at: &mut Option<Instant>,
+    ) -> Result<(), CloseCode> {
+        let body = self.body(receive, head.length).await?;
+        let now = Instant::now();
+        if told_at.is_some_and(|before| before + HEAR_PEERS_EVERY > now) {
+            return Ok(());
+        }
+        *told_at = Some(now);
+        let cards: Vec<PeerCard> =
+            codec::decode(&body, head.length).map_err(|_| CloseCode::Malformed)?;
+        if cards.len() > PEERS_TOLD_MAX || !cards.iter().all(PeerCard::is_within_limits) {
+            return Err(CloseCode::Malformed);
+        }
+        let (me, own) = (self.inner.signer.node_id(), self.inner.endpoint.id());
+        for card in cards {
+            let (Some(endpoint), Some(author)) = (card.endpoint_id(), card.author) else {
+                continue;
+            };
+            let is_member = self.inner.membership.relation(&author) == Relation::Member;
+            if is_member && author != me && endpoint != own {
+                let mut table = self.inner.table();
+                table
+                    .book
+                    .learn(endpoint, Some(author), &card.addresses, Origin::Heard, now);
+            }
+        }
+        self.inner.changed.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let reason = self.link.ended();
+        let (inner, link) = (&self.inner, &self.link);
+        let now = Instant::now();
+        let mut table = inner.table();
+        table.links.remove(link);
+        table
+            .book
+            .ended(&link.endpoint, &reason, true, &inner.config, now);
+        drop(table);
+        let (peer, author) = (link.id, link.proven.author);
+        info!(%author, peer = peer.0, %reason, "peer down");
+        let down = NetEvent::PeerDown {
+            peer,
+            author,
+            reason,
+        };
+        inner.inbox.push(peer, down);
+        inner.changed.notify_one();
+    }
+}
+
+impl Link {
+    pub(super) fn info(&self) -> PeerInfo {
+        PeerInfo {
+            peer: self.id,
+            author: self.proven.author,
+            relation: self.proven.relation,
+            endpoint: self.endpoint,
+            height: self.proven.height,
+            dialled: self.dialled,
+        }
+    }
+
+    /// Whether the peer may not have heard everything yet.
+    pub(super) fn is_parting(&self) -> bool {
+        let open = self.connection.close_reason().is_none();
+        open && !self.peer_finished.load(Ordering::SeqCst)
+    }
+}
+
+/// Where a peer can be dialled: where it was just seen, and where it says.
+fn addresses(connection: &Connection, proven: &Proven) -> Vec<String> {
+    let paths = connection.paths();
+    let seen: Vec<TransportAddr> = paths
+        .iter()
+        .filter(Path::is_selected)
+        .map(|path| path.remote_addr().clone())
+        .collect();
+    let mut addresses = written(seen.iter());
+    addresses.extend(proven.listens.iter().cloned());
+    addresses
+}
