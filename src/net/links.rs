@@ -95,10 +95,7 @@ impl Link {
 
     /// What is sent may be a question that is answered with blocks: then long ones are taken.
     pub(super) fn note_question(&self, message: &Message) {
-        if matches!(
-            message,
-            Message::AskBlocks { .. } | Message::Status { .. } | Message::Inventory { .. }
-        ) {
+        if matches!(message, Message::AskBlocks { .. } | Message::Status { .. }) {
             self.long_blocks
                 .store(LONG_BLOCKS_PER_QUESTION, Ordering::Relaxed);
         }
