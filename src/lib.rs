@@ -77,6 +77,7 @@ pub mod limits;
 pub mod merkle;
 pub mod message;
 pub mod operation;
+pub mod pace;
 pub mod params;
 pub mod pool;
 pub mod record;

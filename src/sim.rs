@@ -11,6 +11,7 @@
 pub mod actors;
 pub mod blocks;
 pub mod checker;
+pub mod contacts;
 pub mod generate;
 mod host;
 pub mod oracle;

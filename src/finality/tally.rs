@@ -32,6 +32,12 @@ impl Tally {
         self.any
     }
 
+    /// The values that somebody voted for alone, with what counts for each.
+    pub(super) fn values(&self) -> impl Iterator<Item = (Option<SealId>, u64)> {
+        let single = self.single.iter();
+        single.map(|(value, weight)| (*value, self.double + weight))
+    }
+
     /// The author's bodies, by id.
     pub(super) fn of(&self, author: &NodeId) -> &[Ballot] {
         self.bodies.get(author).map_or(&[], Vec::as_slice)
