@@ -99,8 +99,8 @@ pub struct Waiting {
     pub height: u64,
     /// The round.
     pub round: u32,
-    /// s
-    pub step: u8,
+    /// The step.
+    pub step: Step,
     /// Who proposes in this round.
     pub proposer: Option<NodeId>,
     /// Whether no seal can be agreed on in this step any more, whatever arrives: then nothing is lost by giving up.
@@ -108,7 +108,7 @@ pub struct Waiting {
 }
 
 impl Core {
-    /// w
+    /// What a host's patience is about.
     #[must_use]
     pub fn waiting(&self) -> Waiting {
         let agreement = &self.agreement;
@@ -116,8 +116,10 @@ impl Core {
             wants: self.wants_to_seal(),
             height: agreement.height(),
             round: agreement.round(),
-            step: agreement.step() as u8,
-            proposer: agreement.sealers().proposer(agreement.height(), agreement.round()),
+            step: agreement.step(),
+            proposer: agreement
+                .sealers()
+                .proposer(agreement.height(), agreement.round()),
             is_vain: agreement.is_vain(),
         }
     }

@@ -243,6 +243,9 @@ impl Agreement {
     /// then [`Self::nudge`] loses nothing.
     #[must_use]
     pub fn is_vain(&self) -> bool {
+        if self.is_quiet() {
+            return false;
+        }
         let kind = match self.step {
             Step::Propose | Step::Prevote => VoteKind::Prevote,
             Step::Precommit => VoteKind::Precommit,
@@ -252,8 +255,7 @@ impl Agreement {
         let total = self.sealers().total();
         may_be_nudged
             && self.votes.tally(self.round, kind).is_some_and(|tally| {
-                let best = tally.values().filter_map(|(value, weight)| value.map(|_| weight));
-                let best = best.max().unwrap_or(0);
+                let best = tally.most_for_a_seal();
                 !is_quorum(best + (total - tally.weight_of_any()), total)
             })
     }

@@ -95,7 +95,10 @@ fn tallied(planned: &Planned, quorum: usize, arrivals: impl Iterator<Item = Arri
         .collect();
     arrived.sort_by_key(|(at, _)| *at);
     let decisive = (1..=arrived.len()).find(|count| {
-        let ballots: Vec<&Ballot> = arrived[..*count].iter().map(|(_, ballot)| *ballot).collect();
+        let ballots: Vec<&Ballot> = arrived[..*count]
+            .iter()
+            .map(|(_, ballot)| *ballot)
+            .collect();
         let missing = quorum.saturating_sub(*count);
         decides(planned.class, planned.ballots.len(), &ballots, missing)
     })?;
@@ -114,7 +117,11 @@ fn decides(class: Class, nodes: usize, ballots: &[&Ballot], missing: usize) -> b
         let best = results.iter().max().copied().unwrap_or(0);
         let others = results.iter().filter(|votes| **votes != best).max();
         let is_tied = results.iter().filter(|votes| **votes == best).count() > best;
-        let rival = if is_tied { best } else { others.copied().unwrap_or(0) };
+        let rival = if is_tied {
+            best
+        } else {
+            others.copied().unwrap_or(0)
+        };
         let is_decided = best > rival + missing && 2 * ballots.len() > nodes;
         return is_decided || missing == 0;
     }
@@ -158,9 +165,18 @@ mod tests {
         // proposal at 40, the prevotes of 1 and 2 with it. Its own come to 2 at 50, and with them the precommits of 0 and 1,
         // which 2 completes: the reveals of 1 and 2 come at once, the certificate to 0 at 60, its reveal to 1 at once.
         let at = |bound: &Bound| {
-            (bound.spread, bound.commits, bound.proposal, bound.prevotes, bound.certificate)
+            (
+                bound.spread,
+                bound.commits,
+                bound.proposal,
+                bound.prevotes,
+                bound.certificate,
+            )
         };
-        assert_eq!(at(&bound), (Some(30), Some(30), Some(40), Some(50), Some(50)));
+        assert_eq!(
+            at(&bound),
+            (Some(30), Some(30), Some(40), Some(50), Some(50))
+        );
         assert_eq!(bound.tallied, [Some(60), Some(60), Some(70)]);
         assert_eq!((bound.first(), bound.last()), (Some(60), Some(70)));
     }
@@ -169,14 +185,38 @@ mod tests {
     fn a_claim_needs_no_reveal_that_cannot_change_it() {
         let (yes, no) = (Ballot::Result(vec![1]), Ballot::Result(vec![2]));
         let cases = [
-            ("five of nine agree, two are missing", vec![&yes; 5], 2, true),
+            (
+                "five of nine agree, two are missing",
+                vec![&yes; 5],
+                2,
+                true,
+            ),
             ("four are no majority", vec![&yes; 4], 3, false),
-            ("five to one", vec![&yes, &yes, &yes, &yes, &yes, &no], 1, true),
-            ("three to three", vec![&yes, &yes, &yes, &no, &no, &no], 1, false),
-            ("a tie of all that are frozen has no result", vec![&yes, &no], 0, true),
+            (
+                "five to one",
+                vec![&yes, &yes, &yes, &yes, &yes, &no],
+                1,
+                true,
+            ),
+            (
+                "three to three",
+                vec![&yes, &yes, &yes, &no, &no, &no],
+                1,
+                false,
+            ),
+            (
+                "a tie of all that are frozen has no result",
+                vec![&yes, &no],
+                0,
+                true,
+            ),
         ];
         for (desc, ballots, missing, expected) in cases {
-            assert_eq!(decides(Class::Claim, 9, &ballots, missing), expected, "{desc}");
+            assert_eq!(
+                decides(Class::Claim, 9, &ballots, missing),
+                expected,
+                "{desc}"
+            );
         }
     }
 
@@ -186,11 +226,20 @@ mod tests {
         let cases = [
             ("seven of nine", vec![&yes; 7], 0, true),
             ("six and one missing", vec![&yes; 6], 1, false),
-            ("six and one abstention", vec![&yes, &yes, &yes, &yes, &yes, &yes, &none], 0, true),
+            (
+                "six and one abstention",
+                vec![&yes, &yes, &yes, &yes, &yes, &yes, &none],
+                0,
+                true,
+            ),
             ("one against, five missing", vec![&yes, &no], 5, true),
         ];
         for (desc, ballots, missing, expected) in cases {
-            assert_eq!(decides(Class::Critical, 9, &ballots, missing), expected, "{desc}");
+            assert_eq!(
+                decides(Class::Critical, 9, &ballots, missing),
+                expected,
+                "{desc}"
+            );
         }
     }
 }

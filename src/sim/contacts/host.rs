@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::core::Core;
+use crate::core::{Core, Input, Outputs};
 use crate::digest::OperationId;
 use crate::genesis::Genesis;
-use crate::identity::Identity;
+use crate::identity::{Identity, Signer as _};
 use crate::operation::Ballot;
 use crate::pace::Patience;
 use crate::rejection::Rejection;
@@ -30,13 +30,14 @@ impl Host {
     pub(super) fn new(
         genesis: &Genesis,
         identity: Identity,
-        patience: Patience,
         skew_ms: i64,
+        now_ms: u64,
     ) -> Result<Self, Rejection> {
+        let clock = now_ms.saturating_add_signed(skew_ms);
         Ok(Self {
+            patience: Patience::new(identity.node_id(), &genesis.params, clock),
             core: Core::new(genesis, Arc::new(identity))?,
             disk: Disk::default(),
-            patience,
             skew_ms,
             ballots: BTreeMap::new(),
             is_touched: true,
@@ -44,18 +45,32 @@ impl Host {
         })
     }
 
+    /// Gives its core an input.
+    pub(super) fn handle(&mut self, input: Input, now_ms: u64) -> Outputs {
+        let clock = self.clock(now_ms);
+        self.is_touched = true;
+        self.core.set_pace(self.patience.pace(clock));
+        self.core.handle(input, clock)
+    }
+
     /// What its clock shows.
     pub(super) fn clock(&self, now_ms: u64) -> u64 {
         now_ms.saturating_add_signed(self.skew_ms)
     }
 
-    /// Looks at where it stands, and plans when it has to be called without anything happening.
-    pub(super) fn plan(&mut self, now_ms: u64) {
+    /// Looks at where it stands, and plans when it has to be called without anything happening. Says whether it gives up
+    /// waiting.
+    pub(super) fn look(&mut self, now_ms: u64) -> bool {
         let clock = self.clock(now_ms);
-        self.patience.look(&self.core.waiting(), clock);
-        let due = self.core.next_due_ms().filter(|due_ms| *due_ms > clock);
-        let due = due.into_iter().chain(self.patience.due_ms()).min();
-        // A call at the very moment that is due already comes a millisecond later.
-        self.due_ms = due.map(|due| due.saturating_add_signed(-self.skew_ms).max(now_ms + 1));
+        let sealers = self.core.ledger().state().sealers().clone();
+        let gives_up = self.patience.look(&self.core.waiting(), &sealers, clock);
+        let due = self.core.next_due_ms().into_iter();
+        let due = due
+            .chain(self.patience.due_ms())
+            .filter(|due_ms| *due_ms > clock);
+        self.due_ms = due
+            .min()
+            .map(|due_ms| due_ms.saturating_add_signed(-self.skew_ms));
+        gives_up
     }
 }

@@ -40,7 +40,9 @@ impl Reach {
         times.sort_unstable();
         times.dedup();
         let spans = times.into_iter().map(|at_s| {
-            let up = contacts.iter().filter(|c| c.from_s <= at_s && at_s <= c.to_s);
+            let up = contacts
+                .iter()
+                .filter(|c| c.from_s <= at_s && at_s <= c.to_s);
             (at_s, groups(trace.nodes(), up.map(|contact| contact.nodes)))
         });
         Self {
@@ -63,7 +65,9 @@ impl Reach {
                 break;
             }
             let next = self.spans.get(place + 1);
-            let until_s = next.map_or(self.end_s, |(next_s, _)| next_s - 1).min(self.end_s);
+            let until_s = next
+                .map_or(self.end_s, |(next_s, _)| next_s - 1)
+                .min(self.end_s);
             for node in 0..self.nodes {
                 // The first in the group that holds it in this span gives it to all of the group.
                 let members = (0..self.nodes).filter(|other| group[*other] == group[node]);
@@ -83,7 +87,10 @@ impl Reach {
         let at_node = |node: usize| {
             let mut arrivals: Vec<u64> = from_each.iter().filter_map(|to| to[node]).collect();
             arrivals.sort_unstable();
-            count.checked_sub(1).and_then(|place| arrivals.get(place)).copied()
+            count
+                .checked_sub(1)
+                .and_then(|place| arrivals.get(place))
+                .copied()
         };
         (0..self.nodes).map(at_node).collect()
     }
@@ -121,7 +128,11 @@ mod tests {
 
     /// 0 meets 1 in 10..=20, 1 meets 2 in 15..=15 and 30..=40, 0 meets 3 in 5..=8.
     fn line() -> Reach {
-        let contact = |from_s, to_s, nodes| Contact { from_s, to_s, nodes };
+        let contact = |from_s, to_s, nodes| Contact {
+            from_s,
+            to_s,
+            nodes,
+        };
         Reach::new(&Trace::from_contacts(
             4,
             &[
@@ -154,8 +165,14 @@ mod tests {
     #[test]
     fn several_sources_give_the_earliest_and_the_nth() {
         let starts = [Some(12), None, Some(14), Some(0)];
-        assert_eq!(line().spread(&starts), [Some(5), Some(10), Some(14), Some(0)]);
-        assert_eq!(line().gather(&starts, 2), [Some(12), Some(12), Some(15), None]);
+        assert_eq!(
+            line().spread(&starts),
+            [Some(5), Some(10), Some(14), Some(0)]
+        );
+        assert_eq!(
+            line().gather(&starts, 2),
+            [Some(12), Some(12), Some(15), None]
+        );
         assert_eq!(line().gather(&starts, 0), [None; 4]);
     }
 }

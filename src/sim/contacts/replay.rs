@@ -1,295 +1,343 @@
 //! Driving cores by a trace.
+//!
+//! Between two events nothing is on its way: whatever nodes in contact have to say to one another is said at once, as in
+//! the [bound](super::bound). What they do not finish before they part is lost, and repaired when somebody is met again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+use super::course::{Course, Courses};
 use super::host::Host;
 use super::plan::Planned;
 use super::trace::Trace;
-use crate::agenda::Phase;
-use crate::core::{Answer, Event, Input, Output, Pace, PeerId, Write};
-use crate::digest::{OperationId, SealId};
+use crate::core::{Answer, Event, Input, Output, PeerId, Refusal, Write};
+use crate::digest::OperationId;
 use crate::genesis::Genesis;
 use crate::identity::{Identity, Signer as _};
 use crate::message::Message;
 use crate::operation::{Class, ConsensusOperation, Priority, Spore};
-use crate::pace::Patience;
 use crate::params::Params;
-use crate::record::{Statement, VoteKind};
+use crate::rejection::Rejection;
 use crate::sim::plan::START_MS;
 
-/// What became of one operation, seconds since the trace began.
-#[derive(Debug, Clone, Default)]
-pub struct Course {
-    /// By node: when it heard of it (and voted).
-    pub heard: Vec<Option<u64>>,
-    /// First node that applied the opening seal.
-    pub opened: Option<u64>,
-    /// When the seal that froze it was first proposed.
-    pub proposed: Option<u64>,
-    /// First node that applied the freezing seal.
-    pub frozen: Option<u64>,
-    /// The round in which it was decided.
-    pub round: u32,
-    /// By node: when it could tally.
-    pub tallied: Vec<Option<u64>>,
-}
-
-/// Result.
-#[derive(Debug, Clone)]
-pub struct Replayed {
-    /// Per operation, in the order of the plan.
-    pub courses: Vec<Course>,
-    /// Seals: height, round, first proposed, first decided.
-    pub seals: Vec<(u64, u32, u64, u64)>,
-    /// Frames sent.
-    pub frames: u64,
-    /// Nudges given.
-    pub nudges: u64,
-    /// Order of proposers.
-    pub order: Vec<usize>,
-    /// refusals
-    pub refused: BTreeMap<&'static str, u64>,
-}
-
-/// Setup.
+/// What the cores are started with.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Seed of keys and clocks.
+    /// Where keys, and with them the order of proposers, and the errors of clocks come from.
     pub seed: u64,
-    /// Parameters.
+    /// The parameters of the network.
     pub params: Params,
-    /// Primary.
+    /// The Primary, who proposes every seal first; `None`: the member with the smallest key does.
     pub primary: Option<usize>,
-    /// wait
-    pub wait_ms: u64,
-    /// gather
-    pub gather_ms: u64,
+}
+
+impl Setup {
+    /// The profile `field` without changes of trust: founders then weigh the same to the end, as in the bound. Both classes
+    /// have the grace of claims (an hour): the day that critical operations otherwise wait for latecomers is a choice of
+    /// people, and no delay of the protocol.
+    #[must_use]
+    pub fn field(seed: u64, primary: Option<usize>) -> Self {
+        let field = Params::field();
+        let params = Params {
+            critical_grace_ms: field.claim_grace_ms,
+            coherent_gain_ppm: 0,
+            claim_dissent_ppm: 0,
+            critical_dissent_ppm: 0,
+            withheld_ppm: 0,
+            absent_ppm: 0,
+            ..field
+        };
+        Self {
+            seed,
+            params,
+            primary,
+        }
+    }
+
+    fn identity(&self, node: usize) -> Identity {
+        Identity::from_seed_label(&format!("contacts {} {node}", self.seed))
+    }
+
+    fn genesis(&self, nodes: usize) -> Result<Genesis, Rejection> {
+        let mut builder = Genesis::builder("contacts")
+            .time_ms(START_MS - self.params.drift_ms)
+            .params(self.params.clone());
+        for node in 0..nodes {
+            let role = match self.primary {
+                Some(primary) if primary == node => Spore::Primary,
+                _ => Spore::Latent,
+            };
+            builder = builder.member(self.identity(node).node_id(), role);
+        }
+        builder.build()
+    }
+}
+
+/// What a replay gave.
+#[derive(Debug, Clone)]
+pub struct Replayed {
+    /// What became of each operation, in the order of the plan.
+    pub courses: Vec<Course>,
+    /// Per height the round in which it was decided.
+    pub rounds: Vec<u32>,
+    /// Messages sent.
+    pub messages: u64,
+    /// How often somebody gave up waiting.
+    pub nudges: u64,
+    /// Records that were refused, by code.
+    pub refused: BTreeMap<&'static str, u64>,
 }
 
 struct World<'a> {
     planned: &'a [Planned],
     hosts: Vec<Host>,
-    up: BTreeSet<(usize, usize)>,
+    contacts: BTreeSet<(usize, usize)>,
     now_ms: u64,
     mail: VecDeque<(usize, usize, Message)>,
-    ids: Vec<Option<OperationId>>,
-    courses: Vec<Course>,
-    open: BTreeSet<usize>,
-    proposed: BTreeMap<SealId, u64>,
-    decided: BTreeMap<u64, (u32, u64, u64)>,
-    frames: u64,
+    /// Hosts whose height grew: they compare what they hold with those in contact.
+    grown: BTreeSet<usize>,
+    courses: Courses,
+    messages: u64,
     nudges: u64,
     refused: BTreeMap<&'static str, u64>,
-    log: bool,
 }
 
-/// Runs.
-#[must_use]
-pub fn replay(trace: &Trace, planned: &[Planned], setup: &Setup) -> Replayed {
-    let label = |node: usize| Identity::from_seed_label(&format!("contacts {} {node}", setup.seed));
-    let mut builder = Genesis::builder("contacts").time_ms(START_MS - 3_600_000).params(setup.params.clone());
-    for node in 0..trace.nodes() {
-        let role = if setup.primary == Some(node) { Spore::Primary } else { Spore::Latent };
-        builder = builder.member(label(node).node_id(), role);
-    }
-    let genesis = builder.build().expect("valid");
+/// Lets the nodes of a trace, founders of equal weight, decide what was planned.
+///
+/// # Errors
+///
+/// [`Rejection`] if the setup gives no valid genesis.
+pub fn replay(trace: &Trace, planned: &[Planned], setup: &Setup) -> Result<Replayed, Rejection> {
+    let genesis = setup.genesis(trace.nodes())?;
     let mut rng = ChaCha8Rng::seed_from_u64(setup.seed ^ 0xc10c);
-    let hosts: Vec<Host> = (0..trace.nodes())
+    // Any two clocks then differ by less than the drift.
+    let skew_ms = (setup.params.drift_ms / 4).cast_signed();
+    let hosts: Result<Vec<Host>, Rejection> = (0..trace.nodes())
         .map(|node| {
-            let skew = i64::try_from(setup.params.drift_ms / 4).unwrap();
-            let skew = rng.random_range(-skew..=skew);
-            let mut host = Host::new(&genesis, label(node), Patience::new(setup.wait_ms), skew).unwrap();
-            host.core.set_pace(Pace { gather_ms: setup.gather_ms, ..Pace::of(&setup.params) });
-            host
+            let skew_ms = rng.random_range(-skew_ms..=skew_ms);
+            Host::new(&genesis, setup.identity(node), skew_ms, START_MS)
         })
         .collect();
-    let order: Vec<usize> = {
-        let sealers = hosts[0].core.ledger().state().sealers().clone();
-        sealers.iter().map(|(id, _)| (0..trace.nodes()).find(|n| label(*n).node_id() == id).unwrap()).collect()
-    };
-    let course = Course {
-        heard: vec![None; trace.nodes()],
-        tallied: vec![None; trace.nodes()],
-        ..Course::default()
-    };
     let mut world = World {
         planned,
-        hosts,
-        up: BTreeSet::new(),
+        hosts: hosts?,
+        contacts: BTreeSet::new(),
         now_ms: START_MS,
         mail: VecDeque::new(),
-        ids: vec![None; planned.len()],
-        courses: vec![course; planned.len()],
-        open: BTreeSet::new(),
-        proposed: BTreeMap::new(),
-        decided: BTreeMap::new(),
-        frames: 0,
+        grown: BTreeSet::new(),
+        courses: Courses::new(planned.len(), trace.nodes()),
+        messages: 0,
         nudges: 0,
         refused: BTreeMap::new(),
-        log: std::env::var("CT_LOG").is_ok(),
     };
     world.live(trace);
-    Replayed {
-        courses: world.courses,
-        seals: world.decided.into_iter().map(|(h, (r, p, d))| (h, r, p, d)).collect(),
-        frames: world.frames,
+    let (courses, rounds) = world.courses.finish();
+    Ok(Replayed {
+        courses,
+        rounds,
+        messages: world.messages,
         nudges: world.nudges,
         refused: world.refused,
-        order,
+    })
+}
+
+/// What a trace and a plan say happens at one time.
+#[derive(Default)]
+struct Instant {
+    ups: Vec<(usize, usize)>,
+    proposals: Vec<usize>,
+    downs: Vec<(usize, usize)>,
+}
+
+fn script(trace: &Trace, planned: &[Planned]) -> BTreeMap<u64, Instant> {
+    let mut script: BTreeMap<u64, Instant> = BTreeMap::new();
+    for contact in trace.contacts() {
+        let from_ms = START_MS + contact.from_s * 1000;
+        let to_ms = START_MS + contact.to_s * 1000;
+        script.entry(from_ms).or_default().ups.push(contact.nodes);
+        script.entry(to_ms).or_default().downs.push(contact.nodes);
     }
+    for (number, planned) in planned.iter().enumerate() {
+        let at_ms = START_MS + planned.at_s * 1000;
+        script.entry(at_ms).or_default().proposals.push(number);
+    }
+    script
 }
 
 impl World<'_> {
     fn live(&mut self, trace: &Trace) {
-        let mut ups: BTreeMap<u64, Vec<(usize, usize)>> = BTreeMap::new();
-        let mut downs: BTreeMap<u64, Vec<(usize, usize)>> = BTreeMap::new();
-        for c in trace.contacts() {
-            ups.entry(c.from_s * 1000 + START_MS).or_default().push(c.nodes);
-            downs.entry(c.to_s * 1000 + START_MS).or_default().push(c.nodes);
-        }
-        let mut proposals: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
-        for (n, p) in self.planned.iter().enumerate() {
-            proposals.entry(p.at_s * 1000 + START_MS).or_default().push(n);
-        }
-        let mut instants: BTreeSet<u64> = ups.keys().chain(downs.keys()).chain(proposals.keys()).copied().collect();
-        let end = trace.end_s() * 1000 + START_MS;
+        let mut script = script(trace, self.planned);
+        let end_ms = START_MS + trace.end_s() * 1000;
         loop {
-            let fixed = instants.first().copied();
-            let due = self.hosts.iter().filter_map(|h| h.due_ms).min();
-            let Some(at) = fixed.into_iter().chain(due).min().filter(|at| *at <= end) else { break };
-            instants.remove(&at);
-            self.now_ms = at;
-            for pair in ups.remove(&at).unwrap_or_default() {
-                self.up.insert(pair);
-                self.input(pair.0, Input::PeerUp(PeerId(pair.1 as u64)));
-                self.input(pair.1, Input::PeerUp(PeerId(pair.0 as u64)));
+            let next = script.first_key_value().map(|(at_ms, _)| *at_ms);
+            let due = self.hosts.iter().filter_map(|host| host.due_ms);
+            let Some(at_ms) = next.into_iter().chain(due).min() else {
+                break;
+            };
+            if at_ms > end_ms {
+                break;
+            }
+            self.now_ms = at_ms;
+            let instant = script.remove(&at_ms).unwrap_or_default();
+            // Who meets for a moment only has met all the same: contacts begin before others end.
+            for pair in instant.ups {
+                self.meet(pair);
             }
             self.settle();
-            for n in proposals.remove(&at).unwrap_or_default() {
-                self.propose(n);
+            for number in instant.proposals {
+                self.propose(number);
             }
             self.settle();
-            self.timers();
-            self.settle();
-            self.observe();
-            for pair in downs.remove(&at).unwrap_or_default() {
-                self.up.remove(&pair);
-                self.input(pair.0, Input::PeerDown(PeerId(pair.1 as u64)));
-                self.input(pair.1, Input::PeerDown(PeerId(pair.0 as u64)));
+            self.call_due();
+            self.courses.observe(at_ms, &self.hosts);
+            for pair in instant.downs {
+                self.part(pair);
             }
-            self.settle();
-            for host in &mut self.hosts {
-                if host.is_touched {
-                    host.is_touched = false;
-                    host.plan(at);
-                }
+            self.look();
+            self.courses.observe(at_ms, &self.hosts);
+        }
+    }
+
+    fn meet(&mut self, (one, other): (usize, usize)) {
+        self.contacts.insert((one, other));
+        for (host, peer) in [(one, other), (other, one)] {
+            let node = self.hosts[peer].core.node_id();
+            self.hosts[host].patience.met(node);
+            self.input_alone(host, Input::PeerUp(peer_id(peer)));
+        }
+    }
+
+    fn part(&mut self, (one, other): (usize, usize)) {
+        self.contacts.remove(&(one, other));
+        for (host, peer) in [(one, other), (other, one)] {
+            let node = self.hosts[peer].core.node_id();
+            self.hosts[host].patience.parted(node);
+            self.input_alone(host, Input::PeerDown(peer_id(peer)));
+        }
+    }
+
+    fn call_due(&mut self) {
+        for host in 0..self.hosts.len() {
+            let is_due = |due_ms: u64| due_ms <= self.now_ms;
+            if self.hosts[host].due_ms.is_some_and(is_due) {
+                self.input_alone(host, Input::Tick);
+            }
+        }
+        self.settle();
+        self.look();
+    }
+
+    /// Lets all to whom something happened look whether they give up waiting, until nobody does.
+    fn look(&mut self) {
+        self.settle();
+        while let Some(host) = self.hosts.iter().position(|host| host.is_touched) {
+            self.hosts[host].is_touched = false;
+            if self.hosts[host].look(self.now_ms) {
+                self.hosts[host].patience.nudged();
+                self.nudges += 1;
+                self.input_alone(host, Input::Nudge);
+                self.settle();
             }
         }
     }
 
-    fn timers(&mut self) {
-        for n in 0..self.hosts.len() {
-            let host = &mut self.hosts[n];
-            if host.due_ms.is_some_and(|due| due <= self.now_ms) {
-                let clock = host.clock(self.now_ms);
-                if host.patience.due_ms().is_some_and(|due| due <= clock) {
-                    host.patience.nudged();
-                    self.nudges += 1;
-                    self.input(n, Input::Nudge);
-                } else {
-                    self.input(n, Input::Tick);
-                }
-            }
-        }
-    }
-
-    fn propose(&mut self, n: usize) {
-        let planned = &self.planned[n];
+    fn propose(&mut self, number: usize) {
+        let planned = &self.planned[number];
         let operation = match planned.class {
-            Class::Claim => ConsensusOperation::Claim { subject: format!("claim {n}"), input: Vec::new(), panel: None },
-            _ => ConsensusOperation::SecurityPolicyUpdate { policy: format!("policy {n}"), content: vec![1] },
+            Class::Claim => ConsensusOperation::Claim {
+                subject: format!("claim {number}"),
+                input: Vec::new(),
+                panel: None,
+            },
+            Class::Critical | Class::Standard => ConsensusOperation::SecurityPolicyUpdate {
+                policy: format!("policy {number}"),
+                content: vec![1],
+            },
         };
         let input = Input::Propose {
             operation,
             priority: Priority::Normal,
             ballot: Some(planned.ballots[planned.by].clone()),
-            nonce: n as u64,
+            nonce: number as u64,
         };
-        if let Some(Answer::Proposed(id)) = self.input(planned.by, input) {
-            self.ids[n] = Some(id);
+        // Refused is who has as many open proposals as there may be: the operation then stays undecided.
+        if let Ok(Answer::Proposed(id)) = self.input(planned.by, input) {
+            self.courses.proposed(number, id);
             for (host, ballot) in self.hosts.iter_mut().zip(&planned.ballots) {
                 host.ballots.insert(id, ballot.clone());
             }
             self.hosts[planned.by].ballots.remove(&id);
-            self.courses[n].heard[planned.by] = Some(self.second());
-            self.open.insert(n);
-        } else {
-            eprintln!("refused proposal {n}");
+            self.courses.heard(self.now_ms, planned.by, &id);
         }
     }
 
-    fn second(&self) -> u64 {
-        (self.now_ms - START_MS) / 1000
-    }
-
+    /// Delivers everything, lets people vote on what they hear of, and whoever got further compare notes, until all is quiet.
     fn settle(&mut self) {
         loop {
             while let Some((from, to, message)) = self.mail.pop_front() {
-                let pair = (from.min(to), from.max(to));
-                if self.up.contains(&pair) {
-                    self.input(to, Input::Message { from: PeerId(from as u64), message });
+                if self.contacts.contains(&(from.min(to), from.max(to))) {
+                    let from = peer_id(from);
+                    self.input_alone(to, Input::Message { from, message });
                 }
             }
-            for n in 0..self.hosts.len() {
-                self.vote(n);
+            for host in 0..self.hosts.len() {
+                self.vote(host);
             }
-            if self.mail.is_empty() {
+            for host in std::mem::take(&mut self.grown) {
+                for peer in 0..self.hosts.len() {
+                    if self.contacts.contains(&(host.min(peer), host.max(peer))) {
+                        self.input_alone(host, Input::Sync(peer_id(peer)));
+                    }
+                }
+            }
+            if self.mail.is_empty() && self.grown.is_empty() {
                 break;
             }
         }
     }
 
-    fn vote(&mut self, n: usize) {
-        let host = &self.hosts[n];
-        let known: Vec<OperationId> = host
-            .ballots
-            .keys()
-            .filter(|id| host.core.pool().get(&(**id).into()).is_some() || host.core.ledger().state().operation(id).is_some())
-            .copied()
-            .collect();
-        for id in known {
-            let ballot = self.hosts[n].ballots.remove(&id).unwrap();
-            let _ = self.input(n, Input::Vote { operation: id, ballot });
-            let op = self.ids.iter().position(|i| *i == Some(id)).unwrap();
-            self.courses[op].heard[n] = Some(self.second());
+    fn vote(&mut self, host: usize) {
+        let core = &self.hosts[host].core;
+        let is_known = |id: &OperationId| {
+            core.pool().get(&(*id).into()).is_some()
+                || core.ledger().state().operation(id).is_some()
+        };
+        let ballots = self.hosts[host].ballots.iter();
+        let known: Vec<OperationId> = ballots.map(|(id, _)| *id).filter(is_known).collect();
+        for operation in known {
+            if let Some(ballot) = self.hosts[host].ballots.remove(&operation) {
+                self.courses.heard(self.now_ms, host, &operation);
+                self.input_alone(host, Input::Vote { operation, ballot });
+            }
         }
     }
 
-    fn input(&mut self, n: usize, input: Input) -> Option<Answer> {
-        let clock = self.hosts[n].clock(self.now_ms);
-        self.hosts[n].is_touched = true;
-        let outputs = self.hosts[n].core.handle(input, clock);
+    /// An input whose answer nobody waits for: a vote that comes too late is refused, as it should be.
+    fn input_alone(&mut self, host: usize, input: Input) {
+        let _ = self.input(host, input);
+    }
+
+    fn input(&mut self, host: usize, input: Input) -> Result<Answer, Refusal> {
+        let outputs = self.hosts[host].handle(input, self.now_ms);
         for output in outputs.list {
             match output {
                 Output::Persist(write) => {
-                    self.note(n, &write);
-                    self.hosts[n].disk.write(&write);
+                    if let Write::Record(record) | Write::Vote(record) = &write {
+                        self.hosts[host].patience.heard(record.author());
+                    }
+                    self.courses.note(self.now_ms, &write);
+                    self.hosts[host].disk.write(&write);
                 }
-                Output::Send { to, message } => {
-                    self.frames += 1;
-                    self.mail.push_back((n, to.0 as usize, message));
-                }
+                Output::Send { to, message } => self.send(host, to, message),
                 Output::Serve { to, from } => {
-                    for message in self.hosts[n].disk.serve(from) {
-                        self.frames += 1;
-                        self.mail.push_back((n, to.0 as usize, message));
+                    for message in self.hosts[host].disk.serve(from) {
+                        self.send(host, to, message);
                     }
                 }
-                Output::Event(Event::Sealed { height, seal, .. }) => {
-                    self.sealed(n, height, seal);
+                Output::Event(Event::Sealed { .. }) => {
+                    self.grown.insert(host);
                 }
                 Output::Event(Event::Refused { rejection, .. }) => {
                     *self.refused.entry(rejection.code()).or_default() += 1;
@@ -297,83 +345,16 @@ impl World<'_> {
                 Output::Event(_) => {}
             }
         }
-        outputs.answer.ok()
+        outputs.answer
     }
 
-    fn note(&mut self, n: usize, write: &Write) {
-        let at = self.second();
-        if let Write::Journal(entry) = write {
-            match &entry.record.body.what {
-                Statement::SealProposal { seal, round, lock } => {
-                    self.proposed.entry(seal.id()).or_insert(at);
-                    if self.log {
-                        println!("{at:7} node {n} proposes height {} round {round} lock {lock:?} count {}", seal.height, seal.count);
-                    }
-                }
-                Statement::SealVote { height, round, kind, seal } if self.log => {
-                    println!("{at:7} node {n} {} height {height} round {round} {}", if *kind == VoteKind::Prevote { "prevote" } else { "precommit" }, if seal.is_some() { "seal" } else { "nil" });
-                }
-                _ => {}
-            }
-        }
-        if let Write::Block { block, applied } = write {
-            let round = block.certificate.votes.iter().filter_map(|v| match &v.body.what {
-                Statement::SealVote { round, .. } => Some(*round),
-                _ => None,
-            }).max().unwrap_or(0);
-            let proposed = self.proposed.get(&block.seal.id()).copied().unwrap_or(0);
-            self.decided.entry(block.seal.height).or_insert((round, proposed, at));
-            for id in &applied.opened {
-                let op = self.ids.iter().position(|i| i == &Some(*id)).unwrap();
-                self.courses[op].opened.get_or_insert(at);
-            }
-            for id in &applied.frozen {
-                let op = self.ids.iter().position(|i| i == &Some(*id)).unwrap();
-                let course = &mut self.courses[op];
-                course.frozen.get_or_insert(at);
-                course.proposed.get_or_insert(proposed);
-                course.round = round;
-            }
-        }
+    fn send(&mut self, from: usize, to: PeerId, message: Message) {
+        let to = usize::try_from(to.0).expect("peers are hosts");
+        self.messages += 1;
+        self.mail.push_back((from, to, message));
     }
+}
 
-    fn sealed(&mut self, n: usize, height: u64, _seal: SealId) {
-        if self.log {
-            println!("{:7} node {n} sealed {height}", self.second());
-        }
-        // Others may be waiting for this.
-        if std::env::var("CT_NOSYNC").is_err() {
-            for peer in 0..self.hosts.len() {
-                if self.up.contains(&(n.min(peer), n.max(peer))) {
-                    let state = self.hosts[n].core.ledger().state();
-                    let message = Message::Status { height: state.height(), seal: state.seal() };
-                    self.mail.push_back((n, peer, message));
-                }
-            }
-        }
-    }
-
-    fn observe(&mut self) {
-        let at = self.second();
-        for op in self.open.clone() {
-            let Some(id) = self.ids[op] else { continue };
-            for (n, host) in self.hosts.iter().enumerate() {
-                if self.courses[op].tallied[n].is_some() {
-                    continue;
-                }
-                let core = &host.core;
-                let is_done = core.pool().tallied(&id).is_some_and(|t| t.outcome().is_some())
-                    || core.ledger().past().closed(&id).is_some()
-                    || core.ledger().state().operation(&id).is_some_and(|open| {
-                        open.decision().is_some() || (matches!(open.phase(), Phase::Revealing { .. }) && open.tally().is_some_and(|t| t.outcome().is_some()))
-                    });
-                if is_done {
-                    self.courses[op].tallied[n] = Some(at);
-                }
-            }
-            if self.courses[op].tallied.iter().all(Option::is_some) {
-                self.open.remove(&op);
-            }
-        }
-    }
+fn peer_id(host: usize) -> PeerId {
+    PeerId(host as u64)
 }

@@ -113,7 +113,8 @@ impl Trace {
                 }
             } else {
                 let since = open.remove(&event.nodes);
-                let since = since.ok_or_else(|| fail(format!("{first} and {second} are not up")))?;
+                let since =
+                    since.ok_or_else(|| fail(format!("{first} and {second} are not up")))?;
                 let pair = (first.min(second), first.max(second));
                 sightings.entry(pair).or_default().push((since, at_s));
             }
@@ -130,14 +131,24 @@ impl Trace {
         let place = |name: &u64| names.binary_search(name).expect("every name was noted");
         let contacts = sightings.into_iter().flat_map(|((first, second), times)| {
             let nodes = (place(&first), place(&second));
-            merged(times).into_iter().map(move |(from_s, to_s)| Contact { from_s, to_s, nodes })
+            merged(times)
+                .into_iter()
+                .map(move |(from_s, to_s)| Contact {
+                    from_s,
+                    to_s,
+                    nodes,
+                })
         });
         Ok(Self::new(names.clone(), contacts.collect(), end_s))
     }
 
     fn new(names: Vec<u64>, mut contacts: Vec<Contact>, end_s: u64) -> Self {
         contacts.sort_unstable();
-        Self { names, contacts, end_s }
+        Self {
+            names,
+            contacts,
+            end_s,
+        }
     }
 
     /// A trace made of contacts between `nodes` nodes, for tests. Contacts of a pair that touch become one.
@@ -154,9 +165,19 @@ impl Trace {
             let times = pairs.entry((a.min(b), a.max(b))).or_default();
             times.push((contact.from_s, contact.to_s));
         }
-        let end_s = contacts.iter().map(|contact| contact.to_s).max().unwrap_or(0);
+        let end_s = contacts
+            .iter()
+            .map(|contact| contact.to_s)
+            .max()
+            .unwrap_or(0);
         let contacts = pairs.into_iter().flat_map(|(nodes, times)| {
-            merged(times).into_iter().map(move |(from_s, to_s)| Contact { from_s, to_s, nodes })
+            merged(times)
+                .into_iter()
+                .map(move |(from_s, to_s)| Contact {
+                    from_s,
+                    to_s,
+                    nodes,
+                })
         });
         Self::new((0..nodes as u64).collect(), contacts.collect(), end_s)
     }
@@ -188,12 +209,19 @@ impl Trace {
     /// The part up to a time, for quick looks. The nodes stay.
     #[must_use]
     pub fn until(&self, end_s: u64) -> Self {
-        let contacts = self.contacts.iter().filter(|contact| contact.from_s <= end_s);
+        let contacts = self
+            .contacts
+            .iter()
+            .filter(|contact| contact.from_s <= end_s);
         let contacts = contacts.map(|contact| Contact {
             to_s: contact.to_s.min(end_s),
             ..*contact
         });
-        Self::new(self.names.clone(), contacts.collect(), self.end_s.min(end_s))
+        Self::new(
+            self.names.clone(),
+            contacts.collect(),
+            self.end_s.min(end_s),
+        )
     }
 }
 
@@ -218,7 +246,11 @@ mod tests {
     fn sightings_by_both_are_one_contact() {
         let text = "0\tCONN\t7\t3\tup\n5 CONN 3 7 up\n# a remark\n\n9 CONN 7 3 down\n12 CONN 3 7 down\n20 CONN 7 9 up\n30 CONN 3 9 up\n30 CONN 3 9 down\n";
         let trace = Trace::read(text).unwrap();
-        let contact = |from_s, to_s, nodes| Contact { from_s, to_s, nodes };
+        let contact = |from_s, to_s, nodes| Contact {
+            from_s,
+            to_s,
+            nodes,
+        };
         assert_eq!(
             trace.contacts(),
             [
@@ -249,7 +281,9 @@ mod tests {
             assert_eq!(error.line, line, "{text}");
             assert!(error.to_string().contains(what), "{text}: {error}");
         }
-        let crowd: String = (1..=NODES_MAX).map(|node| format!("0 CONN 0 {node} up\n")).collect();
+        let crowd: String = (1..=NODES_MAX)
+            .map(|node| format!("0 CONN 0 {node} up\n"))
+            .collect();
         assert_eq!(Trace::read(&crowd).unwrap_err().line, NODES_MAX);
     }
 }
