@@ -84,7 +84,12 @@ pub const STAGES: [&str; 5] = [
 ///
 /// [`Rejection`] if the setup gives no valid genesis.
 pub fn compare(trace: &Trace, planned: &[Planned], setup: &Setup) -> Result<Comparison, Rejection> {
-    let replayed = replay(trace, planned, setup)?;
+    Ok(beside(trace, planned, replay(trace, planned, setup)?))
+}
+
+/// Puts a replay of a plan beside the bound that a trace gives.
+#[must_use]
+pub fn beside(trace: &Trace, planned: &[Planned], replayed: Replayed) -> Comparison {
     let reach = Reach::new(trace);
     let (mut first, mut last) = (Delays::default(), Delays::default());
     let (mut impossible, mut both, mut sums) = (0, 0, [(0, 0); 5]);
@@ -107,14 +112,14 @@ pub fn compare(trace: &Trace, planned: &[Planned], setup: &Setup) -> Result<Comp
     }
     first.sort();
     last.sort();
-    Ok(Comparison {
+    Comparison {
         operations: planned.len(),
         first,
         last,
         stages: (both, sums),
         impossible,
         replayed,
-    })
+    }
 }
 
 /// When each of the [`STAGES`] was reached, if all were.

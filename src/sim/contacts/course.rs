@@ -41,7 +41,7 @@ impl Course {
 
 /// All of them, as they are watched.
 pub(super) struct Courses {
-    courses: Vec<Course>,
+    all: Vec<Course>,
     places: BTreeMap<OperationId, usize>,
     /// Those that somebody cannot tally yet.
     open: BTreeSet<OperationId>,
@@ -61,7 +61,7 @@ impl Courses {
             ..Course::default()
         };
         Self {
-            courses: vec![course; operations],
+            all: vec![course; operations],
             places: BTreeMap::new(),
             open: BTreeSet::new(),
             proposed: BTreeMap::new(),
@@ -76,7 +76,7 @@ impl Courses {
 
     pub(super) fn heard(&mut self, now_ms: u64, node: usize, id: &OperationId) {
         let place = self.places[id];
-        self.courses[place].heard[node].get_or_insert(seconds(now_ms));
+        self.all[place].heard[node].get_or_insert(seconds(now_ms));
     }
 
     /// Watches what the hosts write down.
@@ -98,10 +98,10 @@ impl Courses {
                 self.rounds.entry(block.seal.height).or_insert(round);
                 let proposed = self.proposed.get(&block.seal.id()).copied();
                 for id in &applied.opened {
-                    self.courses[self.places[id]].opened.get_or_insert(at_s);
+                    self.all[self.places[id]].opened.get_or_insert(at_s);
                 }
                 for id in &applied.frozen {
-                    let course = &mut self.courses[self.places[id]];
+                    let course = &mut self.all[self.places[id]];
                     course.frozen.get_or_insert(at_s);
                     course.proposed = course.proposed.or(proposed);
                 }
@@ -113,7 +113,7 @@ impl Courses {
     /// Looks who can tally what now.
     pub(super) fn observe(&mut self, now_ms: u64, hosts: &[Host]) {
         let at_s = seconds(now_ms);
-        let (places, courses) = (&self.places, &mut self.courses);
+        let (places, courses) = (&self.places, &mut self.all);
         self.open.retain(|id| {
             let tallied = &mut courses[places[id]].tallied;
             for (host, tallied) in hosts.iter().zip(tallied.iter_mut()) {
@@ -127,7 +127,7 @@ impl Courses {
 
     /// The courses, and per height the round in which it was decided.
     pub(super) fn finish(self) -> (Vec<Course>, Vec<u32>) {
-        (self.courses, self.rounds.into_values().collect())
+        (self.all, self.rounds.into_values().collect())
     }
 }
 

@@ -206,6 +206,22 @@ impl Trace {
         self.end_s
     }
 
+    /// Who was longest in contact with others up to a time: a good Primary, as far as people can know by then.
+    #[must_use]
+    pub fn longest_met(&self, until_s: u64) -> usize {
+        let met_s = |node: usize| -> u64 {
+            let theirs = self.contacts.iter().filter(|contact| {
+                (contact.nodes.0 == node || contact.nodes.1 == node) && contact.from_s <= until_s
+            });
+            theirs
+                .map(|contact| contact.to_s.min(until_s) - contact.from_s)
+                .sum()
+        };
+        (0..self.nodes())
+            .max_by_key(|node| (met_s(*node), std::cmp::Reverse(*node)))
+            .unwrap_or(0)
+    }
+
     /// The part up to a time, for quick looks. The nodes stay.
     #[must_use]
     pub fn until(&self, end_s: u64) -> Self {
@@ -260,6 +276,7 @@ mod tests {
             ]
         );
         assert_eq!((trace.nodes(), trace.name(2), trace.end_s()), (3, 9, 30));
+        assert_eq!((trace.longest_met(15), trace.longest_met(30)), (0, 1));
         assert_eq!(trace.until(25).contacts()[1], contact(20, 25, (1, 2)));
     }
 
