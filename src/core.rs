@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 pub use admit::Admission;
 pub use journal::{JournalEntry, Refusal};
-pub use query::{OperationStatus, Pending, SealStatus, WindowStatus};
+pub use query::{OperationStatus, Pending, SealStatus, Waiting, WindowStatus};
 pub use saved::{Base, RecentSeal, Saved, Write};
 
 use journal::Journal;

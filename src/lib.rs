@@ -80,6 +80,7 @@ pub mod message;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod operation;
+pub mod pace;
 pub mod params;
 pub mod pool;
 pub mod reconciliation;

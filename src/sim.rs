@@ -11,6 +11,7 @@
 pub mod actors;
 pub mod blocks;
 pub mod checker;
+pub mod contacts;
 mod disk;
 pub mod generate;
 mod host;

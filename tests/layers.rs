@@ -49,7 +49,7 @@ const LAYERS: &[(u8, &[&str])] = &[
             "sync",
         ],
     ),
-    (4, &["core"]),
+    (4, &["core", "pace"]),
     (5, &["document", "net", "store"]),
     (6, &["engine", "node"]),
     (SIM, &["sim"]),

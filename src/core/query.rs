@@ -90,7 +90,40 @@ pub struct SealStatus {
     pub signing: &'static str,
 }
 
+/// What a host's patience is about: where this node stands in the agreement on the next seal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Whether there is anything to wait for ([`Core::wants_to_seal`]).
+    pub wants: bool,
+    /// The height to be sealed.
+    pub height: u64,
+    /// The round.
+    pub round: u32,
+    /// The step.
+    pub step: Step,
+    /// Who proposes in this round.
+    pub proposer: Option<NodeId>,
+    /// Whether no seal can be agreed on in this step any more, whatever arrives: then nothing is lost by giving up.
+    pub is_vain: bool,
+}
+
 impl Core {
+    /// What a host's patience is about.
+    #[must_use]
+    pub fn waiting(&self) -> Waiting {
+        let agreement = &self.agreement;
+        Waiting {
+            wants: self.wants_to_seal(),
+            height: agreement.height(),
+            round: agreement.round(),
+            step: agreement.step(),
+            proposer: agreement
+                .sealers()
+                .proposer(agreement.height(), agreement.round()),
+            is_vain: agreement.is_vain(),
+        }
+    }
+
     /// Where an operation stands; `None` if this node does not know it.
     #[must_use]
     pub fn status(&self, id: &OperationId) -> Option<OperationStatus> {

@@ -13,7 +13,7 @@ use super::votes::Votes;
 use crate::digest::{NodeId, RecordId, SealId};
 use crate::record::{Seal, Statement, Verified, VoteKind};
 use crate::rejection::Rejection;
-use crate::seal::{SealCertificate, is_over_third};
+use crate::seal::{SealCertificate, is_over_third, is_quorum};
 use crate::sealers::Sealers;
 
 /// The agreement on one height's seal: the records held, and this node's own round, step and lock (L2 to L9).
@@ -253,6 +253,27 @@ impl Agreement {
     #[must_use]
     pub fn step(&self) -> Step {
         self.step
+    }
+
+    /// Whether no seal can get the quorum that this step waits for any more, whatever arrives of those who have not voted:
+    /// then [`Self::nudge`] loses nothing.
+    #[must_use]
+    pub fn is_vain(&self) -> bool {
+        if !self.is_under_way() {
+            return false;
+        }
+        let kind = match self.step {
+            Step::Propose | Step::Prevote => VoteKind::Prevote,
+            Step::Precommit => VoteKind::Precommit,
+        };
+        let may_be_nudged =
+            self.step == Step::Propose || self.votes.has_quorum_of_any(self.round, kind);
+        let total = self.sealers().total();
+        may_be_nudged
+            && self.votes.tally(self.round, kind).is_some_and(|tally| {
+                let best = tally.most_for_a_seal();
+                !is_quorum(best + (total - tally.weight_of_any()), total)
+            })
     }
 
     /// The round and seal that this node is locked on.

@@ -32,6 +32,12 @@ impl Tally {
         self.any
     }
 
+    /// The largest weight that counts for a seal.
+    pub(super) fn most_for_a_seal(&self) -> u64 {
+        let seals = self.single.iter().filter(|(value, _)| value.is_some());
+        self.double + seals.map(|(_, weight)| *weight).max().unwrap_or(0)
+    }
+
     /// The author's bodies, by id.
     pub(super) fn of(&self, author: &NodeId) -> &[VoteBody] {
         self.bodies.get(author).map_or(&[], Vec::as_slice)
@@ -123,6 +129,7 @@ mod tests {
             "an equivocator counts for every value, nil included"
         );
         assert_eq!(tally.weight_of_any(), 5, "but once among all");
+        assert_eq!(tally.most_for_a_seal(), 2);
         tally.insert(node(1), 2, (id(4), None));
         assert_eq!(weights(&tally), [2, 2, 5], "a third body changes nothing");
         for byte in [1, 4] {

@@ -16,6 +16,7 @@
 
 mod actors;
 mod agree;
+mod contacts;
 mod copy;
 mod differential;
 mod hand;
