@@ -1,0 +1,88 @@
+//! Admission of proposals of seals and votes on them, and the evidence that they give.
+
+use super::{Admission, Core, Output, PeerId, Write};
+use crate::record::Verified;
+use crate::rejection::Rejection;
+
+impl Core {
+    /// Admits a proposal or vote on a seal.
+    pub(super) fn admit_vote(
+        &mut self,
+        from: Option<PeerId>,
+        record: &Verified,
+    ) -> Result<Admission, Rejection> {
+        let height = record
+            .statement()
+            .slot()
+            .and_then(|slot| slot.height())
+            .unwrap_or(0);
+        let at = self.ledger.state().height();
+        if height > at + 1 {
+            return Ok(Admission::Waiting(Rejection::UnknownSeal));
+        }
+        let is_named = self.named.contains(&record.id());
+        // What the agreement waits for is named too, and no evidence: in the pool it would stay for ever.
+        let mut lists = self.lists.values();
+        if is_named && lists.any(|list| list.binary_search(&record.id()).is_ok()) {
+            // A proposal lists it as evidence: it is needed here, whatever its slot holds in the agreement.
+            self.keep(record.clone(), true);
+        }
+        let is_next = height == at + 1;
+        let agreement = if is_next {
+            &mut self.agreement
+        } else {
+            let stale = || Rejection::StaleSeal { height, at };
+            let back = usize::try_from(at - height).map_err(|_| stale())?;
+            let place = self.recent.len().checked_sub(back + 1).ok_or_else(stale)?;
+            &mut self.recent[place].agreement
+        };
+        let added = if is_named {
+            agreement.add_named(record.clone())?
+        } else {
+            agreement.add(record.clone())?
+        };
+        if !added {
+            return Ok(Admission::Known);
+        }
+        let pair = agreement.equivocation(record);
+        let dropped = agreement.take_dropped();
+        self.notice_own(record, &[]);
+        if is_next {
+            if !self.journal.knows(&record.id()) {
+                self.out.push(Output::Persist(Write::Vote(record.clone())));
+            }
+            self.forget(dropped);
+            self.relay.push((from, record.clone()));
+        }
+        self.keep_evidence(pair, is_named);
+        if !is_next {
+            self.notice_forks();
+        }
+        Ok(Admission::New)
+    }
+
+    /// Offers two votes of one slot to be sealed as evidence. `is_named` says that a proposal lists one of them.
+    pub(super) fn keep_evidence(&mut self, pair: Option<(Verified, Verified)>, is_named: bool) {
+        let Some((first, second)) = pair else { return };
+        let is_member = self
+            .ledger
+            .state()
+            .roster()
+            .get(&first.author())
+            .is_some_and(|member| !member.is_banned());
+        // One pair is enough: an author could make any number of them.
+        if !is_member || (!is_named && self.pool.has_evidence(&first.author())) {
+            return;
+        }
+        for record in [first, second] {
+            if self.pool.get(&record.id()).is_none() {
+                self.keep(record.clone(), is_named);
+                // Votes of past heights are not passed on, so that all others have to be told what they prove.
+                let height = record.statement().slot().and_then(|slot| slot.height());
+                if height.is_some_and(|height| height <= self.ledger.state().height()) {
+                    self.relay.push((None, record));
+                }
+            }
+        }
+    }
+}
