@@ -7,8 +7,8 @@
 //! the network's parameters has passed. In a mesh a sweep is therefore one step patience; at night, or far away, it lasts until
 //! people meet again.
 //!
-//! - *A proposal* is waited for until [`SWEEPS_WITHOUT_SIGN`] sweeps went by without a sign of life of the round's proposer
-//!   (a contact, or a record of its own that is news here), or [`SWEEPS_FOR_PROPOSAL`] sweeps in the same step. Who is to
+//! - *A proposal* is waited for until `SWEEPS_WITHOUT_SIGN` sweeps went by without a sign of life of the round's proposer
+//!   (a contact, or a record of its own that is news here), or `SWEEPS_FOR_PROPOSAL` sweeps in the same step. Who is to
 //!   propose does not give up on itself.
 //! - *Votes* that could still complete a quorum for a seal are waited for during one sweep.
 //! - What is in vain ([`Waiting::is_vain`]) is not waited for at all: the votes held leave no room for a seal in this step.

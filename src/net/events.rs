@@ -20,7 +20,7 @@ pub struct PeerInfo {
     /// The author that proved to stand behind it.
     pub author: NodeId,
     /// What the author was to the network at that time. [`Relation::Stranger`] only if this node dialled: whoever is behind
-    /// does not know later members, and should look again once it has caught up ([`Transport::recheck`]).
+    /// does not know later members, and should look again once it has caught up ([`Transport::recheck`](super::Transport::recheck)).
     pub relation: Relation,
     /// The endpoint.
     pub endpoint: EndpointId,
@@ -45,7 +45,7 @@ pub enum NetEvent {
         /// Why.
         reason: Closed,
     },
-    /// Half of what may wait for a peer is free again, after it was not: more can be sent ([`Transport::room`]).
+    /// Half of what may wait for a peer is free again, after it was not: more can be sent ([`Transport::room`](super::Transport::room)).
     Drained {
         /// The connection.
         peer: PeerId,
