@@ -1,0 +1,111 @@
+//! The tables: their names carry the version of their rows.
+//!
+//! A later version that changes a row gives its table a new name and moves the rows when it opens a store of an earlier
+//! format (`FORMAT`); nothing is ever read under another meaning.
+
+use std::borrow::Cow;
+
+use redb::TableDefinition;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use super::StoreError;
+use crate::agenda::StoredOperation;
+use crate::codec;
+use crate::digest::{OperationId, RecordId};
+use crate::ledger::{OperationProof, StateParts};
+use crate::operation::Spore;
+use crate::record::Seal;
+use crate::seal::SealCertificate;
+use crate::trust::Standing;
+
+/// The format of the ledger, under `format` in [`META`].
+pub(super) const FORMAT: u64 = 1;
+
+/// The bytes of an id.
+pub(super) type Key = [u8; 32];
+type Rows<K> = TableDefinition<'static, K, &'static [u8]>;
+
+/// `format`, `genesis`, `node`, `checkpoint`, `compromised`, and `journal`: how far the journal is known to count.
+pub(super) const META: Rows<&'static str> = TableDefinition::new("meta.v1");
+/// By height: [`BlockRow`].
+pub(super) const BLOCKS: Rows<u64> = TableDefinition::new("blocks.v1");
+/// By height: the id of the seal. Read as a whole at each start.
+pub(super) const SEALS: TableDefinition<'static, u64, Key> = TableDefinition::new("seals.v1");
+/// By the first height that they seal: sealers, where they changed.
+pub(super) const SEALERS: Rows<u64> = TableDefinition::new("sealers.v1");
+/// Sealed records that stand in no document: those of open operations, and those about no operation.
+pub(super) const SEALED: Rows<Key> = TableDefinition::new("sealed.v1");
+/// Unsealed records.
+pub(super) const RECORDS: Rows<Key> = TableDefinition::new("records.v1");
+/// Proposals and votes of others on the next seal.
+pub(super) const VOTES: Rows<Key> = TableDefinition::new("votes.v1");
+/// By seal: the ids that a proposal of the next seal lists.
+pub(super) const LISTS: Rows<Key> = TableDefinition::new("lists.v1");
+/// By operation: the ballot to be cast if it becomes a vote of all.
+pub(super) const INTENTS: Rows<Key> = TableDefinition::new("intents.v1");
+/// By closed operation: how it ended. Read as a whole at each start.
+pub(super) const CLOSED: Rows<Key> = TableDefinition::new("closed.v1");
+/// By closed operation: [`OperationRow`].
+pub(super) const OPERATIONS: Rows<Key> = TableDefinition::new("operations.v1");
+/// By closed operation: its Automerge document.
+pub(super) const DOCUMENTS: Rows<Key> = TableDefinition::new("documents.v1");
+/// By `Rejoin` record: the height that listed it.
+pub(super) const REJOINS: TableDefinition<'static, Key, u64> = TableDefinition::new("rejoins.v1");
+/// By member, height and place: changes of trust.
+pub(super) const TRUST: Rows<(Key, u64, u32)> = TableDefinition::new("trust.v1");
+/// By member and height: [`MemberRow`], where it changed.
+pub(super) const MEMBERS: Rows<(Key, u64)> = TableDefinition::new("members.v1");
+/// By height and place: two records of one slot.
+pub(super) const EVIDENCE: Rows<(u64, u32)> = TableDefinition::new("evidence.v1");
+/// By approved operation: [`EffectRow`].
+pub(super) const EFFECTS: Rows<Key> = TableDefinition::new("effects.v1");
+/// By height: the change of the ledger document.
+pub(super) const CHANGES: Rows<u64> = TableDefinition::new("changes.v1");
+/// By height: the ledger document as it was saved last.
+pub(super) const LEDGER: Rows<u64> = TableDefinition::new("ledger.v1");
+
+/// In the journal: own records with what their commits bind to.
+pub(super) const ENTRIES: Rows<Key> = TableDefinition::new("entries.v1");
+/// In the journal: `count`, the number of writes.
+pub(super) const COUNTS: TableDefinition<'static, &'static str, u64> =
+    TableDefinition::new("counts.v1");
+
+/// A sealed height.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct BlockRow {
+    pub(super) seal: Seal,
+    pub(super) certificate: SealCertificate,
+    pub(super) parts: StateParts,
+    /// The records by the operation that they are about.
+    pub(super) records: Vec<(Option<OperationId>, Vec<RecordId>)>,
+}
+
+/// A closed operation, its records aside.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct OperationRow {
+    pub(super) stored: StoredOperation,
+    pub(super) height: u64,
+    pub(super) proof: OperationProof,
+}
+
+/// A member as a seal left it; `None`: it left.
+pub(super) type MemberRow = Option<(Spore, u32, Standing)>;
+
+/// Why an effect was refused; `None`: it was not.
+pub(super) type EffectRow = Option<Cow<'static, str>>;
+
+/// What a proposal lists.
+pub(super) type ListRow = Vec<RecordId>;
+
+/// Two records.
+pub(super) type EvidenceRow = (ByteBuf, ByteBuf);
+
+/// Reads a row. `place` is for people.
+pub(super) fn decode<T: Serialize + DeserializeOwned>(
+    place: &str,
+    bytes: &[u8],
+) -> Result<T, StoreError> {
+    codec::decode(bytes, usize::MAX).map_err(|error| StoreError::unreadable(place, &error))
+}
