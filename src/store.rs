@@ -2,46 +2,78 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `ledger.redb` | sealed heights, open and closed operations, unsealed records, votes on the next seal, checkpoints |
-//! | `journal.redb` | own records by slot: the sign guard (DESIGN section 8) |
+//! | `ledger.redb` | sealed heights, open and closed operations, unsealed records, votes on the next seal, the last checkpoint, peers |
+//! | `journal.redb` | own records: the sign guard (DESIGN section 8) |
 //!
-//! Invariants:
+//! The host's part:
 //!
-//! - *Durable before it is said.* [`Store::write`] returns when everything is on the disk; the host sends afterwards. The
-//!   journal is written first.
-//! - *A journal that is behind is noticed.* Each write counts in both databases. A journal that counts less than the
-//!   ledger was deleted or replaced by an old one ([`Loaded::journal_lost`]).
-//! - *Closed operations are their documents.* The rows of an operation's records go when it closes; blocks name them by
-//!   id, and they are read back from the document.
+//! 1. [`Store::create`] or [`Store::open`], then [`Store::load`]: the core as it was, and what was found. If
+//!    [`Loaded::journal_lost`] says so, give the core [`Input::JournalLost`](crate::core::Input::JournalLost) first.
+//! 2. After one input or several, [`Store::write`] all their `Persist` outputs, in order and at once, before any other output
+//!    of theirs is done. One write costs two syncs of the disk at most, however much it holds.
+//! 3. On the event `JournalLost`, [`Store::note_journal_lost`]: then every start says so until a `Rejoin` is journalled.
+//! 4. After writing, [`Store::checkpoint_if_due`]; when there is nothing better to do, [`Store::write_documents`]; at a stop
+//!    in good order, [`Store::checkpoint`].
+//!
+//! # Invariants
+//!
+//! - *Durable before it is said.* [`Store::write`] returns when everything is on the disk; the host sends afterwards.
+//! - *A stop between the databases breaks no promise.* One write is up to two commits: the journal first, then the ledger.
+//!   The other way round, own records could stand in the ledger that the journal lacks, which is what a lost journal looks
+//!   like. If only the journal was written, nothing was said yet, and own records that no block has are offered again as
+//!   after any stop. But a vote must not be there without the votes, lists and records that moved the node to it, or a
+//!   blackout of all could leave locks behind that nobody can prove. So the journal holds the rest of its last write too,
+//!   blocks aside, and opening finishes it. And nothing is *removed* from the journal together with a write: the block that
+//!   makes an own record useless has to be durable first, or a slot that the ledger still has open would be free again.
+//!   Removals wait for the next write, or for the checkpoint at the latest: a start that applies the blocks after a
+//!   checkpoint asks for theirs again.
+//! - *A journal that is behind is noticed.* Writes of own records are counted in both databases. A journal that counts less
+//!   than the ledger was deleted or replaced by an old copy, and so was a ledger that counts less than the write before the
+//!   journal's last ([`Loaded::journal_lost`]). Only a `Rejoin` mends it, and until then no other own record is written.
+//! - *Closed operations are their documents.* [`Store::write_documents`] turns the rows of a closed operation's records into
+//!   its Automerge document; blocks name records by id, and they are read back from there. Building a document takes longer
+//!   than applying its records, so that it does not happen while others wait for a seal; until then the rows stay.
 //! - *Starts do not repeat the past.* A [`Checkpoint`](crate::ledger::Checkpoint) is written every [`CHECKPOINT_HEIGHTS`]
-//!   heights; its seal states its digest, so that a damaged one is refused.
-//! - *After a failed write nothing more is written*: what is in memory and what is on the disk may differ. Reading goes on.
+//!   heights; its seal states its digest, so that a damaged one is refused. What a start reads of the past beside it are the
+//!   ids of seals (some 50 bytes a height) and how operations ended.
+//! - *After a failed write nothing more is written*: what is in memory and what is on the disk may differ. Reading goes on,
+//!   from the last commit.
 
+mod check;
+mod documents;
 mod error;
 mod load;
+mod medium;
+mod past;
+mod peers;
 mod read;
 mod rows;
-#[cfg(test)]
-mod tests;
+mod sealed;
 mod write;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use redb::{Database, ReadableDatabase as _, StorageBackend};
+use redb::backends::FileBackend;
+use redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
 
+pub use check::{CheckReport, CheckStep};
 pub use error::StoreError;
-pub use load::Loaded;
+pub use load::{Found, JournalLost, Loaded};
+pub use past::ClosedSummary;
 
 use crate::digest::{NetworkId, NodeId};
 use crate::genesis::Genesis;
-use read::Documents;
+use documents::Documents;
+use medium::{Medium, Overlay};
+use write::Writing;
 
 /// Heights after which a checkpoint is due.
 pub const CHECKPOINT_HEIGHTS: u64 = 32;
 
-/// Sealed records after which a checkpoint is due: applying them again costs a start some 10 microseconds each.
+/// Sealed records after which a checkpoint is due: reading and applying one again costs a start some 20 microseconds.
 pub const CHECKPOINT_RECORDS: u64 = 4096;
 
 /// What redb may keep of each database in memory. Its own default is a gigabyte.
@@ -55,29 +87,79 @@ const JOURNAL_FILE: &str = "journal.redb";
 pub struct Store {
     genesis: Genesis,
     node: NodeId,
-    ledger: Database,
-    journal: Database,
+    ledger: Side,
+    journal: Side,
     documents: Mutex<Documents>,
+    writing: Mutex<Writing>,
     has_failed: AtomicBool,
+    /// The height of the last checkpoint, and records sealed since.
+    checkpoint_height: AtomicU64,
+    records_since: AtomicU64,
+}
+
+/// One database with what it stands on.
+#[derive(Debug)]
+struct Side {
+    path: PathBuf,
+    /// A second handle that reads what was committed, after the first one failed.
+    fallback: Mutex<Option<Database>>,
+    database: Database,
+    medium: Medium,
+}
+
+impl Side {
+    fn open(path: &Path, backend: impl StorageBackend) -> Result<Self, StoreError> {
+        let path = path.to_path_buf();
+        let medium = Medium::new(backend);
+        let opened = builder().create_with_backend(medium.clone());
+        match opened {
+            Ok(database) => Ok(Self {
+                path,
+                fallback: Mutex::new(None),
+                database,
+                medium,
+            }),
+            Err(redb::DatabaseError::DatabaseAlreadyOpen) => Err(StoreError::Locked(path)),
+            Err(error) => Err(StoreError::Database { path, error }),
+        }
+    }
+
+    /// Reads what was committed; `has_failed` says whether redb still does.
+    fn read(&self, has_failed: bool) -> Result<ReadTransaction, StoreError> {
+        if !has_failed {
+            return Ok(self.database.begin_read()?);
+        }
+        let mut fallback = lock(&self.fallback);
+        if let Some(database) = fallback.as_ref() {
+            return Ok(database.begin_read()?);
+        }
+        let overlay = Overlay::new(self.medium.clone()).map_err(redb::StorageError::Io)?;
+        let database = builder().create_with_backend(overlay)?;
+        let reading = database.begin_read()?;
+        *fallback = Some(database);
+        Ok(reading)
+    }
 }
 
 impl Store {
-    /// Makes the databases of a node in a directory, which is created if need be.
+    /// Makes the databases of a node in a directory, which is created if need be. A journal that is there already stays:
+    /// what it has signed, it has signed.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Exists`] if there is a ledger already; otherwise as [`Store::open`].
+    /// [`StoreError::Exists`] if there is a ledger already; [`StoreError::OtherNode`] if there is another node's journal;
+    /// otherwise as [`Store::open`].
     pub fn create(directory: &Path, genesis: &Genesis, node: NodeId) -> Result<Self, StoreError> {
-        let (ledger, journal) = files(directory);
-        if ledger.exists() {
-            return Err(StoreError::Exists(ledger));
-        }
-        std::fs::create_dir_all(directory).map_err(|error| StoreError::File {
+        let in_directory = |error| StoreError::File {
             path: directory.to_path_buf(),
             error,
-        })?;
-        let open = |path: &Path| builder().create(path).map_err(|error| at(path, error));
-        Self::begin(open(&ledger)?, open(&journal)?, genesis, node)
+        };
+        std::fs::create_dir_all(directory).map_err(in_directory)?;
+        let ledger = open_file(directory, LEDGER_FILE, true)?;
+        let journal = open_file(directory, JOURNAL_FILE, true)?;
+        let store = Self::begin(ledger, journal, genesis, node)?;
+        sync_directory(directory).map_err(in_directory)?;
+        Ok(store)
     }
 
     /// Opens the databases in a directory. A missing journal is made anew, and [`Loaded::journal_lost`] says so.
@@ -85,17 +167,17 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Missing`] if there is no ledger, [`StoreError::Locked`] if a process has it open,
-    /// [`StoreError::Version`] for one of a later version, [`StoreError::Damaged`] if it cannot be read.
+    /// [`StoreError::Version`] for one of a later version, [`StoreError::Damaged`] or [`StoreError::Database`] if it cannot
+    /// be read.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let (ledger, journal) = files(directory);
-        if !ledger.exists() {
-            return Err(StoreError::Missing(ledger));
-        }
-        let ledger_database = builder().open(&ledger).map_err(|error| at(&ledger, error))?;
-        let journal_database = builder()
-            .create(&journal)
-            .map_err(|error| at(&journal, error))?;
-        Self::resume(ledger_database, journal_database)
+        let ledger = open_file(directory, LEDGER_FILE, false)?;
+        let journal = open_file(directory, JOURNAL_FILE, true)?;
+        let store = Self::resume(ledger, journal)?;
+        sync_directory(directory).map_err(|error| StoreError::File {
+            path: directory.to_path_buf(),
+            error,
+        })?;
+        Ok(store)
     }
 
     /// Databases on other media than files.
@@ -109,8 +191,8 @@ impl Store {
         genesis: &Genesis,
         node: NodeId,
     ) -> Result<Self, StoreError> {
-        let ledger = builder().create_with_backend(ledger)?;
-        let journal = builder().create_with_backend(journal)?;
+        let ledger = Side::open(Path::new(LEDGER_FILE), ledger)?;
+        let journal = Side::open(Path::new(JOURNAL_FILE), journal)?;
         Self::begin(ledger, journal, genesis, node)
     }
 
@@ -123,31 +205,46 @@ impl Store {
         ledger: impl StorageBackend,
         journal: impl StorageBackend,
     ) -> Result<Self, StoreError> {
-        let ledger = builder().create_with_backend(ledger)?;
-        let journal = builder().create_with_backend(journal)?;
+        let ledger = Side::open(Path::new(LEDGER_FILE), ledger)?;
+        let journal = Side::open(Path::new(JOURNAL_FILE), journal)?;
         Self::resume(ledger, journal)
     }
 
+    /// A ledger whose making was interrupted has no header yet: it is made again.
     fn begin(
-        ledger: Database,
-        journal: Database,
+        ledger: Side,
+        journal: Side,
         genesis: &Genesis,
         node: NodeId,
     ) -> Result<Self, StoreError> {
-        write::create_tables(&ledger, &journal, genesis, node)?;
+        if load::has_header(&ledger.database)? {
+            return Err(StoreError::Exists(ledger.path));
+        }
+        write::create_journal(&journal.database, genesis.network_id(), node)?;
+        write::create_ledger(&ledger.database, genesis, node)?;
         Self::resume(ledger, journal)
     }
 
-    fn resume(ledger: Database, journal: Database) -> Result<Self, StoreError> {
-        let (genesis, node) = load::header(&ledger.begin_read()?)?;
-        write::create_journal(&journal)?;
+    fn resume(ledger: Side, journal: Side) -> Result<Self, StoreError> {
+        if !load::has_header(&ledger.database)? {
+            return Err(StoreError::Missing(ledger.path));
+        }
+        let (genesis, node) = load::header(&ledger.database.begin_read()?)?;
+        write::create_journal(&journal.database, genesis.network_id(), node)?;
+        let reading = ledger.database.begin_read()?;
+        let (checkpoint, records) = load::since_checkpoint(&reading)?;
+        drop(reading);
+        let writing = Writing::open(&ledger.database, &journal.database)?;
         Ok(Self {
             genesis,
             node,
             ledger,
             journal,
             documents: Mutex::new(Documents::default()),
+            writing: Mutex::new(writing),
             has_failed: AtomicBool::new(false),
+            checkpoint_height: AtomicU64::new(checkpoint),
+            records_since: AtomicU64::new(records),
         })
     }
 
@@ -168,24 +265,55 @@ impl Store {
     pub fn node_id(&self) -> NodeId {
         self.node
     }
+
+    /// Whether a write failed. Then nothing more is written, and what was committed is still read.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::SeqCst)
+    }
+
+    fn reading(&self) -> Result<ReadTransaction, StoreError> {
+        self.ledger.read(self.has_failed())
+    }
 }
 
-fn files(directory: &Path) -> (PathBuf, PathBuf) {
-    (directory.join(LEDGER_FILE), directory.join(JOURNAL_FILE))
+/// What the lock guards is changed in one step, so that a thread that panicked cannot have left it half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn open_file(directory: &Path, name: &str, create: bool) -> Result<Side, StoreError> {
+    let path = directory.join(name);
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(create)
+        .truncate(false)
+        .open(&path);
+    let file = match file {
+        Ok(file) => file,
+        Err(error) if !create && error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(StoreError::Missing(path));
+        }
+        Err(error) => return Err(StoreError::File { path, error }),
+    };
+    let backend = FileBackend::new(file).map_err(|error| StoreError::Database {
+        path: path.clone(),
+        error,
+    })?;
+    Side::open(&path, backend)
+}
+
+/// Makes the names of new files durable; their contents are synced by redb.
+fn sync_directory(directory: &Path) -> Result<(), std::io::Error> {
+    if cfg!(unix) {
+        File::open(directory)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn builder() -> redb::Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
     builder
-}
-
-fn at(path: &Path, error: redb::DatabaseError) -> StoreError {
-    match error {
-        redb::DatabaseError::DatabaseAlreadyOpen => StoreError::Locked(path.to_path_buf()),
-        error => StoreError::Database {
-            path: path.to_path_buf(),
-            error,
-        },
-    }
 }

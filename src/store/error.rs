@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::codec::CodecError;
+use crate::digest::NodeId;
 use crate::document::DocumentError;
 use crate::rejection::Rejection;
 
@@ -43,20 +44,39 @@ pub enum StoreError {
         /// The format known.
         known: u64,
     },
+    /// The store is another node's.
+    #[error("the store is node {found}'s, and the key is node {given}'s")]
+    OtherNode {
+        /// The node whose store it is.
+        found: NodeId,
+        /// The node whose key was given.
+        given: NodeId,
+    },
     /// A row is missing or does not read as it was written.
-    #[error("the ledger is damaged: {place}: {reason}")]
+    #[error("the store is damaged: {place}: {reason}")]
     Damaged {
         /// The table, and the row if there is one.
         place: String,
         /// What is wrong.
         reason: String,
     },
-    /// What is stored is not what was sealed.
-    #[error("the ledger is damaged: {0}")]
-    NotSealed(#[from] Rejection),
-    /// A document cannot be built or read.
+    /// What is stored reads well, and is not what was sealed.
+    #[error("the store is damaged: {place}: {rejection}")]
+    NotSealed {
+        /// What was read.
+        place: String,
+        /// How it differs.
+        rejection: Rejection,
+    },
+    /// What was asked for is against the rules.
+    #[error(transparent)]
+    Refused(Rejection),
+    /// A ledger document cannot be built or read.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// Something other than a `Rejoin` was signed although the journal is lost.
+    #[error("the journal is lost: nothing but a Rejoin may be signed")]
+    JournalLost,
     /// An earlier write failed; nothing is written until the store is opened again.
     #[error("an earlier write failed: nothing more is written until the node starts again")]
     Failed,
@@ -66,6 +86,10 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "reasons are texts and errors alike, made where they are given"
+    )]
     pub(super) fn damaged(place: impl Into<String>, reason: impl ToString) -> Self {
         Self::Damaged {
             place: place.into(),
@@ -76,14 +100,34 @@ impl StoreError {
     pub(super) fn unreadable(place: &str, error: &CodecError) -> Self {
         Self::damaged(place, error)
     }
+
+    pub(super) fn not_sealed(place: impl Into<String>, rejection: Rejection) -> Self {
+        Self::NotSealed {
+            place: place.into(),
+            rejection,
+        }
+    }
 }
 
-/// All of redb's errors say that the disk failed, or that this crate misused it.
+impl From<redb::Error> for StoreError {
+    /// A table that is not there, or a page that is not what it was, is damage; all else says that the disk failed.
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::TableDoesNotExist(name) => Self::damaged(name, "the table is missing"),
+            redb::Error::TableTypeMismatch { table, .. } => {
+                Self::damaged(table, "the table has rows of another type")
+            }
+            redb::Error::Corrupted(reason) => Self::damaged("a page of the database", reason),
+            error => Self::Redb(Box::new(error)),
+        }
+    }
+}
+
 macro_rules! from_redb {
     ($($error:ident),*) => {
         $(impl From<redb::$error> for StoreError {
             fn from(error: redb::$error) -> Self {
-                Self::Redb(Box::new(error.into()))
+                redb::Error::from(error).into()
             }
         })*
     };

@@ -1,7 +1,7 @@
 //! The tables: their names carry the version of their rows.
 //!
 //! A later version that changes a row gives its table a new name and moves the rows when it opens a store of an earlier
-//! format (`FORMAT`); nothing is ever read under another meaning.
+//! format ([`FORMAT`]); nothing is ever read under another meaning. `meta.v1` keeps its name for ever: it says the format.
 
 use std::borrow::Cow;
 
@@ -13,29 +13,32 @@ use serde_bytes::ByteBuf;
 use super::StoreError;
 use crate::agenda::StoredOperation;
 use crate::codec;
-use crate::digest::{OperationId, RecordId};
+use crate::digest::{NodeId, OperationId, RecordId, SealId};
 use crate::ledger::{OperationProof, StateParts};
-use crate::operation::Spore;
-use crate::record::Seal;
-use crate::seal::SealCertificate;
+use crate::operation::{Class, Spore};
+use crate::record::{Seal, Signed};
 use crate::trust::Standing;
 
-/// The format of the ledger, under `format` in [`META`].
+/// The format of both databases, under `format` in [`META`] and [`OWNER`].
 pub(super) const FORMAT: u64 = 1;
 
 /// The bytes of an id.
-pub(super) type Key = [u8; 32];
+pub(super) type Key = &'static [u8; 32];
 type Rows<K> = TableDefinition<'static, K, &'static [u8]>;
 
 /// `format`, `genesis`, `node`, `checkpoint`, `compromised`, and `journal`: how far the journal is known to count.
 pub(super) const META: Rows<&'static str> = TableDefinition::new("meta.v1");
-/// By height: [`BlockRow`].
-pub(super) const BLOCKS: Rows<u64> = TableDefinition::new("blocks.v1");
+/// By height: [`HeaderRow`].
+pub(super) const HEADERS: Rows<u64> = TableDefinition::new("headers.v1");
+/// By height: the seal's certificate.
+pub(super) const CERTIFICATES: Rows<u64> = TableDefinition::new("certificates.v1");
+/// By height: [`ContentsRow`].
+pub(super) const CONTENTS: Rows<u64> = TableDefinition::new("contents.v1");
 /// By height: the id of the seal. Read as a whole at each start.
 pub(super) const SEALS: TableDefinition<'static, u64, Key> = TableDefinition::new("seals.v1");
 /// By the first height that they seal: sealers, where they changed.
 pub(super) const SEALERS: Rows<u64> = TableDefinition::new("sealers.v1");
-/// Sealed records that stand in no document: those of open operations, and those about no operation.
+/// Sealed records that stand in no document: those of operations without one, and those about no operation.
 pub(super) const SEALED: Rows<Key> = TableDefinition::new("sealed.v1");
 /// Unsealed records.
 pub(super) const RECORDS: Rows<Key> = TableDefinition::new("records.v1");
@@ -47,8 +50,12 @@ pub(super) const LISTS: Rows<Key> = TableDefinition::new("lists.v1");
 pub(super) const INTENTS: Rows<Key> = TableDefinition::new("intents.v1");
 /// By closed operation: how it ended. Read as a whole at each start.
 pub(super) const CLOSED: Rows<Key> = TableDefinition::new("closed.v1");
+/// By closed operation: [`SummaryRow`].
+pub(super) const SUMMARIES: Rows<Key> = TableDefinition::new("summaries.v1");
 /// By closed operation: [`OperationRow`].
 pub(super) const OPERATIONS: Rows<Key> = TableDefinition::new("operations.v1");
+/// Closed operations whose document is to be written.
+pub(super) const PENDING: TableDefinition<'static, Key, ()> = TableDefinition::new("pending.v1");
 /// By closed operation: its Automerge document.
 pub(super) const DOCUMENTS: Rows<Key> = TableDefinition::new("documents.v1");
 /// By `Rejoin` record: the height that listed it.
@@ -57,7 +64,7 @@ pub(super) const REJOINS: TableDefinition<'static, Key, u64> = TableDefinition::
 pub(super) const TRUST: Rows<(Key, u64, u32)> = TableDefinition::new("trust.v1");
 /// By member and height: [`MemberRow`], where it changed.
 pub(super) const MEMBERS: Rows<(Key, u64)> = TableDefinition::new("members.v1");
-/// By height and place: two records of one slot.
+/// By height and place: [`EvidenceRow`].
 pub(super) const EVIDENCE: Rows<(u64, u32)> = TableDefinition::new("evidence.v1");
 /// By approved operation: [`EffectRow`].
 pub(super) const EFFECTS: Rows<Key> = TableDefinition::new("effects.v1");
@@ -65,29 +72,57 @@ pub(super) const EFFECTS: Rows<Key> = TableDefinition::new("effects.v1");
 pub(super) const CHANGES: Rows<u64> = TableDefinition::new("changes.v1");
 /// By height: the ledger document as it was saved last.
 pub(super) const LEDGER: Rows<u64> = TableDefinition::new("ledger.v1");
+/// By author: what the network layer keeps of a peer.
+pub(super) const PEERS: Rows<Key> = TableDefinition::new("peers.v1");
 
+/// In the journal: `format`, `network`, `node`, and `ahead`: [`AheadRow`] of the last write.
+pub(super) const OWNER: Rows<&'static str> = TableDefinition::new("owner.v1");
 /// In the journal: own records with what their commits bind to.
 pub(super) const ENTRIES: Rows<Key> = TableDefinition::new("entries.v1");
 /// In the journal: `count`, the number of writes.
 pub(super) const COUNTS: TableDefinition<'static, &'static str, u64> =
     TableDefinition::new("counts.v1");
 
-/// A sealed height.
+/// What the last write that had own records put into the ledger beside them. The ledger is written second; should the node
+/// stop between the two, what moved it to a vote must not be missing where the vote is not.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct BlockRow {
-    pub(super) seal: Seal,
-    pub(super) certificate: SealCertificate,
-    pub(super) parts: StateParts,
-    /// The records by the operation that they are about.
-    pub(super) records: Vec<(Option<OperationId>, Vec<RecordId>)>,
+#[serde(deny_unknown_fields)]
+pub(super) struct AheadRow {
+    /// How far the ledger knew the journal to count before that write.
+    pub(super) base: u64,
+    pub(super) records: Vec<ByteBuf>,
+    pub(super) votes: Vec<ByteBuf>,
+    pub(super) lists: Vec<(SealId, Vec<RecordId>)>,
 }
+
+/// A seal with the parts of its state digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HeaderRow {
+    pub(super) seal: Seal,
+    pub(super) parts: StateParts,
+}
+
+/// The records of a seal, by the operation that they are about.
+pub(super) type ContentsRow = Vec<(Option<OperationId>, Vec<RecordId>)>;
 
 /// A closed operation, its records aside.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct OperationRow {
     pub(super) stored: StoredOperation,
     pub(super) height: u64,
     pub(super) proof: OperationProof,
+}
+
+/// A closed operation as lists show it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SummaryRow {
+    pub(super) kind: Cow<'static, str>,
+    pub(super) class: Class,
+    pub(super) proposer: NodeId,
+    pub(super) subject: String,
 }
 
 /// A member as a seal left it; `None`: it left.
@@ -96,10 +131,7 @@ pub(super) type MemberRow = Option<(Spore, u32, Standing)>;
 /// Why an effect was refused; `None`: it was not.
 pub(super) type EffectRow = Option<Cow<'static, str>>;
 
-/// What a proposal lists.
-pub(super) type ListRow = Vec<RecordId>;
-
-/// Two records.
+/// Two records of one slot.
 pub(super) type EvidenceRow = (ByteBuf, ByteBuf);
 
 /// Reads a row. `place` is for people.
@@ -108,4 +140,23 @@ pub(super) fn decode<T: Serialize + DeserializeOwned>(
     bytes: &[u8],
 ) -> Result<T, StoreError> {
     codec::decode(bytes, usize::MAX).map_err(|error| StoreError::unreadable(place, &error))
+}
+
+/// Reads a record's row, whose key is its id.
+pub(super) fn decode_record(
+    table: &str,
+    id: &RecordId,
+    bytes: &[u8],
+) -> Result<Signed, StoreError> {
+    let place = || format!("{table}: record {id}");
+    let record = Signed::decode(bytes).map_err(|error| StoreError::damaged(place(), error))?;
+    if record.id() == *id {
+        Ok(record)
+    } else {
+        let found = record.id();
+        Err(StoreError::damaged(
+            place(),
+            format!("it reads as record {found}"),
+        ))
+    }
 }

@@ -1,137 +1,287 @@
-//! Writing.
+//! Writing: own records first, then everything else.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
-use redb::{Database, ReadableTable as _, WriteTransaction};
-use serde::Serialize;
+use redb::{Database, ReadableDatabase as _, ReadableTable as _};
 use serde_bytes::ByteBuf;
 
 use super::rows::{
-    BLOCKS, BlockRow, CHANGES, CLOSED, COUNTS, DOCUMENTS, EFFECTS, ENTRIES, EVIDENCE, EffectRow,
-    EvidenceRow, FORMAT, INTENTS, LEDGER, LISTS, MEMBERS, META, MemberRow, OPERATIONS,
-    OperationRow, RECORDS, REJOINS, SEALED, SEALERS, SEALS, TRUST, VOTES, decode,
+    AheadRow, CERTIFICATES, CHANGES, CLOSED, CONTENTS, COUNTS, DOCUMENTS, EFFECTS, ENTRIES,
+    EVIDENCE, FORMAT, HEADERS, INTENTS, LEDGER, LISTS, MEMBERS, META, OPERATIONS, OWNER, PEERS,
+    PENDING, RECORDS, REJOINS, SEALED, SEALERS, SEALS, SUMMARIES, TRUST, VOTES, decode,
 };
-use super::{Store, StoreError};
+use super::{Store, StoreError, load, lock, sealed};
 use crate::codec;
-use crate::core::Write;
-use crate::digest::{NodeId, OperationId, RecordId};
-use crate::document::{LedgerChange, OperationDocument};
+use crate::core::{JournalEntry, Write};
+use crate::digest::{NetworkId, NodeId, RecordId};
 use crate::genesis::Genesis;
-use crate::ledger::{Applied, Closed, Ledger};
-use crate::record::{Record, Statement, Verified};
-use crate::seal::SealedBlock;
+use crate::ledger::Ledger;
+use crate::record::{Signed, Statement};
+
+/// What is known of the journal while the store is open. Whoever writes holds it.
+#[derive(Debug)]
+pub(super) struct Writing {
+    /// Writes that the journal counts.
+    pub(super) journal: u64,
+    /// Writes of the journal that the ledger knows of.
+    pub(super) known: u64,
+    /// Whether the two are not of one past: only a `Rejoin` mends that.
+    pub(super) is_lost: bool,
+    /// Entries that are of no more use, by what the ledger durably has.
+    spent: BTreeSet<RecordId>,
+}
+
+impl Writing {
+    /// Compares the databases. A stop between the commits of one write leaves the journal one write ahead of the ledger it
+    /// was made on; then the rest of that write is done.
+    pub(super) fn open(ledger: &Database, journal: &Database) -> Result<Self, StoreError> {
+        let reading = journal.begin_read()?;
+        let counts = reading.open_table(COUNTS)?;
+        let journal = counts.get("count")?.map_or(0, |count| count.value());
+        let meta = ledger.begin_read()?.open_table(META)?;
+        let known = meta.get("journal")?;
+        let known = known.map_or(Ok(0), |row| decode("meta: journal", row.value()))?;
+        let mut writing = Self {
+            journal,
+            known,
+            is_lost: journal != known,
+            spent: BTreeSet::new(),
+        };
+        if journal > known
+            && let Some(row) = reading.open_table(OWNER)?.get("ahead")?
+        {
+            let ahead: AheadRow = decode("owner: ahead", row.value())?;
+            if ahead.base == known {
+                ahead.redo(ledger, journal)?;
+                writing.known = journal;
+                writing.is_lost = false;
+            }
+        }
+        Ok(writing)
+    }
+}
+
+impl AheadRow {
+    /// What a write puts into the ledger beside blocks. A block in it is decided again from the votes, or fetched again.
+    fn of(writes: &[Write], base: u64) -> Self {
+        let mut ahead = Self {
+            base,
+            records: Vec::new(),
+            votes: Vec::new(),
+            lists: Vec::new(),
+        };
+        for write in writes {
+            match write {
+                Write::Record(record) => ahead.records.push(ByteBuf::from(record.encode())),
+                Write::Vote(record) => ahead.votes.push(ByteBuf::from(record.encode())),
+                Write::List { seal, list } => ahead.lists.push((*seal, list.clone())),
+                _ => {}
+            }
+        }
+        ahead
+    }
+
+    fn redo(&self, ledger: &Database, count: u64) -> Result<(), StoreError> {
+        let transaction = ledger.begin_write()?;
+        for (table, rows) in [(RECORDS, &self.records), (VOTES, &self.votes)] {
+            let mut table = transaction.open_table(table)?;
+            for bytes in rows {
+                let record = Signed::decode(bytes)
+                    .map_err(|error| StoreError::damaged("owner: ahead", error))?;
+                table.insert(record.id().as_bytes(), &bytes[..])?;
+            }
+        }
+        {
+            let mut lists = transaction.open_table(LISTS)?;
+            for (seal, list) in &self.lists {
+                lists.insert(seal.as_bytes(), &codec::encode(list)[..])?;
+            }
+            let mut meta = transaction.open_table(META)?;
+            meta.insert("journal", &codec::encode(&count)[..])?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+}
 
 /// Makes every table, so that reading never misses one.
-pub(super) fn create_tables(
+pub(super) fn create_ledger(
     ledger: &Database,
-    journal: &Database,
     genesis: &Genesis,
     node: NodeId,
 ) -> Result<(), StoreError> {
     let transaction = ledger.begin_write()?;
+    for table in [HEADERS, CERTIFICATES, CONTENTS, SEALERS, CHANGES, LEDGER] {
+        transaction.open_table(table)?;
+    }
+    for table in [
+        SEALED, RECORDS, VOTES, LISTS, INTENTS, CLOSED, SUMMARIES, OPERATIONS, DOCUMENTS, EFFECTS,
+        PEERS,
+    ] {
+        transaction.open_table(table)?;
+    }
+    transaction.open_table(SEALS)?;
+    transaction.open_table(REJOINS)?;
+    transaction.open_table(PENDING)?;
+    transaction.open_table(TRUST)?;
+    transaction.open_table(MEMBERS)?;
+    transaction.open_table(EVIDENCE)?;
+    let first = codec::encode(Ledger::new(genesis).state().sealers().as_ref());
+    transaction.open_table(SEALERS)?.insert(1, &first[..])?;
     {
         let mut meta = transaction.open_table(META)?;
         meta.insert("format", &codec::encode(&FORMAT)[..])?;
         meta.insert("genesis", &genesis.encode()[..])?;
         meta.insert("node", &node.as_bytes()[..])?;
-        for table in [BLOCKS, SEALERS, CHANGES, LEDGER] {
-            transaction.open_table(table)?;
-        }
-        for table in [
-            SEALED, RECORDS, VOTES, LISTS, INTENTS, CLOSED, OPERATIONS, DOCUMENTS, EFFECTS,
-        ] {
-            transaction.open_table(table)?;
-        }
-        transaction.open_table(SEALS)?;
-        transaction.open_table(REJOINS)?;
-        transaction.open_table(TRUST)?;
-        transaction.open_table(MEMBERS)?;
-        transaction.open_table(EVIDENCE)?;
-        let genesis = Ledger::new(genesis);
-        let sealers = codec::encode(genesis.state().sealers().as_ref());
-        transaction.open_table(SEALERS)?.insert(1, &sealers[..])?;
     }
-    transaction.commit()?;
-    create_journal(journal)
-}
-
-/// Makes the journal's tables if it is new.
-pub(super) fn create_journal(journal: &Database) -> Result<(), StoreError> {
-    let transaction = journal.begin_write()?;
-    transaction.open_table(ENTRIES)?;
-    transaction.open_table(COUNTS)?;
     transaction.commit()?;
     Ok(())
 }
 
+/// Makes the journal's tables if it is new; otherwise checks whose it is, and writes nothing: the disk may be full.
+pub(super) fn create_journal(
+    journal: &Database,
+    network: NetworkId,
+    node: NodeId,
+) -> Result<(), StoreError> {
+    let reading = journal.begin_read()?;
+    match reading.open_table(OWNER) {
+        Ok(owner) => return load::check_owner(&owner, network, node),
+        Err(redb::TableError::TableDoesNotExist(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    drop(reading);
+    let transaction = journal.begin_write()?;
+    transaction.open_table(ENTRIES)?;
+    transaction.open_table(COUNTS)?;
+    {
+        let mut owner = transaction.open_table(OWNER)?;
+        owner.insert("format", &codec::encode(&FORMAT)[..])?;
+        owner.insert("network", &network.as_bytes()[..])?;
+        owner.insert("node", &node.as_bytes()[..])?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn entries(writes: &[Write]) -> impl Iterator<Item = &JournalEntry> {
+    writes.iter().filter_map(|write| match write {
+        Write::Journal(entry) => Some(entry),
+        _ => None,
+    })
+}
+
 impl Store {
-    /// Writes in order, all or nothing per database; durable when it returns. The journal comes first: what it has and the
-    /// ledger lacks does no harm.
+    /// Writes in order, all or nothing per database; durable when it returns. Outputs of several inputs may be written at
+    /// once: the cost is one sync of the disk, and another one if there are own records among them.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Redb`] if the disk is full or broken. The node must stop then: every later write fails with
-    /// [`StoreError::Failed`].
+    /// [`StoreError::Redb`] if the disk is full or broken; [`StoreError::JournalLost`] if something other than a `Rejoin` was
+    /// signed without a complete journal. Nothing of these writes may be sent then, and the node must stop: every later
+    /// write fails with [`StoreError::Failed`].
     pub fn write(&self, writes: &[Write]) -> Result<(), StoreError> {
         if writes.is_empty() {
             return Ok(());
         }
-        self.guarded(|| {
-            let count = self.write_journal(writes)?;
-            self.write_ledger(writes, count)
-        })
-    }
-
-    fn guarded<T>(&self, act: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        if self.has_failed.load(Ordering::SeqCst) {
-            return Err(StoreError::Failed);
-        }
-        let done = act();
-        self.has_failed.fetch_or(done.is_err(), Ordering::SeqCst);
-        done
-    }
-
-    /// Writes own records, if there are any, and gives how far the journal counts then.
-    fn write_journal(&self, writes: &[Write]) -> Result<Option<u64>, StoreError> {
-        let is_own = |write: &&Write| matches!(write, Write::Journal(_) | Write::Unjournal(_));
-        if !writes.iter().any(|write| is_own(&write)) {
-            return Ok(None);
-        }
-        let transaction = self.journal.begin_write()?;
-        let count;
-        {
-            let mut entries = transaction.open_table(ENTRIES)?;
+        self.guarded(|writing| {
+            if entries(writes).next().is_some() {
+                self.write_journal(writing, writes)?;
+            }
+            self.write_ledger(writing, writes)?;
+            // Only now that the ledger has what made them useless.
             for write in writes {
                 match write {
                     Write::Journal(entry) => {
-                        let id = entry.record.body.id();
-                        entries.insert(id.as_bytes(), &codec::encode(entry)[..])?;
+                        writing.spent.remove(&entry.record.body.id());
                     }
-                    Write::Unjournal(ids) => {
-                        for id in ids {
-                            entries.remove(id.as_bytes())?;
-                        }
-                    }
+                    Write::Unjournal(ids) => writing.spent.extend(ids),
                     _ => {}
                 }
             }
-            let mut counts = transaction.open_table(COUNTS)?;
-            let own = counts.get("count")?.map_or(0, |count| count.value());
-            // A journal that was begun anew goes on where the lost one was.
-            count = own.max(self.known_count()?) + 1;
-            counts.insert("count", count)?;
-        }
-        transaction.commit()?;
-        Ok(Some(count))
+            Ok(())
+        })
     }
 
-    fn write_ledger(&self, writes: &[Write], count: Option<u64>) -> Result<(), StoreError> {
-        let transaction = self.ledger.begin_write()?;
-        if let Some(count) = count {
+    /// Notes that the journal lacks a record of this node that the network showed
+    /// ([`Event::JournalLost`](crate::core::Event::JournalLost)): each start says so until a `Rejoin` is journalled.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::write`].
+    pub fn note_journal_lost(&self) -> Result<(), StoreError> {
+        self.guarded(|writing| {
+            if !writing.is_lost {
+                // The ledger counts a write that the journal lacks.
+                writing.known = writing.journal + 1;
+                writing.is_lost = true;
+                self.write_ledger(writing, &[])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Does one write at a time, and none after a failed one.
+    pub(super) fn guarded<T>(
+        &self,
+        act: impl FnOnce(&mut Writing) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut writing = lock(&self.writing);
+        if self.has_failed() {
+            return Err(StoreError::Failed);
+        }
+        let done = act(&mut writing);
+        if done.is_err() {
+            self.has_failed.store(true, Ordering::SeqCst);
+        }
+        done
+    }
+
+    /// Writes own records, and takes out what was spent before.
+    fn write_journal(&self, writing: &mut Writing, writes: &[Write]) -> Result<(), StoreError> {
+        let is_rejoin =
+            |entry: &JournalEntry| matches!(entry.record.body.what, Statement::Rejoin { .. });
+        if writing.is_lost && !entries(writes).all(is_rejoin) {
+            return Err(StoreError::JournalLost);
+        }
+        // A journal that was begun anew goes on where the lost one was.
+        let count = writing.journal.max(writing.known) + 1;
+        let transaction = self.journal.database.begin_write()?;
+        {
+            let mut table = transaction.open_table(ENTRIES)?;
+            for id in &writing.spent {
+                table.remove(id.as_bytes())?;
+            }
+            for entry in entries(writes) {
+                let id = entry.record.body.id();
+                table.insert(id.as_bytes(), &codec::encode(entry)[..])?;
+            }
+            let mut counts = transaction.open_table(COUNTS)?;
+            counts.insert("count", count)?;
+            let mut owner = transaction.open_table(OWNER)?;
+            let ahead = AheadRow::of(writes, writing.known);
+            owner.insert("ahead", &codec::encode(&ahead)[..])?;
+        }
+        transaction.commit()?;
+        writing.spent.clear();
+        (writing.journal, writing.known) = (count, count);
+        writing.is_lost = false;
+        Ok(())
+    }
+
+    fn write_ledger(&self, writing: &Writing, writes: &[Write]) -> Result<(), StoreError> {
+        let transaction = self.ledger.database.begin_write()?;
+        let mut sealed = 0;
+        {
             let mut meta = transaction.open_table(META)?;
-            meta.insert("journal", &codec::encode(&count)[..])?;
+            let known = codec::encode(&writing.known);
+            if meta
+                .get("journal")?
+                .is_none_or(|row| row.value() != &known[..])
+            {
+                meta.insert("journal", &known[..])?;
+            }
         }
         for write in writes {
             match write {
@@ -160,36 +310,41 @@ impl Store {
                     let mut intents = transaction.open_table(INTENTS)?;
                     match ballot {
                         Some(ballot) => {
-                            intents.insert(operation.as_bytes(), &codec::encode(ballot)[..])?;
+                            intents.insert(operation.as_bytes(), &codec::encode(ballot)[..])?
                         }
-                        None => {
-                            intents.remove(operation.as_bytes())?;
-                        }
-                    }
+                        None => intents.remove(operation.as_bytes())?,
+                    };
                 }
                 Write::Compromised => {
-                    transaction.open_table(META)?.insert("compromised", &[][..])?;
+                    let mut meta = transaction.open_table(META)?;
+                    meta.insert("compromised", &[0_u8; 0][..])?;
                 }
-                Write::Block { block, applied } => write_block(&transaction, block, applied)?,
+                Write::Block { block, applied } => {
+                    sealed += block.records.len() as u64;
+                    sealed::write_block(&transaction, block, applied)?;
+                }
             }
         }
         transaction.commit()?;
+        self.records_since.fetch_add(sealed, Ordering::SeqCst);
         Ok(())
     }
 
     /// Writes the state after the last seal, if one is due: the next start applies only what was sealed since. Call it after
-    /// the writes of an input; blocks up to the ledger's height must have been written.
+    /// the writes of an input; blocks up to the ledger's height must have been written. Says whether it was due.
     ///
     /// # Errors
     ///
     /// As [`Store::write`].
-    pub fn checkpoint_if_due(&self, ledger: &Ledger) -> Result<(), StoreError> {
-        let (height, records) = self.since_checkpoint()?;
+    pub fn checkpoint_if_due(&self, ledger: &Ledger) -> Result<bool, StoreError> {
+        let height = self.checkpoint_height.load(Ordering::SeqCst);
+        let records = self.records_since.load(Ordering::SeqCst);
         let sealed = ledger.state().height().saturating_sub(height);
-        if sealed >= super::CHECKPOINT_HEIGHTS || records >= super::CHECKPOINT_RECORDS {
+        let is_due = sealed >= super::CHECKPOINT_HEIGHTS || records >= super::CHECKPOINT_RECORDS;
+        if is_due {
             self.checkpoint(ledger)?;
         }
-        Ok(())
+        Ok(is_due)
     }
 
     /// Writes the state after the last seal now, for a stop in good order.
@@ -198,185 +353,33 @@ impl Store {
     ///
     /// As [`Store::write`].
     pub fn checkpoint(&self, ledger: &Ledger) -> Result<(), StoreError> {
-        if ledger.state().height() == 0 {
+        let height = ledger.state().height();
+        if height == 0 {
             return Ok(());
         }
         let checkpoint = codec::encode(&ledger.checkpoint());
-        self.guarded(|| {
-            let transaction = self.ledger.begin_write()?;
+        self.guarded(|writing| {
+            // A start from the checkpoint does not ask for these again.
+            if !writing.spent.is_empty() {
+                let transaction = self.journal.database.begin_write()?;
+                {
+                    let mut table = transaction.open_table(ENTRIES)?;
+                    for id in &writing.spent {
+                        table.remove(id.as_bytes())?;
+                    }
+                }
+                transaction.commit()?;
+                writing.spent.clear();
+            }
+            let transaction = self.ledger.database.begin_write()?;
             {
                 let mut meta = transaction.open_table(META)?;
                 meta.insert("checkpoint", &checkpoint[..])?;
-                meta.insert("since", &codec::encode(&(ledger.state().height(), 0_u64))[..])?;
             }
             transaction.commit()?;
+            self.checkpoint_height.store(height, Ordering::SeqCst);
+            self.records_since.store(0, Ordering::SeqCst);
             Ok(())
         })
     }
-
-    /// Keeps the ledger document that was brought up to a height, in place of an earlier one.
-    pub(super) fn keep_ledger_document(&self, height: u64, bytes: &[u8]) -> Result<(), StoreError> {
-        self.guarded(|| {
-            let transaction = self.ledger.begin_write()?;
-            {
-                let mut saved = transaction.open_table(LEDGER)?;
-                saved.retain(|_, _| false)?;
-                saved.insert(height, bytes)?;
-            }
-            transaction.commit()?;
-            Ok(())
-        })
-    }
-}
-
-/// The operation that a record is about; a proposal is about its own.
-fn about(record: &Record) -> Option<OperationId> {
-    match &record.body.what {
-        Statement::Propose { .. } => Some(record.body.id().into()),
-        statement => statement.operation(),
-    }
-}
-
-fn write_block(
-    transaction: &WriteTransaction,
-    block: &Arc<SealedBlock>,
-    applied: &Arc<Applied>,
-) -> Result<(), StoreError> {
-    let height = block.seal.height;
-    let mut grouped: BTreeMap<Option<OperationId>, Vec<RecordId>> = BTreeMap::new();
-    {
-        let mut records = transaction.open_table(RECORDS)?;
-        let mut sealed = transaction.open_table(SEALED)?;
-        for record in &block.records {
-            let id = record.body.id();
-            records.remove(id.as_bytes())?;
-            sealed.insert(id.as_bytes(), &codec::encode(record)[..])?;
-            grouped.entry(about(record)).or_default().push(id);
-        }
-    }
-    let row = BlockRow {
-        seal: block.seal.clone(),
-        certificate: block.certificate.clone(),
-        parts: applied.parts.clone(),
-        records: grouped.into_iter().collect(),
-    };
-    insert(transaction.open_table(BLOCKS)?, height, &row)?;
-    let seal = block.seal.id();
-    transaction.open_table(SEALS)?.insert(height, seal.as_bytes())?;
-    if let Some(sealers) = &applied.sealers {
-        insert(transaction.open_table(SEALERS)?, height + 1, sealers.as_ref())?;
-    }
-    transaction.open_table(VOTES)?.retain(|_, _| false)?;
-    transaction.open_table(LISTS)?.retain(|_, _| false)?;
-    {
-        let mut meta = transaction.open_table(META)?;
-        let since: Option<(u64, u64)> = match meta.get("since")? {
-            Some(row) => Some(decode("meta: since", row.value())?),
-            None => None,
-        };
-        let (from, records) = since.unwrap_or((0, 0));
-        let since = (from, records + block.records.len() as u64);
-        meta.insert("since", &codec::encode(&since)[..])?;
-    }
-    write_changes(transaction, height, applied)?;
-    let change = LedgerChange::from_applied(&block.seal, applied);
-    insert(transaction.open_table(CHANGES)?, height, &change)?;
-    for operation in &applied.closed {
-        write_closed(transaction, height, applied, operation)?;
-    }
-    Ok(())
-}
-
-/// What a seal changed, by what it is asked for later.
-fn write_changes(
-    transaction: &WriteTransaction,
-    height: u64,
-    applied: &Applied,
-) -> Result<(), StoreError> {
-    let mut trust = transaction.open_table(TRUST)?;
-    for ((node, entry), place) in applied.trust.iter().zip(0_u32..) {
-        let key = (*node.as_bytes(), height, place);
-        trust.insert(key, &codec::encode(entry)[..])?;
-    }
-    let mut members = transaction.open_table(MEMBERS)?;
-    for change in &applied.members {
-        let row: MemberRow = change.now;
-        let key = (*change.node.as_bytes(), height);
-        members.insert(key, &codec::encode(&row)[..])?;
-    }
-    let mut evidence = transaction.open_table(EVIDENCE)?;
-    for (proof, place) in applied.evidence.iter().zip(0_u32..) {
-        let row: EvidenceRow = (
-            ByteBuf::from(proof.first.encode()),
-            ByteBuf::from(proof.second.encode()),
-        );
-        evidence.insert((height, place), &codec::encode(&row)[..])?;
-    }
-    let mut effects = transaction.open_table(EFFECTS)?;
-    for effect in &applied.effects {
-        let row: EffectRow = effect.result.err().map(Into::into);
-        effects.insert(effect.operation.as_bytes(), &codec::encode(&row)[..])?;
-    }
-    let mut rejoins = transaction.open_table(REJOINS)?;
-    for id in &applied.rejoins {
-        rejoins.insert(id.as_bytes(), height)?;
-    }
-    Ok(())
-}
-
-/// A closed operation becomes its document, and the rows of its records go.
-fn write_closed(
-    transaction: &WriteTransaction,
-    height: u64,
-    applied: &Applied,
-    operation: &crate::agenda::OpenOperation,
-) -> Result<(), StoreError> {
-    let id = operation.id();
-    let damaged = |reason: &str| StoreError::damaged(format!("operation {id}"), reason);
-    let decision = operation.decision().ok_or(damaged("closed undecided"))?;
-    let proof = applied.proof(&id).ok_or(damaged("closed unproved"))?;
-    let closed = Closed {
-        outcome: decision.outcome.clone(),
-        decided_height: decision.height,
-        closed_height: height,
-    };
-    insert_id(transaction.open_table(CLOSED)?, id.as_bytes(), &closed)?;
-    let row = OperationRow {
-        stored: operation.store(),
-        height,
-        proof,
-    };
-    insert_id(transaction.open_table(OPERATIONS)?, id.as_bytes(), &row)?;
-    let records: Vec<Verified> = operation.records().cloned().collect();
-    let document = OperationDocument::build(&records)?.save();
-    let mut documents = transaction.open_table(DOCUMENTS)?;
-    documents.insert(id.as_bytes(), &document[..])?;
-    let mut sealed = transaction.open_table(SEALED)?;
-    for record in &records {
-        sealed.remove(record.id().as_bytes())?;
-    }
-    let mut unsealed = transaction.open_table(RECORDS)?;
-    let late: Vec<_> = records.iter().map(Verified::id).collect();
-    for record in late {
-        unsealed.remove(record.as_bytes())?;
-    }
-    Ok(())
-}
-
-fn insert<T: Serialize>(
-    mut table: redb::Table<'_, u64, &'static [u8]>,
-    height: u64,
-    row: &T,
-) -> Result<(), StoreError> {
-    table.insert(height, &codec::encode(row)[..])?;
-    Ok(())
-}
-
-fn insert_id<T: Serialize>(
-    mut table: redb::Table<'_, super::rows::Key, &'static [u8]>,
-    id: &super::rows::Key,
-    row: &T,
-) -> Result<(), StoreError> {
-    table.insert(id, &codec::encode(row)[..])?;
-    Ok(())
 }

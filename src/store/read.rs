@@ -1,0 +1,167 @@
+//! Blocks and what they changed: the disk's counterpart of [`History`](crate::history::History).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use redb::ReadTransaction;
+
+use super::load::{last_height, place};
+use super::rows::{
+    CERTIFICATES, CONTENTS, ContentsRow, HEADERS, HeaderRow, SEALED, SEALS, decode, decode_record,
+};
+use super::{Store, StoreError};
+use crate::codec;
+use crate::digest::{NodeId, RecordId, SealId};
+use crate::genesis::Genesis;
+use crate::ledger::Ledger;
+use crate::params::Params;
+use crate::record::{Record, Signed, Verified};
+use crate::rejection::Rejection;
+use crate::seal::{SealedBlock, list_digest};
+
+impl Store {
+    /// The last sealed height; 0 before the first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Redb`].
+    pub fn height(&self) -> Result<u64, StoreError> {
+        last_height(&self.reading()?)
+    }
+
+    /// The seal of a height; `None` if there is none yet. Seal 0 is not stored.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Redb`].
+    pub fn seal_at(&self, height: u64) -> Result<Option<SealId>, StoreError> {
+        let seals = self.reading()?.open_table(SEALS)?;
+        let seal = seals.get(height)?;
+        Ok(seal.map(|seal| SealId::from_bytes(*seal.value())))
+    }
+
+    /// The block of a height; `None` if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] or [`StoreError::NotSealed`] if it does not read as it was written.
+    pub fn block(&self, height: u64) -> Result<Option<SealedBlock>, StoreError> {
+        let reading = self.reading()?;
+        if height == 0 || height > last_height(&reading)? {
+            return Ok(None);
+        }
+        self.block_of(&reading, height).map(Some)
+    }
+
+    /// The blocks from a height on, encoded as [`Message::Blocks`](crate::message::Message::Blocks) carries them: as many as
+    /// fit into `max_bytes`, but at least one if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::block`].
+    pub fn blocks_from(&self, height: u64, max_bytes: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        let reading = self.reading()?;
+        let (mut blocks, mut room) = (Vec::new(), max_bytes);
+        for height in height.max(1)..=last_height(&reading)? {
+            let block = codec::encode(&self.block_of(&reading, height)?);
+            if block.len() > room && !blocks.is_empty() {
+                break;
+            }
+            room = room.saturating_sub(block.len());
+            blocks.push(block);
+        }
+        Ok(blocks)
+    }
+
+    /// What the members' trust would be if the network had started with other parameters: the sealed log is applied again,
+    /// block by block, with the same records at the same times; what would not have been accepted under them is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Refused`] if the parameters are not valid; otherwise as [`Store::block`].
+    pub fn what_if(&self, params: Params) -> Result<BTreeMap<NodeId, u32>, StoreError> {
+        let changed = Genesis {
+            params,
+            ..self.genesis.clone()
+        };
+        changed.check().map_err(StoreError::Refused)?;
+        let mut ledger = Ledger::alternative(&self.genesis, &changed);
+        let reading = self.reading()?;
+        for height in 1..=last_height(&reading)? {
+            let block = self.block_of(&reading, height)?;
+            let records: Result<Vec<Verified>, Rejection> = block
+                .records
+                .into_iter()
+                .map(|record| Signed::try_from(record).map(Signed::trusted))
+                .collect();
+            let records = records.map_err(|error| StoreError::not_sealed(place(height), error))?;
+            ledger.replay(&block.seal, records);
+        }
+        let roster = ledger.state().roster().iter();
+        Ok(roster
+            .map(|(node, member)| (node, member.trust.trust_ppm()))
+            .collect())
+    }
+
+    pub(super) fn block_of(
+        &self,
+        reading: &ReadTransaction,
+        height: u64,
+    ) -> Result<SealedBlock, StoreError> {
+        let at = place(height);
+        let header = header_of(reading, height)?;
+        let row = reading.open_table(CERTIFICATES)?.get(height)?;
+        let row = row.ok_or_else(|| StoreError::damaged(&at, "its certificate is missing"))?;
+        let certificate = decode(&at, row.value())?;
+        let row = reading.open_table(CONTENTS)?.get(height)?;
+        let row = row.ok_or_else(|| StoreError::damaged(&at, "its list is missing"))?;
+        let contents: ContentsRow = decode(&at, row.value())?;
+        let mut records: BTreeMap<RecordId, Record> = BTreeMap::new();
+        for (operation, ids) in contents {
+            let ids: BTreeSet<RecordId> = ids.into_iter().collect();
+            let found = match operation {
+                Some(operation) => self.records_of(reading, operation, &ids)?,
+                None => records_apart(reading, &ids)?,
+            };
+            records.extend(ids.into_iter().zip(found));
+        }
+        let ids: Vec<RecordId> = records.keys().copied().collect();
+        if list_digest(&ids) != header.seal.records {
+            let rejection = Rejection::ImpossibleSeal("its records are others");
+            return Err(StoreError::not_sealed(at, rejection));
+        }
+        Ok(SealedBlock {
+            seal: header.seal,
+            certificate,
+            records: records.into_values().collect(),
+        })
+    }
+}
+
+/// The header of a height, which is the one whose id starts know.
+pub(super) fn header_of(reading: &ReadTransaction, height: u64) -> Result<HeaderRow, StoreError> {
+    let at = place(height);
+    let row = reading.open_table(HEADERS)?.get(height)?;
+    let row = row.ok_or_else(|| StoreError::damaged(&at, "its header is missing"))?;
+    let header: HeaderRow = decode(&at, row.value())?;
+    let seal = reading.open_table(SEALS)?.get(height)?;
+    if seal.is_none_or(|seal| seal.value() != header.seal.id().as_bytes()) {
+        let rejection = Rejection::ImpossibleSeal("its header is another");
+        return Err(StoreError::not_sealed(at, rejection));
+    }
+    Ok(header)
+}
+
+/// Records about no operation.
+fn records_apart(
+    reading: &ReadTransaction,
+    ids: &BTreeSet<RecordId>,
+) -> Result<Vec<Record>, StoreError> {
+    let sealed = reading.open_table(SEALED)?;
+    let records = ids.iter().map(|id| {
+        let row = sealed.get(id.as_bytes())?;
+        let row =
+            row.ok_or_else(|| StoreError::damaged("sealed", format!("record {id} is missing")))?;
+        Ok(decode_record("sealed", id, row.value())?.record().clone())
+    });
+    records.collect()
+}
