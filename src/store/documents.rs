@@ -170,15 +170,17 @@ impl Store {
         let mut records = Vec::with_capacity(ids.len());
         let mut document = None;
         for id in ids {
-            // All of an operation's records stand in its document, or none.
-            let mut found = if document.is_none() { row(id)? } else { None };
+            let in_document = |document: &Option<Arc<Records>>| {
+                let records = document.as_ref()?;
+                records.get(id).cloned()
+            };
+            let mut found = in_document(&document);
             if found.is_none() {
-                if document.is_none() {
-                    document = Some(self.decoded(reading, operation)?);
-                }
-                found = document
-                    .as_ref()
-                    .and_then(|records| records.get(id).cloned());
+                found = row(id)?;
+            }
+            if found.is_none() && document.is_none() {
+                document = Some(self.decoded(reading, operation)?);
+                found = in_document(&document);
             }
             records.push(found.ok_or_else(|| {
                 let place = format!("operation {operation}");

@@ -1,6 +1,7 @@
 //! Questions about the past that take no block's records.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use redb::{ReadTransaction, ReadableTable as _};
 
@@ -12,10 +13,11 @@ use super::rows::{
 use super::{Store, StoreError};
 use crate::agenda::OpenOperation;
 use crate::certificate::{Certificate, PathStep};
-use crate::digest::{NodeId, OperationId};
+use crate::digest::{NodeId, OperationId, RecordId};
 use crate::ledger::{Closed, Evidence, Ledger};
 use crate::operation::Class;
 use crate::record::{Signed, Verified};
+use crate::rejection::Rejection;
 use crate::trust::{Standing, TrustEntry};
 
 /// A closed operation as lists show it.
@@ -172,13 +174,15 @@ impl Store {
         let row: OperationRow = decode(&place, row.value())?;
         let ids = row.stored.snapshot.records();
         let records = self.records_of(reading, *id, &ids)?;
-        let mut records: std::collections::BTreeMap<_, _> = ids.into_iter().zip(records).collect();
-        let mut find = |id: &_| {
-            let record = records.remove(id)?;
-            Signed::try_from(record).ok().map(Signed::trusted)
-        };
-        let operation = OpenOperation::restore(&row.stored, &mut find)
-            .map_err(|error| StoreError::not_sealed(place, error))?;
+        let records: Result<BTreeMap<RecordId, Verified>, Rejection> = ids
+            .into_iter()
+            .zip(records)
+            .map(|(id, record)| Ok((id, Signed::try_from(record)?.trusted())))
+            .collect();
+        let not_sealed = |error| StoreError::not_sealed(&place, error);
+        let records = records.map_err(not_sealed)?;
+        let mut find = |id: &RecordId| records.get(id).cloned();
+        let operation = OpenOperation::restore(&row.stored, &mut find).map_err(not_sealed)?;
         Ok(Some((row, operation)))
     }
 
