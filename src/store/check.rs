@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 
+use super::documents::read_document;
 use super::load::{checkpoint, last_height, place};
 use super::rows::{CLOSED, DOCUMENTS, MEMBERS, REJOINS, SEALERS, TRUST, decode};
 use super::{Store, StoreError};
 use crate::codec;
 use crate::digest::OperationId;
-use crate::document::OperationDocument;
 use crate::finality::verify_certificate;
 use crate::ledger::{Applied, Checkpoint, Closed, Ledger};
 use crate::record::{Signed, Verified, Verifier};
@@ -72,7 +72,9 @@ impl Store {
         if let Err(error) = self.check_heights(&reading, &mut report, &mut progress) {
             report.faults.push(error.to_string());
         }
-        self.check_documents(&reading, &mut report, &mut progress)?;
+        if let Err(error) = self.check_documents(&reading, &mut report, &mut progress) {
+            report.faults.push(error.to_string());
+        }
         if let Err(error) = self.saved() {
             report.faults.push(error.to_string());
         }
@@ -140,12 +142,19 @@ impl Store {
             progress(step("documents", done, count));
             let (id, bytes) = row?;
             let id = OperationId::from_bytes(*id.value());
-            let document = OperationDocument::load(bytes.value());
-            match document.and_then(|document| document.check()) {
+            let document = match read_document(id, bytes.value()) {
+                Ok(document) => document,
+                Err(error) => {
+                    report.faults.push(error.to_string());
+                    continue;
+                }
+            };
+            match document.check() {
                 Ok(()) => report.documents += 1,
-                Err(error) => report
-                    .faults
-                    .push(format!("document of operation {id}: {error}")),
+                Err(error) => {
+                    let fault = format!("documents: operation {id}: {error}");
+                    report.faults.push(fault);
+                }
             }
         }
         if let Err(error) = self.ledger_document() {

@@ -9,7 +9,7 @@ use super::rows::{
     CHANGES, DOCUMENTS, LEDGER, OPERATIONS, OperationRow, PENDING, SEALED, decode, decode_record,
 };
 use super::{Store, StoreError, lock};
-use crate::digest::{OperationId, RecordId};
+use crate::digest::{DOCUMENTS as DOCUMENTS_DIGEST, OperationId, RecordId};
 use crate::document::{DocumentError, LedgerChange, LedgerDocument, OperationDocument};
 use crate::record::{Record, Signed, Verified};
 
@@ -47,6 +47,26 @@ impl Documents {
     }
 }
 
+/// A document behind the digest of its bytes: Automerge must never see what this node did not save.
+fn wrapped(document: &[u8]) -> Vec<u8> {
+    let digest = DOCUMENTS_DIGEST.hash_parts(&[b"stored", document]);
+    [&digest[..], document].concat()
+}
+
+fn unwrapped<'a>(place: &str, row: &'a [u8]) -> Result<&'a [u8], StoreError> {
+    let parts = row.split_first_chunk::<32>();
+    parts
+        .filter(|(digest, bytes)| **digest == DOCUMENTS_DIGEST.hash_parts(&[b"stored", bytes]))
+        .map(|(_, bytes)| bytes)
+        .ok_or_else(|| StoreError::damaged(place, "its bytes are not those that were written"))
+}
+
+/// Reads the row of an operation's document.
+pub(super) fn read_document(id: OperationId, row: &[u8]) -> Result<OperationDocument, StoreError> {
+    let bytes = unwrapped(&format!("documents: operation {id}"), row)?;
+    OperationDocument::load(bytes).map_err(|error| unreadable(id, &error))
+}
+
 /// An operation's document is bytes that this node saved; what it does not read as is damage.
 fn unreadable(id: OperationId, error: &DocumentError) -> StoreError {
     StoreError::damaged(format!("documents: operation {id}"), error)
@@ -81,7 +101,7 @@ impl Store {
                 let mut sealed = transaction.open_table(SEALED)?;
                 let mut pending = transaction.open_table(PENDING)?;
                 for (id, records, document) in &built {
-                    documents.insert(id.as_bytes(), &document[..])?;
+                    documents.insert(id.as_bytes(), &wrapped(document)[..])?;
                     for record in records {
                         sealed.remove(record.id().as_bytes())?;
                     }
@@ -126,7 +146,10 @@ impl Store {
         let saved = reading.open_table(LEDGER)?;
         let mut document = match saved.last()? {
             None => LedgerDocument::new(&self.genesis),
-            Some((_, bytes)) => LedgerDocument::load(&self.genesis, bytes.value())?,
+            Some((_, row)) => {
+                let bytes = unwrapped("ledger: the ledger document", row.value())?;
+                LedgerDocument::load(&self.genesis, bytes)?
+            }
         };
         let from = document.height();
         for row in reading.open_table(CHANGES)?.range(from + 1..)? {
@@ -147,7 +170,7 @@ impl Store {
             {
                 let mut saved = transaction.open_table(LEDGER)?;
                 saved.retain(|_, _| false)?;
-                saved.insert(height, bytes)?;
+                saved.insert(height, &wrapped(bytes)[..])?;
             }
             transaction.commit()?;
             Ok(())
@@ -203,7 +226,7 @@ impl Store {
             return Ok(Arc::default());
         };
         let bytes = bytes.value();
-        let records = OperationDocument::load(bytes).and_then(|document| document.records());
+        let records = read_document(id, bytes)?.records();
         let records = records.map_err(|error| unreadable(id, &error))?;
         let records = records.into_iter();
         let records = records.map(|record| (record.body.id(), record));
