@@ -124,6 +124,13 @@ impl Side {
         }
     }
 
+    fn open_file(path: PathBuf, file: File) -> Result<Self, StoreError> {
+        match FileBackend::new(file) {
+            Ok(backend) => Self::open(&path, backend),
+            Err(error) => Err(StoreError::Database { path, error }),
+        }
+    }
+
     /// Reads what was committed; `has_failed` says whether redb still does.
     fn read(&self, has_failed: bool) -> Result<ReadTransaction, StoreError> {
         if !has_failed {
@@ -150,16 +157,19 @@ impl Store {
     /// [`StoreError::Exists`] if there is a ledger already; [`StoreError::OtherNode`] if there is another node's journal;
     /// otherwise as [`Store::open`].
     pub fn create(directory: &Path, genesis: &Genesis, node: NodeId) -> Result<Self, StoreError> {
-        let in_directory = |error| StoreError::File {
+        std::fs::create_dir_all(directory).map_err(|error| StoreError::File {
             path: directory.to_path_buf(),
             error,
-        };
-        std::fs::create_dir_all(directory).map_err(in_directory)?;
-        let ledger = open_file(directory, LEDGER_FILE, true)?;
-        let journal = open_file(directory, JOURNAL_FILE, true)?;
-        let store = Self::begin(ledger, journal, genesis, node)?;
-        sync_directory(directory).map_err(in_directory)?;
-        Ok(store)
+        })?;
+        let path = directory.join(LEDGER_FILE);
+        if path.exists() {
+            return Err(StoreError::Exists(path));
+        }
+        let journal = journal_in(directory, genesis.network_id(), node)?;
+        let ledger = make_file(directory, LEDGER_FILE, |ledger| {
+            write::create_ledger(ledger, genesis, node)
+        })?;
+        Self::resume(ledger, journal)
     }
 
     /// Opens the databases in a directory. A missing journal is made anew, and [`Loaded::journal_lost`] says so.
@@ -170,17 +180,13 @@ impl Store {
     /// [`StoreError::Version`] for one of a later version, [`StoreError::Damaged`] or [`StoreError::Database`] if it cannot
     /// be read.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let ledger = open_file(directory, LEDGER_FILE, false)?;
-        let journal = open_file(directory, JOURNAL_FILE, true)?;
-        let store = Self::resume(ledger, journal)?;
-        sync_directory(directory).map_err(|error| StoreError::File {
-            path: directory.to_path_buf(),
-            error,
-        })?;
-        Ok(store)
+        let ledger = open_file(directory, LEDGER_FILE)?;
+        let (genesis, node) = load::header(&ledger.database.begin_read()?)?;
+        let journal = journal_in(directory, genesis.network_id(), node)?;
+        Self::resume(ledger, journal)
     }
 
-    /// Databases on other media than files.
+    /// Databases on other media than files. Each must be blank, or have held a database to the end of its making.
     ///
     /// # Errors
     ///
@@ -193,7 +199,12 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let ledger = Side::open(Path::new(LEDGER_FILE), ledger)?;
         let journal = Side::open(Path::new(JOURNAL_FILE), journal)?;
-        Self::begin(ledger, journal, genesis, node)
+        if load::has_header(&ledger.database)? {
+            return Err(StoreError::Exists(ledger.path));
+        }
+        write::create_journal(&journal.database, genesis.network_id(), node)?;
+        write::create_ledger(&ledger.database, genesis, node)?;
+        Self::resume(ledger, journal)
     }
 
     /// Databases on other media than files, made by [`Store::create_on`].
@@ -207,21 +218,6 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let ledger = Side::open(Path::new(LEDGER_FILE), ledger)?;
         let journal = Side::open(Path::new(JOURNAL_FILE), journal)?;
-        Self::resume(ledger, journal)
-    }
-
-    /// A ledger whose making was interrupted has no header yet: it is made again.
-    fn begin(
-        ledger: Side,
-        journal: Side,
-        genesis: &Genesis,
-        node: NodeId,
-    ) -> Result<Self, StoreError> {
-        if load::has_header(&ledger.database)? {
-            return Err(StoreError::Exists(ledger.path));
-        }
-        write::create_journal(&journal.database, genesis.network_id(), node)?;
-        write::create_ledger(&ledger.database, genesis, node)?;
         Self::resume(ledger, journal)
     }
 
@@ -282,26 +278,48 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn open_file(directory: &Path, name: &str, create: bool) -> Result<Side, StoreError> {
+fn open_file(directory: &Path, name: &str) -> Result<Side, StoreError> {
     let path = directory.join(name);
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .create(create)
-        .truncate(false)
-        .open(&path);
-    let file = match file {
-        Ok(file) => file,
-        Err(error) if !create && error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(StoreError::Missing(path));
+    let file = File::options().read(true).write(true).open(&path);
+    match file {
+        Ok(file) => Side::open_file(path, file),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(StoreError::Missing(path))
         }
-        Err(error) => return Err(StoreError::File { path, error }),
+        Err(error) => Err(StoreError::File { path, error }),
+    }
+}
+
+/// The journal in a directory, or a new one.
+fn journal_in(directory: &Path, network: NetworkId, node: NodeId) -> Result<Side, StoreError> {
+    let create = |journal: &Database| write::create_journal(journal, network, node);
+    match open_file(directory, JOURNAL_FILE) {
+        Ok(journal) => create(&journal.database).map(|()| journal),
+        Err(StoreError::Missing(_)) => make_file(directory, JOURNAL_FILE, create),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a database under another name first: one that was not made to the end is never taken for one.
+fn make_file(
+    directory: &Path,
+    name: &str,
+    create: impl FnOnce(&Database) -> Result<(), StoreError>,
+) -> Result<Side, StoreError> {
+    let (begun, path) = (directory.join(format!("{name}.new")), directory.join(name));
+    let at = |path: &Path| {
+        let path = path.to_path_buf();
+        |error| StoreError::File { path, error }
     };
-    let backend = FileBackend::new(file).map_err(|error| StoreError::Database {
-        path: path.clone(),
-        error,
-    })?;
-    Side::open(&path, backend)
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(true);
+    let file = options.open(&begun).map_err(at(&begun))?;
+    let mut side = Side::open_file(begun.clone(), file)?;
+    create(&side.database)?;
+    std::fs::rename(&begun, &path).map_err(at(&path))?;
+    sync_directory(directory).map_err(at(directory))?;
+    side.path = path;
+    Ok(side)
 }
 
 /// Makes the names of new files durable; their contents are synced by redb.

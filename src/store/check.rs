@@ -6,13 +6,16 @@ use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 
 use super::documents::read_document;
 use super::load::{checkpoint, last_height, place};
-use super::rows::{CLOSED, DOCUMENTS, MEMBERS, REJOINS, SEALERS, TRUST, decode};
+use super::rows::{
+    CHANGES, CLOSED, DOCUMENTS, EFFECTS, EffectRow, MEMBERS, REJOINS, SEALERS, TRUST, decode,
+};
 use super::{Store, StoreError};
 use crate::codec;
 use crate::digest::OperationId;
+use crate::document::LedgerChange;
 use crate::finality::verify_certificate;
 use crate::ledger::{Applied, Checkpoint, Closed, Ledger};
-use crate::record::{Signed, Verified, Verifier};
+use crate::record::{Seal, Signed, Verified, Verifier};
 use crate::rejection::Rejection;
 use crate::seal::SealedBlock;
 
@@ -90,14 +93,18 @@ impl Store {
         let last = last_height(reading)?;
         let kept = checkpoint(reading)?;
         let mut replay = Replay::new(&self.genesis)?;
+        let first = reading.open_table(SEALERS)?.get(1)?;
+        let first = first.ok_or_else(|| StoreError::damaged("sealers", "no first row"))?;
+        self.sealers_of(reading, 1, first.value())?;
         for height in 1..=last {
             progress(step("heights", height - 1, last));
             let block = self.block_of(reading, height)?;
             let records = block.records.len() as u64;
+            let seal = block.seal.clone();
             let applied = replay
                 .apply(block)
                 .map_err(|error| StoreError::not_sealed(place(height), error))?;
-            compare(reading, &applied, &mut report.faults)?;
+            compare(reading, &seal, &applied, &mut report.faults)?;
             if let Some(kept) = &kept
                 && kept.seal.height == height
                 && *kept != replay.ledger.checkpoint()
@@ -210,6 +217,7 @@ impl Replay {
 /// Compares what was written down of a height with what applying it changes.
 fn compare(
     reading: &ReadTransaction,
+    seal: &Seal,
     applied: &Applied,
     faults: &mut Vec<String>,
 ) -> Result<(), StoreError> {
@@ -237,6 +245,16 @@ fn compare(
     let sealers = sealers.map(|row| row.value().to_vec());
     let expected = applied.sealers.as_deref().map(codec::encode);
     expect("sealers", sealers == expected);
+    let change = reading.open_table(CHANGES)?.get(height)?;
+    let expected = codec::encode(&LedgerChange::from_applied(seal, applied));
+    expect("changes", change.is_some_and(|row| row.value() == expected));
+    let effects = reading.open_table(EFFECTS)?;
+    for effect in &applied.effects {
+        let row = effects.get(effect.operation.as_bytes())?;
+        let expected: EffectRow = effect.result.err().map(Into::into);
+        let is_same = row.is_some_and(|row| row.value() == codec::encode(&expected));
+        expect("effects", is_same);
+    }
     let rejoins = reading.open_table(REJOINS)?;
     for id in &applied.rejoins {
         let at = rejoins.get(id.as_bytes())?.map(|at| at.value());

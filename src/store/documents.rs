@@ -124,9 +124,8 @@ impl Store {
         id: &OperationId,
     ) -> Result<Option<OperationDocument>, StoreError> {
         let reading = self.reading()?;
-        if let Some(bytes) = reading.open_table(DOCUMENTS)?.get(id.as_bytes())? {
-            let document = OperationDocument::load(bytes.value());
-            return document.map(Some).map_err(|error| unreadable(*id, &error));
+        if let Some(row) = reading.open_table(DOCUMENTS)?.get(id.as_bytes())? {
+            return read_document(*id, row.value()).map(Some);
         }
         if reading.open_table(PENDING)?.get(id.as_bytes())?.is_none() {
             return Ok(None);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase as _, ReadableTable as _};
 
+use super::read::header_of;
 use super::rows::{
     CERTIFICATES, CLOSED, ENTRIES, FORMAT, HEADERS, HeaderRow, INTENTS, LISTS, META, RECORDS,
     REJOINS, SEALERS, SEALS, VOTES, decode, decode_record,
@@ -15,9 +16,10 @@ use crate::core::{Base, Core, JournalEntry, RecentSeal, Saved};
 use crate::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
 use crate::genesis::Genesis;
 use crate::identity::Signer;
-use crate::ledger::{Checkpoint, Closed, StoredPast};
+use crate::ledger::{Checkpoint, Closed, Ledger, StoredPast, sealers_digest};
 use crate::limits::EVIDENCE_HEIGHTS;
 use crate::record::Record;
+use crate::rejection::Rejection;
 use crate::sealers::Sealers;
 
 /// A node taken up from its disk.
@@ -308,7 +310,7 @@ impl Store {
         Ok(Some(Base {
             past: past(reading, height)?,
             records: self.open_records(reading, &checkpoint)?,
-            recent: recent(reading, height)?,
+            recent: self.recent(reading, height)?,
             checkpoint,
         }))
     }
@@ -355,41 +357,67 @@ fn past(reading: &ReadTransaction, height: u64) -> Result<StoredPast, StoreError
     Ok(past)
 }
 
-/// The last heights up to this one, of which late votes can be evidence.
-fn recent(reading: &ReadTransaction, height: u64) -> Result<Vec<RecentSeal>, StoreError> {
-    let first = height.saturating_sub(EVIDENCE_HEIGHTS) + 1;
-    let (seals, certificates) = (
-        reading.open_table(SEALS)?,
-        reading.open_table(CERTIFICATES)?,
-    );
-    let changes = reading.open_table(SEALERS)?;
-    let read =
-        |row: &[u8]| -> Result<Arc<Sealers>, StoreError> { decode("sealers", row).map(Arc::new) };
-    let mut sealers = match changes.range(..=first)?.next_back() {
-        Some(row) => read(row?.1.value())?,
-        None => return Err(StoreError::damaged("sealers", "the first row is missing")),
-    };
-    let mut later = BTreeMap::new();
-    for row in changes.range(first + 1..=height)? {
-        let (at, row) = row?;
-        later.insert(at.value(), read(row.value())?);
-    }
-    let mut recent = Vec::new();
-    for height in first..=height {
-        if let Some(changed) = later.remove(&height) {
-            sealers = changed;
+impl Store {
+    /// The sealers that a row says; the header before has their digest.
+    pub(super) fn sealers_of(
+        &self,
+        reading: &ReadTransaction,
+        from: u64,
+        row: &[u8],
+    ) -> Result<Sealers, StoreError> {
+        let place = format!("sealers: from height {from}");
+        let sealers: Sealers = decode(&place, row)?;
+        let expected = match from {
+            0..=1 => sealers_digest(Ledger::new(&self.genesis).state().sealers()),
+            _ => header_of(reading, from - 1)?.parts.sealers,
+        };
+        if sealers_digest(&sealers) == expected {
+            Ok(sealers)
+        } else {
+            let rejection = Rejection::ImpossibleSeal("its sealers are others");
+            Err(StoreError::not_sealed(place, rejection))
         }
-        let missing = |table| StoreError::damaged(table, format!("no row of height {height}"));
-        let seal = seals.get(height)?.ok_or_else(|| missing("seals"))?;
-        let row = certificates.get(height)?;
-        let row = row.ok_or_else(|| missing("certificates"))?;
-        recent.push(RecentSeal {
-            seal: SealId::from_bytes(*seal.value()),
-            certificate: decode(&place(height), row.value())?,
-            sealers: sealers.clone(),
-        });
     }
-    Ok(recent)
+
+    /// The last heights up to this one, of which late votes can be evidence.
+    fn recent(
+        &self,
+        reading: &ReadTransaction,
+        height: u64,
+    ) -> Result<Vec<RecentSeal>, StoreError> {
+        let first = height.saturating_sub(EVIDENCE_HEIGHTS) + 1;
+        let (seals, certificates) = (
+            reading.open_table(SEALS)?,
+            reading.open_table(CERTIFICATES)?,
+        );
+        let changes = reading.open_table(SEALERS)?;
+        let before = changes.range(..=first)?.next_back();
+        let before =
+            before.ok_or_else(|| StoreError::damaged("sealers", "the first row is missing"))?;
+        let mut sealers: Option<Arc<Sealers>> = None;
+        let mut later = changes.range(before?.0.value()..=height)?.peekable();
+        let mut recent = Vec::new();
+        for height in first..=height {
+            while let Some(row) = later.next_if(|row| {
+                row.as_ref()
+                    .map_or(true, |(from, _)| from.value() <= height)
+            }) {
+                let (from, row) = row?;
+                let changed = self.sealers_of(reading, from.value(), row.value())?;
+                sealers = Some(Arc::new(changed));
+            }
+            let missing = |table| StoreError::damaged(table, format!("no row of height {height}"));
+            let seal = seals.get(height)?.ok_or_else(|| missing("seals"))?;
+            let row = certificates.get(height)?;
+            let row = row.ok_or_else(|| missing("certificates"))?;
+            recent.push(RecentSeal {
+                seal: SealId::from_bytes(*seal.value()),
+                certificate: decode(&place(height), row.value())?,
+                sealers: sealers.clone().ok_or_else(|| missing("sealers"))?,
+            });
+        }
+        Ok(recent)
+    }
 }
 
 /// The last sealed height; 0 before the first.

@@ -183,6 +183,11 @@ impl Store {
         let records = records.map_err(not_sealed)?;
         let mut find = |id: &RecordId| records.get(id).cloned();
         let operation = OpenOperation::restore(&row.stored, &mut find).map_err(not_sealed)?;
+        let state = header_of(reading, row.height)?.seal.state;
+        if !row.proof.proves(&row.stored.snapshot, state) {
+            let rejection = Rejection::BadCertificate("the closing seal does not have it");
+            return Err(not_sealed(rejection));
+        }
         Ok(Some((row, operation)))
     }
 
@@ -208,7 +213,7 @@ impl Store {
             let header = header_of(&reading, height)?;
             let is_new = std::mem::replace(&mut roster, header.seal.roster) != header.seal.roster;
             let changed = sealers.get(height + 1)?;
-            let changed = changed.map(|row| decode("sealers", row.value()));
+            let changed = changed.map(|row| self.sealers_of(&reading, height + 1, row.value()));
             let is_certified =
                 changed.is_some() || frozen_height == Some(height) || row.height == height;
             let certificate = match certificates.get(height)?.filter(|_| is_certified) {

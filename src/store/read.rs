@@ -144,7 +144,8 @@ pub(super) fn header_of(reading: &ReadTransaction, height: u64) -> Result<Header
     let row = row.ok_or_else(|| StoreError::damaged(&at, "its header is missing"))?;
     let header: HeaderRow = decode(&at, row.value())?;
     let seal = reading.open_table(SEALS)?.get(height)?;
-    if seal.is_none_or(|seal| seal.value() != header.seal.id().as_bytes()) {
+    let is_same = seal.is_some_and(|seal| seal.value() == header.seal.id().as_bytes());
+    if !is_same || header.parts.digest() != header.seal.state {
         let rejection = Rejection::ImpossibleSeal("its header is another");
         return Err(StoreError::not_sealed(at, rejection));
     }

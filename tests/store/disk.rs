@@ -90,6 +90,20 @@ impl Disk {
         })
     }
 
+    /// Another disk with the same bytes.
+    pub fn copy(&self) -> Self {
+        let inner = self.inner();
+        let files = [0, 1].map(|at| Image {
+            durable: inner.files[at].current.clone(),
+            current: inner.files[at].current.clone(),
+            unsynced: Vec::new(),
+        });
+        Self(Arc::new(Mutex::new(Inner {
+            files,
+            ..Inner::default()
+        })))
+    }
+
     /// Writes so far.
     pub fn writes(&self) -> u64 {
         self.inner().writes
@@ -98,10 +112,6 @@ impl Disk {
     /// Everything stops at this write.
     pub fn stop_at(&self, write: u64) {
         self.inner().stop_at = Some(write);
-    }
-
-    pub fn has_stopped(&self) -> bool {
-        self.inner().has_stopped
     }
 
     /// From this write on there is no room.

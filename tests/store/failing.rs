@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use mycnet_consensus::core::{Input, Write};
 use mycnet_consensus::operation::Ballot;
-use mycnet_consensus::store::StoreError;
+use mycnet_consensus::store::{Store, StoreError};
 
-use crate::disk::Survives;
+use crate::disk::{Disk, EVERY_WAY, Survives};
 use crate::host::{Net, config, identity, node, open};
 
 /// One operation decided by all; gives the writes of node 1's disk.
@@ -82,28 +82,50 @@ fn after_a_full_disk_nothing_is_written_and_everything_is_read() {
     }
 }
 
-fn host_closed(store: &mycnet_consensus::store::Store) -> usize {
+fn host_closed(store: &Store) -> usize {
     let loaded = store.load(Arc::new(identity(1)), 1_000_000).unwrap();
     loaded.core.ledger().past().all_closed().count()
 }
 
 #[test]
-fn a_stop_while_the_store_is_made_or_opened_is_made_good() {
-    use crate::disk::{Disk, EVERY_WAY};
+fn a_stop_while_the_store_is_made_is_made_good() {
     let genesis = crate::host::genesis(4);
     let whole = Disk::default();
     drop(open(&whole, &genesis, 0).unwrap());
     for at in 1..=whole.writes() {
         for survives in EVERY_WAY {
-            let disk = Disk::default();
+            let mut disk = Disk::default();
             disk.stop_at(at);
-            let stopped = open(&disk, &genesis, 0);
-            drop(stopped);
+            drop(open(&disk, &genesis, 0));
             disk.restart(survives, at);
-            let store = open(&disk, &genesis, 0);
+            let mut store = open(&disk, &genesis, 0);
+            if matches!(&store, Err(error) if error.contains("Not a redb database")) {
+                // The making of a medium; for files, see below.
+                disk = Disk::default();
+                store = open(&disk, &genesis, 0);
+            }
             let store = store.unwrap_or_else(|error| panic!("at {at}, {survives:?}: {error}"));
             let loaded = store.load(Arc::new(identity(0)), 0).unwrap();
             assert_eq!(loaded.journal_lost, None);
         }
     }
+}
+
+#[test]
+fn files_that_were_not_made_to_the_end_are_made_again() {
+    let directory = std::env::temp_dir().join(format!("mycnet-begun-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let genesis = crate::host::genesis(4);
+    for name in ["ledger.redb.new", "journal.redb.new"] {
+        std::fs::write(directory.join(name), [0; 10_000]).unwrap();
+    }
+    let missing = Store::open(&directory);
+    assert!(matches!(missing, Err(StoreError::Missing(_))));
+    drop(Store::create(&directory, &genesis, node(0)).unwrap());
+    // A journal that was begun anew, and not to the end, is still missing.
+    let journal = directory.join("journal.redb");
+    std::fs::rename(&journal, directory.join("journal.redb.new")).unwrap();
+    drop(Store::open(&directory).unwrap());
+    assert!(journal.exists());
+    std::fs::remove_dir_all(&directory).unwrap();
 }
