@@ -7,8 +7,9 @@ use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 use super::documents::read_document;
 use super::load::{checkpoint, last_height, place};
 use super::rows::{
-    CHANGES, CLOSED, DOCUMENTS, EFFECTS, EffectRow, MEMBERS, REJOINS, SEALERS, TRUST, decode,
+    CHANGES, CLOSED, EFFECTS, EffectRow, MEMBERS, OPERATIONS, REJOINS, SEALERS, TRUST, decode,
 };
+use super::sealed::trust_by_member;
 use super::{Store, StoreError};
 use crate::codec;
 use crate::digest::OperationId;
@@ -143,14 +144,16 @@ impl Store {
         report: &mut CheckReport,
         progress: &mut impl FnMut(CheckStep),
     ) -> Result<(), StoreError> {
-        let documents = reading.open_table(DOCUMENTS)?;
-        let count = documents.len()?;
-        for (row, done) in documents.iter()?.zip(0..) {
+        let operations = reading.open_table(OPERATIONS)?;
+        let count = operations.len()?;
+        for (row, done) in operations.iter()?.zip(0..) {
             progress(step("documents", done, count));
-            let (id, bytes) = row?;
-            let id = OperationId::from_bytes(*id.value());
-            let document = match read_document(id, bytes.value()) {
-                Ok(document) => document,
+            let id = OperationId::from_bytes(*row?.0.value());
+            let closed = self.closed(&id);
+            let document = closed.and_then(|_| read_document(reading, id));
+            let document = match document {
+                Ok(Some(document)) => document,
+                Ok(None) => continue,
                 Err(error) => {
                     report.faults.push(error.to_string());
                     continue;
@@ -230,9 +233,9 @@ fn compare(
         }
     };
     let trust = reading.open_table(TRUST)?;
-    for ((node, entry), at) in applied.trust.iter().zip(0_u32..) {
-        let row = trust.get((node.as_bytes(), height, at))?;
-        let is_same = row.is_some_and(|row| row.value() == codec::encode(entry));
+    for (node, entries) in trust_by_member(applied) {
+        let row = trust.get((node.as_bytes(), height))?;
+        let is_same = row.is_some_and(|row| row.value() == codec::encode(&entries));
         expect("trust", is_same);
     }
     let members = reading.open_table(MEMBERS)?;

@@ -324,7 +324,8 @@ impl Store {
         let mut records = Vec::new();
         for stored in &checkpoint.open {
             let ids = stored.snapshot.records();
-            records.extend(self.records_of(reading, stored.snapshot.id, &ids)?);
+            let found = self.records_of(reading, stored.snapshot.id, &ids)?;
+            records.extend(found.into_values());
         }
         Ok(records)
     }

@@ -48,10 +48,12 @@ impl Store {
     pub fn explain(&self, node: &NodeId) -> Result<Vec<TrustEntry>, StoreError> {
         let table = self.reading()?.open_table(TRUST)?;
         let node = node.as_bytes();
-        table
-            .range((node, 0, 0)..=(node, u64::MAX, u32::MAX))?
-            .map(|row| decode("trust", row?.1.value()))
-            .collect()
+        let mut entries = Vec::new();
+        for row in table.range((node, 0)..=(node, u64::MAX))? {
+            let of_height: Vec<TrustEntry> = decode("trust", row?.1.value())?;
+            entries.extend(of_height);
+        }
+        Ok(entries)
     }
 
     /// A member's trust (parts per million) and standing after a height; `None` if it was no member then.
@@ -174,9 +176,8 @@ impl Store {
         let row: OperationRow = decode(&place, row.value())?;
         let ids = row.stored.snapshot.records();
         let records = self.records_of(reading, *id, &ids)?;
-        let records: Result<BTreeMap<RecordId, Verified>, Rejection> = ids
+        let records: Result<BTreeMap<RecordId, Verified>, Rejection> = records
             .into_iter()
-            .zip(records)
             .map(|(id, record)| Ok((id, Signed::try_from(record)?.trusted())))
             .collect();
         let not_sealed = |error| StoreError::not_sealed(&place, error);

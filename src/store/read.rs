@@ -1,20 +1,18 @@
 //! Blocks and what they changed: the disk's counterpart of [`History`](crate::history::History).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use redb::ReadTransaction;
 
 use super::load::{last_height, place};
-use super::rows::{
-    CERTIFICATES, CONTENTS, ContentsRow, HEADERS, HeaderRow, SEALED, SEALS, decode, decode_record,
-};
+use super::rows::{CERTIFICATES, CONTENTS, ContentsRow, HEADERS, HeaderRow, SEALS, decode};
 use super::{Store, StoreError};
 use crate::codec;
 use crate::digest::{NodeId, RecordId, SealId};
 use crate::genesis::Genesis;
 use crate::ledger::Ledger;
 use crate::params::Params;
-use crate::record::{Record, Signed, Verified};
+use crate::record::{Record, Seal, Signed, Verified};
 use crate::rejection::Rejection;
 use crate::seal::{SealedBlock, list_digest};
 
@@ -115,20 +113,18 @@ impl Store {
         let row = reading.open_table(CONTENTS)?.get(height)?;
         let row = row.ok_or_else(|| StoreError::damaged(&at, "its list is missing"))?;
         let contents: ContentsRow = decode(&at, row.value())?;
-        let mut records: BTreeMap<RecordId, Record> = BTreeMap::new();
-        for (operation, ids) in contents {
-            let ids: BTreeSet<RecordId> = ids.into_iter().collect();
-            let found = match operation {
-                Some(operation) => self.records_of(reading, operation, &ids)?,
-                None => records_apart(reading, &ids)?,
-            };
-            records.extend(ids.into_iter().zip(found));
-        }
-        let ids: Vec<RecordId> = records.keys().copied().collect();
-        if list_digest(&ids) != header.seal.records {
-            let rejection = Rejection::ImpossibleSeal("its records are others");
-            return Err(StoreError::not_sealed(at, rejection));
-        }
+        let records = match contents {
+            ContentsRow::Whole(records) => by_id(records),
+            ContentsRow::Listed { operations, apart } => {
+                let mut records = by_id(apart);
+                for (operation, ids) in operations {
+                    let ids = ids.into_iter().collect();
+                    records.extend(self.records_of(reading, operation, &ids)?);
+                }
+                records
+            }
+        };
+        check_list(&header.seal, records.keys())?;
         Ok(SealedBlock {
             seal: header.seal,
             certificate,
@@ -152,17 +148,20 @@ pub(super) fn header_of(reading: &ReadTransaction, height: u64) -> Result<Header
     Ok(header)
 }
 
-/// Records about no operation.
-fn records_apart(
-    reading: &ReadTransaction,
-    ids: &BTreeSet<RecordId>,
-) -> Result<Vec<Record>, StoreError> {
-    let sealed = reading.open_table(SEALED)?;
-    let records = ids.iter().map(|id| {
-        let row = sealed.get(id.as_bytes())?;
-        let row =
-            row.ok_or_else(|| StoreError::damaged("sealed", format!("record {id} is missing")))?;
-        Ok(decode_record("sealed", id, row.value())?.record().clone())
-    });
-    records.collect()
+pub(super) fn by_id(records: Vec<Record>) -> BTreeMap<RecordId, Record> {
+    let records = records.into_iter();
+    records.map(|record| (record.body.id(), record)).collect()
+}
+
+/// Whether these are the records of a seal.
+pub(super) fn check_list<'a>(
+    seal: &Seal,
+    ids: impl Iterator<Item = &'a RecordId>,
+) -> Result<(), StoreError> {
+    let ids: Vec<RecordId> = ids.copied().collect();
+    if list_digest(&ids) == seal.records {
+        return Ok(());
+    }
+    let rejection = Rejection::ImpossibleSeal("its records are others");
+    Err(StoreError::not_sealed(place(seal.height), rejection))
 }

@@ -1,9 +1,9 @@
 //! Writing a sealed block with what it changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use redb::{Table, WriteTransaction};
+use redb::{ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransaction};
 use serde::Serialize;
 use serde_bytes::ByteBuf;
 
@@ -11,20 +11,22 @@ use super::StoreError;
 use super::rows::{
     CERTIFICATES, CHANGES, CLOSED, CONTENTS, ContentsRow, EFFECTS, EVIDENCE, EffectRow,
     EvidenceRow, HEADERS, HeaderRow, Key, LISTS, MEMBERS, MemberRow, OPERATIONS, OperationRow,
-    PENDING, RECORDS, REJOINS, SEALED, SEALERS, SEALS, SUMMARIES, SummaryRow, TRUST, VOTES,
+    PENDING, PLACES, RECORDS, REJOINS, SEALERS, SEALS, SUMMARIES, SummaryRow, TRUST, VOTES,
+    WAITING, decode,
 };
 use crate::agenda::OpenOperation;
 use crate::codec;
-use crate::digest::{OperationId, RecordId};
+use crate::digest::{NodeId, OperationId};
 use crate::document::LedgerChange;
 use crate::ledger::{Applied, Closed};
 use crate::record::{Record, Statement};
 use crate::seal::SealedBlock;
+use crate::trust::TrustEntry;
 
 /// The operation that a record is about; a proposal is about its own.
-fn about(record: &Record, id: RecordId) -> Option<OperationId> {
+pub(super) fn about(record: &Record) -> Option<OperationId> {
     match &record.body.what {
-        Statement::Propose { .. } => Some(id.into()),
+        Statement::Propose { .. } => Some(record.body.id().into()),
         statement => statement.operation(),
     }
 }
@@ -35,17 +37,15 @@ pub(super) fn write_block(
     applied: &Arc<Applied>,
 ) -> Result<(), StoreError> {
     let height = block.seal.height;
-    let mut grouped: BTreeMap<Option<OperationId>, Vec<RecordId>> = BTreeMap::new();
     {
         let mut records = transaction.open_table(RECORDS)?;
-        let mut sealed = transaction.open_table(SEALED)?;
-        for record in &block.records {
-            let id = record.body.id();
-            records.remove(id.as_bytes())?;
-            sealed.insert(id.as_bytes(), &codec::encode(record)[..])?;
-            grouped.entry(about(record, id)).or_default().push(id);
+        if !records.is_empty()? {
+            for record in &block.records {
+                records.remove(record.body.id().as_bytes())?;
+            }
         }
     }
+    write_places(transaction, height, block)?;
     let header = HeaderRow {
         seal: block.seal.clone(),
         parts: applied.parts.clone(),
@@ -53,7 +53,7 @@ pub(super) fn write_block(
     insert(transaction.open_table(HEADERS)?, height, &header)?;
     let certificates = transaction.open_table(CERTIFICATES)?;
     insert(certificates, height, &block.certificate)?;
-    let contents: ContentsRow = grouped.into_iter().collect();
+    let contents = ContentsRow::Whole(block.records.clone());
     insert(transaction.open_table(CONTENTS)?, height, &contents)?;
     let seal = block.seal.id();
     transaction
@@ -77,6 +77,26 @@ pub(super) fn write_block(
     Ok(())
 }
 
+/// Notes which operations the height has records about, until their documents have them.
+fn write_places(
+    transaction: &WriteTransaction,
+    height: u64,
+    block: &SealedBlock,
+) -> Result<(), StoreError> {
+    let operations: BTreeSet<OperationId> = block.records.iter().filter_map(about).collect();
+    let mut places = transaction.open_table(PLACES)?;
+    for operation in &operations {
+        let row = places.get(operation.as_bytes())?;
+        let row = row.map(|row| decode("places", row.value()));
+        let mut heights: Vec<u64> = row.unwrap_or_else(|| Ok(Vec::new()))?;
+        heights.push(height);
+        places.insert(operation.as_bytes(), &codec::encode(&heights)[..])?;
+    }
+    let mut waiting = transaction.open_table(WAITING)?;
+    waiting.insert(height, operations.len() as u64)?;
+    Ok(())
+}
+
 /// What a seal changed, by what it is asked for later.
 fn write_changes(
     transaction: &WriteTransaction,
@@ -84,9 +104,9 @@ fn write_changes(
     applied: &Applied,
 ) -> Result<(), StoreError> {
     let mut trust = transaction.open_table(TRUST)?;
-    for ((node, entry), place) in applied.trust.iter().zip(0_u32..) {
-        let key = (node.as_bytes(), height, place);
-        trust.insert(key, &codec::encode(entry)[..])?;
+    for (node, entries) in trust_by_member(applied) {
+        let key = (node.as_bytes(), height);
+        trust.insert(key, &codec::encode(&entries)[..])?;
     }
     let mut members = transaction.open_table(MEMBERS)?;
     for change in &applied.members {
@@ -112,6 +132,15 @@ fn write_changes(
         rejoins.insert(id.as_bytes(), height)?;
     }
     Ok(())
+}
+
+/// Changes of trust by member, each member's in order.
+pub(super) fn trust_by_member(applied: &Applied) -> BTreeMap<NodeId, Vec<&TrustEntry>> {
+    let mut by_member: BTreeMap<NodeId, Vec<&TrustEntry>> = BTreeMap::new();
+    for (node, entry) in &applied.trust {
+        by_member.entry(*node).or_default().push(entry);
+    }
+    by_member
 }
 
 /// A closed operation; its document is written later.
@@ -146,7 +175,8 @@ fn write_closed(
         subject: shown.map_or_else(String::new, |(_, entry)| entry.subject.clone()),
     };
     insert_id(transaction.open_table(SUMMARIES)?, id.as_bytes(), &summary)?;
-    transaction.open_table(PENDING)?.insert(id.as_bytes(), ())?;
+    let mut pending = transaction.open_table(PENDING)?;
+    pending.insert((height, id.as_bytes()), ())?;
     Ok(())
 }
 

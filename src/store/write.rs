@@ -9,7 +9,7 @@ use serde_bytes::ByteBuf;
 use super::rows::{
     AheadRow, CERTIFICATES, CHANGES, CLOSED, CONTENTS, COUNTS, DOCUMENTS, EFFECTS, ENTRIES,
     EVIDENCE, FORMAT, HEADERS, INTENTS, LEDGER, LISTS, MEMBERS, META, OPERATIONS, OWNER, PEERS,
-    PENDING, RECORDS, REJOINS, SEALED, SEALERS, SEALS, SUMMARIES, TRUST, VOTES, decode,
+    PENDING, PLACES, RECORDS, REJOINS, SEALERS, SEALS, SUMMARIES, TRUST, VOTES, WAITING, decode,
 };
 use super::{Store, StoreError, load, lock, sealed};
 use crate::codec;
@@ -116,14 +116,15 @@ pub(super) fn create_ledger(
         transaction.open_table(table)?;
     }
     for table in [
-        SEALED, RECORDS, VOTES, LISTS, INTENTS, CLOSED, SUMMARIES, OPERATIONS, DOCUMENTS, EFFECTS,
-        PEERS,
+        PLACES, RECORDS, VOTES, LISTS, INTENTS, CLOSED, SUMMARIES, OPERATIONS, EFFECTS, PEERS,
     ] {
         transaction.open_table(table)?;
     }
     transaction.open_table(SEALS)?;
     transaction.open_table(REJOINS)?;
     transaction.open_table(PENDING)?;
+    transaction.open_table(WAITING)?;
+    transaction.open_table(DOCUMENTS)?;
     transaction.open_table(TRUST)?;
     transaction.open_table(MEMBERS)?;
     transaction.open_table(EVIDENCE)?;

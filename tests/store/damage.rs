@@ -14,6 +14,7 @@ use crate::questions::lived;
 
 type Bytes = TableDefinition<'static, &'static [u8; 32], &'static [u8]>;
 type Heights = TableDefinition<'static, u64, &'static [u8]>;
+type Parts = TableDefinition<'static, (&'static [u8; 32], u32), &'static [u8]>;
 type Texts = TableDefinition<'static, &'static str, &'static [u8]>;
 
 /// A store whose rows are of every kind, closed in good order.
@@ -40,6 +41,7 @@ enum Table {
     Bytes(&'static str),
     Heights(&'static str),
     Texts(&'static str),
+    Parts(&'static str),
 }
 
 const TABLES: [(Table, bool); 17] = [
@@ -49,14 +51,14 @@ const TABLES: [(Table, bool); 17] = [
     (Table::Heights("contents.v1"), false),
     (Table::Heights("sealers.v1"), false),
     (Table::Heights("changes.v1"), false),
-    (Table::Bytes("sealed.v1"), false),
+    (Table::Bytes("places.v1"), false),
     (Table::Bytes("records.v1"), false),
     (Table::Bytes("votes.v1"), false),
     (Table::Bytes("lists.v1"), false),
     (Table::Bytes("closed.v1"), false),
     (Table::Bytes("summaries.v1"), false),
     (Table::Bytes("operations.v1"), false),
-    (Table::Bytes("documents.v1"), false),
+    (Table::Parts("documents.v1"), false),
     (Table::Bytes("effects.v1"), false),
     (Table::Texts("owner.v1"), true),
     (Table::Bytes("entries.v1"), true),
@@ -97,6 +99,11 @@ fn flip(disk: &Disk, (table, journal): (Table, bool), place: usize, of: usize) -
             flip_in!(Bytes::new(name), |key: &[u8; 32]| *key, |key| key)
         }
         Table::Heights(name) => flip_in!(Heights::new(name), |key: u64| key, |key: &u64| *key),
+        Table::Parts(name) => flip_in!(
+            Parts::new(name),
+            |(id, part): (&[u8; 32], u32)| (*id, part),
+            |key: &([u8; 32], u32)| (Box::leak(Box::new(key.0)) as &'static [u8; 32], key.1)
+        ),
         Table::Texts(name) => flip_in!(Texts::new(name), str::to_owned, |key: &String| {
             Box::leak(key.clone().into_boxed_str()) as &'static str
         }),
@@ -163,7 +170,7 @@ fn a_damaged_row_is_named_and_nothing_panics() {
                 // A journal's count of what the ledger knows, and lists for people, prove nothing.
                 let proves = !matches!(
                     table.0,
-                    Table::Texts("meta.v1") | Table::Bytes("summaries.v1")
+                    Table::Texts("meta.v1" | "owner.v1") | Table::Bytes("summaries.v1")
                 );
                 assert!(
                     !proves || !wrong.is_empty(),
