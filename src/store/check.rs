@@ -12,11 +12,12 @@ use super::rows::{
 use super::sealed::trust_by_member;
 use super::{Store, StoreError};
 use crate::codec;
-use crate::digest::OperationId;
+use crate::commitment::commitment;
+use crate::digest::{OperationId, RecordId};
 use crate::document::LedgerChange;
 use crate::finality::verify_certificate;
 use crate::ledger::{Applied, Checkpoint, Closed, Ledger};
-use crate::record::{Seal, Signed, Verified, Verifier};
+use crate::record::{Seal, Signed, Statement, Verified, Verifier};
 use crate::rejection::Rejection;
 use crate::seal::SealedBlock;
 
@@ -73,13 +74,14 @@ impl Store {
             }
         }
         let reading = self.reading()?;
-        if let Err(error) = self.check_heights(&reading, &mut report, &mut progress) {
+        let mut replay = Replay::new(&self.genesis)?;
+        if let Err(error) = self.check_heights(&reading, &mut replay, &mut report, &mut progress) {
             report.faults.push(error.to_string());
         }
         if let Err(error) = self.check_documents(&reading, &mut report, &mut progress) {
             report.faults.push(error.to_string());
         }
-        if let Err(error) = self.saved() {
+        if let Err(error) = self.check_saved(&mut replay.verifier, &mut report.faults) {
             report.faults.push(error.to_string());
         }
         Ok(report)
@@ -88,12 +90,12 @@ impl Store {
     fn check_heights(
         &self,
         reading: &ReadTransaction,
+        replay: &mut Replay,
         report: &mut CheckReport,
         progress: &mut impl FnMut(CheckStep),
     ) -> Result<(), StoreError> {
         let last = last_height(reading)?;
         let kept = checkpoint(reading)?;
-        let mut replay = Replay::new(&self.genesis)?;
         let first = reading.open_table(SEALERS)?.get(1)?;
         let first = first.ok_or_else(|| StoreError::damaged("sealers", "no first row"))?;
         self.sealers_of(reading, 1, first.value())?;
@@ -134,6 +136,43 @@ impl Store {
         {
             let fault = "closed: it does not say how the operations ended";
             report.faults.push(fault.to_owned());
+        }
+        Ok(())
+    }
+
+    /// What a start takes up: own records with what their commits bind to, and records that no block has.
+    fn check_saved(
+        &self,
+        verifier: &mut Verifier,
+        faults: &mut Vec<String>,
+    ) -> Result<(), StoreError> {
+        let saved = self.saved()?;
+        let mut verify = |table: &str, id: RecordId, signed: Result<Signed, Rejection>| {
+            match signed.and_then(|signed| verifier.verify(signed)) {
+                // A member that is yet to be admitted.
+                Ok(_) | Err(Rejection::UnknownAuthor(_)) => {}
+                Err(error) => faults.push(format!("{table}: record {id}: {error}")),
+            }
+        };
+        for (table, records) in [("records", saved.records), ("votes", saved.votes)] {
+            for (id, bytes) in records {
+                verify(table, id, Signed::decode(&bytes));
+            }
+        }
+        for (id, entry) in saved.journal {
+            let body = &entry.record.body;
+            if let (
+                Statement::Commit {
+                    operation,
+                    commitment: committed,
+                },
+                Some((ballot, salt)),
+            ) = (&body.what, &entry.opening)
+                && commitment(body.net, *operation, body.by, ballot, salt) != *committed
+            {
+                verify("entries", id, Err(Rejection::DoesNotOpen(body.by)));
+            }
+            verify("entries", id, Signed::try_from(entry.record));
         }
         Ok(())
     }

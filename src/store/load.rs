@@ -404,8 +404,8 @@ impl Store {
                     .map_or(true, |(from, _)| from.value() <= height)
             }) {
                 let (from, row) = row?;
-                let changed = self.sealers_of(reading, from.value(), row.value())?;
-                sealers = Some(Arc::new(changed));
+                let next = self.sealers_of(reading, from.value(), row.value())?;
+                sealers = Some(Arc::new(next));
             }
             let missing = |table| StoreError::damaged(table, format!("no row of height {height}"));
             let seal = seals.get(height)?.ok_or_else(|| missing("seals"))?;

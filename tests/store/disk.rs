@@ -62,6 +62,8 @@ struct Inner {
     writes: u64,
     stop_at: Option<u64>,
     full_at: Option<u64>,
+    /// Syncs of the journal until the next write of the ledger is the end.
+    between: Option<u64>,
     has_stopped: bool,
     lies: bool,
 }
@@ -114,6 +116,11 @@ impl Disk {
         self.inner().stop_at = Some(write);
     }
 
+    /// Everything stops when the journal was synced so often and the ledger is to be written.
+    pub fn stop_between(&self, syncs: u64) {
+        self.inner().between = Some(syncs);
+    }
+
     /// From this write on there is no room.
     pub fn full_at(&self, write: Option<u64>) {
         self.inner().full_at = write;
@@ -142,6 +149,7 @@ impl Disk {
         let mut inner = self.inner();
         inner.has_stopped = false;
         inner.stop_at = None;
+        inner.between = None;
         for file in &mut inner.files {
             let unsynced = std::mem::take(&mut file.unsynced);
             let kept = match survives {
@@ -197,6 +205,10 @@ impl DiskFile {
         if inner.has_stopped {
             return Err(stopped());
         }
+        if self.at == 0 && inner.between == Some(0) {
+            inner.has_stopped = true;
+            return Err(stopped());
+        }
         inner.writes += 1;
         if inner.full_at.is_some_and(|at| inner.writes >= at) {
             return Err(io::ErrorKind::StorageFull.into());
@@ -246,6 +258,9 @@ impl StorageBackend for DiskFile {
         }
         if inner.full_at.is_some_and(|at| inner.writes >= at) {
             return Err(io::ErrorKind::StorageFull.into());
+        }
+        if self.at == 1 {
+            inner.between = inner.between.map(|left| left.saturating_sub(1));
         }
         if !inner.lies {
             let file = &mut inner.files[self.at];

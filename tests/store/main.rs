@@ -7,6 +7,7 @@
     reason = "helpers of tests say directly what they expect, and nothing is visible outside"
 )]
 
+mod blackout;
 mod c_crash;
 mod damage;
 mod disk;
