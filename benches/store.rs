@@ -200,12 +200,21 @@ fn measure(directory: &Path) {
     let home = directory.join("node");
     let store = Store::create(&home, &genesis, member(0).node_id()).expect("a new directory");
     write_blocks(directory, &store, &writes, &ledger, &encoded);
+    let (whole, served) = timed(|| serve(&store));
+    assert_eq!(served.0, writes.len(), "every height is served");
     let before = bytes_in(&home);
     let (took, left) = timed(|| store.write_documents(usize::MAX).expect("the disk works"));
     assert_eq!(left, 0, "all documents are written");
     let signatures: Vec<Signature> = records.iter().take(500).map(Signature::of).collect();
     let (bare, ()) = timed(|| verify_all(&signatures));
     let bare = bare * u32::try_from(records.len() / 500 + 1).expect("few");
+    say(
+        "serving before documents",
+        records.len(),
+        whole,
+        bare,
+        "verify_strict",
+    );
     say("documents", records.len(), took, bare, "verify_strict");
     println!(
         "store  {} bytes a record on disk with documents, {before} bytes in all before them",

@@ -30,9 +30,12 @@
 //! - *A journal that is behind is noticed.* Writes of own records are counted in both databases. A journal that counts less
 //!   than the ledger was deleted or replaced by an old copy, and so was a ledger that counts less than the write before the
 //!   journal's last ([`Loaded::journal_lost`]). Only a `Rejoin` mends it, and until then no other own record is written.
-//! - *Closed operations are their documents.* [`Store::write_documents`] turns the rows of a closed operation's records into
-//!   its Automerge document; blocks name records by id, and they are read back from there. Building a document takes longer
-//!   than applying its records, so that it does not happen while others wait for a seal; until then the rows stay.
+//! - *Closed operations are their documents.* [`Store::write_documents`] writes the Automerge document of a closed operation,
+//!   and its records go from the blocks, which keep their ids; they are read back from the document. Building one takes some
+//!   thirty times as long as applying its records, so that it does not happen while others wait for a seal: documents are a
+//!   projection that sealing does not wait for (DESIGN section 9). Until then a height's records stand in one row.
+//! - *Nothing that was read is believed.* Records are compared with the seal that lists them, states with the seal that states
+//!   them, documents with a digest before Automerge sees them. What is wrong is an error that names the place.
 //! - *Starts do not repeat the past.* A [`Checkpoint`](crate::ledger::Checkpoint) is written every [`CHECKPOINT_HEIGHTS`]
 //!   heights; its seal states its digest, so that a damaged one is refused. What a start reads of the past beside it are the
 //!   ids of seals (some 50 bytes a height) and how operations ended.

@@ -219,7 +219,7 @@ impl Net {
     }
 
     fn perform(&mut self, n: usize, list: &[Output]) -> Result<bool, String> {
-        if self.hosts[n].failed.is_some() {
+        if self.hosts[n].failed.is_some() || self.hosts[n].store.is_none() {
             return Ok(false);
         }
         let writes: Vec<Write> = list
