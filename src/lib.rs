@@ -20,7 +20,7 @@
 //! | 2 | [`agenda`] (one open operation: P1 to P9, spore authority), [`tally`], [`trust`], [`roster`], [`sealers`] | one operation |
 //! | 3 | [`ledger`] (applies a seal), [`finality`] (agrees on one), [`pool`], [`message`], [`reconciliation`], [`archive`], [`history`], [`certificate`] | the whole ledger |
 //! | 4 | [`core`]: `handle(Input, now) -> Outputs` | one node, without I/O |
-//! | 5 | `document`: Automerge documents (feature `document`); `net`: messages between authenticated members, over iroh (feature `net`) | documents, sockets |
+//! | 5 | `document`: Automerge documents (feature `document`); `store`: two redb databases (feature `store`); `net`: messages between authenticated members, over iroh (feature `net`) | documents, disks, sockets |
 //! | 6 | `engine`: the handle, nodes in memory (feature `engine`) | waiting |
 //! | 7 | the command `mycnet` (feature `cli`) | people |
 //! | test | `sim`: virtual networks, liars, an oracle (feature `sim`) | everything above |
@@ -91,6 +91,8 @@ pub mod seal;
 pub mod sealers;
 #[cfg(feature = "sim")]
 pub mod sim;
+#[cfg(feature = "store")]
+pub mod store;
 pub mod tally;
 pub mod trust;
 

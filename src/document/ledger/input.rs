@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::super::DocumentError;
 use super::super::tree::Tree;
 use crate::digest::{NodeId, OperationId, SealId};
@@ -13,7 +15,8 @@ use crate::operation::{Ballot, Class, Outcome, Spore};
 const RESULT_BYTES_SHOWN: usize = 256;
 
 /// A member as the roster holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RosterEntry {
     /// Its role.
     pub role: Spore,
@@ -42,7 +45,8 @@ impl RosterEntry {
 }
 
 /// An operation as the ledger document shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct OperationEntry {
     /// The kind's name, see [`crate::operation::ConsensusOperation::kind`].
     pub kind: Cow<'static, str>,
@@ -88,7 +92,8 @@ impl OperationEntry {
 }
 
 /// What one seal changed. Only what changed: the document's cost follows the length of these lists.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LedgerChange {
     /// The seal's height, from 1.
     pub height: u64,
@@ -101,7 +106,37 @@ pub struct LedgerChange {
     /// Parameters that changed. One with the value it has already is not written again.
     pub params: Vec<(String, u64)>,
     /// Keys of the configuration map that changed; `None` for those that were removed.
+    #[serde(with = "values")]
     pub config: Vec<(String, Option<Vec<u8>>)>,
     /// Operations that opened, changed their phase or were decided.
     pub operations: Vec<(OperationId, OperationEntry)>,
+}
+
+/// Values of the configuration map as byte strings; by itself a `Vec<u8>` would become a list of numbers.
+mod values {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_bytes::{ByteBuf, Bytes};
+
+    type Values = Vec<(String, Option<Vec<u8>>)>;
+
+    pub(super) fn serialize<S: Serializer>(
+        values: &Values,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let values: Vec<(&String, Option<&Bytes>)> = values
+            .iter()
+            .map(|(key, value)| (key, value.as_deref().map(Bytes::new)))
+            .collect();
+        values.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Values, D::Error> {
+        let values: Vec<(String, Option<ByteBuf>)> = Vec::deserialize(deserializer)?;
+        let values = values.into_iter();
+        Ok(values
+            .map(|(key, value)| (key, value.map(ByteBuf::into_vec)))
+            .collect())
+    }
 }

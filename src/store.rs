@@ -1,0 +1,341 @@
+//! A node's disk: two redb databases in one directory (feature `store`).
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `ledger.redb` | sealed heights, open and closed operations, unsealed records, votes on the next seal, the last checkpoint, peers |
+//! | `journal.redb` | own records: the sign guard (DESIGN section 8) |
+//!
+//! The host's part:
+//!
+//! 1. [`Store::create`] or [`Store::open`], then [`Store::load`]: the core as it was, and what was found. If
+//!    [`Loaded::journal_lost`] says so, give the core [`Input::JournalLost`](crate::core::Input::JournalLost) first.
+//! 2. After one input or several, [`Store::write`] all their `Persist` outputs, in order and at once, before any other output
+//!    of theirs is done. One write costs two syncs of the disk at most, however much it holds.
+//! 3. On the event `JournalLost`, [`Store::note_journal_lost`]: then every start says so until a `Rejoin` is journalled.
+//! 4. After writing, [`Store::checkpoint_if_due`]; when there is nothing better to do, [`Store::write_documents`]; at a stop
+//!    in good order, [`Store::checkpoint`].
+//!
+//! # Invariants
+//!
+//! - *Durable before it is said.* [`Store::write`] returns when everything is on the disk; the host sends afterwards.
+//! - *A stop between the databases breaks no promise.* One write is up to two commits: the journal first, then the ledger.
+//!   The other way round, own records could stand in the ledger that the journal lacks, which is what a lost journal looks
+//!   like. If only the journal was written, nothing was said yet, and own records that no block has are offered again as
+//!   after any stop. But a vote must not be there without the votes, lists and records that moved the node to it, or a
+//!   blackout of all could leave locks behind that nobody can prove. So the journal holds the rest of its last write too,
+//!   blocks aside, and opening finishes it. And nothing is *removed* from the journal together with a write: the block that
+//!   makes an own record useless has to be durable first, or a slot that the ledger still has open would be free again.
+//!   Removals wait for the next write, or for the checkpoint at the latest: a start that applies the blocks after a
+//!   checkpoint asks for theirs again.
+//! - *A journal that is behind is noticed.* Writes of own records are counted in both databases. A journal that counts less
+//!   than the ledger was deleted or replaced by an old copy, and so was a ledger that counts less than the write before the
+//!   journal's last ([`Loaded::journal_lost`]). Only a `Rejoin` mends it, and until then no other own record is written.
+//! - *Closed operations are their documents.* [`Store::write_documents`] writes the Automerge document of a closed operation,
+//!   and its records go from the blocks, which keep their ids; they are read back from the document. Building one takes some
+//!   thirty times as long as applying its records, so that it does not happen while others wait for a seal: documents are a
+//!   projection that sealing does not wait for (DESIGN section 9). Until then a height's records stand in one row.
+//! - *Nothing that was read is believed.* Records are compared with the seal that lists them, states with the seal that states
+//!   them, documents with a digest before Automerge sees them. What is wrong is an error that names the place.
+//! - *Starts do not repeat the past.* A [`Checkpoint`](crate::ledger::Checkpoint) is written every [`CHECKPOINT_HEIGHTS`]
+//!   heights; its seal states its digest, so that a damaged one is refused. What a start reads of the past beside it are the
+//!   ids of seals (some 50 bytes a height) and how operations ended.
+//! - *After a failed write nothing more is written*: what is in memory and what is on the disk may differ. Reading goes on,
+//!   from the last commit.
+
+mod archive;
+mod check;
+mod documents;
+mod error;
+mod load;
+mod medium;
+mod past;
+mod peers;
+mod read;
+mod rows;
+mod sealed;
+mod write;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use redb::backends::FileBackend;
+use redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
+
+pub use check::{CheckReport, CheckStep};
+pub use error::StoreError;
+pub use load::{Found, JournalLost, Loaded};
+pub use past::ClosedSummary;
+
+use crate::digest::{NetworkId, NodeId};
+use crate::genesis::Genesis;
+use documents::Documents;
+use medium::{Medium, Overlay};
+use write::Writing;
+
+/// Heights after which a checkpoint is due.
+pub const CHECKPOINT_HEIGHTS: u64 = 32;
+
+/// Sealed records after which a checkpoint is due: reading and applying one again costs a start some 20 microseconds.
+pub const CHECKPOINT_RECORDS: u64 = 4096;
+
+/// What redb may keep of each database in memory. Its own default is a gigabyte.
+const CACHE_BYTES: usize = 8 * 1024 * 1024;
+
+const LEDGER_FILE: &str = "ledger.redb";
+const JOURNAL_FILE: &str = "journal.redb";
+
+/// A node's databases. Opening one locks it: a second process is refused.
+#[derive(Debug)]
+pub struct Store {
+    genesis: Genesis,
+    node: NodeId,
+    ledger: Side,
+    journal: Side,
+    documents: Mutex<Documents>,
+    writing: Mutex<Writing>,
+    has_failed: AtomicBool,
+    /// The height of the last checkpoint, and records sealed since.
+    checkpoint_height: AtomicU64,
+    records_since: AtomicU64,
+}
+
+/// One database with what it stands on.
+#[derive(Debug)]
+struct Side {
+    path: PathBuf,
+    /// A second handle that reads what was committed, after the first one failed.
+    fallback: Mutex<Option<Database>>,
+    database: Database,
+    medium: Medium,
+}
+
+impl Side {
+    fn open(path: &Path, backend: impl StorageBackend) -> Result<Self, StoreError> {
+        let path = path.to_path_buf();
+        let medium = Medium::new(backend);
+        let opened = builder().create_with_backend(medium.clone());
+        match opened {
+            Ok(database) => Ok(Self {
+                path,
+                fallback: Mutex::new(None),
+                database,
+                medium,
+            }),
+            Err(redb::DatabaseError::DatabaseAlreadyOpen) => Err(StoreError::Locked(path)),
+            Err(error) => Err(StoreError::Database { path, error }),
+        }
+    }
+
+    fn open_file(path: PathBuf, file: File) -> Result<Self, StoreError> {
+        match FileBackend::new(file) {
+            Ok(backend) => Self::open(&path, backend),
+            Err(error) => Err(StoreError::Database { path, error }),
+        }
+    }
+
+    /// Reads what was committed; `has_failed` says whether redb still does.
+    fn read(&self, has_failed: bool) -> Result<ReadTransaction, StoreError> {
+        if !has_failed {
+            return Ok(self.database.begin_read()?);
+        }
+        let mut fallback = lock(&self.fallback);
+        if let Some(database) = fallback.as_ref() {
+            return Ok(database.begin_read()?);
+        }
+        let overlay = Overlay::new(self.medium.clone()).map_err(redb::StorageError::Io)?;
+        let database = builder().create_with_backend(overlay)?;
+        let reading = database.begin_read()?;
+        *fallback = Some(database);
+        Ok(reading)
+    }
+}
+
+impl Store {
+    /// Makes the databases of a node in a directory, which is created if need be. A journal that is there already stays:
+    /// what it has signed, it has signed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Exists`] if there is a ledger already; [`StoreError::OtherNode`] if there is another node's journal;
+    /// otherwise as [`Store::open`].
+    pub fn create(directory: &Path, genesis: &Genesis, node: NodeId) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(directory).map_err(|error| StoreError::File {
+            path: directory.to_path_buf(),
+            error,
+        })?;
+        let path = directory.join(LEDGER_FILE);
+        if path.exists() {
+            return Err(StoreError::Exists(path));
+        }
+        let journal = journal_in(directory, genesis.network_id(), node)?;
+        let ledger = make_file(directory, LEDGER_FILE, |ledger| {
+            write::create_ledger(ledger, genesis, node)
+        })?;
+        Self::resume(ledger, journal)
+    }
+
+    /// Opens the databases in a directory. A missing journal is made anew, and [`Loaded::journal_lost`] says so.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Missing`] if there is no ledger, [`StoreError::Locked`] if a process has it open,
+    /// [`StoreError::Version`] for one of a later version, [`StoreError::Damaged`] or [`StoreError::Database`] if it cannot
+    /// be read.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        let ledger = open_file(directory, LEDGER_FILE)?;
+        let (genesis, node) = load::header(&ledger.database.begin_read()?)?;
+        let journal = journal_in(directory, genesis.network_id(), node)?;
+        Self::resume(ledger, journal)
+    }
+
+    /// Databases on other media than files. Each must be blank, or have held a database to the end of its making.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::create`].
+    pub fn create_on(
+        ledger: impl StorageBackend,
+        journal: impl StorageBackend,
+        genesis: &Genesis,
+        node: NodeId,
+    ) -> Result<Self, StoreError> {
+        let ledger = Side::open(Path::new(LEDGER_FILE), ledger)?;
+        let journal = Side::open(Path::new(JOURNAL_FILE), journal)?;
+        if load::has_header(&ledger.database)? {
+            return Err(StoreError::Exists(ledger.path));
+        }
+        write::create_journal(&journal.database, genesis.network_id(), node)?;
+        write::create_ledger(&ledger.database, genesis, node)?;
+        Self::resume(ledger, journal)
+    }
+
+    /// Databases on other media than files, made by [`Store::create_on`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn open_on(
+        ledger: impl StorageBackend,
+        journal: impl StorageBackend,
+    ) -> Result<Self, StoreError> {
+        let ledger = Side::open(Path::new(LEDGER_FILE), ledger)?;
+        let journal = Side::open(Path::new(JOURNAL_FILE), journal)?;
+        Self::resume(ledger, journal)
+    }
+
+    fn resume(ledger: Side, journal: Side) -> Result<Self, StoreError> {
+        if !load::has_header(&ledger.database)? {
+            return Err(StoreError::Missing(ledger.path));
+        }
+        let (genesis, node) = load::header(&ledger.database.begin_read()?)?;
+        write::create_journal(&journal.database, genesis.network_id(), node)?;
+        let reading = ledger.database.begin_read()?;
+        let (checkpoint, records) = load::since_checkpoint(&reading)?;
+        drop(reading);
+        let writing = Writing::open(&ledger.database, &journal.database)?;
+        Ok(Self {
+            genesis,
+            node,
+            ledger,
+            journal,
+            documents: Mutex::new(Documents::default()),
+            writing: Mutex::new(writing),
+            has_failed: AtomicBool::new(false),
+            checkpoint_height: AtomicU64::new(checkpoint),
+            records_since: AtomicU64::new(records),
+        })
+    }
+
+    /// The genesis of the network.
+    #[must_use]
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network_id(&self) -> NetworkId {
+        self.genesis.network_id()
+    }
+
+    /// The node whose records the journal holds.
+    #[must_use]
+    pub fn node_id(&self) -> NodeId {
+        self.node
+    }
+
+    /// Whether a write failed. Then nothing more is written, and what was committed is still read.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.has_failed.load(Ordering::SeqCst)
+    }
+
+    fn reading(&self) -> Result<ReadTransaction, StoreError> {
+        self.ledger.read(self.has_failed())
+    }
+}
+
+/// What the lock guards is changed in one step, so that a thread that panicked cannot have left it half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn open_file(directory: &Path, name: &str) -> Result<Side, StoreError> {
+    let path = directory.join(name);
+    let file = File::options().read(true).write(true).open(&path);
+    match file {
+        Ok(file) => Side::open_file(path, file),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(StoreError::Missing(path))
+        }
+        Err(error) => Err(StoreError::File { path, error }),
+    }
+}
+
+/// The journal in a directory, or a new one.
+fn journal_in(directory: &Path, network: NetworkId, node: NodeId) -> Result<Side, StoreError> {
+    let create = |journal: &Database| write::create_journal(journal, network, node);
+    match open_file(directory, JOURNAL_FILE) {
+        Ok(journal) => create(&journal.database).map(|()| journal),
+        Err(StoreError::Missing(_)) => make_file(directory, JOURNAL_FILE, create),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a database under another name first: one that was not made to the end is never taken for one.
+fn make_file(
+    directory: &Path,
+    name: &str,
+    create: impl FnOnce(&Database) -> Result<(), StoreError>,
+) -> Result<Side, StoreError> {
+    let (begun, path) = (directory.join(format!("{name}.new")), directory.join(name));
+    let at = |path: &Path| {
+        let path = path.to_path_buf();
+        |error| StoreError::File { path, error }
+    };
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(true);
+    let file = options.open(&begun).map_err(at(&begun))?;
+    let mut side = Side::open_file(begun.clone(), file)?;
+    create(&side.database)?;
+    std::fs::rename(&begun, &path).map_err(at(&path))?;
+    sync_directory(directory).map_err(at(directory))?;
+    side.path = path;
+    Ok(side)
+}
+
+/// Makes the names of new files durable; their contents are synced by redb.
+fn sync_directory(directory: &Path) -> Result<(), std::io::Error> {
+    if cfg!(unix) {
+        File::open(directory)?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}

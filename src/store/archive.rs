@@ -1,0 +1,57 @@
+//! The store as an [`Archive`].
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::{Store, StoreError};
+use crate::agenda::OpenOperation;
+use crate::archive::{Archive, ArchiveError};
+use crate::certificate::Certificate;
+use crate::digest::{NodeId, OperationId};
+use crate::ledger::Evidence;
+use crate::seal::SealedBlock;
+use crate::trust::{Standing, TrustEntry};
+
+fn unreadable(error: impl Into<StoreError>) -> ArchiveError {
+    ArchiveError(error.into().to_string())
+}
+
+impl Archive for Store {
+    fn explain(&self, node: &NodeId) -> Result<Vec<TrustEntry>, ArchiveError> {
+        Store::explain(self, node).map_err(unreadable)
+    }
+
+    fn trust_at(
+        &self,
+        node: &NodeId,
+        height: u64,
+    ) -> Result<Option<(u32, Standing)>, ArchiveError> {
+        Store::trust_at(self, node, height).map_err(unreadable)
+    }
+
+    fn evidence(&self) -> Result<Vec<Evidence>, ArchiveError> {
+        Store::evidence(self).map_err(unreadable)
+    }
+
+    fn refused_effect(
+        &self,
+        operation: &OperationId,
+    ) -> Result<Option<Cow<'static, str>>, ArchiveError> {
+        let effect = Store::effect(self, operation).map_err(unreadable)?;
+        Ok(effect.and_then(Result::err))
+    }
+
+    fn closed(&self, operation: &OperationId) -> Result<Option<Arc<OpenOperation>>, ArchiveError> {
+        let closed = Store::closed(self, operation).map_err(unreadable)?;
+        Ok(closed.map(Arc::new))
+    }
+
+    fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, ArchiveError> {
+        Store::certificate(self, operation).map_err(unreadable)
+    }
+
+    fn block(&self, height: u64) -> Result<Option<Arc<SealedBlock>>, ArchiveError> {
+        let block = Store::block(self, height).map_err(unreadable)?;
+        Ok(block.map(Arc::new))
+    }
+}

@@ -1,0 +1,306 @@
+//! A deep check, for when a disk is in doubt: everything that can be computed again is computed again.
+
+use std::collections::BTreeMap;
+
+use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
+
+use super::documents::read_document;
+use super::load::{checkpoint, last_height, place};
+use super::rows::{
+    CHANGES, CLOSED, EFFECTS, EffectRow, MEMBERS, OPERATIONS, REJOINS, SEALERS, TRUST, decode,
+};
+use super::sealed::trust_by_member;
+use super::{Store, StoreError};
+use crate::codec;
+use crate::commitment::commitment;
+use crate::digest::{OperationId, RecordId};
+use crate::document::LedgerChange;
+use crate::finality::verify_certificate;
+use crate::ledger::{Applied, Checkpoint, Closed, Ledger};
+use crate::record::{Seal, Signed, Statement, Verified, Verifier};
+use crate::rejection::Rejection;
+use crate::seal::SealedBlock;
+
+/// How far a check is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckStep {
+    /// What is checked: `pages`, `heights` or `documents`.
+    pub what: &'static str,
+    /// How many are done.
+    pub done: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
+/// What a check looked at and found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CheckReport {
+    /// Heights whose seal, certificate, records and signatures are good.
+    pub heights: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Documents that are the canonical ones of their records.
+    pub documents: u64,
+    /// Whether pages were not in order, and redb put them in order.
+    pub is_repaired: bool,
+    /// What is wrong; empty if all is well.
+    pub faults: Vec<String>,
+}
+
+impl Store {
+    /// Checks everything: the pages of both databases, the chain of seals from the genesis with every certificate, record id
+    /// and signature, the state after each height, what was written down beside it, the checkpoint, every document, and what
+    /// a start takes up. Takes as long as a new node takes to catch up. Nothing may be read or written meanwhile, which is
+    /// why it asks for the whole store; redb may put its own pages in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Redb`] if the disk fails. Damage is no error but in [`CheckReport::faults`].
+    pub fn check(
+        &mut self,
+        mut progress: impl FnMut(CheckStep),
+    ) -> Result<CheckReport, StoreError> {
+        let mut report = CheckReport::default();
+        let sides = [&mut self.ledger, &mut self.journal];
+        for (side, done) in sides.into_iter().zip(0..) {
+            progress(step("pages", done, 2));
+            match side.database.check_integrity() {
+                Ok(is_clean) => report.is_repaired |= !is_clean,
+                Err(error) => {
+                    let path = side.path.display();
+                    report.faults.push(format!("{path}: {error}"));
+                    return Ok(report);
+                }
+            }
+        }
+        let reading = self.reading()?;
+        let mut replay = Replay::new(&self.genesis)?;
+        if let Err(error) = self.check_heights(&reading, &mut replay, &mut report, &mut progress) {
+            report.faults.push(error.to_string());
+        }
+        if let Err(error) = self.check_documents(&reading, &mut report, &mut progress) {
+            report.faults.push(error.to_string());
+        }
+        if let Err(error) = self.check_saved(&mut replay.verifier, &mut report.faults) {
+            report.faults.push(error.to_string());
+        }
+        Ok(report)
+    }
+
+    fn check_heights(
+        &self,
+        reading: &ReadTransaction,
+        replay: &mut Replay,
+        report: &mut CheckReport,
+        progress: &mut impl FnMut(CheckStep),
+    ) -> Result<(), StoreError> {
+        let last = last_height(reading)?;
+        let kept = checkpoint(reading)?;
+        let first = reading.open_table(SEALERS)?.get(1)?;
+        let first = first.ok_or_else(|| StoreError::damaged("sealers", "no first row"))?;
+        self.sealers_of(reading, 1, first.value())?;
+        for height in 1..=last {
+            progress(step("heights", height - 1, last));
+            let block = self.block_of(reading, height)?;
+            let records = block.records.len() as u64;
+            let seal = block.seal.clone();
+            let applied = replay
+                .apply(block)
+                .map_err(|error| StoreError::not_sealed(place(height), error))?;
+            compare(reading, &seal, &applied, &mut report.faults)?;
+            if let Some(kept) = &kept
+                && kept.seal.height == height
+                && *kept != replay.ledger.checkpoint()
+            {
+                let fault = "meta: checkpoint: it is not the state at its height";
+                report.faults.push(fault.to_owned());
+            }
+            report.heights += 1;
+            report.records += records;
+        }
+        if kept.is_some_and(|kept: Checkpoint| kept.seal.height > last) {
+            let fault = "meta: checkpoint: it is beyond the last height";
+            report.faults.push(fault.to_owned());
+        }
+        let mut ended: BTreeMap<OperationId, Closed> = BTreeMap::new();
+        for row in reading.open_table(CLOSED)?.iter()? {
+            let (id, row) = row?;
+            let id = OperationId::from_bytes(*id.value());
+            ended.insert(id, decode(&format!("closed: {id}"), row.value())?);
+        }
+        if !replay
+            .ledger
+            .past()
+            .all_closed()
+            .eq(ended.iter().map(|(id, closed)| (*id, closed)))
+        {
+            let fault = "closed: it does not say how the operations ended";
+            report.faults.push(fault.to_owned());
+        }
+        Ok(())
+    }
+
+    /// What a start takes up: own records with what their commits bind to, and records that no block has.
+    fn check_saved(
+        &self,
+        verifier: &mut Verifier,
+        faults: &mut Vec<String>,
+    ) -> Result<(), StoreError> {
+        let saved = self.saved()?;
+        let mut verify = |table: &str, id: RecordId, signed: Result<Signed, Rejection>| {
+            match signed.and_then(|signed| verifier.verify(signed)) {
+                // A member that is yet to be admitted.
+                Ok(_) | Err(Rejection::UnknownAuthor(_)) => {}
+                Err(error) => faults.push(format!("{table}: record {id}: {error}")),
+            }
+        };
+        for (table, records) in [("records", saved.records), ("votes", saved.votes)] {
+            for (id, bytes) in records {
+                verify(table, id, Signed::decode(&bytes));
+            }
+        }
+        for (id, entry) in saved.journal {
+            let body = &entry.record.body;
+            if let (
+                Statement::Commit {
+                    operation,
+                    commitment: committed,
+                },
+                Some((ballot, salt)),
+            ) = (&body.what, &entry.opening)
+                && commitment(body.net, *operation, body.by, ballot, salt) != *committed
+            {
+                verify("entries", id, Err(Rejection::DoesNotOpen(body.by)));
+            }
+            verify("entries", id, Signed::try_from(entry.record));
+        }
+        Ok(())
+    }
+
+    fn check_documents(
+        &self,
+        reading: &ReadTransaction,
+        report: &mut CheckReport,
+        progress: &mut impl FnMut(CheckStep),
+    ) -> Result<(), StoreError> {
+        let operations = reading.open_table(OPERATIONS)?;
+        let count = operations.len()?;
+        for (row, done) in operations.iter()?.zip(0..) {
+            progress(step("documents", done, count));
+            let id = OperationId::from_bytes(*row?.0.value());
+            let closed = self.closed(&id);
+            let document = closed.and_then(|_| read_document(reading, id));
+            let document = match document {
+                Ok(Some(document)) => document,
+                Ok(None) => continue,
+                Err(error) => {
+                    report.faults.push(error.to_string());
+                    continue;
+                }
+            };
+            match document.check() {
+                Ok(()) => report.documents += 1,
+                Err(error) => {
+                    let fault = format!("documents: operation {id}: {error}");
+                    report.faults.push(fault);
+                }
+            }
+        }
+        if let Err(error) = self.ledger_document() {
+            report.faults.push(format!("ledger document: {error}"));
+        }
+        Ok(())
+    }
+}
+
+fn step(what: &'static str, done: u64, of: u64) -> CheckStep {
+    CheckStep { what, done, of }
+}
+
+/// A ledger that is computed anew, as a stranger would.
+struct Replay {
+    ledger: Ledger,
+    verifier: Verifier,
+}
+
+impl Replay {
+    fn new(genesis: &crate::genesis::Genesis) -> Result<Self, StoreError> {
+        let mut verifier = Verifier::new(genesis.network_id());
+        for member in &genesis.members {
+            let known = verifier.add_author(member.node);
+            known.map_err(|error| StoreError::not_sealed("meta: genesis", error))?;
+        }
+        Ok(Self {
+            ledger: Ledger::new(genesis),
+            verifier,
+        })
+    }
+
+    fn apply(&mut self, block: SealedBlock) -> Result<Applied, Rejection> {
+        let sealers = self.ledger.state().sealers().clone();
+        let seal = &block.seal;
+        verify_certificate(&block.certificate, seal, &sealers, &mut self.verifier)?;
+        let records: Vec<Verified> = block
+            .records
+            .into_iter()
+            .map(|record| self.verifier.verify(Signed::try_from(record)?))
+            .collect::<Result<_, _>>()?;
+        let draft = self.ledger.check(seal, records)?;
+        let applied = self.ledger.commit(draft);
+        for change in &applied.members {
+            if !self.verifier.knows(&change.node) {
+                self.verifier.add_author(change.node)?;
+            }
+        }
+        Ok(applied)
+    }
+}
+
+/// Compares what was written down of a height with what applying it changes.
+fn compare(
+    reading: &ReadTransaction,
+    seal: &Seal,
+    applied: &Applied,
+    faults: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    let height = applied.height;
+    let mut expect = |table: &str, is_same: bool| {
+        if !is_same {
+            faults.push(format!(
+                "{table}: height {height}: it is not what was sealed"
+            ));
+        }
+    };
+    let trust = reading.open_table(TRUST)?;
+    for (node, entries) in trust_by_member(applied) {
+        let row = trust.get((node.as_bytes(), height))?;
+        let is_same = row.is_some_and(|row| row.value() == codec::encode(&entries));
+        expect("trust", is_same);
+    }
+    let members = reading.open_table(MEMBERS)?;
+    for change in &applied.members {
+        let row = members.get((change.node.as_bytes(), height))?;
+        let is_same = row.is_some_and(|row| row.value() == codec::encode(&change.now));
+        expect("members", is_same);
+    }
+    let sealers = reading.open_table(SEALERS)?.get(height + 1)?;
+    let sealers = sealers.map(|row| row.value().to_vec());
+    let expected = applied.sealers.as_deref().map(codec::encode);
+    expect("sealers", sealers == expected);
+    let change = reading.open_table(CHANGES)?.get(height)?;
+    let expected = codec::encode(&LedgerChange::from_applied(seal, applied));
+    expect("changes", change.is_some_and(|row| row.value() == expected));
+    let effects = reading.open_table(EFFECTS)?;
+    for effect in &applied.effects {
+        let row = effects.get(effect.operation.as_bytes())?;
+        let expected: EffectRow = effect.result.err().map(Into::into);
+        let is_same = row.is_some_and(|row| row.value() == codec::encode(&expected));
+        expect("effects", is_same);
+    }
+    let rejoins = reading.open_table(REJOINS)?;
+    for id in &applied.rejoins {
+        let at = rejoins.get(id.as_bytes())?.map(|at| at.value());
+        expect("rejoins", at == Some(height));
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! What the network layer keeps of peers.
+
+use std::collections::BTreeMap;
+
+use redb::{ReadableTable as _, WriteTransaction};
+
+use super::rows::PEERS;
+use super::{Store, StoreError};
+use crate::digest::NodeId;
+
+impl Store {
+    /// Keeps what the network layer knows of a peer, in place of what it kept before. The store does not look into it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::write`].
+    pub fn put_peer(&self, author: &NodeId, known: &[u8]) -> Result<(), StoreError> {
+        self.change_peers(|transaction| {
+            let mut peers = transaction.open_table(PEERS)?;
+            peers.insert(author.as_bytes(), known)?;
+            Ok(())
+        })
+    }
+
+    /// Forgets a peer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::write`].
+    pub fn remove_peer(&self, author: &NodeId) -> Result<(), StoreError> {
+        self.change_peers(|transaction| {
+            transaction.open_table(PEERS)?.remove(author.as_bytes())?;
+            Ok(())
+        })
+    }
+
+    fn change_peers(
+        &self,
+        change: impl FnOnce(&WriteTransaction) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.guarded(|_| {
+            let transaction = self.ledger.database.begin_write()?;
+            change(&transaction)?;
+            transaction.commit()?;
+            Ok(())
+        })
+    }
+
+    /// What is kept of a peer.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Redb`].
+    pub fn peer(&self, author: &NodeId) -> Result<Option<Vec<u8>>, StoreError> {
+        let peers = self.reading()?.open_table(PEERS)?;
+        let known = peers.get(author.as_bytes())?;
+        Ok(known.map(|known| known.value().to_vec()))
+    }
+
+    /// What is kept of all peers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Redb`].
+    pub fn peers(&self) -> Result<BTreeMap<NodeId, Vec<u8>>, StoreError> {
+        let peers = self.reading()?.open_table(PEERS)?;
+        peers
+            .iter()?
+            .map(|row| {
+                let (author, known) = row?;
+                let author = NodeId::from_bytes(*author.value());
+                Ok((author, known.value().to_vec()))
+            })
+            .collect()
+    }
+}

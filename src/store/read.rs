@@ -1,0 +1,134 @@
+//! Blocks and what they changed: the disk's counterpart of [`History`](crate::history::History).
+
+use std::collections::BTreeMap;
+
+use redb::ReadTransaction;
+
+use super::load::{last_height, place};
+use super::rows::{CERTIFICATES, CONTENTS, ContentsRow, HEADERS, HeaderRow, SEALS, decode};
+use super::{Store, StoreError};
+use crate::codec;
+use crate::digest::{RecordId, SealId};
+use crate::record::{Record, Seal};
+use crate::rejection::Rejection;
+use crate::seal::{SealedBlock, list_digest};
+
+impl Store {
+    /// The last sealed height; 0 before the first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Redb`].
+    pub fn height(&self) -> Result<u64, StoreError> {
+        last_height(&self.reading()?)
+    }
+
+    /// The seal of a height; `None` if there is none yet. Seal 0 is not stored.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Redb`].
+    pub fn seal_at(&self, height: u64) -> Result<Option<SealId>, StoreError> {
+        let seals = self.reading()?.open_table(SEALS)?;
+        let seal = seals.get(height)?;
+        Ok(seal.map(|seal| SealId::from_bytes(*seal.value())))
+    }
+
+    /// The block of a height; `None` if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] or [`StoreError::NotSealed`] if it does not read as it was written.
+    pub fn block(&self, height: u64) -> Result<Option<SealedBlock>, StoreError> {
+        let reading = self.reading()?;
+        if height == 0 || height > last_height(&reading)? {
+            return Ok(None);
+        }
+        self.block_of(&reading, height).map(Some)
+    }
+
+    /// The blocks from a height on, encoded as [`Message::Blocks`](crate::message::Message::Blocks) carries them: as many as
+    /// fit into `max_bytes`, but at least one if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::block`].
+    pub fn blocks_from(&self, height: u64, max_bytes: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        let reading = self.reading()?;
+        let (mut blocks, mut room) = (Vec::new(), max_bytes);
+        for height in height.max(1)..=last_height(&reading)? {
+            let block = codec::encode(&self.block_of(&reading, height)?);
+            if block.len() > room && !blocks.is_empty() {
+                break;
+            }
+            room = room.saturating_sub(block.len());
+            blocks.push(block);
+        }
+        Ok(blocks)
+    }
+
+    pub(super) fn block_of(
+        &self,
+        reading: &ReadTransaction,
+        height: u64,
+    ) -> Result<SealedBlock, StoreError> {
+        let at = place(height);
+        let header = header_of(reading, height)?;
+        let row = reading.open_table(CERTIFICATES)?.get(height)?;
+        let row = row.ok_or_else(|| StoreError::damaged(&at, "its certificate is missing"))?;
+        let certificate = decode(&at, row.value())?;
+        let row = reading.open_table(CONTENTS)?.get(height)?;
+        let row = row.ok_or_else(|| StoreError::damaged(&at, "its list is missing"))?;
+        let contents: ContentsRow = decode(&at, row.value())?;
+        let records = match contents {
+            ContentsRow::Whole(records) => by_id(records),
+            ContentsRow::Listed { operations, apart } => {
+                let mut records = by_id(apart);
+                for (operation, ids) in operations {
+                    let ids = ids.into_iter().collect();
+                    records.extend(self.records_of(reading, operation, &ids)?);
+                }
+                records
+            }
+        };
+        check_list(&header.seal, records.keys())?;
+        Ok(SealedBlock {
+            seal: header.seal,
+            certificate,
+            records: records.into_values().collect(),
+        })
+    }
+}
+
+/// The header of a height, which is the one whose id starts know.
+pub(super) fn header_of(reading: &ReadTransaction, height: u64) -> Result<HeaderRow, StoreError> {
+    let at = place(height);
+    let row = reading.open_table(HEADERS)?.get(height)?;
+    let row = row.ok_or_else(|| StoreError::damaged(&at, "its header is missing"))?;
+    let header: HeaderRow = decode(&at, row.value())?;
+    let seal = reading.open_table(SEALS)?.get(height)?;
+    let is_same = seal.is_some_and(|seal| seal.value() == header.seal.id().as_bytes());
+    if !is_same || header.parts.digest() != header.seal.state {
+        let rejection = Rejection::ImpossibleSeal("its header is another");
+        return Err(StoreError::not_sealed(at, rejection));
+    }
+    Ok(header)
+}
+
+pub(super) fn by_id(records: Vec<Record>) -> BTreeMap<RecordId, Record> {
+    let records = records.into_iter();
+    records.map(|record| (record.body.id(), record)).collect()
+}
+
+/// Whether these are the records of a seal.
+pub(super) fn check_list<'a>(
+    seal: &Seal,
+    ids: impl Iterator<Item = &'a RecordId>,
+) -> Result<(), StoreError> {
+    let ids: Vec<RecordId> = ids.copied().collect();
+    if list_digest(&ids) == seal.records {
+        return Ok(());
+    }
+    let rejection = Rejection::ImpossibleSeal("its records are others");
+    Err(StoreError::not_sealed(place(seal.height), rejection))
+}

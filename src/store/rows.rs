@@ -1,0 +1,177 @@
+//! The tables: their names carry the version of their rows.
+//!
+//! A later version that changes a row gives its table a new name and moves the rows when it opens a store of an earlier
+//! format ([`FORMAT`]); nothing is ever read under another meaning. `meta.v1` keeps its name for ever: it says the format.
+
+use std::borrow::Cow;
+
+use redb::TableDefinition;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use super::StoreError;
+use crate::agenda::StoredOperation;
+use crate::codec;
+use crate::digest::{NodeId, OperationId, RecordId, SealId};
+use crate::ledger::{OperationProof, StateParts};
+use crate::operation::{Class, Spore};
+use crate::record::{Record, Seal, Signed};
+use crate::trust::Standing;
+
+/// The format of both databases, under `format` in [`META`] and [`OWNER`].
+pub(super) const FORMAT: u64 = 1;
+
+/// The bytes of an id.
+pub(super) type Key = &'static [u8; 32];
+type Rows<K> = TableDefinition<'static, K, &'static [u8]>;
+
+/// `format`, `genesis`, `node`, `checkpoint`, `compromised`, and `journal`: how far the journal is known to count.
+pub(super) const META: Rows<&'static str> = TableDefinition::new("meta.v1");
+/// By height: [`HeaderRow`].
+pub(super) const HEADERS: Rows<u64> = TableDefinition::new("headers.v1");
+/// By height: the seal's certificate.
+pub(super) const CERTIFICATES: Rows<u64> = TableDefinition::new("certificates.v1");
+/// By height: [`ContentsRow`].
+pub(super) const CONTENTS: Rows<u64> = TableDefinition::new("contents.v1");
+/// By height: the id of the seal. Read as a whole at each start.
+pub(super) const SEALS: TableDefinition<'static, u64, Key> = TableDefinition::new("seals.v1");
+/// By the first height that they seal: sealers, where they changed.
+pub(super) const SEALERS: Rows<u64> = TableDefinition::new("sealers.v1");
+/// By height: how many of its operations have no document yet. When none is left, the height's records become ids.
+pub(super) const WAITING: TableDefinition<'static, u64, u64> = TableDefinition::new("waiting.v1");
+/// By operation without a document: the heights that have records about it.
+pub(super) const PLACES: Rows<Key> = TableDefinition::new("places.v1");
+/// Unsealed records.
+pub(super) const RECORDS: Rows<Key> = TableDefinition::new("records.v1");
+/// Proposals and votes of others on the next seal.
+pub(super) const VOTES: Rows<Key> = TableDefinition::new("votes.v1");
+/// By seal: the ids that a proposal of the next seal lists.
+pub(super) const LISTS: Rows<Key> = TableDefinition::new("lists.v1");
+/// By operation: the ballot to be cast if it becomes a vote of all.
+pub(super) const INTENTS: Rows<Key> = TableDefinition::new("intents.v1");
+/// By closed operation: how it ended. Read as a whole at each start.
+pub(super) const CLOSED: Rows<Key> = TableDefinition::new("closed.v1");
+/// By closed operation: [`SummaryRow`].
+pub(super) const SUMMARIES: Rows<Key> = TableDefinition::new("summaries.v1");
+/// By closed operation: [`OperationRow`].
+pub(super) const OPERATIONS: Rows<Key> = TableDefinition::new("operations.v1");
+/// By closing height and operation: closed operations whose document is to be written.
+pub(super) const PENDING: TableDefinition<'static, (u64, Key), ()> =
+    TableDefinition::new("pending.v1");
+/// By closed operation and part: its Automerge document, behind a digest.
+pub(super) const DOCUMENTS: Rows<(Key, u32)> = TableDefinition::new("documents.v1");
+/// By `Rejoin` record: the height that listed it.
+pub(super) const REJOINS: TableDefinition<'static, Key, u64> = TableDefinition::new("rejoins.v1");
+/// By member and height: its changes of trust.
+pub(super) const TRUST: Rows<(Key, u64)> = TableDefinition::new("trust.v1");
+/// By member and height: [`MemberRow`], where it changed.
+pub(super) const MEMBERS: Rows<(Key, u64)> = TableDefinition::new("members.v1");
+/// By height and place: [`EvidenceRow`].
+pub(super) const EVIDENCE: Rows<(u64, u32)> = TableDefinition::new("evidence.v1");
+/// By approved operation: [`EffectRow`].
+pub(super) const EFFECTS: Rows<Key> = TableDefinition::new("effects.v1");
+/// By height: the change of the ledger document.
+pub(super) const CHANGES: Rows<u64> = TableDefinition::new("changes.v1");
+/// By height: the ledger document as it was saved last.
+pub(super) const LEDGER: Rows<u64> = TableDefinition::new("ledger.v1");
+/// By author: what the network layer keeps of a peer.
+pub(super) const PEERS: Rows<Key> = TableDefinition::new("peers.v1");
+
+/// In the journal: `format`, `network`, `node`, and `ahead`: [`AheadRow`] of the last write.
+pub(super) const OWNER: Rows<&'static str> = TableDefinition::new("owner.v1");
+/// In the journal: own records with what their commits bind to.
+pub(super) const ENTRIES: Rows<Key> = TableDefinition::new("entries.v1");
+/// In the journal: `count`, the number of writes.
+pub(super) const COUNTS: TableDefinition<'static, &'static str, u64> =
+    TableDefinition::new("counts.v1");
+
+/// What the last write that had own records put into the ledger beside them. The ledger is written second; should the node
+/// stop between the two, what moved it to a vote must not be missing where the vote is not.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AheadRow {
+    /// How far the ledger knew the journal to count before that write.
+    pub(super) base: u64,
+    pub(super) records: Vec<ByteBuf>,
+    pub(super) votes: Vec<ByteBuf>,
+    pub(super) lists: Vec<(SealId, Vec<RecordId>)>,
+}
+
+/// A seal with the parts of its state digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HeaderRow {
+    pub(super) seal: Seal,
+    pub(super) parts: StateParts,
+}
+
+/// The records of a seal. One row, written once and in order of heights, costs a tenth of a row for each.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub(super) enum ContentsRow {
+    /// As they were sealed.
+    Whole(Vec<Record>),
+    /// Once they all stand in documents.
+    Listed {
+        /// By the operation whose document has them.
+        operations: Vec<(OperationId, Vec<RecordId>)>,
+        /// Those that no document has.
+        apart: Vec<Record>,
+    },
+}
+
+/// A closed operation, its records aside.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OperationRow {
+    pub(super) stored: StoredOperation,
+    pub(super) height: u64,
+    pub(super) proof: OperationProof,
+}
+
+/// A closed operation as lists show it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SummaryRow {
+    pub(super) kind: Cow<'static, str>,
+    pub(super) class: Class,
+    pub(super) proposer: NodeId,
+    pub(super) subject: String,
+}
+
+/// A member as a seal left it; `None`: it left.
+pub(super) type MemberRow = Option<(Spore, u32, Standing)>;
+
+/// Why an effect was refused; `None`: it was not.
+pub(super) type EffectRow = Option<Cow<'static, str>>;
+
+/// Two records of one slot.
+pub(super) type EvidenceRow = (ByteBuf, ByteBuf);
+
+/// Reads a row. `place` is for people.
+pub(super) fn decode<T: Serialize + DeserializeOwned>(
+    place: &str,
+    bytes: &[u8],
+) -> Result<T, StoreError> {
+    codec::decode(bytes, usize::MAX).map_err(|error| StoreError::unreadable(place, &error))
+}
+
+/// Reads a record's row, whose key is its id.
+pub(super) fn decode_record(
+    table: &str,
+    id: &RecordId,
+    bytes: &[u8],
+) -> Result<Signed, StoreError> {
+    let place = || format!("{table}: record {id}");
+    let record = Signed::decode(bytes).map_err(|error| StoreError::damaged(place(), error))?;
+    if record.id() == *id {
+        Ok(record)
+    } else {
+        let found = record.id();
+        Err(StoreError::damaged(
+            place(),
+            format!("it reads as record {found}"),
+        ))
+    }
+}

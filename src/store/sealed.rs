@@ -1,0 +1,199 @@
+//! Writing a sealed block with what it changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use redb::{ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransaction};
+use serde::Serialize;
+use serde_bytes::ByteBuf;
+
+use super::StoreError;
+use super::rows::{
+    CERTIFICATES, CHANGES, CLOSED, CONTENTS, ContentsRow, EFFECTS, EVIDENCE, EffectRow,
+    EvidenceRow, HEADERS, HeaderRow, Key, LISTS, MEMBERS, MemberRow, OPERATIONS, OperationRow,
+    PENDING, PLACES, RECORDS, REJOINS, SEALERS, SEALS, SUMMARIES, SummaryRow, TRUST, VOTES,
+    WAITING, decode,
+};
+use crate::agenda::OpenOperation;
+use crate::codec;
+use crate::digest::{NodeId, OperationId};
+use crate::document::LedgerChange;
+use crate::ledger::{Applied, Closed};
+use crate::record::{Record, Statement};
+use crate::seal::SealedBlock;
+use crate::trust::TrustEntry;
+
+/// The operation that a record is about; a proposal is about its own.
+pub(super) fn about(record: &Record) -> Option<OperationId> {
+    match &record.body.what {
+        Statement::Propose { .. } => Some(record.body.id().into()),
+        statement => statement.operation(),
+    }
+}
+
+pub(super) fn write_block(
+    transaction: &WriteTransaction,
+    block: &Arc<SealedBlock>,
+    applied: &Arc<Applied>,
+) -> Result<(), StoreError> {
+    let height = block.seal.height;
+    {
+        let mut records = transaction.open_table(RECORDS)?;
+        if !records.is_empty()? {
+            for record in &block.records {
+                records.remove(record.body.id().as_bytes())?;
+            }
+        }
+    }
+    write_places(transaction, height, block)?;
+    let header = HeaderRow {
+        seal: block.seal.clone(),
+        parts: applied.parts.clone(),
+    };
+    insert(transaction.open_table(HEADERS)?, height, &header)?;
+    let certificates = transaction.open_table(CERTIFICATES)?;
+    insert(certificates, height, &block.certificate)?;
+    let contents = ContentsRow::Whole(block.records.clone());
+    insert(transaction.open_table(CONTENTS)?, height, &contents)?;
+    let seal = block.seal.id();
+    transaction
+        .open_table(SEALS)?
+        .insert(height, seal.as_bytes())?;
+    if let Some(sealers) = &applied.sealers {
+        insert(
+            transaction.open_table(SEALERS)?,
+            height + 1,
+            sealers.as_ref(),
+        )?;
+    }
+    transaction.open_table(VOTES)?.retain(|_, _| false)?;
+    transaction.open_table(LISTS)?.retain(|_, _| false)?;
+    write_changes(transaction, height, applied)?;
+    let change = LedgerChange::from_applied(&block.seal, applied);
+    insert(transaction.open_table(CHANGES)?, height, &change)?;
+    for operation in &applied.closed {
+        write_closed(transaction, height, applied, operation, &change)?;
+    }
+    Ok(())
+}
+
+/// Notes which operations the height has records about, until their documents have them.
+fn write_places(
+    transaction: &WriteTransaction,
+    height: u64,
+    block: &SealedBlock,
+) -> Result<(), StoreError> {
+    let operations: BTreeSet<OperationId> = block.records.iter().filter_map(about).collect();
+    let mut places = transaction.open_table(PLACES)?;
+    for operation in &operations {
+        let row = places.get(operation.as_bytes())?;
+        let row = row.map(|row| decode("places", row.value()));
+        let mut heights: Vec<u64> = row.unwrap_or_else(|| Ok(Vec::new()))?;
+        heights.push(height);
+        places.insert(operation.as_bytes(), &codec::encode(&heights)[..])?;
+    }
+    let mut waiting = transaction.open_table(WAITING)?;
+    waiting.insert(height, operations.len() as u64)?;
+    Ok(())
+}
+
+/// What a seal changed, by what it is asked for later.
+fn write_changes(
+    transaction: &WriteTransaction,
+    height: u64,
+    applied: &Applied,
+) -> Result<(), StoreError> {
+    let mut trust = transaction.open_table(TRUST)?;
+    for (node, entries) in trust_by_member(applied) {
+        let key = (node.as_bytes(), height);
+        trust.insert(key, &codec::encode(&entries)[..])?;
+    }
+    let mut members = transaction.open_table(MEMBERS)?;
+    for change in &applied.members {
+        let row: MemberRow = change.now;
+        let key = (change.node.as_bytes(), height);
+        members.insert(key, &codec::encode(&row)[..])?;
+    }
+    let mut evidence = transaction.open_table(EVIDENCE)?;
+    for (proof, place) in applied.evidence.iter().zip(0_u32..) {
+        let row: EvidenceRow = (
+            ByteBuf::from(proof.first.encode()),
+            ByteBuf::from(proof.second.encode()),
+        );
+        evidence.insert((height, place), &codec::encode(&row)[..])?;
+    }
+    let mut effects = transaction.open_table(EFFECTS)?;
+    for effect in &applied.effects {
+        let row: EffectRow = effect.result.err().map(Into::into);
+        effects.insert(effect.operation.as_bytes(), &codec::encode(&row)[..])?;
+    }
+    let mut rejoins = transaction.open_table(REJOINS)?;
+    for id in &applied.rejoins {
+        rejoins.insert(id.as_bytes(), height)?;
+    }
+    Ok(())
+}
+
+/// Changes of trust by member, each member's in order.
+pub(super) fn trust_by_member(applied: &Applied) -> BTreeMap<NodeId, Vec<&TrustEntry>> {
+    let mut by_member: BTreeMap<NodeId, Vec<&TrustEntry>> = BTreeMap::new();
+    for (node, entry) in &applied.trust {
+        by_member.entry(*node).or_default().push(entry);
+    }
+    by_member
+}
+
+/// A closed operation; its document is written later.
+fn write_closed(
+    transaction: &WriteTransaction,
+    height: u64,
+    applied: &Applied,
+    operation: &OpenOperation,
+    change: &LedgerChange,
+) -> Result<(), StoreError> {
+    let id = operation.id();
+    let decision = operation
+        .decision()
+        .expect("an operation closes only when it is decided");
+    let closed = Closed {
+        outcome: decision.outcome.clone(),
+        decided_height: decision.height,
+        closed_height: height,
+    };
+    insert_id(transaction.open_table(CLOSED)?, id.as_bytes(), &closed)?;
+    let row = OperationRow {
+        stored: operation.store(),
+        height,
+        proof: applied.proof(&id).expect("a seal can prove what it closed"),
+    };
+    insert_id(transaction.open_table(OPERATIONS)?, id.as_bytes(), &row)?;
+    let shown = change.operations.iter().find(|(shown, _)| *shown == id);
+    let summary = SummaryRow {
+        kind: operation.operation().kind().into(),
+        class: operation.class(),
+        proposer: operation.proposal().author(),
+        subject: shown.map_or_else(String::new, |(_, entry)| entry.subject.clone()),
+    };
+    insert_id(transaction.open_table(SUMMARIES)?, id.as_bytes(), &summary)?;
+    let mut pending = transaction.open_table(PENDING)?;
+    pending.insert((height, id.as_bytes()), ())?;
+    Ok(())
+}
+
+fn insert<T: Serialize>(
+    mut table: Table<'_, u64, &'static [u8]>,
+    height: u64,
+    row: &T,
+) -> Result<(), StoreError> {
+    table.insert(height, &codec::encode(row)[..])?;
+    Ok(())
+}
+
+fn insert_id<T: Serialize>(
+    mut table: Table<'_, Key, &'static [u8]>,
+    id: &[u8; 32],
+    row: &T,
+) -> Result<(), StoreError> {
+    table.insert(id, &codec::encode(row)[..])?;
+    Ok(())
+}

@@ -1,0 +1,386 @@
+//! Writing: own records first, then everything else.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+use redb::{Database, ReadableDatabase as _, ReadableTable as _};
+use serde_bytes::ByteBuf;
+
+use super::rows::{
+    AheadRow, CERTIFICATES, CHANGES, CLOSED, CONTENTS, COUNTS, DOCUMENTS, EFFECTS, ENTRIES,
+    EVIDENCE, FORMAT, HEADERS, INTENTS, LEDGER, LISTS, MEMBERS, META, OPERATIONS, OWNER, PEERS,
+    PENDING, PLACES, RECORDS, REJOINS, SEALERS, SEALS, SUMMARIES, TRUST, VOTES, WAITING, decode,
+};
+use super::{Store, StoreError, load, lock, sealed};
+use crate::codec;
+use crate::core::{JournalEntry, Write};
+use crate::digest::{NetworkId, NodeId, RecordId};
+use crate::genesis::Genesis;
+use crate::ledger::Ledger;
+use crate::record::{Signed, Statement};
+
+/// What is known of the journal while the store is open. Whoever writes holds it.
+#[derive(Debug)]
+pub(super) struct Writing {
+    /// Writes that the journal counts.
+    pub(super) journal: u64,
+    /// Writes of the journal that the ledger knows of.
+    pub(super) known: u64,
+    /// Whether the two are not of one past: only a `Rejoin` mends that.
+    pub(super) is_lost: bool,
+    /// Entries that are of no more use, by what the ledger durably has.
+    spent: BTreeSet<RecordId>,
+}
+
+impl Writing {
+    /// Compares the databases. A stop between the commits of one write leaves the journal one write ahead of the ledger it
+    /// was made on; then the rest of that write is done.
+    pub(super) fn open(ledger: &Database, journal: &Database) -> Result<Self, StoreError> {
+        let reading = journal.begin_read()?;
+        let counts = reading.open_table(COUNTS)?;
+        let journal = counts.get("count")?.map_or(0, |count| count.value());
+        let meta = ledger.begin_read()?.open_table(META)?;
+        let known = meta.get("journal")?;
+        let known = known.map_or(Ok(0), |row| decode("meta: journal", row.value()))?;
+        let mut writing = Self {
+            journal,
+            known,
+            is_lost: journal != known,
+            spent: BTreeSet::new(),
+        };
+        if journal > known
+            && let Some(row) = reading.open_table(OWNER)?.get("ahead")?
+        {
+            let ahead: AheadRow = decode("owner: ahead", row.value())?;
+            if ahead.base == known {
+                ahead.redo(ledger, journal)?;
+                writing.known = journal;
+                writing.is_lost = false;
+            }
+        }
+        Ok(writing)
+    }
+}
+
+impl AheadRow {
+    /// What a write puts into the ledger beside blocks. A block in it is decided again from the votes, or fetched again.
+    fn of(writes: &[Write], base: u64) -> Self {
+        let mut ahead = Self {
+            base,
+            records: Vec::new(),
+            votes: Vec::new(),
+            lists: Vec::new(),
+        };
+        for write in writes {
+            match write {
+                Write::Record(record) => ahead.records.push(ByteBuf::from(record.encode())),
+                Write::Vote(record) => ahead.votes.push(ByteBuf::from(record.encode())),
+                Write::List { seal, list } => ahead.lists.push((*seal, list.clone())),
+                _ => {}
+            }
+        }
+        ahead
+    }
+
+    fn redo(&self, ledger: &Database, count: u64) -> Result<(), StoreError> {
+        let transaction = ledger.begin_write()?;
+        for (table, rows) in [(RECORDS, &self.records), (VOTES, &self.votes)] {
+            let mut table = transaction.open_table(table)?;
+            for bytes in rows {
+                let record = Signed::decode(bytes)
+                    .map_err(|error| StoreError::damaged("owner: ahead", error))?;
+                table.insert(record.id().as_bytes(), &bytes[..])?;
+            }
+        }
+        {
+            let mut lists = transaction.open_table(LISTS)?;
+            for (seal, list) in &self.lists {
+                lists.insert(seal.as_bytes(), &codec::encode(list)[..])?;
+            }
+            let mut meta = transaction.open_table(META)?;
+            meta.insert("journal", &codec::encode(&count)[..])?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+/// Makes every table, so that reading never misses one.
+pub(super) fn create_ledger(
+    ledger: &Database,
+    genesis: &Genesis,
+    node: NodeId,
+) -> Result<(), StoreError> {
+    let transaction = ledger.begin_write()?;
+    for table in [HEADERS, CERTIFICATES, CONTENTS, SEALERS, CHANGES, LEDGER] {
+        transaction.open_table(table)?;
+    }
+    for table in [
+        PLACES, RECORDS, VOTES, LISTS, INTENTS, CLOSED, SUMMARIES, OPERATIONS, EFFECTS, PEERS,
+    ] {
+        transaction.open_table(table)?;
+    }
+    transaction.open_table(SEALS)?;
+    transaction.open_table(REJOINS)?;
+    transaction.open_table(PENDING)?;
+    transaction.open_table(WAITING)?;
+    transaction.open_table(DOCUMENTS)?;
+    transaction.open_table(TRUST)?;
+    transaction.open_table(MEMBERS)?;
+    transaction.open_table(EVIDENCE)?;
+    let first = codec::encode(Ledger::new(genesis).state().sealers().as_ref());
+    transaction.open_table(SEALERS)?.insert(1, &first[..])?;
+    {
+        let mut meta = transaction.open_table(META)?;
+        meta.insert("format", &codec::encode(&FORMAT)[..])?;
+        meta.insert("genesis", &genesis.encode()[..])?;
+        meta.insert("node", &node.as_bytes()[..])?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Makes the journal's tables if it is new; otherwise checks whose it is, and writes nothing: the disk may be full.
+pub(super) fn create_journal(
+    journal: &Database,
+    network: NetworkId,
+    node: NodeId,
+) -> Result<(), StoreError> {
+    let reading = journal.begin_read()?;
+    match reading.open_table(OWNER) {
+        Ok(owner) => return load::check_owner(&owner, network, node),
+        Err(redb::TableError::TableDoesNotExist(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    drop(reading);
+    let transaction = journal.begin_write()?;
+    transaction.open_table(ENTRIES)?;
+    transaction.open_table(COUNTS)?;
+    {
+        let mut owner = transaction.open_table(OWNER)?;
+        owner.insert("format", &codec::encode(&FORMAT)[..])?;
+        owner.insert("network", &network.as_bytes()[..])?;
+        owner.insert("node", &node.as_bytes()[..])?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn entries(writes: &[Write]) -> impl Iterator<Item = &JournalEntry> {
+    writes.iter().filter_map(|write| match write {
+        Write::Journal(entry) => Some(entry),
+        _ => None,
+    })
+}
+
+impl Store {
+    /// Writes in order, all or nothing per database; durable when it returns. Outputs of several inputs may be written at
+    /// once: the cost is one sync of the disk, and another one if there are own records among them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Redb`] if the disk is full or broken; [`StoreError::JournalLost`] if something other than a `Rejoin` was
+    /// signed without a complete journal. Nothing of these writes may be sent then, and the node must stop: every later
+    /// write fails with [`StoreError::Failed`].
+    pub fn write(&self, writes: &[Write]) -> Result<(), StoreError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        self.guarded(|writing| {
+            if entries(writes).next().is_some() {
+                self.write_journal(writing, writes)?;
+            }
+            self.write_ledger(writing, writes)?;
+            // Only now that the ledger has what made them useless.
+            for write in writes {
+                match write {
+                    Write::Journal(entry) => {
+                        writing.spent.remove(&entry.record.body.id());
+                    }
+                    Write::Unjournal(ids) => writing.spent.extend(ids),
+                    _ => {}
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes that the journal lacks a record of this node that the network showed
+    /// ([`Event::JournalLost`](crate::core::Event::JournalLost)): each start says so until a `Rejoin` is journalled.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::write`].
+    pub fn note_journal_lost(&self) -> Result<(), StoreError> {
+        self.guarded(|writing| {
+            if !writing.is_lost {
+                // The ledger counts a write that the journal lacks.
+                writing.known = writing.journal + 1;
+                writing.is_lost = true;
+                self.write_ledger(writing, &[])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Does one write at a time, and none after a failed one.
+    pub(super) fn guarded<T>(
+        &self,
+        act: impl FnOnce(&mut Writing) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut writing = lock(&self.writing);
+        if self.has_failed() {
+            return Err(StoreError::Failed);
+        }
+        let done = act(&mut writing);
+        if done.is_err() {
+            self.has_failed.store(true, Ordering::SeqCst);
+        }
+        done
+    }
+
+    /// Writes own records, and takes out what was spent before.
+    fn write_journal(&self, writing: &mut Writing, writes: &[Write]) -> Result<(), StoreError> {
+        let is_rejoin =
+            |entry: &JournalEntry| matches!(entry.record.body.what, Statement::Rejoin { .. });
+        if writing.is_lost && !entries(writes).all(is_rejoin) {
+            return Err(StoreError::JournalLost);
+        }
+        // A journal that was begun anew goes on where the lost one was.
+        let count = writing.journal.max(writing.known) + 1;
+        let transaction = self.journal.database.begin_write()?;
+        {
+            let mut table = transaction.open_table(ENTRIES)?;
+            for id in &writing.spent {
+                table.remove(id.as_bytes())?;
+            }
+            for entry in entries(writes) {
+                let id = entry.record.body.id();
+                table.insert(id.as_bytes(), &codec::encode(entry)[..])?;
+            }
+            let mut counts = transaction.open_table(COUNTS)?;
+            counts.insert("count", count)?;
+            let mut owner = transaction.open_table(OWNER)?;
+            let ahead = AheadRow::of(writes, writing.known);
+            owner.insert("ahead", &codec::encode(&ahead)[..])?;
+        }
+        transaction.commit()?;
+        writing.spent.clear();
+        (writing.journal, writing.known) = (count, count);
+        writing.is_lost = false;
+        Ok(())
+    }
+
+    fn write_ledger(&self, writing: &Writing, writes: &[Write]) -> Result<(), StoreError> {
+        let transaction = self.ledger.database.begin_write()?;
+        let mut sealed = 0;
+        {
+            let mut meta = transaction.open_table(META)?;
+            let known = codec::encode(&writing.known);
+            if meta
+                .get("journal")?
+                .is_none_or(|row| row.value() != &known[..])
+            {
+                meta.insert("journal", &known[..])?;
+            }
+        }
+        for write in writes {
+            match write {
+                Write::Journal(_) | Write::Unjournal(_) => {}
+                Write::Record(record) => {
+                    let mut records = transaction.open_table(RECORDS)?;
+                    records.insert(record.id().as_bytes(), &record.encode()[..])?;
+                }
+                Write::Vote(record) => {
+                    let mut votes = transaction.open_table(VOTES)?;
+                    votes.insert(record.id().as_bytes(), &record.encode()[..])?;
+                }
+                Write::List { seal, list } => {
+                    let mut lists = transaction.open_table(LISTS)?;
+                    lists.insert(seal.as_bytes(), &codec::encode(list)[..])?;
+                }
+                Write::Forget(ids) => {
+                    let mut records = transaction.open_table(RECORDS)?;
+                    let mut votes = transaction.open_table(VOTES)?;
+                    for id in ids {
+                        records.remove(id.as_bytes())?;
+                        votes.remove(id.as_bytes())?;
+                    }
+                }
+                Write::Intent { operation, ballot } => {
+                    let mut intents = transaction.open_table(INTENTS)?;
+                    match ballot {
+                        Some(ballot) => {
+                            intents.insert(operation.as_bytes(), &codec::encode(ballot)[..])?
+                        }
+                        None => intents.remove(operation.as_bytes())?,
+                    };
+                }
+                Write::Compromised => {
+                    let mut meta = transaction.open_table(META)?;
+                    meta.insert("compromised", &[0_u8; 0][..])?;
+                }
+                Write::Block { block, applied } => {
+                    sealed += block.records.len() as u64;
+                    sealed::write_block(&transaction, block, applied)?;
+                }
+            }
+        }
+        transaction.commit()?;
+        self.records_since.fetch_add(sealed, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Writes the state after the last seal, if one is due: the next start applies only what was sealed since. Call it after
+    /// the writes of an input; blocks up to the ledger's height must have been written. Says whether it was due.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::write`].
+    pub fn checkpoint_if_due(&self, ledger: &Ledger) -> Result<bool, StoreError> {
+        let height = self.checkpoint_height.load(Ordering::SeqCst);
+        let records = self.records_since.load(Ordering::SeqCst);
+        let sealed = ledger.state().height().saturating_sub(height);
+        let is_due = sealed >= super::CHECKPOINT_HEIGHTS || records >= super::CHECKPOINT_RECORDS;
+        if is_due {
+            self.checkpoint(ledger)?;
+        }
+        Ok(is_due)
+    }
+
+    /// Writes the state after the last seal now, for a stop in good order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::write`].
+    pub fn checkpoint(&self, ledger: &Ledger) -> Result<(), StoreError> {
+        let height = ledger.state().height();
+        if height == 0 {
+            return Ok(());
+        }
+        let checkpoint = codec::encode(&ledger.checkpoint());
+        self.guarded(|writing| {
+            // A start from the checkpoint does not ask for these again.
+            if !writing.spent.is_empty() {
+                let transaction = self.journal.database.begin_write()?;
+                {
+                    let mut table = transaction.open_table(ENTRIES)?;
+                    for id in &writing.spent {
+                        table.remove(id.as_bytes())?;
+                    }
+                }
+                transaction.commit()?;
+                writing.spent.clear();
+            }
+            let transaction = self.ledger.database.begin_write()?;
+            {
+                let mut meta = transaction.open_table(META)?;
+                meta.insert("checkpoint", &checkpoint[..])?;
+            }
+            transaction.commit()?;
+            self.checkpoint_height.store(height, Ordering::SeqCst);
+            self.records_since.store(0, Ordering::SeqCst);
+            Ok(())
+        })
+    }
+}

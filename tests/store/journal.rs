@@ -1,0 +1,168 @@
+//! A journal that was deleted or is an old copy: noticed at every start until the node has rejoined.
+
+use std::sync::Arc;
+
+use mycnet_consensus::core::{Event, Input, Refusal, Write};
+use mycnet_consensus::digest::OperationId;
+use mycnet_consensus::operation::{Ballot, Outcome};
+use mycnet_consensus::record::Statement;
+use mycnet_consensus::store::{Store, StoreError};
+
+use crate::disk::Survives;
+use crate::host::{Net, config, genesis, identity, node};
+
+fn decide(net: &mut Net, by: usize, value: u8, voters: &[usize]) -> OperationId {
+    let nonce = u64::from(value);
+    let id = net.propose(by, config(&[value]), Some(Ballot::Approve), nonce);
+    let id = id.unwrap().unwrap();
+    net.pump().unwrap();
+    for n in voters {
+        let ballot = Ballot::Approve;
+        let operation = id;
+        let voted = net.input(*n, Input::Vote { operation, ballot }).unwrap();
+        assert!(matches!(voted, Some(Ok(_))), "node {n}: {voted:?}");
+    }
+    net.pump().unwrap();
+    for _ in 0..12 {
+        net.pass(300).unwrap();
+    }
+    id
+}
+
+/// Takes node 1's journal away, or puts an old copy in its place, and lets it come back.
+fn lose(old_copy: bool) {
+    let mut net = Net::new(4);
+    decide(&mut net, 0, 1, &[1, 2, 3]);
+    let old = if old_copy {
+        net.hosts[1].disk.copy_of_journal()
+    } else {
+        Vec::new()
+    };
+    decide(&mut net, 0, 2, &[1, 2, 3]);
+    net.hosts[1].store = None;
+    net.hosts[1].disk.replace_journal(old);
+    // What it showed is not in that journal any more, and that is what must be noticed.
+    net.hosts[1].forget_promises();
+    for _ in 0..3 {
+        net.restart(1, Survives::All, 0).unwrap();
+        let lost = net.hosts[1].lost.unwrap();
+        assert!(lost.journal < lost.ledger, "{lost}");
+    }
+    let _ = net.input(1, Input::JournalLost).unwrap();
+    let refused = net.input(
+        1,
+        Input::Propose {
+            operation: config(b"x"),
+            priority: mycnet_consensus::operation::Priority::Normal,
+            ballot: None,
+            nonce: 7,
+        },
+    );
+    assert!(matches!(refused, Ok(Some(Err(Refusal::JournalLost)))));
+    let _ = net.input(1, Input::Rejoin { nonce: [3; 32] }).unwrap();
+    // It stops again before the Rejoin is sealed: that is in the journal now, which is complete again.
+    net.restart(1, Survives::All, 0).unwrap();
+    assert_eq!(net.hosts[1].lost, None);
+    net.pump().unwrap();
+    for _ in 0..8 {
+        net.pass(300).unwrap();
+    }
+    let rejoined = |event: &Event| matches!(event, Event::Rejoined { .. });
+    assert!(net.hosts[1].events.iter().any(rejoined));
+    let id = decide(&mut net, 1, 3, &[0, 2, 3]);
+    for n in 0..4 {
+        let ledger = net.hosts[n].core.ledger();
+        let outcome = ledger
+            .past()
+            .closed(&id)
+            .map(|closed| closed.outcome.clone());
+        assert_eq!(outcome, Some(Outcome::Decided(Ballot::Approve)), "node {n}");
+    }
+    net.restart(1, Survives::All, 0).unwrap();
+    assert_eq!(net.hosts[1].lost, None);
+}
+
+#[test]
+fn a_deleted_journal_is_noticed_until_the_node_has_rejoined() {
+    lose(false);
+}
+
+#[test]
+fn an_old_copy_of_the_journal_is_noticed_until_the_node_has_rejoined() {
+    lose(true);
+}
+
+#[test]
+fn without_its_journal_a_store_takes_nothing_but_a_rejoin() {
+    let mut net = Net::new(4);
+    decide(&mut net, 1, 1, &[0, 2, 3]);
+    net.store(1).note_journal_lost().unwrap();
+    net.restart(1, Survives::All, 0).unwrap();
+    assert!(net.hosts[1].lost.is_some(), "what was noted stays noted");
+    // A host that does not tell its core is stopped here.
+    let refused = net.propose(1, config(b"x"), None, 9).unwrap();
+    assert_eq!(refused, None);
+    assert!(matches!(net.hosts[1].failed, Some(StoreError::JournalLost)));
+}
+
+/// An entry that a sealed block makes useless must outlive a stop before that block is durable.
+#[test]
+fn entries_go_only_after_the_block_that_ends_their_use() {
+    let mut net = Net::new(4);
+    let id = decide(&mut net, 1, 1, &[0, 2, 3]);
+    let store = net.store(1);
+    let own = |store: &Store| {
+        let journal = store.saved().unwrap().journal;
+        let about = |statement: &Statement| statement.operation() == Some(id);
+        let mut entries = journal.values();
+        entries.any(|entry| about(&entry.record.body.what))
+    };
+    // The close told the store to forget them, in the same write as the block.
+    assert!(
+        own(store),
+        "they are there until the next write of own records"
+    );
+    let ledger = net.hosts[1].core.ledger();
+    store.checkpoint(ledger).unwrap();
+    assert!(
+        !own(store),
+        "and gone before a checkpoint, after which nobody asks for it again"
+    );
+}
+
+#[test]
+fn another_nodes_store_is_refused() {
+    let directory = std::env::temp_dir().join(format!("mycnet-other-{}", std::process::id()));
+    let genesis = genesis(4);
+    let store = Store::create(&directory, &genesis, node(0)).unwrap();
+    let other = store.load(Arc::new(identity(1)), 0);
+    assert!(matches!(other, Err(StoreError::OtherNode { .. })));
+    // A second process is refused, and so is a second ledger.
+    assert!(matches!(
+        Store::open(&directory),
+        Err(StoreError::Locked(_))
+    ));
+    drop(store);
+    let again = Store::create(&directory, &genesis, node(0));
+    assert!(matches!(again, Err(StoreError::Exists(_))));
+    drop(again);
+    // A journal outlives its ledger, and is nobody else's.
+    std::fs::remove_file(directory.join("ledger.redb")).unwrap();
+    assert!(matches!(
+        Store::open(&directory),
+        Err(StoreError::Missing(_))
+    ));
+    let other = Store::create(&directory, &genesis, node(1));
+    assert!(
+        matches!(other, Err(StoreError::OtherNode { .. })),
+        "{other:?}"
+    );
+    drop(other);
+    let store = Store::create(&directory, &genesis, node(0)).unwrap();
+    store.write(&[Write::Compromised]).unwrap();
+    drop(store);
+    let store = Store::open(&directory).unwrap();
+    assert!(store.saved().unwrap().compromised);
+    drop(store);
+    std::fs::remove_dir_all(&directory).unwrap();
+}
