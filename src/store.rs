@@ -33,7 +33,7 @@
 //! - *Closed operations are their documents.* [`Store::write_documents`] writes the Automerge document of a closed operation,
 //!   and its records go from the blocks, which keep their ids; they are read back from the document. The latest blocks stay
 //!   whole for those who catch up ([`WHOLE_BYTES`]). Building one takes some
-//!   thirty times as long as applying its records, so that it does not happen while others wait for a seal: documents are a
+//!   twenty times as long as applying its records, so that it does not happen while others wait for a seal: documents are a
 //!   projection that sealing does not wait for (DESIGN section 9). A height's records stand in one row.
 //! - *Nothing that was read is believed.* Records are compared with the seal that lists them, states with the seal that states
 //!   them, documents with a digest before Automerge sees them. What is wrong is an error that names the place.
