@@ -199,6 +199,7 @@ fn measure(directory: &Path) {
     );
     let home = directory.join("node");
     let store = Store::create(&home, &genesis, member(0).node_id()).expect("a new directory");
+    store.set_whole_bytes(0);
     write_blocks(directory, &store, &writes, &ledger, &encoded);
     let (whole, served) = timed(|| serve(&store));
     assert_eq!(served.0, writes.len(), "every height is served");

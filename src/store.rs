@@ -31,9 +31,10 @@
 //!   than the ledger was deleted or replaced by an old copy, and so was a ledger that counts less than the write before the
 //!   journal's last ([`Loaded::journal_lost`]). Only a `Rejoin` mends it, and until then no other own record is written.
 //! - *Closed operations are their documents.* [`Store::write_documents`] writes the Automerge document of a closed operation,
-//!   and its records go from the blocks, which keep their ids; they are read back from the document. Building one takes some
-//!   thirty times as long as applying its records, so that it does not happen while others wait for a seal: documents are a
-//!   projection that sealing does not wait for (DESIGN section 9). Until then a height's records stand in one row.
+//!   and its records go from the blocks, which keep their ids; they are read back from the document. The latest blocks stay
+//!   whole for those who catch up ([`WHOLE_BYTES`]). Building one takes some
+//!   twenty times as long as applying its records, so that it does not happen while others wait for a seal: documents are a
+//!   projection that sealing does not wait for (DESIGN section 9). A height's records stand in one row.
 //! - *Nothing that was read is believed.* Records are compared with the seal that lists them, states with the seal that states
 //!   them, documents with a digest before Automerge sees them. What is wrong is an error that names the place.
 //! - *Starts do not repeat the past.* A [`Checkpoint`](crate::ledger::Checkpoint) is written every [`CHECKPOINT_HEIGHTS`]
@@ -43,6 +44,7 @@
 //!   from the last commit.
 
 mod archive;
+mod base;
 mod check;
 mod documents;
 mod error;
@@ -51,6 +53,7 @@ mod medium;
 mod past;
 mod peers;
 mod read;
+mod records;
 mod rows;
 mod sealed;
 mod write;
@@ -70,8 +73,8 @@ pub use past::ClosedSummary;
 
 use crate::digest::{NetworkId, NodeId};
 use crate::genesis::Genesis;
-use documents::Documents;
 use medium::{Medium, Overlay};
+use records::Decoded;
 use write::Writing;
 
 /// Heights after which a checkpoint is due.
@@ -80,8 +83,15 @@ pub const CHECKPOINT_HEIGHTS: u64 = 32;
 /// Sealed records after which a checkpoint is due: reading and applying one again costs a start some 20 microseconds.
 pub const CHECKPOINT_RECORDS: u64 = 4096;
 
+/// Bytes of blocks that are kept whole beside documents: some 150,000 records.
+pub const WHOLE_BYTES: u64 = 64 * 1024 * 1024;
+
 /// What redb may keep of each database in memory. Its own default is a gigabyte.
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
+
+/// Databases up to this size, in bytes, are checked page by page when they are opened, which takes about a second then; redb may
+/// panic on a page that is not what it wrote. Larger ones are left to [`Store::check`] and to redb's own care after a crash.
+const CHECKED_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
 const LEDGER_FILE: &str = "ledger.redb";
 const JOURNAL_FILE: &str = "journal.redb";
@@ -93,12 +103,13 @@ pub struct Store {
     node: NodeId,
     ledger: Side,
     journal: Side,
-    documents: Mutex<Documents>,
+    decoded: Mutex<Decoded>,
     writing: Mutex<Writing>,
     has_failed: AtomicBool,
     /// The height of the last checkpoint, and records sealed since.
     checkpoint_height: AtomicU64,
     records_since: AtomicU64,
+    whole_bytes: AtomicU64,
 }
 
 /// One database with what it stands on.
@@ -115,7 +126,13 @@ impl Side {
     fn open(path: &Path, backend: impl StorageBackend) -> Result<Self, StoreError> {
         let path = path.to_path_buf();
         let medium = Medium::new(backend);
-        let opened = builder().create_with_backend(medium.clone());
+        let size = medium.len().map_err(|error| StoreError::File {
+            path: path.clone(),
+            error,
+        })?;
+        let opened = builder()
+            .set_check_integrity_on_open(size <= CHECKED_BYTES_MAX)
+            .create_with_backend(medium.clone());
         match opened {
             Ok(database) => Ok(Self {
                 path,
@@ -240,11 +257,12 @@ impl Store {
             node,
             ledger,
             journal,
-            documents: Mutex::new(Documents::default()),
+            decoded: Mutex::new(Decoded::default()),
             writing: Mutex::new(writing),
             has_failed: AtomicBool::new(false),
             checkpoint_height: AtomicU64::new(checkpoint),
             records_since: AtomicU64::new(records),
+            whole_bytes: AtomicU64::new(WHOLE_BYTES),
         })
     }
 

@@ -1,25 +1,19 @@
 //! Closed operations: their documents, and their records as read back from them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, WriteTransaction};
 
-use super::read::{by_id, check_list, header_of};
 use super::rows::{
     CHANGES, CONTENTS, ContentsRow, DOCUMENTS, LEDGER, OPERATIONS, OperationRow, PENDING, PLACES,
     WAITING, decode,
 };
 use super::sealed::about;
-use super::{Store, StoreError, lock};
+use super::{Store, StoreError};
 use crate::codec;
 use crate::digest::{DOCUMENTS as DOCUMENTS_DIGEST, OperationId, RecordId};
 use crate::document::{DocumentError, LedgerChange, LedgerDocument, OperationDocument};
-use crate::record::{Record, Signed, Verified};
-
-/// Decoded documents and blocks that are kept, counted in bytes of their encodings. Who serves the past block by block reads
-/// an operation's document for its proposal, its commits and its reveals; decoded, they take some four times as much.
-const DECODED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Lengths of a document's parts, in bytes. redb keeps a value that is longer than a page in a run of pages whose number is a
 /// power of two; these fill such runs, so that half of the last one is not lost.
@@ -30,40 +24,6 @@ const LEDGER_DOCUMENT_HEIGHTS: u64 = 256;
 
 /// Documents written in one commit.
 const DOCUMENTS_AT_ONCE: usize = 16;
-
-type Records = BTreeMap<RecordId, Record>;
-
-/// Where records were read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Source {
-    Document(OperationId),
-    Block(u64),
-}
-
-/// What was decoded last.
-#[derive(Debug, Default)]
-pub(super) struct Documents {
-    decoded: BTreeMap<Source, (Arc<Records>, usize)>,
-    order: VecDeque<Source>,
-    bytes: usize,
-}
-
-impl Documents {
-    fn insert(&mut self, source: Source, records: Arc<Records>, bytes: usize) {
-        if self.decoded.insert(source, (records, bytes)).is_some() {
-            return;
-        }
-        self.order.push_back(source);
-        self.bytes += bytes;
-        while self.bytes > DECODED_BYTES_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            if let Some((_, bytes)) = self.decoded.remove(&oldest) {
-                self.bytes -= bytes;
-            }
-        }
-    }
-}
 
 /// A document behind the digest of its bytes: Automerge must never see what this node did not save.
 fn wrapped(document: &[u8]) -> Vec<u8> {
@@ -80,7 +40,7 @@ fn unwrapped<'a>(place: &str, row: &'a [u8]) -> Result<&'a [u8], StoreError> {
 }
 
 /// Reads the parts of an operation's document; `None` if it has none.
-fn document_bytes(
+pub(super) fn document_bytes(
     reading: &ReadTransaction,
     id: OperationId,
 ) -> Result<Option<Vec<u8>>, StoreError> {
@@ -124,7 +84,7 @@ fn write_document(
     Ok(())
 }
 
-/// Takes documented operations off the heights that have records about them; a height that none is left of becomes a list.
+/// Takes a documented operation off the heights that have records about it.
 fn release(transaction: &WriteTransaction, id: OperationId) -> Result<(), StoreError> {
     let mut places = transaction.open_table(PLACES)?;
     let heights = places.remove(id.as_bytes())?;
@@ -132,13 +92,33 @@ fn release(transaction: &WriteTransaction, id: OperationId) -> Result<(), StoreE
     let heights: Vec<u64> = heights.unwrap_or_else(|| Ok(Vec::new()))?;
     let mut waiting = transaction.open_table(WAITING)?;
     for height in heights {
-        let left = waiting.get(height)?.map_or(0, |left| left.value());
-        if left > 1 {
-            waiting.insert(height, left - 1)?;
-        } else {
-            waiting.remove(height)?;
-            list_contents(transaction, height)?;
+        let row = waiting.get(height)?.map(|row| row.value());
+        if let Some((left, length)) = row {
+            waiting.insert(height, (left.saturating_sub(1), length))?;
         }
+    }
+    Ok(())
+}
+
+/// Makes lists of the oldest heights whose records all stand in documents, until what is left whole is short enough.
+fn list_oldest(transaction: &WriteTransaction, whole_bytes: u64) -> Result<(), StoreError> {
+    let mut waiting = transaction.open_table(WAITING)?;
+    let (mut total, mut listable) = (0, Vec::new());
+    for row in waiting.iter()? {
+        let (height, row) = row?;
+        let (left, length) = row.value();
+        total += length;
+        if left == 0 {
+            listable.push((height.value(), length));
+        }
+    }
+    for (height, length) in listable {
+        if total <= whole_bytes {
+            break;
+        }
+        total -= length;
+        list_contents(transaction, height)?;
+        waiting.remove(height)?;
     }
     Ok(())
 }
@@ -188,13 +168,19 @@ fn list_contents(transaction: &WriteTransaction, height: u64) -> Result<(), Stor
 }
 
 /// An operation's document is bytes that this node saved; what it does not read as is damage.
-fn unreadable(id: OperationId, error: &DocumentError) -> StoreError {
+pub(super) fn unreadable(id: OperationId, error: &DocumentError) -> StoreError {
     StoreError::damaged(format!("documents: operation {id}"), error)
 }
 
 impl Store {
-    /// Writes the documents of at most `limit` closed operations that have none yet; their records in blocks become ids. Says
-    /// how many are left. Takes some 50 microseconds a record, during most of which others may read and write.
+    /// How many bytes of blocks are kept as they were sealed although their records stand in documents: serving them is ten
+    /// times faster than out of documents, and who comes to catch up mostly lacks the latest. [`WHOLE_BYTES`](super::WHOLE_BYTES) at first.
+    pub fn set_whole_bytes(&self, bytes: u64) {
+        self.whole_bytes.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Writes the documents of at most `limit` closed operations that have none yet; in old blocks their records become ids.
+    /// Says how many are left. Takes some 50 microseconds a record, during most of which others may read and write.
     ///
     /// # Errors
     ///
@@ -223,6 +209,7 @@ impl Store {
                     let mut pending = transaction.open_table(PENDING)?;
                     pending.remove((*height, id.as_bytes()))?;
                 }
+                list_oldest(&transaction, self.whole_bytes.load(Ordering::SeqCst))?;
                 transaction.commit()?;
                 Ok(())
             })?;
@@ -295,114 +282,5 @@ impl Store {
             transaction.commit()?;
             Ok(())
         })
-    }
-
-    /// Records about one operation, from its document or from the blocks that have them.
-    pub(super) fn records_of(
-        &self,
-        reading: &ReadTransaction,
-        operation: OperationId,
-        ids: &BTreeSet<RecordId>,
-    ) -> Result<Records, StoreError> {
-        let mut found = Records::new();
-        let mut take = |records: &Records| {
-            for id in ids {
-                if let Some(record) = records.get(id) {
-                    found.insert(*id, record.clone());
-                }
-            }
-        };
-        let row = reading.open_table(PLACES)?.get(operation.as_bytes())?;
-        match row {
-            Some(row) => {
-                let heights: Vec<u64> = decode("places", row.value())?;
-                for height in heights {
-                    take(&*self.block_records(reading, height)?);
-                }
-            }
-            None => take(&*self.document_records(reading, operation)?),
-        }
-        match ids.iter().find(|id| !found.contains_key(*id)) {
-            None => Ok(found),
-            Some(id) => {
-                let place = format!("operation {operation}");
-                Err(StoreError::damaged(
-                    place,
-                    format!("record {id} is missing"),
-                ))
-            }
-        }
-    }
-
-    /// The records of a closed operation that has no document yet.
-    fn pending_records(
-        &self,
-        reading: &ReadTransaction,
-        id: OperationId,
-    ) -> Result<Vec<Verified>, StoreError> {
-        let place = format!("operation {id}");
-        let row = reading.open_table(OPERATIONS)?.get(id.as_bytes())?;
-        let row = row.ok_or_else(|| StoreError::damaged(&place, "its row is missing"))?;
-        let row: OperationRow = decode(&place, row.value())?;
-        let records = self.records_of(reading, id, &row.stored.snapshot.records())?;
-        let records = records.into_values().map(|record| {
-            let record = Signed::try_from(record);
-            let record = record.map_err(|error| StoreError::not_sealed(&place, error))?;
-            Ok(record.trusted())
-        });
-        records.collect()
-    }
-
-    /// The records in an operation's document; none if it has none.
-    fn document_records(
-        &self,
-        reading: &ReadTransaction,
-        id: OperationId,
-    ) -> Result<Arc<Records>, StoreError> {
-        self.decoded(Source::Document(id), || {
-            let Some(bytes) = document_bytes(reading, id)? else {
-                return Ok((Records::new(), 0));
-            };
-            let document = OperationDocument::load(&bytes);
-            let records = document.and_then(|document| document.records());
-            let records = records.map_err(|error| unreadable(id, &error))?;
-            Ok((by_id(records), bytes.len()))
-        })
-    }
-
-    /// The records of a height that is no list yet.
-    fn block_records(
-        &self,
-        reading: &ReadTransaction,
-        height: u64,
-    ) -> Result<Arc<Records>, StoreError> {
-        self.decoded(Source::Block(height), || {
-            let place = format!("contents: height {height}");
-            let row = reading.open_table(CONTENTS)?.get(height)?;
-            let row = row.ok_or_else(|| StoreError::damaged(&place, "the row is missing"))?;
-            let ContentsRow::Whole(records) = decode(&place, row.value())? else {
-                return Err(StoreError::damaged(&place, "it is a list too early"));
-            };
-            let records = by_id(records);
-            check_list(&header_of(reading, height)?.seal, records.keys())?;
-            Ok((records, row.value().len()))
-        })
-    }
-
-    fn decoded(
-        &self,
-        source: Source,
-        read: impl FnOnce() -> Result<(Records, usize), StoreError>,
-    ) -> Result<Arc<Records>, StoreError> {
-        if let Some((records, _)) = lock(&self.documents).decoded.get(&source) {
-            return Ok(records.clone());
-        }
-        let (records, bytes) = read()?;
-        let records = Arc::new(records);
-        // What is not there may come.
-        if bytes > 0 {
-            lock(&self.documents).insert(source, records.clone(), bytes);
-        }
-        Ok(records)
     }
 }

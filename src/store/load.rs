@@ -6,21 +6,16 @@ use std::sync::Arc;
 
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase as _, ReadableTable as _};
 
-use super::read::header_of;
 use super::rows::{
-    CERTIFICATES, CLOSED, ENTRIES, FORMAT, HEADERS, HeaderRow, INTENTS, LISTS, META, RECORDS,
-    REJOINS, SEALERS, SEALS, VOTES, decode, decode_record,
+    ENTRIES, FORMAT, HEADERS, HeaderRow, INTENTS, LISTS, META, RECORDS, SEALS, VOTES, decode,
+    decode_record,
 };
 use super::{Store, StoreError, lock};
-use crate::core::{Base, Core, JournalEntry, RecentSeal, Saved};
+use crate::core::{Core, JournalEntry, Saved};
 use crate::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
 use crate::genesis::Genesis;
 use crate::identity::Signer;
-use crate::ledger::{Checkpoint, Closed, Ledger, StoredPast, sealers_digest};
-use crate::limits::EVIDENCE_HEIGHTS;
-use crate::record::Record;
-use crate::rejection::Rejection;
-use crate::sealers::Sealers;
+use crate::ledger::Checkpoint;
 
 /// A node taken up from its disk.
 #[derive(Debug)]
@@ -299,125 +294,6 @@ impl Store {
             journal.insert(id, entry);
         }
         Ok(journal)
-    }
-
-    /// The state of the last checkpoint with the past that the rules ask for.
-    fn base(&self, reading: &ReadTransaction) -> Result<Option<Base>, StoreError> {
-        let Some(checkpoint) = checkpoint(reading)? else {
-            return Ok(None);
-        };
-        let height = checkpoint.seal.height;
-        Ok(Some(Base {
-            past: past(reading, height)?,
-            records: self.open_records(reading, &checkpoint)?,
-            recent: self.recent(reading, height)?,
-            checkpoint,
-        }))
-    }
-
-    /// The records of the operations that are open in a checkpoint; some may have closed and gone to their document since.
-    fn open_records(
-        &self,
-        reading: &ReadTransaction,
-        checkpoint: &Checkpoint,
-    ) -> Result<Vec<Record>, StoreError> {
-        let mut records = Vec::new();
-        for stored in &checkpoint.open {
-            let ids = stored.snapshot.records();
-            let found = self.records_of(reading, stored.snapshot.id, &ids)?;
-            records.extend(found.into_values());
-        }
-        Ok(records)
-    }
-}
-
-/// Seals, closed operations and rejoins up to a height.
-fn past(reading: &ReadTransaction, height: u64) -> Result<StoredPast, StoreError> {
-    let mut past = StoredPast::default();
-    for (row, expected) in reading.open_table(SEALS)?.range(1..=height)?.zip(1..) {
-        let (at, seal) = row?;
-        if at.value() != expected {
-            return Err(StoreError::damaged("seals", "a height is missing"));
-        }
-        past.seals.push(SealId::from_bytes(*seal.value()));
-    }
-    for row in reading.open_table(CLOSED)?.iter()? {
-        let (id, row) = row?;
-        let id = OperationId::from_bytes(*id.value());
-        let closed: Closed = decode(&format!("closed: {id}"), row.value())?;
-        if closed.closed_height <= height {
-            past.closed.push((id, closed));
-        }
-    }
-    for row in reading.open_table(REJOINS)?.iter()? {
-        let (id, at) = row?;
-        if at.value() <= height {
-            past.rejoins.push(RecordId::from_bytes(*id.value()));
-        }
-    }
-    Ok(past)
-}
-
-impl Store {
-    /// The sealers that a row says; the header before has their digest.
-    pub(super) fn sealers_of(
-        &self,
-        reading: &ReadTransaction,
-        from: u64,
-        row: &[u8],
-    ) -> Result<Sealers, StoreError> {
-        let place = format!("sealers: from height {from}");
-        let sealers: Sealers = decode(&place, row)?;
-        let expected = match from {
-            0..=1 => sealers_digest(Ledger::new(&self.genesis).state().sealers()),
-            _ => header_of(reading, from - 1)?.parts.sealers,
-        };
-        if sealers_digest(&sealers) == expected {
-            Ok(sealers)
-        } else {
-            let rejection = Rejection::ImpossibleSeal("its sealers are others");
-            Err(StoreError::not_sealed(place, rejection))
-        }
-    }
-
-    /// The last heights up to this one, of which late votes can be evidence.
-    fn recent(
-        &self,
-        reading: &ReadTransaction,
-        height: u64,
-    ) -> Result<Vec<RecentSeal>, StoreError> {
-        let first = height.saturating_sub(EVIDENCE_HEIGHTS) + 1;
-        let (seals, certificates) = (
-            reading.open_table(SEALS)?,
-            reading.open_table(CERTIFICATES)?,
-        );
-        let changes = reading.open_table(SEALERS)?;
-        let before = changes.range(..=first)?.next_back();
-        let before =
-            before.ok_or_else(|| StoreError::damaged("sealers", "the first row is missing"))?;
-        let mut sealers: Option<Arc<Sealers>> = None;
-        let mut later = changes.range(before?.0.value()..=height)?.peekable();
-        let mut recent = Vec::new();
-        for height in first..=height {
-            while let Some(row) = later.next_if(|row| {
-                row.as_ref()
-                    .map_or(true, |(from, _)| from.value() <= height)
-            }) {
-                let (from, row) = row?;
-                let next = self.sealers_of(reading, from.value(), row.value())?;
-                sealers = Some(Arc::new(next));
-            }
-            let missing = |table| StoreError::damaged(table, format!("no row of height {height}"));
-            let seal = seals.get(height)?.ok_or_else(|| missing("seals"))?;
-            let row = certificates.get(height)?;
-            let row = row.ok_or_else(|| missing("certificates"))?;
-            recent.push(RecentSeal {
-                seal: SealId::from_bytes(*seal.value()),
-                certificate: decode(&place(height), row.value())?,
-                sealers: sealers.clone().ok_or_else(|| missing("sealers"))?,
-            });
-        }
-        Ok(recent)
     }
 }
 

@@ -38,8 +38,9 @@ pub(super) const CONTENTS: Rows<u64> = TableDefinition::new("contents.v1");
 pub(super) const SEALS: TableDefinition<'static, u64, Key> = TableDefinition::new("seals.v1");
 /// By the first height that they seal: sealers, where they changed.
 pub(super) const SEALERS: Rows<u64> = TableDefinition::new("sealers.v1");
-/// By height: how many of its operations have no document yet. When none is left, the height's records become ids.
-pub(super) const WAITING: TableDefinition<'static, u64, u64> = TableDefinition::new("waiting.v1");
+/// By height that is not a list yet: how many of its operations have no document, and the length of its row.
+pub(super) const WAITING: TableDefinition<'static, u64, (u64, u64)> =
+    TableDefinition::new("waiting.v1");
 /// By operation without a document: the heights that have records about it.
 pub(super) const PLACES: Rows<Key> = TableDefinition::new("places.v1");
 /// Unsealed records.

@@ -45,7 +45,6 @@ pub(super) fn write_block(
             }
         }
     }
-    write_places(transaction, height, block)?;
     let header = HeaderRow {
         seal: block.seal.clone(),
         parts: applied.parts.clone(),
@@ -54,7 +53,11 @@ pub(super) fn write_block(
     let certificates = transaction.open_table(CERTIFICATES)?;
     insert(certificates, height, &block.certificate)?;
     let contents = ContentsRow::Whole(block.records.clone());
-    insert(transaction.open_table(CONTENTS)?, height, &contents)?;
+    let contents = codec::encode(&contents);
+    transaction
+        .open_table(CONTENTS)?
+        .insert(height, &contents[..])?;
+    write_places(transaction, block, contents.len() as u64)?;
     let seal = block.seal.id();
     transaction
         .open_table(SEALS)?
@@ -80,9 +83,10 @@ pub(super) fn write_block(
 /// Notes which operations the height has records about, until their documents have them.
 fn write_places(
     transaction: &WriteTransaction,
-    height: u64,
     block: &SealedBlock,
+    length: u64,
 ) -> Result<(), StoreError> {
+    let height = block.seal.height;
     let operations: BTreeSet<OperationId> = block.records.iter().filter_map(about).collect();
     let mut places = transaction.open_table(PLACES)?;
     for operation in &operations {
@@ -93,7 +97,7 @@ fn write_places(
         places.insert(operation.as_bytes(), &codec::encode(&heights)[..])?;
     }
     let mut waiting = transaction.open_table(WAITING)?;
-    waiting.insert(height, operations.len() as u64)?;
+    waiting.insert(height, (operations.len() as u64, length))?;
     Ok(())
 }
 

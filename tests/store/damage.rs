@@ -8,7 +8,7 @@ use redb::{
     Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableHandle as _,
 };
 
-use crate::disk::{Disk, Survives};
+use crate::disk::{Disk, Random, Survives};
 use crate::host::{genesis, identity, node, open};
 use crate::questions::lived;
 
@@ -180,6 +180,23 @@ fn a_damaged_row_is_named_and_nothing_panics() {
         }
     }
     assert!(flipped > 60, "only {flipped}");
+}
+
+/// What a disk does by itself: bytes anywhere in the files, not through redb.
+#[test]
+fn a_damaged_page_is_noticed_and_nothing_panics() {
+    let disk = whole();
+    let mut random = Random(7);
+    let mut noticed = 0;
+    for _ in 0..40 {
+        let copy = disk.copy();
+        let places = copy.flip_any(&mut random);
+        let lived = std::panic::catch_unwind(AssertUnwindSafe(|| live(&copy)));
+        let wrong = lived.unwrap_or_else(|_| panic!("{places:?}"));
+        noticed += usize::from(!wrong.is_empty());
+    }
+    // Many pages are free.
+    assert!(noticed > 5, "only {noticed}");
 }
 
 #[test]

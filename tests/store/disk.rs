@@ -131,16 +131,30 @@ impl Disk {
         self.inner().lies = true;
     }
 
-    /// A journal that is deleted, or replaced by an old copy.
-    pub fn replace_journal(&self, bytes: Vec<u8>) {
-        let journal = &mut self.inner().files[1];
-        journal.current.clone_from(&bytes);
-        journal.durable = bytes;
-        journal.unsynced.clear();
+    /// A file that is deleted, or replaced by an old copy: 0 is the ledger, 1 the journal.
+    pub fn replace(&self, at: usize, bytes: Vec<u8>) {
+        let file = &mut self.inner().files[at];
+        file.current.clone_from(&bytes);
+        file.durable = bytes;
+        file.unsynced.clear();
     }
 
-    pub fn copy_of_journal(&self) -> Vec<u8> {
-        self.inner().files[1].current.clone()
+    pub fn copy_of(&self, at: usize) -> Vec<u8> {
+        self.inner().files[at].current.clone()
+    }
+
+    /// Changes a few bytes anywhere in both files. Gives where.
+    pub fn flip_any(&self, random: &mut Random) -> Vec<(usize, usize)> {
+        let mut inner = self.inner();
+        let mut places = Vec::new();
+        for at in [0, 0, 0, 1] {
+            let file = &mut inner.files[at];
+            let place = random.below(file.current.len());
+            file.current[place] ^= 0x15;
+            file.durable.clone_from(&file.current);
+            places.push((at, place));
+        }
+        places
     }
 
     /// Starts again after a stop.

@@ -346,7 +346,12 @@ pub fn open(disk: &Disk, genesis: &Genesis, n: usize) -> Result<Store, String> {
         }
         opened => opened,
     };
-    opened.map_err(|error| error.to_string())
+    let store = opened.map_err(|error| error.to_string())?;
+    // Old blocks become lists at once, except with one node.
+    if n != 3 {
+        store.set_whole_bytes(0);
+    }
+    Ok(store)
 }
 
 impl Host {

@@ -34,13 +34,13 @@ fn lose(old_copy: bool) {
     let mut net = Net::new(4);
     decide(&mut net, 0, 1, &[1, 2, 3]);
     let old = if old_copy {
-        net.hosts[1].disk.copy_of_journal()
+        net.hosts[1].disk.copy_of(1)
     } else {
         Vec::new()
     };
     decide(&mut net, 0, 2, &[1, 2, 3]);
     net.hosts[1].store = None;
-    net.hosts[1].disk.replace_journal(old);
+    net.hosts[1].disk.replace(1, old);
     // What it showed is not in that journal any more, and that is what must be noticed.
     net.hosts[1].forget_promises();
     for _ in 0..3 {
@@ -90,6 +90,22 @@ fn a_deleted_journal_is_noticed_until_the_node_has_rejoined() {
 #[test]
 fn an_old_copy_of_the_journal_is_noticed_until_the_node_has_rejoined() {
     lose(true);
+}
+
+/// The journal may have forgotten what an old ledger has open.
+#[test]
+fn an_old_copy_of_the_ledger_is_noticed_too() {
+    let mut net = Net::new(4);
+    decide(&mut net, 0, 1, &[1, 2, 3]);
+    let old = net.hosts[1].disk.copy_of(0);
+    decide(&mut net, 0, 2, &[1, 2, 3]);
+    net.hosts[1].store = None;
+    net.hosts[1].disk.replace(0, old);
+    let genesis = net.genesis.clone();
+    let store = crate::host::open(&net.hosts[1].disk, &genesis, 1).unwrap();
+    let loaded = store.load(Arc::new(identity(1)), net.now_ms).unwrap();
+    let lost = loaded.journal_lost.unwrap();
+    assert!(lost.ledger + 1 < lost.journal, "{lost}");
 }
 
 #[test]
