@@ -5,7 +5,7 @@
 //! the hub themselves and need no particular runtime. Who waits for nothing calls [`BFTConsensusEngine::tick`] now and then,
 //! so that windows end.
 
-mod host;
+pub(crate) mod host;
 mod hub;
 mod query;
 mod subscription;
