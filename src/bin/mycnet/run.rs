@@ -101,7 +101,7 @@ async fn serve(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<
     let router = router.spawn();
 
     let is_told = args.verbose || args.common.format.json || std::io::stdout().is_terminal();
-    let mut report = Report::new(args.common.format, is_told);
+    let mut report = Report::new(&node, args.common.format, is_told);
     report.started(&node, &endpoint.bound_sockets())?;
     let ended = attend(&node, &control, &mut report).await;
     // First the socket: who asks from here on waits for the databases.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use mycnet_consensus::BFTConsensusEngine;
 use mycnet_consensus::agenda::OpenOperation;
 use mycnet_consensus::core::Event;
 use mycnet_consensus::digest::{NodeId, OperationId};
@@ -19,6 +20,7 @@ use crate::output::{Fields, Format, line, note, plain, shown};
 pub(super) struct Report {
     format: Format,
     is_told: bool,
+    engine: BFTConsensusEngine,
     connected: BTreeMap<NodeId, u64>,
     refused: u64,
 }
@@ -32,10 +34,11 @@ fn short(id: impl ToString) -> String {
 
 impl Report {
     /// `is_told` says whether things that need nobody's attention are told.
-    pub(super) fn new(format: Format, is_told: bool) -> Self {
+    pub(super) fn new(node: &Node, format: Format, is_told: bool) -> Self {
         Self {
             format,
             is_told,
+            engine: node.engine().clone(),
             connected: BTreeMap::new(),
             refused: 0,
         }
@@ -141,6 +144,7 @@ impl Report {
                 seal,
                 applied,
             } => self.sealed(*height, &seal.to_string(), applied),
+            Event::Proposed { operation } => self.proposed(operation),
             Event::Tallied { operation, outcome } => {
                 let value =
                     json!({ "event": "tallied", "operation": operation, "outcome": outcome });
@@ -206,6 +210,22 @@ impl Report {
             }
             _ => Ok(()),
         }
+    }
+
+    fn proposed(&self, id: &OperationId) -> anyhow::Result<()> {
+        let Some(proposal) = self.engine.proposal(id)? else {
+            return Ok(());
+        };
+        let (kind, subject) = (proposal.what.kind(), proposal.what.subject());
+        let value = json!({
+            "event": "proposed",
+            "operation": id,
+            "kind": kind,
+            "subject": subject,
+            "proposer": proposal.proposer,
+        });
+        let (id, by, subject) = (short(id), short(proposal.proposer), plain(&subject));
+        self.tell(&value, &format!("operation {id} ({kind}, {subject}) proposed by {by}"))
     }
 
     fn sealed(&self, height: u64, seal: &str, applied: &Applied) -> anyhow::Result<()> {
