@@ -326,6 +326,7 @@ impl Core {
                 Ok(Answer::Done)
             }
             Input::Rejoin { nonce } => self.rejoin(nonce),
+            Input::DeclareJournal => self.declare_journal(),
             Input::Import { records } => Ok(Answer::Imported(
                 records
                     .iter()

@@ -292,6 +292,18 @@ impl BFTConsensusEngine {
         self.host.input(input).await.map(drop)
     }
 
+    /// Declares, after this node lost its journal, that it holds every record of its own that anybody else holds: to be
+    /// called only after it was in contact with all other members since its start. Where they have no quorum without it,
+    /// which is so for one to three members, nothing else ends its wait (DESIGN section 8).
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotLost`], [`Refusal::OthersDecide`] if the others will seal its `Rejoin`, [`Refusal::JournalLost`] if it has not
+    /// made one yet.
+    pub async fn declare_journal(&self) -> Result<(), EngineError> {
+        self.host.input(Input::DeclareJournal).await.map(drop)
+    }
+
     /// Waits for the freeze, reveals this node's ballot, and waits for the closing seal. Gives the final outcome;
     /// `NoQuorum` is one. Cancelling the wait loses nothing: the reveal happens by itself once the commit is frozen.
     ///

@@ -66,6 +66,10 @@ pub enum Input {
         /// 32 random bytes.
         nonce: [u8; 32],
     },
+    /// A person declares that this node holds every record of its own that anybody else holds, so that it needs no longer
+    /// wait for its `Rejoin` to be sealed. Refused where the others have a quorum without it, which is nearly everywhere with
+    /// more than three members; if it is not true, a slot may be signed twice, and the node is banned.
+    DeclareJournal,
     /// Records from outside any connection: an import, a custom transport.
     Import {
         /// Canonical bytes of one record each.
