@@ -239,6 +239,34 @@ async fn importing_again_is_harmless() {
     assert_eq!((own.new, own.applied), (0, 0), "{own:?}");
 }
 
+/// Whoever imports may have neighbours that it speaks to all the time: they get what it got.
+#[tokio::test]
+async fn what_one_imports_its_peers_get() {
+    let genesis = genesis(4);
+    let (engines, clock) = apart(&genesis, 2);
+    let hub = Hub::with_clock(genesis, Arc::new(clock)).unwrap();
+    let linked = [2, 3].map(|n| hub.join(identity(n)).unwrap());
+    let id = engines[1].propose_operation(config(b"x")).await.unwrap();
+    let stops = [&engines[1], &engines[0], &linked[0]];
+    for engine in [&engines[0], &linked[0], &linked[1]] {
+        carry(&engines[1], engine).await;
+        engine.vote(id, Ballot::Approve).await.unwrap();
+        carry(engine, &engines[1]).await;
+    }
+    pass_round(&stops, 60, |engine| engine.outcome(&id).is_some()).await;
+    let seals = linked.each_ref().map(BFTConsensusEngine::seal);
+    assert_eq!(seals, [engines[0].seal(); 2]);
+    // One that only reads, with a neighbour of its own: blocks alone reach it too.
+    let hub = Hub::with_clock(
+        engines[0].genesis().clone(),
+        Arc::new(ManualClock::new(2_000_000)),
+    )
+    .unwrap();
+    let readers = [7, 8].map(|n| hub.join(identity(n)).unwrap());
+    carry(&engines[0], &readers[0]).await;
+    assert_eq!(readers[1].seal(), engines[0].seal());
+}
+
 /// A bundle may have only what the other lacks.
 #[tokio::test]
 async fn a_bundle_begins_where_it_was_asked_to() {
