@@ -155,7 +155,9 @@ async fn the_first_proposer_may_never_get_a_bundle() {
         carry(three[hop % 3], three[(hop + 1) % 3]).await;
         if hop % 6 == 5 {
             clock.advance(params.step_patience_ms);
-            three.iter().for_each(|engine| engine.tick());
+            for engine in &three {
+                engine.tick();
+            }
         }
         if three
             .iter()
