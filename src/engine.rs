@@ -6,7 +6,7 @@
 //! so that windows end.
 
 mod bundle;
-mod host;
+pub(crate) mod host;
 mod hub;
 mod query;
 mod subscription;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub use bundle::{BundleError, BundleImport, BundleReader, BundleReport, ImportError, Refusals};
 use host::Host;
 pub use hub::{Clock, Hub, ManualClock, SystemClock};
-pub use query::{MemberView, OperationFilter, OperationView};
+pub use query::{MemberView, OperationFilter, OperationView, Proposal};
 pub use subscription::{Notice, Subscription};
 
 use crate::archive::{Archive, ArchiveError};

@@ -21,7 +21,7 @@
 //! | 3 | [`ledger`] (applies a seal), [`finality`] (agrees on one), [`pool`], [`message`], [`bundle`], [`reconciliation`], [`archive`], [`history`], [`certificate`] | the whole ledger |
 //! | 4 | [`core`]: `handle(Input, now) -> Outputs` | one node, without I/O |
 //! | 5 | `document`: Automerge documents (feature `document`); `store`: two redb databases (feature `store`); `net`: messages between authenticated members, over iroh (feature `net`) | documents, disks, sockets |
-//! | 6 | `engine`: the handle, nodes in memory (feature `engine`) | waiting |
+//! | 6 | `engine`: the handle, nodes in memory (feature `engine`); `node`: a core with its disk and peers behind the same handle (feature `node`) | waiting |
 //! | 7 | the command `mycnet` (feature `cli`) | people |
 //! | test | `sim`: virtual networks, liars, an oracle (feature `sim`) | everything above |
 //!
@@ -80,6 +80,8 @@ pub mod merkle;
 pub mod message;
 #[cfg(feature = "net")]
 pub mod net;
+#[cfg(feature = "node")]
+pub mod node;
 pub mod operation;
 pub mod pace;
 pub mod params;

@@ -15,6 +15,10 @@
 //! - *Records that a proposer leaves out* are taken for censored after three times the longest of the latest sweeps, the
 //!   running one included: a proposal that was made before a night knows nothing of what was said during it.
 //!
+//! Where a sweep takes no time to complete because everybody is connected, what it takes at least decides how long a silent
+//! proposer holds the others up. [`Patience::impatient`] begins with a part of the longest step patience and doubles it with
+//! every round of a height, so that steps become long enough whatever the network's delays are.
+//!
 //! A host also compares what it holds ([`crate::core::Input::Sync`]) with every peer in contact whenever its height grows: who
 //! was behind has the seals then, but not yet the votes on the next one.
 
@@ -44,8 +48,11 @@ const SWEEPS_REMEMBERED: usize = 8;
 #[derive(Debug, Clone)]
 pub struct Patience {
     me: NodeId,
-    /// A sweep takes at least this long.
-    least_ms: u64,
+    /// The longest time that a sweep takes at least.
+    longest_ms: u64,
+    /// What part of it a sweep takes at least in round 0; twice as much in every further one.
+    part: u64,
+    round: u32,
     in_contact: BTreeSet<NodeId>,
     /// Whom this node was in contact with since the sweep began.
     swept: BTreeSet<NodeId>,
@@ -62,12 +69,15 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// The patience of a node that starts now.
+    /// The patience of a node that starts now, with the longest step patience from the first round on: for nodes that are
+    /// carried about, to whom a further round costs more than waiting.
     #[must_use]
     pub fn new(me: NodeId, params: &Params, now_ms: u64) -> Self {
         Self {
             me,
-            least_ms: params.step_patience_ms,
+            longest_ms: params.step_patience_ms,
+            part: 1,
+            round: 0,
             in_contact: BTreeSet::new(),
             swept: BTreeSet::new(),
             began_ms: now_ms,
@@ -77,6 +87,27 @@ impl Patience {
             step: None,
             due_ms: None,
         }
+    }
+
+    /// The patience of a node that starts now and is mostly connected: a tenth of the longest step patience at first.
+    #[must_use]
+    pub fn impatient(me: NodeId, params: &Params, now_ms: u64) -> Self {
+        Self {
+            part: 10,
+            ..Self::new(me, params, now_ms)
+        }
+    }
+
+    /// Takes over parameters that the network changed.
+    pub fn set_params(&mut self, params: &Params) {
+        self.longest_ms = params.step_patience_ms;
+    }
+
+    /// How long a sweep takes at least.
+    fn least_ms(&self) -> u64 {
+        let doubled = 1_u64.checked_shl(self.round).unwrap_or(u64::MAX);
+        let least_ms = (self.longest_ms / self.part).saturating_mul(doubled);
+        least_ms.clamp(1, self.longest_ms.max(1))
     }
 
     /// A node came into contact.
@@ -101,6 +132,7 @@ impl Patience {
     /// Whether to nudge the core, which waits in this way, now.
     #[must_use]
     pub fn look(&mut self, waiting: &Waiting, sealers: &Sealers, now_ms: u64) -> bool {
+        self.round = waiting.round;
         let next_ms = self.sweep(sealers, now_ms);
         if !waiting.wants {
             (self.step, self.due_ms) = (None, None);
@@ -128,7 +160,7 @@ impl Patience {
 
     /// Ends the sweep if it is over. Gives when the next is, if nobody else needs to be met for that.
     fn sweep(&mut self, sealers: &Sealers, now_ms: u64) -> Option<u64> {
-        if self.is_swept(sealers) && now_ms >= self.began_ms + self.least_ms {
+        if self.is_swept(sealers) && now_ms >= self.began_ms + self.least_ms() {
             self.sweeps += 1;
             self.lengths.push_back(now_ms - self.began_ms);
             if self.lengths.len() > SWEEPS_REMEMBERED {
@@ -141,7 +173,7 @@ impl Patience {
             }
         }
         self.is_swept(sealers)
-            .then_some(self.began_ms + self.least_ms)
+            .then_some(self.began_ms + self.least_ms())
     }
 
     fn is_swept(&self, sealers: &Sealers) -> bool {
@@ -166,9 +198,9 @@ impl Patience {
     #[must_use]
     pub fn pace(&self, now_ms: u64) -> Pace {
         let running_ms = now_ms.saturating_sub(self.began_ms);
-        let longest_ms = self.lengths.iter().copied().fold(running_ms, u64::max);
+        let sweep_ms = self.lengths.iter().copied().fold(running_ms, u64::max);
         Pace {
-            censorship_ms: 3 * longest_ms.max(self.least_ms),
+            censorship_ms: 3 * sweep_ms.max(self.least_ms()),
             gather_ms: 0,
         }
     }
@@ -237,6 +269,25 @@ mod tests {
             ..waiting
         };
         assert!(!patience.look(&own, &sealers, 900 * MINUTE_MS));
+    }
+
+    #[test]
+    fn the_impatient_wait_twice_as_long_in_every_round() {
+        let (_, sealers, waiting) = start();
+        let least_ms = Params::field().step_patience_ms / 10;
+        for (round, least_ms) in [(0, least_ms), (1, 2 * least_ms), (9, 10 * least_ms)] {
+            let mut patience = Patience::impatient(node(1), &Params::field(), 0);
+            for byte in 2..=4 {
+                patience.met(node(byte));
+            }
+            let waiting = Waiting {
+                round,
+                step: Step::Prevote,
+                ..waiting
+            };
+            assert!(!patience.look(&waiting, &sealers, least_ms - 1));
+            assert!(patience.look(&waiting, &sealers, least_ms), "{round}");
+        }
     }
 
     #[test]

@@ -150,6 +150,12 @@ pub enum Event {
         /// What it changed.
         applied: Arc<Applied>,
     },
+    /// A proposal became known that no seal lists yet: who has an opinion need not wait for the seal that opens it. What
+    /// becomes known as sealed only is in [`Applied::opened`].
+    Proposed {
+        /// The operation.
+        operation: OperationId,
+    },
     /// The reveals held decide an operation; the seals have yet to say so.
     Tallied {
         /// The operation.

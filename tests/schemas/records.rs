@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use mycnet_consensus::bundle::{Encoder, End, Header, Proposal};
 use mycnet_consensus::codec;
-use mycnet_consensus::digest::{NodeId, OperationId, SealId, SignatureBytes};
+use mycnet_consensus::digest::{Digest, NodeId, OperationId, RecordId, SealId, SignatureBytes};
 use mycnet_consensus::identity::Signer as _;
 use mycnet_consensus::limits::{
     MEMBERS_MAX, PAYLOAD_BYTES_MAX, ROUND_MAX, TEXT_BYTES_MAX, TIME_MS_MAX,
 };
+use mycnet_consensus::message::Message;
 use mycnet_consensus::operation::{Ballot, ConsensusOperation, Priority, Spore};
 use mycnet_consensus::record::{Body, Proof, Record, Seal, Signed, Statement, VoteKind};
+use serde_bytes::ByteBuf;
 use serde_json::Value;
 
 use crate::samples::{self, replaced};
@@ -121,6 +123,47 @@ fn the_cddl_describes_every_sample() {
         assert!(described(rule, &sample), "{rule}");
     }
     println!("{described_records} records, each a statement kind in one of its shapes");
+}
+
+#[test]
+fn the_cddl_describes_every_message() {
+    let (bytes, id) = (
+        ByteBuf::from(record(Statement::Rejoin {
+            nonce: Digest::default(),
+        })),
+        RecordId::default(),
+    );
+    let (height, seal, session, round) = (7, SealId::default(), 1, 0);
+    let ranges = ByteBuf::from([97]);
+    let messages = [
+        Message::Status { height: 0, seal },
+        Message::Records(vec![bytes.clone()]),
+        Message::Proposal {
+            record: bytes.clone(),
+            list: vec![id],
+        },
+        Message::Reconcile {
+            height,
+            seal,
+            session,
+            round,
+            ranges: ranges.clone(),
+        },
+        Message::Reconciled {
+            session,
+            round,
+            ranges,
+        },
+        Message::Want(vec![id]),
+        Message::Offer(Vec::new()),
+        Message::AskBlocks { from: 1 },
+        Message::Blocks(vec![bytes]),
+    ];
+    for message in messages {
+        assert!(described("message", &message.encode()), "{message:?}");
+    }
+    let other = codec::encode(&BTreeMap::from([("gossip", 1)]));
+    assert!(!described("message", &other));
 }
 
 #[test]

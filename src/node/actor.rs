@@ -1,0 +1,425 @@
+//! The thread that owns the core: it takes inputs in turn, writes, and only then sends and answers.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::NodeError;
+use super::address_book::AddressBook;
+use super::handle::{Command, Shared, Stopped, check_branch};
+use super::rhythm::Rhythm;
+use super::serving::Requests;
+use crate::core::{Answer, Core, Event, Input, Output, PeerId, Refusal, Write};
+use crate::digest::SealId;
+use crate::engine::{Clock, random_bytes};
+use crate::identity::Signer;
+use crate::message::Message;
+use crate::net::{Events, NetEvent, Transport};
+
+/// Inputs that share a turn: one write of the disk serves them all. More would let those wait who ask.
+const INPUTS_MAX: usize = 64;
+
+/// Nothing is looked at less often than this: clocks are set, and machines sleep.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long nothing comes before documents of closed operations are written.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// The connections of a node that has any.
+pub(super) struct Connected {
+    pub(super) transport: Transport,
+    pub(super) events: Events,
+    pub(super) requests: Arc<Requests>,
+    pub(super) serving: Option<JoinHandle<()>>,
+}
+
+/// Whether this node has to rejoin, because its journal is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rejoin {
+    NotOwed,
+    /// At the next turn.
+    Owed,
+    /// It was refused, to somebody who is no member, say. Once the roster changes it is tried again.
+    Refused,
+}
+
+type Reply = oneshot::Sender<Result<Answer, Refusal>>;
+
+/// What shares a turn.
+#[derive(Default)]
+struct Batch {
+    inputs: Vec<(Input, Option<Reply>)>,
+    /// Somebody ended the node.
+    is_last: bool,
+    /// Something long came: the turn begins without waiting for more.
+    is_full: bool,
+}
+
+pub(super) struct Actor {
+    pub(super) shared: Arc<Shared>,
+    pub(super) signer: Arc<dyn Signer>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) connected: Option<Connected>,
+    pub(super) rhythm: Rhythm,
+    pub(super) address_book: AddressBook,
+    /// The seal that a ticket names.
+    pub(super) expected: Option<(u64, SealId)>,
+    pub(super) rejoin: Rejoin,
+    pub(super) has_new_addresses: bool,
+    pub(super) has_documents_to_write: bool,
+    /// Nothing came the last time.
+    pub(super) was_idle: bool,
+}
+
+/// Says that the node is no more, also if its thread panicked.
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let reason = "the node's own thread failed; its log says why".to_owned();
+        self.0.end(Stopped::Failed(reason));
+    }
+}
+
+impl Actor {
+    /// Lives, in this thread, until it is stopped. `is_lost` says that the store noticed a lost journal.
+    pub(super) fn run(mut self, is_lost: bool) {
+        let ending = Ending(self.shared.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
+        let how = match runtime {
+            Ok(runtime) => runtime.block_on(async {
+                let lived = self.live(is_lost).await;
+                self.die(lived).await
+            }),
+            Err(error) => Stopped::Failed(format!("no runtime: {error}")),
+        };
+        // Whoever waits for an answer is told that none comes before it is told that the node is gone.
+        self.commands.close();
+        let shared = self.shared.clone();
+        drop(self);
+        shared.end(how);
+        drop(ending);
+    }
+
+    async fn live(&mut self, is_lost: bool) -> Result<(), NodeError> {
+        let mut batch = Batch::default();
+        if is_lost {
+            batch.inputs.push((Input::JournalLost, None));
+        }
+        loop {
+            let is_last = batch.is_last;
+            self.was_idle = batch.inputs.is_empty();
+            self.turn(batch)?;
+            if is_last {
+                return Ok(());
+            }
+            if self.was_idle && self.has_documents_to_write {
+                self.has_documents_to_write = self.shared.store.write_documents(1)? > 0;
+            }
+            batch = self.next().await;
+        }
+    }
+
+    /// Waits for something to do.
+    async fn next(&mut self) -> Batch {
+        let mut batch = Batch::default();
+        let patience = self.patience();
+        let event = async {
+            match &mut self.connected {
+                Some(connected) => connected.events.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            command = self.commands.recv() => batch.take(command),
+            event = event => self.take_event(event, &mut batch),
+            () = tokio::time::sleep(patience) => {}
+        }
+        while batch.inputs.len() < INPUTS_MAX && !batch.is_last && !batch.is_full {
+            let before = batch.inputs.len();
+            if let Ok(command) = self.commands.try_recv() {
+                batch.take(Some(command));
+            }
+            let event = self.connected.as_mut().map(|it| it.events.try_next());
+            if let Some(Some(event)) = event {
+                self.take_event(Some(event), &mut batch);
+            } else if batch.inputs.len() == before {
+                break;
+            }
+        }
+        batch
+    }
+
+    fn patience(&self) -> Duration {
+        if self.rejoin == Rejoin::Owed {
+            return Duration::ZERO;
+        }
+        let now_ms = self.clock.now_ms();
+        let due = self.rhythm.due_ms();
+        let due_in = due.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(now_ms)));
+        let quiet = if self.was_idle { Duration::ZERO } else { QUIET };
+        let quiet = self.has_documents_to_write.then_some(quiet);
+        let soonest = due_in.into_iter().chain(quiet).min();
+        // A peer could have something due at every moment; it is not looked at in a busy loop.
+        soonest.map_or(LOOK_AGAIN, |soonest| {
+            soonest.clamp(Duration::from_millis(1), LOOK_AGAIN)
+        })
+    }
+
+    fn take_event(&mut self, event: Option<NetEvent>, batch: &mut Batch) {
+        let now_ms = self.clock.now_ms();
+        let Some(event) = event else {
+            // The transport was shut down by whoever owns the endpoint: the node goes on without peers.
+            if let Some(connected) = self.connected.take() {
+                connected.close();
+            }
+            return;
+        };
+        let Some(connected) = &self.connected else {
+            return;
+        };
+        match event {
+            NetEvent::PeerUp(info) => {
+                tracing::debug!(peer = %info.author, height = info.height, "met");
+                self.rhythm.peer_up(info.peer, info.author, now_ms);
+                batch.push(Input::PeerUp(info.peer));
+                self.has_new_addresses = true;
+            }
+            NetEvent::PeerDown {
+                peer,
+                author,
+                reason,
+            } => {
+                tracing::debug!(peer = %author, %reason, "parted");
+                self.rhythm.peer_down(peer);
+                connected.requests.forget(peer);
+                batch.push(Input::PeerDown(peer));
+            }
+            NetEvent::Message { peer, message } => {
+                self.rhythm.answered(peer);
+                batch.is_full |= matches!(message, Message::Blocks(_));
+                let from = peer;
+                batch.push(Input::Message { from, message });
+            }
+            NetEvent::Drained { peer } => connected.requests.drained(peer),
+        }
+    }
+
+    /// Takes a batch through the core, writes what follows, then does the rest.
+    fn turn(&mut self, batch: Batch) -> Result<(), NodeError> {
+        let now_ms = self.clock.now_ms();
+        let shared = self.shared.clone();
+        let mut core = shared.core();
+        core.set_pace(self.rhythm.pace(now_ms));
+        let (mut outputs, mut answers) = (Vec::new(), Vec::new());
+        for (input, reply) in batch.inputs {
+            let done = core.handle(input, now_ms);
+            outputs.extend(done.list);
+            answers.extend(reply.map(|reply| (reply, done.answer)));
+        }
+        self.keep_time(&mut core, now_ms, &mut outputs);
+        let (writes, rest) = self.sort(outputs);
+        self.check_branch(&rest)?;
+        shared.store.write(&writes)?;
+        // Before anything else is signed: the next write would be refused.
+        if rest
+            .iter()
+            .any(|output| matches!(output, Output::Event(Event::JournalLost)))
+        {
+            shared.store.note_journal_lost()?;
+            self.rejoin = Rejoin::Owed;
+        }
+        shared.store.checkpoint_if_due(core.ledger())?;
+        self.keep_addresses()?;
+        let is_roster_changed = self.note_seals(&core, &rest, now_ms);
+        self.rhythm.settle(&core);
+        drop(core);
+        for output in rest {
+            self.perform(output);
+        }
+        if let Some(connected) = &self.connected
+            && is_roster_changed
+        {
+            connected.transport.recheck();
+        }
+        for (reply, answer) in answers {
+            // Who does not wait any more loses nothing.
+            let _ = reply.send(answer);
+        }
+        shared.turned();
+        Ok(())
+    }
+
+    /// What is due because time passed.
+    fn keep_time(&mut self, core: &mut Core, now_ms: u64, outputs: &mut Vec<Output>) {
+        if self.rejoin == Rejoin::Owed {
+            self.rejoin = Rejoin::NotOwed;
+            let nonce = random_bytes();
+            let nonce = nonce.inspect_err(|error| tracing::error!(%error, "no rejoin"));
+            if let Ok(nonce) = nonce {
+                let done = core.handle(Input::Rejoin { nonce }, now_ms);
+                outputs.extend(done.list);
+                if let Err(refusal) = done.answer
+                    && refusal != Refusal::NotLost
+                {
+                    tracing::warn!(%refusal, "the rejoin waits");
+                    self.rejoin = Rejoin::Refused;
+                }
+            }
+        }
+        for input in self.rhythm.take_due(now_ms) {
+            outputs.extend(core.handle(input, now_ms).list);
+        }
+        if self.rhythm.gives_up(core, now_ms) {
+            let waiting = core.waiting();
+            tracing::debug!(
+                height = waiting.height,
+                round = waiting.round,
+                step = ?waiting.step,
+                "gave up waiting"
+            );
+            outputs.extend(core.handle(Input::Nudge, now_ms).list);
+        }
+        if let Some(connected) = &self.connected {
+            for peer in self.rhythm.take_silent(now_ms) {
+                connected.transport.suspect(peer);
+            }
+        }
+    }
+
+    /// Parts what has to be durable from what comes after it.
+    fn sort(&mut self, outputs: Vec<Output>) -> (Vec<Write>, Vec<Output>) {
+        let (mut writes, mut rest) = (Vec::new(), Vec::new());
+        for output in outputs {
+            match output {
+                Output::Persist(write) => {
+                    if let Write::Record(record) | Write::Vote(record) = &write {
+                        self.rhythm.heard(record.author());
+                    }
+                    writes.push(write);
+                }
+                other => rest.push(other),
+            }
+        }
+        (writes, rest)
+    }
+
+    /// Stops before the disk has a seal that the ticket excludes.
+    fn check_branch(&self, outputs: &[Output]) -> Result<(), NodeError> {
+        let Some((expected_height, expected)) = self.expected else {
+            return Ok(());
+        };
+        for output in outputs {
+            if let Output::Event(Event::Sealed { height, seal, .. }) = output
+                && *height == expected_height
+            {
+                check_branch(*height, expected, Some(*seal))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_addresses(&mut self) -> Result<(), NodeError> {
+        if let Some(connected) = &self.connected
+            && std::mem::take(&mut self.has_new_addresses)
+        {
+            let known = connected.transport.known_peers();
+            self.address_book.keep(&self.shared.store, &known)?;
+        }
+        Ok(())
+    }
+
+    /// Takes note of what was sealed. Says whether somebody's standing changed.
+    fn note_seals(&mut self, core: &Core, outputs: &[Output], now_ms: u64) -> bool {
+        let mut is_roster_changed = false;
+        for output in outputs {
+            let Output::Event(Event::Sealed { applied, .. }) = output else {
+                continue;
+            };
+            let state = core.ledger().state();
+            is_roster_changed |= self.shared.standings.apply(state, applied);
+            self.has_documents_to_write |= !applied.closed.is_empty();
+            if let Some(params) = &applied.params {
+                self.rhythm.set_params(params);
+            }
+            self.rhythm.grew(now_ms);
+        }
+        if is_roster_changed && self.rejoin == Rejoin::Refused {
+            self.rejoin = Rejoin::Owed;
+        }
+        is_roster_changed
+    }
+
+    fn perform(&self, output: Output) {
+        match (output, &self.connected) {
+            (Output::Event(event), _) => self.shared.tell(event),
+            (Output::Send { to, message }, Some(connected)) => connected.send(to, &message),
+            (Output::Serve { to, from, bytes }, Some(connected)) => {
+                connected.requests.serve(to, (from, bytes));
+            }
+            // It was written already, or there is nobody to hear it.
+            (Output::Persist(_) | Output::Send { .. } | Output::Serve { .. }, _) => {}
+        }
+    }
+
+    /// Leaves the store as the next start wants it.
+    async fn die(&mut self, mut lived: Result<(), NodeError>) -> Stopped {
+        if let Some(mut connected) = self.connected.take() {
+            let known = connected.transport.known_peers();
+            connected.transport.shutdown().await;
+            connected.requests.close();
+            if let Some(serving) = connected.serving.take() {
+                // Its panic was reported when it happened.
+                let _ = serving.join();
+            }
+            lived = lived.and_then(|()| Ok(self.address_book.keep(&self.shared.store, &known)?));
+        }
+        let mut core = self.shared.core();
+        let lived = lived.and_then(|()| Ok(self.shared.store.checkpoint(core.ledger())?));
+        let Err(error) = lived else {
+            return Stopped::Orderly;
+        };
+        tracing::error!(%error, "the node stops");
+        // What was not written is not shown either.
+        match self
+            .shared
+            .store
+            .load(self.signer.clone(), self.clock.now_ms())
+        {
+            Ok(loaded) => *core = loaded.core,
+            Err(error) => tracing::error!(%error, "what is on the disk cannot be shown"),
+        }
+        Stopped::Failed(error.to_string())
+    }
+}
+
+impl Connected {
+    fn send(&self, to: PeerId, message: &Message) {
+        if let Err(error) = self.transport.send(to, message) {
+            // What does not arrive is found by the next comparison.
+            tracing::debug!(peer = to.0, %error, "not sent");
+        }
+    }
+
+    fn close(self) {
+        self.requests.close();
+    }
+}
+
+impl Batch {
+    fn push(&mut self, input: Input) {
+        self.inputs.push((input, None));
+    }
+
+    fn take(&mut self, command: Option<Command>) {
+        match command {
+            Some(Command::Input(input, reply)) => self.inputs.push((input, Some(reply))),
+            Some(Command::Stop) | None => self.is_last = true,
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Whole nodes: core, disk and connections on loopback.
+//!
+//! `cargo test --features node --test node`.
+
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests say directly what they expect, and wait"
+)]
+
+mod federation;
+mod together;
