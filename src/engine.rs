@@ -5,6 +5,7 @@
 //! the hub themselves and need no particular runtime. Who waits for nothing calls [`BFTConsensusEngine::tick`] now and then,
 //! so that windows end.
 
+mod bundle;
 pub(crate) mod host;
 mod hub;
 mod query;
@@ -13,6 +14,7 @@ mod wait;
 
 use std::sync::Arc;
 
+pub use bundle::{BundleError, BundleImport, BundleReader, BundleReport, ImportError, Refusals};
 use host::Host;
 pub use hub::{Clock, Hub, ManualClock, SystemClock};
 pub use query::{MemberView, OperationFilter, OperationView, Proposal};
@@ -332,7 +334,8 @@ impl BFTConsensusEngine {
         }
     }
 
-    /// All records that this node holds and no seal lists yet, canonical bytes each, for a transport of the caller's own.
+    /// All records that this node holds and no seal lists yet, canonical bytes each, for a transport of the caller's own. What
+    /// sealing them takes besides is in a bundle ([`Self::export_bundle`]).
     #[must_use]
     pub fn export(&self) -> Vec<Vec<u8>> {
         self.look(|core, _| {
