@@ -9,8 +9,21 @@ use crate::place::{Directory, Place};
 /// A node that is a network by itself.
 fn alone(directory: &Directory) -> Place {
     let node = directory.node("ada");
-    let (file, member) = (directory.file("genesis.json"), format!("{}=primary", node.id()));
-    let new = ["network", "new", "alone", "--profile", "dev", "-o", &file, "--member", &member];
+    let (file, member) = (
+        directory.file("genesis.json"),
+        format!("{}=primary", node.id()),
+    );
+    let new = [
+        "network",
+        "new",
+        "alone",
+        "--profile",
+        "dev",
+        "-o",
+        &file,
+        "--member",
+        &member,
+    ];
     assert!(crate::place::mycnet(&new).status.success());
     node.json(&["join", &file]);
     node
@@ -24,7 +37,9 @@ fn decided(value: &Value) -> &Value {
 fn everything_can_be_decided_and_looked_at_without_a_running_node() {
     let directory = Directory::new();
     let node = alone(&directory);
-    let motd = ["propose", "config", "--key", "motd", "--value", "welcome", "--wait"];
+    let motd = [
+        "propose", "config", "--key", "motd", "--value", "welcome", "--wait",
+    ];
     let value = node.json(&motd);
     assert_eq!(*decided(&value), "approve");
     assert_eq!(value["applied"], true);
@@ -35,7 +50,11 @@ fn everything_can_be_decided_and_looked_at_without_a_running_node() {
 
     // A beginning of an id is enough; what is too short or unknown is said.
     assert_eq!(node.json(&["status", &id[..8]])["operation"], id);
-    node.fails(&["status", "ffffffffff"], 1, &["no operation", "mycnet operations"]);
+    node.fails(
+        &["status", "ffffffffff"],
+        1,
+        &["no operation", "mycnet operations"],
+    );
     node.fails(&["status", &"f".repeat(64)], 1, &["not known"]);
     node.fails(&["status", "ff"], 2, &["hexadecimal digits"]);
     node.fails(&["trust", "--at", "1000"], 2, &["the ledger is at height"]);
@@ -56,10 +75,26 @@ fn everything_can_be_decided_and_looked_at_without_a_running_node() {
 
     // The rules are the network's, and their code says so.
     node.fails(&["vote", id, "reject"], 3, &["refused"]);
-    let bad = ["propose", "config", "--key", "param.drift_ms", "--value", "soon"];
+    let bad = [
+        "propose",
+        "config",
+        "--key",
+        "param.drift_ms",
+        "--value",
+        "soon",
+    ];
     node.fails(&bad, 3, &["decimal digits"]);
     let nobody = "ab".repeat(32);
-    let trust = ["propose", "trust", "--node", &nobody, "--delta-ppm", "-5", "--reason", "none"];
+    let trust = [
+        "propose",
+        "trust",
+        "--node",
+        &nobody,
+        "--delta-ppm",
+        "-5",
+        "--reason",
+        "none",
+    ];
     node.fails(&trust, 3, &["refused"]);
 }
 
@@ -69,14 +104,43 @@ fn every_kind_can_be_proposed() {
     let node = alone(&directory);
     let id = node.id();
     let kinds: [(&[&str], &str); 8] = [
-        (&["policy", "--name", "p", "--content", "x"], "security_policy_update"),
-        (&["trust", "--node", &id[..10], "--delta-ppm", "-5", "--reason", "r"], "trust_score_modification"),
-        (&["service", "--name", "s", "--manifest", "hex:00ff"], "service_deployment"),
-        (&["resource", "--name", "r", "--allocation", "x"], "resource_allocation"),
-        (&["maintenance", "--task", "t", "--details", "x"], "routine_maintenance"),
-        (&["performance", "--target", "t", "--details", "x"], "performance_optimization"),
+        (
+            &["policy", "--name", "p", "--content", "x"],
+            "security_policy_update",
+        ),
+        (
+            &[
+                "trust",
+                "--node",
+                &id[..10],
+                "--delta-ppm",
+                "-5",
+                "--reason",
+                "r",
+            ],
+            "trust_score_modification",
+        ),
+        (
+            &["service", "--name", "s", "--manifest", "hex:00ff"],
+            "service_deployment",
+        ),
+        (
+            &["resource", "--name", "r", "--allocation", "x"],
+            "resource_allocation",
+        ),
+        (
+            &["maintenance", "--task", "t", "--details", "x"],
+            "routine_maintenance",
+        ),
+        (
+            &["performance", "--target", "t", "--details", "x"],
+            "performance_optimization",
+        ),
         (&["claim", "--subject", "6 * 7", "--result", "42"], "claim"),
-        (&["network-configuration", "--key", "k", "--value", "v"], "network_configuration"),
+        (
+            &["network-configuration", "--key", "k", "--value", "v"],
+            "network_configuration",
+        ),
     ];
     for (kind, name) in kinds {
         let mut all = vec!["propose", "--priority", "high"];
@@ -91,18 +155,37 @@ fn every_kind_can_be_proposed() {
     assert_eq!(claims["operations"][0]["subject"], "6 * 7");
     let text = node.text(&["operations", "--class", "standard"]);
     assert_eq!(text.lines().count(), 1 + 4, "{text}");
-    node.fails(&["propose", "claim", "--subject", "s", "--ballot", "approve"], 2, &["--result"]);
-    node.fails(&["propose", "admission", "--consent", "x"], 65, &["mycnet consent"]);
+    node.fails(
+        &["propose", "claim", "--subject", "s", "--ballot", "approve"],
+        2,
+        &["--result"],
+    );
+    node.fails(
+        &["propose", "admission", "--consent", "x"],
+        65,
+        &["mycnet consent"],
+    );
 }
 
 #[test]
 fn a_certificate_is_checked_with_the_genesis_alone() {
     let directory = Directory::new();
     let node = alone(&directory);
-    let claim = ["propose", "claim", "--subject", "6 * 7", "--result", "42", "--wait"];
+    let claim = [
+        "propose",
+        "claim",
+        "--subject",
+        "6 * 7",
+        "--result",
+        "42",
+        "--wait",
+    ];
     let value = node.json(&claim);
     let id = value["operation"].as_str().unwrap();
-    let (file, genesis) = (directory.file("certificate"), directory.file("genesis.json"));
+    let (file, genesis) = (
+        directory.file("certificate"),
+        directory.file("genesis.json"),
+    );
     node.json(&["certificate", &id[..12], "-o", &file]);
     let verified = node.json(&["verify", &file]);
     assert_eq!(verified["operation"], id);
@@ -117,10 +200,18 @@ fn a_certificate_is_checked_with_the_genesis_alone() {
         let mut bad = good.clone();
         bad[at] ^= 1;
         fs::write(&file, bad).unwrap();
-        nowhere.fails(&["verify", &file, "--genesis", &genesis], 65, &["certificate"]);
+        nowhere.fails(
+            &["verify", &file, "--genesis", &genesis],
+            65,
+            &["certificate"],
+        );
     }
     fs::write(&file, &good[..good.len() - 1]).unwrap();
-    nowhere.fails(&["verify", &file, "--genesis", &genesis], 65, &["certificate"]);
+    nowhere.fails(
+        &["verify", &file, "--genesis", &genesis],
+        65,
+        &["certificate"],
+    );
 
     let export = directory.file("export");
     let exported = node.json(&["export", &export]);
@@ -130,7 +221,12 @@ fn a_certificate_is_checked_with_the_genesis_alone() {
     assert_eq!(fs::read(saved).unwrap(), good);
     let document = fs::read(format!("{export}/operations/{id}.automerge")).unwrap();
     mycnet_consensus::document::OperationDocument::load(&document).unwrap();
-    assert!(fs::metadata(format!("{export}/ledger.automerge")).unwrap().len() > 0);
+    assert!(
+        fs::metadata(format!("{export}/ledger.automerge"))
+            .unwrap()
+            .len()
+            > 0
+    );
 }
 
 #[cfg(unix)]
@@ -165,7 +261,9 @@ fn a_running_node_answers_its_owner_and_keeps_others_out() {
         assert!(ask(request).contains("does not understand"), "{request:?}");
     }
     ask(&vec![b' '; 1024 * 1024]);
-    let held: Vec<UnixStream> = (0..20).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+    let held: Vec<UnixStream> = (0..20)
+        .map(|_| UnixStream::connect(&socket).unwrap())
+        .collect();
     assert_eq!(node.json(&["status"])["running"], true);
     drop(held);
 
@@ -184,11 +282,16 @@ fn a_running_node_answers_its_owner_and_keeps_others_out() {
 fn a_lost_journal_is_said_loudly() {
     let directory = Directory::new();
     let node = alone(&directory);
-    let motd = ["propose", "config", "--key", "motd", "--value", "1", "--wait"];
+    let motd = [
+        "propose", "config", "--key", "motd", "--value", "1", "--wait",
+    ];
     node.json(&motd);
     fs::remove_file(node.0.join("journal.redb")).unwrap();
     let output = node.run(&["status"]);
-    assert!(crate::place::said(&output).contains("journal"), "{output:?}");
+    assert!(
+        crate::place::said(&output).contains("journal"),
+        "{output:?}"
+    );
     let running = node.start(&[]);
     node.until(&["status"], "it rejoined", |status| {
         status["sealing"]["signing"] == "ready"

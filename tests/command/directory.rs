@@ -44,7 +44,11 @@ fn a_key_is_never_replaced() {
     node.fails(&["init"], 1, &["there is a node", "--dir"]);
     assert_eq!(node.id(), before);
     fs::write(node.0.join("author.key"), "not a key\n").unwrap();
-    node.fails(&["consent", &"07".repeat(32)], 65, &["64 hexadecimal digits"]);
+    node.fails(
+        &["consent", &"07".repeat(32)],
+        65,
+        &["64 hexadecimal digits"],
+    );
 }
 
 #[test]
@@ -79,7 +83,10 @@ fn what_is_missing_is_named_with_what_makes_it() {
 fn a_genesis_is_judged_before_it_is_written() {
     let directory = Directory::new();
     let node = directory.node("ada");
-    let (file, member) = (directory.file("genesis.json"), format!("{}=primary", node.id()));
+    let (file, member) = (
+        directory.file("genesis.json"),
+        format!("{}=primary", node.id()),
+    );
     let new = |more: &[&str]| {
         let mut all = vec!["network", "new", "village", "-o", &file];
         all.extend(more);
@@ -87,9 +94,18 @@ fn a_genesis_is_judged_before_it_is_written() {
     };
     for (more, says) in [
         (vec!["--member", "01=seed"], "no node id"),
-        (vec!["--member", &member, "--member", &member], "named twice"),
-        (vec!["--member", &member, "--param", "nothing=1"], "drift_ms"),
-        (vec!["--member", &member, "--param", "drift_ms=9000000"], "four drifts"),
+        (
+            vec!["--member", &member, "--member", &member],
+            "named twice",
+        ),
+        (
+            vec!["--member", &member, "--param", "nothing=1"],
+            "drift_ms",
+        ),
+        (
+            vec!["--member", &member, "--param", "drift_ms=9000000"],
+            "four drifts",
+        ),
         (vec![], "--member"),
     ] {
         let output = new(&more);
@@ -99,7 +115,12 @@ fn a_genesis_is_judged_before_it_is_written() {
         assert!(!Path::new(&file).exists(), "{more:?}");
     }
     // Only together do these two make sense.
-    let both = ["--param", "drift_ms=20000", "--param", "claim_grace_ms=90000"];
+    let both = [
+        "--param",
+        "drift_ms=20000",
+        "--param",
+        "claim_grace_ms=90000",
+    ];
     let output = new(&[&["--member", &member][..], &both].concat());
     assert!(output.status.success(), "{}", crate::place::said(&output));
     // Another network under the same name would only confuse people.

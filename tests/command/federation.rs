@@ -12,7 +12,11 @@ fn three(directory: &Directory) -> ([Place; 3], String) {
     let nodes = ["ada", "bob", "eve"].map(|name| directory.node(name));
     let file = directory.file("genesis.json");
     let roles = ["primary", "seed", "latent"];
-    let members: Vec<String> = nodes.iter().zip(roles).map(|(node, role)| format!("{}={role}", node.id())).collect();
+    let members: Vec<String> = nodes
+        .iter()
+        .zip(roles)
+        .map(|(node, role)| format!("{}={role}", node.id()))
+        .collect();
     let mut new = vec!["network", "new", "village", "--profile", "dev", "-o", &file];
     for member in &members {
         new.extend(["--member", member]);
@@ -45,7 +49,11 @@ fn three_machines_admit_a_fourth() {
     let [first, second, third] = &nodes;
     third.until(&["peers"], "the others are there", |value| {
         let peers = value["peers"].as_array().unwrap();
-        peers.iter().filter(|peer| peer["connected"] == true).count() == 2
+        peers
+            .iter()
+            .filter(|peer| peer["connected"] == true)
+            .count()
+            == 2
     });
 
     // A claim, with one who is wrong.
@@ -76,7 +84,9 @@ fn three_machines_admit_a_fourth() {
     let zoe = candidate.start(&[]);
     let roster = candidate.until(&["roster"], "the candidate is a member", |value| {
         let members = value["members"].as_array().unwrap();
-        members.iter().any(|member| member["node"] == candidate.id())
+        members
+            .iter()
+            .any(|member| member["node"] == candidate.id())
     });
     assert_eq!(roster["members"].as_array().unwrap().len(), 4);
     for running in [ada, bob, eve, zoe] {
@@ -104,15 +114,22 @@ fn a_vote_given_while_no_node_runs_counts() {
     }
     assert_eq!(second.json(&["status"])["running"], false);
     let running = [second.start(&[]), third.start(&[])];
-    let closed = first.until(&["status", &id], "it is closed", |value| value["phase"] == "closed");
+    let closed = first.until(&["status", &id], "it is closed", |value| {
+        value["phase"] == "closed"
+    });
     assert_eq!(closed["outcome"]["decided"], "approve");
-    third.until(&["config"], "it applies", |value| value["config"]["motd"] == "77656c636f6d65");
+    third.until(&["config"], "it applies", |value| {
+        value["config"]["motd"] == "77656c636f6d65"
+    });
     for running in running {
         running.stop();
     }
     let events = ada.stop();
     let told = |event: &str| events.iter().any(|told| told["event"] == event);
-    assert!(told("sealed") && told("decided") && told("peer_up") && told("peer_down"), "{events:?}");
+    assert!(
+        told("sealed") && told("decided") && told("peer_up") && told("peer_down"),
+        "{events:?}"
+    );
 }
 
 #[test]
@@ -151,4 +168,56 @@ fn a_forged_ticket_leads_nowhere() {
     for running in [ada, bob] {
         running.stop();
     }
+}
+
+#[test]
+fn two_machines_that_never_meet_decide_by_bundles() {
+    let directory = Directory::new();
+    let nodes = ["ada", "bob"].map(|name| directory.node(name));
+    let genesis = directory.file("genesis.json");
+    let members = nodes.each_ref().map(|node| format!("{}=seed", node.id()));
+    let [first, second] = &members;
+    let new = [
+        "network",
+        "new",
+        "apart",
+        "--profile",
+        "dev",
+        "-o",
+        &genesis,
+    ];
+    let new = [&new[..], &["--member", first, "--member", second]].concat();
+    assert!(crate::place::mycnet(&new).status.success());
+    for node in &nodes {
+        node.json(&["join", &genesis]);
+    }
+    let carry = |from: &Place, to: &Place, name: &str| {
+        let file = directory.file(name);
+        from.json(&["bundle", "export", &file]);
+        to.json(&["bundle", "import", &file])
+    };
+    let [ada, bob] = &nodes;
+    let motd = ["propose", "config", "--key", "motd", "--value", "welcome"];
+    let id = operation(&ada.json(&motd));
+    carry(ada, bob, "0");
+    bob.json(&["vote", &id, "approve"]);
+    let is_closed = |node: &Place| node.json(&["status", &id])["phase"] == "closed";
+    for round in 0..20 {
+        carry(bob, ada, &format!("{round} to ada"));
+        carry(ada, bob, &format!("{round} to bob"));
+        if is_closed(ada) && is_closed(bob) {
+            break;
+        }
+        // A proposer that is not heard is given up waiting for.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    assert!(is_closed(ada) && is_closed(bob));
+    let (one, other) = (ada.json(&["status"]), bob.json(&["status"]));
+    assert_eq!(one["seal"], other["seal"]);
+    let bundle = directory.file("cut");
+    ada.json(&["bundle", "export", &bundle]);
+    let whole = fs::read(&bundle).unwrap();
+    fs::write(&bundle, &whole[..whole.len() - 1]).unwrap();
+    bob.fails(&["bundle", "import", &bundle], 65, &["cut"]);
+    bob.fails(&["bundle", "import", &genesis], 65, &["genesis.json"]);
 }

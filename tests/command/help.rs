@@ -17,7 +17,10 @@ fn commands(help: &str) -> Vec<String> {
     let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
     // Continuation lines are indented further than names.
     let names = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    names.filter_map(first).filter(|name| name != "help").collect()
+    names
+        .filter_map(first)
+        .filter(|name| name != "help")
+        .collect()
 }
 
 #[test]

@@ -98,7 +98,10 @@ impl Place {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
         assert!(output.stdout.is_empty(), "{arguments:?} prints a result");
         for text in says {
-            assert!(stderr.contains(text), "{arguments:?} says no {text:?}: {stderr}");
+            assert!(
+                stderr.contains(text),
+                "{arguments:?} says no {text:?}: {stderr}"
+            );
         }
     }
 
@@ -108,7 +111,9 @@ impl Place {
         let mut secret = [0; 32];
         hex::decode_to_slice(key.trim(), &mut secret).unwrap();
         use mycnet_consensus::Signer as _;
-        mycnet_consensus::Identity::from_secret(&secret).node_id().to_string()
+        mycnet_consensus::Identity::from_secret(&secret)
+            .node_id()
+            .to_string()
     }
 
     /// Starts the node, and reads what it says of itself.
@@ -171,17 +176,15 @@ impl Running {
         self.started["ticket"].as_str().unwrap()
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Stops it as a service manager does; gives all that it told since it started.
     pub fn stop(mut self) -> Vec<Value> {
         let pid = self.child.id().to_string();
         let told = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
         assert!(told.success());
         let lines = self.stdout.by_ref().lines().map(Result::unwrap);
-        let events = lines.map(|line| serde_json::from_str(&line).unwrap()).collect();
+        let events = lines
+            .map(|line| serde_json::from_str(&line).unwrap())
+            .collect();
         assert!(self.child.wait().unwrap().success());
         events
     }
@@ -199,5 +202,3 @@ impl Drop for Running {
         let _ = self.child.wait();
     }
 }
-
-

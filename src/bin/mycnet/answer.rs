@@ -1,5 +1,6 @@
 //! What a node answers: one place for those who ask over the socket and for those who open the databases themselves.
 
+mod bundle;
 mod export;
 mod find;
 mod reads;
@@ -55,6 +56,7 @@ pub(crate) fn answer(node: &Node, request: Request) -> Answer<'_> {
                 operation,
                 timeout_ms,
             } => wait(node, operation, Duration::from_millis(timeout_ms)).await,
+            Request::ImportBundle { file } => bundle::import(node, &file).await,
             // Reading can take as long as the disk does, and must not keep others from being answered.
             request => {
                 let node = node.clone();
@@ -85,6 +87,7 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::Peers => reads::peers(node),
         Request::FindNode { prefix } => find::node(node, &prefix),
         Request::FindOperation { prefix } => find::operation(node, &prefix),
+        Request::ExportBundle { file, from } => bundle::export(node, &file, from),
         Request::Export { directory } => export::export(node, &directory),
         _ => unreachable!("what signs and what waits is answered before"),
     }

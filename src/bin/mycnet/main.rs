@@ -22,6 +22,7 @@ use self::failure::EXIT_CODES;
 
 mod answer;
 mod arguments;
+mod bundle;
 mod certificate;
 mod completions;
 mod consent;
@@ -87,6 +88,7 @@ enum Command {
     Certificate(certificate::Args),
     Verify(certificate::VerifyArgs),
     Export(export::Args),
+    Bundle(bundle::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
     Replay(replay::Args),
@@ -116,6 +118,7 @@ fn main() -> ExitCode {
         Command::Certificate(args) => certificate::run(args),
         Command::Verify(args) => certificate::verify(args),
         Command::Export(args) => export::run(args),
+        Command::Bundle(args) => bundle::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Replay(args) => replay::run(args),

@@ -79,6 +79,10 @@ pub(crate) enum Request {
     },
     /// Write documents and certificates into a directory.
     Export { directory: PathBuf },
+    /// Write a bundle into a file, from a height on.
+    ExportBundle { file: PathBuf, from: u64 },
+    /// Take in a bundle.
+    ImportBundle { file: PathBuf },
 }
 
 /// Which operations to list.

@@ -225,7 +225,10 @@ impl Report {
             "proposer": proposal.proposer,
         });
         let (id, by, subject) = (short(id), short(proposal.proposer), plain(&subject));
-        self.tell(&value, &format!("operation {id} ({kind}, {subject}) proposed by {by}"))
+        self.tell(
+            &value,
+            &format!("operation {id} ({kind}, {subject}) proposed by {by}"),
+        )
     }
 
     fn sealed(&self, height: u64, seal: &str, applied: &Applied) -> anyhow::Result<()> {

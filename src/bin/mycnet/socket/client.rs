@@ -20,8 +20,8 @@ const REPLY_BYTES_MAX: u64 = 160 * 1024 * 1024;
 /// How long an answer may take, beside what a request asks to wait.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What an export of a long past may take.
-const EXPORT_DEADLINE: Duration = Duration::from_hours(4);
+/// What carrying a long past in files may take.
+const FILES_DEADLINE: Duration = Duration::from_hours(4);
 
 /// Whether a node answers.
 ///
@@ -48,7 +48,9 @@ pub(crate) async fn is_answered(home: &Home) -> anyhow::Result<bool> {
 pub(crate) async fn ask(home: &Home, request: &Request) -> Result<Value, Failure> {
     let patience = match request {
         Request::Wait { timeout_ms, .. } => DEADLINE + Duration::from_millis(*timeout_ms),
-        Request::Export { .. } => EXPORT_DEADLINE,
+        Request::Export { .. } | Request::ExportBundle { .. } | Request::ImportBundle { .. } => {
+            FILES_DEADLINE
+        }
         _ => DEADLINE,
     };
     let gone = |what: &dyn std::fmt::Display| {
