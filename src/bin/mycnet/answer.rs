@@ -56,6 +56,10 @@ pub(crate) fn answer(node: &Node, request: Request) -> Answer<'_> {
                 operation,
                 timeout_ms,
             } => wait(node, operation, Duration::from_millis(timeout_ms)).await,
+            Request::DeclareJournal => {
+                node.engine().declare_journal().await?;
+                Ok(Value::Null)
+            }
             Request::ImportBundle { file } => bundle::import(node, &file).await,
             // Reading can take as long as the disk does, and must not keep others from being answered.
             request => {

@@ -27,14 +27,17 @@ pub(super) fn status(node: &Node) -> Result<Value, Failure> {
     };
     let mine: Vec<&OperationId> = open.iter().filter(waits_for_me).collect();
     let opened = node.opened();
-    let lost = opened.journal_lost.map(|lost| lost.to_string());
+    let sealing = engine.seal_status();
+    // Once it has rejoined, what opening found is no news.
+    let lost = opened.journal_lost.filter(|_| sealing.signing != "ready");
+    let lost = lost.map(|lost| lost.to_string());
     Ok(json!({
         "node": me,
         "network": engine.network_id(),
         "name": genesis.name,
         "height": engine.height(),
         "seal": engine.seal(),
-        "sealing": engine.seal_status(),
+        "sealing": sealing,
         "member": roster.iter().find(|member| member.node == me),
         "members": roster.len(),
         "open_operations": open.len(),
