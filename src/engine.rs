@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use host::Host;
 pub use hub::{Clock, Hub, ManualClock, SystemClock};
-pub use query::{MemberView, OperationFilter, OperationView};
+pub use query::{MemberView, OperationFilter, OperationView, Proposal};
 pub use subscription::{Notice, Subscription};
 
 use crate::archive::{Archive, ArchiveError};
