@@ -127,6 +127,12 @@ pub enum Output {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
+    /// Somebody else's proposal came that no seal lists yet: who is asked to vote can do so at once. What a node first
+    /// learns of from a block is in [`Applied::opened`] alone.
+    Proposed {
+        /// The operation.
+        operation: OperationId,
+    },
     /// A height was sealed.
     Sealed {
         /// The height.
