@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod devnet;
 mod replay;
 
 /// The input can be read but not used (`EX_DATAERR` of sysexits.h), so that scripts can tell it from other failures.
@@ -33,12 +34,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Devnet(devnet::Args),
     Replay(replay::Args),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
+        Command::Devnet(args) => devnet::run(args),
         Command::Replay(args) => replay::run(args),
     };
     let Err(error) = done else {
