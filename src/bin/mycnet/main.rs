@@ -7,7 +7,7 @@
 //! | `propose`, `vote` | what people decide |
 //! | `status`, `operations`, `trust`, `lists` | what they look at |
 //! | `certificate`, `export`, `bundle` | what they carry away |
-//! | `doctor`, `completions`, `replay` | tools |
+//! | `devnet`, `doctor`, `completions`, `replay` | tools |
 //! | `request`, `answer` | what a node can be asked, and what it answers |
 //! | `session`, `socket` | whom a command asks: the running node, or one of its own |
 //! | `home`, `settings` | a node's directory |
@@ -26,6 +26,7 @@ mod bundle;
 mod certificate;
 mod completions;
 mod consent;
+mod devnet;
 mod doctor;
 mod export;
 mod failure;
@@ -91,6 +92,7 @@ enum Command {
     Bundle(bundle::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
+    Devnet(devnet::Args),
     Replay(replay::Args),
 }
 
@@ -121,6 +123,7 @@ fn main() -> ExitCode {
         Command::Bundle(args) => bundle::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Completions(args) => completions::run(args),
+        Command::Devnet(args) => devnet::run(args),
         Command::Replay(args) => replay::run(args),
     };
     let Err(error) = done else {
