@@ -52,7 +52,16 @@ pub fn node_id(n: usize) -> NodeId {
 
 /// A network of `members`: a Primary, up to three Seeds, the rest Latents.
 pub fn genesis(members: usize) -> Genesis {
-    let mut builder = Genesis::builder("node test").params(Params::dev());
+    genesis_with(members, None)
+}
+
+/// The same with another time that claims wait for missing commits, in milliseconds.
+pub fn genesis_with(members: usize, claim_grace_ms: Option<u64>) -> Genesis {
+    let mut params = Params::dev();
+    if let Some(claim_grace_ms) = claim_grace_ms {
+        params.claim_grace_ms = claim_grace_ms;
+    }
+    let mut builder = Genesis::builder("node test").params(params);
     for n in 0..members {
         let role = match n {
             0 => Spore::Primary,
@@ -90,6 +99,17 @@ impl Running {
         n: usize,
         with: impl FnOnce(Builder) -> Builder,
     ) -> Self {
+        Self::start_at(directory, genesis, n, 0, with).await
+    }
+
+    /// Starts at a port, or at a free one if that is 0.
+    pub async fn start_at(
+        directory: &Path,
+        genesis: &Genesis,
+        n: usize,
+        port: u16,
+        with: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let path = directory.join(n.to_string());
         let store = if path.join("ledger.redb").exists() {
             Store::open(&path).unwrap()
@@ -98,6 +118,7 @@ impl Running {
         };
         let settings = EndpointSettings {
             secret: Identity::from_seed_label(&format!("transport of node {n}")).secret(),
+            port,
             ..EndpointSettings::default()
         };
         let bound = net::bind(&settings, &genesis.network_id()).await.unwrap();

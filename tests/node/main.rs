@@ -11,4 +11,10 @@
 )]
 
 mod federation;
+#[allow(dead_code, reason = "what the tests of the store need of it")]
+#[path = "../store/disk.rs"]
+mod medium;
+mod process;
+mod processes;
+mod promises;
 mod together;
