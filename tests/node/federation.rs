@@ -52,16 +52,7 @@ pub fn node_id(n: usize) -> NodeId {
 
 /// A network of `members`: a Primary, up to three Seeds, the rest Latents.
 pub fn genesis(members: usize) -> Genesis {
-    genesis_with(members, None)
-}
-
-/// The same with another time that claims wait for missing commits, in milliseconds.
-pub fn genesis_with(members: usize, claim_grace_ms: Option<u64>) -> Genesis {
-    let mut params = Params::dev();
-    if let Some(claim_grace_ms) = claim_grace_ms {
-        params.claim_grace_ms = claim_grace_ms;
-    }
-    let mut builder = Genesis::builder("node test").params(params);
+    let mut builder = Genesis::builder("node test").params(Params::dev());
     for n in 0..members {
         let role = match n {
             0 => Spore::Primary,
@@ -116,12 +107,22 @@ impl Running {
         } else {
             Store::create(&path, genesis, node_id(n)).unwrap()
         };
+        Self::start_on(store, n, port, with).await
+    }
+
+    /// Starts from any store.
+    pub async fn start_on(
+        store: Store,
+        n: usize,
+        port: u16,
+        with: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let settings = EndpointSettings {
             secret: Identity::from_seed_label(&format!("transport of node {n}")).secret(),
             port,
             ..EndpointSettings::default()
         };
-        let bound = net::bind(&settings, &genesis.network_id()).await.unwrap();
+        let bound = net::bind(&settings, &store.network_id()).await.unwrap();
         let builder = Node::builder(store, Arc::new(identity(n))).endpoint(bound.endpoint.clone());
         let node = with(builder).spawn().unwrap();
         let router = Router::builder(bound.endpoint)

@@ -19,7 +19,7 @@ use mycnet_consensus::trust::Standing;
 use mycnet_consensus::{Ballot, ConsensusOperation};
 use serde::{Deserialize, Serialize};
 
-use crate::federation::{Running, claim, genesis_with};
+use crate::federation::{Running, claim, genesis};
 use crate::medium::Random;
 
 const SETUP: &str = "MYCNET_CHILD";
@@ -38,8 +38,6 @@ pub struct Setup {
     pub seed: u64,
     /// Says that it voted before it does.
     pub is_hasty: bool,
-    /// How long a claim waits for commits that are missing, in milliseconds.
-    pub claim_grace_ms: Option<u64>,
 }
 
 /// What the parent says.
@@ -195,7 +193,7 @@ fn a_node() {
 }
 
 async fn live(setup: Setup) {
-    let genesis = genesis_with(setup.members, setup.claim_grace_ms);
+    let genesis = genesis(setup.members);
     let directory = Path::new(&setup.directory);
     let node = Running::start_at(directory, &genesis, setup.n, setup.port, |builder| {
         let tickets = setup.tickets.iter();

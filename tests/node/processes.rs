@@ -124,7 +124,6 @@ impl Fleet {
             tickets,
             seed: self.below(usize::MAX) as u64,
             is_hasty: self.hasty == Some(n),
-            claim_grace_ms: None,
         };
         let member = &mut self.members[n];
         member.starts += 1;
