@@ -85,15 +85,15 @@ impl Drop for Ending {
 }
 
 impl Actor {
-    /// Lives, in this thread, until it is stopped. `is_lost` says that the store noticed a lost journal.
-    pub(super) fn run(mut self, is_lost: bool) {
+    /// Lives, in this thread, until it is stopped. `has_lost` says that the store noticed a lost journal.
+    pub(super) fn run(mut self, has_lost: bool) {
         let ending = Ending(self.shared.signals.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build();
         let how = match runtime {
             Ok(runtime) => runtime.block_on(async {
-                let lived = self.live(is_lost).await;
+                let lived = self.live(has_lost).await;
                 self.die(lived).await
             }),
             Err(error) => Stopped::Failed(format!("no runtime: {error}")),
@@ -105,9 +105,9 @@ impl Actor {
         ending.0.end(how);
     }
 
-    async fn live(&mut self, is_lost: bool) -> Result<(), NodeError> {
+    async fn live(&mut self, has_lost: bool) -> Result<(), NodeError> {
         let mut batch = Batch::default();
-        if is_lost {
+        if has_lost {
             batch.inputs.push((Input::JournalLost, None));
         }
         loop {

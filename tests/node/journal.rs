@@ -77,12 +77,11 @@ impl Five {
     fn look(&mut self) -> Result<(), String> {
         for n in 0..NODES {
             let (ledger, slots) = (&mut self.ledgers[n], &mut self.slots);
-            match &self.nodes[n] {
-                Some(running) => ledger.check(node_id(n), running.node.store(), slots)?,
-                None => {
-                    let path = self.directory.path().join(n.to_string());
-                    ledger.check(node_id(n), &Store::open(&path).unwrap(), slots)?;
-                }
+            if let Some(running) = &self.nodes[n] {
+                ledger.check(node_id(n), running.node.store(), slots)?;
+            } else {
+                let path = self.directory.path().join(n.to_string());
+                ledger.check(node_id(n), &Store::open(&path).unwrap(), slots)?;
             }
         }
         Ok(())
@@ -161,10 +160,9 @@ impl Five {
 
     /// It is back: it takes part in what is new, and keeps out of what it may have signed before.
     async fn is_back(&mut self, mut events: Subscription, old: OperationId, kept: &Entries) {
-        let height = match next(&mut events, |event| matches!(event, Event::Rejoined { .. })).await
-        {
-            Event::Rejoined { height } => height,
-            _ => unreachable!("that was waited for"),
+        let rejoined = next(&mut events, |it| matches!(it, Event::Rejoined { .. })).await;
+        let Event::Rejoined { height } = rejoined else {
+            unreachable!("that was waited for")
         };
         let engine = self.node(LOSER).engine();
         assert_eq!(engine.seal_status().signing, "ready");
