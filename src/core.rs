@@ -255,15 +255,19 @@ impl Core {
             let _ = self.admit_bytes(None, &bytes);
         }
         self.recover_signing();
-        // What has to be done because of the restart is given with the first input; the rest is persisted already.
-        self.out.retain(|output| {
-            matches!(
-                output,
-                Output::Event(Event::JournalLost)
-                    | Output::Persist(
-                        Write::Forget(_) | Write::Unjournal(_) | Write::Intent { .. }
-                    )
-            )
+        if saved.journal_lost {
+            self.lose_journal();
+        }
+        // What has to be done because of the restart is given with the first input; the rest is persisted already. A loss
+        // that a `Rejoin` answers is none any more: nothing else would be written after it is told.
+        let is_lost = self.signing == Signing::Lost;
+        self.out.retain(|output| match output {
+            Output::Event(Event::JournalLost) => is_lost,
+            Output::Persist(write) => matches!(
+                write,
+                Write::Forget(_) | Write::Unjournal(_) | Write::Intent { .. }
+            ),
+            _ => false,
         });
         self.relay.clear();
         self.keep_promises();

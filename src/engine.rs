@@ -311,7 +311,7 @@ impl BFTConsensusEngine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::UnknownOperation`].
+    /// [`EngineError::UnknownOperation`], or [`EngineError::Stopped`] if the node stops before the operation is closed.
     pub async fn execute_reveal_phase(
         &self,
         operation: OperationId,

@@ -7,7 +7,7 @@
 //! | `propose`, `vote` | what people decide |
 //! | `status`, `operations`, `trust`, `lists` | what they look at |
 //! | `certificate`, `export`, `bundle` | what they carry away |
-//! | `doctor`, `rejoin`, `completions`, `replay` | tools |
+//! | `devnet`, `doctor`, `rejoin`, `completions`, `replay` | tools |
 //! | `request`, `answer` | what a node can be asked, and what it answers |
 //! | `session`, `socket` | whom a command asks: the running node, or one of its own |
 //! | `home`, `settings` | a node's directory |
@@ -26,6 +26,7 @@ mod bundle;
 mod certificate;
 mod completions;
 mod consent;
+mod devnet;
 mod doctor;
 mod export;
 mod failure;
@@ -93,6 +94,7 @@ enum Command {
     Doctor(doctor::Args),
     Rejoin(rejoin::Args),
     Completions(completions::Args),
+    Devnet(devnet::Args),
     Replay(replay::Args),
 }
 
@@ -124,6 +126,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(args),
         Command::Rejoin(args) => rejoin::run(args),
         Command::Completions(args) => completions::run(args),
+        Command::Devnet(args) => devnet::run(args),
         Command::Replay(args) => replay::run(args),
     };
     let Err(error) = done else {
