@@ -21,6 +21,7 @@ pub(super) struct Report {
     format: Format,
     is_told: bool,
     engine: BFTConsensusEngine,
+    is_loss_told: bool,
     connected: BTreeMap<NodeId, u64>,
     refused: u64,
 }
@@ -39,6 +40,7 @@ impl Report {
             format,
             is_told,
             engine: node.engine().clone(),
+            is_loss_told: false,
             connected: BTreeMap::new(),
             refused: 0,
         }
@@ -62,7 +64,7 @@ impl Report {
     }
 
     /// The node runs: who and where it is, and what it found.
-    pub(super) fn started(&self, node: &Node, listening: &[SocketAddr]) -> anyhow::Result<()> {
+    pub(super) fn started(&mut self, node: &Node, listening: &[SocketAddr]) -> anyhow::Result<()> {
         let engine = node.engine();
         let opened = node.opened();
         let found = &opened.found;
@@ -107,11 +109,18 @@ impl Report {
         }
         match opened.journal_lost {
             Some(lost) => self.journal_lost(&lost.to_string()),
+            None if engine.seal_status().signing == "rejoining" => {
+                self.journal_lost("found at an earlier start, and the Rejoin is not sealed yet")
+            }
             None => Ok(()),
         }
     }
 
-    fn journal_lost(&self, reason: &str) -> anyhow::Result<()> {
+    fn journal_lost(&mut self, reason: &str) -> anyhow::Result<()> {
+        // What the store found, the core tells again.
+        if std::mem::replace(&mut self.is_loss_told, true) {
+            return Ok(());
+        }
         let value = json!({ "event": "journal_lost", "reason": reason });
         self.warn(
             &value,
@@ -175,6 +184,7 @@ impl Report {
                 self.journal_lost("the network has records of this node that it does not know")
             }
             Event::Rejoined { height } => {
+                self.is_loss_told = false;
                 let value = json!({ "event": "rejoined", "height": height });
                 self.warn(
                     &value,
