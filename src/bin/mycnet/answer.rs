@@ -83,7 +83,7 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
             explain,
         } => reads::trust(node, whom, at, explain),
         Request::Roster => value(&json!({ "members": node.engine().roster() })),
-        Request::Config => reads::config(node),
+        Request::Config => Ok(reads::config(node)),
         Request::Evidence => reads::evidence(node),
         Request::Certificate { operation } => reads::certificate(node, &operation),
         Request::Genesis => value(node.engine().genesis()),

@@ -190,13 +190,13 @@ pub(super) fn trust(
 }
 
 /// The configuration map (values in hexadecimal) and the parameters.
-pub(super) fn config(node: &Node) -> Result<Value, Failure> {
+pub(super) fn config(node: &Node) -> Value {
     let engine = node.engine();
     let config = engine.config().into_iter();
     let config: BTreeMap<String, String> = config
         .map(|(key, value)| (key, hex::encode(value)))
         .collect();
-    Ok(json!({ "config": config, "params": engine.params() }))
+    json!({ "config": config, "params": engine.params() })
 }
 
 /// Proved equivocations.

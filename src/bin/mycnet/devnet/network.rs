@@ -18,7 +18,7 @@ use super::news::{Happening, News, send, watch};
 use super::running::Running;
 
 /// What no step takes unless something is wrong, also on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What no node tells, the state of its pool say, is looked at this often.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

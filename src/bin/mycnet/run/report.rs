@@ -27,7 +27,7 @@ pub(super) struct Report {
 }
 
 /// The first digits of an id, enough for a person to tell it from others.
-fn short(id: impl ToString) -> String {
+fn short(id: &impl ToString) -> String {
     let mut id = id.to_string();
     id.truncate(8);
     id
@@ -234,7 +234,7 @@ impl Report {
             "subject": subject,
             "proposer": proposal.proposer,
         });
-        let (id, by, subject) = (short(id), short(proposal.proposer), plain(&subject));
+        let (id, by, subject) = (short(id), short(&proposal.proposer), plain(&subject));
         self.tell(
             &value,
             &format!("operation {id} ({kind}, {subject}) proposed by {by}"),
