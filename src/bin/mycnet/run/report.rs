@@ -157,7 +157,7 @@ impl Report {
             Event::Tallied { operation, outcome } => {
                 let value =
                     json!({ "event": "tallied", "operation": operation, "outcome": outcome });
-                let text = format!("operation {} tallied: {outcome}", short(operation));
+                let text = format!("operation {} tallied, {outcome}", short(operation));
                 self.tell(&value, &text)
             }
             Event::Refused { from, rejection } => {
