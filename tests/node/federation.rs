@@ -13,7 +13,7 @@ use mycnet_consensus::store::Store;
 use mycnet_consensus::{ConsensusOperation, Genesis, Identity, Params, Signer as _, Spore};
 
 /// What nothing here should take.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A directory that goes with the test.
 pub struct Directory(PathBuf);
