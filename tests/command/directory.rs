@@ -43,6 +43,10 @@ fn a_key_is_never_replaced() {
     let before = node.id();
     node.fails(&["init"], 1, &["there is a node", "--dir"]);
     assert_eq!(node.id(), before);
+    // Peers know a node by its author: another transport key is as good.
+    fs::remove_file(node.0.join("transport.key")).unwrap();
+    assert_eq!(node.json(&["init"])["node"], before);
+    assert_eq!(mode(&node.0.join("transport.key")), 0o600);
     fs::write(node.0.join("author.key"), "not a key\n").unwrap();
     node.fails(
         &["consent", &"07".repeat(32)],

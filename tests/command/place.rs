@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use mycnet_consensus::Signer as _;
 use serde_json::Value;
 
 /// What nothing here should take.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A directory that goes with the test. Its path is short: sockets' paths have a limit.
 pub struct Directory(PathBuf);
@@ -110,7 +111,6 @@ impl Place {
         let key = std::fs::read_to_string(self.0.join("author.key")).unwrap();
         let mut secret = [0; 32];
         hex::decode_to_slice(key.trim(), &mut secret).unwrap();
-        use mycnet_consensus::Signer as _;
         mycnet_consensus::Identity::from_secret(&secret)
             .node_id()
             .to_string()

@@ -56,6 +56,10 @@ pub(crate) fn answer(node: &Node, request: Request) -> Answer<'_> {
                 operation,
                 timeout_ms,
             } => wait(node, operation, Duration::from_millis(timeout_ms)).await,
+            Request::DeclareJournal => {
+                node.engine().declare_journal().await?;
+                Ok(Value::Null)
+            }
             Request::ImportBundle { file } => bundle::import(node, &file).await,
             // Reading can take as long as the disk does, and must not keep others from being answered.
             request => {
@@ -79,7 +83,7 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
             explain,
         } => reads::trust(node, whom, at, explain),
         Request::Roster => value(&json!({ "members": node.engine().roster() })),
-        Request::Config => reads::config(node),
+        Request::Config => Ok(reads::config(node)),
         Request::Evidence => reads::evidence(node),
         Request::Certificate { operation } => reads::certificate(node, &operation),
         Request::Genesis => value(node.engine().genesis()),

@@ -118,12 +118,11 @@ fn signature(digits: &str) -> Result<SignatureBytes, String> {
 /// If it is not clear for which network, or the key cannot be read.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let home = args.common.home()?;
-    let network = match &args.network {
-        Some(text) => named(text)?,
-        None => {
-            let value = session::with(&home, async |session| session.ask(Request::Genesis).await)?;
-            serde_json::from_value::<Genesis>(value)?.network_id()
-        }
+    let network = if let Some(text) = &args.network {
+        named(text)?
+    } else {
+        let value = session::with(&home, async |session| session.ask(Request::Genesis).await)?;
+        serde_json::from_value::<Genesis>(value)?.network_id()
     };
     let author = home.author()?;
     let signed = SignedConsent {

@@ -91,6 +91,11 @@ impl Home {
         self.directory.join("transport.key")
     }
 
+    /// Whether there is a transport's key.
+    pub(crate) fn has_transport(&self) -> bool {
+        self.transport_file().exists()
+    }
+
     fn ticket_file(&self) -> PathBuf {
         self.directory.join("ticket")
     }
@@ -125,14 +130,16 @@ impl Home {
         Ok(())
     }
 
-    /// Makes the directory, for its owner alone. One that is there already must have no keys.
+    /// Makes the directory, for its owner alone. Says whether there is a node that has lost its transport's key, of which a
+    /// new one is as good: peers know the node by its author.
     ///
     /// # Errors
     ///
-    /// If there is a node already, or the directory cannot be made.
-    pub(crate) fn create(&self) -> anyhow::Result<()> {
+    /// If there is a whole node already, or the directory cannot be made.
+    pub(crate) fn create(&self) -> anyhow::Result<bool> {
         let place = self.directory.display();
-        if self.author_file().exists() {
+        let has_author = self.author_file().exists();
+        if has_author && self.transport_file().exists() {
             let option = self.option();
             bail!(
                 "there is a node in {place} already; `mycnet status{option}` tells about it. A key is never replaced: \
@@ -140,25 +147,26 @@ impl Home {
             );
         }
         make_private_directory(&self.directory)
-            .with_context(|| format!("cannot make the directory {place}"))
+            .with_context(|| format!("cannot make the directory {place}"))?;
+        Ok(has_author)
     }
 
-    /// Writes the keys of a new node.
+    /// Writes the author's key, which must not be there.
     ///
     /// # Errors
     ///
-    /// If they are there already, or cannot be written.
-    pub(crate) fn write_keys(&self, author: &[u8; 32], transport: &[u8; 32]) -> anyhow::Result<()> {
-        // The author's comes last: a directory with one is complete.
-        for (path, secret) in [
-            (self.transport_file(), transport),
-            (self.author_file(), author),
-        ] {
-            let line = format!("{}\n", hex::encode(secret));
-            write_new(&path, line.as_bytes())
-                .with_context(|| format!("cannot write {}", path.display()))?;
-        }
-        Ok(())
+    /// A failed write.
+    pub(crate) fn write_author(&self, secret: &[u8; 32]) -> anyhow::Result<()> {
+        write_secret(&self.author_file(), secret)
+    }
+
+    /// Writes the transport's key, which must not be there.
+    ///
+    /// # Errors
+    ///
+    /// A failed write.
+    pub(crate) fn write_transport(&self, secret: &[u8; 32]) -> anyhow::Result<()> {
+        write_secret(&self.transport_file(), secret)
     }
 
     /// The author's key pair.
@@ -176,7 +184,15 @@ impl Home {
     ///
     /// As [`Self::author`].
     pub(crate) fn transport_secret(&self) -> anyhow::Result<[u8; 32]> {
-        read_secret(&self.transport_file())
+        let path = self.transport_file();
+        if !path.exists() {
+            let option = self.option();
+            bail!(
+                "{} is gone: `mycnet init{option}` makes a new one, and leaves everything else as it is",
+                path.display()
+            );
+        }
+        read_secret(&path)
     }
 
     /// The settings.
@@ -277,6 +293,11 @@ fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
         Some(directory) if cfg!(unix) => File::open(directory)?.sync_all(),
         _ => Ok(()),
     }
+}
+
+fn write_secret(path: &Path, secret: &[u8; 32]) -> anyhow::Result<()> {
+    let line = format!("{}\n", hex::encode(secret));
+    write_new(path, line.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn read_secret(path: &Path) -> anyhow::Result<[u8; 32]> {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::failure::EXIT_CODES;
 use crate::home::Common;
-use crate::output::shown;
+use crate::output::{note, shown};
 use crate::settings::{Overrides, Settings};
 
 /// Makes a node: a directory with its keys and settings.
@@ -37,14 +37,25 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let home = args.common.place()?;
     let settings = Settings::default().with(&args.overrides);
     settings.check()?;
-    home.create()?;
+    let has_author = home.create()?;
     let file = home.settings_file();
     if !file.exists() {
         fs::write(&file, settings.template())
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
-    let (author, transport) = (new_identity()?, new_identity()?);
-    home.write_keys(&author.secret(), &transport.secret())?;
+    // An interrupted `init` left this one behind, and nobody has been told of it.
+    if !home.has_transport() {
+        home.write_transport(&new_identity()?.secret())?;
+    }
+    // Last: a directory with an author is complete.
+    let author = if has_author {
+        note("there is a node already; its transport key was missing, and is made anew");
+        home.author()?
+    } else {
+        let author = new_identity()?;
+        home.write_author(&author.secret())?;
+        author
+    };
     let value = json!({ "node": author.node_id(), "directory": home.path() });
     args.common.format.print(&value, |value| {
         let option = home.option();

@@ -7,7 +7,7 @@
 //! | `propose`, `vote` | what people decide |
 //! | `status`, `operations`, `trust`, `lists` | what they look at |
 //! | `certificate`, `export`, `bundle` | what they carry away |
-//! | `devnet`, `doctor`, `completions`, `replay` | tools |
+//! | `devnet`, `doctor`, `rejoin`, `completions`, `replay` | tools |
 //! | `request`, `answer` | what a node can be asked, and what it answers |
 //! | `session`, `socket` | whom a command asks: the running node, or one of its own |
 //! | `home`, `settings` | a node's directory |
@@ -38,6 +38,7 @@ mod network;
 mod operations;
 mod output;
 mod propose;
+mod rejoin;
 mod replay;
 mod request;
 mod run;
@@ -91,6 +92,7 @@ enum Command {
     Export(export::Args),
     Bundle(bundle::Args),
     Doctor(doctor::Args),
+    Rejoin(rejoin::Args),
     Completions(completions::Args),
     Devnet(devnet::Args),
     Replay(replay::Args),
@@ -122,6 +124,7 @@ fn main() -> ExitCode {
         Command::Export(args) => export::run(args),
         Command::Bundle(args) => bundle::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Rejoin(args) => rejoin::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Devnet(args) => devnet::run(args),
         Command::Replay(args) => replay::run(args),

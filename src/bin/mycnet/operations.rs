@@ -26,7 +26,7 @@ pub(crate) struct Args {
     #[arg(long)]
     class: Option<OfClass>,
 
-    /// Only of this kind, as network_configuration or claim
+    /// Only of this kind, as `network_configuration` or claim
     #[arg(long)]
     kind: Option<String>,
 

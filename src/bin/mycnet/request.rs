@@ -72,6 +72,8 @@ pub(crate) enum Request {
         operation: OperationId,
         approve: bool,
     },
+    /// Take what this node holds of its own for its whole journal.
+    DeclareJournal,
     /// Wait until an operation is closed, so long at most.
     Wait {
         operation: OperationId,

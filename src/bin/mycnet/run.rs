@@ -32,8 +32,8 @@ const LOOKS: u32 = 30;
 /// that happens if it runs on a terminal (or with --verbose). Ctrl-C stops it. It
 /// may be stopped and started at any time; what it has acknowledged is on the disk.
 ///
-/// Warnings go to stderr; MYCNET_LOG says which, as in MYCNET_LOG=info or
-/// MYCNET_LOG=mycnet_consensus=debug,iroh=warn.
+/// Warnings go to stderr; `MYCNET_LOG` says which: a level, as `info`, or pairs, as
+/// `mycnet_consensus=debug,iroh=warn`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES, verbatim_doc_comment)]
 pub(crate) struct Args {

@@ -213,7 +213,10 @@ pub(crate) fn builder(home: &Home, store: Store) -> anyhow::Result<Builder> {
 
 fn alone(home: &Home, store: Store) -> anyhow::Result<Node> {
     let node = builder(home, store)?.spawn()?;
-    if let Some(lost) = node.opened().journal_lost {
+    let lost = node.opened().journal_lost.map(|lost| lost.to_string());
+    let is_rejoining = node.engine().seal_status().signing == "rejoining";
+    let lost = lost.or_else(|| is_rejoining.then(|| "the journal was lost".to_owned()));
+    if let Some(lost) = lost {
         note(&format!(
             "{lost}. This node signs nothing until the network has sealed its Rejoin: keep `mycnet run` going"
         ));

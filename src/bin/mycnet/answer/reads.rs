@@ -27,14 +27,17 @@ pub(super) fn status(node: &Node) -> Result<Value, Failure> {
     };
     let mine: Vec<&OperationId> = open.iter().filter(waits_for_me).collect();
     let opened = node.opened();
-    let lost = opened.journal_lost.map(|lost| lost.to_string());
+    let sealing = engine.seal_status();
+    // Once it has rejoined, what opening found is no news.
+    let lost = opened.journal_lost.filter(|_| sealing.signing != "ready");
+    let lost = lost.map(|lost| lost.to_string());
     Ok(json!({
         "node": me,
         "network": engine.network_id(),
         "name": genesis.name,
         "height": engine.height(),
         "seal": engine.seal(),
-        "sealing": engine.seal_status(),
+        "sealing": sealing,
         "member": roster.iter().find(|member| member.node == me),
         "members": roster.len(),
         "open_operations": open.len(),
@@ -187,13 +190,13 @@ pub(super) fn trust(
 }
 
 /// The configuration map (values in hexadecimal) and the parameters.
-pub(super) fn config(node: &Node) -> Result<Value, Failure> {
+pub(super) fn config(node: &Node) -> Value {
     let engine = node.engine();
     let config = engine.config().into_iter();
     let config: BTreeMap<String, String> = config
         .map(|(key, value)| (key, hex::encode(value)))
         .collect();
-    Ok(json!({ "config": config, "params": engine.params() }))
+    json!({ "config": config, "params": engine.params() })
 }
 
 /// Proved equivocations.

@@ -8,10 +8,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::output::note;
 
-/// What is logged unless MYCNET_LOG says otherwise: what an operator should look at, and of other libraries what is broken.
+/// What is logged unless `MYCNET_LOG` says otherwise: what an operator should look at, and of other libraries what is broken.
 const DEFAULT: &str = "error,mycnet=warn,mycnet_consensus=warn";
 
-/// Starts to log, as MYCNET_LOG says.
+/// Starts to log, as `MYCNET_LOG` says.
 pub(super) fn start() {
     let given = std::env::var("MYCNET_LOG").ok();
     let filter = match given.as_deref().map(str::parse::<Targets>) {

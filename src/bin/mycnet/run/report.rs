@@ -21,12 +21,13 @@ pub(super) struct Report {
     format: Format,
     is_told: bool,
     engine: BFTConsensusEngine,
+    is_loss_told: bool,
     connected: BTreeMap<NodeId, u64>,
     refused: u64,
 }
 
 /// The first digits of an id, enough for a person to tell it from others.
-fn short(id: impl ToString) -> String {
+fn short(id: &impl ToString) -> String {
     let mut id = id.to_string();
     id.truncate(8);
     id
@@ -39,6 +40,7 @@ impl Report {
             format,
             is_told,
             engine: node.engine().clone(),
+            is_loss_told: false,
             connected: BTreeMap::new(),
             refused: 0,
         }
@@ -62,7 +64,7 @@ impl Report {
     }
 
     /// The node runs: who and where it is, and what it found.
-    pub(super) fn started(&self, node: &Node, listening: &[SocketAddr]) -> anyhow::Result<()> {
+    pub(super) fn started(&mut self, node: &Node, listening: &[SocketAddr]) -> anyhow::Result<()> {
         let engine = node.engine();
         let opened = node.opened();
         let found = &opened.found;
@@ -107,18 +109,25 @@ impl Report {
         }
         match opened.journal_lost {
             Some(lost) => self.journal_lost(&lost.to_string()),
+            None if engine.seal_status().signing == "rejoining" => {
+                self.journal_lost("found at an earlier start, and the Rejoin is not sealed yet")
+            }
             None => Ok(()),
         }
     }
 
-    fn journal_lost(&self, reason: &str) -> anyhow::Result<()> {
+    fn journal_lost(&mut self, reason: &str) -> anyhow::Result<()> {
+        // What the store found, the core tells again.
+        if std::mem::replace(&mut self.is_loss_told, true) {
+            return Ok(());
+        }
         let value = json!({ "event": "journal_lost", "reason": reason });
         self.warn(
             &value,
             &format!(
                 "THE JOURNAL IS LOST: {reason}. This node may have signed what it no longer knows of, so it signs nothing but \
-                 a Rejoin now. Keep it running: once the others have sealed that, it takes part again by itself. Never put \
-                 back an old copy of these files"
+                 a Rejoin now. Keep it running: once the others have sealed that, it takes part again by itself (in a \
+                 network of up to three members that takes `mycnet rejoin`). Never put back an old copy of these files"
             ),
         )
     }
@@ -175,6 +184,7 @@ impl Report {
                 self.journal_lost("the network has records of this node that it does not know")
             }
             Event::Rejoined { height } => {
+                self.is_loss_told = false;
                 let value = json!({ "event": "rejoined", "height": height });
                 self.warn(
                     &value,
@@ -224,7 +234,7 @@ impl Report {
             "subject": subject,
             "proposer": proposal.proposer,
         });
-        let (id, by, subject) = (short(id), short(proposal.proposer), plain(&subject));
+        let (id, by, subject) = (short(id), short(&proposal.proposer), plain(&subject));
         self.tell(
             &value,
             &format!("operation {id} ({kind}, {subject}) proposed by {by}"),

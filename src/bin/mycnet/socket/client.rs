@@ -18,7 +18,7 @@ use crate::request::{Reply, Request};
 const REPLY_BYTES_MAX: u64 = 160 * 1024 * 1024;
 
 /// How long an answer may take, beside what a request asks to wait.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// What carrying a long past in files may take.
 const FILES_DEADLINE: Duration = Duration::from_hours(4);

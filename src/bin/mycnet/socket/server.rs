@@ -29,7 +29,7 @@ const CONNECTIONS_MAX: usize = 32;
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How long a command may take to read its answer, which can have megabytes.
-const REPLY_DEADLINE: Duration = Duration::from_secs(60);
+const REPLY_DEADLINE: Duration = Duration::from_mins(1);
 
 /// The socket of a running node. It goes with the node.
 #[derive(Debug)]
