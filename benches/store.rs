@@ -14,6 +14,8 @@
 #[path = "common/network.rs"]
 #[allow(dead_code, reason = "each bench takes what it needs")]
 mod network;
+#[path = "common/past.rs"]
+mod past;
 
 use std::fs::File;
 use std::io::Write as _;
@@ -24,15 +26,14 @@ use std::time::{Duration, Instant};
 
 use mycnet_consensus::core::{JournalEntry, Write};
 use mycnet_consensus::digest::OperationId;
-use mycnet_consensus::genesis::{Genesis, Sealing};
-use mycnet_consensus::identity::{Identity, Signer as _};
-use mycnet_consensus::ledger::{Ledger, Mode};
-use mycnet_consensus::record::{Statement, Verified, VoteKind, sign, sign_batch};
-use mycnet_consensus::seal::{SealCertificate, SealedBlock};
+use mycnet_consensus::genesis::Genesis;
+use mycnet_consensus::identity::Signer as _;
+use mycnet_consensus::ledger::Ledger;
+use mycnet_consensus::record::Verified;
 use mycnet_consensus::store::Store;
-use network::{Signature, ballot, claim, genesis, member, verify_all, vote};
+use network::{Signature, claim, member, verify_all};
+use past::{MEMBERS, Past, Signed, past};
 
-const MEMBERS: usize = 50;
 const CLAIMS: usize = 10;
 
 /// Writes of one record each.
@@ -47,61 +48,6 @@ fn rounds() -> usize {
     rounds
         .and_then(|rounds| rounds.parse().ok())
         .unwrap_or(if is_test { 2 } else { 100 })
-}
-
-/// The records of one round: proposals with all commits, and all reveals.
-fn round(members: &[Identity], ledger: &Ledger, round: usize) -> [Vec<Verified>; 2] {
-    let net = ledger.genesis_seal().net;
-    let last = ledger.state().seal();
-    let proposals: Vec<Verified> = (0..CLAIMS)
-        .map(|k| {
-            let nonce = (round * CLAIMS + k) as u64;
-            claim(&members[k], net, last, nonce, None)
-        })
-        .collect();
-    let (mut opening, mut closing) = (proposals.clone(), Vec::new());
-    for (n, by) in members.iter().enumerate() {
-        let votes = proposals
-            .iter()
-            .map(|proposal| vote(by, net, proposal.id().into(), ballot(n)));
-        let (commits, reveals) = votes.map(|[commit, reveal]| (commit, reveal)).unzip();
-        opening.extend(sign_batch(by, net, commits).expect("the commits are valid"));
-        closing.extend(sign_batch(by, net, reveals).expect("the reveals are valid"));
-    }
-    [opening, closing]
-}
-
-/// Seals records: the write that a host is given.
-fn seal(ledger: &mut Ledger, authorities: &[Identity], records: Vec<Verified>) -> Write {
-    let time_ms = ledger.state().time_ms() + 1;
-    let (draft, _) = ledger
-        .draft(time_ms, records, Mode::Strict)
-        .expect("the records apply");
-    let vote = Statement::SealVote {
-        height: draft.seal.height,
-        round: 0,
-        kind: VoteKind::Precommit,
-        seal: Some(draft.seal.id()),
-    };
-    let votes = authorities.iter().take(3);
-    let mut votes: Vec<Verified> = votes
-        .map(|by| sign(by, draft.seal.net, vote.clone()).expect("the vote is valid"))
-        .collect();
-    votes.sort_by_key(Verified::id);
-    let wire = |records: &[Verified]| {
-        let records = records.iter();
-        records.map(|record| record.record().clone()).collect()
-    };
-    let block = SealedBlock {
-        seal: draft.seal.clone(),
-        certificate: SealCertificate {
-            votes: wire(&votes),
-        },
-        records: wire(&draft.records),
-    };
-    let applied = Arc::new(ledger.commit(draft));
-    let block = Arc::new(block);
-    Write::Block { block, applied }
 }
 
 fn say(what: &str, items: usize, took: Duration, bare: Duration, baseline: &str) {
@@ -142,33 +88,6 @@ fn append(directory: &Path, parts: &[Vec<u8>]) -> Duration {
     took
 }
 
-struct Past {
-    genesis: Genesis,
-    ledger: Ledger,
-    writes: Vec<Write>,
-    records: Vec<Verified>,
-}
-
-fn past() -> Past {
-    let members: Vec<Identity> = (0..MEMBERS).map(member).collect();
-    let genesis = genesis(MEMBERS, Sealing::Authorities);
-    let mut ledger = Ledger::new(&genesis);
-    let (mut writes, mut records) = (Vec::new(), Vec::new());
-    for n in 0..rounds() {
-        for list in round(&members, &ledger, n) {
-            records.extend(list.iter().cloned());
-            writes.push(seal(&mut ledger, &members, list));
-        }
-    }
-    assert_eq!(ledger.past().all_closed().count(), rounds() * CLAIMS);
-    Past {
-        genesis,
-        ledger,
-        writes,
-        records,
-    }
-}
-
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if let [_, what, directory] = &arguments[..]
@@ -188,7 +107,7 @@ fn measure(directory: &Path) {
         ledger,
         writes,
         records,
-    } = past();
+    } = past(rounds(), CLAIMS, Signed::InBatches);
     let encoded: Vec<Vec<u8>> = records.iter().map(Verified::encode).collect();
     let wire: usize = encoded.iter().map(Vec::len).sum();
     println!(

@@ -306,8 +306,14 @@ impl Core {
     /// Takes one input at the host's time `now_ms` (milliseconds since 1970; the core's time never goes back).
     pub fn handle(&mut self, input: Input, now_ms: u64) -> Outputs {
         self.now_ms = self.now_ms.max(now_ms);
+        let is_part_of_more = matches!(
+            input,
+            Input::ImportBlocks { .. } | Input::ImportUnsealed { .. }
+        );
         let answer = self.dispatch(input);
-        self.run();
+        if !is_part_of_more {
+            self.run();
+        }
         self.flush();
         let list = std::mem::take(&mut self.out);
         Outputs { answer, list }
@@ -330,10 +336,18 @@ impl Core {
                 Ok(Answer::Done)
             }
             Input::Rejoin { nonce } => self.rejoin(nonce),
+            Input::DeclareJournal => self.declare_journal(),
             Input::Import { records } => Ok(Answer::Imported(
                 records
                     .iter()
                     .map(|bytes| self.admit_bytes(None, bytes))
+                    .collect(),
+            )),
+            Input::ImportBlocks { blocks } => Ok(self.import_blocks(&blocks)),
+            Input::ImportUnsealed { parts } => Ok(Answer::Imported(
+                parts
+                    .into_iter()
+                    .map(|part| self.import_unsealed(part))
                     .collect(),
             )),
             Input::PeerUp(peer) => {

@@ -77,7 +77,7 @@ pub use bind::{Bound, EndpointSettings, Listen, bind};
 pub use book::{KnownPeer, Origin};
 pub use close::{CloseCode, Closed};
 pub use config::{Config, quic_config};
-pub use events::{Events, NetEvent, PeerInfo};
+pub use events::{Events, NetEvent, PeerInfo, Traffic};
 pub use filter::incoming_filter;
 pub use genesis::fetch_genesis;
 pub use membership::{Membership, Relation};

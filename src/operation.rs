@@ -203,6 +203,24 @@ impl ConsensusOperation {
         }
     }
 
+    /// What it is about, for people: the key, name or member that it is about, or the question that is asked.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self {
+            Self::NetworkConfiguration { config_type, .. } => config_type.clone(),
+            Self::SecurityPolicyUpdate { policy, .. } => policy.clone(),
+            Self::TrustScoreModification { node, .. }
+            | Self::NodeExclusion { node, .. }
+            | Self::SporeAssignment { node, .. } => node.to_string(),
+            Self::NodeAdmission { candidate, .. } => candidate.to_string(),
+            Self::ServiceDeployment { service, .. } => service.clone(),
+            Self::ResourceAllocation { resource, .. } => resource.clone(),
+            Self::RoutineMaintenance { task, .. } => task.clone(),
+            Self::PerformanceOptimization { target, .. } => target.clone(),
+            Self::Claim { subject, .. } => subject.clone(),
+        }
+    }
+
     /// Whether the Primary's directive takes effect without an objection window (DESIGN section 7, rule 1).
     #[must_use]
     pub fn is_routine(&self) -> bool {

@@ -208,7 +208,9 @@ impl Core {
         self.count_reveal(record, true);
         self.relay.push((from, record.clone()));
         if let Statement::Propose { .. } = record.statement() {
-            self.retry(Awaits::Operation(id.into()));
+            let operation = id.into();
+            self.event(Event::Proposed { operation });
+            self.retry(Awaits::Operation(operation));
         }
         Ok(Admission::New)
     }

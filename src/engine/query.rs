@@ -12,8 +12,9 @@ use crate::certificate::Certificate;
 use crate::core::{OperationStatus, SealStatus};
 use crate::digest::{NodeId, OperationId, SealId};
 use crate::ledger::Evidence;
-use crate::operation::{Class, Outcome, Spore};
+use crate::operation::{Class, ConsensusOperation, Outcome, Priority, Spore};
 use crate::params::Params;
+use crate::record::{Statement, Verified};
 use crate::trust::{Standing, TrustEntry};
 
 /// One line of the roster.
@@ -31,6 +32,19 @@ pub struct MemberView {
     pub critical_weight: u64,
     /// What it weighs in claims.
     pub claim_weight: u64,
+}
+
+/// What somebody proposed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Proposal {
+    /// The operation.
+    pub operation: OperationId,
+    /// Who proposed it.
+    pub proposer: NodeId,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// What is (or was) to be decided.
+    pub what: ConsensusOperation,
 }
 
 /// Which operations to list. The default lists all.
@@ -88,6 +102,48 @@ impl BFTConsensusEngine {
     #[must_use]
     pub fn status(&self, operation: &OperationId) -> Option<OperationStatus> {
         self.look(|core, _| core.status(operation))
+    }
+
+    /// What is (or was) to be decided, by whom, and in which order of urgency; `None` if it is not known here.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Archive`]
+    pub fn proposal(&self, operation: &OperationId) -> Result<Option<Proposal>, EngineError> {
+        let of = |record: &Verified| match record.statement() {
+            Statement::Propose {
+                operation: what,
+                priority,
+                ..
+            } => Some(Proposal {
+                operation: *operation,
+                proposer: record.author(),
+                priority: *priority,
+                what: what.clone(),
+            }),
+            _ => None,
+        };
+        self.look(|core, past| {
+            if let Some(open) = core.ledger().state().operation(operation) {
+                return Ok(of(open.proposal()));
+            }
+            if let Some(pooled) = core.pool().get(&(*operation).into()) {
+                return Ok(of(&pooled.record));
+            }
+            let closed = past.closed(operation)?;
+            Ok(closed.and_then(|closed| of(closed.proposal())))
+        })
+    }
+
+    /// Proposals that no seal lists yet, by id.
+    #[must_use]
+    pub fn unsealed_proposals(&self) -> Vec<OperationId> {
+        self.look(|core, _| {
+            let pooled = core.pool().iter().map(|pooled| &pooled.record);
+            let proposals =
+                pooled.filter(|record| matches!(record.statement(), Statement::Propose { .. }));
+            proposals.map(|record| record.id().into()).collect()
+        })
     }
 
     /// The final outcome, if there is one.

@@ -30,6 +30,15 @@ pub struct PeerInfo {
     pub dialled: bool,
 }
 
+/// Bytes of a connection's packets, handshake included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traffic {
+    /// Sent to the peer.
+    pub sent_bytes: u64,
+    /// Received from it.
+    pub received_bytes: u64,
+}
+
 /// What happens on the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -279,6 +279,51 @@ mod tests {
         iroh::SecretKey::from_bytes(&[byte; 32]).public()
     }
 
+    /// Whether the published form of the protocol has it so.
+    fn described(rule: &str, value: &impl Serialize) -> bool {
+        let forms = include_str!("../../schemas/records.cddl");
+        cddl_cat::validate_cbor_bytes(rule, forms, &crate::codec::encode(value)).is_ok()
+    }
+
+    #[test]
+    fn the_cddl_describes_the_hello_and_what_follows() {
+        let (network, nonce) = (NetworkId::default(), Digest::from_bytes([3; 32]));
+        let version = VERSION;
+        let hello = Opening::Hello {
+            version,
+            network,
+            nonce,
+        };
+        assert!(described("opening", &hello));
+        assert!(described("opening", &Opening::Genesis { version, network }));
+        assert!(described("challenge", &Challenge { nonce }));
+        let signer = Identity::from_seed_label("acceptor");
+        let proof = Proof {
+            author: signer.node_id(),
+            height: 0,
+            boot: u64::MAX,
+            listens: vec!["127.0.0.1:1".to_owned()],
+            signature: SignatureBytes::from_bytes([0; 64]),
+        };
+        assert!(described("hello-proof", &proof));
+        assert!(!described("challenge", &proof));
+        let card = crate::net::PeerCard {
+            endpoint: Digest::default(),
+            author: None,
+            addresses: proof.listens,
+        };
+        assert!(described("peers", &[&card]));
+        let ticket = crate::net::Ticket {
+            v: 1,
+            network,
+            name: "village".to_owned(),
+            peers: vec![card],
+            height: 0,
+            seal: crate::digest::SealId::default(),
+        };
+        assert!(described("ticket", &ticket));
+    }
+
     fn own() -> Own {
         Own {
             network: NetworkId::from_bytes([1; 32]),

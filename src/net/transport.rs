@@ -17,7 +17,7 @@ use super::book::{KnownPeer, Origin};
 use super::close::CloseCode;
 use super::config::Config;
 use super::door::Door;
-use super::events::{Events, PeerInfo};
+use super::events::{Events, PeerInfo, Traffic};
 use super::genesis::Answers;
 use super::membership::{Membership, Relation};
 use super::shared::Inner;
@@ -251,6 +251,17 @@ impl Transport {
     pub fn peers(&self) -> Vec<PeerInfo> {
         let links = self.inner().table().links.all();
         links.iter().map(|link| link.info()).collect()
+    }
+
+    /// What a connection carried so far; `None` once it is gone.
+    #[must_use]
+    pub fn traffic(&self, peer: PeerId) -> Option<Traffic> {
+        let link = self.inner().table().links.get(peer).cloned()?;
+        let stats = link.connection.stats();
+        Some(Traffic {
+            sent_bytes: stats.udp_tx.bytes,
+            received_bytes: stats.udp_rx.bytes,
+        })
     }
 
     /// All known peers; their cards are worth keeping for the next start, those of [`Origin::Heard`] perhaps not.

@@ -15,6 +15,8 @@ mod admission;
 mod authority;
 mod blackouts;
 #[cfg(feature = "engine")]
+mod bundle;
+#[cfg(feature = "engine")]
 mod engine;
 mod forks;
 mod hostile;

@@ -486,3 +486,54 @@ fn what_was_intended_is_not_signed_at_a_start_without_the_journal() {
         assert_eq!((has_committed, has_lost(&net, 1)), (!is_lost, is_lost));
     }
 }
+
+/// Two of three have no quorum: nothing seals the `Rejoin` until a person declares that all was shown.
+#[test]
+fn three_members_declare_what_all_hold_to_be_the_journal() {
+    let mut net = Net::new(&genesis(3), 3);
+    let id = net.propose(2, config(b"x"), Some(Ballot::Approve));
+    assert_eq!(net.phase(2, &id), "committing");
+    assert_eq!(net.input(2, Input::DeclareJournal), Err(Refusal::NotLost));
+    net.restart_without_journal(2);
+    net.pump();
+    assert!(has_lost(&net, 2));
+    assert_eq!(
+        net.input(2, Input::DeclareJournal),
+        Err(Refusal::JournalLost)
+    );
+    rejoin(&mut net, 2);
+    for n in [0, 1] {
+        net.vote(n, id, Ballot::Approve);
+    }
+    net.nudge(4);
+    assert_eq!(signing(&net, 2), "rejoining");
+    assert_eq!(
+        net.phase(0, &id),
+        "committing",
+        "two of three are no quorum"
+    );
+
+    assert_eq!(net.input(2, Input::DeclareJournal), Ok(Answer::Done));
+    net.nudge(4);
+    assert_eq!(signing(&net, 2), "ready");
+    // What it had committed to counts, and so does the reveal that it finds again.
+    assert_eq!(net.outcome(0, &id), Some(Outcome::Decided(Ballot::Approve)));
+    assert_eq!(net.trust(0, 2), 510_000);
+    let rejoined = net.cores[0].ledger().state().roster().get(&node(2));
+    assert!(
+        rejoined.unwrap().rejoined.is_some(),
+        "its Rejoin is sealed all the same"
+    );
+}
+
+#[test]
+fn where_the_others_have_a_quorum_nothing_is_declared() {
+    let mut net = Net::new(&genesis(4), 4);
+    net.input(3, Input::JournalLost).unwrap();
+    net.down = vec![true, true, true, false];
+    rejoin(&mut net, 3);
+    assert_eq!(
+        net.input(3, Input::DeclareJournal),
+        Err(Refusal::OthersDecide)
+    );
+}

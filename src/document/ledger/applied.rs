@@ -6,7 +6,6 @@ use super::super::tree::Tree;
 use super::{LedgerChange, OperationEntry, RosterEntry};
 use crate::agenda::{OpenOperation, Phase};
 use crate::ledger::Applied;
-use crate::operation::ConsensusOperation;
 use crate::params::Params;
 use crate::record::Seal;
 
@@ -65,27 +64,10 @@ fn entry(operation: &OpenOperation) -> OperationEntry {
         kind: what.kind().into(),
         class: operation.class(),
         phase: operation.phase_name().into(),
-        subject: subject(what),
+        subject: what.subject(),
         outcome: operation
             .decision()
             .map(|decision| decision.outcome.clone()),
-    }
-}
-
-/// What an operation is about, for people.
-fn subject(operation: &ConsensusOperation) -> String {
-    match operation {
-        ConsensusOperation::NetworkConfiguration { config_type, .. } => config_type.clone(),
-        ConsensusOperation::SecurityPolicyUpdate { policy, .. } => policy.clone(),
-        ConsensusOperation::TrustScoreModification { node, .. }
-        | ConsensusOperation::NodeExclusion { node, .. }
-        | ConsensusOperation::SporeAssignment { node, .. } => node.to_string(),
-        ConsensusOperation::NodeAdmission { candidate, .. } => candidate.to_string(),
-        ConsensusOperation::ServiceDeployment { service, .. } => service.clone(),
-        ConsensusOperation::ResourceAllocation { resource, .. } => resource.clone(),
-        ConsensusOperation::RoutineMaintenance { task, .. } => task.clone(),
-        ConsensusOperation::PerformanceOptimization { target, .. } => target.clone(),
-        ConsensusOperation::Claim { subject, .. } => subject.clone(),
     }
 }
 

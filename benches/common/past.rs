@@ -1,0 +1,122 @@
+//! A sealed past: members who decided claims, everybody voting, as the writes that a host is given.
+
+use std::sync::Arc;
+
+use mycnet_consensus::core::Write;
+use mycnet_consensus::genesis::{Genesis, Sealing};
+use mycnet_consensus::identity::Identity;
+use mycnet_consensus::ledger::{Ledger, Mode};
+use mycnet_consensus::record::{Statement, Verified, VoteKind, sign, sign_batch};
+use mycnet_consensus::seal::{SealCertificate, SealedBlock};
+
+use crate::network::{ballot, claim, genesis, member, vote};
+
+pub(crate) const MEMBERS: usize = 50;
+
+/// How members sign what they say in one round.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "each bench takes what it needs")]
+pub(crate) enum Signed {
+    Alone,
+    InBatches,
+}
+
+pub(crate) struct Past {
+    pub(crate) genesis: Genesis,
+    pub(crate) ledger: Ledger,
+    pub(crate) writes: Vec<Write>,
+    pub(crate) records: Vec<Verified>,
+}
+
+/// Rounds of claims, two seals each: proposals with a commit of everybody, then the reveals.
+pub(crate) fn past(rounds: usize, claims: usize, signed: Signed) -> Past {
+    let members: Vec<Identity> = (0..MEMBERS).map(member).collect();
+    let genesis = genesis(MEMBERS, Sealing::Authorities);
+    let mut ledger = Ledger::new(&genesis);
+    let (mut writes, mut records) = (Vec::new(), Vec::new());
+    for n in 0..rounds {
+        for list in round(&members, &ledger, n, claims, signed) {
+            records.extend(list.iter().cloned());
+            writes.push(seal(&mut ledger, &members, list));
+        }
+    }
+    assert_eq!(ledger.past().all_closed().count(), rounds * claims);
+    Past {
+        genesis,
+        ledger,
+        writes,
+        records,
+    }
+}
+
+/// The records of one round: proposals with all commits, and all reveals.
+fn round(
+    members: &[Identity],
+    ledger: &Ledger,
+    round: usize,
+    claims: usize,
+    signed: Signed,
+) -> [Vec<Verified>; 2] {
+    let net = ledger.genesis_seal().net;
+    let last = ledger.state().seal();
+    let proposals: Vec<Verified> = (0..claims)
+        .map(|k| {
+            let nonce = (round * claims + k) as u64;
+            claim(&members[k % MEMBERS], net, last, nonce, None)
+        })
+        .collect();
+    let (mut opening, mut closing) = (proposals.clone(), Vec::new());
+    for (n, by) in members.iter().enumerate() {
+        let votes = proposals
+            .iter()
+            .map(|proposal| vote(by, net, proposal.id().into(), ballot(n)));
+        let (commits, reveals): (Vec<_>, Vec<_>) =
+            votes.map(|[commit, reveal]| (commit, reveal)).unzip();
+        for (list, statements) in [(&mut opening, commits), (&mut closing, reveals)] {
+            match signed {
+                Signed::InBatches => {
+                    list.extend(sign_batch(by, net, statements).expect("they are valid"));
+                }
+                Signed::Alone => list.extend(
+                    statements
+                        .into_iter()
+                        .map(|statement| sign(by, net, statement).expect("it is valid")),
+                ),
+            }
+        }
+    }
+    [opening, closing]
+}
+
+/// Seals records: the write that a host is given.
+fn seal(ledger: &mut Ledger, authorities: &[Identity], records: Vec<Verified>) -> Write {
+    let time_ms = ledger.state().time_ms() + 1;
+    let (draft, _) = ledger
+        .draft(time_ms, records, Mode::Strict)
+        .expect("the records apply");
+    let vote = Statement::SealVote {
+        height: draft.seal.height,
+        round: 0,
+        kind: VoteKind::Precommit,
+        seal: Some(draft.seal.id()),
+    };
+    let votes = authorities.iter().take(3);
+    let mut votes: Vec<Verified> = votes
+        .map(|by| sign(by, draft.seal.net, vote.clone()).expect("the vote is valid"))
+        .collect();
+    votes.sort_by_key(Verified::id);
+    let wire = |records: &[Verified]| {
+        let records = records.iter();
+        records.map(|record| record.record().clone()).collect()
+    };
+    let block = SealedBlock {
+        seal: draft.seal.clone(),
+        certificate: SealCertificate {
+            votes: wire(&votes),
+        },
+        records: wire(&draft.records),
+    };
+    let applied = Arc::new(ledger.commit(draft));
+    let block = Arc::new(block);
+    Write::Block { block, applied }
+}
