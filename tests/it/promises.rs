@@ -453,40 +453,6 @@ fn a_restart_does_not_end_the_wait_for_a_rejoin() {
     );
 }
 
-/// A store that heard of a loss takes nothing but a `Rejoin`, and a host writes down what it hears of.
-#[test]
-fn a_rejoin_that_waits_is_not_followed_by_another_loss() {
-    let mut net = Net::new(&genesis(4), 4);
-    net.propose(1, config(b"x"), Some(Ballot::Approve));
-    net.down = vec![true, false, true, true];
-    net.restart_without_journal(1);
-    net.input(1, Input::Tick).unwrap();
-    assert!(has_lost(&net, 1));
-    rejoin(&mut net, 1);
-    net.events[1].clear();
-    net.restart(1);
-    net.input(1, Input::Tick).unwrap();
-    assert_eq!(signing(&net, 1), "rejoining");
-    assert!(!has_lost(&net, 1), "the blocks show what the Rejoin is for");
-}
-
-#[test]
-fn what_was_intended_is_not_signed_at_a_start_without_the_journal() {
-    for is_lost in [false, true] {
-        let mut net = Net::new(&genesis(4), 4);
-        let id = net.propose(0, config(b"x"), None);
-        assert_eq!(net.phase(1, &id), "committing");
-        net.saved[1].intents.insert(id, Ballot::Approve);
-        net.saved[1].journal_lost = is_lost;
-        net.restart(1);
-        net.input(1, Input::Tick).unwrap();
-        let is_commit =
-            |entry: &JournalEntry| matches!(entry.record.body.what, Statement::Commit { .. });
-        let has_committed = net.journals[1].iter().any(is_commit);
-        assert_eq!((has_committed, has_lost(&net, 1)), (!is_lost, is_lost));
-    }
-}
-
 /// Two of three have no quorum: nothing seals the `Rejoin` until a person declares that all was shown.
 #[test]
 fn three_members_declare_what_all_hold_to_be_the_journal() {
@@ -536,4 +502,38 @@ fn where_the_others_have_a_quorum_nothing_is_declared() {
         net.input(3, Input::DeclareJournal),
         Err(Refusal::OthersDecide)
     );
+}
+
+/// A store that heard of a loss takes nothing but a `Rejoin`, and a host writes down what it hears of.
+#[test]
+fn a_rejoin_that_waits_is_not_followed_by_another_loss() {
+    let mut net = Net::new(&genesis(4), 4);
+    net.propose(1, config(b"x"), Some(Ballot::Approve));
+    net.down = vec![true, false, true, true];
+    net.restart_without_journal(1);
+    net.input(1, Input::Tick).unwrap();
+    assert!(has_lost(&net, 1));
+    rejoin(&mut net, 1);
+    net.events[1].clear();
+    net.restart(1);
+    net.input(1, Input::Tick).unwrap();
+    assert_eq!(signing(&net, 1), "rejoining");
+    assert!(!has_lost(&net, 1), "the blocks show what the Rejoin is for");
+}
+
+#[test]
+fn what_was_intended_is_not_signed_at_a_start_without_the_journal() {
+    for is_lost in [false, true] {
+        let mut net = Net::new(&genesis(4), 4);
+        let id = net.propose(0, config(b"x"), None);
+        assert_eq!(net.phase(1, &id), "committing");
+        net.saved[1].intents.insert(id, Ballot::Approve);
+        net.saved[1].journal_lost = is_lost;
+        net.restart(1);
+        net.input(1, Input::Tick).unwrap();
+        let is_commit =
+            |entry: &JournalEntry| matches!(entry.record.body.what, Statement::Commit { .. });
+        let has_committed = net.journals[1].iter().any(is_commit);
+        assert_eq!((has_committed, has_lost(&net, 1)), (!is_lost, is_lost));
+    }
 }
