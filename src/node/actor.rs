@@ -111,10 +111,10 @@ impl Actor {
             batch.inputs.push((Input::JournalLost, None));
         }
         loop {
-            let is_last = batch.is_last;
+            let ends = batch.is_last;
             self.was_idle = batch.inputs.is_empty();
             self.turn(batch)?;
-            if is_last {
+            if ends {
                 return Ok(());
             }
             if self.was_idle && self.has_documents_to_write {

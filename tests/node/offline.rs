@@ -1,13 +1,19 @@
 //! Somebody commits and is away when the operation is frozen: its reveal counts all the same, and nobody has to do anything.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use mycnet_consensus::core::Pending;
 use mycnet_consensus::digest::OperationId;
+use mycnet_consensus::node::Node;
+use mycnet_consensus::store::Store;
 use mycnet_consensus::{Ballot, Genesis};
 
-use crate::federation::{Directory, Running, claim, genesis, node_id, start, until};
+use crate::federation::{
+    Directory, PATIENCE, Running, claim, genesis, identity, node_id, start, until,
+};
 use crate::process::{Order, Process, Setup, Told};
 
 /// Who goes away.
@@ -185,4 +191,80 @@ async fn a_node_that_slept_through_the_freeze_reveals_when_it_wakes_up() {
     absence.is_revealed(id, since).await;
     drop(away);
     absence.end().await;
+}
+
+/// Takes a node up that has no endpoint.
+fn unconnected(path: &Path, genesis: &Genesis, n: usize) -> Node {
+    let path = path.join(n.to_string());
+    let store = Store::open(&path).or_else(|_| Store::create(&path, genesis, node_id(n)));
+    let builder = Node::builder(store.unwrap(), Arc::new(identity(n)));
+    builder.spawn().unwrap()
+}
+
+/// Somebody carries all that one node has to another.
+async fn carry(from: &Node, to: &Node) {
+    let mut bundle = Vec::new();
+    from.engine().export_bundle(1, &mut bundle).unwrap();
+    let imported = to.engine().import_bundle(bundle.as_slice()).await;
+    imported.unwrap();
+}
+
+/// Carries a stick round until something holds.
+async fn carry_round(nodes: &[&Node], what: &str, holds: impl Fn() -> bool) {
+    let carried = tokio::time::timeout(PATIENCE, async {
+        for hop in (0..nodes.len()).cycle() {
+            if holds() {
+                break;
+            }
+            carry(nodes[hop], nodes[(hop + 1) % nodes.len()]).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let status = || nodes.iter().map(|node| node.engine().seal_status());
+    assert!(
+        carried.await.is_ok(),
+        "not in time: {what}: {:#?}",
+        status().collect::<Vec<_>>()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_only_files_reach_reveals_in_the_next_one() {
+    let (directory, genesis) = (Directory::new(), genesis(4));
+    let stay: Vec<Node> = (0..3)
+        .map(|n| unconnected(directory.path(), &genesis, n))
+        .collect();
+    let away = unconnected(directory.path(), &genesis, AWAY);
+    let asked = stay[0].engine();
+    let asked = asked.propose_claim(claim("6 * 7"), b"42".to_vec());
+    let id = asked.await.unwrap();
+    carry(&stay[0], &away).await;
+    away.engine().vote(id, result()).await.unwrap();
+    carry(&away, &stay[0]).await;
+    away.shutdown().await;
+    drop(away);
+
+    carry(&stay[0], &stay[1]).await;
+    carry(&stay[1], &stay[2]).await;
+    for node in &stay[1..] {
+        node.engine().vote(id, result()).await.unwrap();
+    }
+    let nodes: Vec<&Node> = stay.iter().collect();
+    carry_round(&nodes, "only one reveal is missing", || {
+        let status = stay[0].engine().status(&id).unwrap();
+        status.phase == "decided" && status.waits_for == Pending::Reveals(vec![node_id(AWAY)])
+    })
+    .await;
+
+    let away = unconnected(directory.path(), &genesis, AWAY);
+    carry(&stay[0], &away).await;
+    carry(&away, &stay[0]).await;
+    carry_round(&nodes, "the reveal is sealed", || {
+        let closed = stay[0].store().closed(&id).unwrap();
+        closed.is_some_and(|closed| closed.reveals().contains_key(&node_id(AWAY)))
+    })
+    .await;
+    for node in stay.into_iter().chain([away]) {
+        node.shutdown().await;
+    }
 }

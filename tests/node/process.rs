@@ -1,5 +1,6 @@
 //! A node in a process of its own: this executable once more, told what to do by lines of JSON.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -19,7 +20,7 @@ use mycnet_consensus::trust::Standing;
 use mycnet_consensus::{Ballot, ConsensusOperation};
 use serde::{Deserialize, Serialize};
 
-use crate::federation::{Running, claim, genesis};
+use crate::federation::{Running, claim, genesis, node_id};
 use crate::medium::Random;
 
 const SETUP: &str = "MYCNET_CHILD";
@@ -69,7 +70,8 @@ pub enum Told {
     /// What must not happen.
     Alarm(String),
     Height(u64),
-    Peers(usize),
+    /// Whom it is connected with.
+    Peers(BTreeSet<usize>),
     Proposed(OperationId),
     Voted(OperationId),
     Report(Report),
@@ -224,7 +226,7 @@ async fn live(setup: Setup) {
     let proposes = Arc::new(AtomicBool::new(false));
     let mut is_loaded = false;
     let mut peers = tokio::time::interval(Duration::from_millis(20));
-    let mut connected = 0;
+    let mut connected = BTreeSet::new();
     loop {
         tokio::select! {
             order = orders.recv() => match order.unwrap() {
@@ -255,10 +257,12 @@ async fn live(setup: Setup) {
                 }
             },
             _ = peers.tick() => {
-                let now = transport.peers().len();
+                let authors: Vec<NodeId> = transport.peers().iter().map(|it| it.author).collect();
+                let all = 0..setup.members;
+                let now: BTreeSet<usize> = all.filter(|n| authors.contains(&node_id(*n))).collect();
                 if now != connected {
+                    tell(&Told::Peers(now.clone()));
                     connected = now;
-                    tell(&Told::Peers(now));
                 }
             }
         }
@@ -320,7 +324,7 @@ fn heard_of(engine: &BFTConsensusEngine) -> Vec<Heard> {
 async fn load(engine: BFTConsensusEngine, setup: Setup, proposes: Arc<AtomicBool>) {
     let (n, me) = (setup.n, engine.node_id());
     let mut random = Random(setup.seed);
-    let mut voted = std::collections::BTreeSet::new();
+    let mut voted = BTreeSet::new();
     let is_open = OperationFilter {
         is_open: Some(true),
         ..OperationFilter::default()

@@ -3,6 +3,7 @@
 //!
 //! `MYCNET_KILLS` is how many kills there are, `MYCNET_SEED` repeats a schedule (not its timing, which is the machine's).
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -45,8 +46,10 @@ struct Member {
     report: Option<Report>,
     /// When it is to be started again, and where.
     back: Option<(Instant, bool)>,
-    /// Starts of others on new ports since it went down.
-    moved: [bool; NODES],
+    /// Whom it is connected with, as it says.
+    peers: BTreeSet<usize>,
+    /// Whose port it knows: whom it met where they are now.
+    knows: [bool; NODES],
     /// Kill it at its next acknowledgement.
     is_marked: bool,
 }
@@ -128,6 +131,7 @@ impl Fleet {
         let member = &mut self.members[n];
         member.starts += 1;
         member.is_started = false;
+        member.peers.clear();
         member.behind = Some(Behind {
             since: Instant::now(),
             height: height.unwrap_or(0),
@@ -148,6 +152,7 @@ impl Fleet {
                     return Err(format!("node {n} does not start"));
                 }
                 // Somebody else took its port meanwhile.
+                self.forget(n);
                 return self.start(n, 0, setup.tickets);
             }
             if begun.elapsed() > Duration::from_secs(30) {
@@ -193,9 +198,6 @@ impl Fleet {
                 ticket,
             } => {
                 member.is_started = true;
-                if let Some(behind) = &mut member.behind {
-                    behind.is_new_port = member.port != port;
-                }
                 (member.port, member.ticket) = (port, ticket);
                 self.rose(n, height);
             }
@@ -203,8 +205,16 @@ impl Fleet {
             Told::Height(height) => self.rose(n, height),
             Told::Peers(peers) => {
                 if let Some(behind) = &mut member.behind {
-                    behind.has_peer = peers > 0;
+                    behind.has_peer = !peers.is_empty();
                 }
+                // The other end may not have noticed yet that the node it was connected with is gone.
+                let mutual = peers.iter().copied();
+                let mutual = mutual.filter(|other| self.members[*other].peers.contains(&n));
+                for other in mutual.collect::<Vec<_>>() {
+                    self.members[n].knows[other] = true;
+                    self.members[other].knows[n] = true;
+                }
+                self.members[n].peers = peers;
                 self.rose(n, 0);
             }
             Told::Proposed(operation) => {
@@ -266,7 +276,6 @@ impl Fleet {
         let is_new_port = self.below(2) == 0;
         let member = &mut self.members[n];
         self.figures.interrupted += usize::from(member.behind.take().is_some());
-        member.moved = [false; NODES];
         let back = Instant::now() + Duration::from_millis(down_ms as u64);
         member.back = Some((back, is_new_port));
         let (_copy, store) = copy_of(&self.directory.path().join(n.to_string()));
@@ -274,6 +283,25 @@ impl Fleet {
             .ledger
             .check(node_id(n), &store, &mut self.slots)
             .map_err(|broken| format!("node {n}: {broken}"))
+    }
+
+    /// Nobody knows its port any more.
+    fn forget(&mut self, n: usize) {
+        for member in &mut self.members {
+            member.knows[n] = false;
+        }
+    }
+
+    /// Whether all find one another from whom they know; who has met one hears of the others.
+    fn find_one_another(&self) -> bool {
+        let mut found = [false; NODES];
+        found[0] = true;
+        for _ in 0..NODES {
+            for (a, b) in (0..NODES).flat_map(|a| (0..NODES).map(move |b| (a, b))) {
+                found[b] |= found[a] && (self.members[a].knows[b] || self.members[b].knows[a]);
+            }
+        }
+        found == [true; NODES]
     }
 
     /// Starts those whose time has come.
@@ -287,22 +315,16 @@ impl Fleet {
             }
             self.members[n].back = None;
             let port = if is_new_port { 0 } else { self.members[n].port };
-            // Where it knows nobody any more, and nobody knows it, a person has to help.
-            let others = (0..NODES).filter(|other| *other != n);
-            let is_lost = is_new_port && others.clone().all(|other| self.members[n].moved[other]);
-            let mut tickets = Vec::new();
-            if is_lost {
-                self.figures.fresh_tickets += 1;
-                tickets = others
-                    .clone()
-                    .map(|it| self.members[it].ticket.clone())
-                    .collect();
-            }
             if is_new_port {
                 self.figures.new_ports += 1;
-                for other in others {
-                    self.members[other].moved[n] = true;
-                }
+                self.forget(n);
+            }
+            // Where too many have moved since they met, no way leads to all of them, and a person has to help.
+            let mut tickets = Vec::new();
+            if !self.find_one_another() {
+                self.figures.fresh_tickets += 1;
+                let others = self.members.iter().filter(|it| it.process.is_some());
+                tickets = others.map(|it| it.ticket.clone()).collect();
             }
             self.start(n, port, tickets)?;
             if let Some(process) = &mut self.members[n].process {
