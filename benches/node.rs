@@ -129,9 +129,8 @@ fn measure(directory: &Path, signed: Signed, how: &str) {
         .split(' ')
         .map(|n| n.parse().expect("a number"))
         .collect();
-    let [micros, received, resident, busy_ms] = numbers[..] else {
-        panic!("the child says four numbers, not {said}");
-    };
+    let numbers: [u64; 4] = numbers.try_into().expect("the child says four numbers");
+    let [micros, received, resident, busy_ms] = numbers;
     assert!(catching_up.wait().expect("it was started").success());
     server.kill().expect("it runs");
     server.wait().expect("it was started");
