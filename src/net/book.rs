@@ -65,6 +65,9 @@ struct Entry {
     urgent: bool,
 }
 
+/// Addresses of a peer that those whom others tell of do not push out.
+const ADDRESSES_PROVED: usize = PEER_ADDRESSES_MAX - 2;
+
 /// The address book.
 #[derive(Debug, Default)]
 pub(super) struct Book {
@@ -99,14 +102,17 @@ impl Book {
             entry.author = author.or(entry.author);
         }
         let addresses = dialable(addresses);
-        // Somebody who only speaks of a peer cannot push out the addresses that are known.
-        let (first, second) = if origin < entry.origin {
-            (entry.addresses.as_slice(), addresses.as_slice())
+        // Somebody who only speaks of a peer cannot push out the addresses that are known, but for the last of them: what is
+        // known of a peer that moved often may be of no use any more.
+        let (first, second, third) = if origin < entry.origin {
+            let kept = entry.addresses.len().min(ADDRESSES_PROVED);
+            let (kept, rest) = entry.addresses.split_at(kept);
+            (kept, addresses.as_slice(), rest)
         } else {
-            (addresses.as_slice(), entry.addresses.as_slice())
+            (addresses.as_slice(), entry.addresses.as_slice(), &[][..])
         };
         let mut merged: Vec<String> = Vec::new();
-        for address in first.iter().chain(second) {
+        for address in first.iter().chain(second).chain(third) {
             if merged.len() < PEER_ADDRESSES_MAX && !merged.contains(address) {
                 merged.push(address.clone());
             }
@@ -318,8 +324,13 @@ mod tests {
         assert_eq!(card.addresses[0], "127.0.0.1:100");
         assert_eq!(card.addresses.len(), PEER_ADDRESSES_MAX);
         book.learn(id, Some(author(2)), &texts(200..208), Origin::Heard, now);
-        let same = book.met().next().unwrap();
-        assert_eq!(same, card, "what is only said changes nothing proved");
+        let told = book.met().next().unwrap();
+        assert_eq!(told.author, card.author, "what is only said proves nothing");
+        assert_eq!(
+            told.addresses[..ADDRESSES_PROVED],
+            card.addresses[..ADDRESSES_PROVED]
+        );
+        assert_eq!(told.addresses[ADDRESSES_PROVED..], texts(200..202));
         let junk = ["\u{1b}[2Jyou have won".to_owned()];
         book.learn(endpoint(2), None, &junk, Origin::Given, now);
         let known = book.known(|_| false);

@@ -315,7 +315,8 @@ pub(super) fn spawn(builder: Builder) -> Result<Node, NodeError> {
         .map(|endpoint| {
             Transport::builder(store.genesis(), signer.clone(), standings.clone())
                 .config(config)
-                .peers(peers.into_iter().chain(kept))
+                // What is given now is newer than what was kept, and what comes last is dialled first.
+                .peers(kept.into_iter().chain(peers))
                 .spawn(endpoint)
         })
         .transpose()?;

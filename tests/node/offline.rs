@@ -268,3 +268,28 @@ async fn a_node_that_only_files_reach_reveals_in_the_next_one() {
         node.shutdown().await;
     }
 }
+
+/// Its peer moved so often that all the addresses that it has are old: a ticket tells of another one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ticket_is_worth_more_than_what_was_kept() {
+    let (directory, genesis) = (Directory::new(), genesis(4));
+    let mut nodes = start(directory.path(), &genesis, 1).await;
+    let path = directory.path().join("1");
+    let store = Store::create(&path, &genesis, node_id(1)).unwrap();
+    let ticket = nodes[0].card();
+    let mut old = ticket.clone();
+    // Nobody listens there.
+    old.addresses = (1..=8).map(|port| format!("127.0.0.1:{port}")).collect();
+    let row = mycnet_consensus::codec::encode(&vec![old]);
+    store.put_peer(&node_id(0), &row).unwrap();
+    let with = |builder: mycnet_consensus::node::Builder| builder.peers([ticket]);
+    nodes.push(Running::start_on(store, 1, 0, with).await);
+    until("they meet", || {
+        let transport = nodes[1].node.transport().unwrap();
+        !transport.peers().is_empty()
+    })
+    .await;
+    for running in nodes {
+        running.stop().await;
+    }
+}
