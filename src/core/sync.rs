@@ -146,10 +146,38 @@ impl Core {
         self.event(Event::Refused { from, rejection });
     }
 
+    /// Refuses what no honest node sends, and parts from the peer.
+    fn blame(&mut self, from: PeerId, rejection: Rejection) {
+        self.refuse(from, rejection);
+        self.out.push(Output::Part(from));
+    }
+
+    /// Refuses a record that does not decode or verify. Honest nodes pass on what they verified, so that is the sender's fault,
+    /// unless this node only does not know the author yet. Gives whether to go on with what else the peer says.
+    fn refuse_unverified(&mut self, from: PeerId, rejection: Rejection) -> bool {
+        let may_be_behind = matches!(rejection, Rejection::UnknownAuthor(_));
+        if may_be_behind {
+            self.refuse(from, rejection);
+        } else {
+            self.blame(from, rejection);
+        }
+        may_be_behind
+    }
+
     fn receive_records(&mut self, from: PeerId, records: &[ByteBuf]) {
         let mut is_behind = false;
         for bytes in records {
-            match self.admit_bytes(Some(from), bytes) {
+            let record = match self.verify_bytes(bytes) {
+                Ok(record) => record,
+                Err(rejection) => {
+                    if self.refuse_unverified(from, rejection) {
+                        continue;
+                    }
+                    // One is enough: each of the rest could cost as much.
+                    return;
+                }
+            };
+            match self.admit(Some(from), record) {
                 Ok(admission) => {
                     is_behind |= admission == Admission::Waiting(Rejection::UnknownSeal);
                 }
@@ -195,10 +223,13 @@ impl Core {
     fn receive_proposal(&mut self, from: PeerId, record: &[u8], list: Vec<RecordId>) {
         let record = match self.verify_bytes(record) {
             Ok(record) => record,
-            Err(rejection) => return self.refuse(from, rejection),
+            Err(rejection) => {
+                self.refuse_unverified(from, rejection);
+                return;
+            }
         };
         let Statement::SealProposal { seal, .. } = record.statement() else {
-            return self.refuse(from, Rejection::Malformed("not a proposal"));
+            return self.blame(from, Rejection::Malformed("not a proposal"));
         };
         let (id, seal) = (seal.id(), seal.clone());
         if self.agreement.wanted().contains(&id) {
@@ -215,7 +246,7 @@ impl Core {
             return;
         }
         if !super::judging::is_list_of(&list, &seal) {
-            return self.refuse(from, Rejection::ImpossibleSeal("its list is another"));
+            return self.blame(from, Rejection::ImpossibleSeal("its list is another"));
         }
         if !self.has_use_for_list(&id) {
             return;

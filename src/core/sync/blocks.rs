@@ -114,6 +114,9 @@ impl Core {
             match applied {
                 Ok(height) => last = Some(height),
                 Err(rejection) => {
+                    if rejection.is_senders_fault() {
+                        return self.blame(from, rejection);
+                    }
                     self.refuse(from, rejection);
                     break;
                 }
