@@ -69,7 +69,7 @@ pub async fn attack(target: Target, kind: &str) -> ! {
     };
     let kinds: Vec<&str> = match kind {
         "all" => KINDS.to_vec(),
-        one => vec![one],
+        some => some.split(" + ").collect(),
     };
     let mut attackers = Vec::new();
     for kind in kinds {
