@@ -173,7 +173,11 @@ impl Field {
             walls.push(wall);
             newcomers.push(newcomer);
         }
-        let share = (self.server.processor_time() - before).as_secs_f64();
+        let share = self
+            .server
+            .processor_time()
+            .saturating_sub(before)
+            .as_secs_f64();
         let server_share = share / began.elapsed().as_secs_f64();
         let mut did = attackers.as_mut().and_then(|it| it.ask(PATIENCE));
         if kind == Some("refused records") && is_long() {

@@ -106,7 +106,7 @@ impl Attacker {
             "oversize frames" => self.bad_frames(&oversize(), false, 10 + n).await,
             "truncated frames" => {
                 let half = [MESSAGE, 0, 0, 1, 0, 7];
-                self.bad_frames(&half, n % 2 == 0, 14 + n).await;
+                self.bad_frames(&half, n.is_multiple_of(2), 14 + n).await;
             }
             "endless streams" => self.endless_streams(18 + n).await,
             "slow readers" => self.reads_nothing(22 + n).await,
@@ -195,8 +195,8 @@ impl Attacker {
             let head = [LONG_BLOCK, 0, 0x0f, 0xff, 0xff];
             let message = Message::AskBlocks { from: u64::MAX }.encode();
             let mut endless = raw::frame(MESSAGE, &message).repeat(1000);
-            if n % 2 == 0 {
-                endless = [&head[..], &[7; 1 << 16]].concat();
+            if n.is_multiple_of(2) {
+                endless = [head.to_vec(), vec![7; 1 << 16]].concat();
             }
             while raw.send.write_all(&endless).await.is_ok() {
                 add(&self.count.bytes, endless.len());
