@@ -19,6 +19,9 @@
 mod network;
 #[path = "common/past.rs"]
 mod past;
+#[path = "common/ratio.rs"]
+#[allow(dead_code, reason = "each bench takes what it needs")]
+mod ratio;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -126,9 +129,8 @@ fn measure(directory: &Path, signed: Signed, how: &str) {
         .split(' ')
         .map(|n| n.parse().expect("a number"))
         .collect();
-    let [micros, received, resident] = numbers[..] else {
-        panic!("the child says three numbers, not {said}");
-    };
+    let numbers: [u64; 4] = numbers.try_into().expect("the child says four numbers");
+    let [micros, received, resident, busy_ms] = numbers;
     assert!(catching_up.wait().expect("it was started").success());
     server.kill().expect("it runs");
     server.wait().expect("it was started");
@@ -137,12 +139,13 @@ fn measure(directory: &Path, signed: Signed, how: &str) {
     let bare = (bare + baseline(&records)) / 2;
     println!(
         "node  catching up: {:.3} s, {:.1} us a record; {:.2} of the rate of verify_strict ({:.1} us); received {:.3} \
-         times the records; {resident} kB resident",
+         times the records; {resident} kB resident; {:.2} of the rate by processor time ({busy_ms} ms)",
         took.as_secs_f64(),
         took.as_secs_f64() * 1e6 / records.len() as f64,
         bare.as_secs_f64() / took.as_secs_f64(),
         bare.as_secs_f64() * 1e6 / records.len() as f64,
         received as f64 / wire as f64,
+        bare.as_secs_f64() / Duration::from_millis(busy_ms).as_secs_f64(),
     );
     for _ in 0..2 {
         let mut started = child(&["start".as_ref(), old.as_os_str()]);
@@ -151,13 +154,12 @@ fn measure(directory: &Path, signed: Signed, how: &str) {
     }
 }
 
-/// What bare checks of one signature for each record would take.
+/// What bare checks of one signature for each record would take, in processor time: other programs do not count.
 fn baseline(records: &[Verified]) -> Duration {
     let step = (records.len() / SAMPLE).max(1);
     let sample: Vec<Signature> = records.iter().step_by(step).map(Signature::of).collect();
-    let begin = Instant::now();
-    verify_all(&sample);
-    let each = begin.elapsed().as_secs_f64() / sample.len() as f64;
+    let took = ratio::timed(|| verify_all(&sample));
+    let each = took.as_secs_f64() / sample.len() as f64;
     Duration::from_secs_f64(each * records.len() as f64)
 }
 
@@ -218,7 +220,8 @@ async fn catch_up(home: &Path, ticket: &Ticket, height: u64) {
         received = traffic.map_or(received, |traffic| traffic.received_bytes);
     }
     let took = begin.elapsed();
-    println!("{} {received} {}", took.as_micros(), resident_kilobytes());
+    let (resident, busy) = (resident_kilobytes(), processor_ms());
+    println!("{} {received} {resident} {busy}", took.as_micros());
     node.shutdown().await;
 }
 
@@ -235,6 +238,17 @@ async fn start(home: &Path) {
         resident_kilobytes()
     );
     node.shutdown().await;
+}
+
+/// Processor time that this process used so far, all threads and the kernel's part included, where Linux tells it: in
+/// hundredths of a second.
+fn processor_ms() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name, in parentheses, may have spaces.
+    let after_name = stat.rsplit(") ").next().unwrap_or_default();
+    let times = after_name.split(' ').skip(11).take(2);
+    let ticks: u64 = times.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    ticks * 10
 }
 
 fn resident_kilobytes() -> u64 {

@@ -61,6 +61,17 @@ pub fn decode<T: Serialize + DeserializeOwned>(
     Ok(value)
 }
 
+/// Reads the value at the start of bytes and looks at nothing behind it. Not strict: to be used only where the value is
+/// compared by its own encoding, or the whole is decoded later.
+///
+/// # Errors
+///
+/// [`CodecError::Invalid`] if the bytes do not start with such a value.
+pub fn decode_first<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let mut deserializer = serde_ipld_dagcbor::de::Deserializer::from_slice(bytes);
+    T::deserialize(&mut deserializer).map_err(|error| CodecError::Invalid(error.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

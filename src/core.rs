@@ -255,15 +255,19 @@ impl Core {
             let _ = self.admit_bytes(None, &bytes);
         }
         self.recover_signing();
-        // What has to be done because of the restart is given with the first input; the rest is persisted already.
-        self.out.retain(|output| {
-            matches!(
-                output,
-                Output::Event(Event::JournalLost)
-                    | Output::Persist(
-                        Write::Forget(_) | Write::Unjournal(_) | Write::Intent { .. }
-                    )
-            )
+        if saved.journal_lost {
+            self.lose_journal();
+        }
+        // What has to be done because of the restart is given with the first input; the rest is persisted already. A loss
+        // that a `Rejoin` answers is none any more: nothing else would be written after it is told.
+        let is_lost = self.signing == Signing::Lost;
+        self.out.retain(|output| match output {
+            Output::Event(Event::JournalLost) => is_lost,
+            Output::Persist(write) => matches!(
+                write,
+                Write::Forget(_) | Write::Unjournal(_) | Write::Intent { .. }
+            ),
+            _ => false,
         });
         self.relay.clear();
         self.keep_promises();
@@ -302,8 +306,14 @@ impl Core {
     /// Takes one input at the host's time `now_ms` (milliseconds since 1970; the core's time never goes back).
     pub fn handle(&mut self, input: Input, now_ms: u64) -> Outputs {
         self.now_ms = self.now_ms.max(now_ms);
+        let is_part_of_more = matches!(
+            input,
+            Input::ImportBlocks { .. } | Input::ImportUnsealed { .. }
+        );
         let answer = self.dispatch(input);
-        self.run();
+        if !is_part_of_more {
+            self.run();
+        }
         self.flush();
         let list = std::mem::take(&mut self.out);
         Outputs { answer, list }
@@ -326,10 +336,18 @@ impl Core {
                 Ok(Answer::Done)
             }
             Input::Rejoin { nonce } => self.rejoin(nonce),
+            Input::DeclareJournal => self.declare_journal(),
             Input::Import { records } => Ok(Answer::Imported(
                 records
                     .iter()
                     .map(|bytes| self.admit_bytes(None, bytes))
+                    .collect(),
+            )),
+            Input::ImportBlocks { blocks } => Ok(self.import_blocks(&blocks)),
+            Input::ImportUnsealed { parts } => Ok(Answer::Imported(
+                parts
+                    .into_iter()
+                    .map(|part| self.import_unsealed(part))
                     .collect(),
             )),
             Input::PeerUp(peer) => {

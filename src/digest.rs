@@ -90,6 +90,8 @@ pub static HISTORY: Domain = Domain::new("mycnet-consensus history v1");
 pub static DOCUMENTS: Domain = Domain::new("mycnet-consensus documents v1");
 /// Deterministic keys made from a seed, for replays, simulations and examples.
 pub static SEEDED_KEY: Domain = Domain::new("mycnet-consensus seeded key v1");
+/// A bundle, from its start to some place in it.
+pub static BUNDLE: Domain = Domain::new("mycnet-consensus bundle v1");
 /// What a node announces about its network on a LAN, so that the network's id itself is not.
 pub static ANNOUNCED: Domain = Domain::new("mycnet-consensus announced v1");
 

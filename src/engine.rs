@@ -5,6 +5,7 @@
 //! the hub themselves and need no particular runtime. Who waits for nothing calls [`BFTConsensusEngine::tick`] now and then,
 //! so that windows end.
 
+mod bundle;
 pub(crate) mod host;
 mod hub;
 mod query;
@@ -13,6 +14,7 @@ mod wait;
 
 use std::sync::Arc;
 
+pub use bundle::{BundleError, BundleImport, BundleReader, BundleReport, ImportError, Refusals};
 use host::Host;
 pub use hub::{Clock, Hub, ManualClock, SystemClock};
 pub use query::{MemberView, OperationFilter, OperationView, Proposal};
@@ -292,12 +294,24 @@ impl BFTConsensusEngine {
         self.host.input(input).await.map(drop)
     }
 
+    /// Declares, after this node lost its journal, that it holds every record of its own that anybody else holds: to be
+    /// called only after it was in contact with all other members since its start. Where they have no quorum without it,
+    /// which is so for one to three members, nothing else ends its wait (DESIGN section 8).
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotLost`], [`Refusal::OthersDecide`] if the others will seal its `Rejoin`, [`Refusal::JournalLost`] if it has not
+    /// made one yet.
+    pub async fn declare_journal(&self) -> Result<(), EngineError> {
+        self.host.input(Input::DeclareJournal).await.map(drop)
+    }
+
     /// Waits for the freeze, reveals this node's ballot, and waits for the closing seal. Gives the final outcome;
     /// `NoQuorum` is one. Cancelling the wait loses nothing: the reveal happens by itself once the commit is frozen.
     ///
     /// # Errors
     ///
-    /// [`EngineError::UnknownOperation`].
+    /// [`EngineError::UnknownOperation`], or [`EngineError::Stopped`] if the node stops before the operation is closed.
     pub async fn execute_reveal_phase(
         &self,
         operation: OperationId,
@@ -320,7 +334,8 @@ impl BFTConsensusEngine {
         }
     }
 
-    /// All records that this node holds and no seal lists yet, canonical bytes each, for a transport of the caller's own.
+    /// All records that this node holds and no seal lists yet, canonical bytes each, for a transport of the caller's own. What
+    /// sealing them takes besides is in a bundle ([`Self::export_bundle`]).
     #[must_use]
     pub fn export(&self) -> Vec<Vec<u8>> {
         self.look(|core, _| {

@@ -18,7 +18,7 @@
 //! | 0 | [`identity`], [`digest`], [`codec`], [`merkle`], [`limits`], [`rejection`] | bytes, keys, hashes |
 //! | 1 | [`record`], [`operation`], [`commitment`], [`consent`], [`genesis`], [`params`], [`seal`] | what a statement is |
 //! | 2 | [`agenda`] (one open operation: P1 to P9, spore authority), [`tally`], [`trust`], [`roster`], [`sealers`] | one operation |
-//! | 3 | [`ledger`] (applies a seal), [`finality`] (agrees on one), [`pool`], [`message`], [`reconciliation`], [`archive`], [`history`], [`certificate`] | the whole ledger |
+//! | 3 | [`ledger`] (applies a seal), [`finality`] (agrees on one), [`pool`], [`message`], [`bundle`], [`reconciliation`], [`archive`], [`history`], [`certificate`] | the whole ledger |
 //! | 4 | [`core`]: `handle(Input, now) -> Outputs` | one node, without I/O |
 //! | 5 | `document`: Automerge documents (feature `document`); `store`: two redb databases (feature `store`); `net`: messages between authenticated members, over iroh (feature `net`) | documents, disks, sockets |
 //! | 6 | `engine`: the handle, nodes in memory (feature `engine`); `node`: a core with its disk and peers behind the same handle (feature `node`) | waiting |
@@ -59,6 +59,7 @@
 
 pub mod agenda;
 pub mod archive;
+pub mod bundle;
 pub mod certificate;
 pub mod codec;
 pub mod commitment;

@@ -84,6 +84,9 @@ pub const PEER_ADDRESSES_MAX: usize = 8;
 /// An address as text, in bytes: a relay's URL is the longest.
 pub const ADDRESS_BYTES_MAX: usize = 256;
 
+/// The header or end mark of a bundle, in bytes: hashes, heights and names of fields.
+pub const BUNDLE_MARK_BYTES_MAX: usize = 256;
+
 /// Peers that a node tells another about at once, and at most once a minute.
 pub const PEERS_TOLD_MAX: usize = 32;
 

@@ -38,6 +38,7 @@ const LAYERS: &[(u8, &[&str])] = &[
         3,
         &[
             "archive",
+            "bundle",
             "certificate",
             "finality",
             "history",

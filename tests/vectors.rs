@@ -33,7 +33,7 @@ const SMALL_ORDER: [&str; 14] = [
     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
 ];
 
-const DOMAINS: [&Domain; 16] = [
+const DOMAINS: [&Domain; 17] = [
     &digest::NETWORK,
     &digest::RECORD,
     &digest::SEAL,
@@ -50,6 +50,7 @@ const DOMAINS: [&Domain; 16] = [
     &digest::DOCUMENTS,
     &digest::SEEDED_KEY,
     &digest::ANNOUNCED,
+    &digest::BUNDLE,
 ];
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Admission, Refusal, Write};
+use crate::bundle::Unsealed;
 use crate::digest::{OperationId, SealId};
 use crate::finality::Blame;
 use crate::ledger::Applied;
@@ -66,10 +67,27 @@ pub enum Input {
         /// 32 random bytes.
         nonce: [u8; 32],
     },
+    /// A person declares that this node holds every record of its own that anybody else holds, so that it needs no longer
+    /// wait for its `Rejoin` to be sealed. Refused where the others have a quorum without it, which is nearly everywhere with
+    /// more than three members; if it is not true, a slot may be signed twice, and the node is banned.
+    DeclareJournal,
     /// Records from outside any connection: an import, a custom transport.
     Import {
         /// Canonical bytes of one record each.
         records: Vec<Vec<u8>>,
+    },
+    /// Sealed blocks from outside any connection, such as a [`crate::bundle`]: in ascending order of heights without gaps. As
+    /// with [`Self::ImportUnsealed`], they are only taken in: what this node says and seals because of them comes with the next
+    /// input, so that it judges by all that is brought and not by its beginning. Whoever has given all gives [`Self::Tick`].
+    ImportBlocks {
+        /// Canonical bytes of one [`crate::seal::SealedBlock`] each.
+        blocks: Vec<Vec<u8>>,
+    },
+    /// What no seal lists yet, from outside any connection: records, votes on the next seal, and its proposals with their lists.
+    /// Only taken in, as [`Self::ImportBlocks`].
+    ImportUnsealed {
+        /// Best in the order of [`super::Core::unsealed`].
+        parts: Vec<Unsealed>,
     },
     /// A peer can be reached.
     PeerUp(PeerId),
@@ -187,6 +205,16 @@ pub enum Answer {
     Proposed(OperationId),
     /// What became of each record.
     Imported(Vec<Result<Admission, Rejection>>),
+    /// What became of sealed blocks.
+    Blocks {
+        /// How many, from the first on, were applied, held already, or looked at because they show a fork. Fewer than were
+        /// given without a rejection: there is a fork, and nothing more is sealed here ([`Event::Forked`]).
+        taken: usize,
+        /// How many heights were applied.
+        applied: u64,
+        /// Why the one after these is refused.
+        refused: Option<Rejection>,
+    },
 }
 
 /// What one input leads to.

@@ -41,6 +41,11 @@ pub enum Refusal {
     /// The journal is not lost.
     #[error("there is nothing to rejoin: the journal is complete")]
     NotLost,
+    /// The others seal without this node, and will seal its `Rejoin`.
+    #[error(
+        "the others have a quorum without this node and will seal its Rejoin: there is nothing to declare"
+    )]
+    OthersDecide,
     /// The key failed.
     #[error("the signer failed: {0}")]
     Signer(String),

@@ -75,6 +75,8 @@ pub struct Saved {
     pub intents: BTreeMap<OperationId, Ballot>,
     /// Whether it has seen a fork.
     pub compromised: bool,
+    /// Whether the journal is known to lack what this node has signed: then not even what it promised is signed at the start.
+    pub journal_lost: bool,
 }
 
 /// The sealed past as a store takes a core up from it ([`Core::resume`](super::Core::resume)), without applying it again.

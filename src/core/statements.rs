@@ -9,6 +9,7 @@ use crate::ledger::Applied;
 use crate::operation::{Ballot, Class, ConsensusOperation, Priority};
 use crate::record::{Slot, Statement, Verified, sign_batch};
 use crate::rejection::Rejection;
+use crate::seal::is_quorum;
 
 /// A statement to be signed, with what a commit binds to.
 type Draft = (Statement, Option<(Ballot, Salt)>);
@@ -191,6 +192,39 @@ impl Core {
         self.signing = Signing::Rejoining(record.id());
         self.persist_own(&record, None);
         self.say(record);
+        Ok(Answer::Done)
+    }
+
+    /// Takes for its journal what this node holds of its own, on the word of a person that nobody else holds more: two or
+    /// three members have no quorum without this one, and nothing would ever seal its `Rejoin`.
+    pub(super) fn declare_journal(&mut self) -> Result<Answer, Refusal> {
+        match self.signing {
+            Signing::Above(_) => return Err(Refusal::NotLost),
+            Signing::Lost => return Err(Refusal::JournalLost),
+            Signing::Rejoining(_) => {}
+        }
+        let state = self.ledger.state();
+        let (all, own) = (state.sealers().total(), state.sealers().weight(&self.me));
+        if is_quorum(all - own, all) {
+            return Err(Refusal::OthersDecide);
+        }
+        let sealed = state.operations().flat_map(OpenOperation::records);
+        let recent = self.recent.iter().map(|decided| &decided.agreement);
+        let votes = recent.chain([&self.agreement]).flat_map(Agreement::records);
+        let pooled = self.pool.iter().map(|pooled| &pooled.record);
+        let records = sealed.chain(votes).chain(pooled);
+        let own = records.filter(|record| record.author() == self.me);
+        let own: Vec<Verified> = own.cloned().collect();
+        for record in own {
+            let slot = record.statement().slot();
+            let is_taken = slot.is_some_and(|slot| self.journal.signed(&slot).is_some());
+            if !is_taken && !self.journal.knows(&record.id()) {
+                self.persist_own(&record, None);
+            }
+        }
+        self.signing = Signing::Above(0);
+        self.recover_agreement();
+        self.keep_promises();
         Ok(Answer::Done)
     }
 

@@ -1,9 +1,11 @@
 //! What is said to peers and heard from them.
 //!
 //! New records are pushed to every peer but the one they came from. Now and then two peers compare what they hold
-//! ([`comparing`]), which repairs whatever was lost; who is behind in seals asks for blocks first ([`blocks`]).
+//! ([`comparing`]), which repairs whatever was lost; who is behind in seals asks for blocks first ([`blocks`]). Where no connection
+//! goes, the same is carried in files ([`carried`]).
 
 mod blocks;
+mod carried;
 mod comparing;
 mod requests;
 
@@ -193,12 +195,12 @@ impl Core {
     /// it. A proposer may propose in any number of rounds, with long lists; those left aside are asked for again at a
     /// comparison, once they matter.
     fn has_use_for_list(&self, seal: &SealId) -> bool {
+        let from = self.agreement.round_to_be();
         self.agreement.is_quorate(seal)
-            || self.agreement.proposed_in(seal).any(|round| {
-                (self.agreement.round()..)
-                    .take(LIST_ROUNDS)
-                    .any(|it| it == round)
-            })
+            || self
+                .agreement
+                .proposed_in(seal)
+                .any(|round| (from..).take(LIST_ROUNDS).any(|it| it == round))
     }
 
     /// Drops the lists that are of no use any more, and the names in them.
@@ -221,43 +223,51 @@ impl Core {
 
     /// Takes a proposal with its list, and asks for the listed records that are not here.
     fn receive_proposal(&mut self, from: PeerId, record: &[u8], list: Vec<RecordId>) {
-        let record = match self.verify_bytes(record) {
-            Ok(record) => record,
-            Err(rejection) => {
-                self.refuse_unverified(from, rejection);
-                return;
+        match self.take_proposal(Some(from), record, list) {
+            Ok((Admission::Waiting(_), _)) => self.ask_blocks(from),
+            Ok((_, Some(listed))) => {
+                let missing = self.missing_of(&listed).collect();
+                self.request(from, missing);
             }
-        };
+            Ok((_, None)) => {}
+            Err(rejection) if rejection.is_senders_fault() => self.blame(from, rejection),
+            Err(rejection) => self.refuse(from, rejection),
+        }
+    }
+
+    /// Takes a proposal, and its list if that is of use and not here. Gives the seal whose list was taken.
+    fn take_proposal(
+        &mut self,
+        from: Option<PeerId>,
+        record: &[u8],
+        list: Vec<RecordId>,
+    ) -> Result<(Admission, Option<SealId>), Rejection> {
+        let record = self.verify_bytes(record)?;
         let Statement::SealProposal { seal, .. } = record.statement() else {
-            return self.blame(from, Rejection::Malformed("not a proposal"));
+            return Err(Rejection::Malformed("not a proposal"));
         };
         let (id, seal) = (seal.id(), seal.clone());
         if self.agreement.wanted().contains(&id) {
             self.named.insert(record.id());
         }
-        match self.admit(Some(from), record) {
-            Ok(Admission::Waiting(_)) => return self.ask_blocks(from),
-            Ok(_) => {}
-            Err(rejection) => return self.refuse(from, rejection),
-        }
+        let admission = self.admit(from, record)?;
         let is_next = seal.height == self.ledger.state().height() + 1;
         // Who has the record only sends no list.
         if !is_next || self.lists.contains_key(&id) || list.is_empty() {
-            return;
+            return Ok((admission, None));
         }
         if !super::judging::is_list_of(&list, &seal) {
-            return self.blame(from, Rejection::ImpossibleSeal("its list is another"));
+            return Err(Rejection::ImpossibleSeal("its list is another"));
         }
         if !self.has_use_for_list(&id) {
-            return;
+            return Ok((admission, None));
         }
         if self.lists.len() >= LISTS_BEFORE_CLEANING {
             self.drop_lists();
         }
         self.name(&list);
         self.lists.insert(id, list);
-        let missing = self.missing_of(&id).collect();
-        self.request(from, missing);
+        Ok((admission, Some(id)))
     }
 
     /// Keeps what a proposal lists, beyond what its slots have room for.

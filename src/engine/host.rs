@@ -24,7 +24,9 @@ pub(crate) trait Host: Send + Sync {
     fn tick(&self);
     /// How long until something is due, in milliseconds, for those who keep time for the node.
     fn due_in_ms(&self) -> Option<u64>;
-    /// Counts what was done.
+    /// Why nothing more happens here; `None` as long as something may.
+    fn stopped(&self) -> Option<EngineError>;
+    /// Counts what was done, its end included.
     fn progress(&self) -> watch::Receiver<u64>;
     /// Events from now on.
     fn events(&self) -> broadcast::Receiver<Event>;

@@ -97,6 +97,10 @@ impl Host for Seat {
         self.hub.due_in_ms()
     }
 
+    fn stopped(&self) -> Option<EngineError> {
+        None
+    }
+
     fn progress(&self) -> watch::Receiver<u64> {
         self.hub.progress.subscribe()
     }

@@ -14,7 +14,7 @@ use crate::digest::{NodeId, OperationId, SealId};
 use crate::ledger::Evidence;
 use crate::operation::{Class, ConsensusOperation, Outcome, Priority, Spore};
 use crate::params::Params;
-use crate::record::{Statement, Verified};
+use crate::record::{Seal, Statement, Verified};
 use crate::trust::{Standing, TrustEntry};
 
 /// One line of the roster.
@@ -90,6 +90,12 @@ impl BFTConsensusEngine {
     #[must_use]
     pub fn seal(&self) -> SealId {
         self.look(|core, _| core.ledger().state().seal())
+    }
+
+    /// The last seal with what it states, the height and the state's digest among it; the genesis's own at height 0.
+    #[must_use]
+    pub fn last_seal(&self) -> Seal {
+        self.look(|core, _| core.ledger().last_seal().clone())
     }
 
     /// Where the agreement on the next seal stands, and whom it waits for.

@@ -22,6 +22,8 @@ impl BFTConsensusEngine {
         let mut progress = self.host.progress();
         loop {
             progress.mark_unchanged();
+            // Asked first: what was closed to the last moment is an outcome all the same.
+            let stopped = self.host.stopped();
             match self.status(&operation) {
                 None => return Err(EngineError::UnknownOperation(operation)),
                 Some(status) if status.phase == "closed" => {
@@ -31,6 +33,9 @@ impl BFTConsensusEngine {
                     return Ok(outcome);
                 }
                 Some(_) => {}
+            }
+            if let Some(stopped) = stopped {
+                return Err(stopped);
             }
             let due_in_ms = self.host.due_in_ms().unwrap_or(LOOK_AGAIN_MS);
             let delay = Delay::new(Duration::from_millis(due_in_ms.clamp(1, LOOK_AGAIN_MS)));

@@ -249,6 +249,14 @@ impl Agreement {
         self.round
     }
 
+    /// The round that [`Self::advance`] brings this node to: a higher one in which more than a third of the weight is (L55),
+    /// or its own.
+    #[must_use]
+    pub fn round_to_be(&self) -> u32 {
+        let crowded = self.votes.crowded_above(self.round);
+        crowded.unwrap_or(self.round)
+    }
+
     /// This node's step.
     #[must_use]
     pub fn step(&self) -> Step {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::NodeError;
 use super::address_book::AddressBook;
-use super::handle::{Command, Shared, Stopped, check_branch};
+use super::handle::{Command, Shared, Signals, Stopped, check_branch};
 use super::rhythm::Rhythm;
 use super::serving::Requests;
 use super::shares::{Shares, is_gain};
@@ -87,7 +87,7 @@ pub(super) struct Actor {
 }
 
 /// Says that the node is no more, also if its thread panicked.
-struct Ending(Arc<Shared>);
+struct Ending(Arc<Signals>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
@@ -97,30 +97,29 @@ impl Drop for Ending {
 }
 
 impl Actor {
-    /// Lives, in this thread, until it is stopped. `is_lost` says that the store noticed a lost journal.
-    pub(super) fn run(mut self, is_lost: bool) {
-        let ending = Ending(self.shared.clone());
+    /// Lives, in this thread, until it is stopped. `has_lost` says that the store noticed a lost journal.
+    pub(super) fn run(mut self, has_lost: bool) {
+        let ending = Ending(self.shared.signals.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build();
         let how = match runtime {
             Ok(runtime) => runtime.block_on(async {
-                let lived = self.live(is_lost).await;
+                let lived = self.live(has_lost).await;
                 self.die(lived).await
             }),
             Err(error) => Stopped::Failed(format!("no runtime: {error}")),
         };
-        // Whoever waits for an answer is told that none comes before it is told that the node is gone.
+        // Whoever asks from here on is refused; whoever waits for an answer is told why none comes. The disk is free for
+        // the next node before anybody hears that this one is gone.
         self.commands.close();
-        let shared = self.shared.clone();
         drop(self);
-        shared.end(how);
-        drop(ending);
+        ending.0.end(how);
     }
 
-    async fn live(&mut self, is_lost: bool) -> Result<(), NodeError> {
+    async fn live(&mut self, has_lost: bool) -> Result<(), NodeError> {
         let mut batch = Batch::default();
-        if is_lost {
+        if has_lost {
             batch.inputs.push_back((Input::JournalLost, None));
         }
         loop {
@@ -274,7 +273,7 @@ impl Actor {
             // Who does not wait any more loses nothing.
             let _ = reply.send(answer);
         }
-        shared.turned();
+        shared.signals.turned();
         Ok(())
     }
 
@@ -411,7 +410,7 @@ impl Actor {
 
     fn perform(&self, output: Output) {
         match (output, &self.connected) {
-            (Output::Event(event), _) => self.shared.tell(event),
+            (Output::Event(event), _) => self.shared.signals.tell(event),
             (Output::Send { to, message }, Some(connected)) => connected.send(to, &message),
             (Output::Serve { to, from, bytes }, Some(connected)) => {
                 if let Some(author) = self.rhythm.author(to) {

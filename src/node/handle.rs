@@ -66,8 +66,14 @@ pub(super) enum Command {
 pub(super) struct Shared {
     pub(super) store: Store,
     pub(super) standings: Arc<Standings>,
-    pub(super) stopped: watch::Sender<Option<Stopped>>,
+    pub(super) signals: Arc<Signals>,
     core: Mutex<Core>,
+}
+
+/// What a node tells of itself. It outlives what the node's threads hold of the disk: whoever is told that the node is no
+/// more, and has let go of its handles, finds the disk free.
+pub(super) struct Signals {
+    stopped: watch::Sender<Option<Stopped>>,
     progress: watch::Sender<u64>,
     /// Gone once the node is, so that subscriptions end.
     events: Mutex<Option<broadcast::Sender<Event>>>,
@@ -79,6 +85,16 @@ impl Shared {
     pub(super) fn core(&self) -> MutexGuard<'_, Core> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Signals {
+    fn new() -> Self {
+        Self {
+            stopped: watch::Sender::new(None),
+            progress: watch::Sender::new(0),
+            events: Mutex::new(Some(broadcast::Sender::new(EVENTS_KEPT))),
+        }
+    }
 
     fn events(&self) -> MutexGuard<'_, Option<broadcast::Sender<Event>>> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
@@ -89,6 +105,18 @@ impl Shared {
             // Nobody may be listening.
             let _ = events.send(event);
         }
+    }
+
+    fn why_stopped(&self) -> Option<String> {
+        self.stopped.borrow().as_ref().map(Stopped::to_string)
+    }
+
+    async fn stopped(&self) -> Stopped {
+        let mut stopped = self.stopped.subscribe();
+        let seen = stopped.wait_for(Option::is_some).await;
+        seen.ok()
+            .and_then(|how| how.clone())
+            .unwrap_or(Stopped::Orderly)
     }
 
     /// A turn is done: those who wait look again.
@@ -113,12 +141,10 @@ struct Seat {
 }
 
 impl Seat {
-    fn why_stopped(&self) -> EngineError {
-        let stopped = self.shared.stopped.borrow();
-        let why = stopped
-            .as_ref()
-            .map_or_else(String::new, Stopped::to_string);
-        EngineError::Stopped(why)
+    /// Why an input was not answered. That the node is no more may not have been said yet: it has to let go of its disk and
+    /// its peers first.
+    async fn why_stopped(&self) -> EngineError {
+        EngineError::Stopped(self.shared.signals.stopped().await.to_string())
     }
 }
 
@@ -132,11 +158,11 @@ impl Host for Seat {
             let (reply, answer) = oneshot::channel();
             let command = Command::Input(input, reply);
             if self.commands.send(command).await.is_err() {
-                return Err(self.why_stopped());
+                return Err(self.why_stopped().await);
             }
             match answer.await {
                 Ok(answer) => answer.map_err(EngineError::from),
-                Err(_) => Err(self.why_stopped()),
+                Err(_) => Err(self.why_stopped().await),
             }
         })
     }
@@ -147,12 +173,16 @@ impl Host for Seat {
         None
     }
 
+    fn stopped(&self) -> Option<EngineError> {
+        self.shared.signals.why_stopped().map(EngineError::Stopped)
+    }
+
     fn progress(&self) -> watch::Receiver<u64> {
-        self.shared.progress.subscribe()
+        self.shared.signals.progress.subscribe()
     }
 
     fn events(&self) -> broadcast::Receiver<Event> {
-        match self.shared.events().as_ref() {
+        match self.shared.signals.events().as_ref() {
             Some(events) => events.subscribe(),
             // Its sender is gone already: the subscription ends at once.
             None => broadcast::channel(1).1,
@@ -230,11 +260,7 @@ impl Node {
 
     /// Waits until the node is no more, and says why.
     pub async fn stopped(&self) -> Stopped {
-        let mut stopped = self.seat.shared.stopped.subscribe();
-        let seen = stopped.wait_for(Option::is_some).await;
-        seen.ok()
-            .and_then(|how| how.clone())
-            .unwrap_or(Stopped::Orderly)
+        self.seat.shared.signals.stopped().await
     }
 
     /// Stops the node: what waits to be sent is sent as far as that takes no time, peers are told, the state is written so that
@@ -298,10 +324,8 @@ pub(super) fn spawn(builder: Builder) -> Result<Node, NodeError> {
     let shared = Arc::new(Shared {
         store,
         standings,
-        stopped: watch::Sender::new(None),
+        signals: Arc::new(Signals::new()),
         core: Mutex::new(core),
-        progress: watch::Sender::new(0),
-        events: Mutex::new(Some(broadcast::Sender::new(EVENTS_KEPT))),
     });
     let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
     let transport = connected.as_ref().map(|(transport, _)| transport.clone());

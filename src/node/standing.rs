@@ -49,15 +49,12 @@ impl Standings {
         for change in &applied.members {
             let node = change.node;
             let now = change.now.map(|(_, _, standing)| relation(standing));
-            let before = match now {
-                Some(now) => {
-                    known.left.remove(&node);
-                    known.relations.insert(node, now)
-                }
-                None => {
-                    known.left.insert(node);
-                    known.relations.remove(&node)
-                }
+            let before = if let Some(now) = now {
+                known.left.remove(&node);
+                known.relations.insert(node, now)
+            } else {
+                known.left.insert(node);
+                known.relations.remove(&node)
             };
             is_changed |= before != now;
         }

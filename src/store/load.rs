@@ -205,6 +205,17 @@ impl Store {
         };
         let mut core = core.map_err(|error| StoreError::not_sealed("meta: checkpoint", error))?;
         let saved = self.saved()?;
+        let journal_lost = {
+            let writing = lock(&self.writing);
+            writing.is_lost.then_some(JournalLost {
+                journal: writing.journal,
+                ledger: writing.known,
+            })
+        };
+        let saved = Saved {
+            journal_lost: journal_lost.is_some(),
+            ..saved
+        };
         let height = last_height(&reading)?;
         let mut found = Found {
             height,
@@ -230,11 +241,6 @@ impl Store {
         let restored = core.restore(saved, blocks, now_ms);
         let at = read?;
         restored.map_err(|error| StoreError::not_sealed(place(at), error))?;
-        let writing = lock(&self.writing);
-        let journal_lost = writing.is_lost.then_some(JournalLost {
-            journal: writing.journal,
-            ledger: writing.known,
-        });
         Ok(Loaded {
             core,
             journal_lost,

@@ -16,6 +16,8 @@ mod authority;
 mod blackouts;
 mod blame;
 #[cfg(feature = "engine")]
+mod bundle;
+#[cfg(feature = "engine")]
 mod engine;
 mod forks;
 mod hostile;

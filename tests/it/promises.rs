@@ -452,3 +452,88 @@ fn a_restart_does_not_end_the_wait_for_a_rejoin() {
         Err(Refusal::BeforeRejoin)
     );
 }
+
+/// Two of three have no quorum: nothing seals the `Rejoin` until a person declares that all was shown.
+#[test]
+fn three_members_declare_what_all_hold_to_be_the_journal() {
+    let mut net = Net::new(&genesis(3), 3);
+    let id = net.propose(2, config(b"x"), Some(Ballot::Approve));
+    assert_eq!(net.phase(2, &id), "committing");
+    assert_eq!(net.input(2, Input::DeclareJournal), Err(Refusal::NotLost));
+    net.restart_without_journal(2);
+    net.pump();
+    assert!(has_lost(&net, 2));
+    assert_eq!(
+        net.input(2, Input::DeclareJournal),
+        Err(Refusal::JournalLost)
+    );
+    rejoin(&mut net, 2);
+    for n in [0, 1] {
+        net.vote(n, id, Ballot::Approve);
+    }
+    net.nudge(4);
+    assert_eq!(signing(&net, 2), "rejoining");
+    assert_eq!(
+        net.phase(0, &id),
+        "committing",
+        "two of three are no quorum"
+    );
+
+    assert_eq!(net.input(2, Input::DeclareJournal), Ok(Answer::Done));
+    net.nudge(4);
+    assert_eq!(signing(&net, 2), "ready");
+    // What it had committed to counts, and so does the reveal that it finds again.
+    assert_eq!(net.outcome(0, &id), Some(Outcome::Decided(Ballot::Approve)));
+    assert_eq!(net.trust(0, 2), 510_000);
+    let rejoined = net.cores[0].ledger().state().roster().get(&node(2));
+    assert!(
+        rejoined.unwrap().rejoined.is_some(),
+        "its Rejoin is sealed all the same"
+    );
+}
+
+#[test]
+fn where_the_others_have_a_quorum_nothing_is_declared() {
+    let mut net = Net::new(&genesis(4), 4);
+    net.input(3, Input::JournalLost).unwrap();
+    net.down = vec![true, true, true, false];
+    rejoin(&mut net, 3);
+    assert_eq!(
+        net.input(3, Input::DeclareJournal),
+        Err(Refusal::OthersDecide)
+    );
+}
+
+/// A store that heard of a loss takes nothing but a `Rejoin`, and a host writes down what it hears of.
+#[test]
+fn a_rejoin_that_waits_is_not_followed_by_another_loss() {
+    let mut net = Net::new(&genesis(4), 4);
+    net.propose(1, config(b"x"), Some(Ballot::Approve));
+    net.down = vec![true, false, true, true];
+    net.restart_without_journal(1);
+    net.input(1, Input::Tick).unwrap();
+    assert!(has_lost(&net, 1));
+    rejoin(&mut net, 1);
+    net.events[1].clear();
+    net.restart(1);
+    net.input(1, Input::Tick).unwrap();
+    assert_eq!(signing(&net, 1), "rejoining");
+    assert!(!has_lost(&net, 1), "the blocks show what the Rejoin is for");
+}
+
+#[test]
+fn what_was_intended_is_not_signed_at_a_start_without_the_journal() {
+    for is_lost in [false, true] {
+        let mut net = Net::new(&genesis(4), 4);
+        let id = net.propose(0, config(b"x"), None);
+        assert_eq!(net.phase(1, &id), "committing");
+        net.saved[1].intents.insert(id, Ballot::Approve);
+        net.saved[1].journal_lost = is_lost;
+        net.restart(1);
+        net.input(1, Input::Tick).unwrap();
+        let is_commit =
+            |entry: &JournalEntry| matches!(entry.record.body.what, Statement::Commit { .. });
+        let has_committed = net.journals[1].iter().any(is_commit);
+        assert_eq!((has_committed, has_lost(&net, 1)), (!is_lost, is_lost));
+    }
+}

@@ -13,7 +13,7 @@ use mycnet_consensus::store::Store;
 use mycnet_consensus::{ConsensusOperation, Genesis, Identity, Params, Signer as _, Spore};
 
 /// What nothing here should take.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A directory that goes with the test.
 pub struct Directory(PathBuf);
@@ -90,17 +90,39 @@ impl Running {
         n: usize,
         with: impl FnOnce(Builder) -> Builder,
     ) -> Self {
+        Self::start_at(directory, genesis, n, 0, with).await
+    }
+
+    /// Starts at a port, or at a free one if that is 0.
+    pub async fn start_at(
+        directory: &Path,
+        genesis: &Genesis,
+        n: usize,
+        port: u16,
+        with: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let path = directory.join(n.to_string());
         let store = if path.join("ledger.redb").exists() {
             Store::open(&path).unwrap()
         } else {
             Store::create(&path, genesis, node_id(n)).unwrap()
         };
+        Self::start_on(store, n, port, with).await
+    }
+
+    /// Starts from any store.
+    pub async fn start_on(
+        store: Store,
+        n: usize,
+        port: u16,
+        with: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let settings = EndpointSettings {
             secret: Identity::from_seed_label(&format!("transport of node {n}")).secret(),
+            port,
             ..EndpointSettings::default()
         };
-        let bound = net::bind(&settings, &genesis.network_id()).await.unwrap();
+        let bound = net::bind(&settings, &store.network_id()).await.unwrap();
         let builder = Node::builder(store, Arc::new(identity(n))).endpoint(bound.endpoint.clone());
         let node = with(builder).spawn().unwrap();
         let router = Router::builder(bound.endpoint)

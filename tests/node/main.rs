@@ -12,17 +12,27 @@
     reason = "tests say directly what they expect, wait, and print rates"
 )]
 
+mod disk;
 mod federation;
 mod hostile;
+mod journal;
+#[allow(dead_code, reason = "what the tests of the store need of it")]
+#[path = "../store/disk.rs"]
+mod medium;
+#[allow(dead_code, reason = "shared with the benches, which need more")]
 #[path = "../../benches/common/network.rs"]
-#[allow(dead_code, reason = "shared with the benches, which need more")]
 mod network;
-#[path = "../../benches/common/past.rs"]
+mod offline;
 #[allow(dead_code, reason = "shared with the benches, which need more")]
+#[path = "../../benches/common/past.rs"]
 mod past;
-#[path = "../net/raw.rs"]
+mod process;
+mod processes;
+mod promises;
 #[allow(dead_code, reason = "shared with the tests of the transport")]
+#[path = "../net/raw.rs"]
 mod raw;
+mod stop;
 mod together;
 
 /// What the hostile side has to know.

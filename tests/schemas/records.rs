@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mycnet_consensus::bundle::{Encoder, End, Header, Proposal};
 use mycnet_consensus::codec;
 use mycnet_consensus::digest::{Digest, NodeId, OperationId, RecordId, SealId, SignatureBytes};
 use mycnet_consensus::identity::Signer as _;
@@ -44,6 +45,57 @@ fn propose(operation: ConsensusOperation) -> Vec<u8> {
     })
 }
 
+/// The forms that only bundles have.
+fn bundle_parts() -> [(&'static str, Vec<u8>); 3] {
+    let seal = samples::seal();
+    let header = Header {
+        net: samples::net(),
+        from: 1,
+        height: seal.height,
+        seal: seal.id(),
+    };
+    let (_, record) = samples::records().swap_remove(0);
+    let proposal = Proposal {
+        list: vec![record.id()],
+        record: record.encode().into(),
+    };
+    let (encoder, _) = Encoder::new();
+    [
+        ("bundle-header", codec::encode(&header)),
+        ("bundle-proposal", codec::encode(&proposal)),
+        ("bundle-end", codec::encode(&encoder.end())),
+    ]
+}
+
+#[test]
+fn wrong_parts_of_bundles() {
+    let [(header, good), (proposal, with_list), (end, last)] = bundle_parts();
+    let cases = [
+        (header, replaced(&good, b"\x64from\x01", b"\x64from\x20")),
+        (header, replaced(&good, b"\x64from\x01", b"\x64frum\x01")),
+        (
+            header,
+            replaced(&good, b"\xa4\x63net", b"\xa5\x61a\x01\x63net"),
+        ),
+        (
+            proposal,
+            replaced(&with_list, b"\x64list\x81\x58\x20", b"\x64list\x81\x78\x20"),
+        ),
+        (proposal, replaced(&with_list, b"\x66record", b"\x66racord")),
+        (end, replaced(&last, b"\x65parts\x00", b"\x65parts\xf6")),
+        (end, replaced(&last, b"digest\x58\x20", b"digest\x58\x1f")),
+    ];
+    for (n, (rule, bytes)) in cases.into_iter().enumerate() {
+        assert!(!described(rule, &bytes), "case {n}: {rule}");
+        let is_read = match rule {
+            "bundle-header" => codec::decode::<Header>(&bytes, 256).is_ok(),
+            "bundle-proposal" => codec::decode::<Proposal>(&bytes, 1 << 20).is_ok(),
+            _ => codec::decode::<End>(&bytes, 256).is_ok(),
+        };
+        assert!(!is_read, "case {n}: {rule}");
+    }
+}
+
 #[test]
 fn the_cddl_describes_every_sample() {
     let mut described_records = 0;
@@ -67,6 +119,9 @@ fn the_cddl_describes_every_sample() {
     ));
     assert!(described("sealed-block", &codec::encode(&block)));
     assert!(described("genesis", &samples::genesis().encode()));
+    for (rule, sample) in bundle_parts() {
+        assert!(described(rule, &sample), "{rule}");
+    }
     println!("{described_records} records, each a statement kind in one of its shapes");
 }
 

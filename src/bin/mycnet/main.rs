@@ -1,28 +1,64 @@
 //! The `mycnet` command: what people run. It reads files, prints, and leaves every decision to the library.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `init`, `network`, `join`, `consent` | how a node and a network come to be |
+//! | `run` | the node itself |
+//! | `propose`, `vote` | what people decide |
+//! | `status`, `operations`, `trust`, `lists` | what they look at |
+//! | `certificate`, `export`, `bundle` | what they carry away |
+//! | `devnet`, `doctor`, `rejoin`, `completions`, `replay` | tools |
+//! | `request`, `answer` | what a node can be asked, and what it answers |
+//! | `session`, `socket` | whom a command asks: the running node, or one of its own |
+//! | `home`, `settings` | a node's directory |
+//! | `arguments`, `output`, `failure` | the command line, the terminal, exit codes |
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use self::failure::EXIT_CODES;
+
+mod answer;
+mod arguments;
+mod bundle;
+mod certificate;
+mod completions;
+mod consent;
+mod devnet;
+mod doctor;
+mod export;
+mod failure;
+mod home;
+mod init;
+mod join;
+mod lists;
+mod network;
+mod operations;
+mod output;
+mod propose;
+mod rejoin;
 mod replay;
-
-/// The input can be read but not used (`EX_DATAERR` of sysexits.h), so that scripts can tell it from other failures.
-const EXIT_BAD_DATA: u8 = 65;
-
-/// Exit codes, below the help of every command.
-const EXIT_CODES: &str = "\
-Exit codes:
-   0  done
-   1  it failed while running: a file that cannot be opened, replicas that do not agree
-   2  the command line was wrong
-  65  the input's content was wrong; the message names the line and what was expected";
+mod request;
+mod run;
+mod session;
+mod settings;
+mod socket;
+mod status;
+mod trust;
+mod vote;
 
 /// A trust ledger for federations that do not fully trust one another.
 ///
 /// Members of a network decide things together, and the ledger keeps score of who
 /// has been reliable, with no server and no need to be always online. Every answer
 /// is computed locally from signed records.
+///
+/// A network of three: each runs `mycnet init` and tells the others its node id;
+/// one of them runs `mycnet network new` with all three, `mycnet join` with the
+/// genesis it wrote, and `mycnet run`, which prints a ticket; the others run
+/// `mycnet join` with that ticket, and `mycnet run`.
 // Lines stay below 80 characters here and in the other commands: help is shown as it is written.
 #[derive(Debug, Parser)]
 #[command(name = "mycnet", version, after_help = EXIT_CODES, verbatim_doc_comment)]
@@ -33,12 +69,64 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
+    Network(network::Args),
+    Join(join::Args),
+    Consent(consent::Args),
+    Run(Box<run::Args>),
+    Ticket(lists::TicketArgs),
+    Propose(Box<propose::Args>),
+    Vote(vote::VoteArgs),
+    Direct(vote::DirectArgs),
+    Object(vote::ObjectArgs),
+    Resolve(vote::ResolveArgs),
+    Status(status::Args),
+    Operations(operations::Args),
+    Trust(trust::Args),
+    Roster(lists::RosterArgs),
+    Config(lists::ConfigArgs),
+    Evidence(lists::EvidenceArgs),
+    Peers(lists::PeersArgs),
+    Certificate(certificate::Args),
+    Verify(certificate::VerifyArgs),
+    Export(export::Args),
+    Bundle(bundle::Args),
+    Doctor(doctor::Args),
+    Rejoin(rejoin::Args),
+    Completions(completions::Args),
+    Devnet(devnet::Args),
     Replay(replay::Args),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
+        Command::Init(args) => init::run(args),
+        Command::Network(args) => network::run(args),
+        Command::Join(args) => join::run(args),
+        Command::Consent(args) => consent::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Ticket(args) => lists::ticket(args),
+        Command::Propose(args) => propose::run(args),
+        Command::Vote(args) => vote::vote(args),
+        Command::Direct(args) => vote::direct(args),
+        Command::Object(args) => vote::object(args),
+        Command::Resolve(args) => vote::resolve(args),
+        Command::Status(args) => status::run(args),
+        Command::Operations(args) => operations::run(args),
+        Command::Trust(args) => trust::run(args),
+        Command::Roster(args) => lists::roster(args),
+        Command::Config(args) => lists::config(args),
+        Command::Evidence(args) => lists::evidence(args),
+        Command::Peers(args) => lists::peers(args),
+        Command::Certificate(args) => certificate::run(args),
+        Command::Verify(args) => certificate::verify(args),
+        Command::Export(args) => export::run(args),
+        Command::Bundle(args) => bundle::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Rejoin(args) => rejoin::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Devnet(args) => devnet::run(args),
         Command::Replay(args) => replay::run(args),
     };
     let Err(error) = done else {
@@ -46,10 +134,7 @@ fn main() -> ExitCode {
     };
     // Where even stderr is gone, the exit code still tells.
     let _ = writeln!(std::io::stderr(), "error: {error:#}");
-    match error.downcast_ref::<replay::BadInput>() {
-        Some(_) => ExitCode::from(EXIT_BAD_DATA),
-        None => ExitCode::FAILURE,
-    }
+    failure::exit_code(&error)
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ const TASKS_PER_SEAL: u16 = 16;
 /// task counts, and further ones are reported. A task that fewer than three workers
 /// answered is not put to the network.
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::EXIT_CODES, verbatim_doc_comment)]
+#[command(after_help = crate::failure::EXIT_CODES, verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The answers, one a line below a header; - reads standard input
     file: PathBuf,

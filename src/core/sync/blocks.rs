@@ -10,6 +10,17 @@ use crate::message::Message;
 use crate::rejection::Rejection;
 use crate::seal::SealedBlock;
 
+/// What became of blocks.
+#[derive(Default)]
+pub(super) struct TakenBlocks {
+    /// How many, from the first on, were not refused.
+    pub(super) count: usize,
+    /// The height of the last of these.
+    last: Option<u64>,
+    /// Why the next one is.
+    pub(super) refused: Option<Rejection>,
+}
+
 impl Core {
     pub(super) fn ask_blocks(&mut self, to: PeerId) {
         let from = self.ledger.state().height() + 1;
@@ -60,7 +71,7 @@ impl Core {
         }
     }
 
-    fn say_status(&mut self, peer: PeerId) {
+    pub(super) fn say_status(&mut self, peer: PeerId) {
         let state = self.ledger.state();
         let (height, seal) = (state.height(), state.seal());
         self.send(peer, Message::Status { height, seal });
@@ -94,33 +105,54 @@ impl Core {
         Some(self.recent[place].seal)
     }
 
-    pub(super) fn receive_blocks(&mut self, from: PeerId, blocks: &[ByteBuf]) {
-        let before = self.ledger.state().height();
-        let mut last = None;
+    /// Applies blocks until one is refused, or a fork stands in the way.
+    pub(super) fn take_blocks<'a>(
+        &mut self,
+        blocks: impl Iterator<Item = &'a [u8]>,
+    ) -> TakenBlocks {
+        let mut taken = TakenBlocks::default();
         for bytes in blocks {
+            let seal = SealedBlock::seal_of(bytes);
+            if let Ok(seal) = &seal {
+                if self.ledger.past().height_of(&seal.id()) == Some(seal.height) {
+                    // It says nothing new, so that the rest of it need not be read.
+                    taken.count += 1;
+                    taken.last = Some(seal.height);
+                    continue;
+                }
+                if self.compromised && seal.height > self.ledger.state().height() {
+                    break;
+                }
+            }
             // A seal of large records is longer than a frame. Refusing it would leave behind for ever whoever missed it; the
             // host bounds what it takes from a peer at once.
             let block: Result<SealedBlock, _> = codec::decode(bytes, BLOCK_BYTES_MAX);
-            if let Ok(block) = &block
-                && self.compromised
-                && block.seal.height > self.ledger.state().height()
-            {
-                break;
-            }
             let applied = block.map_err(Rejection::from).and_then(|block| {
                 let height = block.seal.height;
                 self.apply_block(block, false).map(|()| height)
             });
             match applied {
-                Ok(height) => last = Some(height),
+                Ok(height) => {
+                    taken.count += 1;
+                    taken.last = Some(height);
+                }
                 Err(rejection) => {
-                    if rejection.is_senders_fault() {
-                        return self.blame(from, rejection);
-                    }
-                    self.refuse(from, rejection);
+                    taken.refused = Some(rejection);
                     break;
                 }
             }
+        }
+        taken
+    }
+
+    pub(super) fn receive_blocks(&mut self, from: PeerId, blocks: &[ByteBuf]) {
+        let before = self.ledger.state().height();
+        let taken = self.take_blocks(blocks.iter().map(|bytes| bytes.as_slice()));
+        if let Some(rejection) = taken.refused {
+            if rejection.is_senders_fault() {
+                return self.blame(from, rejection);
+            }
+            self.refuse(from, rejection);
         }
         let height = self.ledger.state().height();
         let link = self.links.get(&from);
@@ -132,7 +164,7 @@ impl Core {
                 // Level with the peer, as far as is known: now what is not sealed can be compared.
                 self.greet(from);
             }
-        } else if let Some(last) = last.filter(|last| *last < look_until) {
+        } else if let Some(last) = taken.last.filter(|last| *last < look_until) {
             // The branches parted later than this window.
             self.send(from, Message::AskBlocks { from: last + 1 });
         }

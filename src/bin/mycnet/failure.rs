@@ -1,0 +1,101 @@
+//! Why a command did not do what it was asked to, and which exit code says so.
+
+use std::process::ExitCode;
+
+use mycnet_consensus::core::Refusal;
+use mycnet_consensus::engine::EngineError;
+use serde::{Deserialize, Serialize};
+
+/// Exit codes, below the help of every command.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+   0  done
+   1  it failed while running: a file that cannot be opened, a disk that fails
+   2  the command line was wrong
+   3  refused by the network's rules: nothing was signed
+   4  --wait ended before the operation was decided; it goes on without waiting
+  65  the input's content was wrong; the message says where and what was expected";
+
+/// What kind of failure it is: each has an exit code of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// Something did not work.
+    Failed,
+    /// The command line does not fit what is there.
+    Usage,
+    /// The rules of the network refuse it.
+    Refused,
+    /// Waiting ended too early.
+    Undecided,
+    /// The input can be read but not used (`EX_DATAERR` of sysexits.h).
+    BadData,
+}
+
+/// A failure as it travels from a running node to the command that asked, and on to the exit code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(deny_unknown_fields)]
+#[error("{message}")]
+pub(crate) struct Failure {
+    /// Which kind.
+    pub(crate) kind: Kind,
+    /// What was wrong, where, and what to do.
+    pub(crate) message: String,
+}
+
+impl Failure {
+    /// A failure of a kind.
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { kind, message }
+    }
+
+    /// Something did not work.
+    pub(crate) fn failed(error: impl std::fmt::Display) -> Self {
+        Self::new(Kind::Failed, format!("{error:#}"))
+    }
+
+    /// The command line does not fit what is there.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// The input's content is wrong.
+    pub(crate) fn bad_data(message: impl Into<String>) -> Self {
+        Self::new(Kind::BadData, message)
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Refused(Refusal::Rejected(rejection)) => {
+                let code = rejection.code();
+                Self::new(Kind::Refused, format!("refused ({code}): {rejection}"))
+            }
+            EngineError::Refused(refusal @ Refusal::Signer(_)) => Self::failed(refusal),
+            EngineError::Refused(refusal) => {
+                Self::new(Kind::Refused, format!("refused: {refusal}"))
+            }
+            EngineError::UnknownOperation(id) => Self::failed(format!(
+                "operation {id} is not known to this node (yet): `mycnet operations` lists those that are"
+            )),
+            error => Self::failed(error),
+        }
+    }
+}
+
+/// The exit code of an error.
+pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.downcast_ref::<crate::replay::BadInput>().is_some() {
+        return ExitCode::from(65);
+    }
+    let kind = error.downcast_ref::<Failure>().map(|failure| failure.kind);
+    ExitCode::from(match kind.unwrap_or(Kind::Failed) {
+        Kind::Failed => 1,
+        Kind::Usage => 2,
+        Kind::Refused => 3,
+        Kind::Undecided => 4,
+        Kind::BadData => 65,
+    })
+}

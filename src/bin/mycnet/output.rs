@@ -1,0 +1,242 @@
+//! What people and programs are shown: results on stdout, remarks on stderr.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+/// Whether a command prints one JSON object or text.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct Format {
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Format {
+    /// Prints a result: as it is, or as text for people.
+    ///
+    /// # Errors
+    ///
+    /// A failed write; a reader that has seen enough is none.
+    pub(crate) fn print(
+        self,
+        value: &Value,
+        text: impl FnOnce(&Value) -> String,
+    ) -> anyhow::Result<()> {
+        if self.json {
+            line(&value.to_string())
+        } else {
+            line(text(value).trim_end_matches('\n'))
+        }
+    }
+}
+
+/// Prints a line to stdout.
+///
+/// # Errors
+///
+/// A failed write; a reader that has seen enough (`mycnet … | head`) is none.
+pub(crate) fn line(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text.as_bytes());
+    let written = written.and_then(|()| out.write_all(b"\n"));
+    match written.and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot write to standard output"),
+    }
+}
+
+/// A remark on stderr, so that stdout stays what was asked for.
+pub(crate) fn note(text: &str) {
+    // Where even stderr is gone, nobody is left to be told.
+    let _ = writeln!(io::stderr(), "note: {text}");
+}
+
+/// Text that others wrote, without what would move a terminal's cursor or paint over other lines.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    // Marks that turn the direction of text could make one key or value look like another.
+    let is_bad = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(is_bad) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::new();
+    for c in text.chars() {
+        if is_bad(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// A value of an answer as text: strings without quotes, nothing for null.
+pub(crate) fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => plain(text).into_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Bytes (in hexadecimal) as people want to see them: as text if they are text.
+pub(crate) fn bytes_shown(value: &Value) -> String {
+    let digits = value.as_str().unwrap_or_default();
+    match hex::decode(digits).map(String::from_utf8) {
+        Ok(Ok(text)) if !text.chars().any(char::is_control) => format!("{:?}", plain(&text)),
+        _ => format!("hex:{digits}"),
+    }
+}
+
+/// A share in parts per million as per cent.
+pub(crate) fn percent(ppm: &Value) -> String {
+    let ppm = ppm.as_u64().unwrap_or_default();
+    format!("{}.{:02} %", ppm / 10_000, ppm % 10_000 / 100)
+}
+
+/// The rows of an answer, or none.
+pub(crate) fn rows(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// How an outcome or a ballot reads.
+pub(crate) fn ballot(value: &Value) -> String {
+    if let Some(decided) = value.get("decided") {
+        return ballot(decided);
+    }
+    match value.get("result") {
+        Some(result) => format!("result {}", bytes_shown(result)),
+        None => shown(value).replace('_', " "),
+    }
+}
+
+/// A time ahead or past, from milliseconds since 1970, as people say it.
+pub(crate) fn from_now(due_ms: u64, now_ms: u64) -> String {
+    let ahead = due_ms.saturating_sub(now_ms) / 1000;
+    match ahead {
+        0 => "due".to_owned(),
+        1..120 => format!("in {ahead} s"),
+        120..7200 => format!("in {} min", ahead / 60),
+        7200..172_800 => format!("in {} h", ahead / 3600),
+        _ => format!("in {} d", ahead / 86_400),
+    }
+}
+
+/// Columns under a head, as wide as their longest entry.
+#[derive(Debug)]
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these heads.
+    pub(crate) fn new(heads: &[&str]) -> Self {
+        let heads = heads.iter().map(|head| (*head).to_owned());
+        Self {
+            rows: vec![heads.collect()],
+        }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row(&mut self, row: impl IntoIterator<Item = String>) {
+        self.rows.push(row.into_iter().collect());
+    }
+
+    /// The table, or another text if it has no rows.
+    pub(crate) fn or(self, empty: &str) -> String {
+        if self.rows.len() == 1 {
+            return empty.to_owned();
+        }
+        aligned(&self.rows)
+    }
+}
+
+/// Names and values, one a line.
+#[derive(Debug, Default)]
+pub(crate) struct Fields {
+    rows: Vec<Vec<String>>,
+}
+
+impl Fields {
+    /// Adds a line, if there is something to say.
+    pub(crate) fn add(&mut self, name: &str, value: impl Into<String>) -> &mut Self {
+        let value = value.into();
+        if !value.is_empty() {
+            self.rows.push(vec![name.to_owned(), value]);
+        }
+        self
+    }
+
+    /// The lines.
+    pub(crate) fn text(&self) -> String {
+        aligned(&self.rows)
+    }
+}
+
+fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            // A `String` takes whatever is written to it.
+            let _ = write!(line, "{cell:<width$}  ");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_cannot_move_the_cursor() {
+        assert_eq!(plain("motd"), "motd");
+        assert_eq!(plain("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
+        assert_eq!(plain("\u{202e}evil"), "\\u{202e}evil");
+        assert_eq!(bytes_shown(&json!("1b5b")), "hex:1b5b");
+        assert_eq!(bytes_shown(&json!("6f6b")), "\"ok\"");
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_longest_entry() {
+        let mut table = Table::new(&["NODE", "ROLE"]);
+        table.row(["ab".to_owned(), "primary".to_owned()]);
+        table.row(["abcdef".to_owned(), "seed".to_owned()]);
+        assert_eq!(
+            table.or("none"),
+            "NODE    ROLE\nab      primary\nabcdef  seed\n"
+        );
+        assert_eq!(Table::new(&["NODE"]).or("none"), "none");
+    }
+
+    #[test]
+    fn outcomes_and_times_read_well() {
+        assert_eq!(ballot(&json!({"decided": "approve"})), "approve");
+        assert_eq!(
+            ballot(&json!({"decided": {"result": "3432"}})),
+            "result \"42\""
+        );
+        assert_eq!(ballot(&json!("no_quorum")), "no quorum");
+        assert_eq!(percent(&json!(505_000)), "50.50 %");
+        assert_eq!(from_now(90_000, 30_000), "in 60 s");
+        assert_eq!(from_now(1, 30_000), "due");
+        assert_eq!(from_now(86_400_000 * 3, 0), "in 3 d");
+    }
+}

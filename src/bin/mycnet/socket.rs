@@ -1,0 +1,72 @@
+//! The socket of a running node: one JSON line in, one JSON line out.
+//!
+//! Only its owner gets there. It is made with mode 0600 in a directory of mode 0700, and whoever connects must be the user who
+//! owns it. All the same what comes in is bounded: a script that goes wrong must not stop a node.
+
+use std::path::Path;
+
+use anyhow::bail;
+
+#[cfg(unix)]
+mod client;
+#[cfg(unix)]
+mod server;
+
+#[cfg(unix)]
+pub(crate) use self::client::{ask, is_answered};
+#[cfg(unix)]
+pub(crate) use self::server::Control;
+
+/// The longest path of a socket on the systems that have them, in bytes: 104 with the final zero on the narrowest.
+const PATH_BYTES_MAX: usize = 103;
+
+/// Refuses a path that no socket can have, before the system does with less to say.
+fn check_path(path: &Path) -> anyhow::Result<()> {
+    let length = path.as_os_str().len();
+    if length > PATH_BYTES_MAX {
+        bail!(
+            "{}: a socket's path has at most {PATH_BYTES_MAX} bytes, and this has {length}: choose a shorter --dir",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+/// Other systems have no sockets that only their owner can open.
+#[cfg(not(unix))]
+mod none {
+    use anyhow::bail;
+    use mycnet_consensus::node::Node;
+    use serde_json::Value;
+
+    use crate::failure::Failure;
+    use crate::home::Home;
+    use crate::request::Request;
+
+    #[derive(Debug)]
+    pub(crate) struct Control;
+
+    impl Control {
+        pub(crate) fn bind(_: &Home) -> anyhow::Result<Self> {
+            bail!(
+                "a running node answers its owner over a Unix domain socket, which this system does not have; every \
+                 other command works here, `mycnet run` does not"
+            )
+        }
+
+        pub(crate) async fn serve(&self, _: &Node) {
+            std::future::pending().await
+        }
+    }
+
+    pub(crate) async fn is_answered(_: &Home) -> anyhow::Result<bool> {
+        Ok(false)
+    }
+
+    pub(crate) async fn ask(_: &Home, _: &Request) -> Result<Value, Failure> {
+        Err(Failure::failed("no node can be running on this system"))
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) use self::none::{Control, ask, is_answered};

@@ -1,0 +1,67 @@
+//! What people carry in files: the same blocks, proposals, votes and records, with nobody to ask for what is missing.
+
+use super::super::{Admission, Answer, Core};
+use super::place;
+use crate::bundle::{Proposal, Unsealed};
+use crate::digest::RecordId;
+use crate::record::{Statement, Verified};
+use crate::rejection::Rejection;
+
+impl Core {
+    /// Everything that this node holds and no seal lists, in the order in which another node best takes it: votes on the next
+    /// seal, which say whose lists are of use; its proposals, each with its list (empty if only the record is here, and for all
+    /// that is no proposal); then the unsealed records, each after what it refers to.
+    #[must_use]
+    pub fn unsealed(&self) -> Vec<(&Verified, &[RecordId])> {
+        let (mut votes, mut proposals) = (Vec::new(), Vec::new());
+        for record in self.agreement.records() {
+            match record.statement() {
+                Statement::SealProposal { seal, .. } => {
+                    let list = self.lists.get(&seal.id());
+                    proposals.push((record, list.map_or(&[][..], Vec::as_slice)));
+                }
+                _ => votes.push((record, &[][..])),
+            }
+        }
+        let pooled = self.pool.iter().map(|pooled| &pooled.record);
+        // Evidence about the next seal stands in both.
+        let pooled = pooled.filter(|record| self.agreement.record(&record.id()).is_none());
+        let mut pooled: Vec<_> = pooled.map(|record| (record, &[][..])).collect();
+        pooled.sort_by_key(|(record, _)| place(record));
+        votes.into_iter().chain(proposals).chain(pooled).collect()
+    }
+
+    /// Applies blocks, and tells the peers if there is something new for them.
+    pub(in crate::core) fn import_blocks(&mut self, blocks: &[Vec<u8>]) -> Answer {
+        let before = self.ledger.state().height();
+        let taken = self.take_blocks(blocks.iter().map(Vec::as_slice));
+        let applied = self.ledger.state().height() - before;
+        if applied > 0 {
+            for peer in self.peers.clone() {
+                self.say_status(peer);
+            }
+        }
+        Answer::Blocks {
+            taken: taken.count,
+            applied,
+            refused: taken.refused,
+        }
+    }
+
+    pub(in crate::core) fn import_unsealed(
+        &mut self,
+        part: Unsealed,
+    ) -> Result<Admission, Rejection> {
+        match part {
+            Unsealed::Record(record) => self.admit_bytes(None, &record),
+            Unsealed::Proposal(Proposal { record, list }) => {
+                let (admission, listed) = self.take_proposal(None, &record, list)?;
+                Ok(match (admission, listed) {
+                    // Its list is news.
+                    (Admission::Known, Some(_)) => Admission::New,
+                    (admission, _) => admission,
+                })
+            }
+        }
+    }
+}

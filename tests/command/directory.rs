@@ -1,0 +1,137 @@
+//! A node's directory: what is in it, and who can read it.
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use crate::place::Directory;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn keys_are_their_owners_alone() {
+    let directory = Directory::new();
+    let node = directory.node("ada");
+    assert_eq!(mode(&node.0), 0o700);
+    for key in ["author.key", "transport.key"] {
+        let path = node.0.join(key);
+        assert_eq!(mode(&path), 0o600, "{key}");
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.len(), 65, "{key}");
+    }
+    // What others may have read is not used as if nothing had happened.
+    for (name, open, shut) in [("author.key", 0o640, 0o600), ("", 0o750, 0o700)] {
+        let path = node.0.join(name);
+        set_mode(&path, open);
+        node.fails(&["consent", &"07".repeat(32)], 1, &["chmod"]);
+        set_mode(&path, shut);
+    }
+    node.text(&["consent", &"07".repeat(32)]);
+}
+
+#[test]
+fn a_key_is_never_replaced() {
+    let directory = Directory::new();
+    let node = directory.node("ada");
+    let before = node.id();
+    node.fails(&["init"], 1, &["there is a node", "--dir"]);
+    assert_eq!(node.id(), before);
+    // Peers know a node by its author: another transport key is as good.
+    fs::remove_file(node.0.join("transport.key")).unwrap();
+    assert_eq!(node.json(&["init"])["node"], before);
+    assert_eq!(mode(&node.0.join("transport.key")), 0o600);
+    fs::write(node.0.join("author.key"), "not a key\n").unwrap();
+    node.fails(
+        &["consent", &"07".repeat(32)],
+        65,
+        &["64 hexadecimal digits"],
+    );
+}
+
+#[test]
+fn settings_say_which_line_is_wrong() {
+    let directory = Directory::new();
+    let node = directory.node("ada");
+    let file = node.0.join("config.toml");
+    let template = fs::read_to_string(&file).unwrap();
+    assert!(template.contains("listen = \"loopback\""), "{template}");
+    fs::write(&file, template.replace("mdns =", "mdsn =")).unwrap();
+    node.fails(&["doctor"], 65, &["config.toml", "mdsn", "expected one of"]);
+}
+
+#[test]
+fn what_is_missing_is_named_with_what_makes_it() {
+    let directory = Directory::new();
+    let nobody = crate::place::Place(directory.path().join("nobody"));
+    for command in ["run", "status", "roster", "doctor"] {
+        nobody.fails(&[command], 1, &["mycnet init"]);
+    }
+    let node = directory.node("ada");
+    for command in ["run", "status", "operations", "doctor"] {
+        node.fails(&[command], 1, &["mycnet join"]);
+    }
+    node.fails(&["join", "nonsense"], 65, &["neither a file nor a ticket"]);
+    let file = directory.file("genesis.json");
+    fs::write(&file, "{\"v\":1}").unwrap();
+    node.fails(&["join", &file], 65, &["missing field"]);
+}
+
+#[test]
+fn a_genesis_is_judged_before_it_is_written() {
+    let directory = Directory::new();
+    let node = directory.node("ada");
+    let (file, member) = (
+        directory.file("genesis.json"),
+        format!("{}=primary", node.id()),
+    );
+    let new = |more: &[&str]| {
+        let mut all = vec!["network", "new", "village", "-o", &file];
+        all.extend(more);
+        crate::place::mycnet(&all)
+    };
+    for (more, says) in [
+        (vec!["--member", "01=seed"], "no node id"),
+        (
+            vec!["--member", &member, "--member", &member],
+            "named twice",
+        ),
+        (
+            vec!["--member", &member, "--param", "nothing=1"],
+            "drift_ms",
+        ),
+        (
+            vec!["--member", &member, "--param", "drift_ms=9000000"],
+            "four drifts",
+        ),
+        (vec![], "--member"),
+    ] {
+        let output = new(&more);
+        let stderr = crate::place::said(&output);
+        assert_eq!(output.status.code(), Some(2), "{more:?}: {stderr}");
+        assert!(stderr.contains(says), "{more:?}: {stderr}");
+        assert!(!Path::new(&file).exists(), "{more:?}");
+    }
+    // Only together do these two make sense.
+    let both = [
+        "--param",
+        "drift_ms=20000",
+        "--param",
+        "claim_grace_ms=90000",
+    ];
+    let output = new(&[&["--member", &member][..], &both].concat());
+    assert!(output.status.success(), "{}", crate::place::said(&output));
+    // Another network under the same name would only confuse people.
+    assert_eq!(new(&["--member", &member]).status.code(), Some(1));
+    let joined = node.json(&["join", &file]);
+    assert_eq!(joined["role"], "primary");
+    node.fails(&["join", &file], 1, &["in a network already"]);
+    let shown = node.text(&["network", "show"]);
+    assert_eq!(shown, fs::read_to_string(&file).unwrap());
+}
