@@ -34,6 +34,10 @@ pub const OPEN_PROPOSALS_RESTRICTED_MAX: usize = 4;
 /// Orphans (records that refer to something unknown) kept per peer, oldest dropped first.
 pub const ORPHANS_PER_PEER_MAX: usize = 1024;
 
+/// Orphans kept per peer, in bytes: as many as there may be, of four times the usual length. By number alone, records as long as they may
+/// be would take 64 MiB for each peer.
+pub const ORPHAN_BYTES_PER_PEER_MAX: usize = 1024 * 1024;
+
 /// A frame on the wire, in bytes: holds the largest list of a seal (10,000 ids are 340 kB) and any certificate.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 

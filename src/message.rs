@@ -89,6 +89,23 @@ impl Message {
         (!blocks.is_empty()).then_some(Self::Blocks(blocks))
     }
 
+    /// About how many bytes it has, without encoding it.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        // What says how long a part is, and the rest of the message.
+        const BESIDE: usize = 64;
+        let parts = |parts: &[ByteBuf]| parts.iter().map(|part| part.len() + 8).sum();
+        BESIDE
+            + match self {
+                Self::Status { .. } | Self::AskBlocks { .. } => 0,
+                Self::Records(records) => parts(records),
+                Self::Proposal { record, list } => record.len() + 34 * list.len(),
+                Self::Reconcile { ranges, .. } | Self::Reconciled { ranges, .. } => ranges.len(),
+                Self::Want(ids) | Self::Offer(ids) => 34 * ids.len(),
+                Self::Blocks(blocks) => parts(blocks),
+            }
+    }
+
     /// The frame.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

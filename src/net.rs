@@ -68,6 +68,7 @@ mod manager;
 mod membership;
 mod outbox;
 mod shared;
+mod shunned;
 mod ticket;
 mod transport;
 mod up;

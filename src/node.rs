@@ -37,6 +37,9 @@
 //! are answered between two such turns, by whoever asks, under a lock; what they see is always on the disk.
 //! A second thread reads sealed blocks for peers that catch up (`node/serving.rs`).
 //!
+//! Peers are heard in turn. Whoever sends what no honest node passes on is parted from; whoever takes more than its share of the
+//! node's time without bringing anything is read from more slowly (`node/shares.rs`).
+//!
 //! Time is the host's part in this protocol, and all of it is in `node/rhythm.rs`: when waiting for a seal is given up, when
 //! windows are looked at, when what is held is compared with a peer.
 //!
@@ -55,6 +58,7 @@ mod address_book;
 mod handle;
 mod rhythm;
 mod serving;
+mod shares;
 mod standing;
 
 use std::sync::Arc;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::digest::{NodeId, OperationId, RecordId};
-use crate::limits::{ORPHANS_PER_PEER_MAX, SLOT_BODIES_MAX};
+use crate::limits::{ORPHAN_BYTES_PER_PEER_MAX, ORPHANS_PER_PEER_MAX, SLOT_BODIES_MAX};
 use crate::operation::Outcome;
 use crate::record::{Slot, Statement, Verified};
 use crate::tally::Tally;
@@ -265,10 +265,17 @@ pub enum Awaits {
     Seal,
 }
 
-/// Records that refer to something unknown, per source, bounded, oldest dropped first.
+/// What came from one source, oldest first.
+#[derive(Debug, Clone, Default)]
+struct Queue {
+    ids: VecDeque<RecordId>,
+    bytes: usize,
+}
+
+/// Records that refer to something unknown, per source, bounded in number and bytes, oldest dropped first.
 #[derive(Debug, Clone, Default)]
 pub struct Orphans {
-    by_source: BTreeMap<Option<u64>, VecDeque<RecordId>>,
+    by_source: BTreeMap<Option<u64>, Queue>,
     waiting: BTreeMap<RecordId, (Verified, Awaits, Option<u64>)>,
     by_cause: BTreeMap<Awaits, BTreeSet<RecordId>>,
 }
@@ -281,15 +288,25 @@ impl Orphans {
             return;
         }
         let queue = self.by_source.entry(source).or_default();
-        queue.push_back(id);
-        let oldest = (queue.len() > ORPHANS_PER_PEER_MAX)
-            .then(|| queue.pop_front())
-            .flatten();
+        queue.ids.push_back(id);
+        queue.bytes += record.encoded_len();
         self.waiting.insert(id, (record, awaits, source));
         self.by_cause.entry(awaits).or_default().insert(id);
-        if let Some(oldest) = oldest {
+        while let Some(oldest) = self.surplus(source) {
             self.forget(&oldest);
         }
+    }
+
+    /// Takes the oldest of a source's queue out of it, if it is too long.
+    fn surplus(&mut self, source: Option<u64>) -> Option<RecordId> {
+        let queue = self.by_source.get_mut(&source)?;
+        if queue.ids.len() <= ORPHANS_PER_PEER_MAX && queue.bytes <= ORPHAN_BYTES_PER_PEER_MAX {
+            return None;
+        }
+        let oldest = queue.ids.pop_front()?;
+        let length = self.waiting.get(&oldest).map(|(it, ..)| it.encoded_len());
+        queue.bytes -= length.unwrap_or(0);
+        Some(oldest)
     }
 
     /// The record, if it waits.
@@ -316,8 +333,10 @@ impl Orphans {
         let sources: BTreeSet<Option<u64>> = taken.iter().map(|(_, source)| *source).collect();
         for source in sources {
             if let Some(queue) = self.by_source.get_mut(&source) {
-                queue.retain(|queued| self.waiting.contains_key(queued));
-                if queue.is_empty() {
+                queue.ids.retain(|queued| self.waiting.contains_key(queued));
+                let left = queue.ids.iter().filter_map(|id| self.waiting.get(id));
+                queue.bytes = left.map(|(record, ..)| record.encoded_len()).sum();
+                if queue.ids.is_empty() {
                     self.by_source.remove(&source);
                 }
             }
@@ -327,7 +346,8 @@ impl Orphans {
 
     /// Forgets what came from this source.
     pub fn forget_source(&mut self, source: u64) {
-        for id in self.by_source.remove(&Some(source)).unwrap_or_default() {
+        let queue = self.by_source.remove(&Some(source)).unwrap_or_default();
+        for id in queue.ids {
             self.forget(&id);
         }
     }
@@ -354,8 +374,9 @@ impl Orphans {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::{Commitment, NetworkId};
+    use crate::digest::{Commitment, NetworkId, Salt};
     use crate::identity::Identity;
+    use crate::operation::Ballot;
     use crate::record::sign;
 
     fn commit(operation: u8, value: u8) -> Verified {
@@ -424,6 +445,37 @@ mod tests {
         assert_eq!(orphans.len(), ORPHANS_PER_PEER_MAX);
         assert!(!orphans.contains(&oldest.id()));
         assert_eq!(orphans.take(awaits).len(), ORPHANS_PER_PEER_MAX);
+        assert!(orphans.is_empty());
+    }
+
+    #[test]
+    fn long_orphans_are_bounded_by_their_bytes() {
+        let mut orphans = Orphans::default();
+        let long = |n: u64| {
+            let statement = Statement::Reveal {
+                operation: OperationId::from_bytes([1; 32]),
+                ballot: Ballot::Result([n.to_le_bytes().to_vec(), vec![7; 30_000]].concat()),
+                salt: Salt::from_bytes([0; 32]),
+            };
+            let ada = Identity::from_seed_label("ada");
+            sign(&ada, NetworkId::default(), statement).unwrap()
+        };
+        let causes = [1, 2].map(|byte| Awaits::Operation(OperationId::from_bytes([byte; 32])));
+        for n in 0..100_u64 {
+            let cause = causes[usize::from(n % 2 == 1)];
+            orphans.insert(long(n), cause, Some(7));
+            orphans.insert(long(1000 + n), cause, Some(8));
+        }
+        let each = ORPHAN_BYTES_PER_PEER_MAX / long(0).encoded_len();
+        assert_eq!(orphans.len(), 2 * each, "of both peers");
+        // What was taken out makes room.
+        let taken = orphans.take(causes[0]).len();
+        for n in 100..100 + taken as u64 / 2 {
+            orphans.insert(long(n), causes[1], Some(7));
+        }
+        assert_eq!(orphans.len(), 2 * each - taken / 2 * 2 + taken / 2);
+        orphans.forget_source(7);
+        orphans.forget_source(8);
         assert!(orphans.is_empty());
     }
 }

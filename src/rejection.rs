@@ -133,6 +133,42 @@ impl Rejection {
     }
 }
 
+impl Rejection {
+    /// Whether no honest node can have passed on what was refused for this, whatever the two of them hold: it follows from the
+    /// bytes and the network alone, and whoever passes something on has checked it in the same way.
+    ///
+    /// All else can come from an honest peer that is ahead, behind or on another branch. An author unknown here may have been
+    /// admitted there; a certificate that proves nothing to this branch's sealers proves something to those of another;
+    /// phases, slots, caps and roles change with every seal; and some limits are of what is held, not of what is said.
+    #[must_use]
+    pub fn is_senders_fault(&self) -> bool {
+        match self {
+            Self::NonCanonical(_)
+            | Self::Malformed(_)
+            | Self::WrongNetwork(_)
+            | Self::WeakKey(_)
+            | Self::BadSignature(_) => true,
+            Self::OverLimit { .. }
+            | Self::UnknownAuthor(_)
+            | Self::BannedAuthor(_)
+            | Self::UnknownOperation(_)
+            | Self::UnknownSeal
+            | Self::WrongPhase { .. }
+            | Self::DoesNotOpen(_)
+            | Self::WrongRole { .. }
+            | Self::NotAnElector(_)
+            | Self::NotASealer(_)
+            | Self::SlotFull(_)
+            | Self::OverCap { .. }
+            | Self::StaleSeal { .. }
+            | Self::ImpossibleSeal(_)
+            | Self::Inapplicable(_)
+            | Self::AlreadySealed(_)
+            | Self::BadCertificate(_) => false,
+        }
+    }
+}
+
 impl From<CodecError> for Rejection {
     fn from(error: CodecError) -> Self {
         match error {

@@ -89,7 +89,7 @@ fn round(
 }
 
 /// Seals records: the write that a host is given.
-fn seal(ledger: &mut Ledger, authorities: &[Identity], records: Vec<Verified>) -> Write {
+pub(crate) fn seal(ledger: &mut Ledger, authorities: &[Identity], records: Vec<Verified>) -> Write {
     let time_ms = ledger.state().time_ms() + 1;
     let (draft, _) = ledger
         .draft(time_ms, records, Mode::Strict)

@@ -137,6 +137,8 @@ pub enum Output {
         /// Blocks for so many bytes, but at least one.
         bytes: usize,
     },
+    /// Part from a peer: it sent what no honest node sends. The [`Event::Refused`] before says what.
+    Part(PeerId),
     /// Something that users want to know.
     Event(Event),
 }
@@ -222,6 +224,17 @@ pub struct Outputs {
     pub answer: Result<Answer, Refusal>,
     /// What the host has to do, in order. Also to be done if the answer is a refusal.
     pub list: Vec<Output>,
+}
+
+impl Outputs {
+    /// For an input that a host does not give to its core.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self {
+            answer: Ok(Answer::Done),
+            list: Vec::new(),
+        }
+    }
 }
 
 /// How patient a node is. The host adapts these to how often peers are met.

@@ -148,10 +148,38 @@ impl Core {
         self.event(Event::Refused { from, rejection });
     }
 
+    /// Refuses what no honest node sends, and parts from the peer.
+    fn blame(&mut self, from: PeerId, rejection: Rejection) {
+        self.refuse(from, rejection);
+        self.out.push(Output::Part(from));
+    }
+
+    /// Refuses a record that does not decode or verify. Honest nodes pass on what they verified, so that is the sender's fault,
+    /// unless this node only does not know the author yet. Gives whether to go on with what else the peer says.
+    fn refuse_unverified(&mut self, from: PeerId, rejection: Rejection) -> bool {
+        let may_be_behind = matches!(rejection, Rejection::UnknownAuthor(_));
+        if may_be_behind {
+            self.refuse(from, rejection);
+        } else {
+            self.blame(from, rejection);
+        }
+        may_be_behind
+    }
+
     fn receive_records(&mut self, from: PeerId, records: &[ByteBuf]) {
         let mut is_behind = false;
         for bytes in records {
-            match self.admit_bytes(Some(from), bytes) {
+            let record = match self.verify_bytes(bytes) {
+                Ok(record) => record,
+                Err(rejection) => {
+                    if self.refuse_unverified(from, rejection) {
+                        continue;
+                    }
+                    // One is enough: each of the rest could cost as much.
+                    return;
+                }
+            };
+            match self.admit(Some(from), record) {
                 Ok(admission) => {
                     is_behind |= admission == Admission::Waiting(Rejection::UnknownSeal);
                 }
@@ -202,6 +230,7 @@ impl Core {
                 self.request(from, missing);
             }
             Ok((_, None)) => {}
+            Err(rejection) if rejection.is_senders_fault() => self.blame(from, rejection),
             Err(rejection) => self.refuse(from, rejection),
         }
     }

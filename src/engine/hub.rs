@@ -289,7 +289,8 @@ impl Hub {
                 Output::Persist(Write::Block { block, applied }) => {
                     node.history.push(block, &applied);
                 }
-                Output::Persist(_) => {}
+                // Engines in one process are one person's: nobody is parted from.
+                Output::Persist(_) | Output::Part(_) => {}
                 Output::Event(event) => {
                     // Nobody may be listening.
                     let _ = node.events.send(event);

@@ -45,6 +45,8 @@ pub enum CloseCode {
     Application = 18,
     /// What was asked for is served.
     Done = 19,
+    /// A record or message that no honest node passes on: forged, malformed or for another network.
+    Misbehaved = 20,
 }
 
 /// All codes with their texts.
@@ -77,6 +79,10 @@ const CODES: &[(CloseCode, &str)] = &[
     (CloseCode::Internal, "the node failed to serve it"),
     (CloseCode::Application, "ended by the program above"),
     (CloseCode::Done, "served"),
+    (
+        CloseCode::Misbehaved,
+        "it sent what no honest node passes on",
+    ),
 ];
 
 impl CloseCode {
@@ -104,7 +110,7 @@ impl CloseCode {
             .map_or("", |(_, reason)| reason)
     }
 
-    /// Whether trying again soon could not help: the peer has judged who this node is.
+    /// Whether trying again soon could not help: one has judged who the other is, or what it does.
     #[must_use]
     pub fn is_refusal(self) -> bool {
         matches!(
@@ -116,6 +122,7 @@ impl CloseCode {
                 | Self::NotAMember
                 | Self::Banned
                 | Self::OwnAuthor
+                | Self::Misbehaved
         )
     }
 

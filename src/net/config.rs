@@ -44,7 +44,7 @@ impl Default for Config {
             connections_max: 64,
             strangers_max: 32,
             degree: 8,
-            outgoing_bytes_max: 4 * 1024 * 1024,
+            outgoing_bytes_max: 2 * 1024 * 1024,
             long_blocks_max: 2,
             dial_deadline: Duration::from_secs(4),
             hello_deadline: Duration::from_secs(5),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use iroh::EndpointId;
@@ -39,6 +39,7 @@ pub(super) struct Link {
     /// Whether the peer ended its stream: it says nothing more.
     pub(super) peer_finished: AtomicBool,
     long_blocks: AtomicU32,
+    slowed_until: Mutex<Option<Instant>>,
     closed_here: OnceLock<CloseCode>,
 }
 
@@ -61,6 +62,7 @@ impl Link {
             budget: Arc::new(Semaphore::new(INBOX_KILOBYTES)),
             peer_finished: AtomicBool::new(false),
             long_blocks: AtomicU32::new(0),
+            slowed_until: Mutex::default(),
             closed_here: OnceLock::new(),
         }
     }
@@ -91,6 +93,19 @@ impl Link {
             ),
             Some(error) => error.into(),
         }
+    }
+
+    /// Reads no further message before this time.
+    pub(super) fn slow(&self, until: Instant) {
+        let slowed = self.slowed_until.lock();
+        let mut slowed = slowed.unwrap_or_else(PoisonError::into_inner);
+        *slowed = Some(slowed.map_or(until, |before| before.max(until)));
+    }
+
+    /// When the next message is read, if not at once.
+    pub(super) fn slowed_until(&self) -> Option<Instant> {
+        let slowed = self.slowed_until.lock();
+        *slowed.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is sent may be a question that is answered with blocks: then long ones are taken.

@@ -16,6 +16,7 @@ use super::hello::Own;
 use super::inbox::Inbox;
 use super::links::Links;
 use super::membership::Membership;
+use super::shunned::Shunned;
 use crate::core::PeerId;
 use crate::digest::NetworkId;
 use crate::identity::Signer;
@@ -47,6 +48,7 @@ pub(super) struct Inner {
 pub(super) struct Table {
     pub(super) links: Links,
     pub(super) book: Book,
+    pub(super) shunned: Shunned,
 }
 
 impl Inner {

@@ -220,6 +220,16 @@ impl Transport {
         }
     }
 
+    /// Reads no further message of a peer before a pause is over: it asks for more of this node's time than its share. What it
+    /// sends meanwhile fills its own windows. Pauses should be far shorter than [`Config::stall_deadline`], after which the
+    /// peer takes this node for one that reads nothing.
+    pub fn slow(&self, peer: PeerId, pause: Duration) {
+        let link = self.inner().table().links.get(peer).cloned();
+        if let Some(link) = link {
+            link.slow(Instant::now() + pause);
+        }
+    }
+
     /// A connection seems dead: it is closed and dialled anew, in this order.
     pub fn suspect(&self, peer: PeerId) {
         let inner = self.inner();

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use iroh::TransportAddr;
 use iroh::endpoint::{Connection, Path, RecvStream, SendStream};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::info;
 
 use super::address::{PeerCard, written};
 use super::book::Origin;
-use super::close::CloseCode;
+use super::close::{CloseCode, Closed};
 use super::events::{NetEvent, PeerInfo};
 use super::frame::{Head, Kind, read_body, read_head, read_message, write};
 use super::hello::Proven;
@@ -64,6 +64,9 @@ impl Up {
             Outbox::new(inner.config.outgoing_bytes_max, inner.outgoing.clone()),
         ));
         let mut table = inner.table();
+        if table.shunned.waits(&author, Instant::now()) {
+            return Err(CloseCode::Misbehaved);
+        }
         let replaced = table.links.admit(
             &link,
             &inner.endpoint.id(),
@@ -128,6 +131,9 @@ impl Up {
                 Ok(None) => return self.part().await,
                 Err(code) => return self.unless_closed(code),
             };
+            if let Some(until) = self.link.slowed_until() {
+                sleep_until(until).await;
+            }
             let taken = match head.kind {
                 Kind::Message | Kind::LongBlock => self.take(receive, head).await,
                 Kind::Peers => self.hear(receive, head, &mut told_at).await,
@@ -229,6 +235,10 @@ impl Drop for Up {
         let now = Instant::now();
         let mut table = inner.table();
         table.links.remove(link);
+        if reason == Closed::Here(CloseCode::Misbehaved) {
+            let first = inner.config.backoff_refused;
+            table.shunned.note(link.proven.author, first, now);
+        }
         table
             .book
             .ended(&link.endpoint, &reason, true, &inner.config, now);

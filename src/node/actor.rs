@@ -1,25 +1,32 @@
 //! The thread that owns the core: it takes inputs in turn, writes, and only then sends and answers.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::NodeError;
 use super::address_book::AddressBook;
 use super::handle::{Command, Shared, Signals, Stopped, check_branch};
 use super::rhythm::Rhythm;
 use super::serving::Requests;
-use crate::core::{Answer, Core, Event, Input, Output, PeerId, Refusal, Write};
+use super::shares::{Shares, is_gain};
+use crate::core::{Answer, Core, Event, Input, Output, Outputs, PeerId, Refusal, Write};
 use crate::digest::SealId;
 use crate::engine::{Clock, random_bytes};
 use crate::identity::Signer;
+use crate::limits::WINDOW_BYTES_MAX;
 use crate::message::Message;
-use crate::net::{Events, NetEvent, Transport};
+use crate::net::{CloseCode, Events, NetEvent, Transport};
 
 /// Inputs that share a turn: one write of the disk serves them all. More would let those wait who ask.
 const INPUTS_MAX: usize = 64;
+
+/// What is heard in one turn, or said, in bytes: beyond it a turn takes long enough by itself, or much memory.
+const TURN_BYTES_MAX: usize = WINDOW_BYTES_MAX;
 
 /// Nothing is looked at less often than this: clocks are set, and machines sleep.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -45,16 +52,18 @@ pub(super) enum Rejoin {
     Refused,
 }
 
+type Inputs = VecDeque<(Input, Option<Reply>)>;
+
 type Reply = oneshot::Sender<Result<Answer, Refusal>>;
 
-/// What shares a turn.
+/// What shares a turn, or a few if much is said.
 #[derive(Default)]
 struct Batch {
-    inputs: Vec<(Input, Option<Reply>)>,
+    inputs: Inputs,
+    /// Bytes of messages in it.
+    bytes: usize,
     /// Somebody ended the node.
     is_last: bool,
-    /// Something long came: the turn begins without waiting for more.
-    is_full: bool,
 }
 
 pub(super) struct Actor {
@@ -64,6 +73,9 @@ pub(super) struct Actor {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) connected: Option<Connected>,
     pub(super) rhythm: Rhythm,
+    pub(super) shares: Shares,
+    /// Peers that were parted from and are not gone yet: what they said is not heard any more.
+    pub(super) parted: BTreeSet<PeerId>,
     pub(super) address_book: AddressBook,
     /// The seal that a ticket names.
     pub(super) expected: Option<(u64, SealId)>,
@@ -108,13 +120,15 @@ impl Actor {
     async fn live(&mut self, has_lost: bool) -> Result<(), NodeError> {
         let mut batch = Batch::default();
         if has_lost {
-            batch.inputs.push((Input::JournalLost, None));
+            batch.inputs.push_back((Input::JournalLost, None));
         }
         loop {
-            let ends = batch.is_last;
             self.was_idle = batch.inputs.is_empty();
-            self.turn(batch)?;
-            if ends {
+            self.turn(&mut batch.inputs)?;
+            if !batch.inputs.is_empty() {
+                continue;
+            }
+            if batch.is_last {
                 return Ok(());
             }
             if self.was_idle && self.has_documents_to_write {
@@ -139,7 +153,7 @@ impl Actor {
             event = event => self.take_event(event, &mut batch),
             () = tokio::time::sleep(patience) => {}
         }
-        while batch.inputs.len() < INPUTS_MAX && !batch.is_last && !batch.is_full {
+        while batch.takes_more() {
             let before = batch.inputs.len();
             if let Ok(command) = self.commands.try_recv() {
                 batch.take(Some(command));
@@ -197,11 +211,16 @@ impl Actor {
                 tracing::debug!(peer = %author, %reason, "parted");
                 self.rhythm.peer_down(peer);
                 connected.requests.forget(peer);
+                self.parted.remove(&peer);
                 batch.push(Input::PeerDown(peer));
             }
             NetEvent::Message { peer, message } => {
                 self.rhythm.answered(peer);
-                batch.is_full |= matches!(message, Message::Blocks(_));
+                batch.bytes += match &message {
+                    // A seal is worth a turn, and a write, of its own.
+                    Message::Blocks(_) => TURN_BYTES_MAX,
+                    other => other.weight(),
+                };
                 let from = peer;
                 batch.push(Input::Message { from, message });
             }
@@ -209,15 +228,19 @@ impl Actor {
         }
     }
 
-    /// Takes a batch through the core, writes what follows, then does the rest.
-    fn turn(&mut self, batch: Batch) -> Result<(), NodeError> {
+    /// Takes inputs through the core, until much is to be said or none is left, writes what follows, then does the rest.
+    fn turn(&mut self, inputs: &mut Inputs) -> Result<(), NodeError> {
         let now_ms = self.clock.now_ms();
         let shared = self.shared.clone();
         let mut core = shared.core();
         core.set_pace(self.rhythm.pace(now_ms));
         let (mut outputs, mut answers) = (Vec::new(), Vec::new());
-        for (input, reply) in batch.inputs {
-            let done = core.handle(input, now_ms);
+        let mut said = 0;
+        while said < TURN_BYTES_MAX
+            && let Some((input, reply)) = inputs.pop_front()
+        {
+            let done = self.take(&mut core, input, now_ms);
+            said += done.list.iter().map(weight).sum::<usize>();
             outputs.extend(done.list);
             answers.extend(reply.map(|reply| (reply, done.answer)));
         }
@@ -234,7 +257,7 @@ impl Actor {
             self.rejoin = Rejoin::Owed;
         }
         shared.store.checkpoint_if_due(core.ledger())?;
-        self.keep_addresses()?;
+        self.keep_addresses(now_ms)?;
         let is_roster_changed = self.note_seals(&core, &rest, now_ms);
         self.rhythm.settle(&core);
         drop(core);
@@ -252,6 +275,33 @@ impl Actor {
         }
         shared.signals.turned();
         Ok(())
+    }
+
+    /// Takes one input through the core. What a peer's message takes without bringing anything is its author's account.
+    fn take(&mut self, core: &mut Core, input: Input, now_ms: u64) -> Outputs {
+        let Input::Message { from, .. } = input else {
+            return core.handle(input, now_ms);
+        };
+        if self.parted.contains(&from) {
+            return Outputs::nothing();
+        }
+        let began = Instant::now();
+        let done = core.handle(input, now_ms);
+        let now = Instant::now();
+        if done
+            .list
+            .iter()
+            .any(|output| matches!(output, Output::Part(_)))
+        {
+            self.parted.insert(from);
+        }
+        if !is_gain(&done.list)
+            && let (Some(author), Some(connected)) = (self.rhythm.author(from), &self.connected)
+            && let Some(pause) = self.shares.charge(author, now - began, now)
+        {
+            connected.transport.slow(from, pause);
+        }
+        done
     }
 
     /// What is due because time passed.
@@ -323,12 +373,16 @@ impl Actor {
         Ok(())
     }
 
-    fn keep_addresses(&mut self) -> Result<(), NodeError> {
+    fn keep_addresses(&mut self, now_ms: u64) -> Result<(), NodeError> {
         if let Some(connected) = &self.connected
-            && std::mem::take(&mut self.has_new_addresses)
+            && self.has_new_addresses
+            && self.address_book.may_write(now_ms)
         {
             let known = connected.transport.known_peers();
-            self.address_book.keep(&self.shared.store, &known)?;
+            self.has_new_addresses =
+                !self
+                    .address_book
+                    .keep_some(&self.shared.store, &known, now_ms)?;
         }
         Ok(())
     }
@@ -359,10 +413,18 @@ impl Actor {
             (Output::Event(event), _) => self.shared.signals.tell(event),
             (Output::Send { to, message }, Some(connected)) => connected.send(to, &message),
             (Output::Serve { to, from, bytes }, Some(connected)) => {
-                connected.requests.serve(to, (from, bytes));
+                if let Some(author) = self.rhythm.author(to) {
+                    connected.requests.serve(to, author, (from, bytes));
+                }
+            }
+            (Output::Part(peer), Some(connected)) => {
+                connected.transport.close(peer, CloseCode::Misbehaved);
             }
             // It was written already, or there is nobody to hear it.
-            (Output::Persist(_) | Output::Send { .. } | Output::Serve { .. }, _) => {}
+            (
+                Output::Persist(_) | Output::Send { .. } | Output::Serve { .. } | Output::Part(_),
+                _,
+            ) => {}
         }
     }
 
@@ -410,14 +472,26 @@ impl Connected {
     }
 }
 
+/// About how many bytes an output keeps in memory until it is sent.
+fn weight(output: &Output) -> usize {
+    match output {
+        Output::Send { message, .. } => message.weight(),
+        _ => 0,
+    }
+}
+
 impl Batch {
+    fn takes_more(&self) -> bool {
+        self.inputs.len() < INPUTS_MAX && self.bytes < TURN_BYTES_MAX && !self.is_last
+    }
+
     fn push(&mut self, input: Input) {
-        self.inputs.push((input, None));
+        self.inputs.push_back((input, None));
     }
 
     fn take(&mut self, command: Option<Command>) {
         match command {
-            Some(Command::Input(input, reply)) => self.inputs.push((input, Some(reply))),
+            Some(Command::Input(input, reply)) => self.inputs.push_back((input, Some(reply))),
             Some(Command::Stop) | None => self.is_last = true,
         }
     }

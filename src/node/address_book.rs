@@ -8,10 +8,17 @@ use crate::limits::FRAME_BYTES_MAX;
 use crate::net::{KnownPeer, Origin, PeerCard};
 use crate::store::{Store, StoreError};
 
+/// Writes at once; one more for every second after. A member may come back from a new endpoint as often as it likes, and each
+/// write waits for the disk.
+const WRITES_MAX: u64 = 64;
+
 /// What of the address book is on the disk.
 #[derive(Debug, Default)]
 pub(super) struct AddressBook {
     kept: BTreeMap<NodeId, Vec<u8>>,
+    /// Writes that were made lately, and since when they are counted.
+    written: u64,
+    since_ms: u64,
 }
 
 impl AddressBook {
@@ -23,11 +30,49 @@ impl AddressBook {
             let read: Result<Vec<PeerCard>, _> = codec::decode(bytes, FRAME_BYTES_MAX);
             cards.extend(read.unwrap_or_default());
         }
-        Ok((Self { kept }, cards))
+        let book = Self {
+            kept,
+            ..Self::default()
+        };
+        Ok((book, cards))
+    }
+
+    /// Whether anything may be written now.
+    pub(super) fn may_write(&mut self, now_ms: u64) -> bool {
+        let seconds = now_ms.saturating_sub(self.since_ms) / 1000;
+        if seconds > 0 || now_ms < self.since_ms {
+            self.written = self.written.saturating_sub(seconds);
+            self.since_ms = now_ms;
+        }
+        self.written < WRITES_MAX
     }
 
     /// Keeps the peers that were met or given, as far as it is known who they are and something changed.
     pub(super) fn keep(&mut self, store: &Store, known: &[KnownPeer]) -> Result<(), StoreError> {
+        self.keep_up_to(store, known, u64::MAX).map(drop)
+    }
+
+    /// As [`Self::keep`], but no more than may be written now. Gives whether nothing is left.
+    pub(super) fn keep_some(
+        &mut self,
+        store: &Store,
+        known: &[KnownPeer],
+        now_ms: u64,
+    ) -> Result<bool, StoreError> {
+        let writes = if self.may_write(now_ms) {
+            WRITES_MAX - self.written
+        } else {
+            0
+        };
+        self.keep_up_to(store, known, writes)
+    }
+
+    fn keep_up_to(
+        &mut self,
+        store: &Store,
+        known: &[KnownPeer],
+        mut writes: u64,
+    ) -> Result<bool, StoreError> {
         let mut cards: BTreeMap<NodeId, Vec<&PeerCard>> = BTreeMap::new();
         for peer in known {
             if let Some(author) = peer.card.author
@@ -39,10 +84,15 @@ impl AddressBook {
         for (author, cards) in cards {
             let bytes = codec::encode(&cards);
             if self.kept.get(&author) != Some(&bytes) {
+                if writes == 0 {
+                    return Ok(false);
+                }
+                writes -= 1;
+                self.written = self.written.saturating_add(1);
                 store.put_peer(&author, &bytes)?;
                 self.kept.insert(author, bytes);
             }
         }
-        Ok(())
+        Ok(true)
     }
 }

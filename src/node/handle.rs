@@ -1,5 +1,6 @@
 //! The handle, and what it shares with the thread that owns the core.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -8,6 +9,7 @@ use super::actor::{Actor, Connected, Rejoin};
 use super::address_book::AddressBook;
 use super::rhythm::Rhythm;
 use super::serving::{self, Requests};
+use super::shares::Shares;
 use super::standing::Standings;
 use super::{Builder, NodeError};
 use crate::archive::Archive;
@@ -356,6 +358,8 @@ pub(super) fn spawn(builder: Builder) -> Result<Node, NodeError> {
         commands: receiver,
         connected,
         rhythm,
+        shares: Shares::default(),
+        parted: BTreeSet::new(),
         address_book,
         expected,
         rejoin: Rejoin::NotOwed,

@@ -62,6 +62,11 @@ impl Rhythm {
         }
     }
 
+    /// Who is behind a connection.
+    pub(super) fn author(&self, peer: PeerId) -> Option<NodeId> {
+        self.peers.get(&peer).map(|met| met.author)
+    }
+
     /// A peer said something.
     pub(super) fn answered(&mut self, peer: PeerId) {
         if let Some(met) = self.peers.get_mut(&peer) {

@@ -3,25 +3,113 @@
 //! A peer asks for the next window when it has applied the last one. While it does, the next window is read already.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_bytes::ByteBuf;
+use tokio::time::Instant;
 
 use crate::core::PeerId;
+use crate::digest::NodeId;
 use crate::message::Message;
 use crate::net::{SendError, Transport};
 use crate::store::Store;
 
+/// What an author may fetch once more at once, in bytes: the past of a hundred thousand records. Who lost its disk needs it.
+const AGAIN_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// What it may fetch once more in a second beyond that: not much less than a node verifies. Who fetches the past again and again
+/// would otherwise have this node read, encrypt and send as fast as it can, for some bytes of questions.
+const AGAIN_BYTES_PER_SECOND: u64 = 4 * 1024 * 1024;
+
 /// The first height wanted, and bytes at most.
 type Window = (u64, usize);
+
+#[derive(Debug, Clone, Copy)]
+struct Request {
+    peer: PeerId,
+    author: NodeId,
+    window: Window,
+}
 
 #[derive(Default)]
 struct Queue {
     /// One window per peer; a later one takes the place of one that was not begun.
-    wanted: BTreeMap<PeerId, Window>,
+    wanted: BTreeMap<PeerId, Request>,
     /// Those for which there was no room: they wait until some is free.
-    full: BTreeMap<PeerId, Window>,
+    full: BTreeMap<PeerId, Request>,
+    /// Who was served last: the next one has its turn.
+    last: Option<PeerId>,
+    accounts: BTreeMap<NodeId, Account>,
     is_closed: bool,
+}
+
+/// What an author was served, whatever its connection. There are no more of them than members.
+struct Account {
+    /// The first height that it was not served yet.
+    reached: u64,
+    /// Bytes served more than once, less what time forgave.
+    again_bytes: u64,
+    as_of: Instant,
+}
+
+impl Account {
+    fn new(now: Instant) -> Self {
+        Self {
+            reached: 0,
+            again_bytes: 0,
+            as_of: now,
+        }
+    }
+
+    /// How long it waits for blocks from this height on.
+    fn wait(&mut self, from: u64, now: Instant) -> Duration {
+        let passed = now.saturating_duration_since(self.as_of);
+        let millis = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
+        let forgiven = (millis / 1000)
+            .saturating_mul(AGAIN_BYTES_PER_SECOND)
+            .saturating_add(millis % 1000 * AGAIN_BYTES_PER_SECOND / 1000);
+        self.again_bytes = self.again_bytes.saturating_sub(forgiven);
+        self.as_of += Duration::from_millis(millis);
+        if from >= self.reached {
+            return Duration::ZERO;
+        }
+        let over = self.again_bytes.saturating_sub(AGAIN_BYTES_MAX);
+        Duration::from_millis(over.saturating_mul(1000).div_ceil(AGAIN_BYTES_PER_SECOND))
+    }
+
+    fn served(&mut self, from: u64, end: u64, bytes: u64) {
+        if from < self.reached {
+            self.again_bytes = self.again_bytes.saturating_add(bytes);
+        }
+        self.reached = self.reached.max(end);
+    }
+}
+
+impl Queue {
+    /// The next one in turn who need not wait, or how long all have to.
+    fn take(&mut self, now: Instant) -> Result<Request, Option<Duration>> {
+        let last = self.last.map_or(Bound::Unbounded, Bound::Excluded);
+        let after = self.wanted.range((last, Bound::Unbounded));
+        let in_turn = after.chain(self.wanted.iter());
+        let mut soonest: Option<Duration> = None;
+        let mut next = None;
+        for request in in_turn.map(|(_, request)| *request) {
+            let account = self.accounts.entry(request.author);
+            let account = account.or_insert_with(|| Account::new(now));
+            let wait = account.wait(request.window.0, now);
+            if wait.is_zero() {
+                next = Some(request);
+                break;
+            }
+            soonest = Some(soonest.map_or(wait, |before| before.min(wait)));
+        }
+        let next = next.ok_or(soonest)?;
+        self.wanted.remove(&next.peer);
+        self.last = Some(next.peer);
+        Ok(next)
+    }
 }
 
 /// What is asked of the thread.
@@ -36,18 +124,23 @@ impl Requests {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn serve(&self, peer: PeerId, window: Window) {
+    pub(super) fn serve(&self, peer: PeerId, author: NodeId, window: Window) {
+        let request = Request {
+            peer,
+            author,
+            window,
+        };
         let mut queue = self.lock();
         queue.full.remove(&peer);
-        queue.wanted.insert(peer, window);
+        queue.wanted.insert(peer, request);
         self.changed.notify_one();
     }
 
     /// There is room for a peer again.
     pub(super) fn drained(&self, peer: PeerId) {
         let mut queue = self.lock();
-        if let Some(window) = queue.full.remove(&peer) {
-            queue.wanted.entry(peer).or_insert(window);
+        if let Some(request) = queue.full.remove(&peer) {
+            queue.wanted.entry(peer).or_insert(request);
             self.changed.notify_one();
         }
     }
@@ -65,17 +158,23 @@ impl Requests {
     }
 
     /// Waits for the next request; `None` once closed.
-    fn next(&self) -> Option<(PeerId, Window)> {
+    fn next(&self) -> Option<Request> {
         let mut queue = self.lock();
         loop {
             if queue.is_closed {
                 return None;
             }
-            if let Some(request) = queue.wanted.pop_first() {
-                return Some(request);
-            }
-            let waited = self.changed.wait(queue);
-            queue = waited.unwrap_or_else(PoisonError::into_inner);
+            queue = match queue.take(Instant::now()) {
+                Ok(request) => return Some(request),
+                Err(Some(wait)) => {
+                    let waited = self.changed.wait_timeout(queue, wait);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                Err(None) => {
+                    let waited = self.changed.wait(queue);
+                    waited.unwrap_or_else(PoisonError::into_inner)
+                }
+            };
         }
     }
 
@@ -83,8 +182,15 @@ impl Requests {
         self.lock().wanted.is_empty()
     }
 
-    fn no_room(&self, peer: PeerId, window: Window) {
-        self.lock().full.entry(peer).or_insert(window);
+    fn no_room(&self, request: Request) {
+        self.lock().full.entry(request.peer).or_insert(request);
+    }
+
+    fn served(&self, request: &Request, end: u64, bytes: u64) {
+        let mut queue = self.lock();
+        let account = queue.accounts.entry(request.author);
+        let account = account.or_insert_with(|| Account::new(Instant::now()));
+        account.served(request.window.0, end, bytes);
     }
 }
 
@@ -122,21 +228,23 @@ fn after(ahead: &Ahead) -> Window {
 /// Serves until the requests are closed.
 pub(super) fn run(store: &Store, transport: &Transport, requests: &Arc<Requests>) {
     let mut ahead: Option<Ahead> = None;
-    while let Some((peer, window)) = requests.next() {
+    while let Some(request) = requests.next() {
+        let window = request.window;
         let ready = ahead.take_if(|ahead| ahead.window == window);
         let Some(served) = ready.or_else(|| read(store, window)) else {
             continue;
         };
-        match transport.send(peer, &served.message) {
+        match transport.send(request.peer, &served.message) {
             Ok(()) => {
                 let next = after(&served);
+                requests.served(&request, next.0, served.message.weight() as u64);
                 if requests.is_idle() && ahead.as_ref().is_none_or(|ahead| ahead.window != next) {
                     ahead = read(store, next);
                 }
             }
             // What was sent of it is refused as known by the peer, or asked for again.
             Err(SendError::Full) => {
-                requests.no_room(peer, window);
+                requests.no_room(request);
                 ahead = Some(served);
             }
             Err(SendError::NotConnected) => ahead = Some(served),
@@ -144,5 +252,71 @@ pub(super) fn run(store: &Store, transport: &Transport, requests: &Arc<Requests>
                 tracing::error!(%error, "a block does not travel");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(peer: u64, author: u8, from: u64) -> Request {
+        Request {
+            peer: PeerId(peer),
+            author: NodeId::from_bytes([author; 32]),
+            window: (from, 1000),
+        }
+    }
+
+    #[test]
+    fn peers_are_served_in_turn_however_often_one_asks() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        let mut order = Vec::new();
+        for round in 0..4 {
+            for peer in [1, 2, 3] {
+                // The first asks for more each time, the others when they were served.
+                let request = request(peer, 1, round);
+                queue.wanted.entry(request.peer).or_insert(request);
+            }
+            order.push(queue.take(now).unwrap().peer.0);
+        }
+        assert_eq!(order, [1, 2, 3, 1]);
+        queue.wanted.clear();
+        assert!(matches!(queue.take(now), Err(None)));
+    }
+
+    #[test]
+    fn who_fetches_the_past_again_and_again_waits_and_others_do_not() {
+        let (mut queue, start) = (Queue::default(), Instant::now());
+        let mut now = start;
+        let (mut fetched, mut waited) = (0_u64, Duration::ZERO);
+        let window_bytes = 1 << 20;
+        while fetched < 100 {
+            // It comes back on a new connection for every window, and has only ever been served heights below 10.
+            let from = fetched % 10;
+            let request = request(fetched, 7, from);
+            queue.wanted.insert(request.peer, request);
+            match queue.take(now) {
+                Ok(_) => fetched += 1,
+                Err(wait) => {
+                    let wait = wait.unwrap();
+                    waited += wait;
+                    now += wait;
+                    continue;
+                }
+            }
+            let account = queue.accounts.get_mut(&request.author).unwrap();
+            account.served(from, from + 1, window_bytes);
+        }
+        // Ten of the hundred megabytes were new, 32 and one more were allowed at once.
+        assert_eq!((waited.as_millis() + 500) / 1000, 14);
+        let other = request(1000, 8, 1);
+        queue.wanted.insert(other.peer, other);
+        let again = request(1001, 7, 3);
+        queue.wanted.insert(again.peer, again);
+        assert_eq!(queue.take(now).unwrap().peer, other.peer);
+        assert!(queue.take(now).unwrap_err().is_some());
+        let new = request(1002, 7, 10);
+        queue.wanted.insert(new.peer, new);
+        assert_eq!(queue.take(now).unwrap().peer, new.peer, "what is new");
     }
 }

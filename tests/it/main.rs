@@ -14,6 +14,7 @@
 mod admission;
 mod authority;
 mod blackouts;
+mod blame;
 #[cfg(feature = "engine")]
 mod bundle;
 #[cfg(feature = "engine")]

@@ -79,15 +79,20 @@ impl Raw {
     }
 
     pub async fn connect_from(endpoint: Endpoint, to: &EndpointAddr) -> Self {
-        let connection = endpoint.connect(to.clone(), ALPN).await.unwrap();
-        let (send, receive) = connection.open_bi().await.unwrap();
-        Self {
+        let connected = Self::try_connect_from(endpoint, to).await;
+        connected.expect("it is reached")
+    }
+
+    pub async fn try_connect_from(endpoint: Endpoint, to: &EndpointAddr) -> Option<Self> {
+        let connection = endpoint.connect(to.clone(), ALPN).await.ok()?;
+        let (send, receive) = connection.open_bi().await.ok()?;
+        Some(Self {
             endpoint,
             connection,
             send,
             receive,
             acceptor: to.clone(),
-        }
+        })
     }
 
     /// A peer whose hello as `name` is done.

@@ -149,6 +149,9 @@ impl Core {
         let before = self.ledger.state().height();
         let taken = self.take_blocks(blocks.iter().map(|bytes| bytes.as_slice()));
         if let Some(rejection) = taken.refused {
+            if rejection.is_senders_fault() {
+                return self.blame(from, rejection);
+            }
             self.refuse(from, rejection);
         }
         let height = self.ledger.state().height();

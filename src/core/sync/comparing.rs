@@ -126,7 +126,7 @@ impl Core {
                 };
                 self.send(from, message);
             }
-            Err(rejection) => return self.refuse(from, rejection),
+            Err(rejection) => return self.blame(from, rejection),
         }
         let now_ms = self.now_ms;
         if let Some(link) = self.links.get_mut(&from)
@@ -160,7 +160,7 @@ impl Core {
         };
         let narrowed = match self.snapshot().narrow(ranges) {
             Ok(narrowed) => narrowed,
-            Err(rejection) => return self.refuse(from, rejection),
+            Err(rejection) => return self.blame(from, rejection),
         };
         self.ask(from, narrowed.need);
         self.give(from, narrowed.have);

@@ -16,7 +16,7 @@ impl Core {
         let (what, limit) = ("ids", WANT_IDS_MAX);
         let is_within = ids.len() <= limit;
         if !is_within {
-            self.refuse(from, Rejection::OverLimit { what, limit });
+            self.blame(from, Rejection::OverLimit { what, limit });
         }
         is_within
     }

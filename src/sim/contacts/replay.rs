@@ -342,7 +342,7 @@ impl World<'_> {
                 Output::Event(Event::Refused { rejection, .. }) => {
                     *self.refused.entry(rejection.code()).or_default() += 1;
                 }
-                Output::Event(_) => {}
+                Output::Event(_) | Output::Part(_) => {}
             }
         }
         outputs.answer

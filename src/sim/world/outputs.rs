@@ -22,6 +22,13 @@ impl World {
                     self.leave(host, to, message);
                 }
             }
+            Output::Part(from) => {
+                let from = usize::try_from(from.0).expect("peers are hosts");
+                if self.hosts[host].is_honest() && self.hosts[from].is_honest() {
+                    let text = format!("host {host} parts from {from}, which is honest");
+                    self.checker.report("blame", text);
+                }
+            }
             Output::Event(event) => self.event(host, event),
         }
     }

@@ -63,7 +63,11 @@ fn a_request_or_offer_of_too_many_is_refused() {
     ] {
         let from = PeerId(0);
         let outputs = core.handle(Input::Message { from, message }, 0).list;
-        let [Output::Event(Event::Refused { rejection, .. })] = outputs.as_slice() else {
+        let [
+            Output::Event(Event::Refused { rejection, .. }),
+            Output::Part(_),
+        ] = outputs.as_slice()
+        else {
             panic!("{outputs:?}");
         };
         assert_eq!(rejection.code(), "over-limit");

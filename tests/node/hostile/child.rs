@@ -1,0 +1,139 @@
+//! The test's program once more, in a process of its own, so that its memory and processor time are measured alone.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child as Process, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// What a child is to do, in its environment.
+const TASK: &str = "MYCNET_HOSTILE_TASK";
+
+/// The line on which a child says something to its parent, among what the test harness prints.
+const SAYS: &str = "@ ";
+
+/// What a child was told to do.
+pub fn task() -> Option<Vec<String>> {
+    let task = std::env::var(TASK).ok()?;
+    Some(task.split('\n').map(str::to_owned).collect())
+}
+
+/// Says something to the parent.
+pub fn say(what: &str) {
+    println!("\n{SAYS}{what}");
+    std::io::stdout().flush().unwrap();
+}
+
+/// Ends this process, without a trace in the parent's output, once the parent wants that or is gone; before that answers what it
+/// asks.
+pub async fn obey(mut answer: impl AsyncFnMut() -> String) -> ! {
+    let (send, mut asked) = tokio::sync::mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines() {
+            if line.is_err() || send.send(()).is_err() {
+                break;
+            }
+        }
+    });
+    while asked.recv().await.is_some() {
+        let said = answer().await;
+        say(&said);
+    }
+    std::process::exit(0);
+}
+
+/// A process that runs one task.
+pub struct Child {
+    process: Process,
+    lines: Receiver<String>,
+}
+
+impl Child {
+    pub fn start(task: &[&str]) -> Self {
+        let program = std::env::current_exe().unwrap();
+        let mut process = Command::new(program)
+            .args(["--ignored", "--exact", "hostile::a_child", "--nocapture"])
+            .env(TASK, task.join("\n"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = process.stdout.take().unwrap();
+        let (send, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if let Some(said) = line.strip_prefix(SAYS) {
+                    let _ = send.send(said.to_owned());
+                }
+            }
+        });
+        Self { process, lines }
+    }
+
+    /// What it says next.
+    pub fn hear(&self, patience: Duration) -> Option<String> {
+        self.lines.recv_timeout(patience).ok()
+    }
+
+    /// Asks it something and gives the answer.
+    pub fn ask(&mut self, patience: Duration) -> Option<String> {
+        let input = self.process.stdin.as_mut()?;
+        input.write_all(b"\n").ok()?;
+        input.flush().ok()?;
+        self.hear(patience)
+    }
+
+    /// A number that the system keeps about its memory, in kilobytes.
+    fn kilobytes(&self, what: &str) -> usize {
+        let path = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(path).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix(what));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number.and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+
+    pub fn resident_kilobytes(&self) -> usize {
+        self.kilobytes("VmRSS:")
+    }
+
+    pub fn peak_kilobytes(&self) -> usize {
+        self.kilobytes("VmHWM:")
+    }
+
+    /// Has the system count the peak from here on.
+    pub fn forget_peak(&self) {
+        let path = format!("/proc/{}/clear_refs", self.process.id());
+        let _ = std::fs::write(path, "5");
+    }
+
+    /// The processor time that it took so far.
+    pub fn processor_time(&self) -> Duration {
+        processor_time(&self.process.id().to_string())
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The processor time that a process took so far, to a hundredth of a second.
+pub fn processor_time(process: &str) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // What stands in brackets, the program's name, may contain anything.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let ticks = [11, 12].map(|field| fields.get(field).and_then(|it| it.parse::<u64>().ok()));
+    Duration::from_millis(ticks.iter().flatten().sum::<u64>() * 10)
+}
+
+/// Words and numbers in a line: "a 1 b 2".
+pub fn numbers(line: &str) -> BTreeMap<String, u64> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    words
+        .chunks_exact(2)
+        .map(|pair| (pair[0].to_owned(), pair[1].parse().unwrap()))
+        .collect()
+}
