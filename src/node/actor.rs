@@ -221,6 +221,9 @@ impl Actor {
                     Message::Blocks(_) => TURN_BYTES_MAX,
                     other => other.weight(),
                 };
+                if let Some(question) = self.shared.core().ask_ahead(peer, &message) {
+                    connected.send(peer, &question);
+                }
                 let from = peer;
                 batch.push(Input::Message { from, message });
             }

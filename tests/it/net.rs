@@ -38,6 +38,8 @@ pub(crate) struct Net {
     pub(crate) now_ms: u64,
     /// Bytes of blocks that hosts send at once, if that is less than what cores ask for.
     pub(crate) window_bytes: usize,
+    /// Hosts ask for the next blocks before they give a core the last ones.
+    pub(crate) asks_ahead: bool,
     /// Windows of blocks sent so far.
     pub(crate) served: usize,
     /// Messages that cores had to send so far.
@@ -241,6 +243,7 @@ impl Net {
             cores,
             now_ms: genesis.time_ms,
             window_bytes: usize::MAX,
+            asks_ahead: false,
             served: 0,
             said: 0,
             done: vec![0; nodes],
@@ -363,7 +366,13 @@ impl Net {
         };
         if !self.down[from] && !self.down[to] {
             let message = Message::decode(&message.encode()).unwrap();
+            let peer = from;
             let from = PeerId(from as u64);
+            if self.asks_ahead
+                && let Some(question) = self.cores[to].ask_ahead(from, &message)
+            {
+                self.queue.push_back((to, peer, question));
+            }
             self.input(to, Input::Message { from, message }).unwrap();
         }
         true

@@ -27,6 +27,27 @@ impl Core {
         self.send(to, Message::AskBlocks { from });
     }
 
+    /// What to say to a peer before its blocks are given to [`Core::handle`]: the question for those that follow them, if the
+    /// peer has any. They travel then while these are applied. A host need not call this; what it is given it should say, or
+    /// these blocks are asked for at the next comparison only.
+    #[must_use]
+    pub fn ask_ahead(&mut self, peer: PeerId, message: &Message) -> Option<Message> {
+        let Message::Blocks(blocks) = message else {
+            return None;
+        };
+        let own = self.ledger.state().height();
+        let (first, last) = (blocks.first()?, blocks.last()?);
+        let first = SealedBlock::seal_of(first).ok()?.height;
+        let last = SealedBlock::seal_of(last).ok()?.height;
+        let link = self.links.get_mut(&peer)?;
+        if self.compromised || first != own + 1 || !(first..link.height).contains(&last) {
+            return None;
+        }
+        let from = last + 1;
+        link.asked_ahead = Some(from);
+        Some(Message::AskBlocks { from })
+    }
+
     /// Has the host send a window of blocks, unless it just did.
     pub(super) fn serve(&mut self, to: PeerId, from: u64) {
         if !(1..=self.ledger.state().height()).contains(&from) {
@@ -158,8 +179,12 @@ impl Core {
         let link = self.links.get(&from);
         let (stated, look_until) = link.map_or((0, 0), |link| (link.height, link.look_until));
         if height > before {
+            let link = self.links.get_mut(&from);
+            let ahead = link.and_then(|link| link.asked_ahead.take());
             if stated > height {
-                self.ask_blocks(from);
+                if ahead != Some(height + 1) {
+                    self.ask_blocks(from);
+                }
             } else {
                 // Level with the peer, as far as is known: now what is not sealed can be compared.
                 self.greet(from);

@@ -22,6 +22,8 @@ use crate::rejection::Rejection;
 pub(in crate::core) struct Link {
     /// The height that it stated last.
     pub(super) height: u64,
+    /// From which height on blocks were asked for before the last ones were applied.
+    pub(super) asked_ahead: Option<u64>,
     /// Which blocks it was served last.
     pub(super) served: Served,
     /// Until which height its blocks are looked at to find where its branch parted from this node's.

@@ -105,8 +105,9 @@ fn left_behind() -> Net {
 
 #[test]
 fn who_is_behind_catches_up_window_by_window_and_then_compares() {
-    for begins in [0, 3] {
+    for (begins, asks_ahead) in [(0, false), (3, false), (0, true), (3, true)] {
         let mut net = left_behind();
+        net.asks_ahead = asks_ahead;
         let (said, height) = (net.said, net.cores[0].ledger().state().height());
         let other = PeerId(3 - begins as u64);
         net.input(begins, Input::Sync(other)).unwrap();
@@ -137,6 +138,26 @@ fn a_lost_window_costs_until_the_next_comparison() {
     let height = net.cores[0].ledger().state().height();
     assert_eq!(net.cores[3].ledger().state().height(), height);
     assert_eq!(net.served as u64, height + 1);
+}
+
+/// What was asked for ahead is not waited for when it does not come.
+#[test]
+fn an_answer_that_was_asked_for_ahead_and_is_lost_costs_until_the_next_comparison() {
+    let mut net = left_behind();
+    net.asks_ahead = true;
+    net.input(3, Input::Sync(PeerId(0))).unwrap();
+    while net.served < 3 {
+        assert!(net.pump_one());
+    }
+    net.down[3] = true;
+    net.pump();
+    net.down[3] = false;
+    assert!(net.cores[3].ledger().state().height() < 3);
+    net.now_ms += AGAIN_MS;
+    net.input(3, Input::Sync(PeerId(0))).unwrap();
+    net.pump();
+    let height = net.cores[0].ledger().state().height();
+    assert_eq!(net.cores[3].ledger().state().height(), height);
 }
 
 #[test]
