@@ -8,7 +8,8 @@ use crate::agenda::OpenOperation;
 use crate::certificate::Certificate;
 use crate::digest::{NodeId, OperationId};
 use crate::genesis::Genesis;
-use crate::ledger::{Evidence, Ledger};
+use crate::ledger::{Closed, Evidence, Ledger};
+use crate::operation::Class;
 use crate::params::Params;
 use crate::record::Signed;
 use crate::rejection::Rejection;
@@ -19,6 +20,25 @@ use crate::trust::{Standing, TrustEntry};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the stored past cannot be read: {0}")]
 pub struct ArchiveError(pub String);
+
+/// A closed operation as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedSummary {
+    /// The operation.
+    pub operation: OperationId,
+    /// Its kind, as [`ConsensusOperation::kind`](crate::ConsensusOperation::kind) names it.
+    pub kind: Cow<'static, str>,
+    /// How it was decided.
+    pub class: Class,
+    /// Who proposed it.
+    pub proposer: NodeId,
+    /// What it is about, for people.
+    pub subject: String,
+    /// How it ended.
+    pub closed: Closed,
+    /// Why the effect of an approved operation was refused, if it was.
+    pub refused_effect: Option<Cow<'static, str>>,
+}
 
 /// The sealed past of a network, wherever it is kept: [`History`](crate::history::History) keeps it in memory, and a store on a disk.
 pub trait Archive {
@@ -53,6 +73,13 @@ pub trait Archive {
         &self,
         operation: &OperationId,
     ) -> Result<Option<Cow<'static, str>>, ArchiveError>;
+
+    /// All closed operations by id, without their records: a store reads one row for each.
+    ///
+    /// # Errors
+    ///
+    /// [`ArchiveError`]
+    fn all_closed(&self) -> Result<Vec<ClosedSummary>, ArchiveError>;
 
     /// A closed operation with its records.
     ///

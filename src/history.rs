@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::agenda::OpenOperation;
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, ClosedSummary};
 use crate::certificate::{Certificate, PathStep};
 use crate::digest::{NodeId, OperationId};
 use crate::genesis::Genesis;
 use crate::ledger::{
-    Applied, EffectEntry, Evidence, Ledger, MemberChange, OperationProof, StateParts,
+    Applied, Closed, EffectEntry, Evidence, Ledger, MemberChange, OperationProof, StateParts,
 };
 use crate::seal::SealedBlock;
 use crate::sealers::Sealers;
@@ -184,6 +184,30 @@ impl Archive for History {
     ) -> Result<Option<Cow<'static, str>>, ArchiveError> {
         let effect = self.effects.get(operation);
         Ok(effect.and_then(|effect| effect.result.err().map(Cow::Borrowed)))
+    }
+
+    fn all_closed(&self) -> Result<Vec<ClosedSummary>, ArchiveError> {
+        self.closed
+            .iter()
+            .map(|(id, entry)| {
+                let operation = &entry.operation;
+                let decision = operation.decision();
+                let decision = decision.expect("an operation closes only when it is decided");
+                Ok(ClosedSummary {
+                    operation: *id,
+                    kind: operation.operation().kind().into(),
+                    class: operation.class(),
+                    proposer: operation.proposal().author(),
+                    subject: operation.operation().subject(),
+                    closed: Closed {
+                        outcome: decision.outcome.clone(),
+                        decided_height: decision.height,
+                        closed_height: entry.height,
+                    },
+                    refused_effect: self.refused_effect(id)?,
+                })
+            })
+            .collect()
     }
 
     fn closed(&self, operation: &OperationId) -> Result<Option<Arc<OpenOperation>>, ArchiveError> {

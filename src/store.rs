@@ -69,8 +69,8 @@ use redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
 pub use check::{CheckReport, CheckStep};
 pub use error::StoreError;
 pub use load::{Found, JournalLost, Loaded};
-pub use past::ClosedSummary;
 
+pub use crate::archive::ClosedSummary;
 use crate::digest::{NetworkId, NodeId};
 use crate::genesis::Genesis;
 use medium::{Medium, Overlay};

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{BFTConsensusEngine, EngineError};
 use crate::agenda::OpenOperation;
-use crate::archive::{ArchiveError, what_if};
+use crate::archive::{ArchiveError, ClosedSummary, what_if};
 use crate::certificate::Certificate;
 use crate::core::{OperationStatus, SealStatus};
 use crate::digest::{NodeId, OperationId, SealId};
@@ -66,7 +66,7 @@ pub struct OperationView {
     /// The operation.
     pub operation: OperationId,
     /// Its kind.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// How it is (was) decided.
     pub class: Class,
     /// Who proposed it.
@@ -250,13 +250,9 @@ impl BFTConsensusEngine {
         let views = self.look(|core, past| {
             let ledger = core.ledger();
             let open = ledger.state().operations();
-            let mut views: Vec<OperationView> = open.map(|it| view(it, None)).collect();
-            for (id, _) in ledger.past().all_closed() {
-                if filter.is_open != Some(true)
-                    && let Some(closed) = past.closed(&id)?
-                {
-                    views.push(view(&closed, past.refused_effect(&id)?));
-                }
+            let mut views: Vec<OperationView> = open.map(view_of_open).collect();
+            if filter.is_open != Some(true) {
+                views.extend(past.all_closed()?.into_iter().map(view_of_closed));
             }
             Ok::<_, ArchiveError>(views)
         });
@@ -274,17 +270,29 @@ impl BFTConsensusEngine {
     }
 }
 
-fn view(operation: &OpenOperation, refused_effect: Option<Cow<'static, str>>) -> OperationView {
+fn view_of_open(operation: &OpenOperation) -> OperationView {
     OperationView {
         operation: operation.id(),
-        kind: operation.operation().kind(),
+        kind: operation.operation().kind().into(),
         class: operation.class(),
         proposer: operation.proposal().author(),
         phase: operation.phase_name(),
         outcome: operation
             .decision()
             .map(|decision| decision.outcome.clone()),
-        refused_effect,
+        refused_effect: None,
+    }
+}
+
+fn view_of_closed(summary: ClosedSummary) -> OperationView {
+    OperationView {
+        operation: summary.operation,
+        kind: summary.kind,
+        class: summary.class,
+        proposer: summary.proposer,
+        phase: "closed",
+        outcome: Some(summary.closed.outcome),
+        refused_effect: summary.refused_effect,
     }
 }
 
@@ -293,7 +301,7 @@ impl OperationFilter {
         self.is_open
             .is_none_or(|is_open| is_open == (view.phase != "closed"))
             && self.class.is_none_or(|class| class == view.class)
-            && self.kind.as_ref().is_none_or(|kind| kind == view.kind)
+            && self.kind.as_ref().is_none_or(|kind| *kind == view.kind)
             && self
                 .proposer
                 .is_none_or(|proposer| proposer == view.proposer)

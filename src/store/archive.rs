@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Store, StoreError};
 use crate::agenda::OpenOperation;
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, ClosedSummary};
 use crate::certificate::Certificate;
 use crate::digest::{NodeId, OperationId};
 use crate::ledger::Evidence;
@@ -39,6 +39,10 @@ impl Archive for Store {
     ) -> Result<Option<Cow<'static, str>>, ArchiveError> {
         let effect = Store::effect(self, operation).map_err(unreadable)?;
         Ok(effect.and_then(Result::err))
+    }
+
+    fn all_closed(&self) -> Result<Vec<ClosedSummary>, ArchiveError> {
+        Store::all_closed(self).map_err(unreadable)
     }
 
     fn closed(&self, operation: &OperationId) -> Result<Option<Arc<OpenOperation>>, ArchiveError> {

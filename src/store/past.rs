@@ -12,32 +12,13 @@ use super::rows::{
 };
 use super::{Store, StoreError};
 use crate::agenda::OpenOperation;
+use crate::archive::ClosedSummary;
 use crate::certificate::{Certificate, PathStep};
 use crate::digest::{NodeId, OperationId, RecordId};
-use crate::ledger::{Closed, Evidence, Ledger};
-use crate::operation::Class;
+use crate::ledger::{Evidence, Ledger};
 use crate::record::{Signed, Verified};
 use crate::rejection::Rejection;
 use crate::trust::{Standing, TrustEntry};
-
-/// A closed operation as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClosedSummary {
-    /// The operation.
-    pub operation: OperationId,
-    /// Its kind, as [`ConsensusOperation::kind`](crate::ConsensusOperation::kind) names it.
-    pub kind: Cow<'static, str>,
-    /// How it was decided.
-    pub class: Class,
-    /// Who proposed it.
-    pub proposer: NodeId,
-    /// What it is about, for people.
-    pub subject: String,
-    /// How it ended.
-    pub closed: Closed,
-    /// Why the effect of an approved operation was refused, if it was.
-    pub refused_effect: Option<Cow<'static, str>>,
-}
 
 impl Store {
     /// Why a member's score is what it is: every change, oldest first.
