@@ -16,8 +16,12 @@ use crate::digest::NodeId;
 /// What an author may take at once: comparing and exchanging some ten thousand unsealed records takes less.
 const BURST: Duration = Duration::from_millis(500);
 
-/// All authors that took more get, together, one part in so many of one processor.
-const PARTS: u32 = 8;
+/// What an author gets beyond that, as one part in so many of one processor: what honest ones say for nothing, seal after seal,
+/// takes less.
+const PARTS_EACH: u32 = 8;
+
+/// What all get together: no crowd takes more than one part in so many.
+const PARTS_ALL: u32 = 2;
 
 /// The longest pause: far below the deadline after which a peer takes this node for dead.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
@@ -50,18 +54,19 @@ impl Shares {
             .time
             .checked_sub(BURST)
             .filter(|over| !over.is_zero())?;
-        Some(over.saturating_mul(PARTS * self.crowd()).min(PAUSE_MAX))
+        Some(over.saturating_mul(self.parts()).min(PAUSE_MAX))
     }
 
-    /// Those who have to share.
-    fn crowd(&self) -> u32 {
-        let crowd = self.0.values().filter(|taken| taken.time > BURST).count();
-        u32::try_from(crowd).unwrap_or(u32::MAX).max(1)
+    /// What each gets now, as one part in so many. Everybody counts who took anything lately: those who stay just below their
+    /// bursts share too.
+    fn parts(&self) -> u32 {
+        let crowd = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        crowd.saturating_mul(PARTS_ALL).max(PARTS_EACH)
     }
 
     /// Lets time pass for all.
     fn forgive(&mut self, now: Instant) {
-        let parts = PARTS * self.crowd();
+        let parts = self.parts();
         self.0.retain(|_, taken| {
             let passed = now.saturating_duration_since(taken.as_of);
             taken.time = taken.time.saturating_sub(passed / parts);
@@ -109,8 +114,10 @@ mod tests {
         for crowd in [1_u8, 4, 16] {
             let taken = taken_by(crowd).saturating_sub(BURST * u32::from(crowd));
             println!("{crowd} take {taken:?} of a minute, beside their bursts");
-            let share = Duration::from_mins(1) / PARTS;
-            assert!(taken <= share * 3 / 2, "{crowd}: {taken:?}");
+            let parts = PARTS_EACH.max(PARTS_ALL * u32::from(crowd));
+            let share = Duration::from_mins(1) * u32::from(crowd) / parts;
+            assert!(taken <= share * 5 / 4, "{crowd}: {taken:?}");
+            assert!(taken >= share / 2, "{crowd}: {taken:?}");
         }
     }
 
@@ -121,10 +128,10 @@ mod tests {
         let little = Duration::from_millis(1);
         assert_eq!(
             shares.charge(author(1), little, start),
-            Some(little * PARTS)
+            Some(little * PARTS_EACH)
         );
         assert_eq!(shares.charge(author(2), little, start), None, "another");
-        let later = start + (BURST + little) * PARTS;
+        let later = start + (BURST + little) * PARTS_EACH;
         assert_eq!(shares.charge(author(1), BURST, later), None);
         assert_eq!(
             shares.charge(author(1), BURST * 100, later),
