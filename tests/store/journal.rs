@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use mycnet_consensus::core::{Event, Input, Refusal, Write};
+use mycnet_consensus::core::{Event, Input, JournalEntry, Refusal, Write};
 use mycnet_consensus::digest::OperationId;
 use mycnet_consensus::operation::{Ballot, Outcome};
-use mycnet_consensus::record::Statement;
+use mycnet_consensus::record::{Statement, sign};
 use mycnet_consensus::store::{Store, StoreError};
 
 use crate::disk::Survives;
@@ -115,10 +115,22 @@ fn without_its_journal_a_store_takes_nothing_but_a_rejoin() {
     net.store(1).note_journal_lost().unwrap();
     net.restart(1, Survives::All, 0).unwrap();
     assert!(net.hosts[1].lost.is_some(), "what was noted stays noted");
-    // A host that does not tell its core is stopped here.
-    let refused = net.propose(1, config(b"x"), None, 9).unwrap();
-    assert_eq!(refused, None);
-    assert!(matches!(net.hosts[1].failed, Some(StoreError::JournalLost)));
+    // The core knows it from what was saved.
+    let refused = net.propose(1, config(b"x"), None, 9);
+    assert!(refused.is_err_and(|said| said.contains("JournalLost")));
+    // One that signed all the same would be stopped here.
+    let net_id = net.genesis.network_id();
+    let statement = Statement::Directive {
+        operation: OperationId::from_bytes([7; 32]),
+        approve: true,
+    };
+    let record = sign(&identity(1), net_id, statement).unwrap();
+    let entry = JournalEntry {
+        record: record.record().clone(),
+        opening: None,
+    };
+    let refused = net.store(1).write(&[Write::Journal(entry)]);
+    assert!(matches!(refused, Err(StoreError::JournalLost)));
 }
 
 /// An entry that a sealed block makes useless must outlive a stop before that block is durable.
