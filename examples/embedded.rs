@@ -31,7 +31,8 @@ struct Who(BFTConsensusEngine);
 
 impl ProtocolHandler for Who {
     async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
-        let mut send = connection.open_uni().await?;
+        // What `net::bind` makes takes streams in both directions only.
+        let (mut send, _) = connection.accept_bi().await?;
         let roster = self.0.roster();
         let trust: Vec<String> = roster.iter().map(|it| it.trust_ppm.to_string()).collect();
         send.write_all(trust.join(" ").as_bytes())
@@ -95,7 +96,9 @@ async fn start(
 
 async fn ask_who(from: &Endpoint, at: EndpointAddr) -> Result<String, Failure> {
     let connection = from.connect(at, WHO).await?;
-    let mut receive = connection.accept_uni().await?;
+    let (mut send, mut receive) = connection.open_bi().await?;
+    // A stream is seen by the other side once something was sent on it.
+    send.finish()?;
     let answer = receive.read_to_end(4096).await?;
     Ok(String::from_utf8(answer)?)
 }
