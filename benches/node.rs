@@ -46,11 +46,7 @@ const CLAIMS: usize = 64;
 const SAMPLE: usize = 2000;
 
 fn rounds() -> usize {
-    let rounds = std::env::var("NODE_ROUNDS").ok();
-    let is_test = std::env::args().any(|arg| arg == "--test");
-    rounds
-        .and_then(|rounds| rounds.parse().ok())
-        .unwrap_or(if is_test { 1 } else { 16 })
+    past::rounds("NODE_ROUNDS", 1, 16)
 }
 
 fn main() {

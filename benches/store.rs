@@ -43,11 +43,7 @@ const SINGLE: usize = 300;
 const NOW_MS: u64 = 1_000_000_000_000;
 
 fn rounds() -> usize {
-    let rounds = std::env::var("STORE_ROUNDS").ok();
-    let is_test = std::env::args().any(|arg| arg == "--test");
-    rounds
-        .and_then(|rounds| rounds.parse().ok())
-        .unwrap_or(if is_test { 2 } else { 100 })
+    past::rounds("STORE_ROUNDS", 2, 100)
 }
 
 fn say(what: &str, items: usize, took: Duration, bare: Duration, baseline: &str) {

@@ -90,7 +90,7 @@ impl Frozen {
                 reveals.push(reveal);
             }
         }
-        let block = seal(&mut ledger, opening);
+        let (block, _) = seal(&mut ledger, opening);
         Self {
             genesis,
             ledger,

@@ -4,7 +4,7 @@ use mycnet_consensus::commitment::{commitment, salt};
 use mycnet_consensus::digest::{Digest, NetworkId, NodeId, OperationId, SealId, signing};
 use mycnet_consensus::genesis::{Genesis, Sealing};
 use mycnet_consensus::identity::{Identity, Signer as _};
-use mycnet_consensus::ledger::{Ledger, Mode};
+use mycnet_consensus::ledger::{Applied, Ledger, Mode};
 use mycnet_consensus::merkle;
 use mycnet_consensus::operation::{Ballot, ConsensusOperation, Priority, Spore};
 use mycnet_consensus::record::{Statement, Verified, Verifier, VoteKind, sign, sign_batch};
@@ -104,8 +104,8 @@ pub(crate) fn ballot(n: usize) -> Ballot {
     Ballot::Result(result.to_vec())
 }
 
-/// Seals records on a ledger: the block that a node catching up would get.
-pub(crate) fn seal(ledger: &mut Ledger, records: Vec<Verified>) -> SealedBlock {
+/// Seals records on a ledger: the block that a node catching up would get, and what it changed.
+pub(crate) fn seal(ledger: &mut Ledger, records: Vec<Verified>) -> (SealedBlock, Applied) {
     let time_ms = ledger.state().time_ms() + 1;
     let (draft, _) = ledger
         .draft(time_ms, records, Mode::Strict)
@@ -133,8 +133,8 @@ pub(crate) fn seal(ledger: &mut Ledger, records: Vec<Verified>) -> SealedBlock {
         },
         records: wire(&draft.records),
     };
-    ledger.commit(draft);
-    block
+    let applied = ledger.commit(draft);
+    (block, applied)
 }
 
 /// One signature as the bare library checks it: a decoded key, the message, the signature.

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use mycnet_consensus::core::Write;
 use mycnet_consensus::genesis::{Genesis, Sealing};
 use mycnet_consensus::identity::Identity;
-use mycnet_consensus::ledger::{Ledger, Mode};
-use mycnet_consensus::record::{Statement, Verified, VoteKind, sign, sign_batch};
-use mycnet_consensus::seal::{SealCertificate, SealedBlock};
+use mycnet_consensus::ledger::Ledger;
+use mycnet_consensus::record::{Verified, sign, sign_batch};
 
-use crate::network::{ballot, claim, genesis, member, vote};
+use crate::network::{self, ballot, claim, genesis, member, vote};
 
 pub(crate) const MEMBERS: usize = 50;
 
@@ -37,7 +36,7 @@ pub(crate) fn past(rounds: usize, claims: usize, signed: Signed) -> Past {
     for n in 0..rounds {
         for list in round(&members, &ledger, n, claims, signed) {
             records.extend(list.iter().cloned());
-            writes.push(seal(&mut ledger, &members, list));
+            writes.push(seal(&mut ledger, list));
         }
     }
     assert_eq!(ledger.past().all_closed().count(), rounds * claims);
@@ -89,34 +88,19 @@ fn round(
 }
 
 /// Seals records: the write that a host is given.
-pub(crate) fn seal(ledger: &mut Ledger, authorities: &[Identity], records: Vec<Verified>) -> Write {
-    let time_ms = ledger.state().time_ms() + 1;
-    let (draft, _) = ledger
-        .draft(time_ms, records, Mode::Strict)
-        .expect("the records apply");
-    let vote = Statement::SealVote {
-        height: draft.seal.height,
-        round: 0,
-        kind: VoteKind::Precommit,
-        seal: Some(draft.seal.id()),
-    };
-    let votes = authorities.iter().take(3);
-    let mut votes: Vec<Verified> = votes
-        .map(|by| sign(by, draft.seal.net, vote.clone()).expect("the vote is valid"))
-        .collect();
-    votes.sort_by_key(Verified::id);
-    let wire = |records: &[Verified]| {
-        let records = records.iter();
-        records.map(|record| record.record().clone()).collect()
-    };
-    let block = SealedBlock {
-        seal: draft.seal.clone(),
-        certificate: SealCertificate {
-            votes: wire(&votes),
-        },
-        records: wire(&draft.records),
-    };
-    let applied = Arc::new(ledger.commit(draft));
-    let block = Arc::new(block);
-    Write::Block { block, applied }
+pub(crate) fn seal(ledger: &mut Ledger, records: Vec<Verified>) -> Write {
+    let (block, applied) = network::seal(ledger, records);
+    Write::Block {
+        block: Arc::new(block),
+        applied: Arc::new(applied),
+    }
+}
+
+/// How many rounds the environment asks for; with `--test` few, to see that it runs.
+#[allow(dead_code, reason = "each bench takes what it needs")]
+pub(crate) fn rounds(variable: &str, few: usize, usual: usize) -> usize {
+    let is_test = std::env::args().any(|arg| arg == "--test");
+    let asked = std::env::var(variable).ok();
+    let asked = asked.and_then(|rounds| rounds.parse().ok());
+    asked.unwrap_or(if is_test { few } else { usual })
 }

@@ -54,8 +54,7 @@ pub fn prepare(directory: &Path, rounds: usize, claims: usize) -> (usize, u64, S
     };
     let votes = vec![vote(None), vote(Some(SealId::from_bytes([1; 32])))];
     let evidence = sign_batch(&member(BANNED), genesis.network_id(), votes).unwrap();
-    let members: Vec<Identity> = (0..4).map(member).collect();
-    writes.push(seal(&mut ledger, &members, evidence));
+    writes.push(seal(&mut ledger, evidence));
     let store = Store::create(
         &directory.join("server"),
         &genesis,
