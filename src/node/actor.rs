@@ -379,13 +379,10 @@ impl Actor {
     fn keep_addresses(&mut self, now_ms: u64) -> Result<(), NodeError> {
         if let Some(connected) = &self.connected
             && self.has_new_addresses
-            && self.address_book.may_write(now_ms)
         {
-            let known = connected.transport.known_peers();
-            self.has_new_addresses =
-                !self
-                    .address_book
-                    .keep_some(&self.shared.store, &known, now_ms)?;
+            let known = || connected.transport.known_peers();
+            let book = &mut self.address_book;
+            self.has_new_addresses = !book.keep_some(&self.shared.store, known, now_ms)?;
         }
         Ok(())
     }

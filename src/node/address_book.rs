@@ -38,7 +38,7 @@ impl AddressBook {
     }
 
     /// Whether anything may be written now.
-    pub(super) fn may_write(&mut self, now_ms: u64) -> bool {
+    fn may_write(&mut self, now_ms: u64) -> bool {
         let seconds = now_ms.saturating_sub(self.since_ms) / 1000;
         if seconds > 0 || now_ms < self.since_ms {
             self.written = self.written.saturating_sub(seconds);
@@ -52,19 +52,19 @@ impl AddressBook {
         self.keep_up_to(store, known, u64::MAX).map(drop)
     }
 
-    /// As [`Self::keep`], but no more than may be written now. Gives whether nothing is left.
+    /// As [`Self::keep`], but no more than may be written now; if that is nothing, it does not ask who is known. Gives whether
+    /// nothing is left.
     pub(super) fn keep_some(
         &mut self,
         store: &Store,
-        known: &[KnownPeer],
+        known: impl FnOnce() -> Vec<KnownPeer>,
         now_ms: u64,
     ) -> Result<bool, StoreError> {
-        let writes = if self.may_write(now_ms) {
-            WRITES_MAX - self.written
-        } else {
-            0
-        };
-        self.keep_up_to(store, known, writes)
+        if !self.may_write(now_ms) {
+            return Ok(false);
+        }
+        let writes = WRITES_MAX - self.written;
+        self.keep_up_to(store, &known(), writes)
     }
 
     fn keep_up_to(
