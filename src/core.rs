@@ -102,6 +102,8 @@ pub struct Core {
     now_ms: u64,
     sealed_at_ms: u64,
     out: Vec<Output>,
+    /// What was told to be refused in this input already, by peer and code.
+    told: BTreeSet<(Option<PeerId>, &'static str)>,
     relay: Vec<(Option<PeerId>, Verified)>,
 }
 
@@ -204,6 +206,7 @@ impl Core {
             now_ms: genesis.time_ms,
             sealed_at_ms: 0,
             out: Vec::new(),
+            told: BTreeSet::new(),
             relay: Vec::new(),
         })
     }
@@ -310,6 +313,7 @@ impl Core {
             input,
             Input::ImportBlocks { .. } | Input::ImportUnsealed { .. }
         );
+        self.told.clear();
         let answer = self.dispatch(input);
         if !is_part_of_more {
             self.run();
@@ -382,6 +386,14 @@ impl Core {
 
     fn event(&mut self, event: Event) {
         self.out.push(Output::Event(event));
+    }
+
+    /// Tells that a record was refused, once for each reason and peer in one input: a message full of bad records must not
+    /// crowd out what else there is to tell.
+    fn tell_refused(&mut self, from: Option<PeerId>, rejection: Rejection) {
+        if self.told.insert((from, rejection.code())) {
+            self.event(Event::Refused { from, rejection });
+        }
     }
 
     /// This node's author key.

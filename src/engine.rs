@@ -190,6 +190,15 @@ impl BFTConsensusEngine {
         seen.expect("a host shows its node once")
     }
 
+    /// Shows the past, without keeping the node from going on.
+    fn archive<T>(&self, read: impl FnOnce(&dyn Archive) -> T) -> T {
+        let (mut read, mut seen) = (Some(read), None);
+        self.host.archive(&mut |archive| {
+            seen = read.take().map(|read| read(archive));
+        });
+        seen.expect("a host shows its past once")
+    }
+
     /// Proposes an operation and commits `Approve`. For a standard operation the Primary's proposal carries its directive;
     /// anybody else's approval counts if the operation ever becomes a vote of all.
     ///

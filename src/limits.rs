@@ -44,9 +44,17 @@ pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 /// Records that one seal takes: the list must fit a frame, and applying it a step patience.
 pub const SEAL_RECORDS_MAX: usize = 10_000;
 
-/// A sealed block, encoded, in bytes: as many records as a seal takes, each as long as it may be, and a certificate. A bound
-/// only against arithmetic that overflows: what carries blocks between nodes bounds what it takes at once.
-pub const BLOCK_BYTES_MAX: usize = SEAL_RECORDS_MAX * RECORD_BYTES_MAX + FRAME_BYTES_MAX;
+/// The bodies of the records that one seal takes, in bytes: ten thousand votes, or sixty-four records as long as they may be.
+/// By number alone a block could take 656 MB, which every node would have to receive, hold and decode at once. Bodies count and
+/// proofs do not, because two replicas may hold different proofs of one body.
+pub const SEAL_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// A proof, encoded, in bytes at most: a signature, two numbers, [`PATH_HASHES_MAX`] hashes with their heads, and names.
+pub const PROOF_BYTES_MAX: usize = 64 + 34 * PATH_HASHES_MAX + 64;
+
+/// A sealed block, encoded, in bytes: all that a seal takes, and a certificate.
+pub const BLOCK_BYTES_MAX: usize =
+    SEAL_BODY_BYTES_MAX + SEAL_RECORDS_MAX * (PROOF_BYTES_MAX + 16) + FRAME_BYTES_MAX;
 
 /// What one message is answered with, in bytes of records or blocks: one frame, or one record, proposal or block if that is
 /// longer. Whoever wants more asks again when it has taken this in, so that nobody is sent faster than it reads.

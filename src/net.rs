@@ -63,6 +63,7 @@ mod frame;
 mod genesis;
 mod hello;
 mod inbox;
+mod intake;
 mod links;
 mod manager;
 mod membership;

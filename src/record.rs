@@ -10,6 +10,7 @@ mod statement;
 mod verify;
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -84,6 +85,7 @@ pub struct Signed {
     id: RecordId,
     record: Record,
     encoded_len: usize,
+    body_len: usize,
 }
 
 impl Signed {
@@ -107,11 +109,11 @@ impl Signed {
         if encoded != bytes {
             return Err(CodecError::NotCanonical.into());
         }
-        let id = RecordId::from_bytes(RECORD.hash(&encoded[body]));
-        Self::check(id, record, bytes.len())
+        Self::check(record, &encoded, body)
     }
 
-    fn check(id: RecordId, record: Record, encoded_len: usize) -> Result<Self, Rejection> {
+    fn check(record: Record, encoded: &[u8], body: Range<usize>) -> Result<Self, Rejection> {
+        let (encoded_len, body_len) = (encoded.len(), body.len());
         if encoded_len > RECORD_BYTES_MAX {
             return Err(Rejection::OverLimit {
                 what: "bytes",
@@ -130,9 +132,10 @@ impl Signed {
         }
         record.body.what.check()?;
         Ok(Self {
-            id,
+            id: RecordId::from_bytes(RECORD.hash(&encoded[body])),
             record,
             encoded_len,
+            body_len,
         })
     }
 
@@ -159,13 +162,12 @@ impl TryFrom<Record> for Signed {
 
     fn try_from(record: Record) -> Result<Self, Rejection> {
         let (encoded, body) = encode_parts(&record);
-        let id = RecordId::from_bytes(RECORD.hash(&encoded[body]));
-        Self::check(id, record, encoded.len())
+        Self::check(record, &encoded, body)
     }
 }
 
 /// The canonical bytes of a record and where in them its body's stand: the body is encoded once for both purposes.
-fn encode_parts(record: &Record) -> (Vec<u8>, std::ops::Range<usize>) {
+fn encode_parts(record: &Record) -> (Vec<u8>, Range<usize>) {
     // A map of two, "body" before "proof": DAG-CBOR sorts keys by length first.
     const HEAD: &[u8] = b"\xa2\x64body";
     const BETWEEN: &[u8] = b"\x65proof";
@@ -229,6 +231,12 @@ impl Verified {
     #[must_use]
     pub fn encoded_len(&self) -> usize {
         self.0.encoded_len
+    }
+
+    /// The number of canonical bytes of the body, which does not depend on the proof.
+    #[must_use]
+    pub fn body_len(&self) -> usize {
+        self.0.body_len
     }
 }
 

@@ -220,7 +220,7 @@ impl Core {
         for (record, source) in self.orphans.take(awaits) {
             let from = source.map(PeerId);
             if let Err(rejection) = self.admit(from, record) {
-                self.event(Event::Refused { from, rejection });
+                self.tell_refused(from, rejection);
             }
         }
     }

@@ -169,7 +169,8 @@ pub enum Event {
         /// The outcome, final if the reveals are sealed in time.
         outcome: Outcome,
     },
-    /// A record was refused.
+    /// A record was refused. Of those that one input brings from one peer, the first is told for each reason
+    /// ([`Rejection::code`]).
     Refused {
         /// Who sent it; `None` for an import.
         from: Option<PeerId>,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::{RecordId, SealId};
 use crate::finality::{Judge, Verdict};
-use crate::ledger::{Draft, Ledger, Mode};
+use crate::ledger::{Draft, Ledger, Mode, SealRoom};
 use crate::limits::SEAL_RECORDS_MAX;
 use crate::pool::Pool;
 use crate::record::{Seal, Verified};
@@ -76,7 +76,7 @@ impl Judging<'_> {
             .filter(|record| !listed.contains(&record.id()))
             .cloned()
             .collect();
-        if overdue.is_empty() || draft.records.len() >= SEAL_RECORDS_MAX {
+        if overdue.is_empty() || draft.records.iter().collect::<SealRoom>().is_full() {
             return false;
         }
         let all = draft.records.iter().cloned().chain(overdue).collect();

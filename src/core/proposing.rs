@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Core;
 use crate::agenda::Phase;
 use crate::digest::{RecordId, SealId};
-use crate::ledger::{Draft, Mode, proposal_cap};
+use crate::ledger::{Draft, Mode, SealRoom, proposal_cap};
 use crate::limits::SEAL_RECORDS_MAX;
 use crate::pool::Pooled;
 use crate::record::{Seal, Statement, Verified};
@@ -109,15 +109,15 @@ impl Core {
     }
 
     /// What a seal could list: `High` priority first, then oldest height of proposal, then kinds in the order in which they
-    /// refer to one another, then id; at most 10,000 (S9).
+    /// refer to one another, then id; until a seal is full (S9).
     fn candidates(&self) -> Vec<Verified> {
         let all = self.pool.iter().map(|pooled| pooled.record.clone());
-        if self.pool.len() <= SEAL_RECORDS_MAX {
-            return all.collect();
+        let all: Vec<Verified> = all.collect();
+        if !all.iter().collect::<SealRoom>().is_full() {
+            return all;
         }
         // What cannot be sealed takes no place: single votes on seals, which a proposal may have listed in vain, and all
         // but one `Rejoin` of an author.
-        let all: Vec<Verified> = all.collect();
         let spent = self.ledger.state().spent_votes(&all);
         let spent: BTreeSet<RecordId> = spent.into_iter().collect();
         let mut rejoined = BTreeSet::new();
@@ -129,8 +129,14 @@ impl Core {
             .map(|record| (self.urgency(&record), record))
             .collect();
         records.sort_by_key(|(urgency, record)| (*urgency, record.statement().rank(), record.id()));
-        records.truncate(SEAL_RECORDS_MAX);
-        records.into_iter().map(|(_, record)| record).collect()
+        let mut room = SealRoom::default();
+        let fitting = records.into_iter().map_while(|(_, record)| {
+            (!room.is_full()).then(|| {
+                room.take(&record);
+                record
+            })
+        });
+        fitting.collect()
     }
 
     /// Whether a seal made now would list a record or let a window end.

@@ -13,7 +13,7 @@ use serde_bytes::ByteBuf;
 
 pub(super) use comparing::{Held, Link};
 
-use super::{Admission, Core, Event, Output, PeerId};
+use super::{Admission, Core, Output, PeerId};
 use crate::digest::{RecordId, SealId};
 use crate::limits::WINDOW_BYTES_MAX;
 use crate::message::Message;
@@ -144,8 +144,7 @@ impl Core {
     }
 
     fn refuse(&mut self, from: PeerId, rejection: Rejection) {
-        let from = Some(from);
-        self.event(Event::Refused { from, rejection });
+        self.tell_refused(Some(from), rejection);
     }
 
     /// Refuses what no honest node sends, and parts from the peer.

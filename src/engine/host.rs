@@ -32,4 +32,6 @@ pub(crate) trait Host: Send + Sync {
     fn events(&self) -> broadcast::Receiver<Event>;
     /// Shows the node and its past, between two inputs.
     fn look(&self, read: &mut dyn FnMut(&Core, &dyn Archive));
+    /// Shows the past alone. It can take long to read: a node that has it on a disk goes on meanwhile.
+    fn archive(&self, read: &mut dyn FnMut(&dyn Archive));
 }

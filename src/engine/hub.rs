@@ -114,6 +114,10 @@ impl Host for Seat {
         let node = &nodes.nodes[self.at];
         read(&node.core, &node.history);
     }
+
+    fn archive(&self, read: &mut dyn FnMut(&dyn Archive)) {
+        self.look(&mut |_, past| read(past));
+    }
 }
 
 struct Nodes {

@@ -165,7 +165,7 @@ impl BFTConsensusEngine {
     ///
     /// [`EngineError::Archive`] if the disk fails; so everywhere below.
     pub fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, EngineError> {
-        Ok(self.look(|_, past| past.certificate(operation))?)
+        Ok(self.archive(|past| past.certificate(operation))?)
     }
 
     /// A member's trust in parts per million; 0 for anybody else.
@@ -187,7 +187,7 @@ impl BFTConsensusEngine {
         node: &NodeId,
         height: u64,
     ) -> Result<Option<(u32, Standing)>, EngineError> {
-        Ok(self.look(|_, past| past.trust_at(node, height))?)
+        Ok(self.archive(|past| past.trust_at(node, height))?)
     }
 
     /// Why a member's score is what it is: every change, oldest first.
@@ -196,7 +196,7 @@ impl BFTConsensusEngine {
     ///
     /// [`EngineError::Archive`]
     pub fn explain(&self, node: &NodeId) -> Result<Vec<TrustEntry>, EngineError> {
-        Ok(self.look(|_, past| past.explain(node))?)
+        Ok(self.archive(|past| past.explain(node))?)
     }
 
     /// Everybody's trust if the network had started with other parameters: the sealed log applied again, which takes as long
@@ -207,7 +207,7 @@ impl BFTConsensusEngine {
     /// [`EngineError::Refused`] if the parameters are not valid, or [`EngineError::Archive`].
     pub fn what_if(&self, params: Params) -> Result<BTreeMap<NodeId, u32>, EngineError> {
         let genesis = self.genesis();
-        Ok(self.look(|_, past| what_if(past, genesis, params))??)
+        Ok(self.archive(|past| what_if(past, genesis, params))??)
     }
 
     /// The members, by key.
@@ -266,7 +266,7 @@ impl BFTConsensusEngine {
     ///
     /// [`EngineError::Archive`]
     pub fn evidence(&self) -> Result<Vec<Evidence>, EngineError> {
-        Ok(self.look(|_, past| past.evidence())?)
+        Ok(self.archive(|past| past.evidence())?)
     }
 }
 

@@ -7,7 +7,7 @@ use super::digest::tree;
 use super::{Held, OperationProof, Past, State, StateParts, effects, filing, settle};
 use crate::agenda::{Context, OpenOperation, Phase};
 use crate::digest::{NodeId, OperationId, RecordId};
-use crate::limits::SEAL_RECORDS_MAX;
+use crate::limits::{RECORD_BYTES_MAX, SEAL_BODY_BYTES_MAX, SEAL_RECORDS_MAX};
 use crate::operation::{Ballot, Outcome, Spore};
 use crate::params::Params;
 use crate::record::{Statement, Verified};
@@ -211,18 +211,17 @@ fn file_all(
             }
         }
     };
-    for record in records {
-        if kept.len() == SEAL_RECORDS_MAX {
-            let reason = Rejection::OverLimit {
-                what: "records in a seal",
-                limit: SEAL_RECORDS_MAX,
-            };
-            drop_record(record.clone(), reason)?;
-        } else if !is_about_seals(record) {
-            match filing::file(work, record, &context) {
-                Ok(()) => kept.push(record.clone()),
-                Err(reason) => drop_record(record.clone(), reason)?,
+    let mut room = SealRoom::default();
+    for record in records.iter().filter(|record| !is_about_seals(record)) {
+        let filed = room
+            .check(record)
+            .and_then(|()| filing::file(work, record, &context));
+        match filed {
+            Ok(()) => {
+                room.take(record);
+                kept.push(record.clone());
             }
+            Err(reason) => drop_record(record.clone(), reason)?,
         }
     }
     let (pairs, strays) = filing::pair_seal_votes(before, records);
@@ -230,9 +229,13 @@ fn file_all(
         drop_record(record, reason)?;
     }
     for (first, second) in pairs {
-        if kept.len() + 2 > SEAL_RECORDS_MAX {
+        let mut with_first = room;
+        with_first.take(&first);
+        if room.check(&first).and(with_first.check(&second)).is_err() {
             continue;
         }
+        room = with_first;
+        room.take(&second);
         kept.extend([first.clone(), second.clone()]);
         work.evidence.push(Evidence {
             author: first.author(),
@@ -241,6 +244,45 @@ fn file_all(
         });
     }
     Ok((kept, dropped))
+}
+
+/// What a seal takes already (S9).
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SealRoom {
+    records: usize,
+    body_bytes: usize,
+}
+
+impl SealRoom {
+    pub(crate) fn take(&mut self, record: &Verified) {
+        self.records += 1;
+        self.body_bytes += record.body_len();
+    }
+
+    /// Whether a record has room still.
+    fn check(&self, record: &Verified) -> Result<(), Rejection> {
+        let over = |what, limit| Err(Rejection::OverLimit { what, limit });
+        if self.records == SEAL_RECORDS_MAX {
+            return over("records in a seal", SEAL_RECORDS_MAX);
+        }
+        if self.body_bytes + record.body_len() > SEAL_BODY_BYTES_MAX {
+            return over("bytes of bodies in a seal", SEAL_BODY_BYTES_MAX);
+        }
+        Ok(())
+    }
+
+    /// Whether some record would have no room: proposers stop here, and nobody is blamed for what comes after.
+    pub(crate) fn is_full(&self) -> bool {
+        self.records >= SEAL_RECORDS_MAX || self.body_bytes > SEAL_BODY_BYTES_MAX - RECORD_BYTES_MAX
+    }
+}
+
+impl<'a> FromIterator<&'a Verified> for SealRoom {
+    fn from_iter<T: IntoIterator<Item = &'a Verified>>(records: T) -> Self {
+        let mut room = Self::default();
+        records.into_iter().for_each(|record| room.take(record));
+        room
+    }
 }
 
 fn is_about_seals(record: &Verified) -> bool {

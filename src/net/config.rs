@@ -15,8 +15,9 @@ pub struct Config {
     pub degree: usize,
     /// Bytes that wait to be sent to one peer; a message that finds as many waiting is refused.
     pub outgoing_bytes_max: usize,
-    /// Blocks longer than a frame that are received at once, over all peers.
-    pub long_blocks_max: usize,
+    /// Bytes of long frames (over 64 KiB: blocks, and records in bulk) that are received, or wait to be taken, over all peers. A
+    /// block that is longer still takes all of it.
+    pub incoming_bytes_max: usize,
     /// How long establishing a connection may take.
     pub dial_deadline: Duration,
     /// How long the hello may take, on both sides.
@@ -45,7 +46,7 @@ impl Default for Config {
             strangers_max: 32,
             degree: 8,
             outgoing_bytes_max: 2 * 1024 * 1024,
-            long_blocks_max: 2,
+            incoming_bytes_max: 4 * 1024 * 1024,
             dial_deadline: Duration::from_secs(4),
             hello_deadline: Duration::from_secs(5),
             stall_deadline: Duration::from_secs(10),
@@ -65,13 +66,15 @@ const IDLE_TIMEOUT_MS: u32 = 10_000;
 /// How often an idle connection says that it lives: two may be lost.
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
 
-/// What a peer can make this node buffer unread, per stream. The protocol uses one stream per connection, so it is bounded by the
-/// connection's window anyway. A smaller one only slows it down: with 64 KiB, a fifth less was carried on loopback (45 against 57
-/// MB/s, debug build), and the window over the round trip bounds a long way (50 ms: 1.3 against 5.2 MB/s).
-const STREAM_WINDOW: u32 = 256 * 1024;
+/// What a peer can make this node buffer unread, per connection. Short, because unread packets cost far more than their bytes: the
+/// transport receives the packets of all connections into common buffers of up to 64 KiB, and one packet that nobody reads keeps its
+/// whole buffer. With 128 KiB, fifty connections that were not read from held 52 MB. Long frames that have their place
+/// are read at once, and get [`WIDE_WINDOW`] for as long.
+const WINDOW: u32 = 32 * 1024;
 
-/// What a peer can make this node buffer unread, per connection.
-const CONNECTION_WINDOW: u32 = 256 * 1024;
+/// What may be on its way of a long frame that is being read. The window over the round trip bounds a long way: 5.2 MB/s at 50 ms.
+/// It is the window of each stream too, of which the protocol uses one, so that the connection's counts.
+const WIDE_WINDOW: u32 = 256 * 1024;
 
 /// What this node buffers until a peer acknowledges it. Peers choose their own windows, so the default would let one that
 /// reads nothing hold ten megabytes.
@@ -81,14 +84,15 @@ const SEND_WINDOW: u64 = 512 * 1024;
 const STREAMS: u32 = 16;
 
 /// The settings of QUIC that this protocol asks for: what is dialled here has them, and an endpoint that accepts should be
-/// built with them ([`iroh::endpoint::Builder::transport_config`]).
+/// built with them ([`iroh::endpoint::Builder::transport_config`]). Its windows are narrow; other protocols on the endpoint that
+/// move much should widen theirs ([`iroh::endpoint::Connection::set_receive_window`]).
 #[must_use]
 pub fn quic_config() -> QuicTransportConfig {
     QuicTransportConfig::builder()
         .max_concurrent_bidi_streams(VarInt::from_u32(STREAMS))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
-        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
-        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
+        .stream_receive_window(VarInt::from_u32(WIDE_WINDOW))
+        .receive_window(VarInt::from_u32(WINDOW))
         .send_window(SEND_WINDOW)
         .datagram_receive_buffer_size(None)
         .max_idle_timeout(Some(VarInt::from_u32(IDLE_TIMEOUT_MS).into()))
@@ -101,5 +105,15 @@ pub fn quic_config() -> QuicTransportConfig {
 /// Narrows what can be narrowed on a connection that a caller's own endpoint accepted.
 pub(super) fn narrow(connection: &iroh::endpoint::Connection) {
     connection.set_max_concurrent_uni_streams(VarInt::from_u32(0));
-    connection.set_receive_window(VarInt::from_u32(CONNECTION_WINDOW));
+    connection.set_receive_window(VarInt::from_u32(WINDOW));
+}
+
+/// Lets so much of a frame of this length be on its way beyond the usual window, and gives how much. Before the last so many
+/// bytes of it are read, [`narrow`] has to be called: what they free is then not granted again, so that nothing that comes after
+/// the frame may be on its way already.
+pub(super) fn widen(connection: &iroh::endpoint::Connection, length: usize) -> usize {
+    let length = u32::try_from(length).unwrap_or(u32::MAX);
+    let more = length.min(WIDE_WINDOW - WINDOW);
+    connection.set_receive_window(VarInt::from_u32(WINDOW + more));
+    more as usize
 }

@@ -164,19 +164,36 @@ pub(super) async fn read_head(
     Ok(Some(Head { kind, length }))
 }
 
+/// An empty body that will have this length. Growing would take twice as much for a moment; what is not written to takes no
+/// memory yet.
+pub(super) fn empty_body(length: usize) -> Vec<u8> {
+    Vec::with_capacity(length.min(FRAME_BYTES_MAX))
+}
+
 /// Reads the body of a frame, with a deadline for each piece of it.
 pub(super) async fn read_body(
     stream: &mut RecvStream,
     length: usize,
     stall: Duration,
 ) -> Result<Vec<u8>, CloseCode> {
-    let mut body = Vec::new();
-    while body.len() < length {
+    let mut body = empty_body(length);
+    read_until(stream, &mut body, length, stall).await?;
+    Ok(body)
+}
+
+/// Reads on until so much of a body is there.
+pub(super) async fn read_until(
+    stream: &mut RecvStream,
+    body: &mut Vec<u8>,
+    until: usize,
+    stall: Duration,
+) -> Result<(), CloseCode> {
+    while body.len() < until {
         let start = body.len();
-        body.resize(length.min(start + CHUNK_BYTES), 0);
+        body.resize(until.min(start + CHUNK_BYTES), 0);
         read_all(stream, &mut body[start..], stall).await?;
     }
-    Ok(body)
+    Ok(())
 }
 
 async fn read_all(

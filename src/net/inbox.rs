@@ -1,20 +1,18 @@
 //! What peers said, on its way to the one who listens: in turn, one message of each peer, so that a flood delays nobody else.
 //!
-//! Every peer has a budget of bytes that wait. A peer that has used it up is not read from until its messages are taken, so its
-//! own connection fills and it is slowed down by the transport's flow control.
+//! What waits here holds its place in the [intake](super::intake) until it is taken.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 
 use super::NetEvent;
+use super::intake::Place;
 use crate::core::PeerId;
 
-/// What an event holds until it is taken: its share of the peer's budget, and of the node's for long blocks.
-pub(super) type Held = [Option<OwnedSemaphorePermit>; 2];
-
-type Waiting = (NetEvent, Held);
+/// An event, and the place that it holds until it is taken.
+type Waiting = (NetEvent, Place);
 
 #[derive(Default)]
 struct State {
@@ -39,7 +37,7 @@ impl Inbox {
 
     /// Queues that a peer came or went.
     pub(super) fn push(&self, peer: PeerId, event: NetEvent) {
-        self.push_while(peer, event, Held::default(), || true);
+        self.push_while(peer, event, Place::default(), || true);
     }
 
     /// Queues an event unless `open` no longer holds. It is asked under the lock: what is pushed before a connection is closed
@@ -48,7 +46,7 @@ impl Inbox {
         &self,
         peer: PeerId,
         event: NetEvent,
-        held: Held,
+        place: Place,
         open: impl FnOnce() -> bool,
     ) {
         let mut state = self.lock();
@@ -56,7 +54,7 @@ impl Inbox {
             return;
         }
         let queue = state.queues.entry(peer).or_default();
-        queue.push_back((event, held));
+        queue.push_back((event, place));
         if queue.len() == 1 {
             state.turns.push_back(peer);
         }
@@ -116,7 +114,7 @@ impl Inbox {
             .queues
             .get_mut(&peer)
             .expect("only peers with something waiting have a turn");
-        let (event, held) = queue
+        let (event, place) = queue
             .pop_front()
             .expect("only peers with something waiting have a turn");
         if queue.is_empty() {
@@ -125,7 +123,7 @@ impl Inbox {
             state.turns.push_back(peer);
         }
         drop(state);
-        drop(held);
+        drop(place);
         Ok(event)
     }
 
@@ -150,7 +148,8 @@ impl Inbox {
 mod tests {
     use super::*;
     use crate::message::Message;
-    use tokio::sync::Semaphore;
+    use crate::net::intake::{Intake, share};
+    use std::time::Duration;
 
     fn message(peer: u64, from: u64) -> NetEvent {
         let message = Message::AskBlocks { from };
@@ -179,20 +178,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn taking_a_message_frees_its_budget() {
+    async fn taking_a_message_frees_its_place() {
         let inbox = Arc::new(Inbox::default());
-        let budget = Arc::new(Semaphore::new(1));
-        let permit = budget.clone().try_acquire_owned().unwrap();
-        inbox.push_while(PeerId(1), message(1, 0), [Some(permit), None], || true);
-        assert_eq!(budget.available_permits(), 0);
+        let (intake, own) = (Intake::new(1), share());
+        let is_free = async || {
+            let place = intake.place(&own, usize::MAX);
+            tokio::time::timeout(Duration::ZERO, place).await.is_ok()
+        };
+        let place = intake.place(&own, usize::MAX).await;
+        inbox.push_while(PeerId(1), message(1, 0), place, || true);
+        assert!(!is_free().await);
         inbox.next().await.unwrap();
-        assert_eq!(budget.available_permits(), 1);
-        let permit = budget.clone().try_acquire_owned().unwrap();
-        inbox.push_while(PeerId(1), message(1, 0), [Some(permit), None], || true);
+        assert!(is_free().await);
+        let place = intake.place(&own, usize::MAX).await;
+        inbox.push_while(PeerId(1), message(1, 0), place, || true);
         inbox.discard_messages(PeerId(1));
-        assert_eq!(budget.available_permits(), 1, "also if it is forgotten");
+        assert!(is_free().await, "also if it is forgotten");
         assert_eq!(inbox.peers(), 0);
-        inbox.push_while(PeerId(1), message(1, 0), Held::default(), || false);
+        inbox.push_while(PeerId(1), message(1, 0), Place::default(), || false);
         assert!(inbox.try_next().is_none());
         inbox.close();
         assert!(inbox.next().await.is_none());

@@ -7,19 +7,15 @@ use std::time::Duration;
 
 use iroh::EndpointId;
 use iroh::endpoint::{Connection, ConnectionError};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::close::{CloseCode, Closed};
 use super::hello::Proven;
+use super::intake::{Share, share};
 use super::outbox::Outbox;
 use crate::core::PeerId;
 use crate::digest::NodeId;
-use crate::limits::FRAME_BYTES_MAX;
 use crate::message::Message;
-
-/// Messages of one peer that wait, in kilobytes: a frame.
-pub(super) const INBOX_KILOBYTES: usize = FRAME_BYTES_MAX / 1024;
 
 /// Long blocks that a peer may send for each question that is answered with blocks.
 const LONG_BLOCKS_PER_QUESTION: u32 = 16;
@@ -34,8 +30,8 @@ pub(super) struct Link {
     pub(super) since: Instant,
     pub(super) connection: Connection,
     pub(super) outbox: Outbox,
-    /// Kilobytes of messages that may wait to be taken.
-    pub(super) budget: Arc<Semaphore>,
+    /// What may wait of this peer to be taken.
+    pub(super) share: Share,
     /// Whether the peer ended its stream: it says nothing more.
     pub(super) peer_finished: AtomicBool,
     long_blocks: AtomicU32,
@@ -59,7 +55,7 @@ impl Link {
             since: Instant::now(),
             connection,
             outbox,
-            budget: Arc::new(Semaphore::new(INBOX_KILOBYTES)),
+            share: share(),
             peer_finished: AtomicBool::new(false),
             long_blocks: AtomicU32::new(0),
             slowed_until: Mutex::default(),
@@ -96,7 +92,7 @@ impl Link {
     }
 
     /// Reads no further message before this time.
-    pub(super) fn slow(&self, until: Instant) {
+    fn slow(&self, until: Instant) {
         let slowed = self.slowed_until.lock();
         let mut slowed = slowed.unwrap_or_else(PoisonError::into_inner);
         *slowed = Some(slowed.map_or(until, |before| before.max(until)));
@@ -130,6 +126,10 @@ impl Link {
 pub(super) struct Links {
     by_id: BTreeMap<PeerId, Arc<Link>>,
     by_author: BTreeMap<NodeId, PeerId>,
+    /// The last connection of each author, also if it is gone. There are no more of them than members.
+    latest: BTreeMap<NodeId, PeerId>,
+    /// Authors that are read from later only. They have not waited for less when they come back on another connection.
+    slowed: BTreeMap<NodeId, Instant>,
 }
 
 impl Links {
@@ -163,7 +163,29 @@ impl Links {
         }
         self.by_author.insert(link.proven.author, link.id);
         self.by_id.insert(link.id, link.clone());
+        if let Some(until) = self.slowed.get(&link.proven.author) {
+            link.slow(*until);
+        }
         Ok(old)
+    }
+
+    /// Notes a new connection as its author's latest. Gives the one before.
+    pub(super) fn follow(&mut self, link: &Link) -> Option<PeerId> {
+        self.latest.insert(link.proven.author, link.id)
+    }
+
+    /// Reads nothing more of an author before this time, on whatever connection.
+    pub(super) fn slow(&mut self, author: NodeId, until: Instant, now: Instant) {
+        self.slowed.retain(|_, until| *until > now);
+        let slowed = self.slowed.entry(author).or_insert(until);
+        *slowed = until.max(*slowed);
+        if let Some(link) = self
+            .by_author
+            .get(&author)
+            .and_then(|id| self.by_id.get(id))
+        {
+            link.slow(until);
+        }
     }
 
     pub(super) fn remove(&mut self, link: &Link) {

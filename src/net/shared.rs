@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use iroh::endpoint::Endpoint;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use super::address::written;
 use super::book::Book;
@@ -14,6 +14,7 @@ use super::door::Door;
 use super::genesis::Answers;
 use super::hello::Own;
 use super::inbox::Inbox;
+use super::intake::Intake;
 use super::links::Links;
 use super::membership::Membership;
 use super::shunned::Shunned;
@@ -32,7 +33,7 @@ pub(super) struct Inner {
     pub(super) boot: u64,
     pub(super) door: Arc<Door>,
     pub(super) inbox: Arc<Inbox>,
-    pub(super) long_blocks: Arc<Semaphore>,
+    pub(super) intake: Intake,
     /// Bytes that wait to be sent, for all peers.
     pub(super) outgoing: Arc<AtomicUsize>,
     pub(super) table: Mutex<Table>,

@@ -9,7 +9,6 @@ use iroh::EndpointAddr;
 use iroh::endpoint::{Connection, Endpoint};
 use iroh::protocol::{AcceptError, ProtocolHandler};
 use iroh_mdns_address_lookup::MdnsAddressLookup;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::address::PeerCard;
@@ -19,12 +18,13 @@ use super::config::Config;
 use super::door::Door;
 use super::events::{Events, PeerInfo, Traffic};
 use super::genesis::Answers;
+use super::intake::Intake;
 use super::membership::{Membership, Relation};
 use super::shared::Inner;
 use super::ticket::Ticket;
 use super::{NetError, SendError, frame, manager};
 use crate::core::PeerId;
-use crate::digest::{NetworkId, SealId};
+use crate::digest::{NetworkId, NodeId, SealId};
 use crate::genesis::Genesis;
 use crate::identity::Signer;
 use crate::limits::TICKET_PEERS_MAX;
@@ -105,7 +105,7 @@ impl Builder {
             boot,
             door: Arc::new(Door::new(self.config.strangers_max)),
             inbox: Arc::default(),
-            long_blocks: Arc::new(Semaphore::new(self.config.long_blocks_max)),
+            intake: Intake::new(self.config.incoming_bytes_max),
             outgoing: Arc::default(),
             table: Mutex::default(),
             answers: Mutex::new(Answers::new(Instant::now())),
@@ -220,14 +220,20 @@ impl Transport {
         }
     }
 
-    /// Reads no further message of a peer before a pause is over: it asks for more of this node's time than its share. What it
-    /// sends meanwhile fills its own windows. Pauses should be far shorter than [`Config::stall_deadline`], after which the
-    /// peer takes this node for one that reads nothing.
-    pub fn slow(&self, peer: PeerId, pause: Duration) {
-        let link = self.inner().table().links.get(peer).cloned();
-        if let Some(link) = link {
-            link.slow(Instant::now() + pause);
-        }
+    /// Parts from a peer that sent what no honest node passes on, and does not let its author in again for a while, from
+    /// whatever endpoint. The pause grows with every time.
+    pub fn shun(&self, peer: PeerId, author: NodeId) {
+        let (first, now) = (self.inner().config.backoff_refused, Instant::now());
+        self.inner().table().shunned.note(author, first, now);
+        self.close(peer, CloseCode::Misbehaved);
+    }
+
+    /// Reads no further message of an author before a pause is over, on whatever connection: it asks for more of this node's
+    /// time than its share. What it sends meanwhile fills its own windows. Pauses should be far shorter than
+    /// [`Config::stall_deadline`], after which the peer takes this node for one that reads nothing.
+    pub fn slow(&self, author: NodeId, pause: Duration) {
+        let now = Instant::now();
+        self.inner().table().links.slow(author, now + pause, now);
     }
 
     /// A connection seems dead: it is closed and dialled anew, in this order.

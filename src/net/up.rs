@@ -11,11 +11,13 @@ use tracing::info;
 
 use super::address::{PeerCard, written};
 use super::book::Origin;
-use super::close::{CloseCode, Closed};
+use super::close::CloseCode;
+use super::config::{narrow, widen};
 use super::events::{NetEvent, PeerInfo};
-use super::frame::{Head, Kind, read_body, read_head, read_message, write};
+use super::frame::{Head, Kind, empty_body, read_head, read_message, read_until, write};
 use super::hello::Proven;
-use super::links::{INBOX_KILOBYTES, Link};
+use super::intake::Place;
+use super::links::Link;
 use super::manager::tell;
 use super::membership::Relation;
 use super::outbox::Outbox;
@@ -25,10 +27,6 @@ use crate::limits::PEERS_TOLD_MAX;
 
 /// Peers may be gone while their last messages were not taken yet: so many for each connection there may be.
 const QUEUES_PER_CONNECTION: usize = 2;
-
-/// The slowest that a frame may arrive: a modem of the last century. Together with the stall deadline it bounds how long a frame,
-/// and the memory for it, can be held.
-const SLOWEST_BYTES_PER_SECOND: u64 = 4 * 1024;
 
 /// What a peer tells about other peers is looked at this often at most.
 const HEAR_PEERS_EVERY: Duration = Duration::from_secs(10);
@@ -83,6 +81,10 @@ impl Up {
             .book
             .learn(endpoint, Some(author), &addresses, origin, now);
         table.book.connected(&endpoint);
+        if let Some(before) = table.links.follow(&link) {
+            // What it said there is found again by comparing. Else who comes and goes could leave any number of messages behind.
+            inner.inbox.discard_messages(before);
+        }
         inner.inbox.push(link.id, NetEvent::PeerUp(link.info()));
         drop(table);
         tell(inner, &link);
@@ -160,36 +162,52 @@ impl Up {
         open.then_some(code)
     }
 
-    /// Takes a message, once there is room for it: until then the peer's stream fills and slows it down.
+    /// Takes a message.
     async fn take(&self, receive: &mut RecvStream, head: Head) -> Result<(), CloseCode> {
-        let kilobytes = head.length.div_ceil(1024).clamp(1, INBOX_KILOBYTES);
-        let kilobytes = u32::try_from(kilobytes).unwrap_or(u32::MAX);
-        let budget = self.link.budget.clone();
-        let budget = budget.acquire_many_owned(kilobytes).await;
-        let long = if head.kind == Kind::LongBlock {
-            if !self.link.takes_long_block() {
-                return Err(CloseCode::Unasked);
-            }
-            let long_blocks = self.inner.long_blocks.clone();
-            long_blocks.acquire_owned().await.ok()
-        } else {
-            None
-        };
-        let body = self.body(receive, head.length).await?;
+        if head.kind == Kind::LongBlock && !self.link.takes_long_block() {
+            return Err(CloseCode::Unasked);
+        }
+        let (body, place) = self.body(receive, head.length).await?;
         let message = read_message(head.kind, body)?;
-        let (peer, holds) = (self.link.id, [budget.ok(), long]);
+        let peer = self.link.id;
         let event = NetEvent::Message { peer, message };
         let is_open = || !self.link.is_closed_here();
-        self.inner.inbox.push_while(peer, event, holds, is_open);
+        self.inner.inbox.push_while(peer, event, place, is_open);
         Ok(())
     }
 
-    async fn body(&self, receive: &mut RecvStream, length: usize) -> Result<Vec<u8>, CloseCode> {
-        let stall = self.inner.config.stall_deadline;
-        let seconds = length as u64 / SLOWEST_BYTES_PER_SECOND;
-        let deadline = stall + Duration::from_secs(seconds);
-        let body = timeout(deadline, read_body(receive, length, stall)).await;
-        body.unwrap_or(Err(CloseCode::Deadline))
+    /// Reads the body of a frame, once there is room for it: until then the peer's stream fills and slows it down.
+    async fn body(
+        &self,
+        receive: &mut RecvStream,
+        length: usize,
+    ) -> Result<(Vec<u8>, Place), CloseCode> {
+        let (intake, stall) = (&self.inner.intake, self.inner.config.stall_deadline);
+        let place = intake.place(&self.link.share, length).await;
+        let began = Instant::now();
+        let is_long = place.is_long();
+        tokio::select! {
+            body = self.body_of(receive, length, is_long) => Ok((body?, place)),
+            () = intake.end(&place, length, began, stall) => Err(CloseCode::Deadline),
+        }
+    }
+
+    /// Reads a body; a long one with more on its way than usual.
+    async fn body_of(
+        &self,
+        receive: &mut RecvStream,
+        length: usize,
+        is_long: bool,
+    ) -> Result<Vec<u8>, CloseCode> {
+        let (connection, stall) = (&self.link.connection, self.inner.config.stall_deadline);
+        let mut body = empty_body(length);
+        if is_long {
+            let more = widen(connection, length);
+            read_until(receive, &mut body, length - more, stall).await?;
+            narrow(connection);
+        }
+        read_until(receive, &mut body, length, stall).await?;
+        Ok(body)
     }
 
     /// Learns what the peer tells about other peers: where members may be, nothing that is known better.
@@ -199,7 +217,7 @@ impl Up {
         head: Head,
         told_at: &mut Option<Instant>,
     ) -> Result<(), CloseCode> {
-        let body = self.body(receive, head.length).await?;
+        let (body, _place) = self.body(receive, head.length).await?;
         let now = Instant::now();
         if told_at.is_some_and(|before| before + HEAR_PEERS_EVERY > now) {
             return Ok(());
@@ -235,10 +253,6 @@ impl Drop for Up {
         let now = Instant::now();
         let mut table = inner.table();
         table.links.remove(link);
-        if reason == Closed::Here(CloseCode::Misbehaved) {
-            let first = inner.config.backoff_refused;
-            table.shunned.note(link.proven.author, first, now);
-        }
         table
             .book
             .ended(&link.endpoint, &reason, true, &inner.config, now);

@@ -20,7 +20,7 @@ use crate::engine::{Clock, random_bytes};
 use crate::identity::Signer;
 use crate::limits::WINDOW_BYTES_MAX;
 use crate::message::Message;
-use crate::net::{CloseCode, Events, NetEvent, Transport};
+use crate::net::{Events, NetEvent, Transport};
 
 /// Inputs that share a turn: one write of the disk serves them all. More would let those wait who ask.
 const INPUTS_MAX: usize = 64;
@@ -209,9 +209,6 @@ impl Actor {
                 reason,
             } => {
                 tracing::debug!(peer = %author, %reason, "parted");
-                self.rhythm.peer_down(peer);
-                connected.requests.forget(peer);
-                self.parted.remove(&peer);
                 batch.push(Input::PeerDown(peer));
             }
             NetEvent::Message { peer, message } => {
@@ -280,29 +277,43 @@ impl Actor {
         Ok(())
     }
 
-    /// Takes one input through the core. What a peer's message takes without bringing anything is its author's account.
+    /// Takes one input through the core.
     fn take(&mut self, core: &mut Core, input: Input, now_ms: u64) -> Outputs {
-        let Input::Message { from, .. } = input else {
-            return core.handle(input, now_ms);
-        };
+        match input {
+            Input::Message { from, .. } => self.hear(core, from, input, now_ms),
+            Input::PeerDown(peer) => {
+                // Only now, after all that the peer said: whoever leaves at once answers for it all the same.
+                self.rhythm.peer_down(peer);
+                self.parted.remove(&peer);
+                if let Some(connected) = &self.connected {
+                    connected.requests.forget(peer);
+                }
+                core.handle(input, now_ms)
+            }
+            _ => core.handle(input, now_ms),
+        }
+    }
+
+    /// Takes a peer's message through the core. What it takes without bringing anything is its author's account.
+    fn hear(&mut self, core: &mut Core, from: PeerId, input: Input, now_ms: u64) -> Outputs {
         if self.parted.contains(&from) {
             return Outputs::nothing();
         }
         let began = Instant::now();
         let done = core.handle(input, now_ms);
         let now = Instant::now();
-        if done
-            .list
-            .iter()
-            .any(|output| matches!(output, Output::Part(_)))
-        {
+        let (Some(author), Some(connected)) = (self.rhythm.author(from), &self.connected) else {
+            return done;
+        };
+        let is_part = |output: &Output| matches!(output, Output::Part(_));
+        if done.list.iter().any(is_part) {
             self.parted.insert(from);
+            connected.transport.shun(from, author);
         }
         if !is_gain(&done.list)
-            && let (Some(author), Some(connected)) = (self.rhythm.author(from), &self.connected)
             && let Some(pause) = self.shares.charge(author, now - began, now)
         {
-            connected.transport.slow(from, pause);
+            connected.transport.slow(author, pause);
         }
         done
     }
@@ -417,10 +428,7 @@ impl Actor {
                     connected.requests.serve(to, author, (from, bytes));
                 }
             }
-            (Output::Part(peer), Some(connected)) => {
-                connected.transport.close(peer, CloseCode::Misbehaved);
-            }
-            // It was written already, or there is nobody to hear it.
+            // It was written, or done when it was heard, or there is nobody to hear it.
             (
                 Output::Persist(_) | Output::Send { .. } | Output::Serve { .. } | Output::Part(_),
                 _,

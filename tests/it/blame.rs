@@ -2,12 +2,12 @@
 
 use mycnet_consensus::codec;
 use mycnet_consensus::core::{Event, Input, Output, PeerId};
-use mycnet_consensus::digest::{Commitment, NetworkId, OperationId, RecordId, SealId};
+use mycnet_consensus::digest::{Commitment, Digest, NetworkId, OperationId, RecordId, SealId};
 use mycnet_consensus::identity::Identity;
 use mycnet_consensus::limits::{RECONCILE_BYTES_MAX, RECORD_BYTES_MAX, WANT_IDS_MAX};
 use mycnet_consensus::message::Message;
 use mycnet_consensus::operation::Priority;
-use mycnet_consensus::record::{Record, Statement, Verified, VoteKind, sign};
+use mycnet_consensus::record::{Record, Statement, Verified, VoteKind, sign, sign_batch};
 use mycnet_consensus::seal::SealedBlock;
 use serde_bytes::ByteBuf;
 
@@ -38,6 +38,24 @@ fn bytes(record: &Record) -> ByteBuf {
 
 fn records(records: &[&Record]) -> Message {
     Message::Records(records.iter().map(|record| bytes(record)).collect())
+}
+
+/// However many records of a message are refused, each reason is told once: what else there is to tell is not crowded out.
+#[test]
+fn a_message_full_of_refused_records_is_told_of_once() {
+    let mut net = net();
+    let rejoins = (0..40).map(|n| Statement::Rejoin {
+        nonce: Digest::from_bytes([n; 32]),
+    });
+    let proposals = (0..100).map(|nonce| propose(&net, nonce));
+    let statements = rejoins.chain(proposals).collect();
+    let signed = sign_batch(&identity(3), net.network_id(), statements).unwrap();
+    let all: Vec<&Record> = signed.iter().map(Verified::record).collect();
+    let (codes, parts) = hear(&mut net, records(&all));
+    assert_eq!(codes, ["slot-full", "over-cap"]);
+    assert!(!parts);
+    let (again, _) = hear(&mut net, records(&all));
+    assert_eq!(again, codes, "of each message");
 }
 
 /// What the node makes of a message: the codes of its refusals, and whether it parts from the peer.

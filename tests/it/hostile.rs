@@ -1,7 +1,10 @@
 //! What one hostile member could do to a height, and what an old disk could.
 
+use mycnet_consensus::codec;
 use mycnet_consensus::core::{Admission, Answer, Event, Input, Output, PeerId};
 use mycnet_consensus::digest::{Digest, RecordId};
+use mycnet_consensus::ledger::Mode;
+use mycnet_consensus::limits::{BLOCK_BYTES_MAX, PAYLOAD_BYTES_MAX, SEAL_BODY_BYTES_MAX};
 use mycnet_consensus::message::Message;
 use mycnet_consensus::operation::{Ballot, Outcome, Priority};
 use mycnet_consensus::record::{Seal, Statement, Verified, VoteKind, sign_batch};
@@ -111,6 +114,62 @@ fn single_votes_in_a_list_crowd_nothing_out() {
     net.nudge(8);
     assert!([0, 2, 3].iter().all(|n| height(&net, *n) >= 1));
     assert!(net.cores[0].pool().len() < 100, "they go with their height");
+}
+
+/// Members propose much, each record as long as it may be: a seal takes four megabytes of it, and the rest comes later. With a
+/// bound on the number alone, a block could take 656 MB, and nobody would be asked before it had to be received.
+#[test]
+fn a_seal_takes_no_more_bytes_than_a_node_receives_at_once() {
+    let mut net = Net::new(&genesis(4), 4);
+    net.down = vec![true; 4];
+    let last = net.cores[0].ledger().state().seal();
+    let mut expected = Vec::new();
+    for author in 0..4 {
+        let proposals = (0..64).map(|nonce| Statement::Propose {
+            operation: config(&vec![7; PAYLOAD_BYTES_MAX]),
+            priority: Priority::Normal,
+            last,
+            nonce,
+        });
+        let proposals = sign_batch(&identity(author), net.network_id(), proposals.collect());
+        let proposals = proposals.unwrap();
+        net.allow(&proposals);
+        for n in 0..4 {
+            assert!(import(&mut net, n, &proposals).iter().all(Result::is_ok));
+        }
+        expected.extend(proposals.iter().map(Verified::id));
+    }
+    let ledger = net.cores[0].ledger().clone();
+    let pooled = net.cores[0].pool().iter().map(|it| it.record.clone());
+    let all: Vec<Verified> = pooled.collect();
+    let bytes: usize = all.iter().map(Verified::body_len).sum();
+    assert!(bytes > 2 * SEAL_BODY_BYTES_MAX, "{bytes}");
+    let time_ms = ledger.state().time_ms() + 1;
+    let refused = ledger
+        .draft(time_ms, all.clone(), Mode::Strict)
+        .unwrap_err();
+    assert_eq!(refused.reason.code(), "over-limit");
+    let (draft, left_out) = ledger.draft(time_ms, all, Mode::Lenient).unwrap();
+    let taken: usize = draft.records.iter().map(Verified::body_len).sum();
+    assert!(taken <= SEAL_BODY_BYTES_MAX);
+    assert_eq!(draft.records.len() + left_out.len(), expected.len());
+
+    // Nobody takes a full seal for censorship, however long the rest waits.
+    net.down = vec![false; 4];
+    net.now_ms += 100 * 60_000;
+    net.nudge(12);
+    for n in 0..4 {
+        let state = net.cores[n].ledger().state();
+        assert!(state.height() >= 3, "{}", state.height());
+        assert!(
+            expected
+                .iter()
+                .all(|id| state.operation(&(*id).into()).is_some())
+        );
+        for block in &net.blocks[n] {
+            assert!(codec::encode(block.as_ref()).len() <= BLOCK_BYTES_MAX);
+        }
+    }
 }
 
 #[test]

@@ -119,8 +119,7 @@ async fn endless_streams_fill_only_their_own_window() {
         ben.connection.open_uni().await_briefly().await,
         "no stream of that kind"
     );
-    // What the sender may have in flight and what the receiver holds.
-    assert!(sent <= 2 * 256 * 1024, "{sent} bytes");
+    assert!(sent <= 32 * 1024, "{sent} bytes");
     // Nobody else notices.
     let mut cyd = Raw::member("cyd", &ada.address()).await;
     cyd.say(&marked(5)).await;
@@ -224,6 +223,59 @@ async fn a_flood_slows_only_itself() {
         waiting += 1;
     }
     assert!(waiting <= 1100, "{waiting} messages waited");
+}
+
+/// Sends the head and the first bytes of long frames, and then nothing: no other peer's long frames wait for long.
+#[tokio::test]
+async fn frames_that_stop_keep_nobody_from_sending_long_ones() {
+    let config = Config {
+        incoming_bytes_max: FRAME_BYTES_MAX,
+        ..Config::default()
+    };
+    let mut ada = Node::with("ada", config).await;
+    let mut ben = Raw::member("ben", &ada.address()).await;
+    ada.up().await;
+    let half = raw::frame(MESSAGE, &vec![7; FRAME_BYTES_MAX]);
+    ben.write_bytes(&half[..FRAME_BYTES_MAX / 2]).await;
+    let mut cyd = Raw::member("cyd", &ada.address()).await;
+    let honest = ada.up().await.peer;
+    let long = Message::Records(vec![ByteBuf::from(vec![7; 60_000]); 3]);
+    let start = Instant::now();
+    cyd.say(&marked(1)).await;
+    assert_eq!(ada.message().await, (honest, marked(1)), "short ones pass");
+    assert!(start.elapsed() < Duration::from_secs(1));
+    cyd.say(&long).await;
+    assert_eq!(ben.closed().await, CloseCode::Deadline);
+    ada.down().await;
+    assert_eq!(ada.message().await, (honest, long));
+    assert!(start.elapsed() < Duration::from_secs(6));
+}
+
+/// Who is slowed down, or shunned, does not get rid of it by coming back.
+#[tokio::test]
+async fn pauses_are_the_authors_and_not_the_connections() {
+    let mut ada = Node::new("ada").await;
+    let mut ben = Raw::member("ben", &ada.address()).await;
+    ada.up().await;
+    let pause = Duration::from_secs(1);
+    let start = Instant::now();
+    ada.transport.slow(author("ben"), pause);
+    ben.say(&marked(1)).await;
+    let mut again = Raw::member("ben", &ada.address()).await;
+    again.say(&marked(2)).await;
+    let (peer, heard) = ada.message().await;
+    assert_eq!(heard, marked(2), "the old connection is heard no more");
+    assert!(start.elapsed() >= pause, "{:?}", start.elapsed());
+    // Its verdict comes after it left.
+    drop((ben, again));
+    ada.down().await;
+    ada.transport.shun(peer, author("ben"));
+    let mut raw = Raw::connect(&ada.address()).await;
+    assert!(raw.try_member("ben").await.is_none());
+    assert_eq!(raw.closed().await, CloseCode::Misbehaved);
+    let mut cyd = Raw::member("cyd", &ada.address()).await;
+    cyd.say(&marked(3)).await;
+    assert_eq!(ada.message().await.1, marked(3), "nobody else notices");
 }
 
 #[tokio::test]

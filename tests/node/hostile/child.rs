@@ -9,6 +9,9 @@ use std::time::Duration;
 /// What a child is to do, in its environment.
 const TASK: &str = "MYCNET_HOSTILE_TASK";
 
+/// How much attackers yield to the others (`nice -n`), if they are to.
+const NICENESS: &str = "MYCNET_HOSTILE_NICE";
+
 /// The line on which a child says something to its parent, among what the test harness prints.
 const SAYS: &str = "@ ";
 
@@ -51,7 +54,16 @@ pub struct Child {
 impl Child {
     pub fn start(task: &[&str]) -> Self {
         let program = std::env::current_exe().unwrap();
-        let mut process = Command::new(program)
+        let niceness = std::env::var(NICENESS).ok();
+        let mut command = match niceness.filter(|_| task[0] == "attack") {
+            Some(niceness) => {
+                let mut command = Command::new("nice");
+                command.args(["-n", &niceness]).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        let mut process = command
             .args(["--ignored", "--exact", "hostile::a_child", "--nocapture"])
             .env(TASK, task.join("\n"))
             .stdin(Stdio::piped())
