@@ -335,6 +335,9 @@ fn make_file(
     };
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(true);
+    // The journal holds ballots that are not revealed yet.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(&begun).map_err(at(&begun))?;
     let mut side = Side::open_file(begun.clone(), file)?;
     create(&side.database)?;
