@@ -60,9 +60,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         faults,
     } = report?;
     // What is damaged does not load, which is no news.
-    let standing = match faults.is_empty() {
-        true => standing(&home, &store, author, has_journal)?,
-        false => None,
+    let standing = if faults.is_empty() {
+        standing(&home, &store, author, has_journal)?
+    } else {
+        None
     };
     let value = json!({
         "healthy": faults.is_empty() && standing.is_none(),

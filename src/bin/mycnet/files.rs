@@ -48,7 +48,7 @@ pub(crate) fn to_stream(
 /// If something has that name already, or a write fails.
 pub(crate) fn new_file<T, E: Display>(
     path: &Path,
-    fill: impl FnOnce(&mut File) -> Result<T, E>,
+    content: impl FnOnce(&mut File) -> Result<T, E>,
 ) -> Result<T, Failure> {
     let cannot =
         |error: &dyn Display| Failure::failed(format!("cannot write {}: {error}", path.display()));
@@ -59,7 +59,7 @@ pub(crate) fn new_file<T, E: Display>(
         .create_new(true)
         .open(&begun.0)
         .map_err(|error| cannot(&error))?;
-    let filled = fill(&mut file).map_err(|error| cannot(&error))?;
+    let written = content(&mut file).map_err(|error| cannot(&error))?;
     file.sync_all().map_err(|error| cannot(&error))?;
     // Writing may have taken its time.
     refuse_existing(path)?;
@@ -68,7 +68,7 @@ pub(crate) fn new_file<T, E: Display>(
     if let Some(Ok(directory)) = path.parent().map(File::open) {
         let _ = directory.sync_all();
     }
-    Ok(filled)
+    Ok(written)
 }
 
 /// Writes bytes into a stream or a new file.

@@ -151,22 +151,7 @@ pub(crate) fn operation_text(value: &Value) -> String {
             format!("{committed} committed, {revealed} revealed, of {total}"),
         );
     }
-    let verdict = |row: &Value| match row["approve"] == true {
-        true => "approve",
-        false => "reject",
-    };
-    for row in rows(&value["directives"]) {
-        let by = short(&row["author"]);
-        fields.add("directive", format!("{} by {by}", verdict(row)));
-    }
-    for row in rows(&value["objections"]) {
-        let (by, reason) = (short(&row["author"]), shown(&row["reason"]));
-        fields.add("objection", format!("by {by}: {reason}"));
-    }
-    for row in rows(&value["resolutions"]) {
-        let by = short(&row["author"]);
-        fields.add("resolution", format!("{} by {by}", verdict(row)));
-    }
+    said_by_authorities(&mut fields, value);
     for row in rows(&value["ballots"]) {
         fields.add("for", format!("{}: {}", ballot(&row[0]), shown(&row[1])));
     }
@@ -184,6 +169,29 @@ pub(crate) fn operation_text(value: &Value) -> String {
         fields.add("window", format!("{when}: {}", shown(&window["then"])));
     }
     fields.text()
+}
+
+/// What the primary and seeds said about a standard operation.
+fn said_by_authorities(fields: &mut Fields, value: &Value) {
+    let verdict = |row: &Value| {
+        if row["approve"] == true {
+            "approve"
+        } else {
+            "reject"
+        }
+    };
+    for row in rows(&value["directives"]) {
+        let by = short(&row["author"]);
+        fields.add("directive", format!("{} by {by}", verdict(row)));
+    }
+    for row in rows(&value["objections"]) {
+        let (by, reason) = (short(&row["author"]), shown(&row["reason"]));
+        fields.add("objection", format!("by {by}: {reason}"));
+    }
+    for row in rows(&value["resolutions"]) {
+        let by = short(&row["author"]);
+        fields.add("resolution", format!("{} by {by}", verdict(row)));
+    }
 }
 
 /// What an operation says: one line for each of its fields.

@@ -141,9 +141,10 @@ pub(super) fn trust(
     }
     let standing = engine.trust_at(&whom, height)?;
     // It was one before, perhaps; reading why costs a walk through the past.
-    let mut entries = match explain || standing.is_none() {
-        true => engine.explain(&whom)?,
-        false => Vec::new(),
+    let mut entries = if explain || standing.is_none() {
+        engine.explain(&whom)?
+    } else {
+        Vec::new()
     };
     if standing.is_none() && entries.is_empty() {
         return Err(Failure::failed(format!(

@@ -80,7 +80,10 @@ pub(super) async fn by_stand(
     let stand = Stand::new(home);
     let path = stand.path().to_owned();
     let (done, copied) = oneshot::channel();
-    // A thread of its own, which a signal need not wait for.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a thread of the command, which a signal need not wait for; the core never sees it"
+    )]
     std::thread::spawn(move || done.send(keep(read, &path, &network, &name)));
     copied.await.context("the bundle was not read")??;
     let file = stand.path().to_owned();
