@@ -175,8 +175,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Exists`] if there is a ledger already; [`StoreError::OtherNode`] if there is another node's journal;
-    /// otherwise as [`Store::open`].
+    /// [`StoreError::Exists`] if there is a ledger already; [`StoreError::OtherNode`] or [`StoreError::OtherNetwork`] if the
+    /// journal is another node's or network's; otherwise as [`Store::open`].
     pub fn create(directory: &Path, genesis: &Genesis, node: NodeId) -> Result<Self, StoreError> {
         std::fs::create_dir_all(directory).map_err(|error| StoreError::File {
             path: directory.to_path_buf(),
