@@ -36,6 +36,15 @@ macro_rules! params {
             /// The names that `param.NAME` takes.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($name),)*];
 
+            /// The largest value that a parameter takes by itself; `None` for an unknown name.
+            #[must_use]
+            pub fn max_of(name: &str) -> Option<u64> {
+                match name {
+                    $(stringify!($name) => Some(u64::from($max)),)*
+                    _ => None,
+                }
+            }
+
             /// Reads a change: the name of a parameter and its new value as decimal digits.
             ///
             /// # Errors
@@ -47,10 +56,8 @@ macro_rules! params {
                     .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
                     .and_then(|text| text.parse().ok())
                     .ok_or(Rejection::Malformed("a parameter's value is not a number in decimal digits"))?;
-                let max: u64 = match name {
-                    $(stringify!($name) => u64::from($max),)*
-                    _ => return Err(Rejection::Malformed("no parameter has this name")),
-                };
+                let max = Self::max_of(name)
+                    .ok_or(Rejection::Malformed("no parameter has this name"))?;
                 if number > max {
                     return Err(Rejection::Malformed("a parameter's value is out of range"));
                 }

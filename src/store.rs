@@ -175,8 +175,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Exists`] if there is a ledger already; [`StoreError::OtherNode`] if there is another node's journal;
-    /// otherwise as [`Store::open`].
+    /// [`StoreError::Exists`] if there is a ledger already; [`StoreError::OtherNode`] or [`StoreError::OtherNetwork`] if the
+    /// journal is another node's or network's; otherwise as [`Store::open`].
     pub fn create(directory: &Path, genesis: &Genesis, node: NodeId) -> Result<Self, StoreError> {
         std::fs::create_dir_all(directory).map_err(|error| StoreError::File {
             path: directory.to_path_buf(),
@@ -335,6 +335,9 @@ fn make_file(
     };
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(true);
+    // The journal holds ballots that are not revealed yet.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(&begun).map_err(at(&begun))?;
     let mut side = Side::open_file(begun.clone(), file)?;
     create(&side.database)?;

@@ -141,6 +141,32 @@ impl BFTConsensusEngine {
         })
     }
 
+    /// The records about an operation that this node holds, sealed or not, the proposal among them.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Archive`]
+    pub fn records_about(&self, operation: &OperationId) -> Result<Vec<Verified>, EngineError> {
+        self.look(|core, past| {
+            let pool = core.pool();
+            let proposal = pool.get(&(*operation).into());
+            let pooled = pool.about(operation).chain(proposal);
+            let mut records: Vec<Verified> = pooled.map(|pooled| pooled.record.clone()).collect();
+            if let Some(open) = core.ledger().state().operation(operation) {
+                records.extend(open.records().cloned());
+            } else if let Some(closed) = past.closed(operation)? {
+                records.extend(closed.records().cloned());
+            }
+            Ok(records)
+        })
+    }
+
+    /// How many records this node holds that no seal lists yet.
+    #[must_use]
+    pub fn unsealed_records(&self) -> usize {
+        self.look(|core, _| core.pool().len())
+    }
+
     /// Proposals that no seal lists yet, by id.
     #[must_use]
     pub fn unsealed_proposals(&self) -> Vec<OperationId> {

@@ -24,7 +24,7 @@ pub struct PeerInfo {
     pub relation: Relation,
     /// The endpoint.
     pub endpoint: EndpointId,
-    /// The last height it said to have sealed.
+    /// The height that it said to have sealed when it was met; it says it once.
     pub height: u64,
     /// Whether this node dialled.
     pub dialled: bool,

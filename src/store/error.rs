@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::codec::CodecError;
-use crate::digest::NodeId;
+use crate::digest::{NetworkId, NodeId};
 use crate::document::DocumentError;
 use crate::rejection::Rejection;
 
@@ -51,6 +51,14 @@ pub enum StoreError {
         found: NodeId,
         /// The node whose key was given.
         given: NodeId,
+    },
+    /// The journal is another network's.
+    #[error("the journal is network {found}'s, and the ledger is network {given}'s")]
+    OtherNetwork {
+        /// The network whose journal it is.
+        found: NetworkId,
+        /// The ledger's network.
+        given: NetworkId,
     },
     /// A row is missing or does not read as it was written.
     #[error("the store is damaged: {place}: {reason}")]

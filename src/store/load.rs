@@ -148,12 +148,12 @@ pub(super) fn check_owner(
     if found != node {
         return Err(StoreError::OtherNode { found, given: node });
     }
-    if id_in(owner, "network", "owner: network")? == *network.as_bytes() {
-        Ok(())
-    } else {
-        let reason = "the journal is of another network";
-        Err(StoreError::damaged("owner: network", reason))
+    let found = NetworkId::from_bytes(id_in(owner, "network", "owner: network")?);
+    if found != network {
+        let given = network;
+        return Err(StoreError::OtherNetwork { found, given });
     }
+    Ok(())
 }
 
 /// The height of the checkpoint (0 if there is none), and how many records were sealed since.

@@ -6,29 +6,6 @@ use serde_json::{Value, json};
 
 use crate::place::{Directory, Place};
 
-/// A node that is a network by itself.
-fn alone(directory: &Directory) -> Place {
-    let node = directory.node("ada");
-    let (file, member) = (
-        directory.file("genesis.json"),
-        format!("{}=primary", node.id()),
-    );
-    let new = [
-        "network",
-        "new",
-        "alone",
-        "--profile",
-        "dev",
-        "-o",
-        &file,
-        "--member",
-        &member,
-    ];
-    assert!(crate::place::mycnet(&new).status.success());
-    node.json(&["join", &file]);
-    node
-}
-
 fn decided(value: &Value) -> &Value {
     &value["outcome"]["decided"]
 }
@@ -36,7 +13,7 @@ fn decided(value: &Value) -> &Value {
 #[test]
 fn everything_can_be_decided_and_looked_at_without_a_running_node() {
     let directory = Directory::new();
-    let node = alone(&directory);
+    let node = directory.alone();
     let motd = [
         "propose", "config", "--key", "motd", "--value", "welcome", "--wait",
     ];
@@ -89,7 +66,7 @@ fn everything_can_be_decided_and_looked_at_without_a_running_node() {
 #[test]
 fn every_kind_can_be_proposed() {
     let directory = Directory::new();
-    let node = alone(&directory);
+    let node = directory.alone();
     let id = node.id();
     let kinds: [(&[&str], &str); 8] = [
         (
@@ -158,7 +135,7 @@ fn every_kind_can_be_proposed() {
 #[test]
 fn a_certificate_is_checked_with_the_genesis_alone() {
     let directory = Directory::new();
-    let node = alone(&directory);
+    let node = directory.alone();
     let claim = [
         "propose",
         "claim",
@@ -170,10 +147,7 @@ fn a_certificate_is_checked_with_the_genesis_alone() {
     ];
     let value = node.json(&claim);
     let id = value["operation"].as_str().unwrap();
-    let (file, genesis) = (
-        directory.file("certificate"),
-        directory.file("genesis.json"),
-    );
+    let (file, genesis) = (directory.file("certificate"), directory.file("alone.json"));
     node.json(&["certificate", &id[..12], "-o", &file]);
     let verified = node.json(&["verify", &file]);
     assert_eq!(verified["operation"], id);
@@ -225,7 +199,7 @@ fn a_running_node_answers_its_owner_and_keeps_others_out() {
     use std::os::unix::net::UnixStream;
 
     let directory = Directory::new();
-    let node = alone(&directory);
+    let node = directory.alone();
     let running = node.start(&[]);
     let socket = node.0.join("control.sock");
     let mode = fs::metadata(&socket).unwrap().permissions().mode();
@@ -269,7 +243,7 @@ fn a_running_node_answers_its_owner_and_keeps_others_out() {
 #[test]
 fn a_lost_journal_is_said_loudly() {
     let directory = Directory::new();
-    let node = alone(&directory);
+    let node = directory.alone();
     let motd = [
         "propose", "config", "--key", "motd", "--value", "1", "--wait",
     ];

@@ -37,6 +37,24 @@ fn keys_are_their_owners_alone() {
 }
 
 #[test]
+fn a_directory_that_others_use_is_left_as_it_is() {
+    let directory = Directory::new();
+    let node = crate::place::Place(directory.path().join("shared"));
+    fs::create_dir(&node.0).unwrap();
+    fs::write(node.0.join("theirs"), "").unwrap();
+    set_mode(&node.0, 0o755);
+    node.fails(&["init"], 1, &["others can reach", "--dir"]);
+    assert_eq!(mode(&node.0), 0o755);
+    // One that is empty is nobody's yet.
+    fs::remove_file(node.0.join("theirs")).unwrap();
+    node.json(&["init"]);
+    assert_eq!(mode(&node.0), 0o700);
+    let long = crate::place::Place(directory.path().join("x".repeat(100)));
+    long.fails(&["init"], 1, &["shorter --dir"]);
+    assert!(!long.0.exists());
+}
+
+#[test]
 fn a_key_is_never_replaced() {
     let directory = Directory::new();
     let node = directory.node("ada");
@@ -64,6 +82,14 @@ fn settings_say_which_line_is_wrong() {
     assert!(template.contains("listen = \"loopback\""), "{template}");
     fs::write(&file, template.replace("mdns =", "mdsn =")).unwrap();
     node.fails(&["doctor"], 65, &["config.toml", "mdsn", "expected one of"]);
+    fs::write(&file, "relays = [\"foo\"]").unwrap();
+    node.fails(&["doctor"], 65, &["config.toml", "relays", "\"foo\""]);
+    let elsewhere = crate::place::Place(directory.path().join("elsewhere"));
+    elsewhere.fails(&["init", "--relay", "foo"], 2, &["--relay", "\"foo\""]);
+    fs::write(&file, "listen = \"192.0.2.7\"\nport = 4433").unwrap();
+    node.json(&["join", &directory.network("alone", &[(&node, "primary")])]);
+    let says = ["192.0.2.7", "address of this machine", "--listen"];
+    node.fails(&["run"], 1, &says);
 }
 
 #[test]
@@ -81,6 +107,23 @@ fn what_is_missing_is_named_with_what_makes_it() {
     let file = directory.file("genesis.json");
     fs::write(&file, "{\"v\":1}").unwrap();
     node.fails(&["join", &file], 65, &["missing field"]);
+    fs::write(&file, "hello").unwrap();
+    for command in [&["join", &file][..], &["consent", &file]] {
+        node.fails(
+            command,
+            65,
+            &["neither a ticket nor a genesis", "neither JSON"],
+        );
+    }
+    // What to run next names the directory, unless it is the one that is found anyway.
+    let dir = node.0.to_str().unwrap();
+    node.fails(&["status"], 1, &[&format!("mycnet join --dir {dir}")]);
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_mycnet"))
+        .args(["status", "--dir", dir])
+        .env("MYCNET_DIR", directory.path())
+        .output()
+        .unwrap();
+    assert!(crate::place::said(&output).contains("--dir"), "{output:?}");
 }
 
 #[test]
@@ -101,6 +144,11 @@ fn a_genesis_is_judged_before_it_is_written() {
         (
             vec!["--member", &member, "--member", &member],
             "named twice",
+        ),
+        (vec!["--member", &member, "--member", &member], &node.id()),
+        (
+            vec!["--member", &member, "--param", "drift_ms=99999999999"],
+            "from 0 to",
         ),
         (
             vec!["--member", &member, "--param", "nothing=1"],

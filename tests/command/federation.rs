@@ -221,3 +221,34 @@ fn two_machines_that_never_meet_decide_by_bundles() {
     bob.fails(&["bundle", "import", &bundle], 65, &["cut"]);
     bob.fails(&["bundle", "import", &genesis], 65, &["genesis.json"]);
 }
+
+#[test]
+fn an_objection_is_shown_with_its_reason() {
+    let directory = Directory::new();
+    let (nodes, genesis) = three(&directory);
+    let [ada, bob, eve] = start(&nodes, &genesis);
+    let [first, second, third] = &nodes;
+    let service = ["propose", "service", "--name", "wiki", "--manifest", "v1"];
+    let id = operation(&first.json(&service));
+    second.once_known(&id, &["status", &id]);
+    second.until(&["status", &id], "the directive is sealed", |value| {
+        value["waits_for"]["records"] == "objections"
+    });
+    second.json(&["object", &id, "not on a Friday"]);
+    let status = third.until(&["status", &id], "it is told", |value| {
+        value["objections"][0]["reason"] == "not on a Friday"
+    });
+    assert_eq!(status["directives"][0]["approve"], true);
+    assert_eq!(status["directives"][0]["author"], first.id());
+    assert_eq!(status["objections"][0]["author"], second.id());
+    second.json(&["resolve", &id, "reject"]);
+    let closed = first.until(&["status", &id], "the seed decides", |value| {
+        value["phase"] == "closed"
+    });
+    assert_eq!(closed["resolutions"][0]["approve"], false);
+    let text = first.text(&["status", &id]);
+    assert!(text.contains(": not on a Friday\n"), "{text}");
+    for running in [ada, bob, eve] {
+        running.stop();
+    }
+}

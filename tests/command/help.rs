@@ -31,13 +31,16 @@ fn every_command_explains_itself() {
     for name in &names {
         let text = help(&[name]);
         assert!(text.contains("Usage: mycnet"), "{name}: {text}");
+        assert!(text.contains("Exit codes:"), "{name}: {text}");
         for line in text.lines() {
             // Lines with options are wrapped by nobody.
             assert!(line.chars().count() <= 120, "{name}: {line}");
         }
         for kind in commands(&text) {
             let text = help(&[name, &kind]);
-            assert!(text.contains("--json"), "{name} {kind}: {text}");
+            for what in ["--json", "Exit codes:"] {
+                assert!(text.contains(what), "{name} {kind}: {text}");
+            }
         }
     }
 }

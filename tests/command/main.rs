@@ -11,7 +11,10 @@
 )]
 
 mod alone;
+mod damage;
 mod directory;
 mod federation;
+mod files;
 mod help;
 mod place;
+mod voting;

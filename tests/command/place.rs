@@ -1,6 +1,6 @@
 //! Directories of nodes, and commands about them.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,6 +34,29 @@ impl Directory {
         let place = Place(self.0.join(name));
         place.json(&["init"]);
         place
+    }
+
+    /// A node that is a network by itself.
+    pub fn alone(&self) -> Place {
+        let node = self.node("ada");
+        node.json(&["join", &self.network("alone", &[(&node, "primary")])]);
+        node
+    }
+
+    /// The genesis of a network of these nodes.
+    pub fn network(&self, name: &str, nodes: &[(&Place, &str)]) -> String {
+        let file = self.file(&format!("{name}.json"));
+        let mut new = vec!["network", "new", name, "--profile", "dev", "-o", &file];
+        let members: Vec<String> = nodes
+            .iter()
+            .map(|(node, role)| format!("{}={role}", node.id()))
+            .collect();
+        for member in &members {
+            new.extend(["--member", member]);
+        }
+        let output = mycnet(&new);
+        assert!(output.status.success(), "{}", said(&output));
+        file
     }
 
     /// A path in it, as text.
@@ -74,6 +97,25 @@ impl Place {
         let mut all = arguments.to_vec();
         all.extend(["--dir", self.0.to_str().unwrap()]);
         mycnet(&all)
+    }
+
+    /// Runs a command about it with this on its standard input.
+    pub fn fed(&self, arguments: &[&str], input: &[u8]) -> Output {
+        let mut child = self.begin(arguments);
+        // It need not read to the end.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        child.wait_with_output().unwrap()
+    }
+
+    /// Starts a command about it, with pipes.
+    pub fn begin(&self, arguments: &[&str]) -> Child {
+        command(arguments)
+            .args(["--dir", self.0.to_str().unwrap()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
     }
 
     /// Runs a command that must do what it is asked, and reads its JSON.

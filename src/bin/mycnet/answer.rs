@@ -3,15 +3,19 @@
 mod bundle;
 mod export;
 mod find;
+mod operation;
 mod reads;
+
+pub(crate) use self::bundle::import_from;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
 use mycnet_consensus::digest::OperationId;
-use mycnet_consensus::engine::EngineError;
+use mycnet_consensus::engine::{EngineError, Proposal};
 use mycnet_consensus::node::Node;
+use mycnet_consensus::{Ballot, Class};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -37,18 +41,22 @@ pub(crate) fn answer(node: &Node, request: Request) -> Answer<'_> {
                 Ok(json!({ "operation": id }))
             }
             Request::Vote { operation, ballot } => {
+                check_ballot(&proposal(node, &operation)?, &ballot)?;
                 node.engine().vote(operation, ballot).await?;
                 Ok(json!({ "operation": operation }))
             }
             Request::Direct { operation, approve } => {
+                proposal(node, &operation)?;
                 node.engine().direct(operation, approve).await?;
                 Ok(json!({ "operation": operation }))
             }
             Request::Object { operation, reason } => {
+                proposal(node, &operation)?;
                 node.engine().object(operation, reason).await?;
                 Ok(json!({ "operation": operation }))
             }
             Request::Resolve { operation, approve } => {
+                proposal(node, &operation)?;
                 node.engine().resolve(operation, approve).await?;
                 Ok(json!({ "operation": operation }))
             }
@@ -75,7 +83,7 @@ pub(crate) fn answer(node: &Node, request: Request) -> Answer<'_> {
 fn read(node: &Node, request: Request) -> Result<Value, Failure> {
     match request {
         Request::Status => reads::status(node),
-        Request::Operation { operation } => reads::operation(node, &operation),
+        Request::Operation { operation } => operation::operation(node, &operation),
         Request::Operations(filter) => reads::operations(node, filter),
         Request::Trust {
             node: whom,
@@ -102,24 +110,47 @@ fn value(answer: &impl Serialize) -> Result<Value, Failure> {
     serde_json::to_value(answer).map_err(Failure::failed)
 }
 
-/// Waits until an operation is closed.
+/// What is to be decided.
+fn proposal(node: &Node, operation: &OperationId) -> Result<Proposal, Failure> {
+    let proposal = node.engine().proposal(operation)?;
+    Ok(proposal.ok_or(EngineError::UnknownOperation(*operation))?)
+}
+
+/// Refuses a ballot that would count as an abstention (P9): it could never be taken back.
+fn check_ballot(proposal: &Proposal, ballot: &Ballot) -> Result<(), Failure> {
+    let class = proposal.what.class();
+    if ballot.counted_for(class) == ballot {
+        return Ok(());
+    }
+    Err(Failure::usage(match class {
+        Class::Claim => "a claim is not approved or rejected: vote with --result, or abstain",
+        _ => "only a claim has a result: vote with approve, reject or abstain",
+    }))
+}
+
+/// Waits until an operation is closed, or at the end of the patience at least decided.
 async fn wait(node: &Node, operation: OperationId, patience: Duration) -> Result<Value, Failure> {
     let engine = node.engine();
     tokio::select! {
         outcome = engine.execute_reveal_phase(operation) => {
             outcome?;
-            reads::operation(node, &operation)
+            operation::operation(node, &operation)
         }
         how = node.stopped() => Err(Failure::failed(format!("the node has stopped: {how}"))),
         () = tokio::time::sleep(patience) => {
             let status = engine.status(&operation);
-            let phase = status.map_or("unknown", |status| status.phase);
+            let status = status.ok_or(EngineError::UnknownOperation(operation))?;
+            if status.outcome.is_some() {
+                // Final: what it still waits for are the reveals of those who are silent.
+                return operation::operation(node, &operation);
+            }
             Err(Failure::new(
                 Kind::Undecided,
                 format!(
-                    "operation {operation} is not decided after {} s (phase: {phase}); it goes on without waiting, \
+                    "operation {operation} is not decided after {} s (phase: {}); it goes on without being waited for, \
                      and `mycnet status {operation}` tells how it stands",
                     patience.as_secs_f32(),
+                    status.phase,
                 ),
             ))
         }

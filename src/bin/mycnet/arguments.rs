@@ -133,6 +133,14 @@ pub(crate) fn role(text: &str) -> Result<Spore, String> {
     }
 }
 
+/// A reason that says something.
+pub(crate) fn reason(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("a reason says why, for the others".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// How to vote, on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Choice {
@@ -161,7 +169,7 @@ pub(crate) struct Waiting {
     #[arg(long, global = true)]
     pub(crate) wait: bool,
 
-    /// Wait so long at most; then the exit code is 4
+    /// Wait so long at most; the exit code is 4 if it is not decided then
     #[arg(long, global = true, value_name = "SECONDS", requires = "wait")]
     timeout: Option<u64>,
 }

@@ -1,21 +1,22 @@
 //! `mycnet bundle`: sync by a file that somebody carries.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde_json::Value;
 
-use crate::failure::EXIT_CODES;
-use crate::home::{Common, Home};
+use self::stand::{Stand, by_stand, stream, unless_stopped};
+use crate::home::Common;
 use crate::output::{Fields, note, shown};
 use crate::request::Request;
-use crate::session;
+use crate::{answer, files, session};
+
+pub(crate) mod stand;
 
 /// Carries the ledger in files between machines that do not meet.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -32,7 +33,7 @@ enum Command {
 /// Whoever imports it knows what this node knows, and answers with a bundle of its
 /// own: carried to and fro, bundles decide everything that connections do.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, verbatim_doc_comment)]
+#[command(verbatim_doc_comment)]
 struct ExportArgs {
     /// The file to write; - is standard output
     file: PathBuf,
@@ -51,7 +52,7 @@ struct ExportArgs {
 /// this node says because of it (its reveals, its votes on the next seal) is in its
 /// next export.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, verbatim_doc_comment)]
+#[command(verbatim_doc_comment)]
 struct ImportArgs {
     /// The bundle; - is standard input
     file: PathBuf,
@@ -72,53 +73,39 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-/// A file in the node's directory that stands in for a stream, which a running node has no part in.
-struct Stand(PathBuf);
-
-impl Stand {
-    fn new(home: &Home) -> Self {
-        Self(home.path().join(format!("bundle-{}", std::process::id())))
-    }
-}
-
-impl Drop for Stand {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
 fn export(args: &ExportArgs) -> anyhow::Result<()> {
     let home = args.common.home()?;
-    let is_stream = args.file == Path::new("-");
-    let stand = is_stream.then(|| Stand::new(&home));
-    let file = absolute(stand.as_ref().map_or(&args.file, |stand| &stand.0))?;
+    let stand = files::is_stream(&args.file).then(|| Stand::new(&home));
+    let file = absolute(stand.as_ref().map_or(args.file.as_path(), Stand::path))?;
     let request = Request::ExportBundle {
-        file: file.clone(),
+        file,
         from: args.from,
     };
-    let value = session::with(&home, async |session| session.ask(request).await)?;
-    if !is_stream {
+    let value = session::with(&home, async |session| {
+        unless_stopped(session.ask(request)).await
+    })?;
+    let Some(stand) = stand else {
         return args.common.format.print(&value, exported);
-    }
-    let copied =
-        File::open(&file).and_then(|mut file| io::copy(&mut file, &mut io::stdout().lock()));
-    match copied.and_then(|_| io::stdout().flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("cannot write to standard output"),
-    }
+    };
+    let mut file = File::open(stand.path()).context("the bundle that was written")?;
+    files::to_stream(&args.file, |mut out| {
+        io::copy(&mut file, &mut out).map(drop)
+    })
 }
 
 fn import(args: &ImportArgs) -> anyhow::Result<()> {
     let home = args.common.home()?;
-    let stand = (args.file == Path::new("-")).then(|| Stand::new(&home));
-    if let Some(Stand(path)) = &stand {
-        let copied =
-            File::create(path).and_then(|mut file| io::copy(&mut io::stdin().lock(), &mut file));
-        copied.with_context(|| format!("cannot keep standard input in {}", path.display()))?;
-    }
-    let file = absolute(stand.as_ref().map_or(&args.file, |stand| &stand.0))?;
-    let request = Request::ImportBundle { file };
-    let value = session::with(&home, async |session| session.ask(request).await)?;
+    let value = session::with(&home, async |session| {
+        if !files::is_stream(&args.file) {
+            let file = absolute(&args.file)?;
+            return session.ask(Request::ImportBundle { file }).await;
+        }
+        let (read, name) = stream(&args.file)?;
+        match session.own_node() {
+            Some(node) => Ok(answer::import_from(node, read, &name).await?),
+            None => unless_stopped(by_stand(session, &home, read, name)).await,
+        }
+    })?;
     for (code, refused) in value["refused"].as_object().into_iter().flatten() {
         let (count, first) = (shown(&refused["count"]), shown(&refused["first"]));
         note(&format!(

@@ -1,26 +1,25 @@
 //! `mycnet certificate` and `mycnet verify`: proofs that can be checked anywhere.
 
-use std::fs;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use mycnet_consensus::certificate::CERTIFICATE_BYTES_MAX;
+use mycnet_consensus::rejection::Rejection;
 use mycnet_consensus::{Certificate, Genesis};
 use serde_json::{Value, json};
 
 use crate::arguments::{OperationArg, OutputFile, read_file};
-use crate::failure::{EXIT_CODES, Failure};
+use crate::failure::Failure;
 use crate::home::Common;
 use crate::output::{Fields, ballot, shown};
 use crate::request::Request;
-use crate::{network, session};
+use crate::{files, network, session};
 
 /// Writes the proof of a closed operation's outcome.
 ///
 /// `mycnet verify` checks it with nothing but the genesis, on any machine.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, verbatim_doc_comment)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The operation, or the first 8 digits or more of its id
     operation: OperationArg,
@@ -37,7 +36,7 @@ pub(crate) struct Args {
 /// The genesis is that of this node's network, or of --genesis; then no node is
 /// needed. Nobody is asked.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, verbatim_doc_comment)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct VerifyArgs {
     /// The certificate; - reads standard input
     file: PathBuf,
@@ -64,14 +63,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let digits = answer["certificate"].as_str().unwrap_or_default();
     let bytes = hex::decode(digits).context("the node's answer")?;
     let path = &args.file.output;
+    files::write(path, &bytes)?;
     if path == Path::new("-") {
-        let written = io::stdout().lock().write_all(&bytes);
-        return match written {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.context("cannot write to standard output"),
-        };
+        return Ok(());
     }
-    fs::write(path, &bytes).with_context(|| format!("cannot write {}", path.display()))?;
     let value = json!({
         "operation": answer["operation"],
         "file": path,
@@ -96,7 +91,12 @@ pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     let bytes = read_file(&args.file, CERTIFICATE_BYTES_MAX)?;
     let bad = |error| Failure::bad_data(format!("{place}: {error}"));
     let certificate = Certificate::decode(&bytes).map_err(|error| {
-        Failure::bad_data(format!("{place} is no certificate, or damaged: {error}"))
+        // A decoder's words for bytes that are something else altogether help nobody.
+        let why = match error {
+            Rejection::NonCanonical(_) => String::new(),
+            error => format!(": {error}"),
+        };
+        Failure::bad_data(format!("{place} is no certificate, or damaged{why}"))
     })?;
     let genesis = match &args.genesis {
         Some(path) => network::read(path)?,

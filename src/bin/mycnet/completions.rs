@@ -1,9 +1,8 @@
 //! `mycnet completions`: for shells.
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::Cli;
+use crate::command_line;
 use crate::output::line;
 
 /// Prints completions for a shell.
@@ -23,6 +22,6 @@ pub(crate) struct Args {
 /// A failed write.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "mycnet", &mut script);
+    clap_complete::generate(args.shell, &mut command_line(), "mycnet", &mut script);
     line(&String::from_utf8_lossy(&script))
 }

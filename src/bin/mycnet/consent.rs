@@ -1,21 +1,18 @@
 //! `mycnet consent`: a candidate's signed consent to its admission.
 
 use std::fmt;
-use std::path::Path;
 use std::str::FromStr;
 
 use mycnet_consensus::consent::Consent;
 use mycnet_consensus::digest::{NetworkId, NodeId, SignatureBytes};
-use mycnet_consensus::net::Ticket;
 use mycnet_consensus::{Genesis, Signer as _, Spore};
 use serde_json::json;
 
 use crate::arguments::role;
-use crate::failure::EXIT_CODES;
 use crate::home::Common;
 use crate::output::shown;
 use crate::request::Request;
-use crate::{network, session};
+use crate::{join, session};
 
 /// Signs that this node wants to be a member of a network.
 ///
@@ -23,9 +20,9 @@ use crate::{network, session};
 /// `mycnet propose admission --consent`. It names the network, this node and the
 /// role, and is of no use for anything else.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, verbatim_doc_comment)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// A ticket, a network id or a genesis file; by default the joined network
+    /// A ticket, a file with one, a genesis file or a network id; else the joined one
     network: Option<String>,
 
     /// The role that this node agrees to: seed or latent
@@ -146,10 +143,7 @@ fn named(text: &str) -> anyhow::Result<NetworkId> {
     if let Ok(network) = text.parse() {
         return Ok(network);
     }
-    if let Ok(ticket) = text.parse::<Ticket>() {
-        return Ok(ticket.network);
-    }
-    Ok(network::read(Path::new(text))?.network_id())
+    Ok(join::read(text)?.network())
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@
 //! | `load` | operations one after another, and their latencies |
 //! | `report` | what people and programs are shown at the end |
 
-use std::future::Future;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, bail};
 use mycnet_consensus::net::Ticket;
@@ -24,6 +24,9 @@ use self::load::Load;
 use self::network::{Network, name};
 use self::news::Happening;
 use self::report::Report;
+use crate::failure::Failure;
+use crate::output::line;
+use crate::session::{asked_to_stop, runtime};
 
 mod board;
 mod child;
@@ -54,7 +57,7 @@ const DEMO_OPERATIONS: u32 = 200;
 /// service, one process is killed and comes back. Then latencies are measured, and
 /// it ends when all nodes stand at the same height and state.
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::failure::EXIT_CODES, verbatim_doc_comment)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// How many nodes; the demo takes four or more
     #[arg(
@@ -87,7 +90,7 @@ pub(crate) struct Args {
     )]
     load: u8,
 
-    /// Print one JSON object as the last line
+    /// Print one JSON object at the end, and all else on stderr
     #[arg(long)]
     json: bool,
 
@@ -106,11 +109,8 @@ pub(crate) struct Args {
 ///
 /// If a node does not start, a step of the demo does not go as it should, or the nodes do not agree.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("no runtime can be started")?;
-    runtime.block_on(async {
+    IS_JSON.store(args.json, Ordering::Relaxed);
+    runtime()?.block_on(async {
         match &args.as_node {
             Some(directory) => child::be(directory, &args.ticket).await,
             None => devnet(args).await,
@@ -122,23 +122,34 @@ async fn devnet(args: &Args) -> anyhow::Result<()> {
     let count = usize::from(args.nodes);
     if args.demo && count < story::NODES_MIN {
         let least = story::NODES_MIN;
-        bail!("--demo takes at least {least} nodes: one of them goes away, and the others go on");
+        return Err(Failure::usage(format!(
+            "--demo takes at least {least} nodes: one of them goes away, and the others go on"
+        ))
+        .into());
     }
     // Before anything is made that has to be taken away again.
-    let mut interrupted = std::pin::pin!(interrupted()?);
+    let mut interrupted = std::pin::pin!(asked_to_stop()?);
     let ground = Ground::prepare(args.dir.as_deref())?;
     let mut network = Network::create(ground, count)?;
     let done = tokio::select! {
         done = live(&mut network, args) => done,
         () = &mut interrupted => interruption(args),
     };
+    let done = match done {
+        // Who only watched is told at least how the nodes stand.
+        Ok(None) if args.json => Report::of(&network, None)
+            .json()
+            .map(Some)
+            .map_err(Into::into),
+        done => done,
+    };
     let stopped = network.stop().await;
     let report = done?;
     stopped?;
-    if let Some(report) = report {
-        say(&report);
+    match report {
+        Some(report) => line(&report),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Whoever only watched is done; whoever wanted an answer did not get it.
@@ -230,28 +241,15 @@ async fn watch(network: &mut Network) -> anyhow::Result<Option<String>> {
     bail!("all nodes are gone")
 }
 
-/// Ends when the user or the system wants this to end.
-fn interrupted() -> anyhow::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    let mut terminated = {
-        use tokio::signal::unix::{SignalKind, signal};
-        signal(SignalKind::terminate()).context("SIGTERM cannot be listened to")?
-    };
-    Ok(async move {
-        #[cfg(unix)]
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminated.recv() => {}
-        }
-        #[cfg(not(unix))]
-        {
-            let _ = tokio::signal::ctrl_c().await;
-        }
-    })
-}
+/// Whether stdout is for one JSON object.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// A line on stdout. A reader that has seen enough is no failure.
+/// A line on stdout, or on stderr beside JSON. A reader that has seen enough is no failure.
 fn say(line: &str) {
+    if IS_JSON.load(Ordering::Relaxed) {
+        let _ = writeln!(io::stderr(), "{line}");
+        return;
+    }
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use crate::arguments::check_empty;
-use crate::failure::EXIT_CODES;
 use crate::home::Common;
 use crate::output::{Fields, shown};
 use crate::request::Request;
@@ -20,7 +19,7 @@ use crate::session;
 ///
 /// The documents open in any program that reads Automerge.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, verbatim_doc_comment)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// A new or empty directory
     #[arg(value_name = "DIRECTORY")]

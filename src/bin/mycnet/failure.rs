@@ -6,14 +6,14 @@ use mycnet_consensus::core::Refusal;
 use mycnet_consensus::engine::EngineError;
 use serde::{Deserialize, Serialize};
 
-/// Exit codes, below the help of every command.
+/// Exit codes, below every help.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
    0  done
    1  it failed while running: a file that cannot be opened, a disk that fails
    2  the command line was wrong
    3  refused by the network's rules: nothing was signed
-   4  --wait ended before the operation was decided; it goes on without waiting
+   4  --wait ended before the operation was decided; it goes on all the same
   65  the input's content was wrong; the message says where and what was expected";
 
 /// What kind of failure it is: each has an exit code of its own.
@@ -70,8 +70,10 @@ impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Refused(Refusal::Rejected(rejection)) => {
-                let code = rejection.code();
-                Self::new(Kind::Refused, format!("refused ({code}): {rejection}"))
+                let (code, text) = (rejection.code(), rejection.to_string());
+                // Some say their code themselves.
+                let said = text.strip_prefix(&format!("{code}: ")).unwrap_or(&text);
+                Self::new(Kind::Refused, format!("refused ({code}): {said}"))
             }
             EngineError::Refused(refusal @ Refusal::Signer(_)) => Self::failed(refusal),
             EngineError::Refused(refusal) => {

@@ -9,22 +9,29 @@
 //! | `ticket` | the ticket it joined with, if there was one |
 //! | `control.sock` | where a running node answers its owner |
 
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use mycnet_consensus::Identity;
+use mycnet_consensus::digest::NodeId;
 use mycnet_consensus::net::Ticket;
+use mycnet_consensus::store::StoreError;
 
+use self::private::{
+    is_there, make_private_directory, open_to_others, read_secret, write_new, write_secret,
+};
 use crate::failure::Failure;
 use crate::output::Format;
 use crate::settings::Settings;
 
+pub(crate) mod private;
+
 /// What every command about a node takes.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Common {
-    /// The node's directory
+    /// The node's directory; ~/.mycnet unless given
     #[arg(long, env = "MYCNET_DIR", value_name = "DIR", hide_env_values = true)]
     dir: Option<PathBuf>,
 
@@ -40,8 +47,8 @@ impl Common {
     /// If nothing says where it is.
     pub(crate) fn place(&self) -> anyhow::Result<Home> {
         let given = self.dir.clone();
-        let directory = given.or_else(|| Some(std::env::home_dir()?.join(".mycnet")));
-        let directory = directory
+        let directory = given
+            .or_else(default_directory)
             .filter(|directory| !directory.as_os_str().is_empty())
             .context("there is no home directory: say with --dir where the node's files are")?;
         let directory = std::path::absolute(&directory)
@@ -91,46 +98,98 @@ impl Home {
         self.directory.join("transport.key")
     }
 
-    /// Whether there is a transport's key.
-    pub(crate) fn has_transport(&self) -> bool {
-        self.transport_file().exists()
+    /// Whether there is a transport's key; so below.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be told, for want of a permission say.
+    pub(crate) fn has_transport(&self) -> anyhow::Result<bool> {
+        is_there(&self.transport_file())
     }
 
     fn ticket_file(&self) -> PathBuf {
         self.directory.join("ticket")
     }
 
+    /// The ledger's file.
+    pub(crate) fn ledger_file(&self) -> PathBuf {
+        self.directory.join("ledger.redb")
+    }
+
     /// Whether the node has joined a network.
-    pub(crate) fn has_ledger(&self) -> bool {
-        self.directory.join("ledger.redb").exists()
+    pub(crate) fn has_ledger(&self) -> anyhow::Result<bool> {
+        is_there(&self.ledger_file())
+    }
+
+    /// Whether there is a journal.
+    pub(crate) fn has_journal(&self) -> anyhow::Result<bool> {
+        is_there(&self.directory.join("journal.redb"))
     }
 
     /// The `--dir` that names this directory, for messages that say which command to run next.
     pub(crate) fn option(&self) -> String {
-        let is_default =
-            std::env::home_dir().is_some_and(|home| home.join(".mycnet") == self.directory);
-        if is_default || std::env::var_os("MYCNET_DIR").is_some() {
+        // What a command finds that is given no --dir.
+        let given = std::env::var_os("MYCNET_DIR").map(PathBuf::from);
+        let found = given.or_else(default_directory);
+        if found.and_then(|found| std::path::absolute(found).ok()) == Some(self.directory.clone()) {
             return String::new();
         }
         format!(" --dir {}", self.directory.display())
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        let (place, option) = (self.directory.display(), self.option());
-        if !self.author_file().exists() {
-            bail!("there is no node in {place} yet: make one with `mycnet init{option}`");
+        if !is_there(&self.author_file())? {
+            self.check_key_is_not_lost()?;
+            bail!(
+                "there is no node in {} yet: make one with `mycnet init{}`",
+                self.directory.display(),
+                self.option()
+            );
         }
+        self.check_private()
+    }
+
+    /// Refuses a directory whose databases are left and whose key is gone: a new key would be another member's.
+    fn check_key_is_not_lost(&self) -> anyhow::Result<()> {
+        if !self.has_ledger()? && !self.has_journal()? {
+            return Ok(());
+        }
+        bail!(
+            "author.key is gone from {}, where a node's databases are: put the copy of it back. Without one the member is \
+             lost; for a new node, name another --dir",
+            self.directory.display()
+        )
+    }
+
+    /// Whether the key is that of the databases' node.
+    ///
+    /// # Errors
+    ///
+    /// Says what to do if it is not.
+    pub(crate) fn check_author(&self, found: NodeId, given: NodeId) -> Result<(), Failure> {
+        if found == given {
+            return Ok(());
+        }
+        Err(Failure::bad_data(format!(
+            "{}; put the author.key of that node back into {}, or name another --dir for the other",
+            StoreError::OtherNode { found, given },
+            self.directory.display()
+        )))
+    }
+
+    fn check_private(&self) -> anyhow::Result<()> {
+        let place = self.directory.display();
         let metadata = fs::metadata(&self.directory).with_context(|| format!("{place}"))?;
         if let Some(mode) = open_to_others(&metadata) {
             bail!(
                 "others can reach into {place} (mode {mode:o}), where the node's keys and its socket are: \
-                 run `chmod 700 {place}`"
+                 run `chmod 700 {place}` if nothing else is in it, or name another --dir"
             );
         }
         Ok(())
     }
 
-    /// Makes the directory, for its owner alone. Says whether there is a node that has lost its transport's key, of which a
+    /// Makes the directory, for its owner alone; one with something in it has to be that already. Says whether there is a node that has lost its transport's key, of which a
     /// new one is as good: peers know the node by its author.
     ///
     /// # Errors
@@ -138,16 +197,25 @@ impl Home {
     /// If there is a whole node already, or the directory cannot be made.
     pub(crate) fn create(&self) -> anyhow::Result<bool> {
         let place = self.directory.display();
-        let has_author = self.author_file().exists();
-        if has_author && self.transport_file().exists() {
+        let has_author = is_there(&self.author_file())?;
+        if has_author && self.has_transport()? {
             let option = self.option();
             bail!(
                 "there is a node in {place} already; `mycnet status{option}` tells about it. A key is never replaced: \
                  for another node, name another --dir"
             );
         }
-        make_private_directory(&self.directory)
-            .with_context(|| format!("cannot make the directory {place}"))?;
+        if !has_author {
+            self.check_key_is_not_lost()?;
+        }
+        // A directory that others use too must not be shut in passing.
+        let entries = self.directory.read_dir();
+        if entries.is_ok_and(|mut entries| entries.next().is_some()) {
+            self.check_private()?;
+        } else {
+            make_private_directory(&self.directory)
+                .with_context(|| format!("cannot make the directory {place}"))?;
+        }
         Ok(has_author)
     }
 
@@ -169,6 +237,20 @@ impl Home {
         write_secret(&self.transport_file(), secret)
     }
 
+    /// Writes the settings' file if there is none.
+    ///
+    /// # Errors
+    ///
+    /// A failed write.
+    pub(crate) fn write_settings(&self, settings: &Settings) -> anyhow::Result<()> {
+        let path = self.settings_file();
+        if is_there(&path)? {
+            return Ok(());
+        }
+        write_new(&path, settings.template().as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
     /// The author's key pair.
     ///
     /// # Errors
@@ -185,7 +267,7 @@ impl Home {
     /// As [`Self::author`].
     pub(crate) fn transport_secret(&self) -> anyhow::Result<[u8; 32]> {
         let path = self.transport_file();
-        if !path.exists() {
+        if !self.has_transport()? {
             let option = self.option();
             bail!(
                 "{} is gone: `mycnet init{option}` makes a new one, and leaves everything else as it is",
@@ -250,77 +332,6 @@ impl Home {
     }
 }
 
-/// The permissions that others have, if they have any.
-#[cfg(unix)]
-fn open_to_others(metadata: &fs::Metadata) -> Option<u32> {
-    use std::os::unix::fs::MetadataExt as _;
-    let mode = metadata.mode() & 0o777;
-    (mode & 0o077 != 0).then_some(mode)
-}
-
-#[cfg(not(unix))]
-fn open_to_others(_: &fs::Metadata) -> Option<u32> {
-    None
-}
-
-#[cfg(unix)]
-fn make_private_directory(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)?;
-    // It may have been there, with other permissions.
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-}
-
-#[cfg(not(unix))]
-fn make_private_directory(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
-}
-
-/// Writes a file that its owner alone can read, from its first moment on, and that was not there.
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    // A name that is lost with the power would leave a node that has published a key it no longer has.
-    match path.parent() {
-        Some(directory) if cfg!(unix) => File::open(directory)?.sync_all(),
-        _ => Ok(()),
-    }
-}
-
-fn write_secret(path: &Path, secret: &[u8; 32]) -> anyhow::Result<()> {
-    let line = format!("{}\n", hex::encode(secret));
-    write_new(path, line.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn read_secret(path: &Path) -> anyhow::Result<[u8; 32]> {
-    let place = path.display();
-    let mut file = File::open(path).with_context(|| format!("cannot read the key {place}"))?;
-    let metadata = file.metadata().with_context(|| format!("{place}"))?;
-    if let Some(mode) = open_to_others(&metadata) {
-        bail!(
-            "others can read the key {place} (mode {mode:o}): run `chmod 600 {place}`, and if they may have read it, \
-             have the network admit a new key instead"
-        );
-    }
-    let mut text = String::new();
-    // A key is one line; whatever else the file is, it need not be read whole.
-    let read = (&mut file).take(256).read_to_string(&mut text);
-    read.with_context(|| format!("cannot read the key {place}"))?;
-    let mut secret = [0; 32];
-    if hex::decode_to_slice(text.trim_end(), &mut secret).is_err() {
-        // What is in the file stays out of the message: it may be most of a key.
-        return Err(Failure::bad_data(format!(
-            "{place} is no key: expected one line of 64 hexadecimal digits"
-        ))
-        .into());
-    }
-    Ok(secret)
+fn default_directory() -> Option<PathBuf> {
+    Some(std::env::home_dir()?.join(".mycnet"))
 }

@@ -1,16 +1,13 @@
 //! `mycnet init`: a node's directory with its keys.
 
-use std::fs;
-
-use anyhow::Context as _;
 use mycnet_consensus::Signer as _;
 use mycnet_consensus::engine::new_identity;
 use serde_json::json;
 
-use crate::failure::EXIT_CODES;
 use crate::home::Common;
 use crate::output::{note, shown};
 use crate::settings::{Overrides, Settings};
+use crate::socket;
 
 /// Makes a node: a directory with its keys and settings.
 ///
@@ -19,7 +16,7 @@ use crate::settings::{Overrides, Settings};
 /// Nodes on other machines are reached with --listen everywhere and a --port that
 /// stays the same; all of this can be changed later in `config.toml`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, verbatim_doc_comment)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     #[command(flatten)]
     common: Common,
@@ -35,16 +32,12 @@ pub(crate) struct Args {
 /// If there is a node already, or it cannot be written.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let home = args.common.place()?;
-    let settings = Settings::default().with(&args.overrides);
-    settings.check()?;
+    let settings = Settings::default().with(&args.overrides)?;
+    socket::check_path(&home.socket())?;
     let has_author = home.create()?;
-    let file = home.settings_file();
-    if !file.exists() {
-        fs::write(&file, settings.template())
-            .with_context(|| format!("cannot write {}", file.display()))?;
-    }
+    home.write_settings(&settings)?;
     // An interrupted `init` left this one behind, and nobody has been told of it.
-    if !home.has_transport() {
+    if !home.has_transport()? {
         home.write_transport(&new_identity()?.secret())?;
     }
     // Last: a directory with an author is complete.

@@ -3,17 +3,19 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use mycnet_consensus::digest::NetworkId;
 use mycnet_consensus::net::{self, Ticket};
-use mycnet_consensus::store::{Store, StoreError};
+use mycnet_consensus::store::Store;
 use mycnet_consensus::{Genesis, Signer as _};
 use serde_json::json;
 
 use crate::arguments::read_file;
-use crate::failure::{EXIT_CODES, Failure};
+use crate::databases::damaged;
+use crate::failure::Failure;
 use crate::home::{Common, Home};
-use crate::network;
 use crate::output::{Fields, note, shown};
-use crate::session::{damaged, runtime};
+use crate::session::runtime;
+use crate::{network, socket};
 
 /// Bytes of a genesis or ticket at most.
 const INVITATION_BYTES_MAX: usize = 1024 * 1024;
@@ -29,7 +31,7 @@ const INVITATION_BYTES_MAX: usize = 1024 * 1024;
 /// all others are admitted by a vote (`mycnet consent`). Until then a node is told
 /// nothing but the genesis.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, verbatim_doc_comment)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// A ticket, a file with one, or a genesis file; - reads standard input
     #[arg(value_name = "TICKET|FILE")]
@@ -39,9 +41,20 @@ pub(crate) struct Args {
     common: Common,
 }
 
-enum Invitation {
+/// What leads into a network.
+pub(crate) enum Invitation {
     Ticket(Ticket),
     Genesis(Genesis),
+}
+
+impl Invitation {
+    /// The network.
+    pub(crate) fn network(&self) -> NetworkId {
+        match self {
+            Self::Ticket(ticket) => ticket.network,
+            Self::Genesis(genesis) => genesis.network_id(),
+        }
+    }
 }
 
 /// Runs `mycnet join`.
@@ -52,7 +65,8 @@ enum Invitation {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let home = args.common.home()?;
     let author = home.author()?;
-    if home.has_ledger() {
+    socket::check_path(&home.socket())?;
+    if home.has_ledger()? {
         let option = home.option();
         bail!(
             "this node is in a network already: `mycnet status{option}` tells which. A node has one network; for another \
@@ -70,14 +84,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     }
     let me = author.node_id();
     let store = Store::create(home.path(), &genesis, me);
-    drop(store.map_err(|error| match error {
-        StoreError::OtherNode { .. } => Failure::failed(format!(
-            "{error}: a journal of another key or network lies in {}; move it away if that node will never run again",
-            home.path().display()
-        ))
-        .into(),
-        error => damaged(&home, &error),
-    })?);
+    drop(store.map_err(|error| damaged(&home, &error))?);
     let founder = genesis.members.iter().find(|member| member.node == me);
     let value = json!({
         "network": genesis.network_id(),
@@ -105,7 +112,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     })
 }
 
-fn read(text: &str) -> anyhow::Result<Invitation> {
+/// Reads a ticket, a file with one, or a genesis file.
+///
+/// # Errors
+///
+/// If it is none of these.
+pub(crate) fn read(text: &str) -> anyhow::Result<Invitation> {
     if let Ok(ticket) = text.parse() {
         return Ok(Invitation::Ticket(ticket));
     }

@@ -3,7 +3,6 @@
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use crate::failure::EXIT_CODES;
 use crate::home::Common;
 use crate::output::{Table, bytes_shown, line, note, percent, rows, shown};
 use crate::request::Request;
@@ -11,7 +10,6 @@ use crate::session;
 
 /// Lists the members with role, trust and standing.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
 pub(crate) struct RosterArgs {
     #[command(flatten)]
     common: Common,
@@ -19,7 +17,6 @@ pub(crate) struct RosterArgs {
 
 /// Shows the configuration that the members decided, and the parameters.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
 pub(crate) struct ConfigArgs {
     /// Print the value of this key alone, or of param.NAME
     key: Option<String>,
@@ -30,7 +27,6 @@ pub(crate) struct ConfigArgs {
 
 /// Lists members who signed two different statements where one is allowed.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
 pub(crate) struct EvidenceArgs {
     #[command(flatten)]
     common: Common,
@@ -38,7 +34,6 @@ pub(crate) struct EvidenceArgs {
 
 /// Lists known peers, and which of them are connected.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
 pub(crate) struct PeersArgs {
     #[command(flatten)]
     common: Common,
@@ -49,7 +44,7 @@ pub(crate) struct PeersArgs {
 /// It names the network, this node and some peers with their addresses, and a recent
 /// seal. It is not secret, and makes nobody a member.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, verbatim_doc_comment)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct TicketArgs {
     #[command(flatten)]
     common: Common,
@@ -148,17 +143,13 @@ pub(crate) fn evidence(args: &EvidenceArgs) -> anyhow::Result<()> {
 pub(crate) fn peers(args: &PeersArgs) -> anyhow::Result<()> {
     let value = ask(&args.common, Request::Peers)?;
     if value["running"] == false {
-        note("no node is running here: these are the peers that the next `mycnet run` dials");
+        let option = args.common.home()?.option();
+        note(&format!(
+            "no node is running here: these are the peers that the next `mycnet run{option}` dials"
+        ));
     }
     args.common.format.print(&value, |value| {
-        let mut table = Table::new(&[
-            "NODE",
-            "ROLE",
-            "CONNECTED",
-            "HEIGHT",
-            "ADDRESSES",
-            "LAST FAULT",
-        ]);
+        let mut table = Table::new(&["NODE", "ROLE", "CONNECTED", "ADDRESSES", "LAST FAULT"]);
         for row in rows(&value["peers"]) {
             let addresses: Vec<String> = rows(&row["addresses"]).iter().map(shown).collect();
             let node = match row["node"].as_str() {
@@ -174,7 +165,6 @@ pub(crate) fn peers(args: &PeersArgs) -> anyhow::Result<()> {
                 node,
                 shown(&row["role"]),
                 connected.to_owned(),
-                shown(&row["height"]),
                 addresses.join(" "),
                 shown(&row["last_fault"]),
             ]);
@@ -189,7 +179,16 @@ pub(crate) fn peers(args: &PeersArgs) -> anyhow::Result<()> {
 ///
 /// If no node is running.
 pub(crate) fn ticket(args: &TicketArgs) -> anyhow::Result<()> {
-    let value = ask(&args.common, Request::Ticket)?;
+    let home = args.common.home()?;
+    let value = session::with(&home, async |session| {
+        if !session.is_running() {
+            bail!(
+                "a ticket says where the node can be reached, which takes a running one: start it with `mycnet run{}`",
+                home.option()
+            );
+        }
+        session.ask(Request::Ticket).await
+    })?;
     let is_local = rows(&value["addresses"])
         .iter()
         .all(|address| shown(address).starts_with("127."));

@@ -10,13 +10,13 @@
 //! | `devnet`, `doctor`, `rejoin`, `completions`, `replay` | tools |
 //! | `request`, `answer` | what a node can be asked, and what it answers |
 //! | `session`, `socket` | whom a command asks: the running node, or one of its own |
-//! | `home`, `settings` | a node's directory |
-//! | `arguments`, `output`, `failure` | the command line, the terminal, exit codes |
+//! | `home`, `settings`, `databases` | a node's directory |
+//! | `arguments`, `files`, `output`, `failure` | the command line, files, the terminal, exit codes |
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use self::failure::EXIT_CODES;
 
@@ -26,10 +26,12 @@ mod bundle;
 mod certificate;
 mod completions;
 mod consent;
+mod databases;
 mod devnet;
 mod doctor;
 mod export;
 mod failure;
+mod files;
 mod home;
 mod init;
 mod join;
@@ -61,7 +63,7 @@ mod vote;
 /// `mycnet join` with that ticket, and `mycnet run`.
 // Lines stay below 80 characters here and in the other commands: help is shown as it is written.
 #[derive(Debug, Parser)]
-#[command(name = "mycnet", version, after_help = EXIT_CODES, verbatim_doc_comment)]
+#[command(name = "mycnet", version, verbatim_doc_comment)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -98,8 +100,19 @@ enum Command {
     Replay(replay::Args),
 }
 
+/// The whole command line, with the exit codes below every help.
+fn command_line() -> clap::Command {
+    fn with_exit_codes(command: clap::Command) -> clap::Command {
+        command
+            .after_help(EXIT_CODES)
+            .mut_subcommands(with_exit_codes)
+    }
+    with_exit_codes(Cli::command())
+}
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&command_line().get_matches());
+    let cli = cli.unwrap_or_else(|error| error.exit());
     let done = match &cli.command {
         Command::Init(args) => init::run(args),
         Command::Network(args) => network::run(args),
@@ -139,12 +152,8 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
-    use super::Cli;
-
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        super::command_line().debug_assert();
     }
 }

@@ -1,27 +1,27 @@
 //! `mycnet network`: what a network starts from.
 
-use std::fs;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use mycnet_consensus::digest::NodeId;
 use mycnet_consensus::engine::{Clock as _, SystemClock, new_identity};
+use mycnet_consensus::rejection::Rejection;
 use mycnet_consensus::{Genesis, PanelScoring, Params, Sealing, Spore};
 use serde_json::json;
 
 use crate::arguments::{read_file, role};
-use crate::failure::{EXIT_CODES, Failure};
+use crate::failure::Failure;
 use crate::home::Common;
-use crate::output::{Fields, line, shown};
+use crate::output::{Fields, shown};
 use crate::request::Request;
-use crate::session;
+use crate::{files, session};
 
 /// Bytes of a genesis file at most: 1,024 members in JSON take some 100 KiB.
 const GENESIS_BYTES_MAX: usize = 1024 * 1024;
 
 /// Makes or shows the genesis: what a network starts from.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -42,7 +42,7 @@ enum Command {
 /// are the electorate that everything finally falls back on. With four members or
 /// more, one of them may lie or be away without stopping the others.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, verbatim_doc_comment)]
+#[command(verbatim_doc_comment)]
 struct NewArgs {
     /// The network's name, for people
     name: String,
@@ -77,7 +77,6 @@ struct NewArgs {
 
 /// Shows the genesis of this node's network, in JSON.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
 struct ShowArgs {
     /// The file to write instead
     #[arg(short, long, value_name = "FILE")]
@@ -118,12 +117,14 @@ fn member(text: &str) -> Result<(NodeId, Spore), String> {
 
 fn param(text: &str) -> Result<(String, u64), String> {
     let (name, number) = text.split_once('=').ok_or("expected NAME=VALUE")?;
-    let number = Params::parse_change(name, number.as_bytes()).map_err(|rejection| {
-        format!(
-            "{name}: {rejection}; the parameters are {}",
-            Params::NAMES.join(", ")
-        )
-    })?;
+    let Some(max) = Params::max_of(name) else {
+        let names = Params::NAMES.join(", ");
+        return Err(format!(
+            "no parameter is named {name}; the parameters are {names}"
+        ));
+    };
+    let number = Params::parse_change(name, number.as_bytes());
+    let number = number.map_err(|_| format!("{name} takes a whole number from 0 to {max}"))?;
     Ok((name.to_owned(), number))
 }
 
@@ -192,7 +193,11 @@ fn build(args: &NewArgs) -> anyhow::Result<Genesis> {
         .params(params)
         .sealing(sealing)
         .panel_scoring(panel_scoring);
+    let mut named = BTreeSet::new();
     for (node, role) in &args.members {
+        if !named.insert(node) {
+            bail!("--member {node} is named twice");
+        }
         builder = builder.member(*node, *role);
     }
     Ok(builder.build()?)
@@ -207,18 +212,12 @@ fn show(args: &ShowArgs) -> anyhow::Result<()> {
 }
 
 fn write(path: &Path, genesis: &Genesis) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(genesis)?;
-    if path == Path::new("-") {
-        return line(&text);
-    }
-    if path.exists() {
-        // A genesis made anew is another network: the one that others may have started from must not be lost by a repeated command.
-        bail!(
-            "{} exists; name another file, or remove it first",
-            path.display()
-        );
-    }
-    fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))
+    // A genesis made anew is another network: the one that others may have started from must not be lost by a repeated
+    // command.
+    files::write(
+        path,
+        (serde_json::to_string_pretty(genesis)? + "\n").as_bytes(),
+    )
 }
 
 /// Reads a genesis file, in JSON or in its canonical form, and checks it.
@@ -240,7 +239,11 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Genesis> {
 pub(crate) fn parse(bytes: &[u8]) -> Result<Genesis, String> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first != Some(&b'{') {
-        return Genesis::decode(bytes).map_err(|error| error.to_string());
+        return Genesis::decode(bytes).map_err(|error| match error {
+            // A decoder's words for bytes that are something else altogether help nobody.
+            Rejection::NonCanonical(_) => "it is neither JSON nor the canonical form".to_owned(),
+            error => error.to_string(),
+        });
     }
     // Not by way of a `Value`, which would take the last of two equal names.
     let genesis: Genesis = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;

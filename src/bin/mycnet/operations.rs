@@ -4,7 +4,6 @@ use mycnet_consensus::Class;
 use serde_json::Value;
 
 use crate::arguments::NodeArg;
-use crate::failure::EXIT_CODES;
 use crate::home::Common;
 use crate::output::{Table, ballot, rows, shown};
 use crate::request::{Filter, Request};
@@ -12,7 +11,6 @@ use crate::session;
 
 /// Lists operations: those not sealed yet, open ones, closed ones.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
 pub(crate) struct Args {
     /// Only those that are not closed
     #[arg(long, conflicts_with = "closed")]
@@ -26,9 +24,9 @@ pub(crate) struct Args {
     #[arg(long)]
     class: Option<OfClass>,
 
-    /// Only of this kind, as `network_configuration` or claim
-    #[arg(long)]
-    kind: Option<String>,
+    /// Only of this kind, named as `mycnet propose` names it or in full
+    #[arg(long, hide_possible_values = true)]
+    kind: Option<OfKind>,
 
     /// Only by this proposer
     #[arg(long, value_name = "NODE")]
@@ -43,6 +41,40 @@ enum OfClass {
     Critical,
     Claim,
     Standard,
+}
+
+/// The kinds by the names that operations carry, and as `mycnet propose` knows them.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum OfKind {
+    #[value(aliases = ["config", "network-configuration"])]
+    NetworkConfiguration,
+    #[value(aliases = ["policy", "security-policy-update"])]
+    SecurityPolicyUpdate,
+    #[value(aliases = ["trust", "trust-score-modification"])]
+    TrustScoreModification,
+    #[value(aliases = ["admission", "node-admission"])]
+    NodeAdmission,
+    #[value(aliases = ["exclusion", "node-exclusion"])]
+    NodeExclusion,
+    #[value(aliases = ["role", "spore-assignment"])]
+    SporeAssignment,
+    #[value(aliases = ["service", "service-deployment"])]
+    ServiceDeployment,
+    #[value(aliases = ["resource", "resource-allocation"])]
+    ResourceAllocation,
+    #[value(aliases = ["maintenance", "routine-maintenance"])]
+    RoutineMaintenance,
+    #[value(aliases = ["performance", "performance-optimization"])]
+    PerformanceOptimization,
+    Claim,
+}
+
+impl OfKind {
+    fn name(self) -> String {
+        let value = clap::ValueEnum::to_possible_value(&self);
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
 }
 
 /// Runs `mycnet operations`.
@@ -64,7 +96,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
                 OfClass::Claim => Class::Claim,
                 OfClass::Standard => Class::Standard,
             }),
-            kind: args.kind.as_ref().map(|kind| kind.replace('-', "_")),
+            kind: args.kind.map(OfKind::name),
             by,
         };
         let value = session.ask(Request::Operations(filter)).await?;

@@ -85,12 +85,31 @@ pub(crate) fn shown(value: &Value) -> String {
     }
 }
 
-/// Bytes (in hexadecimal) as people want to see them: as text if they are text.
+/// Bytes (in hexadecimal) as people want to see them: as text if they are text, quoted, with escapes for what is not seen or
+/// would move the cursor.
 pub(crate) fn bytes_shown(value: &Value) -> String {
+    text_of(value).map_or_else(|hex| hex, |text| format!("{text:?}"))
+}
+
+/// The same, with each line of a text on a line of its own.
+pub(crate) fn bytes_lines(value: &Value) -> Vec<String> {
+    match text_of(value) {
+        Ok(text) if text.is_empty() => vec![format!("{text:?}")],
+        Ok(text) => text
+            .split_inclusive('\n')
+            .map(|line| format!("{line:?}"))
+            .collect(),
+        Err(hex) => vec![hex],
+    }
+}
+
+/// Bytes that are text, or else their digits.
+fn text_of(value: &Value) -> Result<String, String> {
     let digits = value.as_str().unwrap_or_default();
+    let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     match hex::decode(digits).map(String::from_utf8) {
-        Ok(Ok(text)) if !text.chars().any(char::is_control) => format!("{:?}", plain(&text)),
-        _ => format!("hex:{digits}"),
+        Ok(Ok(text)) if !text.contains(is_odd) => Ok(text),
+        _ => Err(format!("hex:{digits}")),
     }
 }
 
@@ -212,6 +231,13 @@ mod tests {
         assert_eq!(plain("\u{202e}evil"), "\\u{202e}evil");
         assert_eq!(bytes_shown(&json!("1b5b")), "hex:1b5b");
         assert_eq!(bytes_shown(&json!("6f6b")), "\"ok\"");
+        let hex = |text: &str| json!(hex::encode(text));
+        assert_eq!(
+            bytes_shown(&hex("a\u{202e}\"b\r\n\tc\n")),
+            r#""a\u{202e}\"b\r\n\tc\n""#
+        );
+        assert_eq!(bytes_lines(&hex("a\nb\n")), [r#""a\n""#, r#""b\n""#]);
+        assert_eq!(bytes_lines(&hex("")), [r#""""#]);
     }
 
     #[test]

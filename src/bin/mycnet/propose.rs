@@ -1,10 +1,11 @@
 //! `mycnet propose`: something to be decided.
 
-use mycnet_consensus::operation::{Ballot, Class, ConsensusOperation, Priority, Spore};
+use mycnet_consensus::operation::{Ballot, Class, ConsensusOperation, Priority};
+use serde_json::Value;
 
 use self::kinds::Kind;
 use crate::arguments::{Choice, Waiting};
-use crate::failure::{EXIT_CODES, Failure};
+use crate::failure::Failure;
 use crate::home::Common;
 use crate::output::{note, shown};
 use crate::request::Request;
@@ -21,7 +22,7 @@ mod kinds;
 /// A VALUE is text as it stands, @FILE for a file's content, or hex:DIGITS. NODE is
 /// a node id, of which 8 digits or more are enough for a member.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, verbatim_doc_comment)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     #[command(subcommand)]
     kind: Kind,
@@ -84,16 +85,28 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             .and_then(|id| id.parse().ok());
         if let (true, Some(id)) = (options.waiting.wait, id) {
             note(&format!("operation {id}"));
-            let decided = session.wait(id, options.waiting.timeout_ms()).await?;
-            return common.format.print(&decided, status::operation_text);
+            let waited = session.wait(id, options.waiting.timeout_ms()).await;
+            return match waited {
+                Ok(decided) => common.format.print(&decided, status::operation_text),
+                // Whoever gave up waiting needs the id all the more.
+                Err(error) => {
+                    common.format.print(&proposed, id_text)?;
+                    Err(error)
+                }
+            };
         }
         if !session.is_running() {
-            note("no node is running here: the proposal goes out at the next `mycnet run`");
+            let option = home.option();
+            note(&format!(
+                "no node is running here: the proposal goes out at the next `mycnet run{option}`"
+            ));
         }
-        common
-            .format
-            .print(&proposed, |value| shown(&value["operation"]))
+        common.format.print(&proposed, id_text)
     })
+}
+
+fn id_text(proposed: &Value) -> String {
+    shown(&proposed["operation"])
 }
 
 fn ballot(
@@ -120,9 +133,4 @@ fn ballot(
         Some(Own::Abstain) => Some(Choice::Abstain.into()),
         Some(Own::None) => None,
     })
-}
-
-/// A role as an argument, for kinds that take one.
-fn role(text: &str) -> Result<Spore, String> {
-    crate::arguments::role(text)
 }

@@ -2,24 +2,25 @@
 
 use serde_json::{Value, json};
 
-use crate::failure::{EXIT_CODES, Failure};
+use crate::failure::Failure;
 use crate::home::Common;
 use crate::request::Request;
 use crate::session;
 
-/// Ends the wait of a node that lost its journal, in a network of up to three.
+/// Ends the wait of a node that lost its journal, where the others cannot.
 ///
 /// Such a node signs nothing until a seal lists its Rejoin, so that it never signs
-/// twice. In larger networks the others see to that by themselves. Two or three
-/// members have no quorum without it: there a person may say that this node holds
-/// all that it has ever signed and anybody else holds.
+/// twice. Mostly the others see to that by themselves. Where they have no quorum
+/// without it (it has a third of the weight or more: so always with up to three
+/// equal members) a person may say that this node holds all that it has ever signed
+/// and anybody else holds.
 ///
 /// Make sure of that first: every other member's node is running and has been
 /// connected to this one (`mycnet peers`) since this one was started, and all its
 /// bundles were imported. If it is not so, this node may sign a second statement
 /// where one is allowed, and be banned for good.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, verbatim_doc_comment)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// Every other member was connected since this node was started
     #[arg(long, required = true)]

@@ -12,8 +12,7 @@
 //! | `progress`, `memory` | the terminal, the process |
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use mycnet_consensus::limits::OPEN_PROPOSALS_MAX;
@@ -22,6 +21,8 @@ use self::columns::Columns;
 use self::driver::Options;
 use self::progress::Progress;
 use self::report::Report;
+use crate::arguments::check_empty;
+use crate::output::{line, note};
 
 mod answers;
 mod columns;
@@ -71,7 +72,7 @@ const TASKS_PER_SEAL: u16 = 16;
 /// task counts, and further ones are reported. A task that fewer than three workers
 /// answered is not put to the network.
 #[derive(Debug, clap::Args)]
-#[command(after_help = crate::failure::EXIT_CODES, verbatim_doc_comment)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The answers, one a line below a header; - reads standard input
     file: PathBuf,
@@ -114,7 +115,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let answers = input::read(&args.file, args.columns.as_ref())?;
     if answers.gold_is_foreign() {
-        warn(
+        note(
             "no gold value equals any answer given: is it the right column, and spelt like the answers?",
         );
     }
@@ -125,7 +126,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         export: args.export.clone(),
     };
     if let Some(directory) = &options.export {
-        prepare_export(directory)?;
+        // Before any work, so that it will not fail for want of a directory.
+        check_empty(directory).context("--export")?;
+        fs::create_dir_all(directory)
+            .with_context(|| format!("--export {}", directory.display()))?;
     }
 
     let progress = Progress::on_terminal(answers.tasks.len());
@@ -150,41 +154,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     } else {
         report.to_string()
     };
-    print(&text).context("cannot write to standard output")?;
+    line(text.trim_end_matches('\n'))?;
     if !report.replicas_agree() {
         bail!(
             "the replicas do not agree: this breaks a promise of the ledger, please report it with the seeds above"
         );
     }
     Ok(())
-}
-
-/// Makes sure, before any work, that the export will neither fail for want of a directory nor mix with older files.
-fn prepare_export(directory: &Path) -> anyhow::Result<()> {
-    let place = directory.display();
-    if directory.exists() && !directory.is_dir() {
-        bail!("--export {place}: it exists and is no directory");
-    }
-    fs::create_dir_all(directory)
-        .with_context(|| format!("--export {place}: cannot create the directory"))?;
-    let mut entries = fs::read_dir(directory)
-        .with_context(|| format!("--export {place}: cannot read the directory"))?;
-    if entries.next().is_some() {
-        bail!("--export {place}: the directory is not empty; name a new or an empty one");
-    }
-    Ok(())
-}
-
-/// A remark on stderr, so that stdout stays what was asked for.
-fn warn(text: &str) {
-    let _ = writeln!(io::stderr(), "note: {text}");
-}
-
-/// Prints to stdout. A reader that has seen enough (`mycnet … | head`) is no failure.
-fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
-    }
 }

@@ -10,9 +10,11 @@ use mycnet_consensus::node::{Node, Stopped};
 use mycnet_consensus::store::Store;
 
 use self::report::Report;
-use crate::failure::{EXIT_CODES, Failure};
+use crate::bundle;
+use crate::databases::open_store;
+use crate::failure::Failure;
 use crate::home::{Common, Home};
-use crate::session::{builder, open_store, runtime};
+use crate::session::{asked_to_stop, builder, runtime, spawn};
 use crate::settings::{Overrides, Settings};
 use crate::socket::{self, Control};
 
@@ -35,7 +37,7 @@ const LOOKS: u32 = 30;
 /// Warnings go to stderr; `MYCNET_LOG` says which: a level, as `info`, or pairs, as
 /// `mycnet_consensus=debug,iroh=warn`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, verbatim_doc_comment)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     #[command(flatten)]
     common: Common,
@@ -63,8 +65,7 @@ fn ticket(text: &str) -> Result<Ticket, String> {
 /// If the node does not start, or its disk fails.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let home = args.common.home()?;
-    let settings = home.settings()?.with(&args.overrides);
-    settings.check()?;
+    let settings = home.settings()?.with(&args.overrides)?;
     log::start();
     runtime()?.block_on(serve(&home, &settings, args))
 }
@@ -81,12 +82,13 @@ async fn serve(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<
             .into());
         }
     }
-    // The databases are locked: a socket that is there belongs to nobody.
+    // The databases are locked: a socket that is there belongs to nobody, and no command waits for this node yet.
+    bundle::stand::remove_old(home);
     let control = Control::bind(home)?;
     let bound = net::bind(&settings.endpoint(home.transport_secret()?), &network).await;
     let bound = bound.with_context(|| {
         format!(
-            "listening on {}, port {}: another port can be set in {}, or with --port",
+            "cannot listen on {}, port {}: another port or address of this machine can be set in {}, or with --port and --listen",
             settings.listen,
             settings.port,
             home.settings_file().display()
@@ -165,7 +167,7 @@ fn start(
     if let Some(latest) = tickets.max_by_key(|ticket| ticket.height) {
         builder = builder.expect_seal(latest.height, latest.seal);
     }
-    Ok(builder.spawn()?)
+    spawn(home, builder)
 }
 
 /// Tells what happens until the node stops or is told to.
@@ -190,29 +192,5 @@ async fn attend(node: &Node, control: &Control, report: &mut Report) -> anyhow::
             _ = node.stopped() => return Ok(()),
             () = &mut asked_to_stop => return Ok(()),
         }
-    }
-}
-
-/// Ends at Ctrl-C, and where there is one at SIGTERM, which service managers send.
-fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate) = (
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-        );
-        Ok(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        })
-    }
-    #[cfg(not(unix))]
-    {
-        Ok(async {
-            let _ = tokio::signal::ctrl_c().await;
-        })
     }
 }

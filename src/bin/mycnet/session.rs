@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use mycnet_consensus::Signer as _;
 use mycnet_consensus::digest::{NodeId, OperationId};
-use mycnet_consensus::node::{Builder, Node};
-use mycnet_consensus::store::{Store, StoreError};
+use mycnet_consensus::node::{Builder, Node, NodeError};
+use mycnet_consensus::store::Store;
 use serde_json::Value;
 
 use crate::answer::answer;
 use crate::arguments::{NodeArg, OperationArg};
-use crate::failure::Failure;
+use crate::databases::{damaged, open_store, rejoins};
 use crate::home::Home;
 use crate::output::note;
 use crate::request::Request;
@@ -96,6 +97,11 @@ impl Session {
         self.node.is_none()
     }
 
+    /// The node, if this command started it itself.
+    pub(crate) fn own_node(&self) -> Option<&Node> {
+        self.node.as_ref()
+    }
+
     /// Asks.
     ///
     /// # Errors
@@ -166,60 +172,68 @@ impl Session {
     }
 }
 
-/// Opens a node's databases; `None` if another process has them.
-///
-/// # Errors
-///
-/// If there are none yet, or they cannot be read.
-pub(crate) fn open_store(home: &Home) -> anyhow::Result<Option<Store>> {
-    if !home.has_ledger() {
-        let option = home.option();
-        bail!(
-            "no network yet in {}: run `mycnet join{option} TICKET`, or `mycnet join{option} GENESIS_FILE`",
-            home.path().display()
-        );
-    }
-    match Store::open(home.path()) {
-        Ok(store) => Ok(Some(store)),
-        Err(StoreError::Locked(_)) => Ok(None),
-        Err(error) => Err(damaged(home, &error)),
-    }
-}
-
-/// What to do about databases that cannot be opened.
-pub(crate) fn damaged(home: &Home, error: &StoreError) -> anyhow::Error {
-    let option = home.option();
-    match error {
-        StoreError::Damaged { .. } | StoreError::NotSealed { .. } => Failure::bad_data(format!(
-            "{error}; `mycnet doctor{option}` checks everything"
-        ))
-        .into(),
-        error => Failure::failed(error).into(),
-    }
-}
-
 /// A node on these databases, with this directory's key, that accepts no other branch than its ticket's.
 ///
 /// # Errors
 ///
 /// If the key or the ticket cannot be read.
 pub(crate) fn builder(home: &Home, store: Store) -> anyhow::Result<Builder> {
-    let mut builder = Node::builder(store, Arc::new(home.author()?));
+    let author = home.author()?;
+    home.check_author(store.node_id(), author.node_id())?;
+    let mut builder = Node::builder(store, Arc::new(author));
     if let Some(ticket) = home.ticket()? {
         builder = builder.expect_seal(ticket.height, ticket.seal);
     }
     Ok(builder)
 }
 
+/// Starts a node.
+///
+/// # Errors
+///
+/// If its databases cannot be read, with what to do about it.
+pub(crate) fn spawn(home: &Home, builder: Builder) -> anyhow::Result<Node> {
+    builder.spawn().map_err(|error| match error {
+        NodeError::Store(error) => damaged(home, &error),
+        error => error.into(),
+    })
+}
+
 fn alone(home: &Home, store: Store) -> anyhow::Result<Node> {
-    let node = builder(home, store)?.spawn()?;
+    let node = spawn(home, builder(home, store)?)?;
     let lost = node.opened().journal_lost.map(|lost| lost.to_string());
     let is_rejoining = node.engine().seal_status().signing == "rejoining";
     let lost = lost.or_else(|| is_rejoining.then(|| "the journal was lost".to_owned()));
     if let Some(lost) = lost {
-        note(&format!(
-            "{lost}. This node signs nothing until the network has sealed its Rejoin: keep `mycnet run` going"
-        ));
+        note(&format!("{lost}. {}", rejoins(home)));
     }
     Ok(node)
+}
+
+/// Ends at Ctrl-C, and where there is one at SIGTERM, which service managers send.
+///
+/// # Errors
+///
+/// If the system does not tell of signals.
+pub(crate) fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut interrupt, mut terminate) = (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        );
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    {
+        Ok(async {
+            let _ = tokio::signal::ctrl_c().await;
+        })
+    }
 }

@@ -116,14 +116,21 @@ impl Settings {
                 return Err(error).with_context(|| format!("cannot read {}", path.display()));
             }
         };
-        toml::from_str(&text).map_err(|error| {
-            let place = path.display();
-            Failure::bad_data(format!("{place}: {}", error.to_string().trim_end())).into()
-        })
+        let place = path.display();
+        let bad = |error: &str| Failure::bad_data(format!("{place}: {}", error.trim_end()));
+        let settings: Self = toml::from_str(&text).map_err(|error| bad(&error.to_string()))?;
+        check_relays(&settings.relays).map_err(|error| bad(&format!("relays: {error}")))?;
+        Ok(settings)
     }
 
     /// These settings, as the command line changes them.
-    pub(crate) fn with(mut self, overrides: &Overrides) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// Names a relay that is no URL.
+    pub(crate) fn with(mut self, overrides: &Overrides) -> Result<Self, Failure> {
+        check_relays(&overrides.relays)
+            .map_err(|error| Failure::usage(format!("--relay {error}")))?;
         if let Some(listen) = &overrides.listen {
             self.listen = listen.clone();
         }
@@ -132,7 +139,7 @@ impl Settings {
             self.relays.clone_from(&overrides.relays);
         }
         self.mdns |= overrides.mdns;
-        self
+        Ok(self)
     }
 
     /// The commented file that `init` writes.
@@ -202,20 +209,16 @@ connections = {connections}
         };
         on_loopback && self.relays.is_empty()
     }
+}
 
-    /// Refuses relays that are no URLs, before they are written down.
-    ///
-    /// # Errors
-    ///
-    /// Names the relay.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
-        for relay in &self.relays {
-            if let Err(error) = relay.parse::<iroh::RelayUrl>() {
-                return Err(Failure::usage(format!("--relay {relay}: no URL: {error}")));
-            }
+/// Refuses relays that are no URLs, before they are written down or dialled.
+fn check_relays(relays: &[String]) -> Result<(), String> {
+    for relay in relays {
+        if let Err(error) = relay.parse::<iroh::RelayUrl>() {
+            return Err(format!("{relay:?}: no URL: {error}"));
         }
-        Ok(())
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -21,7 +21,11 @@ pub(crate) use self::server::Control;
 const PATH_BYTES_MAX: usize = 103;
 
 /// Refuses a path that no socket can have, before the system does with less to say.
-fn check_path(path: &Path) -> anyhow::Result<()> {
+///
+/// # Errors
+///
+/// Says how long it may be.
+pub(crate) fn check_path(path: &Path) -> anyhow::Result<()> {
     let length = path.as_os_str().len();
     if length > PATH_BYTES_MAX {
         bail!(

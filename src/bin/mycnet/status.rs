@@ -4,15 +4,13 @@ use mycnet_consensus::engine::{Clock as _, SystemClock};
 use serde_json::Value;
 
 use crate::arguments::OperationArg;
-use crate::failure::EXIT_CODES;
 use crate::home::Common;
-use crate::output::{Fields, ballot, bytes_shown, from_now, percent, rows, shown};
+use crate::output::{Fields, ballot, bytes_lines, from_now, percent, rows, shown};
 use crate::request::Request;
 use crate::session;
 
 /// Says where this node and its network stand, or one operation.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
 pub(crate) struct Args {
     /// An operation, or the first 8 digits or more of its id
     operation: Option<OperationArg>,
@@ -32,7 +30,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let Some(operation) = &args.operation else {
             let mut value = session.ask(Request::Status).await?;
             value["running"] = session.is_running().into();
-            return args.common.format.print(&value, node_text);
+            let option = home.option();
+            return args
+                .common
+                .format
+                .print(&value, |value| node_text(value, &option));
         };
         let operation = session.operation(operation).await?;
         let value = session.ask(Request::Operation { operation }).await?;
@@ -40,7 +42,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     })
 }
 
-fn node_text(value: &Value) -> String {
+fn node_text(value: &Value, option: &str) -> String {
     let member = &value["member"];
     let sealing = &value["sealing"];
     let mut fields = Fields::default();
@@ -49,7 +51,7 @@ fn node_text(value: &Value) -> String {
     fields.add("name", shown(&value["name"]));
     let running = match value["peers"].as_u64() {
         Some(peers) => format!("yes, {peers} peers connected"),
-        None => "no: start it with `mycnet run`".to_owned(),
+        None => format!("no: start it with `mycnet run{option}`"),
     };
     fields.add("running", running);
     fields.add("height", shown(&value["height"]));
@@ -149,6 +151,7 @@ pub(crate) fn operation_text(value: &Value) -> String {
             format!("{committed} committed, {revealed} revealed, of {total}"),
         );
     }
+    said_by_authorities(&mut fields, value);
     for row in rows(&value["ballots"]) {
         fields.add("for", format!("{}: {}", ballot(&row[0]), shown(&row[1])));
     }
@@ -168,6 +171,29 @@ pub(crate) fn operation_text(value: &Value) -> String {
     fields.text()
 }
 
+/// What the primary and seeds said about a standard operation.
+fn said_by_authorities(fields: &mut Fields, value: &Value) {
+    let verdict = |row: &Value| {
+        if row["approve"] == true {
+            "approve"
+        } else {
+            "reject"
+        }
+    };
+    for row in rows(&value["directives"]) {
+        let by = short(&row["author"]);
+        fields.add("directive", format!("{} by {by}", verdict(row)));
+    }
+    for row in rows(&value["objections"]) {
+        let (by, reason) = (short(&row["author"]), shown(&row["reason"]));
+        fields.add("objection", format!("by {by}: {reason}"));
+    }
+    for row in rows(&value["resolutions"]) {
+        let by = short(&row["author"]);
+        fields.add("resolution", format!("{} by {by}", verdict(row)));
+    }
+}
+
 /// What an operation says: one line for each of its fields.
 fn content(fields: &mut Fields, content: &Value) {
     /// Fields that hold bytes, in hexadecimal.
@@ -185,7 +211,13 @@ fn content(fields: &mut Fields, content: &Value) {
             // A signature says nothing to people, and was checked.
             _ if name == "consent" => continue,
             Value::Array(nodes) => nodes.iter().map(short).collect::<Vec<_>>().join(", "),
-            value if BYTES.contains(&name.as_str()) => bytes_shown(value),
+            value if BYTES.contains(&name.as_str()) => {
+                let mut name = name.replace('_', " ");
+                for line in bytes_lines(value) {
+                    fields.add(&std::mem::take(&mut name), line);
+                }
+                continue;
+            }
             value => shown(value),
         };
         fields.add(&name.replace('_', " "), text);

@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use crate::arguments::NodeArg;
-use crate::failure::EXIT_CODES;
 use crate::home::Common;
 use crate::output::{Fields, percent, rows, shown};
 use crate::request::Request;
@@ -11,7 +10,6 @@ use crate::session;
 
 /// Says how far a member is trusted, now or after a height, and why.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
 pub(crate) struct Args {
     /// The member, or the first 8 digits or more of its id; this node if none
     node: Option<NodeArg>,

@@ -3,8 +3,7 @@
 use mycnet_consensus::digest::OperationId;
 use mycnet_consensus::operation::Ballot;
 
-use crate::arguments::{Choice, OperationArg, Payload, Waiting};
-use crate::failure::EXIT_CODES;
+use crate::arguments::{Choice, OperationArg, Payload, Waiting, reason};
 use crate::home::Common;
 use crate::output::note;
 use crate::request::Request;
@@ -17,7 +16,10 @@ use crate::status::operation_text;
 /// commits are fixed: the node only has to meet others now and then. A vote cannot
 /// be changed. On a standard operation it counts if that becomes a vote of all.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, verbatim_doc_comment)]
+#[command(verbatim_doc_comment)]
+#[command(
+    override_usage = "mycnet vote [OPTIONS] <OPERATION> <CHOICE>\n       mycnet vote [OPTIONS] <OPERATION> --result <VALUE>"
+)]
 #[command(group(clap::ArgGroup::new("ballot").required(true).args(["choice", "result"])))]
 pub(crate) struct VoteArgs {
     /// The operation, or the first 8 digits or more of its id
@@ -51,7 +53,7 @@ enum Verdict {
 /// It takes effect once the objection window has passed without an objection by a
 /// seed; at once for routine maintenance and performance.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES, verbatim_doc_comment)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct DirectArgs {
     /// The operation, or the first 8 digits or more of its id
     operation: OperationArg,
@@ -68,12 +70,12 @@ pub(crate) struct DirectArgs {
 
 /// Objects to a standard operation, as a seed: then the seeds decide.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
 pub(crate) struct ObjectArgs {
     /// The operation, or the first 8 digits or more of its id
     operation: OperationArg,
 
     /// Why, for the others
+    #[arg(value_parser = reason)]
     reason: String,
 
     #[command(flatten)]
@@ -85,7 +87,6 @@ pub(crate) struct ObjectArgs {
 
 /// Votes on a standard operation that was objected to, as a seed.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXIT_CODES)]
 pub(crate) struct ResolveArgs {
     /// The operation, or the first 8 digits or more of its id
     operation: OperationArg,
@@ -166,7 +167,10 @@ fn act(
             session.wait(operation, waiting.timeout_ms()).await?
         } else {
             if !session.is_running() {
-                note("no node is running here: it goes out at the next `mycnet run`");
+                let option = home.option();
+                note(&format!(
+                    "no node is running here: it goes out at the next `mycnet run{option}`"
+                ));
             }
             session.ask(Request::Operation { operation }).await?
         };

@@ -1,6 +1,7 @@
 //! Bundles: files that somebody carries.
 
-use std::fs::{self, File};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use mycnet_consensus::engine::{BundleError, BundleImport};
@@ -8,22 +9,18 @@ use mycnet_consensus::node::Node;
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Failure, Kind};
+use crate::files;
 
-/// Writes a bundle. One that was not written to its end is not left behind.
+/// Writes a bundle.
 pub(super) fn export(node: &Node, path: &Path, from: u64) -> Result<Value, Failure> {
-    let cannot = |error: &dyn std::fmt::Display| {
-        Failure::failed(format!("cannot write {}: {error}", path.display()))
-    };
-    let mut file = File::create(path).map_err(|error| cannot(&error))?;
-    let written = node.engine().export_bundle(from, &mut file);
-    let written = written.map_err(|error| cannot(&error));
-    let synced = written.and_then(|report| {
-        file.sync_all().map_err(|error| cannot(&error))?;
-        Ok(report)
-    });
-    let report = synced.inspect_err(|_| {
-        let _ = fs::remove_file(path);
-    })?;
+    let next = node.engine().height() + 1;
+    if from > next {
+        return Err(Failure::usage(format!(
+            "--from {from}: this node is at height {}, and can write from height {next} at most (what no seal lists yet)",
+            next - 1
+        )));
+    }
+    let report = files::new_file(path, |file| node.engine().export_bundle(from, file))?;
     Ok(json!({
         "file": path,
         "from": report.header.from,
@@ -34,25 +31,43 @@ pub(super) fn export(node: &Node, path: &Path, from: u64) -> Result<Value, Failu
     }))
 }
 
-/// Takes in a bundle.
+/// Takes in a bundle that lies in a file.
 pub(super) async fn import(node: &Node, path: &Path) -> Result<Value, Failure> {
     let place = path.display();
     let file = File::open(path)
         .map_err(|error| Failure::failed(format!("cannot read {place}: {error}")))?;
-    match node.engine().import_bundle(file).await {
+    import_from(node, file, &place.to_string()).await
+}
+
+/// Takes in a bundle as it comes; `place` says where from.
+///
+/// # Errors
+///
+/// Says what is wrong, and what was taken before.
+pub(crate) async fn import_from(
+    node: &Node,
+    read: impl Read,
+    place: &str,
+) -> Result<Value, Failure> {
+    match node.engine().import_bundle(read).await {
         Ok(imported) => Ok(report(&imported)),
         Err(failed) => {
-            let kind = match &failed.error {
-                BundleError::Engine(_) | BundleError::Io(_) | BundleError::Forked => Kind::Failed,
-                _ => Kind::BadData,
-            };
             let (applied, new) = (failed.imported.applied, failed.imported.new);
             let taken = match (applied, new) {
                 (0, 0) => "nothing of it was taken".to_owned(),
                 _ => format!("{applied} heights and {new} records before that were taken"),
             };
-            Err(Failure::new(kind, format!("{place}: {failed}; {taken}")))
+            let message = format!("{place}: {failed}; {taken}");
+            Err(Failure::new(kind(&failed.error), message))
         }
+    }
+}
+
+/// Whose fault it is.
+fn kind(error: &BundleError) -> Kind {
+    match error {
+        BundleError::Engine(_) | BundleError::Io(_) | BundleError::Forked => Kind::Failed,
+        _ => Kind::BadData,
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn status(node: &Node) -> Result<Value, Failure> {
         "members": roster.len(),
         "open_operations": open.len(),
         "waiting_for_you": mine,
-        "unsealed_records": engine.export().len(),
+        "unsealed_records": engine.unsealed_records(),
         "peers": node.transport().map(|transport| transport.peers().len()),
         "journal_lost": lost,
         "disk_failed": node.store().has_failed(),
@@ -70,34 +70,6 @@ fn waits_for(status: &OperationStatus, node: &NodeId) -> bool {
         | Pending::Reveals(of) => of.contains(node),
         _ => false,
     }
-}
-
-/// Where an operation stands, and what it says.
-pub(super) fn operation(node: &Node, id: &OperationId) -> Result<Value, Failure> {
-    let engine = node.engine();
-    let unknown = || EngineError::UnknownOperation(*id);
-    let status = engine.status(id).ok_or_else(unknown)?;
-    let proposal = engine.proposal(id)?.ok_or_else(unknown)?;
-    let effect = node.store().effect(id).map_err(Failure::failed)?;
-    let mut answer = value(&status)?;
-    answer["proposer"] = value(&proposal.proposer)?;
-    answer["priority"] = value(&proposal.priority)?;
-    answer["class"] = value(&status.class.unwrap_or_else(|| proposal.what.class()))?;
-    answer["kind"] = value(&proposal.what.kind())?;
-    answer["subject"] = value(&proposal.what.subject())?;
-    answer["content"] = value(&proposal.what)?;
-    let (applied, refused) = match effect {
-        None => (None, None),
-        Some(Ok(())) => (Some(true), None),
-        Some(Err(reason)) => (Some(false), Some(reason)),
-    };
-    answer["applied"] = value(&applied)?;
-    answer["refused_effect"] = value(&refused)?;
-    // A pair of outcome and height in the library; two names here.
-    let (outcome, decided) = status.outcome.unzip();
-    answer["outcome"] = value(&outcome)?;
-    answer["decided_height"] = value(&decided)?;
-    Ok(answer)
 }
 
 /// Operations that fit: proposals without a seal first, then open ones, then closed ones, each by id.
@@ -168,14 +140,17 @@ pub(super) fn trust(
         )));
     }
     let standing = engine.trust_at(&whom, height)?;
-    let mut entries = engine.explain(&whom)?;
+    // It was one before, perhaps; reading why costs a walk through the past.
+    let mut entries = if explain || standing.is_none() {
+        engine.explain(&whom)?
+    } else {
+        Vec::new()
+    };
     if standing.is_none() && entries.is_empty() {
         return Err(Failure::failed(format!(
             "{whom} was no member at height {height}: `mycnet roster` lists the members"
         )));
     }
-    entries.retain(|entry| entry.height <= height);
-    let lines: Vec<String> = entries.iter().map(ToString::to_string).collect();
     let mut answer = json!({
         "node": whom,
         "height": height,
@@ -183,6 +158,8 @@ pub(super) fn trust(
         "standing": standing.map(|(_, standing)| standing),
     });
     if explain {
+        entries.retain(|entry| entry.height <= height);
+        let lines: Vec<String> = entries.iter().map(ToString::to_string).collect();
         answer["entries"] = value(&entries)?;
         answer["lines"] = value(&lines)?;
     }
@@ -236,11 +213,8 @@ pub(super) fn certificate(node: &Node, id: &OperationId) -> Result<Value, Failur
 
 /// A ticket to the network.
 pub(super) fn ticket(node: &Node) -> Result<Value, Failure> {
-    let ticket = node.ticket().ok_or_else(|| {
-        Failure::failed(
-            "a ticket says where the node can be reached, which takes a running one: start it with `mycnet run`",
-        )
-    })?;
+    let ticket = node.ticket();
+    let ticket = ticket.ok_or_else(|| Failure::failed("only a running node has a ticket"))?;
     let addresses: Vec<&String> = ticket
         .peers
         .iter()
@@ -284,7 +258,6 @@ pub(super) fn peers(node: &Node) -> Result<Value, Failure> {
             "endpoint": known.card.endpoint,
             "connected": link.is_some(),
             "dialled": link.map(|info| info.dialled),
-            "height": link.map(|info| info.height),
             "addresses": known.card.addresses,
             "failures": known.failures,
             "last_fault": known.last_fault,
@@ -302,7 +275,6 @@ pub(super) fn peers(node: &Node) -> Result<Value, Failure> {
                 "endpoint": endpoint,
                 "connected": true,
                 "dialled": info.dialled,
-                "height": info.height,
                 "addresses": [],
                 "failures": 0,
                 "last_fault": null,

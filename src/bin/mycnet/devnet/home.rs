@@ -1,12 +1,14 @@
 //! A member's directory: its keys beside its databases, readable by its owner alone, as `mycnet run` knows it.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use mycnet_consensus::Identity;
 use mycnet_consensus::engine::new_identity;
+
+use crate::arguments::check_empty;
+use crate::home::private::{make_private_directory, read_secret, write_secret};
 
 /// Signs the node's records.
 const AUTHOR_FILE: &str = "author.key";
@@ -33,9 +35,7 @@ impl Home {
         make_private_directory(&path).with_context(|| format!("cannot make {}", path.display()))?;
         for name in [TRANSPORT_FILE, AUTHOR_FILE] {
             let file = path.join(name);
-            let secret = hex::encode(new_identity()?.secret());
-            write_private(&file, format!("{secret}\n").as_bytes())
-                .with_context(|| format!("cannot write {}", file.display()))?;
+            write_secret(&file, &new_identity()?.secret())?;
         }
         Ok(Self(path))
     }
@@ -51,7 +51,9 @@ impl Home {
     ///
     /// If the file cannot be read.
     pub(super) fn author(&self) -> anyhow::Result<Identity> {
-        Ok(Identity::from_secret(&self.secret(AUTHOR_FILE)?))
+        Ok(Identity::from_secret(&read_secret(
+            &self.0.join(AUTHOR_FILE),
+        )?))
     }
 
     /// The secret of the transport's key.
@@ -60,18 +62,7 @@ impl Home {
     ///
     /// If the file cannot be read.
     pub(super) fn transport_secret(&self) -> anyhow::Result<[u8; 32]> {
-        self.secret(TRANSPORT_FILE)
-    }
-
-    fn secret(&self, name: &str) -> anyhow::Result<[u8; 32]> {
-        let path = self.0.join(name);
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("cannot read the key {}", path.display()))?;
-        let mut secret = [0; 32];
-        if hex::decode_to_slice(text.trim_end(), &mut secret).is_err() {
-            bail!("{} is no key", path.display());
-        }
-        Ok(secret)
+        read_secret(&self.0.join(TRANSPORT_FILE))
     }
 }
 
@@ -99,13 +90,10 @@ impl Ground {
             return Ok(Self::Temporary(path));
         };
         let place = directory.display();
+        // First, so that the mode of a directory with something in it stays.
+        check_empty(directory).context("--dir")?;
         make_private_directory(directory)
             .with_context(|| format!("--dir {place}: cannot make the directory"))?;
-        let mut entries = fs::read_dir(directory)
-            .with_context(|| format!("--dir {place}: cannot read the directory"))?;
-        if entries.next().is_some() {
-            bail!("--dir {place}: the directory is not empty; name a new or an empty one");
-        }
         let path = std::path::absolute(directory)
             .with_context(|| format!("--dir {place}: it is no path"))?;
         Ok(Self::Kept(path))
@@ -126,21 +114,4 @@ impl Drop for Ground {
             let _ = fs::remove_dir_all(path);
         }
     }
-}
-
-fn make_private_directory(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
-/// Writes a file that was not there.
-fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(content)
 }

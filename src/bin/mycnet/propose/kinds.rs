@@ -5,8 +5,7 @@ use std::path::Path;
 use mycnet_consensus::limits::TEXT_BYTES_MAX;
 use mycnet_consensus::operation::{ConsensusOperation, Spore};
 
-use super::role;
-use crate::arguments::{NodeArg, Payload, read_file};
+use crate::arguments::{NodeArg, Payload, read_file, reason, role};
 use crate::consent::SignedConsent;
 use crate::failure::Failure;
 use crate::home::Common;
@@ -49,7 +48,7 @@ pub(super) enum Kind {
         #[arg(long, value_name = "PPM", allow_hyphen_values = true)]
         delta_ppm: i32,
         /// Why
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: String,
         #[command(flatten)]
         common: Common,
@@ -70,7 +69,7 @@ pub(super) enum Kind {
         #[arg(long)]
         node: NodeArg,
         /// Why
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: String,
         #[command(flatten)]
         common: Common,

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::answers::{Answers, ratio};
 use super::driver::Options;
 use super::replayed::{Decision, Member, Replayed, Replica};
+use crate::output::plain;
 
 /// Lines of the trust table shown at either end.
 const TABLE_LINES: usize = 5;
@@ -239,14 +240,13 @@ fn fmt_worker(f: &mut fmt::Formatter<'_>, place: usize, member: &Member) -> fmt:
     writeln!(f)
 }
 
-/// A name from a file as it may go to a terminal: control characters could move the cursor or change colours, so they and
-/// what does not fit are left out.
+/// A name from a file as it may go to a terminal; what does not fit is left out.
 fn shown(name: &str) -> String {
-    let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let name = plain(name);
     if name.chars().count() <= NAME_CHARS {
-        return name.chars().map(printable).collect();
+        return name.into_owned();
     }
-    let start = name.chars().take(NAME_CHARS - 1).map(printable);
+    let start = name.chars().take(NAME_CHARS - 1);
     start.chain(['…']).collect()
 }
 

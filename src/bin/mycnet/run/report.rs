@@ -126,8 +126,8 @@ impl Report {
             &value,
             &format!(
                 "THE JOURNAL IS LOST: {reason}. This node may have signed what it no longer knows of, so it signs nothing but \
-                 a Rejoin now. Keep it running: once the others have sealed that, it takes part again by itself (in a \
-                 network of up to three members that takes `mycnet rejoin`). Never put back an old copy of these files"
+                 a Rejoin now. Keep it running: once the others have sealed that, it takes part again by itself (where \
+                 they have no quorum without this node, that takes `mycnet rejoin`). Never put back an old copy of these files"
             ),
         )
     }

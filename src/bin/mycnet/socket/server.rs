@@ -12,7 +12,7 @@ use mycnet_consensus::node::Node;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -24,6 +24,9 @@ use crate::request::{REQUEST_BYTES_MAX, Reply, Request};
 
 /// Commands that are answered at once; the next one waits.
 const CONNECTIONS_MAX: usize = 32;
+
+/// Commands beside these that wait for an operation, which can take days and costs the node next to nothing.
+const WAITS_MAX: usize = 256;
 
 /// How long a command may take to say what it wants.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
@@ -68,10 +71,12 @@ impl Control {
     /// Answers until the future is dropped.
     pub(crate) async fn serve(&self, node: &Node) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let waits = Arc::new(Semaphore::new(WAITS_MAX));
         // Whoever is still being answered when the node stops is cut off with it.
         let mut answering = JoinSet::new();
         loop {
             let place = places.clone().acquire_owned().await;
+            let place = place.expect("the semaphore is never closed");
             let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
@@ -86,12 +91,11 @@ impl Control {
                 tracing::warn!("somebody else than the owner at the control socket");
                 continue;
             }
-            let node = node.clone();
+            let (node, waits) = (node.clone(), waits.clone());
             answering.spawn(async move {
-                if let Err(error) = one(&node, stream).await {
+                if let Err(error) = one(&node, stream, place, &waits).await {
                     tracing::debug!(%error, "a command went away");
                 }
-                drop(place);
             });
             while answering.try_join_next().is_some() {}
         }
@@ -105,8 +109,13 @@ impl Drop for Control {
     }
 }
 
-/// Answers one command.
-async fn one(node: &Node, mut stream: UnixStream) -> io::Result<()> {
+/// Answers one command. It holds its place meanwhile, unless it waits.
+async fn one(
+    node: &Node,
+    mut stream: UnixStream,
+    place: OwnedSemaphorePermit,
+    waits: &Arc<Semaphore>,
+) -> io::Result<()> {
     let (read, mut write) = stream.split();
     let mut read = BufReader::new(read);
     let mut line = Vec::new();
@@ -117,7 +126,18 @@ async fn one(node: &Node, mut stream: UnixStream) -> io::Result<()> {
         // It only looked whether a node runs.
         return Ok(());
     }
-    let result: Result<Value, Failure> = match parse(&line) {
+    let request = parse(&line);
+    let place = match &request {
+        Ok(Request::Wait { .. }) => {
+            drop(place);
+            waits.clone().try_acquire_owned().ok()
+        }
+        _ => Some(place),
+    };
+    let result: Result<Value, Failure> = match request {
+        Ok(_) if place.is_none() => Err(Failure::failed(format!(
+            "{WAITS_MAX} commands are waiting for operations already; this one goes on without being waited for"
+        ))),
         Ok(request) => {
             let mut rest = [0; 1];
             tokio::select! {

@@ -1,7 +1,7 @@
 //! What `--export` writes: a network's record for others to read and to check without this program's say-so.
 //!
 //! ```text
-//! genesis.cbor                  what certificates are verified against
+//! genesis.json                  what certificates are verified against
 //! ledger.automerge              roster, trust, outcomes, with their history
 //! operations/ID.automerge       all records of an operation
 //! certificates/ID.cbor          proof of its outcome
@@ -41,7 +41,8 @@ impl Export {
             let place = directory.join(name);
             fs::create_dir(&place).with_context(|| format!("cannot create {}", place.display()))?;
         }
-        write(&directory.join("genesis.cbor"), &genesis.encode())?;
+        let text = serde_json::to_string_pretty(genesis)? + "\n";
+        write(&directory.join("genesis.json"), text.as_bytes())?;
         Ok(Self {
             directory,
             history: History::new(genesis),

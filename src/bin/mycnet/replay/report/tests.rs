@@ -226,7 +226,8 @@ fn replicas_that_differ_are_shown_apart() {
 
 #[test]
 fn names_cannot_command_the_terminal() {
-    assert_eq!(shown("ann\u{1b}[2J\n"), "ann\u{fffd}[2J\u{fffd}");
+    assert_eq!(shown("ann\u{1b}[2J\n"), "ann\\u{1b}[2J\\n");
+    assert_eq!(shown("\u{202e}ann"), "\\u{202e}ann");
     assert_eq!(shown(&"x".repeat(24)), "x".repeat(24));
     assert_eq!(shown(&"ä".repeat(25)), format!("{}…", "ä".repeat(23)));
 }

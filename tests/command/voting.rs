@@ -1,0 +1,161 @@
+//! Votes that cannot be taken back, waiting for the others, and what voters are shown.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::place::{Directory, Place, mycnet, said};
+
+/// One of two members; the other one never comes.
+fn one_of_two(directory: &Directory) -> Place {
+    let (ada, bob) = (directory.node("ada"), directory.node("bob"));
+    let genesis = directory.network("two", &[(&ada, "primary"), (&bob, "seed")]);
+    ada.json(&["join", &genesis]);
+    ada
+}
+
+const MOTD: [&str; 6] = ["propose", "config", "--key", "motd", "--value", "welcome"];
+
+fn id_of(value: &Value) -> String {
+    value["operation"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_ballot_that_would_not_count_is_not_signed() {
+    let directory = Directory::new();
+    let node = one_of_two(&directory);
+    let silent = ["--ballot", "none"];
+    let config = id_of(&node.json(&[&MOTD[..], &silent].concat()));
+    let claim = id_of(&node.json(&["propose", "claim", "--subject", "6 * 7"]));
+    node.fails(
+        &["vote", &config, "--result", "42"],
+        2,
+        &["only a claim has a result"],
+    );
+    node.fails(&["vote", &claim, "approve"], 2, &["--result"]);
+    // Nothing was signed: what fits is still to be had.
+    node.json(&["vote", &config, "reject"]);
+    node.json(&["vote", &claim, "abstain"]);
+    let unknown = "f".repeat(64);
+    for command in [
+        &["vote", &unknown, "approve"][..],
+        &["direct", &unknown, "approve"],
+        &["object", &unknown, "why"],
+        &["status", &unknown],
+    ] {
+        node.fails(command, 1, &["not known"]);
+    }
+    node.fails(&["object", &config, " "], 2, &["a reason says why"]);
+}
+
+#[test]
+fn whoever_gives_up_waiting_has_the_id() {
+    let directory = Directory::new();
+    let node = one_of_two(&directory);
+    let waiting = ["--wait", "--timeout", "0", "--json"];
+    let output = node.run(&[&MOTD[..], &waiting].concat());
+    assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+    let proposed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let status = node.json(&["status", &id_of(&proposed)]);
+    assert_eq!(status["subject"], "motd");
+}
+
+#[test]
+fn waiting_ends_with_the_outcome_though_somebody_is_silent() {
+    let directory = Directory::new();
+    let nodes = ["ada", "bob", "cyd", "dan"].map(|name| directory.node(name));
+    let roles = ["primary", "seed", "seed", "latent"];
+    let members: Vec<(&Place, &str)> = nodes.iter().zip(roles).collect();
+    let genesis = directory.network("four", &members);
+    for node in &nodes {
+        node.json(&["join", &genesis]);
+    }
+    let [ada, bob, cyd, dan] = &nodes;
+    let id = id_of(&ada.json(&MOTD));
+    // Dan commits, by a file, and is never heard of again.
+    let (there, back) = (directory.file("there"), directory.file("back"));
+    let first = ada.start(&[]);
+    let peer = ["--peer", first.ticket()];
+    let others = [bob.start(&peer), cyd.start(&peer)];
+    let is_open = |status: &Value| status["phase"] == "committing";
+    ada.until(&["status", &id], "three seal it", is_open);
+    ada.json(&["bundle", "export", &there]);
+    dan.json(&["bundle", "import", &there]);
+    dan.json(&["vote", &id, "approve"]);
+    dan.json(&["bundle", "export", &back]);
+    ada.json(&["bundle", "import", &back]);
+    cyd.once_known(&id, &["vote", &id, "approve"]);
+    bob.once_known(&id, &["status", &id]);
+    let waiting = ["vote", &id, "approve", "--wait", "--timeout", "15"];
+    let decided = bob.json(&waiting);
+    assert_eq!(decided["outcome"]["decided"], "approve");
+    assert_eq!(decided["waits_for"]["of"], json!([dan.id()]), "{decided}");
+    first.stop();
+    for running in others {
+        running.stop();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn commands_that_wait_keep_no_other_from_being_answered() {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixStream;
+
+    let directory = Directory::new();
+    let node = one_of_two(&directory);
+    let running = node.start(&[]);
+    let operation = id_of(&node.json(&MOTD));
+    let wait = |timeout_ms: u64| {
+        let request = json!({ "wait": { "operation": operation, "timeout_ms": timeout_ms } });
+        let mut stream = UnixStream::connect(node.0.join("control.sock")).unwrap();
+        writeln!(stream, "{request}").unwrap();
+        stream
+    };
+    let waiting: Vec<UnixStream> = (0..256).map(|_| wait(600_000)).collect();
+    assert_eq!(node.json(&["status"])["running"], true);
+    // Those that wait are bounded too.
+    let mut reply = String::new();
+    wait(600_000).read_to_string(&mut reply).unwrap();
+    assert!(reply.contains("are waiting"), "{reply}");
+    drop(waiting);
+    running.stop();
+}
+
+#[test]
+fn voters_see_what_they_vote_on() {
+    let directory = Directory::new();
+    let node = directory.alone();
+    let file = directory.file("policy");
+    fs::write(&file, "one\n\ttwo\u{202e}\n").unwrap();
+    let content = format!("@{file}");
+    let policy = ["propose", "policy", "--name", "p", "--content", &content];
+    let closed = node.json(&[&policy[..], &["--wait"]].concat());
+    let id = id_of(&closed);
+    let text = node.text(&["status", &id]);
+    assert!(text.contains("content    \"one\\n\"\n"), "{text}");
+    assert!(
+        text.contains("\n           \"\\ttwo\\u{202e}\\n\"\n"),
+        "{text}"
+    );
+    // Nobody knows any more who weighed what, which is not nothing.
+    for name in [
+        "total_weight",
+        "committed_weight",
+        "revealed_weight",
+        "ballots",
+    ] {
+        assert!(closed[name].is_null(), "{name}");
+    }
+    for kind in ["policy", "security-policy-update", "security_policy_update"] {
+        let listed = node.json(&["operations", "--kind", kind]);
+        assert_eq!(listed["operations"][0]["operation"], id, "{kind}");
+    }
+    node.fails(&["operations", "--kind", "polity"], 2, &["polity"]);
+    let help = mycnet(&["vote", "--help"]).stdout;
+    let help = String::from_utf8(help).unwrap();
+    assert!(
+        help.contains("vote [OPTIONS] <OPERATION> <CHOICE>"),
+        "{help}"
+    );
+}
