@@ -18,6 +18,7 @@ mod forks;
 mod interface;
 mod journal;
 mod judging;
+mod naming;
 mod proposing;
 mod query;
 mod saved;
@@ -85,7 +86,7 @@ pub struct Core {
     drafts: BTreeMap<SealId, Draft>,
     /// Proposals of the next height that were found not to apply.
     refused: BTreeSet<SealId>,
-    /// Records that a proposal names and the pool lacks.
+    /// Proposals and votes that are kept whatever the limits say, although no list names them.
     named: BTreeSet<RecordId>,
     /// The last [`crate::limits::EVIDENCE_HEIGHTS`] heights, the latest last.
     recent: VecDeque<Decided>,

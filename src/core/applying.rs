@@ -187,12 +187,7 @@ impl Core {
             .pool
             .iter()
             .map(|pooled| &pooled.record)
-            .filter(|record| {
-                record
-                    .statement()
-                    .slot()
-                    .is_some_and(|slot| slot.height().is_some())
-            })
+            .filter(|record| record.statement().is_about_seals())
             .cloned()
             .collect();
         let spent = self.ledger.state().spent_votes(&votes);

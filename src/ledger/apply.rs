@@ -10,7 +10,7 @@ use crate::digest::{NodeId, OperationId, RecordId};
 use crate::limits::SEAL_RECORDS_MAX;
 use crate::operation::{Ballot, Outcome, Spore};
 use crate::params::Params;
-use crate::record::{Statement, Verified};
+use crate::record::Verified;
 use crate::rejection::Rejection;
 use crate::sealers::Sealers;
 use crate::trust::{Participation, ParticipationRecord, Standing, TrustEntry};
@@ -218,7 +218,7 @@ fn file_all(
                 limit: SEAL_RECORDS_MAX,
             };
             drop_record(record.clone(), reason)?;
-        } else if !is_about_seals(record) {
+        } else if !record.statement().is_about_seals() {
             match filing::file(work, record, &context) {
                 Ok(()) => kept.push(record.clone()),
                 Err(reason) => drop_record(record.clone(), reason)?,
@@ -241,13 +241,6 @@ fn file_all(
         });
     }
     Ok((kept, dropped))
-}
-
-fn is_about_seals(record: &Verified) -> bool {
-    matches!(
-        record.statement(),
-        Statement::SealProposal { .. } | Statement::SealVote { .. }
-    )
 }
 
 /// Bans proved equivocators, and notes what else was filed about members.
