@@ -220,7 +220,7 @@ impl Core {
     ///
     /// If blocks or records have a statement of this node that the journal does not know, the journal is lost
     /// ([`Event::JournalLost`] comes with the first input). If the journal has a `Rejoin` that no block lists, the node goes on
-    /// waiting for it. Patience with records begins anew.
+    /// waiting for it, unless [`Saved::journal_lost`] says that the journal was lost since. Patience with records begins anew.
     ///
     /// # Errors
     ///
@@ -257,13 +257,12 @@ impl Core {
         }
         self.recover_signing();
         if saved.journal_lost {
-            self.lose_journal();
+            // Whatever `Rejoin` the journal has answers an earlier loss: the journalling of one ends this flag.
+            self.signing = Signing::Lost;
         }
         // What has to be done because of the restart is given with the first input; the rest is persisted already. A loss
         // that a `Rejoin` answers is none any more: nothing else would be written after it is told.
-        let is_lost = self.signing == Signing::Lost;
         self.out.retain(|output| match output {
-            Output::Event(Event::JournalLost) => is_lost,
             Output::Persist(write) => matches!(
                 write,
                 Write::Forget(_) | Write::Unjournal(_) | Write::Intent { .. }
@@ -271,6 +270,9 @@ impl Core {
             _ => false,
         });
         self.relay.clear();
+        if self.signing == Signing::Lost {
+            self.event(Event::JournalLost);
+        }
         self.keep_promises();
         Ok(())
     }

@@ -242,13 +242,17 @@ impl Core {
         for record in own {
             self.notice_own(&record, &[]);
         }
-        // A journal that was begun anew says so by a `Rejoin`, and is complete only once that is sealed.
-        let past = self.ledger.past();
-        let mut rejoins = self.journal.rejoins();
-        let waiting = rejoins.find(|rejoin| !past.has_rejoined(&rejoin.id()));
-        if let Some(id) = waiting.map(Verified::id) {
+        if let Some(id) = self.unsealed_rejoin() {
             self.signing = Signing::Rejoining(id);
         }
+    }
+
+    /// A `Rejoin` that no seal lists. A journal that was begun anew says so by one, and is complete only once that is sealed.
+    /// Of several nothing says which answers the last loss, so that all of them have to be.
+    pub(super) fn unsealed_rejoin(&self) -> Option<RecordId> {
+        let past = self.ledger.past();
+        let mut rejoins = self.journal.rejoins().map(Verified::id);
+        rejoins.find(|rejoin| !past.has_rejoined(rejoin))
     }
 
     fn may_sign(&self) -> Result<(), Refusal> {

@@ -87,7 +87,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         [] => Ok(()),
         [first, ..] => Err(Failure::bad_data(format!(
             "{} faults, the first: {}. Keep the directory as it is for whoever looks into it; to go on, move ledger.redb away, \
-             `mycnet join` again, and leave journal.redb where it is: it holds what this node has signed",
+             `mycnet join` again, and leave journal.redb where it is: it holds what this node has signed. The node then signs \
+             nothing but a Rejoin until a seal lists that",
             faults.len(),
             plain(first)
         ))
