@@ -16,7 +16,7 @@ use crate::commitment::commitment;
 use crate::digest::{OperationId, RecordId};
 use crate::document::LedgerChange;
 use crate::finality::verify_certificate;
-use crate::ledger::{Applied, Checkpoint, Closed, Ledger};
+use crate::ledger::{Applied, Checkpoint, Ended, Ledger};
 use crate::record::{Seal, Signed, Statement, Verified, Verifier};
 use crate::rejection::Rejection;
 use crate::seal::SealedBlock;
@@ -122,7 +122,7 @@ impl Store {
             let fault = "meta: checkpoint: it is beyond the last height";
             report.faults.push(fault.to_owned());
         }
-        let mut ended: BTreeMap<OperationId, Closed> = BTreeMap::new();
+        let mut ended: BTreeMap<OperationId, Ended> = BTreeMap::new();
         for row in reading.open_table(CLOSED)?.iter()? {
             let (id, row) = row?;
             let id = OperationId::from_bytes(*id.value());

@@ -18,7 +18,7 @@ use crate::agenda::OpenOperation;
 use crate::codec;
 use crate::digest::{NodeId, OperationId};
 use crate::document::LedgerChange;
-use crate::ledger::{Applied, Closed};
+use crate::ledger::{Applied, Ended};
 use crate::record::{Record, Statement};
 use crate::seal::SealedBlock;
 use crate::trust::TrustEntry;
@@ -156,15 +156,8 @@ fn write_closed(
     change: &LedgerChange,
 ) -> Result<(), StoreError> {
     let id = operation.id();
-    let decision = operation
-        .decision()
-        .expect("an operation closes only when it is decided");
-    let closed = Closed {
-        outcome: decision.outcome.clone(),
-        decided_height: decision.height,
-        closed_height: height,
-    };
-    insert_id(transaction.open_table(CLOSED)?, id.as_bytes(), &closed)?;
+    let ended = Ended::of(operation, height);
+    insert_id(transaction.open_table(CLOSED)?, id.as_bytes(), &ended)?;
     let row = OperationRow {
         stored: operation.store(),
         height,

@@ -75,7 +75,7 @@ fn lose(old_copy: bool) {
         let outcome = ledger
             .past()
             .closed(&id)
-            .map(|closed| closed.outcome.clone());
+            .and_then(|closed| closed.outcome().cloned());
         assert_eq!(outcome, Some(Outcome::Decided(Ballot::Approve)), "node {n}");
     }
     net.restart(1, Survives::All, 0).unwrap();
