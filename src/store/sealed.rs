@@ -31,11 +31,12 @@ pub(super) fn about(record: &Record) -> Option<OperationId> {
     }
 }
 
+/// Gives the bytes that its records take as they were sealed.
 pub(super) fn write_block(
     transaction: &WriteTransaction,
     block: &Arc<SealedBlock>,
     applied: &Arc<Applied>,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let height = block.seal.height;
     {
         let mut records = transaction.open_table(RECORDS)?;
@@ -57,7 +58,8 @@ pub(super) fn write_block(
     transaction
         .open_table(CONTENTS)?
         .insert(height, &contents[..])?;
-    write_places(transaction, block, contents.len() as u64)?;
+    let length = contents.len() as u64;
+    write_places(transaction, block, length)?;
     let seal = block.seal.id();
     transaction
         .open_table(SEALS)?
@@ -77,7 +79,7 @@ pub(super) fn write_block(
     for operation in &applied.closed {
         write_closed(transaction, height, applied, operation, &change)?;
     }
-    Ok(())
+    Ok(length)
 }
 
 /// Notes which operations the height has records about, until their documents have them.
