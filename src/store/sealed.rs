@@ -121,11 +121,7 @@ fn write_changes(
         members.insert(key, &codec::encode(&row)[..])?;
     }
     let mut evidence = transaction.open_table(EVIDENCE)?;
-    for (proof, place) in applied.evidence.iter().zip(0_u32..) {
-        let row: EvidenceRow = (
-            ByteBuf::from(proof.first.encode()),
-            ByteBuf::from(proof.second.encode()),
-        );
+    for (row, place) in evidence_rows(applied).zip(0_u32..) {
         evidence.insert((height, place), &codec::encode(&row)[..])?;
     }
     let mut effects = transaction.open_table(EFFECTS)?;
@@ -160,12 +156,26 @@ fn write_closed(
     let id = operation.id();
     let ended = Ended::of(operation, height);
     insert_id(transaction.open_table(CLOSED)?, id.as_bytes(), &ended)?;
+    let (row, summary) = closed_rows(applied, operation, change);
+    insert_id(transaction.open_table(OPERATIONS)?, id.as_bytes(), &row)?;
+    insert_id(transaction.open_table(SUMMARIES)?, id.as_bytes(), &summary)?;
+    let mut pending = transaction.open_table(PENDING)?;
+    pending.insert((height, id.as_bytes()), ())?;
+    Ok(())
+}
+
+/// What is written down of an operation that this seal closed.
+pub(super) fn closed_rows(
+    applied: &Applied,
+    operation: &OpenOperation,
+    change: &LedgerChange,
+) -> (OperationRow, SummaryRow) {
+    let id = operation.id();
     let row = OperationRow {
         stored: operation.store(),
-        height,
+        height: applied.height,
         proof: applied.proof(&id).expect("a seal can prove what it closed"),
     };
-    insert_id(transaction.open_table(OPERATIONS)?, id.as_bytes(), &row)?;
     let shown = change.operations.iter().find(|(shown, _)| *shown == id);
     let summary = SummaryRow {
         kind: operation.operation().kind().into(),
@@ -173,10 +183,17 @@ fn write_closed(
         proposer: operation.proposal().author(),
         subject: shown.map_or_else(String::new, |(_, entry)| entry.subject.clone()),
     };
-    insert_id(transaction.open_table(SUMMARIES)?, id.as_bytes(), &summary)?;
-    let mut pending = transaction.open_table(PENDING)?;
-    pending.insert((height, id.as_bytes()), ())?;
-    Ok(())
+    (row, summary)
+}
+
+/// The rows of what a seal proves of equivocations.
+pub(super) fn evidence_rows(applied: &Applied) -> impl Iterator<Item = EvidenceRow> {
+    applied.evidence.iter().map(|proof| {
+        (
+            ByteBuf::from(proof.first.encode()),
+            ByteBuf::from(proof.second.encode()),
+        )
+    })
 }
 
 fn insert<T: Serialize>(
