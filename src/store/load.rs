@@ -16,6 +16,7 @@ use crate::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
 use crate::genesis::Genesis;
 use crate::identity::Signer;
 use crate::ledger::Checkpoint;
+use crate::record::Signed;
 
 /// A node taken up from its disk.
 #[derive(Debug)]
@@ -297,6 +298,8 @@ impl Store {
             if entry.record.body.id() != id || entry.record.body.by != self.node {
                 return Err(StoreError::damaged(place, "it is another record"));
             }
+            let signed = Signed::try_from(entry.record.clone());
+            signed.map_err(|error| StoreError::damaged(place, error))?;
             journal.insert(id, entry);
         }
         Ok(journal)

@@ -3,6 +3,8 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use mycnet_consensus::codec;
+use mycnet_consensus::core::JournalEntry;
 use mycnet_consensus::store::{Store, StoreError};
 use redb::{
     Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableHandle as _,
@@ -299,6 +301,28 @@ fn a_row_of_what_was_not_sealed_is_named() {
             "{name}: {wrong:?}"
         );
     }
+}
+
+/// The entry decodes, and its record is none: that says nothing against the ledger.
+#[test]
+fn a_damaged_entry_of_the_journal_is_named() {
+    let disk = whole();
+    write(&disk, true, |writing| {
+        let mut table = writing.open_table(Bytes::new("entries.v1")).unwrap();
+        let (id, row) = table
+            .first()
+            .unwrap()
+            .map(|(id, row)| (*id.value(), row.value().to_vec()))
+            .unwrap();
+        let mut entry: JournalEntry = codec::decode(&row, usize::MAX).unwrap();
+        entry.record.proof.size = 0;
+        table.insert(&id, &codec::encode(&entry)[..]).unwrap();
+    });
+    let [ledger, journal] = disk.files();
+    let store = Store::open_on(ledger, journal).unwrap();
+    let refused = store.load(Arc::new(identity(0)), 1_000_000).unwrap_err();
+    let place = refused.to_string();
+    assert!(place.contains("entries: record "), "{place}");
 }
 
 #[test]
