@@ -175,7 +175,8 @@ impl BFTConsensusEngine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::Archive`] if the disk fails; so everywhere below.
+    /// [`EngineError::Archive`] if it would be longer than
+    /// [`CERTIFICATE_BYTES_MAX`](crate::certificate::CERTIFICATE_BYTES_MAX), and here and everywhere below if the disk fails.
     pub fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, EngineError> {
         Ok(self.look(|_, past| past.certificate(operation))?)
     }

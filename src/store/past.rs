@@ -178,7 +178,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] or [`StoreError::NotSealed`] if something does not read as it was written.
+    /// [`StoreError::CertificateTooLong`]; [`StoreError::Damaged`] or [`StoreError::NotSealed`] if something does not read as it
+    /// was written.
     pub fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, StoreError> {
         let reading = self.reading()?;
         let Some((row, operation)) = self.closed_of(&reading, operation)? else {
@@ -209,7 +210,7 @@ impl Store {
                 certificate,
             });
         }
-        Ok(Some(Certificate {
+        let certificate = Certificate {
             v: 1,
             net: self.network_id(),
             path,
@@ -220,7 +221,10 @@ impl Store {
                 .records()
                 .map(|record| record.record().clone())
                 .collect(),
-        }))
+        };
+        let checked = certificate.check_length();
+        checked.map_err(StoreError::CertificateTooLong)?;
+        Ok(Some(certificate))
     }
 }
 
