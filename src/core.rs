@@ -92,6 +92,8 @@ pub struct Core {
     recent: VecDeque<Decided>,
     journal: Journal,
     signing: Signing,
+    /// `Rejoin`s that need no seal, on the word of a person.
+    declared: BTreeSet<RecordId>,
     compromised: bool,
     /// Ballots for operations that take no commit yet.
     intents: BTreeMap<OperationId, Ballot>,
@@ -196,6 +198,7 @@ impl Core {
             recent: VecDeque::new(),
             journal: Journal::default(),
             signing: Signing::Above(0),
+            declared: BTreeSet::new(),
             compromised: false,
             intents: BTreeMap::new(),
             peers: BTreeSet::new(),
@@ -234,6 +237,7 @@ impl Core {
     ) -> Result<(), Rejection> {
         self.now_ms = self.now_ms.max(now_ms);
         self.compromised = saved.compromised;
+        self.declared = saved.declared;
         for entry in saved.journal.into_values() {
             self.journal.restore(entry)?;
         }

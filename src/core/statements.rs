@@ -222,6 +222,10 @@ impl Core {
                 self.persist_own(&record, None);
             }
         }
+        // A restart before a seal lists them must not undo it: the chain stands still without this node.
+        self.declared = self.journal.rejoins().map(Verified::id).collect();
+        let write = Write::Declared(self.declared.clone());
+        self.out.push(Output::Persist(write));
         self.signing = Signing::Above(0);
         self.recover_agreement();
         self.keep_promises();
@@ -247,12 +251,12 @@ impl Core {
         }
     }
 
-    /// A `Rejoin` that no seal lists. A journal that was begun anew says so by one, and is complete only once that is sealed.
+    /// A `Rejoin` that no seal lists and no person answered. A journal that was begun anew says so by one, and is complete only once that is sealed.
     /// Of several nothing says which answers the last loss, so that all of them have to be.
     pub(super) fn unsealed_rejoin(&self) -> Option<RecordId> {
         let past = self.ledger.past();
         let mut rejoins = self.journal.rejoins().map(Verified::id);
-        rejoins.find(|rejoin| !past.has_rejoined(rejoin))
+        rejoins.find(|rejoin| !past.has_rejoined(rejoin) && !self.declared.contains(rejoin))
     }
 
     fn may_sign(&self) -> Result<(), Refusal> {

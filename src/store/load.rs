@@ -256,9 +256,13 @@ impl Store {
     /// [`StoreError::Damaged`] if a row does not read.
     pub fn saved(&self) -> Result<Saved, StoreError> {
         let reading = self.reading()?;
+        let meta = reading.open_table(META)?;
+        let declared = meta.get("declared")?;
+        let declared = declared.map(|row| decode("meta: declared", row.value()));
         let mut saved = Saved {
             journal: self.journal()?,
-            compromised: reading.open_table(META)?.get("compromised")?.is_some(),
+            declared: declared.transpose()?.unwrap_or_default(),
+            compromised: meta.get("compromised")?.is_some(),
             ..Saved::default()
         };
         for (table, name, records) in [

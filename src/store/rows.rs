@@ -26,7 +26,7 @@ pub(super) const FORMAT: u64 = 1;
 pub(super) type Key = &'static [u8; 32];
 type Rows<K> = TableDefinition<'static, K, &'static [u8]>;
 
-/// `format`, `genesis`, `node`, `checkpoint`, `compromised`, and `journal`: how far the journal is known to count.
+/// `format`, `genesis`, `node`, `checkpoint`, `compromised`, `declared`, and `journal`: how far the journal is known to count.
 pub(super) const META: Rows<&'static str> = TableDefinition::new("meta.v1");
 /// By height: [`HeaderRow`].
 pub(super) const HEADERS: Rows<u64> = TableDefinition::new("headers.v1");

@@ -324,6 +324,10 @@ impl Store {
                         None => intents.remove(operation.as_bytes())?,
                     };
                 }
+                Write::Declared(rejoins) => {
+                    let mut meta = transaction.open_table(META)?;
+                    meta.insert("declared", &codec::encode(rejoins)[..])?;
+                }
                 Write::Compromised => {
                     let mut meta = transaction.open_table(META)?;
                     meta.insert("compromised", &[0_u8; 0][..])?;

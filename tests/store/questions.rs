@@ -313,6 +313,8 @@ fn writes_mean_what_saved_says_they_mean() {
         ],
         vec![journal(4), Write::Unjournal(vec![record(1).id()])],
         vec![intent(None), Write::Compromised],
+        vec![Write::Declared([record(1).id(), record(2).id()].into())],
+        vec![Write::Declared([record(3).id()].into())],
         // What was given up and is said again stays.
         vec![
             Write::Unjournal(vec![record(4).id()]),
@@ -337,7 +339,10 @@ fn writes_mean_what_saved_says_they_mean() {
         (saved.lists, saved.intents),
         (expected.lists, expected.intents)
     );
-    assert_eq!(saved.compromised, expected.compromised);
+    assert_eq!(
+        (saved.compromised, saved.declared),
+        (expected.compromised, expected.declared)
+    );
 }
 
 #[test]
