@@ -92,7 +92,8 @@ pub trait Archive {
     ///
     /// # Errors
     ///
-    /// [`ArchiveError`]
+    /// [`ArchiveError`], also if it would be longer than
+    /// [`CERTIFICATE_BYTES_MAX`](crate::certificate::CERTIFICATE_BYTES_MAX).
     fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, ArchiveError>;
 
     /// The block of a height, if it is sealed.

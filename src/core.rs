@@ -18,6 +18,7 @@ mod forks;
 mod interface;
 mod journal;
 mod judging;
+mod naming;
 mod proposing;
 mod query;
 mod saved;
@@ -85,12 +86,14 @@ pub struct Core {
     drafts: BTreeMap<SealId, Draft>,
     /// Proposals of the next height that were found not to apply.
     refused: BTreeSet<SealId>,
-    /// Records that a proposal names and the pool lacks.
+    /// Proposals and votes that are kept whatever the limits say, although no list names them.
     named: BTreeSet<RecordId>,
     /// The last [`crate::limits::EVIDENCE_HEIGHTS`] heights, the latest last.
     recent: VecDeque<Decided>,
     journal: Journal,
     signing: Signing,
+    /// `Rejoin`s that need no seal, on the word of a person.
+    declared: BTreeSet<RecordId>,
     compromised: bool,
     /// Ballots for operations that take no commit yet.
     intents: BTreeMap<OperationId, Ballot>,
@@ -197,6 +200,7 @@ impl Core {
             recent: VecDeque::new(),
             journal: Journal::default(),
             signing: Signing::Above(0),
+            declared: BTreeSet::new(),
             compromised: false,
             intents: BTreeMap::new(),
             peers: BTreeSet::new(),
@@ -222,7 +226,7 @@ impl Core {
     ///
     /// If blocks or records have a statement of this node that the journal does not know, the journal is lost
     /// ([`Event::JournalLost`] comes with the first input). If the journal has a `Rejoin` that no block lists, the node goes on
-    /// waiting for it. Patience with records begins anew.
+    /// waiting for it, unless [`Saved::journal_lost`] says that the journal was lost since. Patience with records begins anew.
     ///
     /// # Errors
     ///
@@ -236,6 +240,7 @@ impl Core {
     ) -> Result<(), Rejection> {
         self.now_ms = self.now_ms.max(now_ms);
         self.compromised = saved.compromised;
+        self.declared = saved.declared;
         for entry in saved.journal.into_values() {
             self.journal.restore(entry)?;
         }
@@ -259,13 +264,12 @@ impl Core {
         }
         self.recover_signing();
         if saved.journal_lost {
-            self.lose_journal();
+            // Whatever `Rejoin` the journal has answers an earlier loss: the journalling of one ends this flag.
+            self.signing = Signing::Lost;
         }
         // What has to be done because of the restart is given with the first input; the rest is persisted already. A loss
         // that a `Rejoin` answers is none any more: nothing else would be written after it is told.
-        let is_lost = self.signing == Signing::Lost;
         self.out.retain(|output| match output {
-            Output::Event(Event::JournalLost) => is_lost,
             Output::Persist(write) => matches!(
                 write,
                 Write::Forget(_) | Write::Unjournal(_) | Write::Intent { .. }
@@ -273,6 +277,9 @@ impl Core {
             _ => false,
         });
         self.relay.clear();
+        if self.signing == Signing::Lost {
+            self.event(Event::JournalLost);
+        }
         self.keep_promises();
         Ok(())
     }

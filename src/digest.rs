@@ -86,6 +86,8 @@ pub static ROSTER: Domain = Domain::new("mycnet-consensus roster v1");
 pub static OPERATION: Domain = Domain::new("mycnet-consensus operation state v1");
 /// The running digest over closed operations.
 pub static HISTORY: Domain = Domain::new("mycnet-consensus history v1");
+/// The result of a claim, where only its digest is kept.
+pub static RESULT: Domain = Domain::new("mycnet-consensus result v1");
 /// A set of documents, as `mycnet replay` compares it between replicas.
 pub static DOCUMENTS: Domain = Domain::new("mycnet-consensus documents v1");
 /// Deterministic keys made from a seed, for replays, simulations and examples.

@@ -217,7 +217,12 @@ impl Archive for History {
 
     fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, ArchiveError> {
         let closed = self.closed.get(operation);
-        Ok(closed.and_then(|closed| self.certificate_of(closed)))
+        let certificate = closed.and_then(|closed| self.certificate_of(closed));
+        if let Some(certificate) = &certificate {
+            let checked = certificate.check_length();
+            checked.map_err(|rejection| ArchiveError(rejection.to_string()))?;
+        }
+        Ok(certificate)
     }
 
     fn block(&self, height: u64) -> Result<Option<Arc<SealedBlock>>, ArchiveError> {

@@ -10,6 +10,7 @@ mod apply;
 mod checkpoint;
 mod digest;
 mod effects;
+mod ended;
 mod filing;
 mod settle;
 
@@ -21,9 +22,8 @@ pub use apply::{Applied, Dropped, EffectEntry, Evidence, MemberChange, Mode};
 pub use checkpoint::{Checkpoint, StoredPast};
 pub(crate) use digest::sealers_digest;
 pub use digest::{OperationProof, StateParts};
+pub use ended::{Ended, EndedOutcome};
 pub(crate) use filing::proposal_cap;
-
-use serde::{Deserialize, Serialize};
 
 use crate::agenda::OpenOperation;
 use crate::codec;
@@ -190,9 +190,8 @@ impl State {
     }
 }
 
-/// How an operation ended, as the ledger remembers it after its records have gone to their document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
     /// The outcome.
     pub outcome: Outcome,
@@ -205,7 +204,7 @@ pub struct Closed {
 /// What of the past the rules ask for: which operations there were, which seals, which `Rejoin`s.
 #[derive(Debug, Clone, Default)]
 pub struct Past {
-    closed: BTreeMap<OperationId, Closed>,
+    closed: BTreeMap<OperationId, Ended>,
     rejoins: BTreeSet<RecordId>,
     seals: BTreeMap<SealId, u64>,
 }
@@ -213,12 +212,12 @@ pub struct Past {
 impl Past {
     /// How a closed operation ended.
     #[must_use]
-    pub fn closed(&self, id: &OperationId) -> Option<&Closed> {
+    pub fn closed(&self, id: &OperationId) -> Option<&Ended> {
         self.closed.get(id)
     }
 
     /// All closed operations by id.
-    pub fn all_closed(&self) -> impl Iterator<Item = (OperationId, &Closed)> {
+    pub fn all_closed(&self) -> impl Iterator<Item = (OperationId, &Ended)> {
         self.closed.iter().map(|(id, closed)| (*id, closed))
     }
 
@@ -410,15 +409,8 @@ impl Ledger {
         self.past.seals.insert(self.state.seal, self.state.height);
         self.past.rejoins.extend(applied.rejoins.iter().copied());
         for operation in &applied.closed {
-            let decision = operation
-                .decision()
-                .expect("an operation closes only when it is decided");
-            let closed = Closed {
-                outcome: decision.outcome.clone(),
-                decided_height: decision.height,
-                closed_height: self.state.height,
-            };
-            self.past.closed.insert(operation.id(), closed);
+            let ended = Ended::of(operation, self.state.height);
+            self.past.closed.insert(operation.id(), ended);
         }
         applied
     }

@@ -7,6 +7,10 @@ pub const RECORD_BYTES_MAX: usize = 64 * 1024;
 /// The free part of an operation or a ballot, in bytes: half a record, so that what surrounds it always fits.
 pub const PAYLOAD_BYTES_MAX: usize = 32 * 1024;
 
+/// The result of a closed claim that a node keeps in memory for ever, in bytes: a hash of what was computed is as long. Of a
+/// longer one it keeps the digest.
+pub const REMEMBERED_RESULT_BYTES_MAX: usize = 32;
+
 /// Names, subjects and reasons in records, in bytes of UTF-8: a line for people, not a document.
 pub const TEXT_BYTES_MAX: usize = 1024;
 

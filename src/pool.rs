@@ -2,7 +2,8 @@
 //!
 //! The pool is a set. Per slot the two records with the smallest ids stay, whatever the order of arrival. Of what has no
 //! slot, proposals and `Rejoin`s, an author's first ones are kept up to a cap ([`crate::core`] judges it). What a seal's
-//! proposal names is kept in any case, so that nodes that hold different ones can agree. It costs `O(log n)` per record.
+//! proposal names is kept beside these, as much of it as a seal could take, so that nodes that hold different ones can
+//! agree. It costs `O(log n)` per record.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -104,10 +105,25 @@ impl Pool {
         self.proposals.get(author).into_iter().flatten().copied()
     }
 
-    /// How many `Rejoin`s of this author are in the pool.
-    #[must_use]
-    pub fn rejoins_of(&self, author: &NodeId) -> usize {
-        self.rejoins.get(author).map_or(0, BTreeSet::len)
+    /// The `Rejoin`s of this author in the pool, by id.
+    pub fn rejoins_of(&self, author: &NodeId) -> impl Iterator<Item = RecordId> {
+        self.rejoins.get(author).into_iter().flatten().copied()
+    }
+
+    /// The records of this slot in the pool, by id.
+    pub fn in_slot(&self, author: NodeId, slot: Slot) -> impl Iterator<Item = RecordId> {
+        self.slots
+            .get(&(author, slot))
+            .into_iter()
+            .flatten()
+            .copied()
+    }
+
+    /// Those that no proposal names: they alone take room in their slot.
+    fn unnamed(&self, ids: impl IntoIterator<Item = RecordId>) -> Vec<RecordId> {
+        let ids = ids.into_iter();
+        ids.filter(|id| self.get(id).is_some_and(|pooled| !pooled.is_named))
+            .collect()
     }
 
     /// The authors of the proposals in the pool.
@@ -122,7 +138,7 @@ impl Pool {
         let slots = self.slots.range(first..);
         slots
             .take_while(|((of, _), _)| of == author)
-            .any(|(_, ids)| ids.len() >= SLOT_BODIES_MAX)
+            .any(|(_, ids)| self.unnamed(ids.iter().copied()).len() >= SLOT_BODIES_MAX)
     }
 
     /// Takes a record. `is_named` says that a proposal names it: then it is kept whatever its slot holds.
@@ -139,15 +155,15 @@ impl Pool {
             return (Pooling::Known, None);
         }
         let mut displaced = None;
-        if let Some(slot) = record.statement().slot().filter(|_| !is_named) {
-            let ids = self.slots.entry((record.author(), slot)).or_default();
-            if ids.len() >= SLOT_BODIES_MAX {
-                let largest = *ids.last().expect("a full slot is not empty");
-                if id > largest {
+        if let Some(slot) = record.statement().slot() {
+            let held = self.unnamed(self.in_slot(record.author(), slot));
+            if !is_named && held.len() >= SLOT_BODIES_MAX {
+                displaced = held.last().copied();
+                if displaced.is_some_and(|largest| id > largest) {
                     return (Pooling::SlotFull, None);
                 }
-                displaced = Some(largest);
             }
+            let ids = self.slots.entry((record.author(), slot)).or_default();
             ids.insert(id);
         }
         if let Some(operation) = record.statement().operation() {
@@ -180,10 +196,6 @@ impl Pool {
             return false;
         };
         pooled.is_named = true;
-        let author = pooled.record.author();
-        if let Some(slot) = pooled.record.statement().slot() {
-            remove_from(&mut self.slots, &(author, slot), id);
-        }
         true
     }
 

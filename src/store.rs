@@ -46,6 +46,7 @@
 mod archive;
 mod base;
 mod check;
+mod compare;
 mod documents;
 mod error;
 mod load;

@@ -33,7 +33,7 @@ const SMALL_ORDER: [&str; 14] = [
     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
 ];
 
-const DOMAINS: [&Domain; 17] = [
+const DOMAINS: [&Domain; 18] = [
     &digest::NETWORK,
     &digest::RECORD,
     &digest::SEAL,
@@ -47,6 +47,7 @@ const DOMAINS: [&Domain; 17] = [
     &digest::ROSTER,
     &digest::OPERATION,
     &digest::HISTORY,
+    &digest::RESULT,
     &digest::DOCUMENTS,
     &digest::SEEDED_KEY,
     &digest::ANNOUNCED,

@@ -69,13 +69,10 @@ impl Core {
         if self.pool.get(&record.id()).is_some() || self.orphans.contains(&record.id()) {
             return Ok(Admission::Known);
         }
-        if record
-            .statement()
-            .slot()
-            .is_some_and(|slot| slot.height().is_some())
-        {
+        if record.statement().is_about_seals() {
             return self.admit_vote(from, &record);
         }
+        self.refuse_overfull(&record);
         match self.judge(&record) {
             Ok(()) => self.take(from, &record),
             Err(Rejection::AlreadySealed(_)) => Ok(Admission::Known),
@@ -98,21 +95,17 @@ impl Core {
             let author = record.author();
             let limit = state.roster().get(&author).map_or(0, proposal_cap);
             // Nodes may hold different proposals of an author who made too many. What a seal is to list is taken
-            // beside them, or nobody could ever agree; a list that goes over the cap itself does not apply.
-            let pooled = if self.named.contains(&record.id()) {
-                0
-            } else {
-                self.pool.proposals_of(&author).count()
-            };
-            if state.open_by(&author) + pooled >= limit {
+            // beside them, or nobody could ever agree.
+            let pooled = self.pool.proposals_of(&author).count();
+            if state.open_by(&author) + pooled >= limit && !self.is_listed(&record.id()) {
                 return Err(Rejection::OverCap { author, limit });
             }
             return Ok(());
         }
         if matches!(record.statement(), Statement::Rejoin { .. }) {
             let author = record.author();
-            let is_free = author == self.me || self.named.contains(&record.id());
-            if !is_free && self.pool.rejoins_of(&author) >= SLOT_BODIES_MAX {
+            let is_free = author == self.me || self.is_listed(&record.id());
+            if !is_free && self.pool.rejoins_of(&author).count() >= SLOT_BODIES_MAX {
                 return Err(Rejection::SlotFull(author));
             }
         }
@@ -199,7 +192,7 @@ impl Core {
     fn take(&mut self, from: Option<PeerId>, record: &Verified) -> Result<Admission, Rejection> {
         let id = record.id();
         self.notice_own(record, &[]);
-        let is_named = self.named.contains(&id);
+        let is_named = self.is_listed(&id);
         match self.keep(record.clone(), is_named) {
             Pooling::Known => return Ok(Admission::Known),
             Pooling::SlotFull => return Err(Rejection::SlotFull(record.author())),
@@ -225,15 +218,21 @@ impl Core {
         }
     }
 
-    /// Judges a pooled record anew after a seal; what can no longer be sealed goes.
+    /// Judges a pooled record anew, after a seal or when no list names it any more; what can no longer be sealed goes.
     pub(super) fn rejudge(&mut self, id: &RecordId) {
         // A proposal in the pool counts against its author's cap itself.
         let Some(pooled) = self.pool.remove(id) else {
             return;
         };
         match self.judge(&pooled.record) {
-            // It was there before, so that its slot has room for it.
-            Ok(()) => drop(self.pool_record(pooled.record, pooled.since_ms, pooled.is_named)),
+            Ok(()) => {
+                let is_named = self.is_listed(id);
+                let (pooling, displaced) =
+                    self.pool_record(pooled.record, pooled.since_ms, is_named);
+                let surplus = (pooling == Pooling::SlotFull).then_some(*id);
+                let displaced = displaced.map(|record| record.id());
+                self.forget(surplus.into_iter().chain(displaced).collect());
+            }
             Err(rejection) => {
                 if let Some(awaits) = Self::awaited(&pooled.record, &rejection) {
                     self.orphans.insert(pooled.record, awaits, None);

@@ -168,13 +168,14 @@ impl Core {
         let own_rejoin = records.iter().any(|record| {
             record.author() == self.me && matches!(record.statement(), Statement::Rejoin { .. })
         });
-        if let Signing::Rejoining(id) = self.signing
-            && applied.rejoins.contains(&id)
-        {
-            self.signing = Signing::Above(applied.height);
-            self.event(Event::Rejoined {
-                height: applied.height,
-            });
+        if own_rejoin && let Signing::Rejoining(_) = self.signing {
+            let height = applied.height;
+            if let Some(id) = self.unsealed_rejoin() {
+                self.signing = Signing::Rejoining(id);
+            } else {
+                self.signing = Signing::Above(height);
+                self.event(Event::Rejoined { height });
+            }
         } else if own_rejoin && let Signing::Above(above) = self.signing {
             self.signing = Signing::Above(above.max(applied.height));
         }
@@ -187,12 +188,7 @@ impl Core {
             .pool
             .iter()
             .map(|pooled| &pooled.record)
-            .filter(|record| {
-                record
-                    .statement()
-                    .slot()
-                    .is_some_and(|slot| slot.height().is_some())
-            })
+            .filter(|record| record.statement().is_about_seals())
             .cloned()
             .collect();
         let spent = self.ledger.state().spent_votes(&votes);

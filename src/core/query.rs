@@ -32,7 +32,9 @@ pub struct OperationStatus {
     pub ballots: Vec<(Ballot, u64)>,
     /// What the reveals held say; final if they are sealed in time.
     pub tallied: Option<Outcome>,
-    /// The final outcome, and the height that made it so.
+    /// The final outcome, and the height that made it so. A core does not remember the outcome of a closed operation if it is
+    /// a result of more than [`REMEMBERED_RESULT_BYTES_MAX`](crate::limits::REMEMBERED_RESULT_BYTES_MAX) bytes; an
+    /// [`Archive`](crate::archive::Archive) has it.
     pub outcome: Option<(Outcome, u64)>,
     /// Whose records are missing.
     pub waits_for: Pending,
@@ -131,9 +133,9 @@ impl Core {
             return Some(self.open_status(open));
         }
         if let Some(closed) = self.ledger().past().closed(id) {
-            let outcome = Some((closed.outcome.clone(), closed.decided_height));
+            let outcome = closed.outcome().cloned();
             return Some(OperationStatus {
-                outcome,
+                outcome: outcome.map(|outcome| (outcome, closed.decided_height)),
                 ..blank(*id, "closed", Pending::Nothing)
             });
         }

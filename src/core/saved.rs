@@ -1,6 +1,6 @@
 //! What has to survive a crash (DESIGN section 8).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::journal::JournalEntry;
@@ -46,6 +46,8 @@ pub enum Write {
         /// The ballot.
         ballot: Option<Ballot>,
     },
+    /// A person declared that the journal is complete although no seal lists these `Rejoin`s of it.
+    Declared(BTreeSet<RecordId>),
     /// This node has seen a fork, and seals nothing any more until people say which branch goes on.
     Compromised,
     /// A sealed block, with what it changed. All votes and lists go, and of the records those that it has.
@@ -73,6 +75,8 @@ pub struct Saved {
     pub lists: BTreeMap<SealId, Vec<RecordId>>,
     /// What this node wants to vote.
     pub intents: BTreeMap<OperationId, Ballot>,
+    /// The `Rejoin`s that a person declared to be answered.
+    pub declared: BTreeSet<RecordId>,
     /// Whether it has seen a fork.
     pub compromised: bool,
     /// Whether the journal is known to lack what this node has signed: then not even what it promised is signed at the start.
@@ -141,6 +145,7 @@ impl Saved {
                     self.intents.remove(operation);
                 }
             },
+            Write::Declared(rejoins) => self.declared.clone_from(rejoins),
             Write::Compromised => self.compromised = true,
             Write::Block { block, .. } => {
                 for record in &block.records {

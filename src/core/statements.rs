@@ -222,6 +222,10 @@ impl Core {
                 self.persist_own(&record, None);
             }
         }
+        // A restart before a seal lists them must not undo it: the chain stands still without this node.
+        self.declared = self.journal.rejoins().map(Verified::id).collect();
+        let write = Write::Declared(self.declared.clone());
+        self.out.push(Output::Persist(write));
         self.signing = Signing::Above(0);
         self.recover_agreement();
         self.keep_promises();
@@ -242,13 +246,17 @@ impl Core {
         for record in own {
             self.notice_own(&record, &[]);
         }
-        // A journal that was begun anew says so by a `Rejoin`, and is complete only once that is sealed.
-        let past = self.ledger.past();
-        let mut rejoins = self.journal.rejoins();
-        let waiting = rejoins.find(|rejoin| !past.has_rejoined(&rejoin.id()));
-        if let Some(id) = waiting.map(Verified::id) {
+        if let Some(id) = self.unsealed_rejoin() {
             self.signing = Signing::Rejoining(id);
         }
+    }
+
+    /// A `Rejoin` that no seal lists and no person answered. A journal that was begun anew says so by one, and is complete only once that is sealed.
+    /// Of several nothing says which answers the last loss, so that all of them have to be.
+    pub(super) fn unsealed_rejoin(&self) -> Option<RecordId> {
+        let past = self.ledger.past();
+        let mut rejoins = self.journal.rejoins().map(Verified::id);
+        rejoins.find(|rejoin| !past.has_rejoined(rejoin) && !self.declared.contains(rejoin))
     }
 
     fn may_sign(&self) -> Result<(), Refusal> {

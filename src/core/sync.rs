@@ -20,12 +20,6 @@ use crate::message::Message;
 use crate::record::{Statement, Verified};
 use crate::rejection::Rejection;
 
-/// Rounds, from this node's own on, of whose proposals it takes the lists: others may be a little ahead.
-const LIST_ROUNDS: usize = 4;
-
-/// Lists held before it is looked which of them are of use still.
-const LISTS_BEFORE_CLEANING: usize = 8;
-
 /// A record with its canonical bytes.
 fn encoded(record: &Verified) -> (&Verified, ByteBuf) {
     (record, ByteBuf::from(record.encode()))
@@ -190,36 +184,6 @@ impl Core {
         }
     }
 
-    /// Whether what a seal lists may matter now: its proposal is of this round or one of the next few, or a quorum voted for
-    /// it. A proposer may propose in any number of rounds, with long lists; those left aside are asked for again at a
-    /// comparison, once they matter.
-    fn has_use_for_list(&self, seal: &SealId) -> bool {
-        let from = self.agreement.round_to_be();
-        self.agreement.is_quorate(seal)
-            || self
-                .agreement
-                .proposed_in(seal)
-                .any(|round| (from..).take(LIST_ROUNDS).any(|it| it == round))
-    }
-
-    /// Drops the lists that are of no use any more, and the names in them.
-    fn drop_lists(&mut self) {
-        let useless: Vec<SealId> = self
-            .lists
-            .keys()
-            .filter(|seal| !self.saved_lists.contains(seal) && !self.has_use_for_list(seal))
-            .copied()
-            .collect();
-        if useless.is_empty() {
-            return;
-        }
-        for seal in &useless {
-            self.lists.remove(seal);
-            self.drafts.remove(seal);
-        }
-        self.named = self.lists.values().flatten().copied().collect();
-    }
-
     /// Takes a proposal with its list, and asks for the listed records that are not here.
     fn receive_proposal(&mut self, from: PeerId, record: &[u8], list: Vec<RecordId>) {
         match self.take_proposal(Some(from), record, list) {
@@ -261,23 +225,7 @@ impl Core {
         if !self.has_use_for_list(&id) {
             return Ok((admission, None));
         }
-        if self.lists.len() >= LISTS_BEFORE_CLEANING {
-            self.drop_lists();
-        }
-        self.name(&list);
-        self.lists.insert(id, list);
+        self.take_list(id, list);
         Ok((admission, Some(id)))
-    }
-
-    /// Keeps what a proposal lists, beyond what its slots have room for.
-    pub(super) fn name(&mut self, list: &[RecordId]) {
-        for id in list {
-            self.named.insert(*id);
-            if !self.pool.name(id)
-                && let Some(vote) = self.agreement.record(id).cloned()
-            {
-                self.keep(vote, true);
-            }
-        }
     }
 }

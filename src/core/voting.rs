@@ -20,10 +20,11 @@ impl Core {
         if height > at + 1 {
             return Ok(Admission::Waiting(Rejection::UnknownSeal));
         }
-        let is_named = self.named.contains(&record.id());
+        self.refuse_overfull(record);
+        let is_listed = self.is_listed(&record.id());
         // What the agreement waits for is named too, and no evidence: in the pool it would stay for ever.
-        let mut lists = self.lists.values();
-        if is_named && lists.any(|list| list.binary_search(&record.id()).is_ok()) {
+        let is_named = is_listed || self.named.contains(&record.id());
+        if is_listed {
             // A proposal lists it as evidence: it is needed here, whatever its slot holds in the agreement.
             self.keep(record.clone(), true);
         }

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::{BFTConsensusEngine, EngineError};
 use crate::agenda::OpenOperation;
-use crate::archive::{ArchiveError, ClosedSummary, what_if};
+use crate::archive::{Archive, ArchiveError, ClosedSummary, what_if};
 use crate::certificate::Certificate;
-use crate::core::{OperationStatus, SealStatus};
+use crate::core::{Core, OperationStatus, SealStatus};
 use crate::digest::{NodeId, OperationId, SealId};
 use crate::ledger::Evidence;
 use crate::operation::{Class, ConsensusOperation, Outcome, Priority, Spore};
@@ -104,10 +104,22 @@ impl BFTConsensusEngine {
         self.look(|core, _| core.seal_status())
     }
 
-    /// Where an operation stands, whose records are missing, and what its window does; `None` if it is not known here.
+    /// Where an operation stands, whose records are missing, and what its window does; `None` if it is not known here. The
+    /// long result of a closed claim is read from the archive, and missing if that cannot be read.
     #[must_use]
     pub fn status(&self, operation: &OperationId) -> Option<OperationStatus> {
-        self.look(|core, _| core.status(operation))
+        self.look(|core, past| {
+            let status = status_of(core, past, operation);
+            status.unwrap_or_else(|_| core.status(operation))
+        })
+    }
+
+    /// As [`Self::status`], with the error.
+    pub(super) fn whole_status(
+        &self,
+        operation: &OperationId,
+    ) -> Result<Option<OperationStatus>, EngineError> {
+        Ok(self.look(|core, past| status_of(core, past, operation))?)
     }
 
     /// What is (or was) to be decided, by whom, and in which order of urgency; `None` if it is not known here.
@@ -189,7 +201,8 @@ impl BFTConsensusEngine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::Archive`] if the disk fails; so everywhere below.
+    /// [`EngineError::Archive`] if it would be longer than
+    /// [`CERTIFICATE_BYTES_MAX`](crate::certificate::CERTIFICATE_BYTES_MAX), and here and everywhere below if the disk fails.
     pub fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, EngineError> {
         Ok(self.archive(|past| past.certificate(operation))?)
     }
@@ -308,6 +321,24 @@ fn view_of_open(operation: &OpenOperation) -> OperationView {
             .map(|decision| decision.outcome.clone()),
         refused_effect: None,
     }
+}
+
+/// Where an operation stands; a result that the core does not remember is the archive's.
+fn status_of(
+    core: &Core,
+    past: &dyn Archive,
+    operation: &OperationId,
+) -> Result<Option<OperationStatus>, ArchiveError> {
+    let Some(mut status) = core.status(operation) else {
+        return Ok(None);
+    };
+    if status.phase == "closed" && status.outcome.is_none() {
+        let missing = || ArchiveError(format!("operation {operation} has no outcome"));
+        let closed = past.closed(operation)?.ok_or_else(missing)?;
+        let decision = closed.decision().ok_or_else(missing)?;
+        status.outcome = Some((decision.outcome.clone(), decision.height));
+    }
+    Ok(Some(status))
 }
 
 fn view_of_closed(summary: ClosedSummary) -> OperationView {

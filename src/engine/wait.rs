@@ -24,7 +24,7 @@ impl BFTConsensusEngine {
             progress.mark_unchanged();
             // Asked first: what was closed to the last moment is an outcome all the same.
             let stopped = self.host.stopped();
-            match self.status(&operation) {
+            match self.whole_status(&operation)? {
                 None => return Err(EngineError::UnknownOperation(operation)),
                 Some(status) if status.phase == "closed" => {
                     let (outcome, _) = status

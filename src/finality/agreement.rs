@@ -114,6 +114,11 @@ impl Agreement {
         self.votes.add(record, true)
     }
 
+    /// Holds those of these records to the limits again that [`Self::add_named`] took: nothing names them any more.
+    pub fn unname(&mut self, ids: &BTreeSet<RecordId>) {
+        self.votes.unname(ids);
+    }
+
     /// The records that the limits dropped since the last call, so that a store drops them too.
     pub fn take_dropped(&mut self) -> Vec<RecordId> {
         self.votes.take_dropped()

@@ -10,7 +10,7 @@ use crate::digest::{NodeId, OperationId, RecordId};
 use crate::limits::{RECORD_BYTES_MAX, SEAL_BODY_BYTES_MAX, SEAL_RECORDS_MAX};
 use crate::operation::{Ballot, Outcome, Spore};
 use crate::params::Params;
-use crate::record::{Statement, Verified};
+use crate::record::Verified;
 use crate::rejection::Rejection;
 use crate::sealers::Sealers;
 use crate::trust::{Participation, ParticipationRecord, Standing, TrustEntry};
@@ -212,7 +212,10 @@ fn file_all(
         }
     };
     let mut room = SealRoom::default();
-    for record in records.iter().filter(|record| !is_about_seals(record)) {
+    for record in records
+        .iter()
+        .filter(|record| !record.statement().is_about_seals())
+    {
         let filed = room
             .check(record)
             .and_then(|()| filing::file(work, record, &context));
@@ -283,13 +286,6 @@ impl<'a> FromIterator<&'a Verified> for SealRoom {
         records.into_iter().for_each(|record| room.take(record));
         room
     }
-}
-
-fn is_about_seals(record: &Verified) -> bool {
-    matches!(
-        record.statement(),
-        Statement::SealProposal { .. } | Statement::SealVote { .. }
-    )
 }
 
 /// Bans proved equivocators, and notes what else was filed about members.

@@ -127,6 +127,11 @@ impl State {
         spent.into_iter().map(|(vote, _)| vote.id()).collect()
     }
 
+    /// Those of these votes on seals that the next seal can take as evidence, two of a slot.
+    pub(crate) fn evidence_pairs(&self, votes: &[Verified]) -> Vec<(Verified, Verified)> {
+        pair_seal_votes(self, votes).0
+    }
+
     /// Judges a record that is not a proposal and not about a seal against the operations that are open now.
     ///
     /// # Errors

@@ -194,6 +194,12 @@ impl Statement {
         }
     }
 
+    /// Whether it is a proposal of a seal or a vote on one.
+    #[must_use]
+    pub fn is_about_seals(&self) -> bool {
+        matches!(self, Self::SealProposal { .. } | Self::SealVote { .. })
+    }
+
     /// The kind's name, as in records and documents.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -7,7 +7,7 @@ use crate::codec;
 use crate::core::{Base, RecentSeal, Saved, Write};
 use crate::digest::{OperationId, RecordId};
 use crate::genesis::Genesis;
-use crate::ledger::{Checkpoint, Closed, Ledger, StoredPast};
+use crate::ledger::{Checkpoint, Ended, Ledger, StoredPast};
 use crate::limits::EVIDENCE_HEIGHTS;
 use crate::message::Message;
 use crate::record::{Record, Statement};
@@ -24,7 +24,7 @@ pub struct Disk {
     /// The sealers of each block, and of the next.
     sealers: Vec<Arc<Sealers>>,
     /// A state that was kept, and how operations had ended by then.
-    checkpoint: Option<(Checkpoint, Vec<(OperationId, Closed)>)>,
+    checkpoint: Option<(Checkpoint, Vec<(OperationId, Ended)>)>,
 }
 
 impl Disk {

@@ -44,7 +44,8 @@ impl Projection {
         });
         let closed = ledger.past().all_closed().map(|(id, closed)| {
             let mut view = self.closed.get(&id).cloned().unwrap_or_else(unknown);
-            view.outcome = Some(closed.outcome.clone());
+            // What is generated has short results.
+            view.outcome = closed.outcome().cloned();
             (id, view)
         });
         let open = state

@@ -10,7 +10,7 @@ use super::rows::{CERTIFICATES, CLOSED, REJOINS, SEALERS, SEALS, decode};
 use super::{Store, StoreError};
 use crate::core::{Base, RecentSeal};
 use crate::digest::{OperationId, RecordId, SealId};
-use crate::ledger::{Checkpoint, Closed, Ledger, StoredPast, sealers_digest};
+use crate::ledger::{Checkpoint, Ended, Ledger, StoredPast, sealers_digest};
 use crate::limits::EVIDENCE_HEIGHTS;
 use crate::record::Record;
 use crate::rejection::Rejection;
@@ -60,9 +60,9 @@ fn past(reading: &ReadTransaction, height: u64) -> Result<StoredPast, StoreError
     for row in reading.open_table(CLOSED)?.iter()? {
         let (id, row) = row?;
         let id = OperationId::from_bytes(*id.value());
-        let closed: Closed = decode(&format!("closed: {id}"), row.value())?;
-        if closed.closed_height <= height {
-            past.closed.push((id, closed));
+        let ended: Ended = decode(&format!("closed: {id}"), row.value())?;
+        if ended.closed_height <= height {
+            past.closed.push((id, ended));
         }
     }
     for row in reading.open_table(REJOINS)?.iter()? {

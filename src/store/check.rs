@@ -4,20 +4,16 @@ use std::collections::BTreeMap;
 
 use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 
+use super::compare::Compared;
 use super::documents::read_document;
 use super::load::{checkpoint, last_height, place};
-use super::rows::{
-    CHANGES, CLOSED, EFFECTS, EffectRow, MEMBERS, OPERATIONS, REJOINS, SEALERS, TRUST, decode,
-};
-use super::sealed::trust_by_member;
+use super::rows::{CLOSED, OPERATIONS, SEALERS, decode};
 use super::{Store, StoreError};
-use crate::codec;
 use crate::commitment::commitment;
 use crate::digest::{OperationId, RecordId};
-use crate::document::LedgerChange;
 use crate::finality::verify_certificate;
-use crate::ledger::{Applied, Checkpoint, Closed, Ledger};
-use crate::record::{Seal, Signed, Statement, Verified, Verifier};
+use crate::ledger::{Applied, Checkpoint, Ended, Ledger};
+use crate::record::{Signed, Statement, Verified, Verifier};
 use crate::rejection::Rejection;
 use crate::seal::SealedBlock;
 
@@ -99,6 +95,7 @@ impl Store {
         let first = reading.open_table(SEALERS)?.get(1)?;
         let first = first.ok_or_else(|| StoreError::damaged("sealers", "no first row"))?;
         self.sealers_of(reading, 1, first.value())?;
+        let mut compared = Compared::default();
         for height in 1..=last {
             progress(step("heights", height - 1, last));
             let block = self.block_of(reading, height)?;
@@ -107,7 +104,7 @@ impl Store {
             let applied = replay
                 .apply(block)
                 .map_err(|error| StoreError::not_sealed(place(height), error))?;
-            compare(reading, &seal, &applied, &mut report.faults)?;
+            compared.height(reading, &seal, &applied, &mut report.faults)?;
             if let Some(kept) = &kept
                 && kept.seal.height == height
                 && *kept != replay.ledger.checkpoint()
@@ -122,7 +119,8 @@ impl Store {
             let fault = "meta: checkpoint: it is beyond the last height";
             report.faults.push(fault.to_owned());
         }
-        let mut ended: BTreeMap<OperationId, Closed> = BTreeMap::new();
+        compared.surplus(reading, &mut report.faults)?;
+        let mut ended: BTreeMap<OperationId, Ended> = BTreeMap::new();
         for row in reading.open_table(CLOSED)?.iter()? {
             let (id, row) = row?;
             let id = OperationId::from_bytes(*id.value());
@@ -254,53 +252,4 @@ impl Replay {
         }
         Ok(applied)
     }
-}
-
-/// Compares what was written down of a height with what applying it changes.
-fn compare(
-    reading: &ReadTransaction,
-    seal: &Seal,
-    applied: &Applied,
-    faults: &mut Vec<String>,
-) -> Result<(), StoreError> {
-    let height = applied.height;
-    let mut expect = |table: &str, is_same: bool| {
-        if !is_same {
-            faults.push(format!(
-                "{table}: height {height}: it is not what was sealed"
-            ));
-        }
-    };
-    let trust = reading.open_table(TRUST)?;
-    for (node, entries) in trust_by_member(applied) {
-        let row = trust.get((node.as_bytes(), height))?;
-        let is_same = row.is_some_and(|row| row.value() == codec::encode(&entries));
-        expect("trust", is_same);
-    }
-    let members = reading.open_table(MEMBERS)?;
-    for change in &applied.members {
-        let row = members.get((change.node.as_bytes(), height))?;
-        let is_same = row.is_some_and(|row| row.value() == codec::encode(&change.now));
-        expect("members", is_same);
-    }
-    let sealers = reading.open_table(SEALERS)?.get(height + 1)?;
-    let sealers = sealers.map(|row| row.value().to_vec());
-    let expected = applied.sealers.as_deref().map(codec::encode);
-    expect("sealers", sealers == expected);
-    let change = reading.open_table(CHANGES)?.get(height)?;
-    let expected = codec::encode(&LedgerChange::from_applied(seal, applied));
-    expect("changes", change.is_some_and(|row| row.value() == expected));
-    let effects = reading.open_table(EFFECTS)?;
-    for effect in &applied.effects {
-        let row = effects.get(effect.operation.as_bytes())?;
-        let expected: EffectRow = effect.result.err().map(Into::into);
-        let is_same = row.is_some_and(|row| row.value() == codec::encode(&expected));
-        expect("effects", is_same);
-    }
-    let rejoins = reading.open_table(REJOINS)?;
-    for id in &applied.rejoins {
-        let at = rejoins.get(id.as_bytes())?.map(|at| at.value());
-        expect("rejoins", at == Some(height));
-    }
-    Ok(())
 }

@@ -100,27 +100,45 @@ fn release(transaction: &WriteTransaction, id: OperationId) -> Result<(), StoreE
     Ok(())
 }
 
-/// Makes lists of the oldest heights whose records all stand in documents, until what is left whole is short enough.
-fn list_oldest(transaction: &WriteTransaction, whole_bytes: u64) -> Result<(), StoreError> {
+/// Makes lists of the oldest heights whose records all stand in documents, until what is left whole is short enough. `whole` is
+/// how long that is now, in bytes; gives how long it is then.
+fn list_oldest(
+    transaction: &WriteTransaction,
+    whole: u64,
+    whole_max: u64,
+) -> Result<u64, StoreError> {
     let mut waiting = transaction.open_table(WAITING)?;
-    let (mut total, mut listable) = (0, Vec::new());
-    for row in waiting.iter()? {
+    let rows = waiting.iter()?.map(|row| {
         let (height, row) = row?;
-        let (left, length) = row.value();
-        total += length;
-        if left == 0 {
-            listable.push((height.value(), length));
-        }
-    }
-    for (height, length) in listable {
-        if total <= whole_bytes {
-            break;
-        }
-        total -= length;
+        Ok((height.value(), row.value()))
+    });
+    let oldest = oldest_listable(rows, whole.saturating_sub(whole_max))?;
+    let mut left = whole;
+    for (height, length) in oldest {
+        left = left.saturating_sub(length);
         list_contents(transaction, height)?;
         waiting.remove(height)?;
     }
-    Ok(())
+    Ok(left)
+}
+
+/// Of rows of [`WAITING`], the first that wait for no document and together have as many bytes, with their lengths. Reads no
+/// more rows than that takes.
+fn oldest_listable(
+    mut rows: impl Iterator<Item = Result<(u64, (u64, u64)), StoreError>>,
+    bytes: u64,
+) -> Result<Vec<(u64, u64)>, StoreError> {
+    let (mut oldest, mut found) = (Vec::new(), 0);
+    while found < bytes
+        && let Some(row) = rows.next()
+    {
+        let (height, (left, length)) = row?;
+        if left == 0 {
+            found = u64::saturating_add(found, length);
+            oldest.push((height, length));
+        }
+    }
+    Ok(oldest)
 }
 
 /// Replaces the records of a height by their ids. What no document has stays.
@@ -201,7 +219,7 @@ impl Store {
                 let document = document.map_err(|error| unreadable(*id, &error))?.save();
                 built.push((*height, *id, document));
             }
-            self.guarded(|_| {
+            self.guarded(|writing| {
                 let transaction = self.ledger.database.begin_write()?;
                 for (height, id, document) in &built {
                     write_document(&transaction, *id, document)?;
@@ -209,8 +227,10 @@ impl Store {
                     let mut pending = transaction.open_table(PENDING)?;
                     pending.remove((*height, id.as_bytes()))?;
                 }
-                list_oldest(&transaction, self.whole_bytes.load(Ordering::SeqCst))?;
+                let whole_max = self.whole_bytes.load(Ordering::SeqCst);
+                let whole = list_oldest(&transaction, writing.whole, whole_max)?;
                 transaction.commit()?;
+                writing.whole = whole;
                 Ok(())
             })?;
         }
@@ -282,5 +302,32 @@ impl Store {
             transaction.commit()?;
             Ok(())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_rows_are_read_than_become_lists() {
+        // Every tenth height waits for a document.
+        let rows = (0..1000).map(|height| (height, (u64::from(height % 10 == 0), 100)));
+        let table = [
+            (0, 0, 0),
+            (1, 1, 2),
+            (100, 1, 2),
+            (101, 2, 3),
+            (1000, 10, 12),
+        ];
+        for (bytes, listable, read_max) in table {
+            let mut read = 0;
+            let counted = rows.clone().inspect(|_| read += 1).map(Ok);
+            let oldest = oldest_listable(counted, bytes).unwrap();
+            assert_eq!(oldest.len(), listable, "{bytes} bytes");
+            assert_eq!(read, read_max, "{bytes} bytes");
+        }
+        let all = oldest_listable(rows.map(Ok), u64::MAX).unwrap();
+        assert_eq!(all.len(), 900);
     }
 }

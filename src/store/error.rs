@@ -79,6 +79,9 @@ pub enum StoreError {
     /// A ledger document cannot be built or read.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// The certificate of an operation would be too long to be read by anybody.
+    #[error("there is no certificate: {0}")]
+    CertificateTooLong(Rejection),
     /// Something other than a `Rejoin` was signed although the journal is lost.
     #[error("the journal is lost: nothing but a Rejoin may be signed")]
     JournalLost,

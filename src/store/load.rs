@@ -16,6 +16,7 @@ use crate::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
 use crate::genesis::Genesis;
 use crate::identity::Signer;
 use crate::ledger::Checkpoint;
+use crate::record::Signed;
 
 /// A node taken up from its disk.
 #[derive(Debug)]
@@ -255,9 +256,13 @@ impl Store {
     /// [`StoreError::Damaged`] if a row does not read.
     pub fn saved(&self) -> Result<Saved, StoreError> {
         let reading = self.reading()?;
+        let meta = reading.open_table(META)?;
+        let declared = meta.get("declared")?;
+        let declared = declared.map(|row| decode("meta: declared", row.value()));
         let mut saved = Saved {
             journal: self.journal()?,
-            compromised: reading.open_table(META)?.get("compromised")?.is_some(),
+            declared: declared.transpose()?.unwrap_or_default(),
+            compromised: meta.get("compromised")?.is_some(),
             ..Saved::default()
         };
         for (table, name, records) in [
@@ -297,6 +302,8 @@ impl Store {
             if entry.record.body.id() != id || entry.record.body.by != self.node {
                 return Err(StoreError::damaged(place, "it is another record"));
             }
+            let signed = Signed::try_from(entry.record.clone());
+            signed.map_err(|error| StoreError::damaged(place, error))?;
             journal.insert(id, entry);
         }
         Ok(journal)

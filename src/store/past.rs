@@ -15,7 +15,7 @@ use crate::agenda::OpenOperation;
 use crate::archive::ClosedSummary;
 use crate::certificate::{Certificate, PathStep};
 use crate::digest::{NodeId, OperationId, RecordId};
-use crate::ledger::{Evidence, Ledger};
+use crate::ledger::{Closed, Ended, EndedOutcome, Evidence, Ledger};
 use crate::record::{Signed, Verified};
 use crate::rejection::Rejection;
 use crate::trust::{Standing, TrustEntry};
@@ -116,7 +116,7 @@ impl Store {
                 let (id, row) = row?;
                 let operation = OperationId::from_bytes(*id.value());
                 let place = format!("operation {operation}");
-                let closed = decode(&place, row.value())?;
+                let closed = closed_as(&reading, &operation, decode(&place, row.value())?)?;
                 let row = summaries.get(operation.as_bytes())?;
                 let row =
                     row.ok_or_else(|| StoreError::damaged(&place, "its summary is missing"))?;
@@ -178,7 +178,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] or [`StoreError::NotSealed`] if something does not read as it was written.
+    /// [`StoreError::CertificateTooLong`]; [`StoreError::Damaged`] or [`StoreError::NotSealed`] if something does not read as it
+    /// was written.
     pub fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, StoreError> {
         let reading = self.reading()?;
         let Some((row, operation)) = self.closed_of(&reading, operation)? else {
@@ -209,7 +210,7 @@ impl Store {
                 certificate,
             });
         }
-        Ok(Some(Certificate {
+        let certificate = Certificate {
             v: 1,
             net: self.network_id(),
             path,
@@ -220,8 +221,36 @@ impl Store {
                 .records()
                 .map(|record| record.record().clone())
                 .collect(),
-        }))
+        };
+        let checked = certificate.check_length();
+        checked.map_err(StoreError::CertificateTooLong)?;
+        Ok(Some(certificate))
     }
+}
+
+/// How an operation ended, with a long result as its row has it.
+fn closed_as(
+    reading: &ReadTransaction,
+    id: &OperationId,
+    ended: Ended,
+) -> Result<Closed, StoreError> {
+    let (decided_height, closed_height) = (ended.decided_height, ended.closed_height);
+    let outcome = match ended.outcome {
+        EndedOutcome::Whole(outcome) => outcome,
+        EndedOutcome::Result(_) => {
+            let place = format!("operation {id}");
+            let missing = || StoreError::damaged(&place, "its result is missing");
+            let row = reading.open_table(OPERATIONS)?.get(id.as_bytes())?;
+            let row: OperationRow = decode(&place, row.ok_or_else(missing)?.value())?;
+            let (outcome, _) = row.stored.snapshot.decision.ok_or_else(missing)?;
+            outcome
+        }
+    };
+    Ok(Closed {
+        outcome,
+        decided_height,
+        closed_height,
+    })
 }
 
 fn effect_of(

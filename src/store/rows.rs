@@ -26,7 +26,7 @@ pub(super) const FORMAT: u64 = 1;
 pub(super) type Key = &'static [u8; 32];
 type Rows<K> = TableDefinition<'static, K, &'static [u8]>;
 
-/// `format`, `genesis`, `node`, `checkpoint`, `compromised`, and `journal`: how far the journal is known to count.
+/// `format`, `genesis`, `node`, `checkpoint`, `compromised`, `declared`, and `journal`: how far the journal is known to count.
 pub(super) const META: Rows<&'static str> = TableDefinition::new("meta.v1");
 /// By height: [`HeaderRow`].
 pub(super) const HEADERS: Rows<u64> = TableDefinition::new("headers.v1");
@@ -51,7 +51,7 @@ pub(super) const VOTES: Rows<Key> = TableDefinition::new("votes.v1");
 pub(super) const LISTS: Rows<Key> = TableDefinition::new("lists.v1");
 /// By operation: the ballot to be cast if it becomes a vote of all.
 pub(super) const INTENTS: Rows<Key> = TableDefinition::new("intents.v1");
-/// By closed operation: how it ended. Read as a whole at each start.
+/// By closed operation: how it ended ([`Ended`](crate::ledger::Ended)). Read as a whole at each start.
 pub(super) const CLOSED: Rows<Key> = TableDefinition::new("closed.v1");
 /// By closed operation: [`SummaryRow`].
 pub(super) const SUMMARIES: Rows<Key> = TableDefinition::new("summaries.v1");

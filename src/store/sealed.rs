@@ -18,7 +18,7 @@ use crate::agenda::OpenOperation;
 use crate::codec;
 use crate::digest::{NodeId, OperationId};
 use crate::document::LedgerChange;
-use crate::ledger::{Applied, Closed};
+use crate::ledger::{Applied, Ended};
 use crate::record::{Record, Statement};
 use crate::seal::SealedBlock;
 use crate::trust::TrustEntry;
@@ -31,11 +31,12 @@ pub(super) fn about(record: &Record) -> Option<OperationId> {
     }
 }
 
+/// Gives the bytes that its records take as they were sealed.
 pub(super) fn write_block(
     transaction: &WriteTransaction,
     block: &Arc<SealedBlock>,
     applied: &Arc<Applied>,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let height = block.seal.height;
     {
         let mut records = transaction.open_table(RECORDS)?;
@@ -57,7 +58,8 @@ pub(super) fn write_block(
     transaction
         .open_table(CONTENTS)?
         .insert(height, &contents[..])?;
-    write_places(transaction, block, contents.len() as u64)?;
+    let length = contents.len() as u64;
+    write_places(transaction, block, length)?;
     let seal = block.seal.id();
     transaction
         .open_table(SEALS)?
@@ -77,7 +79,7 @@ pub(super) fn write_block(
     for operation in &applied.closed {
         write_closed(transaction, height, applied, operation, &change)?;
     }
-    Ok(())
+    Ok(length)
 }
 
 /// Notes which operations the height has records about, until their documents have them.
@@ -119,11 +121,7 @@ fn write_changes(
         members.insert(key, &codec::encode(&row)[..])?;
     }
     let mut evidence = transaction.open_table(EVIDENCE)?;
-    for (proof, place) in applied.evidence.iter().zip(0_u32..) {
-        let row: EvidenceRow = (
-            ByteBuf::from(proof.first.encode()),
-            ByteBuf::from(proof.second.encode()),
-        );
+    for (row, place) in evidence_rows(applied).zip(0_u32..) {
         evidence.insert((height, place), &codec::encode(&row)[..])?;
     }
     let mut effects = transaction.open_table(EFFECTS)?;
@@ -156,21 +154,28 @@ fn write_closed(
     change: &LedgerChange,
 ) -> Result<(), StoreError> {
     let id = operation.id();
-    let decision = operation
-        .decision()
-        .expect("an operation closes only when it is decided");
-    let closed = Closed {
-        outcome: decision.outcome.clone(),
-        decided_height: decision.height,
-        closed_height: height,
-    };
-    insert_id(transaction.open_table(CLOSED)?, id.as_bytes(), &closed)?;
+    let ended = Ended::of(operation, height);
+    insert_id(transaction.open_table(CLOSED)?, id.as_bytes(), &ended)?;
+    let (row, summary) = closed_rows(applied, operation, change);
+    insert_id(transaction.open_table(OPERATIONS)?, id.as_bytes(), &row)?;
+    insert_id(transaction.open_table(SUMMARIES)?, id.as_bytes(), &summary)?;
+    let mut pending = transaction.open_table(PENDING)?;
+    pending.insert((height, id.as_bytes()), ())?;
+    Ok(())
+}
+
+/// What is written down of an operation that this seal closed.
+pub(super) fn closed_rows(
+    applied: &Applied,
+    operation: &OpenOperation,
+    change: &LedgerChange,
+) -> (OperationRow, SummaryRow) {
+    let id = operation.id();
     let row = OperationRow {
         stored: operation.store(),
-        height,
+        height: applied.height,
         proof: applied.proof(&id).expect("a seal can prove what it closed"),
     };
-    insert_id(transaction.open_table(OPERATIONS)?, id.as_bytes(), &row)?;
     let shown = change.operations.iter().find(|(shown, _)| *shown == id);
     let summary = SummaryRow {
         kind: operation.operation().kind().into(),
@@ -178,10 +183,17 @@ fn write_closed(
         proposer: operation.proposal().author(),
         subject: shown.map_or_else(String::new, |(_, entry)| entry.subject.clone()),
     };
-    insert_id(transaction.open_table(SUMMARIES)?, id.as_bytes(), &summary)?;
-    let mut pending = transaction.open_table(PENDING)?;
-    pending.insert((height, id.as_bytes()), ())?;
-    Ok(())
+    (row, summary)
+}
+
+/// The rows of what a seal proves of equivocations.
+pub(super) fn evidence_rows(applied: &Applied) -> impl Iterator<Item = EvidenceRow> {
+    applied.evidence.iter().map(|proof| {
+        (
+            ByteBuf::from(proof.first.encode()),
+            ByteBuf::from(proof.second.encode()),
+        )
+    })
 }
 
 fn insert<T: Serialize>(

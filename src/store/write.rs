@@ -30,6 +30,8 @@ pub(super) struct Writing {
     pub(super) is_lost: bool,
     /// Entries that are of no more use, by what the ledger durably has.
     spent: BTreeSet<RecordId>,
+    /// Bytes of the blocks that are not lists yet: the sum over [`WAITING`].
+    pub(super) whole: u64,
 }
 
 impl Writing {
@@ -39,7 +41,12 @@ impl Writing {
         let reading = journal.begin_read()?;
         let counts = reading.open_table(COUNTS)?;
         let journal = counts.get("count")?.map_or(0, |count| count.value());
-        let meta = ledger.begin_read()?.open_table(META)?;
+        let ledger_reading = ledger.begin_read()?;
+        let mut whole = 0;
+        for row in ledger_reading.open_table(WAITING)?.iter()? {
+            whole = u64::saturating_add(whole, row?.1.value().1);
+        }
+        let meta = ledger_reading.open_table(META)?;
         let known = meta.get("journal")?;
         let known = known.map_or(Ok(0), |row| decode("meta: journal", row.value()))?;
         let mut writing = Self {
@@ -47,6 +54,7 @@ impl Writing {
             known,
             is_lost: journal != known,
             spent: BTreeSet::new(),
+            whole,
         };
         if journal > known
             && let Some(row) = reading.open_table(OWNER)?.get("ahead")?
@@ -271,9 +279,9 @@ impl Store {
         Ok(())
     }
 
-    fn write_ledger(&self, writing: &Writing, writes: &[Write]) -> Result<(), StoreError> {
+    fn write_ledger(&self, writing: &mut Writing, writes: &[Write]) -> Result<(), StoreError> {
         let transaction = self.ledger.database.begin_write()?;
-        let mut sealed = 0;
+        let (mut sealed, mut whole) = (0, writing.whole);
         {
             let mut meta = transaction.open_table(META)?;
             let known = codec::encode(&writing.known);
@@ -316,17 +324,23 @@ impl Store {
                         None => intents.remove(operation.as_bytes())?,
                     };
                 }
+                Write::Declared(rejoins) => {
+                    let mut meta = transaction.open_table(META)?;
+                    meta.insert("declared", &codec::encode(rejoins)[..])?;
+                }
                 Write::Compromised => {
                     let mut meta = transaction.open_table(META)?;
                     meta.insert("compromised", &[0_u8; 0][..])?;
                 }
                 Write::Block { block, applied } => {
                     sealed += block.records.len() as u64;
-                    sealed::write_block(&transaction, block, applied)?;
+                    let length = sealed::write_block(&transaction, block, applied)?;
+                    whole = whole.saturating_add(length);
                 }
             }
         }
         transaction.commit()?;
+        writing.whole = whole;
         self.records_since.fetch_add(sealed, Ordering::SeqCst);
         Ok(())
     }

@@ -21,6 +21,7 @@ mod bundle;
 mod engine;
 mod forks;
 mod hostile;
+mod lists;
 mod net;
 mod promises;
 mod reconciliation;

@@ -479,7 +479,23 @@ fn three_members_declare_what_all_hold_to_be_the_journal() {
         "two of three are no quorum"
     );
 
+    net.down = vec![true, true, false];
     assert_eq!(net.input(2, Input::DeclareJournal), Ok(Answer::Done));
+    net.restart(2);
+    net.pump();
+    assert_eq!(
+        signing(&net, 2),
+        "ready",
+        "a restart forgets no declaration"
+    );
+    net.saved[2].journal_lost = true;
+    net.restart(2);
+    net.pump();
+    assert_eq!(signing(&net, 2), "journal_lost", "it answers no later loss");
+    net.saved[2].journal_lost = false;
+    net.restart(2);
+    net.down = vec![false; 3];
+    net.meet(2);
     net.nudge(4);
     assert_eq!(signing(&net, 2), "ready");
     // What it had committed to counts, and so does the reveal that it finds again.

@@ -7,6 +7,7 @@
 
 use mycnet_consensus::core::{Event, Input, Refusal};
 use mycnet_consensus::digest::OperationId;
+use mycnet_consensus::ledger::Ended;
 use mycnet_consensus::operation::{Ballot, Outcome};
 
 use crate::disk::{EVERY_WAY, Survives};
@@ -137,7 +138,7 @@ impl Plan {
                     0 => Ballot::Approve,
                     _ => Ballot::Result(b"42".to_vec()),
                 };
-                if closed.is_none_or(|closed| closed.outcome != Outcome::Decided(expected)) {
+                if closed.and_then(Ended::outcome) != Some(&Outcome::Decided(expected)) {
                     return Err(format!("node {n}: operation {k} ended otherwise"));
                 }
             }

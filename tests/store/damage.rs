@@ -3,6 +3,8 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use mycnet_consensus::codec;
+use mycnet_consensus::core::JournalEntry;
 use mycnet_consensus::store::{Store, StoreError};
 use redb::{
     Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableHandle as _,
@@ -15,6 +17,9 @@ use crate::questions::lived;
 type Bytes = TableDefinition<'static, &'static [u8; 32], &'static [u8]>;
 type Heights = TableDefinition<'static, u64, &'static [u8]>;
 type Parts = TableDefinition<'static, (&'static [u8; 32], u32), &'static [u8]>;
+type Entries = TableDefinition<'static, (&'static [u8; 32], u64), &'static [u8]>;
+type Places = TableDefinition<'static, (u64, u32), &'static [u8]>;
+type Ids = TableDefinition<'static, u64, &'static [u8; 32]>;
 type Texts = TableDefinition<'static, &'static str, &'static [u8]>;
 
 /// A store whose rows are of every kind, closed in good order.
@@ -42,9 +47,12 @@ enum Table {
     Heights(&'static str),
     Texts(&'static str),
     Parts(&'static str),
+    Entries(&'static str),
+    Places(&'static str),
+    Ids(&'static str),
 }
 
-const TABLES: [(Table, bool); 17] = [
+const TABLES: [(Table, bool); 24] = [
     (Table::Texts("meta.v1"), false),
     (Table::Heights("headers.v1"), false),
     (Table::Heights("certificates.v1"), false),
@@ -60,6 +68,13 @@ const TABLES: [(Table, bool); 17] = [
     (Table::Bytes("operations.v1"), false),
     (Table::Parts("documents.v1"), false),
     (Table::Bytes("effects.v1"), false),
+    (Table::Bytes("intents.v1"), false),
+    (Table::Bytes("peers.v1"), false),
+    (Table::Heights("ledger.v1"), false),
+    (Table::Entries("trust.v1"), false),
+    (Table::Entries("members.v1"), false),
+    (Table::Places("evidence.v1"), false),
+    (Table::Ids("seals.v1"), false),
     (Table::Texts("owner.v1"), true),
     (Table::Bytes("entries.v1"), true),
 ];
@@ -67,7 +82,10 @@ const TABLES: [(Table, bool); 17] = [
 /// Changes a byte in the middle of the row at a place, if there is one.
 fn flip(disk: &Disk, (table, journal): (Table, bool), place: usize, of: usize) -> bool {
     macro_rules! flip_in {
-        ($definition:expr, $owned:expr, $borrowed:expr) => {{
+        ($definition:expr, $owned:expr, $borrowed:expr) => {
+            flip_in!($definition, $owned, $borrowed, [u8])
+        };
+        ($definition:expr, $owned:expr, $borrowed:expr, $row:ty) => {{
             let database = database(disk, journal);
             let row = {
                 let reading = database.begin_read().unwrap();
@@ -84,11 +102,12 @@ fn flip(disk: &Disk, (table, journal): (Table, bool), place: usize, of: usize) -
             let at = value.len() * of / 8;
             let at = at.min(value.len() - 1);
             value[at] ^= 0x15;
+            let row: &$row = value[..].try_into().unwrap();
             let writing = database.begin_write().unwrap();
             writing
                 .open_table($definition)
                 .unwrap()
-                .insert($borrowed(&key), &value[..])
+                .insert($borrowed(&key), row)
                 .unwrap();
             writing.commit().unwrap();
             true
@@ -104,6 +123,16 @@ fn flip(disk: &Disk, (table, journal): (Table, bool), place: usize, of: usize) -
             |(id, part): (&[u8; 32], u32)| (*id, part),
             |key: &([u8; 32], u32)| (Box::leak(Box::new(key.0)) as &'static [u8; 32], key.1)
         ),
+        Table::Entries(name) => flip_in!(
+            Entries::new(name),
+            |(id, height): (&[u8; 32], u64)| (*id, height),
+            |key: &([u8; 32], u64)| (Box::leak(Box::new(key.0)) as &'static [u8; 32], key.1)
+        ),
+        Table::Places(name) => flip_in!(Places::new(name), |key: (u64, u32)| key, |key: &(
+            u64,
+            u32
+        )| *key),
+        Table::Ids(name) => flip_in!(Ids::new(name), |key: u64| key, |key: &u64| *key, [u8; 32]),
         Table::Texts(name) => flip_in!(Texts::new(name), str::to_owned, |key: &String| {
             Box::leak(key.clone().into_boxed_str()) as &'static str
         }),
@@ -167,10 +196,10 @@ fn a_damaged_row_is_named_and_nothing_panics() {
                 flipped += 1;
                 let lived = std::panic::catch_unwind(AssertUnwindSafe(|| live(&copy)));
                 let wrong = lived.unwrap_or_else(|_| panic!("{table:?}, row {place}, {of}/8"));
-                // A journal's count of what the ledger knows, and lists for people, prove nothing.
+                // A journal's count of what the ledger knows, and what the network layer keeps, prove nothing.
                 let proves = !matches!(
                     table.0,
-                    Table::Texts("meta.v1" | "owner.v1") | Table::Bytes("summaries.v1")
+                    Table::Texts("meta.v1" | "owner.v1") | Table::Bytes("peers.v1" | "intents.v1")
                 );
                 assert!(
                     !proves || !wrong.is_empty(),
@@ -215,6 +244,85 @@ fn a_missing_row_is_named() {
         let wrong = live(&copy);
         assert!(wrong.iter().any(|fault| fault.contains(place)), "{wrong:?}");
     }
+}
+
+fn write<T>(disk: &Disk, journal: bool, change: impl FnOnce(&redb::WriteTransaction) -> T) -> T {
+    let database = database(disk, journal);
+    let writing = database.begin_write().unwrap();
+    let changed = change(&writing);
+    writing.commit().unwrap();
+    changed
+}
+
+type Change = fn(&redb::WriteTransaction, &'static [u8; 32]);
+
+#[test]
+fn a_row_of_what_was_not_sealed_is_named() {
+    let disk = whole();
+    let changes: [(&str, Change); 6] = [
+        ("trust", |writing, id| {
+            let mut table = writing.open_table(Entries::new("trust.v1")).unwrap();
+            table.insert((id, 1), &[0x80][..]).unwrap();
+        }),
+        ("members", |writing, id| {
+            let mut table = writing.open_table(Entries::new("members.v1")).unwrap();
+            table.insert((id, 1), &[0xf6][..]).unwrap();
+        }),
+        ("effects", |writing, id| {
+            let mut table = writing.open_table(Bytes::new("effects.v1")).unwrap();
+            table.insert(id, &[0xf6][..]).unwrap();
+        }),
+        ("rejoins", |writing, id| {
+            let rejoins = TableDefinition::<&[u8; 32], u64>::new("rejoins.v1");
+            writing.open_table(rejoins).unwrap().insert(id, 1).unwrap();
+        }),
+        ("operations", |writing, _| {
+            let mut table = writing.open_table(Bytes::new("operations.v1")).unwrap();
+            let first = *table.first().unwrap().unwrap().0.value();
+            table.remove(&first).unwrap();
+        }),
+        ("evidence", |writing, _| {
+            let mut table = writing.open_table(Places::new("evidence.v1")).unwrap();
+            let (key, row) = table
+                .pop_first()
+                .unwrap()
+                .map(|(key, row)| (key.value(), row.value().to_vec()))
+                .unwrap();
+            table.insert((key.0, 7), &row[..]).unwrap();
+        }),
+    ];
+    let nobody: &'static [u8; 32] = Box::leak(Box::new([9; 32]));
+    for (name, change) in changes {
+        let copy = disk.copy();
+        write(&copy, false, |writing| change(writing, nobody));
+        let wrong = live(&copy);
+        assert!(
+            wrong.iter().any(|it| it.starts_with(name)),
+            "{name}: {wrong:?}"
+        );
+    }
+}
+
+/// The entry decodes, and its record is none: that says nothing against the ledger.
+#[test]
+fn a_damaged_entry_of_the_journal_is_named() {
+    let disk = whole();
+    write(&disk, true, |writing| {
+        let mut table = writing.open_table(Bytes::new("entries.v1")).unwrap();
+        let (id, row) = table
+            .first()
+            .unwrap()
+            .map(|(id, row)| (*id.value(), row.value().to_vec()))
+            .unwrap();
+        let mut entry: JournalEntry = codec::decode(&row, usize::MAX).unwrap();
+        entry.record.proof.size = 0;
+        table.insert(&id, &codec::encode(&entry)[..]).unwrap();
+    });
+    let [ledger, journal] = disk.files();
+    let store = Store::open_on(ledger, journal).unwrap();
+    let refused = store.load(Arc::new(identity(0)), 1_000_000).unwrap_err();
+    let place = refused.to_string();
+    assert!(place.contains("entries: record "), "{place}");
 }
 
 #[test]

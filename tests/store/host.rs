@@ -379,6 +379,12 @@ impl Host {
         self.promises.kept.clear();
     }
 
+    /// For a test that takes the ledger away on purpose: what is signed still is.
+    pub fn forget_ledger(&mut self) {
+        self.promises.kept.clear();
+        self.promises.height = 0;
+    }
+
     fn take_up(&mut self, store: Store, n: usize, now_ms: u64) -> Result<(), String> {
         let loaded = store.load(Arc::new(identity(n)), now_ms);
         let loaded = loaded.map_err(|error| error.to_string())?;

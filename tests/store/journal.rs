@@ -75,7 +75,7 @@ fn lose(old_copy: bool) {
         let outcome = ledger
             .past()
             .closed(&id)
-            .map(|closed| closed.outcome.clone());
+            .and_then(|closed| closed.outcome().cloned());
         assert_eq!(outcome, Some(Outcome::Decided(Ballot::Approve)), "node {n}");
     }
     net.restart(1, Survives::All, 0).unwrap();
@@ -106,6 +106,104 @@ fn an_old_copy_of_the_ledger_is_noticed_too() {
     let loaded = store.load(Arc::new(identity(1)), net.now_ms).unwrap();
     let lost = loaded.journal_lost.unwrap();
     assert!(lost.ledger + 1 < lost.journal, "{lost}");
+}
+
+fn rejoin(net: &mut Net, n: usize, nonce: u8) {
+    let nonce = [nonce; 32];
+    let answer = net.input(n, Input::Rejoin { nonce }).unwrap();
+    assert!(matches!(answer, Some(Ok(_))), "{answer:?}");
+}
+
+fn signing(net: &Net, n: usize) -> &'static str {
+    net.hosts[n].core.seal_status().signing
+}
+
+/// A journal with a `Rejoin` of long ago is kept beside a ledger that is fetched again, with something to reveal in it.
+#[test]
+fn a_ledger_lost_beside_a_journal_with_a_rejoin_takes_another_rejoin() {
+    let mut net = Net::new(4);
+    decide(&mut net, 0, 1, &[1, 2, 3]);
+    let _ = net.input(1, Input::JournalLost).unwrap();
+    net.store(1).note_journal_lost().unwrap();
+    rejoin(&mut net, 1, 3);
+    for _ in 0..8 {
+        net.pass(300).unwrap();
+    }
+    assert_eq!(signing(&net, 1), "ready");
+    // It commits to what is frozen while it is away.
+    let id = net.propose(0, config(b"x"), Some(Ballot::Approve), 9);
+    let operation = id.unwrap().unwrap();
+    net.pump().unwrap();
+    let ballot = Ballot::Approve;
+    let voted = net.input(1, Input::Vote { operation, ballot }).unwrap();
+    assert!(matches!(voted, Some(Ok(_))));
+
+    net.hosts[1].store = None;
+    net.hosts[1].disk.replace(0, Vec::new());
+    net.hosts[1].forget_ledger();
+    for n in [2, 3] {
+        let ballot = Ballot::Approve;
+        let _ = net.input(n, Input::Vote { operation, ballot }).unwrap();
+    }
+    net.pump().unwrap();
+    net.hosts[1].events.clear();
+    net.restart(1, Survives::All, 0).unwrap();
+    assert!(net.hosts[1].lost.is_some());
+    for _ in 0..8 {
+        net.pass(300).unwrap();
+    }
+    assert!(net.hosts[1].failed.is_none(), "{:?}", net.hosts[1].failed);
+    let is_lost = |event: &&Event| matches!(event, Event::JournalLost);
+    assert_eq!(net.hosts[1].events.iter().filter(is_lost).count(), 1);
+    assert_eq!(signing(&net, 1), "journal_lost");
+
+    // It stops before the block that lists the second one comes: the first is no answer to this loss.
+    rejoin(&mut net, 1, 4);
+    net.restart(1, Survives::All, 0).unwrap();
+    assert_eq!(signing(&net, 1), "rejoining");
+    for _ in 0..8 {
+        net.pass(300).unwrap();
+    }
+    assert!(net.hosts[1].failed.is_none(), "{:?}", net.hosts[1].failed);
+    assert_eq!(signing(&net, 1), "ready");
+    decide(&mut net, 1, 4, &[0, 2, 3]);
+    assert!(net.is_closed(1, &operation));
+}
+
+/// Both a `Rejoin` of long ago and a new one are in the journal while the ledger that lists the first is fetched again.
+#[test]
+fn a_rejoin_of_long_ago_does_not_end_the_wait_for_another() {
+    let mut net = Net::new(4);
+    let _ = net.input(1, Input::JournalLost).unwrap();
+    net.store(1).note_journal_lost().unwrap();
+    rejoin(&mut net, 1, 3);
+    for _ in 0..8 {
+        net.pass(300).unwrap();
+    }
+    for nonce in 4..12 {
+        net.hosts[1].store = None;
+        net.hosts[1].disk.replace(0, Vec::new());
+        net.hosts[1].forget_ledger();
+        net.hosts[1].events.clear();
+        net.restart(1, Survives::All, 0).unwrap();
+        rejoin(&mut net, 1, nonce);
+        net.restart(1, Survives::All, 0).unwrap();
+        for _ in 0..8 {
+            net.pass(300).unwrap();
+        }
+        assert_eq!(signing(&net, 1), "ready");
+        let rejoined = |event: &&Event| matches!(event, Event::Rejoined { .. });
+        let events = net.hosts[1].events.iter().filter(rejoined);
+        assert_eq!(
+            events.count(),
+            1,
+            "with the last of them, after nonce {nonce}"
+        );
+        // So that the journal goes on, and the next loss shows.
+        let proposed = net.propose(1, config(b"x"), None, u64::from(nonce));
+        proposed.unwrap().unwrap();
+        net.pump().unwrap();
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use mycnet_consensus::digest::{OperationId, Salt};
 use mycnet_consensus::document::{LedgerChange, LedgerDocument, OperationDocument};
 use mycnet_consensus::history::History;
 use mycnet_consensus::ledger::{Ledger, Mode};
-use mycnet_consensus::operation::{Ballot, Priority};
+use mycnet_consensus::operation::{Ballot, Outcome, Priority};
 use mycnet_consensus::params::Params;
 use mycnet_consensus::record::{Signed, Statement, Verified, Verifier, sign};
 use mycnet_consensus::store::Store;
@@ -38,6 +38,8 @@ pub fn lived() -> Net {
                 let ballot = match (k % 2, n) {
                     (0, _) => Ballot::Approve,
                     (_, 2) => Ballot::Result(b"41".to_vec()),
+                    // Longer than what is remembered beside its document.
+                    (_, _) if k == 3 => Ballot::Result(vec![b'4'; 1000]),
                     _ => Ballot::Result(b"42".to_vec()),
                 };
                 let operation = *id;
@@ -104,10 +106,16 @@ fn compare(store: &Store, history: &History, net: &Net) {
     assert_eq!(store.evidence().unwrap(), history.evidence().unwrap());
     let past = net.hosts[0].core.ledger().past();
     let listed = store.all_closed().unwrap();
+    let mut long_results = 0;
     assert_eq!(listed.len(), past.all_closed().count());
     for (summary, (id, closed)) in listed.iter().zip(past.all_closed()) {
-        assert_eq!((summary.operation, &summary.closed), (id, closed));
         let expected = history.closed(&id).unwrap().unwrap();
+        let outcome = &expected.decision().unwrap().outcome;
+        assert_eq!((summary.operation, &summary.closed.outcome), (id, outcome));
+        let is_long =
+            matches!(outcome, Outcome::Decided(Ballot::Result(result)) if result.len() > 32);
+        assert_eq!(closed.outcome(), (!is_long).then_some(outcome));
+        long_results += usize::from(is_long);
         assert_eq!(summary.kind, expected.operation().kind());
         assert_eq!(summary.class, expected.class());
         assert_eq!(summary.proposer, expected.proposal().author());
@@ -118,7 +126,7 @@ fn compare(store: &Store, history: &History, net: &Net) {
             Some(&certificate),
             history.certificate(&id).unwrap().as_ref()
         );
-        assert_eq!(certificate.verify(genesis).unwrap().outcome, closed.outcome);
+        assert_eq!(certificate.verify(genesis).unwrap().outcome, *outcome);
         let effect = store.effect(&id).unwrap();
         let refused = effect.and_then(Result::err);
         assert_eq!(refused, history.refused_effect(&id).unwrap());
@@ -127,6 +135,7 @@ fn compare(store: &Store, history: &History, net: &Net) {
         let document = store.operation_document(&id).unwrap().unwrap();
         assert_eq!(document.heads(), built.heads());
     }
+    assert!(long_results > 0);
     let nobody = OperationId::from_bytes([9; 32]);
     assert!(store.closed(&nobody).unwrap().is_none());
     assert!(store.certificate(&nobody).unwrap().is_none());
@@ -304,6 +313,8 @@ fn writes_mean_what_saved_says_they_mean() {
         ],
         vec![journal(4), Write::Unjournal(vec![record(1).id()])],
         vec![intent(None), Write::Compromised],
+        vec![Write::Declared([record(1).id(), record(2).id()].into())],
+        vec![Write::Declared([record(3).id()].into())],
         // What was given up and is said again stays.
         vec![
             Write::Unjournal(vec![record(4).id()]),
@@ -328,7 +339,10 @@ fn writes_mean_what_saved_says_they_mean() {
         (saved.lists, saved.intents),
         (expected.lists, expected.intents)
     );
-    assert_eq!(saved.compromised, expected.compromised);
+    assert_eq!(
+        (saved.compromised, saved.declared),
+        (expected.compromised, expected.declared)
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Content, Votes, at};
+use super::{Content, Votes, at, read};
 use crate::digest::{NodeId, RecordId};
 use crate::limits::{SLOT_BODIES_MAX, VOTE_ROUNDS_MAX};
 use crate::record::VoteKind;
@@ -53,6 +53,34 @@ impl Votes {
             common.insert(id);
         }
         common.iter().nth(SLOT_BODIES_MAX).copied()
+    }
+
+    /// Holds records to the limits again that were kept whatever the limits say.
+    pub(in crate::finality) fn unname(&mut self, ids: &BTreeSet<RecordId>) {
+        let released: Vec<RecordId> = self.named.intersection(ids).copied().collect();
+        for id in &released {
+            self.named.remove(id);
+        }
+        for id in released {
+            // It may have been too many in its slot beside another of these.
+            let Some(record) = self.records.get(&id) else {
+                continue;
+            };
+            let (_, round, content) = read(record).expect("only proposals and votes are kept");
+            let author = record.author();
+            if self.is_in_quorum(round, content) {
+                continue;
+            }
+            let window = self.windows.get(&author);
+            let surplus = if window.is_some_and(|window| window.contains(&round)) {
+                self.surplus(&author, round, content, id, false)
+            } else {
+                Some(id)
+            };
+            if let Some(surplus) = surplus {
+                self.remove(surplus);
+            }
+        }
     }
 
     /// Whether a record of this round is among the author's highest rounds.

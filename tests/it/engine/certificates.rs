@@ -2,8 +2,10 @@
 
 use super::*;
 use mycnet_consensus::Certificate;
+use mycnet_consensus::certificate::CERTIFICATE_BYTES_MAX;
 use mycnet_consensus::digest::{Digest, NetworkId, SealId};
 use mycnet_consensus::record::{Statement, VoteKind, sign};
+use mycnet_consensus::rejection::Rejection;
 use mycnet_consensus::seal::SealCertificate;
 
 use crate::net::vote_for;
@@ -337,6 +339,23 @@ async fn a_certificate_that_was_tampered_with_is_refused() {
         assert!(refused.is_err(), "{desc}: {refused:?}");
     }
     assert!(good.verify(genesis).is_ok());
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_would_read_says_so() {
+    let (engines, id) = network().await;
+    let mut certificate = engines[0].certificate(&id).unwrap().unwrap();
+    assert_eq!(certificate.check_length(), Ok(()));
+    let length = certificate.encode().len();
+    let step = certificate.path[0].clone();
+    let steps = CERTIFICATE_BYTES_MAX * certificate.path.len() / length + 1;
+    certificate.path.resize(4 * steps, step);
+    let expected = Err(Rejection::OverLimit {
+        what: "bytes of a certificate",
+        limit: CERTIFICATE_BYTES_MAX,
+    });
+    assert_eq!(certificate.check_length(), expected);
+    assert!(Certificate::decode(&certificate.encode()).is_err());
 }
 
 #[tokio::test]

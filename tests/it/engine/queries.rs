@@ -236,3 +236,20 @@ async fn evidence_is_kept() {
         );
     }
 }
+
+/// The core remembers no more of it than a digest.
+#[tokio::test]
+async fn a_long_result_is_an_outcome_like_any_other() {
+    let (engines, _) = linked(&genesis(4), 4);
+    let result = vec![7; 32 * 1024];
+    let id = engines[0].propose_claim(claim(None), result.clone());
+    let id = id.await.unwrap();
+    for engine in &engines[1..] {
+        let ballot = Ballot::Result(result.clone());
+        engine.vote(id, ballot).await.unwrap();
+    }
+    let outcome = Outcome::Decided(Ballot::Result(result));
+    assert_eq!(engines[1].outcome(&id), Some(outcome.clone()));
+    let waited = engines[0].execute_reveal_phase(id).await.unwrap();
+    assert_eq!(waited, outcome);
+}
