@@ -267,7 +267,7 @@ async fn pauses_are_the_authors_and_not_the_connections() {
     assert_eq!(heard, marked(2), "the old connection is heard no more");
     assert!(start.elapsed() >= pause, "{:?}", start.elapsed());
     // Its verdict comes after it left.
-    drop((ben, again));
+    again.connection.close(0_u32.into(), b"");
     ada.down().await;
     ada.transport.shun(peer, author("ben"));
     let mut raw = Raw::connect(&ada.address()).await;
