@@ -108,9 +108,13 @@ impl Link {
         *slowed.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is sent may be a question that is answered with blocks: then long ones are taken.
+    /// What is sent may be a question that is answered with blocks: then long ones are taken. Whoever stands elsewhere takes a
+    /// comparison for a status.
     pub(super) fn note_question(&self, message: &Message) {
-        if matches!(message, Message::AskBlocks { .. } | Message::Status { .. }) {
+        if matches!(
+            message,
+            Message::AskBlocks { .. } | Message::Status { .. } | Message::Reconcile { .. }
+        ) {
             self.long_blocks
                 .store(LONG_BLOCKS_PER_QUESTION, Ordering::Relaxed);
         }
