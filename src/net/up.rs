@@ -47,9 +47,6 @@ impl Up {
         proven: Proven,
         dialled: bool,
     ) -> Result<Self, CloseCode> {
-        if inner.is_closing() {
-            return Err(CloseCode::Shutdown);
-        }
         let queues_max = inner.config.connections_max * (1 + QUEUES_PER_CONNECTION);
         if inner.inbox.peers() >= queues_max {
             return Err(CloseCode::Busy);
@@ -64,6 +61,10 @@ impl Up {
             Outbox::new(inner.config.outgoing_bytes_max, inner.outgoing.clone()),
         ));
         let mut table = inner.table();
+        // Asked under the lock: whoever stops closes what is in the table afterwards.
+        if inner.is_closing() {
+            return Err(CloseCode::Shutdown);
+        }
         if table.shunned.waits(&author, Instant::now()) {
             return Err(CloseCode::Misbehaved);
         }
