@@ -172,9 +172,7 @@ impl Actor {
         if self.rejoin == Rejoin::Owed {
             return Duration::ZERO;
         }
-        let now_ms = self.clock.now_ms();
-        let due = self.rhythm.due_ms();
-        let due_in = due.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(now_ms)));
+        let due_in = self.rhythm.due_in(self.clock.now_ms());
         let quiet = if self.was_idle { Duration::ZERO } else { QUIET };
         let quiet = self.has_documents_to_write.then_some(quiet);
         let soonest = due_in.into_iter().chain(quiet).min();
@@ -185,7 +183,6 @@ impl Actor {
     }
 
     fn take_event(&mut self, event: Option<NetEvent>, batch: &mut Batch) {
-        let now_ms = self.clock.now_ms();
         let Some(event) = event else {
             // The transport was shut down by whoever owns the endpoint: the node goes on without peers.
             if let Some(connected) = self.connected.take() {
@@ -199,7 +196,7 @@ impl Actor {
         match event {
             NetEvent::PeerUp(info) => {
                 tracing::debug!(peer = %info.author, height = info.height, "met");
-                self.rhythm.peer_up(info.peer, info.author, now_ms);
+                self.rhythm.peer_up(info.peer, info.author);
                 batch.push(Input::PeerUp(info.peer));
                 self.has_new_addresses = true;
             }
@@ -236,7 +233,7 @@ impl Actor {
         let now_ms = self.clock.now_ms();
         let shared = self.shared.clone();
         let mut core = shared.core();
-        core.set_pace(self.rhythm.pace(now_ms));
+        core.set_pace(self.rhythm.pace());
         let (mut outputs, mut answers) = (Vec::new(), Vec::new());
         let mut said = 0;
         while said < TURN_BYTES_MAX
@@ -261,7 +258,7 @@ impl Actor {
         }
         shared.store.checkpoint_if_due(core.ledger())?;
         self.keep_addresses(now_ms)?;
-        let is_roster_changed = self.note_seals(&core, &rest, now_ms);
+        let is_roster_changed = self.note_seals(&core, &rest);
         self.rhythm.settle(&core);
         drop(core);
         for output in rest {
@@ -327,7 +324,7 @@ impl Actor {
         for input in self.rhythm.take_due(now_ms) {
             outputs.extend(core.handle(input, now_ms).list);
         }
-        if self.rhythm.gives_up(core, now_ms) {
+        if self.rhythm.gives_up(core) {
             let waiting = core.waiting();
             tracing::debug!(
                 height = waiting.height,
@@ -338,7 +335,7 @@ impl Actor {
             outputs.extend(core.handle(Input::Nudge, now_ms).list);
         }
         if let Some(connected) = &self.connected {
-            for peer in self.rhythm.take_silent(now_ms) {
+            for peer in self.rhythm.take_silent() {
                 connected.transport.suspect(peer);
             }
         }
@@ -388,7 +385,7 @@ impl Actor {
     }
 
     /// Takes note of what was sealed. Says whether somebody's standing changed.
-    fn note_seals(&mut self, core: &Core, outputs: &[Output], now_ms: u64) -> bool {
+    fn note_seals(&mut self, core: &Core, outputs: &[Output]) -> bool {
         let mut is_roster_changed = false;
         for output in outputs {
             let Output::Event(Event::Sealed { applied, .. }) = output else {
@@ -400,7 +397,7 @@ impl Actor {
             if let Some(params) = &applied.params {
                 self.rhythm.set_params(params);
             }
-            self.rhythm.grew(now_ms);
+            self.rhythm.grew();
         }
         if is_roster_changed && self.rejoin == Rejoin::Refused {
             self.rejoin = Rejoin::Owed;
