@@ -309,6 +309,12 @@ impl Transport {
         manager::discover(self.inner(), mdns);
     }
 
+    /// Closes all connections at once, for good, and ends the events: what [`Self::shutdown`] does with more care.
+    pub fn abort(&self) {
+        self.inner().close_all(CloseCode::Shutdown);
+        self.inner().inbox.close();
+    }
+
     /// Lets peers hear what waits to be sent, as far as that takes no longer than half a second, closes all connections with
     /// [`CloseCode::Shutdown`], and ends the events. The endpoint stays open.
     pub async fn shutdown(&self) {

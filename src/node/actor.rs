@@ -1,6 +1,7 @@
 //! The thread that owns the core: it takes inputs in turn, writes, and only then sends and answers.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -34,7 +35,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long nothing comes before documents of closed operations are written.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// The connections of a node that has any.
+/// The connections of a node that has any. Dropped, also by a panic, it closes them and ends the thread that serves.
 pub(super) struct Connected {
     pub(super) transport: Transport,
     pub(super) events: Events,
@@ -84,15 +85,19 @@ pub(super) struct Actor {
     pub(super) has_documents_to_write: bool,
     /// Nothing came the last time.
     pub(super) was_idle: bool,
+    /// The host's time of the last turn.
+    pub(super) told_ms: u64,
 }
+
+/// Why a node stopped whose thread panicked.
+const PANICKED: &str = "the node's own thread failed; its log says why";
 
 /// Says that the node is no more, also if its thread panicked.
 struct Ending(Arc<Signals>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let reason = "the node's own thread failed; its log says why".to_owned();
-        self.0.end(Stopped::Failed(reason));
+        self.0.end(Stopped::Failed(PANICKED.to_owned()));
     }
 }
 
@@ -104,10 +109,15 @@ impl Actor {
             .enable_time()
             .build();
         let how = match runtime {
-            Ok(runtime) => runtime.block_on(async {
-                let lived = self.live(has_lost).await;
-                self.die(lived).await
-            }),
+            Ok(runtime) => {
+                let living = || runtime.block_on(self.live(has_lost));
+                let lived = match catch_unwind(AssertUnwindSafe(living)) {
+                    Ok(lived) => lived.map_err(|error| error.to_string()),
+                    // What it was doing is not on the disk, and taken up anew from there.
+                    Err(_) => Err(PANICKED.to_owned()),
+                };
+                runtime.block_on(self.die(lived))
+            }
             Err(error) => Stopped::Failed(format!("no runtime: {error}")),
         };
         // Whoever asks from here on is refused; whoever waits for an answer is told why none comes. The disk is free for
@@ -185,9 +195,7 @@ impl Actor {
     fn take_event(&mut self, event: Option<NetEvent>, batch: &mut Batch) {
         let Some(event) = event else {
             // The transport was shut down by whoever owns the endpoint: the node goes on without peers.
-            if let Some(connected) = self.connected.take() {
-                connected.close();
-            }
+            self.connected = None;
             return;
         };
         let Some(connected) = &self.connected else {
@@ -231,6 +239,7 @@ impl Actor {
     /// Takes inputs through the core, until much is to be said or none is left, writes what follows, then does the rest.
     fn turn(&mut self, inputs: &mut Inputs) -> Result<(), NodeError> {
         let now_ms = self.clock.now_ms();
+        self.told_ms = now_ms;
         let shared = self.shared.clone();
         let mut core = shared.core();
         core.set_pace(self.rhythm.pace());
@@ -426,7 +435,11 @@ impl Actor {
     }
 
     /// Leaves the store as the next start wants it.
-    async fn die(&mut self, mut lived: Result<(), NodeError>) -> Stopped {
+    async fn die(&mut self, mut lived: Result<(), String>) -> Stopped {
+        if lived.is_err() {
+            // What was not written is not shown, from now on.
+            self.take_up_anew();
+        }
         if let Some(mut connected) = self.connected.take() {
             let known = connected.transport.known_peers();
             connected.transport.shutdown().await;
@@ -435,24 +448,30 @@ impl Actor {
                 // Its panic was reported when it happened.
                 let _ = serving.join();
             }
-            lived = lived.and_then(|()| Ok(self.address_book.keep(&self.shared.store, &known)?));
+            lived = lived.and_then(|()| {
+                let kept = self.address_book.keep(&self.shared.store, &known);
+                kept.map_err(|error| error.to_string())
+            });
         }
+        let core = self.shared.core();
+        let kept = || self.shared.store.checkpoint(core.ledger());
+        match lived.and_then(|()| kept().map_err(|error| error.to_string())) {
+            Ok(()) => Stopped::Orderly,
+            Err(reason) => {
+                tracing::error!(%reason, "the node stops");
+                Stopped::Failed(reason)
+            }
+        }
+    }
+
+    /// Shows what is on the disk, whatever the core was in the middle of.
+    fn take_up_anew(&self) {
         let mut core = self.shared.core();
-        let lived = lived.and_then(|()| Ok(self.shared.store.checkpoint(core.ledger())?));
-        let Err(error) = lived else {
-            return Stopped::Orderly;
-        };
-        tracing::error!(%error, "the node stops");
-        // What was not written is not shown either.
-        match self
-            .shared
-            .store
-            .load(self.signer.clone(), self.clock.now_ms())
-        {
+        let store = &self.shared.store;
+        match store.load(self.signer.clone(), self.told_ms) {
             Ok(loaded) => *core = loaded.core,
             Err(error) => tracing::error!(%error, "what is on the disk cannot be shown"),
         }
-        Stopped::Failed(error.to_string())
     }
 }
 
@@ -463,9 +482,12 @@ impl Connected {
             tracing::debug!(peer = to.0, %error, "not sent");
         }
     }
+}
 
-    fn close(self) {
+impl Drop for Connected {
+    fn drop(&mut self) {
         self.requests.close();
+        self.transport.abort();
     }
 }
 

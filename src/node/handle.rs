@@ -366,6 +366,7 @@ pub(super) fn spawn(builder: Builder) -> Result<Node, NodeError> {
         has_new_addresses: false,
         has_documents_to_write: true,
         was_idle: false,
+        told_ms: now_ms,
     };
     let is_lost = opened.journal_lost.is_some();
     thread("mycnet node", move || actor.run(is_lost))?;
