@@ -10,7 +10,6 @@ use tracing::debug;
 
 use super::address::{PeerCard, written};
 use super::bind::announced;
-use super::book::Origin;
 use super::connection;
 use super::frame::{Kind, frame};
 use super::links::Link;
@@ -104,9 +103,7 @@ pub(super) fn discover(inner: &Arc<Inner>, mdns: MdnsAddressLookup) {
             };
             let addresses = written(endpoint_info.addrs());
             let (id, now) = (endpoint_info.endpoint_id, Instant::now());
-            let mut table = inner.table();
-            table.book.learn(id, None, &addresses, Origin::Heard, now);
-            drop(table);
+            inner.table().book.hear(None, id, None, &addresses, now);
             inner.changed.notify_one();
         }
     });

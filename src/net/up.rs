@@ -68,13 +68,11 @@ impl Up {
         if table.shunned.waits(&author, Instant::now()) {
             return Err(CloseCode::Misbehaved);
         }
-        let replaced = table.links.admit(
-            &link,
-            &inner.endpoint.id(),
-            inner.config.connections_max,
-            inner.config.simultaneous,
-        )?;
-        // A stranger that this node dialled has proved its key, but nothing that others should be told.
+        let own = inner.endpoint.id();
+        let max = inner.config.connections_max;
+        let simultaneous = inner.config.simultaneous;
+        let replaced = table.links.admit(&link, &own, max, simultaneous)?;
+        // A stranger that the program gave has proved its key, but nothing that others should be told.
         let origin = match link.proven.relation {
             Relation::Member | Relation::Leaving => Origin::Met,
             _ => Origin::Given,
@@ -218,10 +216,9 @@ impl Up {
             };
             let is_member = self.inner.membership.relation(&author) == Relation::Member;
             if is_member && author != me && endpoint != own {
-                let mut table = self.inner.table();
-                table
-                    .book
-                    .learn(endpoint, Some(author), &card.addresses, Origin::Heard, now);
+                let teller = Some(self.link.proven.author);
+                let book = &mut self.inner.table().book;
+                book.hear(teller, endpoint, Some(author), &card.addresses, now);
             }
         }
         self.inner.changed.notify_one();

@@ -21,7 +21,7 @@ use crate::engine::{Clock, random_bytes};
 use crate::identity::Signer;
 use crate::limits::WINDOW_BYTES_MAX;
 use crate::message::Message;
-use crate::net::{CloseCode, Events, NetEvent, Transport};
+use crate::net::{CloseCode, Events, NetEvent, Relation, Transport};
 
 /// Inputs that share a turn: one write of the disk serves them all. More would let those wait who ask.
 const INPUTS_MAX: usize = 64;
@@ -82,6 +82,8 @@ pub(super) struct Actor {
     pub(super) expected: Option<(u64, SealId)>,
     pub(super) rejoin: Rejoin,
     pub(super) has_new_addresses: bool,
+    /// Peers that were let in and were no members as far as was known: every seal may say whether they are.
+    pub(super) strangers: BTreeSet<PeerId>,
     pub(super) has_documents_to_write: bool,
     /// Nothing came the last time.
     pub(super) was_idle: bool,
@@ -205,6 +207,9 @@ impl Actor {
             NetEvent::PeerUp(info) => {
                 tracing::debug!(peer = %info.author, height = info.height, "met");
                 self.rhythm.peer_up(info.peer, info.author);
+                if info.relation == Relation::Stranger {
+                    self.strangers.insert(info.peer);
+                }
                 batch.push(Input::PeerUp(info.peer));
                 self.has_new_addresses = true;
             }
@@ -217,6 +222,7 @@ impl Actor {
                 self.rhythm.peer_down(peer);
                 connected.requests.forget(peer);
                 self.parted.remove(&peer);
+                self.strangers.remove(&peer);
                 batch.push(Input::PeerDown(peer));
             }
             NetEvent::Message { peer, message } => {
@@ -267,16 +273,18 @@ impl Actor {
         }
         shared.store.checkpoint_if_due(core.ledger())?;
         self.keep_addresses(now_ms)?;
-        let is_roster_changed = self.note_seals(&core, &rest);
+        let asks_anew = self.note_seals(&core, &rest);
         self.rhythm.settle(&core);
         drop(core);
         for output in rest {
             self.perform(output);
         }
         if let Some(connected) = &self.connected
-            && is_roster_changed
+            && asks_anew
         {
             connected.transport.recheck();
+            // Who left is not dialled after the next start either.
+            self.has_new_addresses = true;
         }
         for (reply, answer) in answers {
             // Who does not wait any more loses nothing.
@@ -393,14 +401,15 @@ impl Actor {
         Ok(())
     }
 
-    /// Takes note of what was sealed. Says whether somebody's standing changed.
+    /// Takes note of what was sealed. Says whether it has to be asked anew who the peers are.
     fn note_seals(&mut self, core: &Core, outputs: &[Output]) -> bool {
-        let mut is_roster_changed = false;
+        let (mut is_roster_changed, mut is_sealed) = (false, false);
         for output in outputs {
             let Output::Event(Event::Sealed { applied, .. }) = output else {
                 continue;
             };
             let state = core.ledger().state();
+            is_sealed = true;
             is_roster_changed |= self.shared.standings.apply(state, applied);
             self.has_documents_to_write |= !applied.closed.is_empty();
             if let Some(params) = &applied.params {
@@ -411,7 +420,7 @@ impl Actor {
         if is_roster_changed && self.rejoin == Rejoin::Refused {
             self.rejoin = Rejoin::Owed;
         }
-        is_roster_changed
+        is_roster_changed || (is_sealed && !self.strangers.is_empty())
     }
 
     fn perform(&self, output: Output) {

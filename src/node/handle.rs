@@ -317,8 +317,8 @@ pub(super) fn spawn(builder: Builder) -> Result<Node, NodeError> {
         .map(|endpoint| {
             Transport::builder(store.genesis(), signer.clone(), standings.clone())
                 .config(config)
-                // What is given now is newer than what was kept, and what comes last is dialled first.
-                .peers(kept.into_iter().chain(peers))
+                .peers(peers)
+                .kept(kept)
                 .spawn(endpoint)
         })
         .transpose()?;
@@ -360,6 +360,7 @@ pub(super) fn spawn(builder: Builder) -> Result<Node, NodeError> {
         rhythm,
         shares: Shares::default(),
         parted: BTreeSet::new(),
+        strangers: BTreeSet::new(),
         address_book,
         expected,
         rejoin: Rejoin::NotOwed,
