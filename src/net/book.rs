@@ -217,6 +217,21 @@ impl Book {
         taken
     }
 
+    /// Has one more peer dialled, however many connections there are: any of those that were met or given.
+    pub(super) fn dial_another(
+        &mut self,
+        now: Instant,
+        is_up: impl Fn(&EndpointId, Option<&NodeId>) -> bool,
+    ) {
+        let known = self.entries.iter_mut().filter(|(id, entry)| {
+            entry.origin > Origin::Heard && !entry.dialling && !is_up(id, entry.author.as_ref())
+        });
+        if let Some((_, entry)) = known.min_by_key(|_| random()) {
+            entry.due = now;
+            entry.urgent = true;
+        }
+    }
+
     fn dialling(&self) -> usize {
         self.entries.values().filter(|entry| entry.dialling).count()
     }

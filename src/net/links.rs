@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::close::{CloseCode, Closed};
+use super::config::Config;
 use super::hello::Proven;
 use super::outbox::Outbox;
 use crate::core::PeerId;
@@ -147,8 +148,7 @@ impl Links {
         &mut self,
         link: &Arc<Link>,
         own: &EndpointId,
-        max: usize,
-        simultaneous: Duration,
+        config: &Config,
     ) -> Result<Option<Arc<Link>>, CloseCode> {
         let old = self
             .by_author
@@ -156,10 +156,10 @@ impl Links {
             .and_then(|id| self.by_id.get(id))
             .cloned();
         match &old {
-            Some(old) if keeps_old(old, link, own, simultaneous) => {
+            Some(old) if keeps_old(old, link, own, config.simultaneous) => {
                 return Err(CloseCode::Duplicate);
             }
-            None if self.by_id.len() >= max => return Err(CloseCode::Busy),
+            None if !self.has_room(link.dialled, config) => return Err(CloseCode::Busy),
             _ => {}
         }
         if let Some(old) = &old {
@@ -168,6 +168,22 @@ impl Links {
         self.by_author.insert(link.proven.author, link.id);
         self.by_id.insert(link.id, link.clone());
         Ok(old)
+    }
+
+    /// Whether one more fits. Some places are kept for those whom this node dials: whoever dials it cannot take them all.
+    fn has_room(&self, dialled: bool, config: &Config) -> bool {
+        let wanted = config.degree.min(config.connections_max / 2);
+        let kept = if dialled {
+            0
+        } else {
+            wanted.saturating_sub(self.dialled())
+        };
+        self.by_id.len() + kept < config.connections_max
+    }
+
+    /// How many this node dialled.
+    pub(super) fn dialled(&self) -> usize {
+        self.by_id.values().filter(|link| link.dialled).count()
     }
 
     pub(super) fn remove(&mut self, link: &Link) {

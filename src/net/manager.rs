@@ -50,11 +50,12 @@ pub(super) fn spawn(inner: &Arc<Inner>) {
     });
 }
 
-/// Dials known peers while there are fewer connections than wanted.
+/// Dials known peers while fewer connections were dialled than wanted. Those that came in do not count: a handful of members
+/// could else see to it that this node is connected to nobody but them.
 fn dial_due(inner: &Arc<Inner>, now: Instant) {
     let mut guard = inner.table();
     let table = &mut *guard;
-    let room = inner.config.degree.saturating_sub(table.links.len());
+    let room = inner.config.degree.saturating_sub(table.links.dialled());
     let links = &table.links;
     let is_up = |endpoint: &_, author: Option<&_>| links.is_up(endpoint, author);
     let due = table.book.take_due(now, room, inner.config.relays, is_up);

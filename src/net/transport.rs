@@ -228,6 +228,18 @@ impl Transport {
         }
     }
 
+    /// Dials one more of the known peers, any one, however many connections there are: those may be the wrong ones.
+    pub fn dial_another(&self) {
+        let inner = self.inner();
+        let mut guard = inner.table();
+        let table = &mut *guard;
+        let links = &table.links;
+        let is_up = |endpoint: &_, author: Option<&_>| links.is_up(endpoint, author);
+        table.book.dial_another(Instant::now(), is_up);
+        drop(guard);
+        inner.changed.notify_one();
+    }
+
     /// Closes a connection. Nothing more comes from it; the peer may come back.
     pub fn close(&self, peer: PeerId, code: CloseCode) {
         let link = self.inner().table().links.get(peer).cloned();

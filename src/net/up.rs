@@ -69,9 +69,7 @@ impl Up {
             return Err(CloseCode::Misbehaved);
         }
         let own = inner.endpoint.id();
-        let max = inner.config.connections_max;
-        let simultaneous = inner.config.simultaneous;
-        let replaced = table.links.admit(&link, &own, max, simultaneous)?;
+        let replaced = table.links.admit(&link, &own, &inner.config)?;
         // A stranger that the program gave has proved its key, but nothing that others should be told.
         let origin = match link.proven.relation {
             Relation::Member | Relation::Leaving => Origin::Met,

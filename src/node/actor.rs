@@ -35,6 +35,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long nothing comes before documents of closed operations are written.
 const QUIET: Duration = Duration::from_millis(50);
 
+/// Rounds that a seal may take before this node dials peers beyond those it has: it may be connected to the wrong ones only.
+const ROUNDS_WITH_THESE_PEERS: u32 = 2;
+
 /// The connections of a node that has any. Dropped, also by a panic, it closes them and ends the thread that serves.
 pub(super) struct Connected {
     pub(super) transport: Transport,
@@ -349,6 +352,11 @@ impl Actor {
                 step = ?waiting.step,
                 "gave up waiting"
             );
+            if let Some(connected) = &self.connected
+                && waiting.round >= ROUNDS_WITH_THESE_PEERS
+            {
+                connected.transport.dial_another();
+            }
             outputs.extend(core.handle(Input::Nudge, now_ms).list);
         }
         if let Some(connected) = &self.connected {

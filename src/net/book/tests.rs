@@ -196,6 +196,28 @@ fn nobody_can_prepare_to_be_dialled_first() {
 }
 
 #[test]
+fn one_more_is_dialled_beyond_the_degree() {
+    let (mut book, now) = (Book::default(), Instant::now());
+    for byte in 1..=3 {
+        book.learn(endpoint(byte), Some(author(byte)), &[], Origin::Met, now);
+    }
+    book.hear(None, endpoint(4), None, &[], now);
+    let is_up = |id: &EndpointId, _: Option<&NodeId>| *id == endpoint(1);
+    assert!(book.take_due(now, 0, false, is_up).is_empty());
+    for _ in 0..2 {
+        book.dial_another(now, is_up);
+        let due = book.take_due(now, 0, false, is_up);
+        assert_eq!(due.len(), 1);
+        assert!([endpoint(2), endpoint(3)].contains(&due[0].id));
+    }
+    book.dial_another(now, is_up);
+    assert!(
+        book.take_due(now, 0, false, is_up).is_empty(),
+        "nobody else"
+    );
+}
+
+#[test]
 fn only_what_the_program_gave_is_chosen() {
     let (mut book, now) = (Book::default(), Instant::now());
     let (ada, ben) = (author(1), author(2));
