@@ -48,7 +48,7 @@
 //! A peer that crashed is noticed after ten seconds of silence, or when the layer above says that it is suspicious
 //! ([`Transport::suspect`]); then the connection is closed first and dialled second, because a peer that is back on a new port
 //! cannot be dialled while the old connection lives. Known peers are dialled again and again, with growing pauses, and the met
-//! ones never forgotten.
+//! ones never forgotten as long as they are members.
 
 mod address;
 mod bind;

@@ -1,6 +1,10 @@
 //! Known peers: where they can be dialled, and when the next attempt is due.
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use iroh::{EndpointAddr, EndpointId};
@@ -10,7 +14,7 @@ use super::address::{PeerCard, dialable, read};
 use super::close::{CloseCode, Closed};
 use super::config::Config;
 use crate::digest::NodeId;
-use crate::limits::{MEMBERS_MAX, PEER_ADDRESSES_MAX};
+use crate::limits::{MEMBERS_MAX, PEER_ADDRESSES_MAX, PEERS_TOLD_MAX};
 
 /// Peers that were met or given. Two endpoints for each member; what a program gives beyond that is left out.
 const KNOWN_MAX: usize = 2 * MEMBERS_MAX;
@@ -21,6 +25,10 @@ const ENDPOINTS_PER_AUTHOR: usize = 2;
 /// Peers that others spoke of and that were never met.
 const HEARD_MAX: usize = 256;
 
+/// Those of them that one peer, or the local network, spoke of: one that makes them up leaves room for what others say. Twice
+/// what it tells at once.
+const HEARD_PER_TELLER: usize = 2 * PEERS_TOLD_MAX;
+
 /// Failures after which a peer that was never met, and that nobody here asked for, is forgotten.
 const HEARD_FAILURES_MAX: u32 = 8;
 
@@ -30,7 +38,9 @@ const HEARD_FAILURES_MAX: u32 = 8;
 pub enum Origin {
     /// Another peer, or the local network, spoke of it.
     Heard,
-    /// It was given by the program: from a ticket, a configuration, an address book.
+    /// It was given or met before an earlier end of the node.
+    Kept,
+    /// It was given by the program: from a ticket, a configuration.
     Given,
     /// It proved its author to this node.
     Met,
@@ -57,6 +67,8 @@ struct Entry {
     author: Option<NodeId>,
     addresses: Vec<String>,
     origin: Origin,
+    /// Who spoke of it first; nobody if it was given or met first, or announced on the local network.
+    teller: Option<NodeId>,
     failures: u32,
     last_fault: Option<String>,
     due: Instant,
@@ -75,7 +87,7 @@ pub(super) struct Book {
 }
 
 impl Book {
-    /// Learns of a peer; new addresses come first. Returns whether it is kept.
+    /// Learns of a peer that was given or met; new addresses come first. Returns whether it is kept.
     pub(super) fn learn(
         &mut self,
         endpoint: EndpointId,
@@ -84,67 +96,79 @@ impl Book {
         origin: Origin,
         now: Instant,
     ) -> bool {
-        if !self.entries.contains_key(&endpoint) && !self.make_room(author, origin) {
+        let known = self.entries.get(&endpoint);
+        let is_settled = known.is_some_and(|entry| {
+            origin < entry.origin || (origin == entry.origin && author == entry.author)
+        });
+        if !is_settled && !self.make_room(&endpoint, author, origin) {
             return false;
         }
-        let entry = self.entries.entry(endpoint).or_insert_with(|| Entry {
-            author,
-            addresses: Vec::new(),
-            origin,
-            failures: 0,
-            last_fault: None,
-            due: now,
-            dialling: false,
-            urgent: false,
-        });
-        // What was proved is not overwritten by what is said.
-        if entry.origin < Origin::Met || origin == Origin::Met {
-            entry.author = author.or(entry.author);
-        }
-        let addresses = dialable(addresses);
-        // Somebody who only speaks of a peer cannot push out the addresses that are known, but for the last of them: what is
-        // known of a peer that moved often may be of no use any more.
-        let (first, second, third) = if origin < entry.origin {
-            let kept = entry.addresses.len().min(ADDRESSES_PROVED);
-            let (kept, rest) = entry.addresses.split_at(kept);
-            (kept, addresses.as_slice(), rest)
-        } else {
-            (addresses.as_slice(), entry.addresses.as_slice(), &[][..])
-        };
-        let mut merged: Vec<String> = Vec::new();
-        for address in first.iter().chain(second).chain(third) {
-            if merged.len() < PEER_ADDRESSES_MAX && !merged.contains(address) {
-                merged.push(address.clone());
-            }
-        }
-        entry.addresses = merged;
-        entry.origin = entry.origin.max(origin);
+        let entry = self.entries.entry(endpoint);
+        let entry = entry.or_insert_with(|| Entry::new(author, origin, None, now));
+        entry.merge(author, addresses, origin);
         true
     }
 
-    fn make_room(&mut self, author: Option<NodeId>, origin: Origin) -> bool {
-        if origin == Origin::Heard {
-            let heard = self.entries.values().filter(|e| e.origin == Origin::Heard);
-            return heard.count() < HEARD_MAX;
+    /// Learns what somebody says of a peer, or the local network if it is nobody. Returns whether it is kept.
+    pub(super) fn hear(
+        &mut self,
+        teller: Option<NodeId>,
+        endpoint: EndpointId,
+        author: Option<NodeId>,
+        addresses: &[String],
+        now: Instant,
+    ) -> bool {
+        let heard = || {
+            self.entries
+                .values()
+                .filter(|it| it.origin == Origin::Heard)
+        };
+        let has_room = || {
+            let of_teller = heard().filter(|entry| entry.teller == teller);
+            of_teller.count() < HEARD_PER_TELLER && heard().count() < HEARD_MAX
+        };
+        if !self.entries.contains_key(&endpoint) && !has_room() {
+            return false;
         }
-        let own: Vec<EndpointId> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| author.is_some() && entry.author == author && !entry.dialling)
-            .map(|(id, _)| *id)
-            .collect();
-        if own.len() >= ENDPOINTS_PER_AUTHOR {
-            let worst = own.into_iter().max_by_key(|id| {
-                (
-                    self.entries[id].origin < Origin::Met,
-                    self.entries[id].failures,
-                )
-            });
-            if let Some(worst) = worst {
+        let entry = self.entries.entry(endpoint);
+        let entry = entry.or_insert_with(|| Entry::new(author, Origin::Heard, teller, now));
+        entry.merge(author, addresses, Origin::Heard);
+        true
+    }
+
+    /// Makes room for an endpoint that is given or met now, among those of its author. Returns whether there is some among all.
+    fn make_room(&mut self, endpoint: &EndpointId, author: Option<NodeId>, origin: Origin) -> bool {
+        let known = self.entries.iter();
+        let known = known.filter(|(id, entry)| entry.origin > Origin::Heard && *id != endpoint);
+        let mut others = known.clone().count();
+        let own = known.filter(|(_, entry)| author.is_some() && entry.author == author);
+        if own.clone().count() >= ENDPOINTS_PER_AUTHOR {
+            if origin == Origin::Kept {
+                return false;
+            }
+            let worst = own.max_by_key(|(_, entry)| (Reverse(entry.origin), entry.failures));
+            if let Some(worst) = worst.map(|(id, _)| *id) {
                 self.entries.remove(&worst);
+                others -= 1;
             }
         }
-        self.entries.len() < KNOWN_MAX + HEARD_MAX
+        others < KNOWN_MAX
+    }
+
+    /// Forgets peers that are no members any more. What the program gave it may know better.
+    pub(super) fn forget(&mut self, gone: &BTreeSet<NodeId>) {
+        self.entries.retain(|_, entry| {
+            let is_gone = entry.author.is_some_and(|author| gone.contains(&author));
+            entry.origin == Origin::Given || !is_gone
+        });
+    }
+
+    /// Whether the program gave this endpoint, and named nobody or this author.
+    pub(super) fn is_chosen(&self, endpoint: &EndpointId, author: &NodeId) -> bool {
+        let entry = self.entries.get(endpoint);
+        entry.is_some_and(|entry| {
+            entry.origin == Origin::Given && entry.author.is_none_or(|named| named == *author)
+        })
     }
 
     /// Whether the endpoint was met, or given by the program.
@@ -153,7 +177,8 @@ impl Book {
         entry.is_some_and(|entry| entry.origin > Origin::Heard)
     }
 
-    /// Peers to dial now, at most `room` beside the urgent ones. `is_up` tells who is connected already.
+    /// Peers to dial now, at most `room` beside the urgent ones: those that were met or given before those that were kept, hearsay
+    /// last, and else in an order that nobody can prepare for, as by choosing keys. `is_up` tells who is connected already.
     pub(super) fn take_due(
         &mut self,
         now: Instant,
@@ -161,18 +186,26 @@ impl Book {
         relays: bool,
         is_up: impl Fn(&EndpointId, Option<&NodeId>) -> bool,
     ) -> Vec<EndpointAddr> {
-        let mut due: Vec<(bool, Instant, EndpointId)> = self
+        let busy = self.dialling();
+        let mut due: Vec<(bool, Reverse<Origin>, u32, EndpointId)> = self
             .entries
             .iter()
             .filter(|(id, entry)| {
-                !entry.dialling && entry.due <= now && !is_up(id, entry.author.as_ref())
+                let is_wanted = entry.urgent || busy < room;
+                is_wanted
+                    && !entry.dialling
+                    && entry.due <= now
+                    && !is_up(id, entry.author.as_ref())
             })
-            .map(|(id, entry)| (!entry.urgent, entry.due, *id))
+            .map(|(id, entry)| {
+                // Who was met is not worth more here than who was given: many of them may be gone.
+                let origin = Reverse(entry.origin.min(Origin::Given));
+                (!entry.urgent, origin, random(), *id)
+            })
             .collect();
-        due.sort();
-        let busy = self.dialling();
+        due.sort_unstable();
         let mut taken = Vec::new();
-        for (_, _, id) in due {
+        for (_, _, _, id) in due {
             let entry = self.entries.get_mut(&id).expect("it was just listed");
             if !entry.urgent && taken.len() + busy >= room {
                 continue;
@@ -182,6 +215,21 @@ impl Book {
             taken.push(EndpointAddr::from_parts(id, read(&entry.addresses, relays)));
         }
         taken
+    }
+
+    /// Has one more peer dialled, however many connections there are: any of those that were met or given.
+    pub(super) fn dial_another(
+        &mut self,
+        now: Instant,
+        is_up: impl Fn(&EndpointId, Option<&NodeId>) -> bool,
+    ) {
+        let known = self.entries.iter_mut().filter(|(id, entry)| {
+            entry.origin > Origin::Heard && !entry.dialling && !is_up(id, entry.author.as_ref())
+        });
+        if let Some((_, entry)) = known.min_by_key(|_| random()) {
+            entry.due = now;
+            entry.urgent = true;
+        }
     }
 
     fn dialling(&self) -> usize {
@@ -241,6 +289,12 @@ impl Book {
         }
     }
 
+    /// Who is said to be behind the endpoints.
+    pub(super) fn authors(&self) -> BTreeSet<NodeId> {
+        let authors = self.entries.values().map(|entry| entry.author);
+        authors.flatten().collect()
+    }
+
     /// Peers that proved who they are, met last or not.
     pub(super) fn met(&self) -> impl Iterator<Item = PeerCard> {
         self.entries
@@ -264,6 +318,47 @@ impl Book {
 }
 
 impl Entry {
+    fn new(author: Option<NodeId>, origin: Origin, teller: Option<NodeId>, now: Instant) -> Self {
+        Self {
+            author,
+            addresses: Vec::new(),
+            origin,
+            teller,
+            failures: 0,
+            last_fault: None,
+            due: now,
+            dialling: false,
+            urgent: false,
+        }
+    }
+
+    /// Takes up what is said of it, as far as that is worth more than what is known.
+    fn merge(&mut self, author: Option<NodeId>, addresses: &[String], origin: Origin) {
+        if origin > self.origin {
+            self.author = author;
+        } else if origin == self.origin {
+            self.author = author.or(self.author);
+        }
+        let addresses = dialable(addresses);
+        // Somebody who only speaks of a peer cannot push out the addresses that are known, but for the last of them: what is
+        // known of a peer that moved often may be of no use any more.
+        let (first, second, third) = if origin < self.origin {
+            let kept = self.addresses.len().min(ADDRESSES_PROVED);
+            let (kept, rest) = self.addresses.split_at(kept);
+            (kept, addresses.as_slice(), rest)
+        } else {
+            (addresses.as_slice(), self.addresses.as_slice(), &[][..])
+        };
+        let mut merged: Vec<String> = Vec::new();
+        for address in first.iter().chain(second).chain(third) {
+            if merged.len() < PEER_ADDRESSES_MAX && !merged.contains(address) {
+                merged.push(address.clone());
+            }
+        }
+        self.addresses = merged;
+        self.origin = self.origin.max(origin);
+    }
+
     fn card(&self, endpoint: &EndpointId) -> PeerCard {
         PeerCard::with_addresses(*endpoint, self.author, self.addresses.clone())
     }
@@ -288,131 +383,11 @@ fn pause(how: &Closed, failures: u32, config: &Config) -> Duration {
 
 /// A time between half and one and a half of this one, at random, so that nodes that failed together do not try together.
 fn spread(pause: Duration) -> Duration {
-    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
     let micros = u64::try_from(pause.as_micros()).unwrap_or(u64::MAX);
-    let part = u128::from(micros) * u128::from(random) / u128::from(u32::MAX);
+    let part = u128::from(micros) * u128::from(random()) / u128::from(u32::MAX);
     Duration::from_micros(micros / 2 + u64::try_from(part).unwrap_or(0))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn endpoint(byte: u8) -> EndpointId {
-        iroh::SecretKey::from_bytes(&[byte; 32]).public()
-    }
-
-    fn author(byte: u8) -> NodeId {
-        NodeId::from_bytes([byte; 32])
-    }
-
-    fn texts(ports: std::ops::Range<u16>) -> Vec<String> {
-        ports.map(|port| format!("127.0.0.1:{port}")).collect()
-    }
-
-    fn lost() -> Closed {
-        Closed::Lost("timed out".to_owned())
-    }
-
-    #[test]
-    fn a_peer_that_moved_is_dialled_where_it_was_seen_last() {
-        let (mut book, now) = (Book::default(), Instant::now());
-        let id = endpoint(1);
-        book.learn(id, None, &texts(1..9), Origin::Given, now);
-        book.learn(id, Some(author(1)), &texts(100..101), Origin::Met, now);
-        let card = book.met().next().unwrap();
-        assert_eq!(card.addresses[0], "127.0.0.1:100");
-        assert_eq!(card.addresses.len(), PEER_ADDRESSES_MAX);
-        book.learn(id, Some(author(2)), &texts(200..208), Origin::Heard, now);
-        let told = book.met().next().unwrap();
-        assert_eq!(told.author, card.author, "what is only said proves nothing");
-        assert_eq!(
-            told.addresses[..ADDRESSES_PROVED],
-            card.addresses[..ADDRESSES_PROVED]
-        );
-        assert_eq!(told.addresses[ADDRESSES_PROVED..], texts(200..202));
-        let junk = ["\u{1b}[2Jyou have won".to_owned()];
-        book.learn(endpoint(2), None, &junk, Origin::Given, now);
-        let known = book.known(|_| false);
-        assert!(known.iter().all(|peer| peer.card.addresses != junk));
-    }
-
-    #[test]
-    fn attempts_grow_rarer_and_nothing_met_is_forgotten() {
-        let (config, start) = (Config::default(), Instant::now());
-        let mut book = Book::default();
-        let id = endpoint(1);
-        book.learn(id, Some(author(1)), &texts(1..2), Origin::Met, start);
-        book.learn(endpoint(2), None, &texts(2..3), Origin::Heard, start);
-        let mut now = start;
-        let mut pauses = Vec::new();
-        for _ in 0..40 {
-            let due = book.take_due(now, 8, false, |_, _| false);
-            assert!(due.iter().any(|address| address.id == id));
-            assert!(book.take_due(now, 8, false, |_, _| false).is_empty());
-            for address in due {
-                book.ended(&address.id, &lost(), false, &config, now);
-            }
-            let next = book.entries[&id].due;
-            pauses.push(next - now);
-            now = next;
-        }
-        assert!(pauses[0] <= config.backoff_min * 3);
-        assert!(
-            pauses
-                .iter()
-                .all(|pause| *pause <= config.backoff_max * 3 / 2)
-        );
-        assert!(*pauses.last().unwrap() >= config.backoff_max / 2);
-        assert_eq!(book.known(|_| false).len(), 1, "only the met one remains");
-        book.connected(&id);
-        assert_eq!(book.known(|_| true)[0].failures, 0);
-    }
-
-    #[test]
-    fn the_degree_bounds_what_is_dialled_and_connected_authors_are_left_alone() {
-        let (mut book, now) = (Book::default(), Instant::now());
-        for byte in 1..=20 {
-            book.learn(
-                endpoint(byte),
-                Some(author(byte)),
-                &texts(1..2),
-                Origin::Met,
-                now,
-            );
-        }
-        book.dial_now(&endpoint(20), now);
-        let up = author(1);
-        let due = book.take_due(now, 3, false, |_, author| author == Some(&up));
-        assert_eq!(due.len(), 3);
-        assert!(due.iter().all(|address| address.id != endpoint(1)));
-        assert_eq!(due[0].id, endpoint(20), "what was asked for first");
-        assert!(book.take_due(now, 3, false, |_, _| false).is_empty());
-    }
-
-    #[test]
-    fn one_author_fills_no_book() {
-        let (mut book, now) = (Book::default(), Instant::now());
-        for byte in 1..=50 {
-            book.learn(
-                endpoint(byte),
-                Some(author(1)),
-                &texts(1..2),
-                Origin::Met,
-                now,
-            );
-        }
-        assert_eq!(book.known(|_| false).len(), ENDPOINTS_PER_AUTHOR);
-        assert!(book.is_known(&endpoint(50)), "the newest is kept");
-    }
-
-    #[test]
-    fn refusals_and_suspicion_have_pauses_of_their_own() {
-        let config = Config::default();
-        let refused = Closed::There(CloseCode::NotAMember);
-        assert!(pause(&refused, 1, &config) >= config.backoff_refused / 2);
-        let suspect = Closed::Here(CloseCode::Suspect);
-        assert_eq!(pause(&suspect, 5, &config), Duration::ZERO);
-        assert!(pause(&lost(), 0, &config) <= config.backoff_min * 3 / 2);
-    }
+fn random() -> u32 {
+    getrandom::u32().unwrap_or(u32::MAX / 2)
 }

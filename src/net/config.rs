@@ -11,7 +11,7 @@ pub struct Config {
     pub connections_max: usize,
     /// Connections whose hello is not done, of endpoints not known from before. When there are more, the oldest goes.
     pub strangers_max: usize,
-    /// The node dials peers it knows while it has fewer connections than this.
+    /// The node dials peers it knows while it has dialled fewer of its connections than this.
     pub degree: usize,
     /// Bytes that wait to be sent to one peer; a message that finds as many waiting is refused.
     pub outgoing_bytes_max: usize,

@@ -15,6 +15,7 @@ use super::genesis::{answer, close, connect};
 use super::hello::{Opening, Proven, Transcript};
 use super::shared::Inner;
 use super::up::Up;
+use crate::digest::NodeId;
 
 /// A connection that came in.
 pub(super) async fn accept(inner: Arc<Inner>, connection: Connection) {
@@ -131,7 +132,10 @@ async fn introduce(
     let opened = connection.open_bi().await;
     let (mut send, mut receive) = opened.map_err(|_| CloseCode::Malformed)?;
     let own = inner.own();
-    let proven = own.dialled(connection, &mut send, &mut receive).await?;
+    let remote = connection.remote_id();
+    let is_chosen = |author: &NodeId| inner.table().book.is_chosen(&remote, author);
+    let proven = own.dialled(connection, &mut send, &mut receive, is_chosen);
+    let proven = proven.await?;
     let up = Up::admit(inner, connection, proven, true)?;
     Ok((up, send, receive))
 }

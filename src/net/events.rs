@@ -19,8 +19,9 @@ pub struct PeerInfo {
     pub peer: PeerId,
     /// The author that proved to stand behind it.
     pub author: NodeId,
-    /// What the author was to the network at that time. [`Relation::Stranger`] only if this node dialled: whoever is behind
-    /// does not know later members, and should look again once it has caught up ([`Transport::recheck`](super::Transport::recheck)).
+    /// What the author was to the network at that time. [`Relation::Stranger`] only if the program gave this node the peer, and
+    /// the peer is ahead: whoever is behind does not know later members, and should look again as it catches up
+    /// ([`Transport::recheck`](super::Transport::recheck)).
     pub relation: Relation,
     /// The endpoint.
     pub endpoint: EndpointId,

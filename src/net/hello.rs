@@ -11,6 +11,10 @@
 //! dialler's `connect` has long returned, so only an answer tells that it was let in. A proof made for other endpoints, another
 //! connection, the other role or another network verifies as nothing; early data of the transport, which can be replayed, is
 //! not used, and could not contain the fresh nonce.
+//!
+//! Who dials shows the network's id first, and then its own author, to whoever is there: this form binds it to. The id opens the
+//! genesis. So a machine on the local network that repeats what members announce by mDNS, or an endpoint that a hostile member
+//! tells of, can learn both, as whoever holds a ticket does; it gets no further. Who minds leaves mDNS off, which is the default.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,13 +147,13 @@ impl Own {
         })
     }
 
-    /// Judges what the other side says of itself. `chosen` if this node dialled it.
+    /// Judges what the other side says of itself. `is_chosen` tells whether the program gave this node the peer, as this author's.
     fn judge(
         &self,
         proof: Proof,
         transcript: &Transcript,
         role: Role,
-        chosen: bool,
+        is_chosen: impl FnOnce(&NodeId) -> bool,
     ) -> Result<Proven, CloseCode> {
         let key = PublicKey::decode(&proof.author).map_err(|_| CloseCode::WeakKey)?;
         if !key.verifies(&transcript.signed_by(role), &proof.signature) {
@@ -164,8 +168,13 @@ impl Own {
         let relation = self.membership.relation(&proof.author);
         match relation {
             Relation::Banned => return Err(CloseCode::Banned),
-            // A node that knows only the genesis knows no later member; whom it dials, it was told to trust with an address.
-            Relation::Stranger if !chosen => return Err(CloseCode::NotAMember),
+            // A node that knows only the genesis knows no later member, and has to hear of them from one whose address somebody
+            // gave it. One that is not ahead has nothing to tell.
+            Relation::Stranger
+                if proof.height <= self.membership.height() || !is_chosen(&proof.author) =>
+            {
+                return Err(CloseCode::NotAMember);
+            }
             _ => {}
         }
         Ok(Proven {
@@ -177,12 +186,13 @@ impl Own {
         })
     }
 
-    /// The dialler's side, on the stream it opened.
+    /// The dialler's side, on the stream it opened. `is_chosen` as in [`Self::judge`].
     pub(super) async fn dialled(
         &self,
         connection: &Connection,
         send: &mut SendStream,
         receive: &mut RecvStream,
+        is_chosen: impl FnOnce(&NodeId) -> bool,
     ) -> Result<Proven, CloseCode> {
         let nonce = nonce()?;
         let opening = Opening::Hello {
@@ -202,7 +212,7 @@ impl Own {
         let proof = self.prove(&transcript, Role::Dialler).await?;
         write_value(send, Kind::Hello, &proof, self.stall).await?;
         let proof: Proof = read_value(receive, Kind::Hello, self.stall).await?;
-        self.judge(proof, &transcript, Role::Acceptor, true)
+        self.judge(proof, &transcript, Role::Acceptor, is_chosen)
     }
 
     /// The acceptor's side up to the dialler's proof; [`Self::welcome`] follows once the connection is let in.
@@ -223,7 +233,7 @@ impl Own {
         };
         write_value(send, Kind::Hello, &challenge, self.stall).await?;
         let proof: Proof = read_value(receive, Kind::Hello, self.stall).await?;
-        let proven = self.judge(proof, &transcript, Role::Dialler, false)?;
+        let proven = self.judge(proof, &transcript, Role::Dialler, |_| false)?;
         Ok((proven, transcript))
     }
 
@@ -359,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_proof_holds_for_one_connection_and_role() {
-        let judge = |proof| own().judge(proof, &transcript(), Role::Dialler, false);
+        let judge = |proof| own().judge(proof, &transcript(), Role::Dialler, |_| false);
         assert!(judge(proof(&transcript(), Role::Dialler)).is_ok());
         let spoil: [(&str, Spoil); 5] = [
             ("network", |t| t.network = NetworkId::from_bytes([0; 32])),
@@ -388,7 +398,7 @@ mod tests {
         identity_point[0] = 1;
         let mut proof = proof(&transcript(), Role::Dialler);
         proof.author = NodeId::from_bytes(identity_point);
-        let refused = own().judge(proof, &transcript(), Role::Dialler, false);
+        let refused = own().judge(proof, &transcript(), Role::Dialler, |_| false);
         assert_eq!(refused.unwrap_err(), CloseCode::WeakKey);
     }
 }

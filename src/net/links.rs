@@ -10,6 +10,7 @@ use iroh::endpoint::{Connection, ConnectionError};
 use tokio::time::Instant;
 
 use super::close::{CloseCode, Closed};
+use super::config::Config;
 use super::hello::Proven;
 use super::intake::{Share, share};
 use super::outbox::Outbox;
@@ -104,9 +105,13 @@ impl Link {
         *slowed.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is sent may be a question that is answered with blocks: then long ones are taken.
+    /// What is sent may be a question that is answered with blocks: then long ones are taken. Whoever stands elsewhere takes a
+    /// comparison for a status.
     pub(super) fn note_question(&self, message: &Message) {
-        if matches!(message, Message::AskBlocks { .. } | Message::Status { .. }) {
+        if matches!(
+            message,
+            Message::AskBlocks { .. } | Message::Status { .. } | Message::Reconcile { .. }
+        ) {
             self.long_blocks
                 .store(LONG_BLOCKS_PER_QUESTION, Ordering::Relaxed);
         }
@@ -143,8 +148,7 @@ impl Links {
         &mut self,
         link: &Arc<Link>,
         own: &EndpointId,
-        max: usize,
-        simultaneous: Duration,
+        config: &Config,
     ) -> Result<Option<Arc<Link>>, CloseCode> {
         let old = self
             .by_author
@@ -152,10 +156,10 @@ impl Links {
             .and_then(|id| self.by_id.get(id))
             .cloned();
         match &old {
-            Some(old) if keeps_old(old, link, own, simultaneous) => {
+            Some(old) if keeps_old(old, link, own, config.simultaneous) => {
                 return Err(CloseCode::Duplicate);
             }
-            None if self.by_id.len() >= max => return Err(CloseCode::Busy),
+            None if !self.has_room(link.dialled, config) => return Err(CloseCode::Busy),
             _ => {}
         }
         if let Some(old) = &old {
@@ -186,6 +190,22 @@ impl Links {
         {
             link.slow(until);
         }
+    }
+
+    /// Whether one more fits. Some places are kept for those whom this node dials: whoever dials it cannot take them all.
+    fn has_room(&self, dialled: bool, config: &Config) -> bool {
+        let wanted = config.degree.min(config.connections_max / 2);
+        let kept = if dialled {
+            0
+        } else {
+            wanted.saturating_sub(self.dialled())
+        };
+        self.by_id.len() + kept < config.connections_max
+    }
+
+    /// How many this node dialled.
+    pub(super) fn dialled(&self) -> usize {
+        self.by_id.values().filter(|link| link.dialled).count()
     }
 
     pub(super) fn remove(&mut self, link: &Link) {

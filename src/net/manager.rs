@@ -10,7 +10,6 @@ use tracing::debug;
 
 use super::address::{PeerCard, written};
 use super::bind::announced;
-use super::book::Origin;
 use super::connection;
 use super::frame::{Kind, frame};
 use super::links::Link;
@@ -51,11 +50,12 @@ pub(super) fn spawn(inner: &Arc<Inner>) {
     });
 }
 
-/// Dials known peers while there are fewer connections than wanted.
+/// Dials known peers while fewer connections were dialled than wanted. Those that came in do not count: a handful of members
+/// could else see to it that this node is connected to nobody but them.
 fn dial_due(inner: &Arc<Inner>, now: Instant) {
     let mut guard = inner.table();
     let table = &mut *guard;
-    let room = inner.config.degree.saturating_sub(table.links.len());
+    let room = inner.config.degree.saturating_sub(table.links.dialled());
     let links = &table.links;
     let is_up = |endpoint: &_, author: Option<&_>| links.is_up(endpoint, author);
     let due = table.book.take_due(now, room, inner.config.relays, is_up);
@@ -104,9 +104,7 @@ pub(super) fn discover(inner: &Arc<Inner>, mdns: MdnsAddressLookup) {
             };
             let addresses = written(endpoint_info.addrs());
             let (id, now) = (endpoint_info.endpoint_id, Instant::now());
-            let mut table = inner.table();
-            table.book.learn(id, None, &addresses, Origin::Heard, now);
-            drop(table);
+            inner.table().book.hear(None, id, None, &addresses, now);
             inner.changed.notify_one();
         }
     });

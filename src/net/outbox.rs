@@ -16,7 +16,7 @@ struct State {
     frames: VecDeque<Vec<u8>>,
     bytes: usize,
     finishing: bool,
-    /// Half of the queue was used.
+    /// Half of the queue was used, or something was refused.
     filled: bool,
 }
 
@@ -61,6 +61,8 @@ impl Outbox {
     pub(super) fn push(&self, frame: Vec<u8>) -> bool {
         let mut state = self.lock();
         if state.finishing || state.bytes >= self.limit() {
+            // Whoever is refused waits to hear that there is room, also if it is others' queues that leave none.
+            state.filled = true;
             return false;
         }
         state.bytes += counts(&frame);
@@ -105,12 +107,13 @@ impl Outbox {
         self.ready.notify_one();
     }
 
-    /// A frame was handed to the transport. Returns whether half of the queue is free again.
+    /// A frame was handed to the transport. Returns whether half of the queue is free again; while all together are full, whether
+    /// some of its share is.
     pub(super) fn sent(&self, frame: &[u8]) -> bool {
         let mut state = self.lock();
         state.bytes -= counts(frame);
         self.all.fetch_sub(counts(frame), Ordering::Relaxed);
-        let drained = state.filled && state.bytes < self.bytes_max / 2;
+        let drained = state.filled && state.bytes < self.limit().min(self.bytes_max / 2);
         state.filled &= !drained;
         drained
     }
@@ -151,6 +154,29 @@ mod tests {
         assert_eq!(all.load(Ordering::Relaxed), 1024, "one is not sent yet");
         drop(outbox);
         assert_eq!(all.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_is_refused_hears_of_room() {
+        let all = Arc::default();
+        let outbox = || Outbox::new(4 << 20, Arc::clone(&all));
+        let (slow, full) = (outbox(), outbox());
+        for _ in 0..6 {
+            assert!(slow.push(vec![0; SHARE_BYTES]));
+        }
+        all.fetch_add(ALL_BYTES_MAX, Ordering::Relaxed);
+        assert!(!slow.push(vec![0; 1]), "the others left no room");
+        for sent in 1..=6 {
+            let frame = slow.next().await.unwrap();
+            assert_eq!(slow.sent(&frame), sent == 6, "below its share");
+        }
+        for _ in 0..4 {
+            full.push(vec![0; SHARE_BYTES]);
+        }
+        assert!(!full.push(vec![0; 1]));
+        all.fetch_sub(ALL_BYTES_MAX, Ordering::Relaxed);
+        let frame = full.next().await.unwrap();
+        assert!(full.sent(&frame), "the others' queues drained");
     }
 
     #[test]

@@ -67,6 +67,7 @@ pub struct Builder {
     membership: Arc<dyn Membership>,
     config: Config,
     peers: Vec<PeerCard>,
+    kept: Vec<PeerCard>,
 }
 
 impl Builder {
@@ -77,10 +78,18 @@ impl Builder {
         self
     }
 
-    /// Adds peers known from before or from a ticket: they are dialled at once.
+    /// Adds peers that the program was given, in a ticket or a configuration: they are dialled first, and whoever is there may be
+    /// a member that this node does not know of yet.
     #[must_use]
     pub fn peers(mut self, peers: impl IntoIterator<Item = PeerCard>) -> Self {
         self.peers.extend(peers);
+        self
+    }
+
+    /// Adds peers that were known before ([`Transport::known_peers`]).
+    #[must_use]
+    pub fn kept(mut self, peers: impl IntoIterator<Item = PeerCard>) -> Self {
+        self.kept.extend(peers);
         self
     }
 
@@ -123,6 +132,9 @@ impl Builder {
         for peer in &self.peers {
             transport.remember(peer);
         }
+        for peer in &self.kept {
+            transport.learn(peer, Origin::Kept);
+        }
         Ok((transport, events))
     }
 }
@@ -142,6 +154,7 @@ impl Transport {
             membership,
             config: Config::default(),
             peers: Vec::new(),
+            kept: Vec::new(),
         }
     }
 
@@ -190,8 +203,12 @@ impl Transport {
         inner.changed.notify_one();
     }
 
-    /// Learns of a peer, from a ticket or an address book. It is dialled when more connections are wanted.
+    /// Learns of a peer that the program was given ([`Builder::peers`]). It is dialled when more connections are wanted.
     pub fn remember(&self, card: &PeerCard) {
+        self.learn(card, Origin::Given);
+    }
+
+    fn learn(&self, card: &PeerCard, origin: Origin) {
         let inner = self.inner();
         let own = inner.signer.node_id();
         if let Some(endpoint) = card.endpoint_id()
@@ -202,13 +219,25 @@ impl Transport {
             let mut table = inner.table();
             let kept = table
                 .book
-                .learn(endpoint, author, &card.addresses, Origin::Given, now);
+                .learn(endpoint, author, &card.addresses, origin, now);
             drop(table);
             if !kept {
                 tracing::warn!(endpoint = %endpoint.fmt_short(), "the address book is full");
             }
             inner.changed.notify_one();
         }
+    }
+
+    /// Dials one more of the known peers, any one, however many connections there are: those may be the wrong ones.
+    pub fn dial_another(&self) {
+        let inner = self.inner();
+        let mut guard = inner.table();
+        let table = &mut *guard;
+        let links = &table.links;
+        let is_up = |endpoint: &_, author: Option<&_>| links.is_up(endpoint, author);
+        table.book.dial_another(Instant::now(), is_up);
+        drop(guard);
+        inner.changed.notify_one();
     }
 
     /// Closes a connection. Nothing more comes from it; the peer may come back.
@@ -247,18 +276,34 @@ impl Transport {
         }
     }
 
-    /// Asks anew what every connected author is, and closes the connections of those that are banned or no members (any more).
-    /// To be called when the roster changed, and once this node has caught up.
+    /// Asks anew what every known author is, closes the connections of those that are banned or no members (any more), and forgets
+    /// where they are. A peer that the program gave stays until this node has the heights that it spoke of. To be called when the
+    /// roster changed, and at every seal while a [`Relation::Stranger`] is connected.
     pub fn recheck(&self) {
-        let links = self.inner().table().links.all();
+        let (inner, membership) = (self.inner(), &self.inner().membership);
+        let (links, mut gone) = {
+            let table = inner.table();
+            (table.links.all(), table.book.authors())
+        };
+        gone.retain(|author| {
+            let relation = membership.relation(author);
+            matches!(relation, Relation::Banned | Relation::Stranger)
+        });
+        inner.table().book.forget(&gone);
         for link in links {
-            let code = match self.inner().membership.relation(&link.proven.author) {
+            let code = match membership.relation(&link.proven.author) {
                 Relation::Banned => CloseCode::Banned,
+                Relation::Stranger
+                    if link.proven.relation == Relation::Stranger
+                        && link.proven.height > membership.height() =>
+                {
+                    continue;
+                }
                 Relation::Stranger => CloseCode::NotAMember,
                 Relation::Member | Relation::Leaving => continue,
             };
             link.close(code);
-            self.inner().inbox.discard_messages(link.id);
+            inner.inbox.discard_messages(link.id);
         }
     }
 
@@ -313,6 +358,12 @@ impl Transport {
     /// Dials what the local network announces of this network's nodes, until the transport is shut down.
     pub fn discover(&self, mdns: MdnsAddressLookup) {
         manager::discover(self.inner(), mdns);
+    }
+
+    /// Closes all connections at once, for good, and ends the events: what [`Self::shutdown`] does with more care.
+    pub fn abort(&self) {
+        self.inner().close_all(CloseCode::Shutdown);
+        self.inner().inbox.close();
     }
 
     /// Lets peers hear what waits to be sent, as far as that takes no longer than half a second, closes all connections with

@@ -45,9 +45,6 @@ impl Up {
         proven: Proven,
         dialled: bool,
     ) -> Result<Self, CloseCode> {
-        if inner.is_closing() {
-            return Err(CloseCode::Shutdown);
-        }
         let queues_max = inner.config.connections_max * (1 + QUEUES_PER_CONNECTION);
         if inner.inbox.peers() >= queues_max {
             return Err(CloseCode::Busy);
@@ -62,16 +59,16 @@ impl Up {
             Outbox::new(inner.config.outgoing_bytes_max, inner.outgoing.clone()),
         ));
         let mut table = inner.table();
+        // Asked under the lock: whoever stops closes what is in the table afterwards.
+        if inner.is_closing() {
+            return Err(CloseCode::Shutdown);
+        }
         if table.shunned.waits(&author, Instant::now()) {
             return Err(CloseCode::Misbehaved);
         }
-        let replaced = table.links.admit(
-            &link,
-            &inner.endpoint.id(),
-            inner.config.connections_max,
-            inner.config.simultaneous,
-        )?;
-        // A stranger that this node dialled has proved its key, but nothing that others should be told.
+        let own = inner.endpoint.id();
+        let replaced = table.links.admit(&link, &own, &inner.config)?;
+        // A stranger that the program gave has proved its key, but nothing that others should be told.
         let origin = match link.proven.relation {
             Relation::Member | Relation::Leaving => Origin::Met,
             _ => Origin::Given,
@@ -235,10 +232,9 @@ impl Up {
             };
             let is_member = self.inner.membership.relation(&author) == Relation::Member;
             if is_member && author != me && endpoint != own {
-                let mut table = self.inner.table();
-                table
-                    .book
-                    .learn(endpoint, Some(author), &card.addresses, Origin::Heard, now);
+                let teller = Some(self.link.proven.author);
+                let book = &mut self.inner.table().book;
+                book.hear(teller, endpoint, Some(author), &card.addresses, now);
             }
         }
         self.inner.changed.notify_one();

@@ -1,6 +1,7 @@
 //! The thread that owns the core: it takes inputs in turn, writes, and only then sends and answers.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::engine::{Clock, random_bytes};
 use crate::identity::Signer;
 use crate::limits::WINDOW_BYTES_MAX;
 use crate::message::Message;
-use crate::net::{Events, NetEvent, Transport};
+use crate::net::{Events, NetEvent, Relation, Transport};
 
 /// Inputs that share a turn: one write of the disk serves them all. More would let those wait who ask.
 const INPUTS_MAX: usize = 64;
@@ -34,7 +35,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long nothing comes before documents of closed operations are written.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// The connections of a node that has any.
+/// Rounds that a seal may take before this node dials peers beyond those it has: it may be connected to the wrong ones only.
+const ROUNDS_WITH_THESE_PEERS: u32 = 2;
+
+/// The connections of a node that has any. Dropped, also by a panic, it closes them and ends the thread that serves.
 pub(super) struct Connected {
     pub(super) transport: Transport,
     pub(super) events: Events,
@@ -81,18 +85,24 @@ pub(super) struct Actor {
     pub(super) expected: Option<(u64, SealId)>,
     pub(super) rejoin: Rejoin,
     pub(super) has_new_addresses: bool,
+    /// Peers that were let in and were no members as far as was known: every seal may say whether they are.
+    pub(super) strangers: BTreeSet<PeerId>,
     pub(super) has_documents_to_write: bool,
     /// Nothing came the last time.
     pub(super) was_idle: bool,
+    /// The host's time of the last turn.
+    pub(super) told_ms: u64,
 }
+
+/// Why a node stopped whose thread panicked.
+const PANICKED: &str = "the node's own thread failed; its log says why";
 
 /// Says that the node is no more, also if its thread panicked.
 struct Ending(Arc<Signals>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let reason = "the node's own thread failed; its log says why".to_owned();
-        self.0.end(Stopped::Failed(reason));
+        self.0.end(Stopped::Failed(PANICKED.to_owned()));
     }
 }
 
@@ -104,10 +114,15 @@ impl Actor {
             .enable_time()
             .build();
         let how = match runtime {
-            Ok(runtime) => runtime.block_on(async {
-                let lived = self.live(has_lost).await;
-                self.die(lived).await
-            }),
+            Ok(runtime) => {
+                let living = || runtime.block_on(self.live(has_lost));
+                let lived = match catch_unwind(AssertUnwindSafe(living)) {
+                    Ok(lived) => lived.map_err(|error| error.to_string()),
+                    // What it was doing is not on the disk, and taken up anew from there.
+                    Err(_) => Err(PANICKED.to_owned()),
+                };
+                runtime.block_on(self.die(lived))
+            }
             Err(error) => Stopped::Failed(format!("no runtime: {error}")),
         };
         // Whoever asks from here on is refused; whoever waits for an answer is told why none comes. The disk is free for
@@ -172,9 +187,7 @@ impl Actor {
         if self.rejoin == Rejoin::Owed {
             return Duration::ZERO;
         }
-        let now_ms = self.clock.now_ms();
-        let due = self.rhythm.due_ms();
-        let due_in = due.map(|due_ms| Duration::from_millis(due_ms.saturating_sub(now_ms)));
+        let due_in = self.rhythm.due_in(self.clock.now_ms());
         let quiet = if self.was_idle { Duration::ZERO } else { QUIET };
         let quiet = self.has_documents_to_write.then_some(quiet);
         let soonest = due_in.into_iter().chain(quiet).min();
@@ -185,12 +198,9 @@ impl Actor {
     }
 
     fn take_event(&mut self, event: Option<NetEvent>, batch: &mut Batch) {
-        let now_ms = self.clock.now_ms();
         let Some(event) = event else {
             // The transport was shut down by whoever owns the endpoint: the node goes on without peers.
-            if let Some(connected) = self.connected.take() {
-                connected.close();
-            }
+            self.connected = None;
             return;
         };
         let Some(connected) = &self.connected else {
@@ -199,7 +209,10 @@ impl Actor {
         match event {
             NetEvent::PeerUp(info) => {
                 tracing::debug!(peer = %info.author, height = info.height, "met");
-                self.rhythm.peer_up(info.peer, info.author, now_ms);
+                self.rhythm.peer_up(info.peer, info.author);
+                if info.relation == Relation::Stranger {
+                    self.strangers.insert(info.peer);
+                }
                 batch.push(Input::PeerUp(info.peer));
                 self.has_new_addresses = true;
             }
@@ -231,9 +244,10 @@ impl Actor {
     /// Takes inputs through the core, until much is to be said or none is left, writes what follows, then does the rest.
     fn turn(&mut self, inputs: &mut Inputs) -> Result<(), NodeError> {
         let now_ms = self.clock.now_ms();
+        self.told_ms = now_ms;
         let shared = self.shared.clone();
         let mut core = shared.core();
-        core.set_pace(self.rhythm.pace(now_ms));
+        core.set_pace(self.rhythm.pace());
         let (mut outputs, mut answers) = (Vec::new(), Vec::new());
         let mut said = 0;
         while said < TURN_BYTES_MAX
@@ -258,16 +272,18 @@ impl Actor {
         }
         shared.store.checkpoint_if_due(core.ledger())?;
         self.keep_addresses(now_ms)?;
-        let is_roster_changed = self.note_seals(&core, &rest, now_ms);
+        let asks_anew = self.note_seals(&core, &rest);
         self.rhythm.settle(&core);
         drop(core);
         for output in rest {
             self.perform(output);
         }
         if let Some(connected) = &self.connected
-            && is_roster_changed
+            && asks_anew
         {
             connected.transport.recheck();
+            // Who left is not dialled after the next start either.
+            self.has_new_addresses = true;
         }
         for (reply, answer) in answers {
             // Who does not wait any more loses nothing.
@@ -285,6 +301,7 @@ impl Actor {
                 // Only now, after all that the peer said: whoever leaves at once answers for it all the same.
                 self.rhythm.peer_down(peer);
                 self.parted.remove(&peer);
+                self.strangers.remove(&peer);
                 if let Some(connected) = &self.connected {
                     connected.requests.forget(peer);
                 }
@@ -338,7 +355,7 @@ impl Actor {
         for input in self.rhythm.take_due(now_ms) {
             outputs.extend(core.handle(input, now_ms).list);
         }
-        if self.rhythm.gives_up(core, now_ms) {
+        if self.rhythm.gives_up(core) {
             let waiting = core.waiting();
             tracing::debug!(
                 height = waiting.height,
@@ -346,10 +363,15 @@ impl Actor {
                 step = ?waiting.step,
                 "gave up waiting"
             );
+            if let Some(connected) = &self.connected
+                && waiting.round >= ROUNDS_WITH_THESE_PEERS
+            {
+                connected.transport.dial_another();
+            }
             outputs.extend(core.handle(Input::Nudge, now_ms).list);
         }
         if let Some(connected) = &self.connected {
-            for peer in self.rhythm.take_silent(now_ms) {
+            for peer in self.rhythm.take_silent() {
                 connected.transport.suspect(peer);
             }
         }
@@ -398,25 +420,26 @@ impl Actor {
         Ok(())
     }
 
-    /// Takes note of what was sealed. Says whether somebody's standing changed.
-    fn note_seals(&mut self, core: &Core, outputs: &[Output], now_ms: u64) -> bool {
-        let mut is_roster_changed = false;
+    /// Takes note of what was sealed. Says whether it has to be asked anew who the peers are.
+    fn note_seals(&mut self, core: &Core, outputs: &[Output]) -> bool {
+        let (mut is_roster_changed, mut is_sealed) = (false, false);
         for output in outputs {
             let Output::Event(Event::Sealed { applied, .. }) = output else {
                 continue;
             };
             let state = core.ledger().state();
+            is_sealed = true;
             is_roster_changed |= self.shared.standings.apply(state, applied);
             self.has_documents_to_write |= !applied.closed.is_empty();
             if let Some(params) = &applied.params {
                 self.rhythm.set_params(params);
             }
-            self.rhythm.grew(now_ms);
+            self.rhythm.grew();
         }
         if is_roster_changed && self.rejoin == Rejoin::Refused {
             self.rejoin = Rejoin::Owed;
         }
-        is_roster_changed
+        is_roster_changed || (is_sealed && !self.strangers.is_empty())
     }
 
     fn perform(&self, output: Output) {
@@ -437,7 +460,11 @@ impl Actor {
     }
 
     /// Leaves the store as the next start wants it.
-    async fn die(&mut self, mut lived: Result<(), NodeError>) -> Stopped {
+    async fn die(&mut self, mut lived: Result<(), String>) -> Stopped {
+        if lived.is_err() {
+            // What was not written is not shown, from now on.
+            self.take_up_anew();
+        }
         if let Some(mut connected) = self.connected.take() {
             let known = connected.transport.known_peers();
             connected.transport.shutdown().await;
@@ -446,24 +473,30 @@ impl Actor {
                 // Its panic was reported when it happened.
                 let _ = serving.join();
             }
-            lived = lived.and_then(|()| Ok(self.address_book.keep(&self.shared.store, &known)?));
+            lived = lived.and_then(|()| {
+                let kept = self.address_book.keep(&self.shared.store, &known);
+                kept.map_err(|error| error.to_string())
+            });
         }
+        let core = self.shared.core();
+        let kept = || self.shared.store.checkpoint(core.ledger());
+        match lived.and_then(|()| kept().map_err(|error| error.to_string())) {
+            Ok(()) => Stopped::Orderly,
+            Err(reason) => {
+                tracing::error!(%reason, "the node stops");
+                Stopped::Failed(reason)
+            }
+        }
+    }
+
+    /// Shows what is on the disk, whatever the core was in the middle of.
+    fn take_up_anew(&self) {
         let mut core = self.shared.core();
-        let lived = lived.and_then(|()| Ok(self.shared.store.checkpoint(core.ledger())?));
-        let Err(error) = lived else {
-            return Stopped::Orderly;
-        };
-        tracing::error!(%error, "the node stops");
-        // What was not written is not shown either.
-        match self
-            .shared
-            .store
-            .load(self.signer.clone(), self.clock.now_ms())
-        {
+        let store = &self.shared.store;
+        match store.load(self.signer.clone(), self.told_ms) {
             Ok(loaded) => *core = loaded.core,
             Err(error) => tracing::error!(%error, "what is on the disk cannot be shown"),
         }
-        Stopped::Failed(error.to_string())
     }
 }
 
@@ -474,9 +507,12 @@ impl Connected {
             tracing::debug!(peer = to.0, %error, "not sent");
         }
     }
+}
 
-    fn close(self) {
+impl Drop for Connected {
+    fn drop(&mut self) {
         self.requests.close();
+        self.transport.abort();
     }
 }
 

@@ -47,7 +47,7 @@ impl AddressBook {
         self.written < WRITES_MAX
     }
 
-    /// Keeps the peers that were met or given, as far as it is known who they are and something changed.
+    /// Keeps the peers that were met or given, as far as it is known who they are and something changed, and no others.
     pub(super) fn keep(&mut self, store: &Store, known: &[KnownPeer]) -> Result<(), StoreError> {
         self.keep_up_to(store, known, u64::MAX).map(drop)
     }
@@ -81,16 +81,26 @@ impl AddressBook {
                 cards.entry(author).or_default().push(&peer.card);
             }
         }
-        for (author, cards) in cards {
+        let mut gone: Vec<NodeId> = self.kept.keys().copied().collect();
+        gone.retain(|author| !cards.contains_key(author));
+        let changes = cards.into_iter().filter_map(|(author, cards)| {
             let bytes = codec::encode(&cards);
-            if self.kept.get(&author) != Some(&bytes) {
-                if writes == 0 {
-                    return Ok(false);
-                }
-                writes -= 1;
-                self.written = self.written.saturating_add(1);
+            let is_kept = self.kept.get(&author) == Some(&bytes);
+            (!is_kept).then_some((author, Some(bytes)))
+        });
+        let gone = gone.into_iter().map(|author| (author, None));
+        for (author, change) in gone.chain(changes.collect::<Vec<_>>()) {
+            if writes == 0 {
+                return Ok(false);
+            }
+            writes -= 1;
+            self.written = self.written.saturating_add(1);
+            if let Some(bytes) = change {
                 store.put_peer(&author, &bytes)?;
                 self.kept.insert(author, bytes);
+            } else {
+                store.remove_peer(&author)?;
+                self.kept.remove(&author);
             }
         }
         Ok(true)

@@ -322,8 +322,8 @@ pub(super) fn spawn(builder: Builder) -> Result<Node, NodeError> {
         .map(|endpoint| {
             Transport::builder(store.genesis(), signer.clone(), standings.clone())
                 .config(config)
-                // What is given now is newer than what was kept, and what comes last is dialled first.
-                .peers(kept.into_iter().chain(peers))
+                .peers(peers)
+                .kept(kept)
                 .spawn(endpoint)
         })
         .transpose()?;
@@ -365,12 +365,14 @@ pub(super) fn spawn(builder: Builder) -> Result<Node, NodeError> {
         rhythm,
         shares: Shares::default(),
         parted: BTreeSet::new(),
+        strangers: BTreeSet::new(),
         address_book,
         expected,
         rejoin: Rejoin::NotOwed,
         has_new_addresses: false,
         has_documents_to_write: true,
         was_idle: false,
+        told_ms: now_ms,
     };
     let is_lost = opened.journal_lost.is_some();
     thread("mycnet node", move || actor.run(is_lost))?;

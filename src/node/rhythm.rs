@@ -1,6 +1,9 @@
 //! What a node does because time passes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::core::{Core, Input, Pace, PeerId};
 use crate::digest::NodeId;
@@ -20,28 +23,38 @@ const SILENCE_MS: u64 = 120_000;
 
 struct Met {
     author: NodeId,
+    /// Milliseconds since the start, as all times here but one.
     sync_at_ms: u64,
     /// When it was asked first what it did not answer yet.
     asked_at_ms: Option<u64>,
 }
 
-/// A node's timers. All times are the host's, milliseconds since 1970.
+/// A node's timers. They count from the start of the node: the host's clock may be set back, by years, and nobody may wait for
+/// as long. Only what the core is due for is said in the host's time.
 pub(super) struct Rhythm {
+    began: Instant,
     patience: Patience,
     peers: BTreeMap<PeerId, Met>,
+    /// Milliseconds since 1970.
     tick_at_ms: Option<u64>,
 }
 
 impl Rhythm {
     pub(super) fn new(me: NodeId, params: &Params, now_ms: u64) -> Self {
         Self {
-            patience: Patience::impatient(me, params, now_ms),
+            began: Instant::now(),
+            patience: Patience::impatient(me, params, 0),
             peers: BTreeMap::new(),
             tick_at_ms: Some(now_ms),
         }
     }
 
-    pub(super) fn peer_up(&mut self, peer: PeerId, author: NodeId, now_ms: u64) {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn peer_up(&mut self, peer: PeerId, author: NodeId) {
+        let now_ms = self.now_ms();
         self.patience.met(author);
         // The core compares by itself when a peer comes up.
         let met = Met {
@@ -84,26 +97,27 @@ impl Rhythm {
     }
 
     /// The height grew.
-    pub(super) fn grew(&mut self, now_ms: u64) {
+    pub(super) fn grew(&mut self) {
+        let now_ms = self.now_ms();
         for met in self.peers.values_mut() {
             met.sync_at_ms = met.sync_at_ms.min(now_ms + SYNC_AFTER_SEAL_MS);
         }
     }
 
-    pub(super) fn pace(&self, now_ms: u64) -> Pace {
-        self.patience.pace(now_ms)
+    pub(super) fn pace(&self) -> Pace {
+        self.patience.pace(self.now_ms())
     }
 
-    /// What is due now, beside giving up.
-    pub(super) fn take_due(&mut self, now_ms: u64) -> Vec<Input> {
+    /// What is due now, at this time of the host, beside giving up.
+    pub(super) fn take_due(&mut self, host_ms: u64) -> Vec<Input> {
+        let now_ms = self.now_ms();
         let mut due = Vec::new();
-        if self.tick_at_ms.is_some_and(|at_ms| at_ms <= now_ms) {
+        if self.tick_at_ms.is_some_and(|at_ms| at_ms <= host_ms) {
             self.tick_at_ms = None;
             due.push(Input::Tick);
         }
         for (peer, met) in &mut self.peers {
-            // A clock that was set back must not put it off for ever.
-            if met.sync_at_ms <= now_ms || met.sync_at_ms > now_ms + 2 * SYNC_EVERY_MS {
+            if met.sync_at_ms <= now_ms {
                 met.sync_at_ms = now_ms + SYNC_EVERY_MS;
                 met.asked_at_ms.get_or_insert(now_ms);
                 due.push(Input::Sync(*peer));
@@ -113,7 +127,8 @@ impl Rhythm {
     }
 
     /// Whether to stop waiting in the present step of the agreement.
-    pub(super) fn gives_up(&mut self, core: &Core, now_ms: u64) -> bool {
+    pub(super) fn gives_up(&mut self, core: &Core) -> bool {
+        let now_ms = self.now_ms();
         let sealers = core.ledger().state().sealers();
         let gives_up = self.patience.look(&core.waiting(), sealers, now_ms);
         if gives_up {
@@ -132,7 +147,8 @@ impl Rhythm {
     }
 
     /// Peers that are too long silent. Each is named once.
-    pub(super) fn take_silent(&mut self, now_ms: u64) -> Vec<PeerId> {
+    pub(super) fn take_silent(&mut self) -> Vec<PeerId> {
+        let now_ms = self.now_ms();
         let mut silent = Vec::new();
         for (peer, met) in &mut self.peers {
             let is_silent = |asked_at_ms: u64| asked_at_ms + SILENCE_MS <= now_ms;
@@ -144,10 +160,13 @@ impl Rhythm {
         silent
     }
 
-    /// When there is something to do although nothing comes.
-    pub(super) fn due_ms(&self) -> Option<u64> {
+    /// How long there is nothing to do, at this time of the host, if nothing comes.
+    pub(super) fn due_in(&self, host_ms: u64) -> Option<Duration> {
+        let now_ms = self.now_ms();
         let syncs = self.peers.values().map(|met| met.sync_at_ms);
-        let steps = self.tick_at_ms.into_iter().chain(self.patience.due_ms());
-        syncs.chain(steps).min()
+        let own = syncs.chain(self.patience.due_ms());
+        let own = own.map(|at_ms| at_ms.saturating_sub(now_ms));
+        let tick = self.tick_at_ms.map(|at_ms| at_ms.saturating_sub(host_ms));
+        own.chain(tick).min().map(Duration::from_millis)
     }
 }

@@ -182,8 +182,12 @@ impl Requests {
         self.lock().wanted.is_empty()
     }
 
-    fn no_room(&self, request: Request) {
+    /// There was no room for what a peer wants. If there is some by now, that was said before anybody listened for it.
+    fn no_room(&self, request: Request, has_room: impl FnOnce() -> bool) {
         self.lock().full.entry(request.peer).or_insert(request);
+        if has_room() {
+            self.drained(request.peer);
+        }
     }
 
     fn served(&self, request: &Request, end: u64, bytes: u64) {
@@ -244,7 +248,7 @@ pub(super) fn run(store: &Store, transport: &Transport, requests: &Arc<Requests>
             }
             // What was sent of it is refused as known by the peer, or asked for again.
             Err(SendError::Full) => {
-                requests.no_room(request);
+                requests.no_room(request, || transport.room(request.peer) > 0);
                 ahead = Some(served);
             }
             Err(SendError::NotConnected) => ahead = Some(served),
@@ -282,6 +286,15 @@ mod tests {
         assert_eq!(order, [1, 2, 3, 1]);
         queue.wanted.clear();
         assert!(matches!(queue.take(now), Err(None)));
+    }
+
+    #[test]
+    fn room_that_came_before_anybody_waited_for_it_is_used() {
+        let requests = Requests::default();
+        requests.no_room(request(1, 1, 5), || false);
+        assert!(requests.is_idle());
+        requests.no_room(request(1, 1, 5), || true);
+        assert_eq!(requests.next().unwrap().peer, PeerId(1));
     }
 
     #[test]

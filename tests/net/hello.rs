@@ -1,11 +1,11 @@
 //! The hello: who is let in, and what everybody else gets to see.
 
 use mycnet_consensus::digest::{NetworkId, NodeId};
-use mycnet_consensus::net::{CloseCode, Closed, Config, NetEvent, Relation};
+use mycnet_consensus::net::{CloseCode, Closed, Config, NetEvent, PeerCard, Relation};
 use mycnet_consensus::{Genesis, Identity, Signer as _, Spore};
 
 use crate::node::{Node, author, genesis, hasty, marked, pair};
-use crate::raw::{self, Challenge, HELLO, Proof, Raw};
+use crate::raw::{self, Challenge, HELLO, PEERS, Proof, Raw};
 
 #[tokio::test]
 async fn two_members_meet_and_talk() {
@@ -201,4 +201,82 @@ async fn the_roster_is_asked_again_when_it_changed() {
         ada.events.try_next(),
         None | Some(NetEvent::PeerDown { .. })
     ));
+}
+
+/// The last fault of an endpoint that a node knows, once there is one.
+async fn fault_of(node: &Node, endpoint: iroh::EndpointId) -> String {
+    let start = std::time::Instant::now();
+    loop {
+        let known = node.transport.known_peers();
+        let mut of_it = known
+            .into_iter()
+            .filter(|it| it.card.endpoint_id() == Some(endpoint));
+        if let Some(fault) = of_it.next().and_then(|it| it.last_fault) {
+            return fault;
+        }
+        assert!(start.elapsed() < crate::node::PATIENCE, "it is dialled");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+/// A card as a member tells of it.
+fn card(node: &Node, author: Option<NodeId>) -> PeerCard {
+    PeerCard::new(&node.address(), author)
+}
+
+#[tokio::test]
+async fn a_stranger_that_somebody_told_of_is_not_let_in() {
+    let mut ada = Node::new("ada").await;
+    let eve = Node::new("eve").await;
+    eve.roster.set_height(50);
+    let mut ben = Raw::member("ben", &ada.address()).await;
+    assert_eq!(ada.up().await.author, author("ben"));
+    ben.write(PEERS, &vec![card(&eve, Some(author("cyd")))])
+        .await;
+    let refused = Closed::Here(CloseCode::NotAMember).to_string();
+    assert_eq!(fault_of(&ada, eve.endpoint.id()).await, refused);
+    assert!(ada.events.try_next().is_none(), "nobody came up");
+}
+
+#[tokio::test]
+async fn a_stranger_is_let_in_if_the_program_gave_it_and_it_is_ahead() {
+    let refused = Closed::Here(CloseCode::NotAMember).to_string();
+    let eve = Node::new("eve").await;
+    eve.roster.set_height(50);
+    for (height, named, is_in) in [
+        (49, None, true),
+        (49, Some("eve"), true),
+        (49, Some("zoe"), false),
+        (50, None, false),
+    ] {
+        let mut ada = Node::new("ada").await;
+        ada.roster.set_height(height);
+        ada.transport.remember(&card(&eve, named.map(author)));
+        if is_in {
+            let info = ada.up().await;
+            assert_eq!(
+                (info.author, info.relation),
+                (author("eve"), Relation::Stranger)
+            );
+            ada.transport.recheck();
+            assert_eq!(ada.transport.peers().len(), 1, "still behind");
+            ada.roster.set_height(50);
+            ada.transport.recheck();
+            assert_eq!(ada.down().await.1, Closed::Here(CloseCode::NotAMember));
+        } else {
+            let fault = fault_of(&ada, eve.endpoint.id()).await;
+            assert_eq!(fault, refused, "{height}, {named:?}");
+        }
+        ada.router.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_is_no_member_any_more_is_not_dialled_again() {
+    let (mut ada, _, _ben, _) = pair(Config::default()).await;
+    assert_eq!(ada.transport.known_peers().len(), 1);
+    ada.roster.set("ben", Relation::Stranger);
+    ada.transport.recheck();
+    ada.down().await;
+    assert!(ada.transport.known_peers().is_empty());
 }

@@ -81,6 +81,17 @@ async fn long_blocks_come_only_when_asked_for() {
     let mut ben = Raw::member("ben", &ada.address()).await;
     let peer = ada.up().await.peer;
     let block = vec![7; 2 * FRAME_BYTES_MAX];
+    // A peer that stands elsewhere answers a comparison with blocks too.
+    let comparison = Message::Reconcile {
+        height: 7,
+        seal: mycnet_consensus::digest::SealId::default(),
+        session: 0,
+        round: 0,
+        ranges: ByteBuf::new(),
+    };
+    ada.transport.send(peer, &comparison).unwrap();
+    ben.write_bytes(&raw::frame(LONG_BLOCK, &block)).await;
+    ada.message().await;
     ada.transport.send(peer, &marked(1)).unwrap();
     for _ in 0..16 {
         ben.write_bytes(&raw::frame(LONG_BLOCK, &block)).await;

@@ -1,6 +1,7 @@
 //! An honest node on loopback.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,10 +36,19 @@ pub fn author(name: &str) -> NodeId {
 }
 
 /// Founders are members unless told otherwise; asked about `panic`, it does.
-#[derive(Default)]
-pub struct Roster(Mutex<BTreeMap<NodeId, Relation>>);
+pub struct Roster(Mutex<BTreeMap<NodeId, Relation>>, AtomicU64);
+
+impl Default for Roster {
+    fn default() -> Self {
+        Self(Mutex::default(), AtomicU64::new(41))
+    }
+}
 
 impl Roster {
+    pub fn set_height(&self, height: u64) {
+        self.1.store(height, Ordering::SeqCst);
+    }
+
     pub fn set(&self, name: &str, relation: Relation) {
         self.0.lock().unwrap().insert(author(name), relation);
     }
@@ -59,7 +69,7 @@ impl Membership for Roster {
     }
 
     fn height(&self) -> u64 {
-        41
+        self.1.load(Ordering::SeqCst)
     }
 }
 

@@ -166,6 +166,7 @@ async fn of_one_author_the_newer_connection_remains() {
 async fn connections_have_a_cap() {
     let config = Config {
         connections_max: 2,
+        degree: 0,
         ..Config::default()
     };
     let mut ada = Node::with("ada", config).await;
@@ -184,4 +185,43 @@ async fn connections_have_a_cap() {
     // One that is connected may come anew all the same.
     let _ben = crate::raw::Raw::member("ben", &ada.address()).await;
     assert_eq!(ada.up().await.author, author("ben"));
+}
+
+/// The members of a network that dial a node must not decide whom it knows.
+#[tokio::test]
+async fn whoever_dials_a_node_takes_no_place_of_those_that_it_dials() {
+    let config = Config {
+        connections_max: 2,
+        degree: 1,
+        ..Config::default()
+    };
+    let mut ada = Node::with("ada", config).await;
+    let _ben = crate::raw::Raw::member("ben", &ada.address()).await;
+    assert_eq!(ada.up().await.author, author("ben"));
+    let mut cyd = crate::raw::Raw::connect(&ada.address()).await;
+    assert!(cyd.try_member("cyd").await.is_none(), "no place is left");
+    assert_eq!(cyd.closed().await, CloseCode::Busy);
+    let dot = Node::new("dot").await;
+    let card = PeerCard::new(&dot.address(), None);
+    ada.transport.remember(&card);
+    assert_eq!(ada.up().await.author, author("dot"));
+}
+
+#[tokio::test]
+async fn another_peer_is_dialled_beyond_the_degree_when_asked_for() {
+    let config = Config {
+        degree: 1,
+        ..Config::default()
+    };
+    let mut ada = Node::with("ada", config).await;
+    let (ben, cyd) = (Node::new("ben").await, Node::new("cyd").await);
+    for node in [&ben, &cyd] {
+        ada.transport
+            .remember(&PeerCard::new(&node.address(), None));
+    }
+    ada.up().await;
+    assert_eq!(ada.settled().await, 1);
+    ada.transport.dial_another();
+    ada.up().await;
+    assert_eq!(ada.settled().await, 2);
 }

@@ -10,7 +10,7 @@ use mycnet_consensus::digest::NodeId;
 use mycnet_consensus::net::{self, ALPN, EndpointSettings, PeerCard};
 use mycnet_consensus::node::{Builder, Node};
 use mycnet_consensus::store::Store;
-use mycnet_consensus::{ConsensusOperation, Genesis, Identity, Params, Signer as _, Spore};
+use mycnet_consensus::{ConsensusOperation, Genesis, Identity, Params, Signer, Spore};
 
 /// What nothing here should take.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -117,13 +117,24 @@ impl Running {
         port: u16,
         with: impl FnOnce(Builder) -> Builder,
     ) -> Self {
+        Self::start_signing(store, n, port, Arc::new(identity(n)), with).await
+    }
+
+    /// Starts with a signer of its own.
+    pub async fn start_signing(
+        store: Store,
+        n: usize,
+        port: u16,
+        signer: Arc<dyn Signer>,
+        with: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let settings = EndpointSettings {
             secret: Identity::from_seed_label(&format!("transport of node {n}")).secret(),
             port,
             ..EndpointSettings::default()
         };
         let bound = net::bind(&settings, &store.network_id()).await.unwrap();
-        let builder = Node::builder(store, Arc::new(identity(n))).endpoint(bound.endpoint.clone());
+        let builder = Node::builder(store, signer).endpoint(bound.endpoint.clone());
         let node = with(builder).spawn().unwrap();
         let router = Router::builder(bound.endpoint)
             .incoming_filter(net::incoming_filter())

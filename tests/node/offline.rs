@@ -293,3 +293,42 @@ async fn a_ticket_is_worth_more_than_what_was_kept() {
         running.stop().await;
     }
 }
+
+/// What was kept fills the address book: what is given now has its place, and what was no peer any more goes from the disk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ticket_has_a_place_whatever_was_kept() {
+    let (directory, genesis) = (Directory::new(), genesis(4));
+    let mut nodes = start(directory.path(), &genesis, 1).await;
+    let path = directory.path().join("1");
+    let store = Store::create(&path, &genesis, node_id(1)).unwrap();
+    let ticket = nodes[0].card();
+    let kept: Vec<_> = (1000..3100)
+        .map(|n| {
+            let mut card = ticket.clone();
+            card.author = Some(node_id(n));
+            card.endpoint = mycnet_consensus::digest::Digest::from_bytes(*node_id(n).as_bytes());
+            card.addresses = vec!["127.0.0.1:1".to_owned()];
+            card
+        })
+        .collect();
+    let row = mycnet_consensus::codec::encode(&kept);
+    store.put_peer(&node_id(1000), &row).unwrap();
+    store
+        .put_peer(&node_id(4000), b"nothing that reads")
+        .unwrap();
+    let with = |builder: mycnet_consensus::node::Builder| builder.peers([ticket]);
+    nodes.push(Running::start_on(store, 1, 0, with).await);
+    until("they meet", || {
+        let transport = nodes[1].node.transport().unwrap();
+        !transport.peers().is_empty()
+    })
+    .await;
+    until("the row that leads nowhere is gone", || {
+        let kept = nodes[1].node.store().peers().unwrap();
+        !kept.contains_key(&node_id(4000))
+    })
+    .await;
+    for running in nodes {
+        running.stop().await;
+    }
+}

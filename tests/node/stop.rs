@@ -2,15 +2,20 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use mycnet_consensus::core::Event;
+use mycnet_consensus::digest::{NodeId, SignatureBytes};
 use mycnet_consensus::engine::{EngineError, Notice};
+use mycnet_consensus::identity::SignerError;
 use mycnet_consensus::node::{Node, Stopped};
 use mycnet_consensus::store::{Store, StoreError};
-use mycnet_consensus::{Ballot, Genesis, Outcome};
+use mycnet_consensus::{Ballot, Genesis, Identity, Outcome, Signer};
 
-use crate::federation::{Directory, PATIENCE, claim, genesis, identity, node_id, start, until};
+use crate::federation::{
+    Directory, PATIENCE, Running, claim, genesis, identity, node_id, start, until,
+};
 
 fn result() -> Ballot {
     Ballot::Result(b"42".to_vec())
@@ -177,4 +182,61 @@ async fn a_subscriber_that_never_listens_holds_nobody_up() {
         kept += 1;
     }
     assert_eq!(kept, 1024, "it goes on with the oldest that is kept");
+}
+
+/// Panics once it has signed so many times.
+struct Failing {
+    identity: Identity,
+    left: AtomicI64,
+}
+
+impl Signer for Failing {
+    fn node_id(&self) -> NodeId {
+        self.identity.node_id()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<SignatureBytes, SignerError> {
+        let left = self.left.fetch_sub(1, Ordering::SeqCst);
+        assert!(left > 0, "the test wants it so");
+        self.identity.sign(message)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_in_its_thread_ends_a_node_as_a_broken_disk_does() {
+    let (directory, genesis) = (Directory::new(), genesis(2));
+    let other = Running::start(directory.path(), &genesis, 1).await;
+    let path = directory.path().join("0");
+    let store = Store::create(&path, &genesis, node_id(0)).unwrap();
+    let signer = Arc::new(Failing {
+        identity: identity(0),
+        left: AtomicI64::new(i64::MAX),
+    });
+    let card = other.card();
+    let with = |builder: mycnet_consensus::node::Builder| builder.peers([card]);
+    let running = Running::start_signing(store, 0, 0, signer.clone(), with).await;
+    let peers = |running: &Running| running.node.transport().unwrap().peers().len();
+    until("they meet", || peers(&running) == 1 && peers(&other) == 1).await;
+
+    // The first is for the proposal, the next ones for its seal.
+    signer.left.store(1, Ordering::SeqCst);
+    let engine = running.node.engine();
+    let proposed = engine.propose_claim(claim("6 * 7"), b"42".to_vec());
+    let proposed = tokio::time::timeout(PATIENCE, proposed).await;
+    let proposed = proposed.expect("the wait ends");
+    assert!(
+        matches!(proposed, Err(EngineError::Stopped(_))),
+        "{proposed:?}"
+    );
+    assert!(signer.left.load(Ordering::SeqCst) < 0, "it panicked");
+    let stopped = running.node.stopped().await;
+    assert!(matches!(stopped, Stopped::Failed(_)), "{stopped:?}");
+    // What the disk did not take is not shown.
+    assert!(engine.export().is_empty());
+    until("the other notices", || peers(&other) == 0).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!((peers(&running), peers(&other)), (0, 0), "nobody is let in");
+    running.stop().await;
+    until("the disk is free", || Store::open(&path).is_ok()).await;
+    other.stop().await;
 }
