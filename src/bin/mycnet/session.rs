@@ -106,7 +106,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Failure`]
+    /// [`Failure`](crate::failure::Failure)
     pub(crate) async fn ask(&self, request: Request) -> anyhow::Result<Value> {
         let answered = match &self.node {
             Some(node) => answer(node, request).await,
@@ -119,7 +119,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Failure`], of kind `Undecided` if it takes longer.
+    /// [`Failure`](crate::failure::Failure), of kind `Undecided` if it takes longer.
     pub(crate) async fn wait(
         &self,
         operation: OperationId,
