@@ -1,6 +1,7 @@
 //! `mycnet run`: the node itself.
 
 use std::io::IsTerminal as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -104,8 +105,8 @@ async fn serve(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<
 
     let is_told = args.verbose || args.common.format.json || std::io::stdout().is_terminal();
     let mut report = Report::new(&node, args.common.format, is_told);
-    report.started(&node, &endpoint.bound_sockets())?;
-    let ended = attend(&node, &control, &mut report).await;
+    let listens = endpoint.bound_sockets();
+    let ended = attend(&node, &control, &mut report, &listens).await;
     // First the socket: who asks from here on waits for the databases.
     drop(control);
     let how = node.shutdown().await;
@@ -170,12 +171,19 @@ fn start(
     spawn(home, builder)
 }
 
-/// Tells what happens until the node stops or is told to.
-async fn attend(node: &Node, control: &Control, report: &mut Report) -> anyhow::Result<()> {
+/// Says that the node has started, and what happens until it stops or is told to.
+async fn attend(
+    node: &Node,
+    control: &Control,
+    report: &mut Report,
+    listens: &[SocketAddr],
+) -> anyhow::Result<()> {
+    // Before anybody hears of the start: whoever stops it right then stops it in order.
+    let asked_to_stop = asked_to_stop()?;
     let mut events = node.engine().subscribe();
+    report.started(node, listens)?;
     let mut look_at_peers = tokio::time::interval(LOOK_AT_PEERS);
     let answering = control.serve(node);
-    let asked_to_stop = asked_to_stop()?;
     tokio::pin!(answering, asked_to_stop);
     loop {
         tokio::select! {
