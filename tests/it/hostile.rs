@@ -175,6 +175,13 @@ fn a_seal_takes_no_more_bytes_than_a_node_receives_at_once() {
         assert!(is_open(&net, n), "node {n} at height {}", state.height());
         for block in &net.blocks[n] {
             assert!(codec::encode(block.as_ref()).len() <= BLOCK_BYTES_MAX);
+            // Whoever is there and has its turn is agreed with: three of the proposers are not.
+            let rounds = block.certificate.votes.iter();
+            let rounds = rounds.filter_map(|vote| match vote.body.what {
+                Statement::SealVote { round, .. } => Some(round),
+                _ => None,
+            });
+            assert!(rounds.max().is_some_and(|round| round <= 3));
         }
     }
 }
