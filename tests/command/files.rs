@@ -112,18 +112,21 @@ fn a_bundle_comes_from_a_stream_and_leaves_nothing_behind() {
             assert!(stderr.contains(says), "{stderr}");
         }
         let left = names(&node.0);
-        assert!(!left.iter().any(|name| name.starts_with("bundle-")));
+        assert!(!left.iter().any(|name| name.starts_with(".importing-")));
     };
     check();
     // What a command left behind that was killed goes when the node starts.
-    fs::write(node.0.join("bundle-1"), "").unwrap();
+    fs::write(node.0.join(".importing-1"), "").unwrap();
+    let own = node.0.join("bundle-1");
+    fs::write(&own, &bundle).unwrap();
     let running = node.start(&[]);
     check();
+    assert!(own.exists(), "what a person put there stays");
     // One that is interrupted takes its file away.
     let mut child = node.begin(&import);
     let mut input = child.stdin.take().unwrap();
     std::io::Write::write_all(&mut input, &bundle[..bundle.len() / 2]).unwrap();
-    let stand = node.0.join(format!("bundle-{}", child.id()));
+    let stand = node.0.join(format!(".importing-{}", child.id()));
     let end = Instant::now() + PATIENCE;
     while !stand.exists() {
         assert!(Instant::now() < end, "the stream is read");

@@ -14,8 +14,8 @@ use crate::home::Home;
 use crate::request::Request;
 use crate::session::{Session, asked_to_stop};
 
-/// What the names of such files begin with.
-const NAME: &str = "bundle-";
+/// What the names of such files begin with: nothing that a person would call a file of its own there.
+const NAME: &str = ".importing-";
 
 /// A file that stands in for a stream, as long as the command takes.
 pub(super) struct Stand(PathBuf);
