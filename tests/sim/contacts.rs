@@ -61,10 +61,12 @@ fn office(seed: u64, nodes: usize, days: u64) -> Trace {
     Trace::from_contacts(nodes, &contacts)
 }
 
-fn run(trace: &Trace, seed: u64, count: usize) -> Comparison {
+type MakeSetup = fn(u64, Option<usize>) -> Setup;
+
+fn run(trace: &Trace, seed: u64, count: usize, setup: MakeSetup) -> Comparison {
     let planned = operations(seed, trace, count, &CLASSES);
     let primary = trace.longest_met(DAY_S);
-    let found = compare(trace, &planned, &Setup::field(seed, Some(primary))).unwrap();
+    let found = compare(trace, &planned, &setup(seed, Some(primary))).unwrap();
     assert_eq!(found.impossible, 0, "seed {seed}: faster than the bound");
     found
 }
@@ -77,26 +79,34 @@ fn the_recorded_trace_is_read_as_described() {
     assert_eq!(trace.contacts().len(), 1364 - 363);
 }
 
-/// The bar for the median: at most 1.3 times the bound, for the first node and for the last.
+/// The bar: what the bound decides is decided, and the median is at most 1.3 times the bound's, for the first node and for the
+/// last. Of a hundred seeds one in a thousand stays open at the end of the trace; with an hour's grace, which the bound does
+/// not know, one in fifty.
 #[test]
 fn the_recorded_trace_is_used_nearly_as_well_as_can_be() {
     let Some(trace) = recorded() else { return };
-    let mut all: Option<Comparison> = None;
-    for seed in seeds(3) {
-        let found = run(&trace, seed, 60);
-        match &mut all {
-            Some(all) => all.join(found),
-            None => all = Some(found),
+    let cases: [(&str, MakeSetup, usize); 2] =
+        [("prompt", Setup::prompt, 1), ("field", Setup::field, 20)];
+    for (desc, setup, may_miss_permille) in cases {
+        let mut all: Option<Comparison> = None;
+        for seed in seeds(3) {
+            let found = run(&trace, seed, 60, setup);
+            let missed = found.first.bound.len() - found.first.decided();
+            eprintln!("{desc}, seed {seed}: {missed} stay open");
+            match &mut all {
+                Some(all) => all.join(found),
+                None => all = Some(found),
+            }
         }
-    }
-    let all = all.unwrap();
-    for (who, delays) in [("first", &all.first), ("last", &all.last)] {
-        let permille = delays.median_permille().unwrap();
-        assert!(permille <= 1300, "{who} node: {permille} permille");
-        // What comes too late is left behind by the grace, an hour that the bound does not know.
+        let all = all.unwrap();
+        for (who, delays) in [("first", &all.first), ("last", &all.last)] {
+            let permille = delays.median_permille().unwrap();
+            assert!(permille <= 1300, "{desc}, {who} node: {permille} permille");
+        }
+        let (decided, bound) = (all.first.decided(), all.first.bound.len());
         assert!(
-            delays.decided() * 100 >= delays.bound.len() * 98,
-            "{who} node"
+            (bound - decided) * 1000 <= bound * may_miss_permille,
+            "{desc}: {decided} of {bound} decided"
         );
     }
 }
@@ -104,7 +114,7 @@ fn the_recorded_trace_is_used_nearly_as_well_as_can_be() {
 #[test]
 fn office_days_are_decided_whoever_is_met() {
     for seed in seeds(3) {
-        let found = run(&office(seed, 7, 4), seed, 20);
+        let found = run(&office(seed, 7, 4), seed, 20, Setup::field);
         let missing = found.first.bound.len() - found.first.decided();
         assert!(missing <= 1, "seed {seed}: {missing} not decided");
         assert!(
@@ -120,7 +130,10 @@ fn office_days_are_decided_whoever_is_met() {
 #[test]
 fn a_replay_is_the_same_twice() {
     let trace = office(7, 5, 2);
-    let (one, two) = (run(&trace, 7, 8), run(&trace, 7, 8));
+    let (one, two) = (
+        run(&trace, 7, 8, Setup::field),
+        run(&trace, 7, 8, Setup::field),
+    );
     assert_eq!(one.replayed.courses, two.replayed.courses);
     assert_eq!(one.replayed.messages, two.replayed.messages);
 }

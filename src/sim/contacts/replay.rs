@@ -34,20 +34,41 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The profile `field` without changes of trust: founders then weigh the same to the end, as in the bound. Both classes
-    /// have the grace of claims (an hour): the day that critical operations otherwise wait for latecomers is a choice of
-    /// people, and no delay of the protocol.
+    /// The profile `default` with the windows of `field`, and a minute as the grace of either class: whoever did not commit a
+    /// minute after the opening is not waited for. The bound waits for nobody, so this is what it is to be compared with.
+    #[must_use]
+    pub fn prompt(seed: u64, primary: Option<usize>) -> Self {
+        let (default, field) = (Params::default(), Params::field());
+        let params = Params {
+            commit_window_ms: field.commit_window_ms,
+            reveal_window_ms: field.reveal_window_ms,
+            critical_grace_ms: default.claim_grace_ms,
+            ..default
+        };
+        Self::among_equals(seed, params, primary)
+    }
+
+    /// The profile `field`. Both classes have the grace of claims, an hour: the day that critical operations otherwise wait
+    /// for latecomers is a choice of people, and no delay of the protocol.
     #[must_use]
     pub fn field(seed: u64, primary: Option<usize>) -> Self {
         let field = Params::field();
         let params = Params {
             critical_grace_ms: field.claim_grace_ms,
+            ..field
+        };
+        Self::among_equals(seed, params, primary)
+    }
+
+    /// Without changes of trust: founders then weigh the same to the end, as in the bound.
+    fn among_equals(seed: u64, params: Params, primary: Option<usize>) -> Self {
+        let params = Params {
             coherent_gain_ppm: 0,
             claim_dissent_ppm: 0,
             critical_dissent_ppm: 0,
             withheld_ppm: 0,
             absent_ppm: 0,
-            ..field
+            ..params
         };
         Self {
             seed,
