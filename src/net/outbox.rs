@@ -82,9 +82,16 @@ impl Outbox {
         }
     }
 
-    /// Bytes that can be queued before messages are refused.
+    /// Bytes that can be queued before messages are refused. Whoever is told that there are none hears when there are
+    /// ([`Self::sent`]).
     pub(super) fn room(&self) -> usize {
-        self.limit().saturating_sub(self.lock().bytes)
+        let mut state = self.lock();
+        if state.finishing {
+            return 0;
+        }
+        let room = self.limit().saturating_sub(state.bytes);
+        state.filled |= room == 0;
+        room
     }
 
     /// The next frame; it counts until [`Self::sent`]. `None` once it is finished and empty.
@@ -149,11 +156,24 @@ mod tests {
         assert!(outbox.push(vec![0; 1]));
         outbox.finish();
         assert!(!outbox.push(vec![0; 1]), "finished");
+        assert_eq!(outbox.room(), 0);
         assert!(outbox.next().await.is_some(), "what waited is sent");
         assert!(outbox.next().await.is_none());
         assert_eq!(all.load(Ordering::Relaxed), 1024, "one is not sent yet");
         drop(outbox);
         assert_eq!(all.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_for_room_in_vain_hears_of_it() {
+        let outbox = Outbox::new(4096, Arc::default());
+        outbox.push(vec![0; 1000]);
+        let few = outbox.next().await.unwrap();
+        assert!(!outbox.sent(&few), "nobody asked");
+        outbox.push(vec![0; 4096]);
+        assert_eq!(outbox.room(), 0);
+        let all = outbox.next().await.unwrap();
+        assert!(outbox.sent(&all));
     }
 
     #[tokio::test]

@@ -186,12 +186,12 @@ impl Transport {
         Ok(())
     }
 
-    /// Bytes that can be put on their way to a peer before messages are refused; 0 if it is not connected. Whoever serves many
+    /// Bytes that can be put on their way to a peer before messages are refused; `None` if it is not connected. Whoever serves many
     /// blocks sends as many as there is room for, and goes on at [`super::NetEvent::Drained`].
     #[must_use]
-    pub fn room(&self, peer: PeerId) -> usize {
-        let table = self.inner().table();
-        table.links.get(peer).map_or(0, |link| link.outbox.room())
+    pub fn room(&self, peer: PeerId) -> Option<usize> {
+        let link = self.inner().table().links.get(peer).cloned();
+        link.map(|link| link.outbox.room())
     }
 
     /// Dials an endpoint now, and again whenever it is not connected.

@@ -1,6 +1,8 @@
 //! Sealed blocks for peers that catch up, read in a thread of their own so that nobody waits for them.
 //!
-//! A peer asks for the next window when it has applied the last one. While it does, the next window is read already.
+//! A peer asks for the next window when it has applied the last one. While it does, the next window is read already. Peers are
+//! served in turn, those first that ask for what they were not served yet; nothing is read for a peer that does not take what
+//! it was sent.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -63,8 +65,12 @@ impl Account {
         }
     }
 
-    /// How long it waits for blocks from this height on.
-    fn wait(&mut self, from: u64, now: Instant) -> Duration {
+    fn is_new(&self, from: u64) -> bool {
+        from >= self.reached
+    }
+
+    /// How long it waits for what it was served already.
+    fn wait(&mut self, now: Instant) -> Duration {
         let passed = now.saturating_duration_since(self.as_of);
         let millis = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
         let forgiven = (millis / 1000)
@@ -72,15 +78,12 @@ impl Account {
             .saturating_add(millis % 1000 * AGAIN_BYTES_PER_SECOND / 1000);
         self.again_bytes = self.again_bytes.saturating_sub(forgiven);
         self.as_of += Duration::from_millis(millis);
-        if from >= self.reached {
-            return Duration::ZERO;
-        }
         let over = self.again_bytes.saturating_sub(AGAIN_BYTES_MAX);
         Duration::from_millis(over.saturating_mul(1000).div_ceil(AGAIN_BYTES_PER_SECOND))
     }
 
     fn served(&mut self, from: u64, end: u64, bytes: u64) {
-        if from < self.reached {
+        if !self.is_new(from) {
             self.again_bytes = self.again_bytes.saturating_add(bytes);
         }
         self.reached = self.reached.max(end);
@@ -88,24 +91,28 @@ impl Account {
 }
 
 impl Queue {
-    /// The next one in turn who need not wait, or how long all have to.
+    /// The next one in turn who need not wait, or how long all have to. Whoever wants something new is before all who want
+    /// something again: of that there is no more than there are heights.
     fn take(&mut self, now: Instant) -> Result<Request, Option<Duration>> {
         let last = self.last.map_or(Bound::Unbounded, Bound::Excluded);
         let after = self.wanted.range((last, Bound::Unbounded));
         let in_turn = after.chain(self.wanted.iter());
         let mut soonest: Option<Duration> = None;
-        let mut next = None;
+        let (mut new, mut again) = (None, None);
         for request in in_turn.map(|(_, request)| *request) {
             let account = self.accounts.entry(request.author);
             let account = account.or_insert_with(|| Account::new(now));
-            let wait = account.wait(request.window.0, now);
-            if wait.is_zero() {
-                next = Some(request);
+            if account.is_new(request.window.0) {
+                new = Some(request);
                 break;
+            }
+            let wait = account.wait(now);
+            if wait.is_zero() {
+                again.get_or_insert(request);
             }
             soonest = Some(soonest.map_or(wait, |before| before.min(wait)));
         }
-        let next = next.ok_or(soonest)?;
+        let next = new.or(again).ok_or(soonest)?;
         self.wanted.remove(&next.peer);
         self.last = Some(next.peer);
         Ok(next)
@@ -131,7 +138,10 @@ impl Requests {
             window,
         };
         let mut queue = self.lock();
-        queue.full.remove(&peer);
+        if let Some(waits) = queue.full.get_mut(&peer) {
+            *waits = request;
+            return;
+        }
         queue.wanted.insert(peer, request);
         self.changed.notify_one();
     }
@@ -182,11 +192,14 @@ impl Requests {
         self.lock().wanted.is_empty()
     }
 
-    /// There was no room for what a peer wants. If there is some by now, that was said before anybody listened for it.
-    fn no_room(&self, request: Request, has_room: impl FnOnce() -> bool) {
+    /// There was no room for what a peer wants. If there is some by now, that was said before anybody listened for it; if the
+    /// peer is gone, nobody will say anything.
+    fn no_room(&self, request: Request, room: impl FnOnce() -> Option<usize>) {
         self.lock().full.entry(request.peer).or_insert(request);
-        if has_room() {
-            self.drained(request.peer);
+        match room() {
+            None => self.forget(request.peer),
+            Some(0) => {}
+            Some(_) => self.drained(request.peer),
         }
     }
 
@@ -234,6 +247,11 @@ pub(super) fn run(store: &Store, transport: &Transport, requests: &Arc<Requests>
     let mut ahead: Option<Ahead> = None;
     while let Some(request) = requests.next() {
         let window = request.window;
+        let room = || transport.room(request.peer);
+        if room().is_none_or(|room| room == 0) {
+            requests.no_room(request, room);
+            continue;
+        }
         let ready = ahead.take_if(|ahead| ahead.window == window);
         let Some(served) = ready.or_else(|| read(store, window)) else {
             continue;
@@ -248,7 +266,7 @@ pub(super) fn run(store: &Store, transport: &Transport, requests: &Arc<Requests>
             }
             // What was sent of it is refused as known by the peer, or asked for again.
             Err(SendError::Full) => {
-                requests.no_room(request, || transport.room(request.peer) > 0);
+                requests.no_room(request, room);
                 ahead = Some(served);
             }
             Err(SendError::NotConnected) => ahead = Some(served),
@@ -291,10 +309,38 @@ mod tests {
     #[test]
     fn room_that_came_before_anybody_waited_for_it_is_used() {
         let requests = Requests::default();
-        requests.no_room(request(1, 1, 5), || false);
+        requests.no_room(request(1, 1, 5), || Some(0));
         assert!(requests.is_idle());
-        requests.no_room(request(1, 1, 5), || true);
+        requests.no_room(request(1, 1, 5), || Some(1));
         assert_eq!(requests.next().unwrap().peer, PeerId(1));
+    }
+
+    #[test]
+    fn who_takes_nothing_is_not_served_however_often_it_asks() {
+        let requests = Requests::default();
+        requests.no_room(request(1, 1, 5), || Some(0));
+        requests.serve(PeerId(1), NodeId::from_bytes([1; 32]), (6, 1000));
+        assert!(requests.is_idle());
+        requests.drained(PeerId(1));
+        assert_eq!(requests.next().unwrap().window.0, 6, "what it wants now");
+        requests.no_room(request(1, 1, 5), || None);
+        assert!(requests.lock().full.is_empty(), "it is gone");
+    }
+
+    #[test]
+    fn what_is_new_comes_before_what_is_wanted_again() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        for (peer, author) in [(1, 7), (2, 7), (3, 8)] {
+            let request = request(peer, author, 1);
+            queue.wanted.insert(request.peer, request);
+        }
+        queue
+            .accounts
+            .insert(NodeId::from_bytes([7; 32]), Account::new(now));
+        let served = queue.accounts.values_mut().next().unwrap();
+        served.served(1, 9, 1000);
+        let order: Vec<u64> = (0..3).map(|_| queue.take(now).unwrap().peer.0).collect();
+        assert_eq!(order, [3, 1, 2]);
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn forgeries_are_the_senders_fault() {
         let other = NetworkId::from_bytes([9; 32]);
         sign(&identity(3), other, propose(net, 1)).unwrap()
     };
-    let cases: [(&str, &str, fn(&Net) -> Message); 9] = [
+    let cases: [(&str, &str, fn(&Net) -> Message); 12] = [
         ("garbage", "non-canonical", |_| {
             Message::Records(vec![ByteBuf::from(vec![7; 100])])
         }),
@@ -136,6 +136,35 @@ fn forgeries_are_the_senders_fault() {
             block.records[0].proof.sig = good(net, 2).proof().sig;
             Message::Blocks(vec![ByteBuf::from(codec::encode(&block))])
         }),
+        (
+            "a next block that no quorum signed",
+            "bad-certificate",
+            |net| {
+                let block = next_block(net, 1);
+                Message::Blocks(vec![ByteBuf::from(codec::encode(&block))])
+            },
+        ),
+        (
+            "a next block that a stranger signed",
+            "not-a-sealer",
+            |net| {
+                let mut block = next_block(net, 3);
+                let vote = &mut block.certificate.votes[0];
+                let by = Identity::from_seed_label("nobody");
+                let signed = sign(&by, net.network_id(), vote.body.what.clone());
+                *vote = signed.unwrap().record().clone();
+                Message::Blocks(vec![ByteBuf::from(codec::encode(&block))])
+            },
+        ),
+        (
+            "a next block with another count",
+            "impossible-seal",
+            |net| {
+                let mut block = next_block(net, 3);
+                block.seal.count = 2;
+                Message::Blocks(vec![ByteBuf::from(codec::encode(&block))])
+            },
+        ),
     ];
     for (desc, code, message) in cases {
         let mut net = net();

@@ -7,6 +7,7 @@ use crate::codec;
 use crate::digest::SealId;
 use crate::limits::{AGAIN_MS, BLOCK_BYTES_MAX, EVIDENCE_HEIGHTS, WINDOW_BYTES_MAX};
 use crate::message::Message;
+use crate::record::Seal;
 use crate::rejection::Rejection;
 use crate::seal::SealedBlock;
 
@@ -19,6 +20,9 @@ pub(super) struct TakenBlocks {
     last: Option<u64>,
     /// Why the next one is.
     pub(super) refused: Option<Rejection>,
+    /// Whether that one says that it follows the last seal here. What the next block must be like follows from that seal alone, so
+    /// that no honest node has one that is refused.
+    refused_next: bool,
 }
 
 impl Core {
@@ -158,6 +162,10 @@ impl Core {
                     taken.last = Some(height);
                 }
                 Err(rejection) => {
+                    let state = self.ledger.state();
+                    let follows =
+                        |seal: Seal| (seal.height, seal.prev) == (state.height() + 1, state.seal());
+                    taken.refused_next = seal.is_ok_and(follows);
                     taken.refused = Some(rejection);
                     break;
                 }
@@ -170,7 +178,7 @@ impl Core {
         let before = self.ledger.state().height();
         let taken = self.take_blocks(blocks.iter().map(|bytes| bytes.as_slice()));
         if let Some(rejection) = taken.refused {
-            if rejection.is_senders_fault() {
+            if rejection.is_senders_fault() || taken.refused_next {
                 return self.blame(from, rejection);
             }
             self.refuse(from, rejection);
