@@ -191,7 +191,7 @@ async fn node(home: &Path, by: &Identity, peers: Option<&Ticket>) -> (Node, Rout
     let node = builder.spawn().expect("the node starts");
     let transport = node.transport().expect("it has an endpoint").clone();
     let router = Router::builder(endpoint)
-        .incoming_filter(net::incoming_filter())
+        .incoming_filter(transport.incoming_filter())
         .accept(ALPN, transport)
         .spawn();
     (node, router)

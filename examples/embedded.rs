@@ -86,7 +86,7 @@ async fn start(
     let node = builder.peers(known.to_vec()).spawn()?;
     let transport = node.transport().ok_or("there is an endpoint")?.clone();
     let router = Router::builder(endpoint)
-        .incoming_filter(net::incoming_filter())
+        .incoming_filter(transport.incoming_filter())
         .accept(net::ALPN, transport)
         .accept(WHO, Who(node.engine().clone()))
         .spawn();

@@ -16,7 +16,7 @@
 //! let (transport, mut events) =
 //!     Transport::builder(&genesis, Arc::new(me), membership).spawn(endpoint.clone())?;
 //! let router = iroh::protocol::Router::builder(endpoint)
-//!     .incoming_filter(net::incoming_filter())
+//!     .incoming_filter(transport.incoming_filter())
 //!     .accept(ALPN, transport.clone())
 //!     .spawn();
 //! while let Some(event) = events.next().await {
@@ -38,7 +38,8 @@
 //!
 //! # What a peer can do to this node
 //!
-//! - before its hello: hold one of few places for a few seconds, from which the next one pushes it out;
+//! - before its hello: hold one of few places for a few seconds, from which the next one pushes it out, and not more often than
+//!   the filter lets it try ([`Transport::incoming_filter`]);
 //! - as a member: make it keep a frame, and a frame's worth of messages, or a block that was asked for. A flood fills only its
 //!   own queue, because the listener takes one message of each peer in turn, and is then slowed down by flow control;
 //! - reading nothing: make it keep one outgoing queue, and lose the connection.
@@ -80,7 +81,6 @@ pub use book::{KnownPeer, Origin};
 pub use close::{CloseCode, Closed};
 pub use config::{Config, quic_config};
 pub use events::{Events, NetEvent, PeerInfo, Traffic};
-pub use filter::incoming_filter;
 pub use genesis::fetch_genesis;
 pub use membership::{Membership, Relation};
 pub use ticket::Ticket;

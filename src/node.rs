@@ -15,9 +15,9 @@
 //! let node = Node::builder(store, Arc::new(me)).endpoint(endpoint.clone()).spawn()?;
 //!
 //! // The endpoint's router belongs to the program: other protocols can stand beside this one.
-//! let mut router = iroh::protocol::Router::builder(endpoint).incoming_filter(net::incoming_filter());
+//! let mut router = iroh::protocol::Router::builder(endpoint);
 //! if let Some(transport) = node.transport() {
-//!     router = router.accept(ALPN, transport.clone());
+//!     router = router.incoming_filter(transport.incoming_filter()).accept(ALPN, transport.clone());
 //! }
 //! let router = router.spawn();
 //!

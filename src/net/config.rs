@@ -72,13 +72,16 @@ const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// are read at once, and get [`WIDE_WINDOW`] for as long.
 const WINDOW: u32 = 32 * 1024;
 
+/// The same for a peer that is slowed down: what it says waits, and so is not to be much.
+const SQUEEZED_WINDOW: u32 = 8 * 1024;
+
 /// What may be on its way of a long frame that is being read. The window over the round trip bounds a long way: 5.2 MB/s at 50 ms.
 /// It is the window of each stream too, of which the protocol uses one, so that the connection's counts.
 const WIDE_WINDOW: u32 = 256 * 1024;
 
-/// What this node buffers until a peer acknowledges it. Peers choose their own windows, so the default would let one that
-/// reads nothing hold ten megabytes.
-const SEND_WINDOW: u64 = 512 * 1024;
+/// What this node buffers until a peer acknowledges it: as much as a node takes. Peers choose their own windows, so the default
+/// would let one that reads nothing hold ten megabytes.
+const SEND_WINDOW: u64 = WIDE_WINDOW as u64;
 
 /// Streams that a peer may open. The protocol uses one; the rest is for other protocols on the same endpoint.
 const STREAMS: u32 = 16;
@@ -106,6 +109,11 @@ pub fn quic_config() -> QuicTransportConfig {
 pub(super) fn narrow(connection: &iroh::endpoint::Connection) {
     connection.set_max_concurrent_uni_streams(VarInt::from_u32(0));
     connection.set_receive_window(VarInt::from_u32(WINDOW));
+}
+
+/// Leaves little on its way, until [`narrow`] is called again.
+pub(super) fn squeeze(connection: &iroh::endpoint::Connection) {
+    connection.set_receive_window(VarInt::from_u32(SQUEEZED_WINDOW));
 }
 
 /// Lets so much of a frame of this length be on its way beyond the usual window, and gives how much. Before the last so many

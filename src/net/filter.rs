@@ -1,68 +1,301 @@
-//! Turning away floods of connection attempts before they cost anything.
+//! Keeping floods of connection attempts cheap.
+//!
+//! A handshake costs half a millisecond, and for every endpoint id that finished one the transport keeps some thirty kilobytes for a
+//! minute after its last connection. Ids cost nothing to make, so attempts are counted before their handshakes begin:
+//!
+//! - Who dials first in a while is taken as it comes ([`UNCHECKED`]). In a flood it has to show that it receives at the address it
+//!   sends from (a QUIC retry), so that made-up addresses cost nothing, and nobody uses up what another's address is granted.
+//! - Each source, an IPv4 address or an IPv6 network, has its own rate ([`OF_SOURCE`]): one machine keeps out nobody but those who
+//!   share its address.
+//! - All sources together have one ([`OF_ALL`]), which a crowd of machines uses up. A source where a member was met last has some
+//!   attempts beyond it ([`OF_MET`]).
+//!
+//! What is over is ignored: dialling endpoints try again by themselves after one second, two and four, and each time is as good as the
+//! first one of somebody else. What this node dials passes no filter, so that in the worst flood it still finds those it knows.
 
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use iroh::endpoint::IncomingAddr;
 use iroh::protocol::{IncomingFilter, IncomingFilterOutcome};
+use iroh::{EndpointId, TransportAddr};
 use tokio::time::Instant;
 
-/// Attempts in a second that are taken as they come. A node of a large network that starts anew is dialled by some dozens.
-const UNCHECKED_PER_SECOND: u32 = 64;
+use super::shared::Inner;
+use crate::digest::NodeId;
 
-/// The attempts of one second.
-struct Attempts {
-    since: Instant,
-    count: u32,
+/// So many at once, and one more every so often.
+#[derive(Clone, Copy)]
+struct Rate {
+    burst: u32,
+    every: Duration,
 }
 
-impl Attempts {
-    /// Counts one; returns whether it is within what is taken as it comes.
-    fn count(&mut self, now: Instant) -> bool {
-        if now.duration_since(self.since) >= Duration::from_secs(1) {
-            (self.since, self.count) = (now, 0);
+/// Attempts that are taken as they come. A node of a large network that starts anew is dialled by some dozens.
+const UNCHECKED: Rate = Rate {
+    burst: 32,
+    every: Duration::from_secs(1),
+};
+
+/// Attempts from one source: together with the above, sixty members behind one address come back at once.
+const OF_SOURCE: Rate = Rate {
+    burst: 32,
+    every: Duration::from_secs(1),
+};
+
+/// Attempts from all sources: of the transport's memory for ids, 22 MB in a minute.
+const OF_ALL: Rate = Rate {
+    burst: 256,
+    every: Duration::from_millis(125),
+};
+
+/// Attempts from a source where a member was met, when those of all are used up: what one takes that is restarted.
+const OF_MET: Rate = Rate {
+    burst: 8,
+    every: Duration::from_secs(5),
+};
+
+/// Sources share this many buckets, by a keyed hash: what is kept does not grow with their number.
+const BUCKETS: usize = 1024;
+
+/// How much of a rate is left.
+#[derive(Clone, Copy)]
+struct Bucket {
+    /// When all of it is.
+    full_at: Instant,
+}
+
+impl Bucket {
+    fn take(&mut self, rate: Rate, now: Instant) -> bool {
+        let full_at = self.full_at.max(now) + rate.every;
+        let is_within = full_at <= now + rate.every * rate.burst;
+        if is_within {
+            self.full_at = full_at;
         }
-        self.count = self.count.saturating_add(1);
-        self.count <= UNCHECKED_PER_SECOND
+        is_within
     }
 }
 
-/// A filter for the router that carries the protocol ([`iroh::protocol::RouterBuilder::incoming_filter`]): in a flood of attempts,
-/// whoever dials first has to show that it receives at the address it sends from, so that made-up ones cost no handshake.
-#[must_use]
-pub fn incoming_filter() -> IncomingFilter {
-    let attempts = Mutex::new(Attempts {
-        since: Instant::now(),
-        count: 0,
-    });
-    Arc::new(move |incoming| {
-        if incoming.remote_addr_validated() {
-            return IncomingFilterOutcome::Accept;
+/// Where attempts come from that cannot be told apart better.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Source {
+    V4(Ipv4Addr),
+    /// The network, which is one machine's or household's.
+    V6([u16; 4]),
+    /// Relays vouch for ids, which cost nothing: only the rate of all helps.
+    Relayed(EndpointId),
+    Other,
+}
+
+impl Source {
+    fn of_ip(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => Self::V4(ip),
+            IpAddr::V6(ip) => {
+                let [a, b, c, d, ..] = ip.segments();
+                Self::V6([a, b, c, d])
+            }
         }
-        let mut attempts = attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        if attempts.count(Instant::now()) {
+    }
+
+    fn of(address: &IncomingAddr) -> Self {
+        match address {
+            IncomingAddr::Ip(socket) => Self::of_ip(socket.ip()),
+            IncomingAddr::Relay { endpoint_id, .. } => Self::Relayed(*endpoint_id),
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Where members were met last: one source of each.
+#[derive(Default)]
+pub(super) struct Met {
+    of: BTreeMap<NodeId, Source>,
+    counts: BTreeMap<Source, usize>,
+}
+
+impl Met {
+    /// A member proved itself from this address.
+    pub(super) fn note(&mut self, author: NodeId, address: &TransportAddr) {
+        let TransportAddr::Ip(socket) = address else {
+            return;
+        };
+        let source = Source::of_ip(socket.ip());
+        *self.counts.entry(source).or_default() += 1;
+        if let Some(before) = self.of.insert(author, source)
+            && let Some(count) = self.counts.get_mut(&before)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&before);
+            }
+        }
+    }
+
+    fn has(&self, source: &Source) -> bool {
+        self.counts.contains_key(source)
+    }
+}
+
+struct Attempts {
+    unchecked: Bucket,
+    all: Bucket,
+    of_sources: Vec<Bucket>,
+    of_met: Vec<Bucket>,
+    hasher: RandomState,
+}
+
+impl Attempts {
+    fn new(now: Instant) -> Self {
+        let bucket = Bucket { full_at: now };
+        Self {
+            unchecked: bucket,
+            all: bucket,
+            of_sources: vec![bucket; BUCKETS],
+            of_met: vec![bucket; BUCKETS],
+            hasher: RandomState::new(),
+        }
+    }
+
+    fn judge(
+        &mut self,
+        source: Source,
+        is_validated: bool,
+        is_met: impl FnOnce() -> bool,
+        now: Instant,
+    ) -> IncomingFilterOutcome {
+        if !is_validated {
+            return if self.unchecked.take(UNCHECKED, now) {
+                IncomingFilterOutcome::Accept
+            } else {
+                IncomingFilterOutcome::Retry
+            };
+        }
+        let place = usize::try_from(self.hasher.hash_one(source) % BUCKETS as u64);
+        let place = place.unwrap_or(0);
+        let is_within = self.of_sources[place].take(OF_SOURCE, now);
+        if is_within
+            && (self.all.take(OF_ALL, now) || (is_met() && self.of_met[place].take(OF_MET, now)))
+        {
             IncomingFilterOutcome::Accept
         } else {
-            IncomingFilterOutcome::Retry
+            IncomingFilterOutcome::Ignore
         }
+    }
+}
+
+/// The filter of a transport's router.
+pub(super) fn incoming_filter(inner: &Arc<Inner>) -> IncomingFilter {
+    let attempts = Mutex::new(Attempts::new(Instant::now()));
+    let inner = Arc::clone(inner);
+    Arc::new(move |incoming| {
+        let source = Source::of(&incoming.remote_addr());
+        let is_met = || inner.table().met.has(&source);
+        let mut attempts = attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        attempts.judge(
+            source,
+            incoming.remote_addr_validated(),
+            is_met,
+            Instant::now(),
+        )
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn only_a_flood_is_checked() {
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn source(number: u32) -> Source {
+        Source::of_ip(Ipv4Addr::from_bits(number).into())
+    }
+
+    /// How many of a thousand attempts a second pass that sources make in turn in ten seconds.
+    fn passes(attempts: &mut Attempts, sources: u32, is_met: bool, start: Instant) -> usize {
+        let tries = (0..10_000_u32).map(|number| {
+            let now = start + Duration::from_millis(number.into());
+            attempts.judge(source(number % sources), true, || is_met, now)
+        });
+        tries
+            .filter(|outcome| *outcome == IncomingFilterOutcome::Accept)
+            .count()
+    }
+
+    #[test]
+    fn only_a_flood_is_checked() {
         let start = Instant::now();
-        let mut attempts = Attempts {
-            since: start,
-            count: 0,
-        };
-        let taken = (0..1000).filter(|_| attempts.count(start)).count();
-        assert_eq!(taken, UNCHECKED_PER_SECOND as usize);
+        let mut attempts = Attempts::new(start);
+        let outcomes = (0..100).map(|number| attempts.judge(source(number), false, || true, start));
+        let outcomes: Vec<_> = outcomes.collect();
         assert!(
-            attempts.count(start + Duration::from_secs(1)),
-            "and not for ever"
+            outcomes[..32]
+                .iter()
+                .all(|it| *it == IncomingFilterOutcome::Accept)
         );
+        assert!(
+            outcomes[32..]
+                .iter()
+                .all(|it| *it == IncomingFilterOutcome::Retry)
+        );
+        let later = attempts.judge(source(1), false, || true, start + SECOND);
+        assert_eq!(later, IncomingFilterOutcome::Accept, "and not for ever");
+    }
+
+    #[test]
+    fn a_source_keeps_out_itself_and_a_crowd_those_who_were_not_met() {
+        let start = Instant::now();
+        let mut attempts = Attempts::new(start);
+        assert_eq!(passes(&mut attempts, 1, true, start), 32 + 9);
+        let now = start + 10 * SECOND - Duration::from_millis(1);
+        let other = attempts.judge(source(9), true, || false, now);
+        assert_eq!(other, IncomingFilterOutcome::Accept, "another source");
+
+        let mut attempts = Attempts::new(start);
+        assert_eq!(passes(&mut attempts, 500, false, start), 256 + 79);
+        let outcome = attempts.judge(source(9999), true, || false, now);
+        assert_eq!(outcome, IncomingFilterOutcome::Ignore, "a stranger");
+        let outcome = attempts.judge(source(9999), true, || true, now);
+        assert_eq!(outcome, IncomingFilterOutcome::Accept, "a member's");
+        let all = passes(&mut attempts, 500, true, now);
+        assert!((80..=80 + 500 * 10).contains(&all), "{all}");
+    }
+
+    #[test]
+    fn made_up_addresses_use_up_nobodys_share() {
+        let start = Instant::now();
+        let mut attempts = Attempts::new(start);
+        for number in 0..10_000 {
+            let _ = attempts.judge(source(number % 3), false, || false, start);
+        }
+        let outcome = attempts.judge(source(1), true, || false, start);
+        assert_eq!(outcome, IncomingFilterOutcome::Accept);
+    }
+
+    #[test]
+    fn a_member_was_met_at_one_source() {
+        let mut met = Met::default();
+        let at = |ip: &str| -> (TransportAddr, Source) {
+            let ip: IpAddr = ip.parse().unwrap();
+            (TransportAddr::Ip(SocketAddr::new(ip, 7)), Source::of_ip(ip))
+        };
+        let (ada, ben) = (NodeId::from_bytes([1; 32]), NodeId::from_bytes([2; 32]));
+        let (here, there) = (at("10.0.0.1"), at("2001:db8::1"));
+        met.note(ada, &here.0);
+        met.note(ben, &here.0);
+        met.note(ben, &here.0);
+        met.note(ben, &there.0);
+        assert!(met.has(&here.1) && met.has(&there.1));
+        met.note(ada, &there.0);
+        assert!(!met.has(&here.1), "nobody is there any more");
+        assert!(met.has(&at("2001:db8::2").1), "the same network");
+        assert!(!met.has(&at("2001:db8:1::1").1));
+        assert!(met.has(&there.1));
+        assert!(at("::ffff:10.0.0.1").1 == here.1);
     }
 }

@@ -11,6 +11,7 @@ use super::book::Book;
 use super::close::CloseCode;
 use super::config::Config;
 use super::door::Door;
+use super::filter::Met;
 use super::genesis::Answers;
 use super::hello::Own;
 use super::inbox::Inbox;
@@ -50,6 +51,7 @@ pub(super) struct Table {
     pub(super) links: Links,
     pub(super) book: Book,
     pub(super) shunned: Shunned,
+    pub(super) met: Met,
 }
 
 impl Inner {

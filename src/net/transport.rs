@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use iroh::EndpointAddr;
 use iroh::endpoint::{Connection, Endpoint};
-use iroh::protocol::{AcceptError, ProtocolHandler};
+use iroh::protocol::{AcceptError, IncomingFilter, ProtocolHandler};
 use iroh_mdns_address_lookup::MdnsAddressLookup;
 use tokio::time::Instant;
 
@@ -22,7 +22,7 @@ use super::intake::Intake;
 use super::membership::{Membership, Relation};
 use super::shared::Inner;
 use super::ticket::Ticket;
-use super::{NetError, SendError, frame, manager};
+use super::{NetError, SendError, filter, frame, manager};
 use crate::core::PeerId;
 use crate::digest::{NetworkId, NodeId, SealId};
 use crate::genesis::Genesis;
@@ -166,6 +166,15 @@ impl Transport {
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.inner().endpoint
+    }
+
+    /// A filter for the router that carries the protocol ([`iroh::protocol::RouterBuilder::incoming_filter`]), which keeps floods of
+    /// connection attempts cheap, of all protocols on the endpoint. In a flood, whoever dials has to show first that it
+    /// receives at the address it sends from. One address may then make 32 attempts and one more in a second, all together 256 and
+    /// eight in a second; addresses where a member was met have some beyond that. What is over is ignored.
+    #[must_use]
+    pub fn incoming_filter(&self) -> IncomingFilter {
+        filter::incoming_filter(self.inner())
     }
 
     /// Puts a message on its way to a peer. A block that is longer than a frame travels by itself.

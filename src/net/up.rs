@@ -12,7 +12,7 @@ use tracing::info;
 use super::address::{PeerCard, written};
 use super::book::Origin;
 use super::close::CloseCode;
-use super::config::{narrow, widen};
+use super::config::{narrow, squeeze, widen};
 use super::events::{NetEvent, PeerInfo};
 use super::frame::{Head, Kind, empty_body, read_head, read_message, read_until, write};
 use super::hello::Proven;
@@ -30,6 +30,9 @@ const QUEUES_PER_CONNECTION: usize = 2;
 
 /// What a peer tells about other peers is looked at this often at most.
 const HEAR_PEERS_EVERY: Duration = Duration::from_secs(10);
+
+/// How long a peer must not have been slowed down until as much as usual may be on its way again.
+const RELENT: Duration = Duration::from_secs(10);
 
 /// A connection that is up. Dropping it, also by a panic, takes it down.
 pub(super) struct Up {
@@ -49,7 +52,9 @@ impl Up {
         if inner.inbox.peers() >= queues_max {
             return Err(CloseCode::Busy);
         }
-        let addresses = addresses(connection, &proven);
+        let seen = seen_at(connection);
+        let mut addresses = written(seen.iter());
+        addresses.extend(proven.listens.iter().cloned());
         let (author, endpoint) = (proven.author, connection.remote_id());
         let link = Arc::new(Link::new(
             inner.next_peer(),
@@ -78,6 +83,11 @@ impl Up {
             .book
             .learn(endpoint, Some(author), &addresses, origin, now);
         table.book.connected(&endpoint);
+        if link.proven.relation == Relation::Member {
+            for at in &seen {
+                table.met.note(author, at);
+            }
+        }
         if let Some(before) = table.links.follow(&link) {
             // What it said there is found again by comparing. Else who comes and goes could leave any number of messages behind.
             inner.inbox.discard_messages(before);
@@ -123,16 +133,14 @@ impl Up {
     }
 
     async fn read(&self, receive: &mut RecvStream) -> Option<CloseCode> {
-        let mut told_at = None;
+        let (mut told_at, mut squeezed) = (None, false);
         loop {
             let head = match read_head(receive, self.inner.config.stall_deadline).await {
                 Ok(Some(head)) => head,
                 Ok(None) => return self.part().await,
                 Err(code) => return self.unless_closed(code),
             };
-            if let Some(until) = self.link.slowed_until() {
-                sleep_until(until).await;
-            }
+            self.wait_if_slowed(&mut squeezed).await;
             let taken = match head.kind {
                 Kind::Message | Kind::LongBlock => self.take(receive, head).await,
                 Kind::Peers => self.hear(receive, head, &mut told_at).await,
@@ -141,6 +149,22 @@ impl Up {
             if let Err(code) = taken {
                 return self.unless_closed(code);
             }
+        }
+    }
+
+    /// Waits as long as the peer is slowed down, and has it send less until it was not for a while.
+    async fn wait_if_slowed(&self, squeezed: &mut bool) {
+        let Some(until) = self.link.slowed_until() else {
+            return;
+        };
+        let now = Instant::now();
+        if until > now {
+            squeeze(&self.link.connection);
+            *squeezed = true;
+            sleep_until(until).await;
+        } else if *squeezed && until + RELENT < now {
+            narrow(&self.link.connection);
+            *squeezed = false;
         }
     }
 
@@ -284,15 +308,12 @@ impl Link {
     }
 }
 
-/// Where a peer can be dialled: where it was just seen, and where it says.
-fn addresses(connection: &Connection, proven: &Proven) -> Vec<String> {
+/// Where a peer was just seen.
+fn seen_at(connection: &Connection) -> Vec<TransportAddr> {
     let paths = connection.paths();
-    let seen: Vec<TransportAddr> = paths
+    paths
         .iter()
         .filter(Path::is_selected)
         .map(|path| path.remote_addr().clone())
-        .collect();
-    let mut addresses = written(seen.iter());
-    addresses.extend(proven.listens.iter().cloned());
-    addresses
+        .collect()
 }

@@ -119,7 +119,7 @@ impl Node {
             .spawn(endpoint.clone())
             .unwrap();
         let router = Router::builder(endpoint.clone())
-            .incoming_filter(net::incoming_filter())
+            .incoming_filter(transport.incoming_filter())
             .accept(ALPN, transport.clone())
             .spawn();
         Self {

@@ -1,5 +1,7 @@
 //! A peer that speaks the wire by itself, and may lie at every step. The forms are written down here once more, on purpose.
 
+use std::net::Ipv4Addr;
+
 use iroh::endpoint::{Connection, ConnectionError, Endpoint, RecvStream, SendStream, presets};
 use iroh::{EndpointAddr, RelayMode};
 use mycnet_consensus::codec;
@@ -45,11 +47,16 @@ pub struct Proof {
 }
 
 pub async fn endpoint() -> Endpoint {
+    endpoint_at(Ipv4Addr::LOCALHOST).await
+}
+
+/// An endpoint at one of the addresses of this machine.
+pub async fn endpoint_at(ip: Ipv4Addr) -> Endpoint {
     Endpoint::builder(presets::Minimal)
         .relay_mode(RelayMode::Disabled)
         .clear_address_lookup()
         .clear_ip_transports()
-        .bind_addr("127.0.0.1:0")
+        .bind_addr((ip, 0))
         .unwrap()
         .bind()
         .await

@@ -136,9 +136,10 @@ impl Running {
         let bound = net::bind(&settings, &store.network_id()).await.unwrap();
         let builder = Node::builder(store, signer).endpoint(bound.endpoint.clone());
         let node = with(builder).spawn().unwrap();
+        let transport = node.transport().unwrap();
         let router = Router::builder(bound.endpoint)
-            .incoming_filter(net::incoming_filter())
-            .accept(ALPN, node.transport().unwrap().clone())
+            .incoming_filter(transport.incoming_filter())
+            .accept(ALPN, transport.clone())
             .spawn();
         Self { node, router }
     }

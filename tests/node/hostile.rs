@@ -7,11 +7,11 @@
 //!
 //! `MYCNET_HOSTILE=1 cargo test --release --features node --test node hostile -- --nocapture`
 //!
-//! On two cores for all three, every attack by itself stays within both, and all twelve at once do not: half of what they take are
-//! the transport's own connections, some hundreds of them at each moment, of which most are closed already and drain. Turning
-//! attempts away by rate would spare that, and keep out whoever comes honestly from the same address. Catching up takes 2.7 times as
-//! long then, and the node grows by 98 MB. `MYCNET_HOSTILE_NICE=19` leaves attackers only the processor time that nobody else wants,
-//! as if they had machines of their own: 1.4 times, and 62 MB.
+//! Each attacker has an address of its own (all of 127.0.0.0/8 is this machine, on Linux), as another machine would: attempts to connect
+//! are counted by address. They take processor time from the node and the newcomer, which other machines would not;
+//! `MYCNET_HOSTILE_NICE=19` leaves them only what nobody else wants. On two cores for all three, each attack by itself took the
+//! newcomer 0.94 to 1.42 times the undisturbed time, and all twelve at once 1.6 times. The node grew by 63 MB through all of them one
+//! after the other and then at once, by 52 to 59 MB through all at once alone.
 //!
 //! `MYCNET_HOSTILE_KINDS` names some of [`attack::KINDS`] (or `all`, or some joined by ` + `), parted by semicolons, and
 //! `MYCNET_HOSTILE_RUNS` how often each is measured.

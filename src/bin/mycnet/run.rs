@@ -97,9 +97,12 @@ async fn serve(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<
     })?;
     let endpoint = bound.endpoint.clone();
     let node = start(home, store, settings, bound, args)?;
-    let mut router = Router::builder(endpoint.clone()).incoming_filter(net::incoming_filter());
+    let mut router = Router::builder(endpoint.clone());
     if let Some(transport) = node.transport() {
-        router = router.accept(ALPN, transport.clone());
+        let filter = transport.incoming_filter();
+        router = router
+            .incoming_filter(filter)
+            .accept(ALPN, transport.clone());
     }
     let router = router.spawn();
 

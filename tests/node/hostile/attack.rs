@@ -1,10 +1,11 @@
 //! What hostile peers do, as fast as they can, for ever.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use iroh::endpoint::Endpoint;
+use iroh::endpoint::{Connection, Endpoint};
 use mycnet_consensus::Signer as _;
 use mycnet_consensus::codec;
 use mycnet_consensus::digest::{Commitment, Digest, NetworkId, OperationId, RecordId};
@@ -40,6 +41,9 @@ pub const KINDS: [&str; 12] = [
     "impossible blocks",
 ];
 
+/// How long an attacker waits before it tries anew: attempts that were ignored are repeated after a second.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
+
 /// What an attacker counts.
 #[derive(Default)]
 struct Count {
@@ -52,10 +56,11 @@ fn add(count: &AtomicU64, number: usize) {
     count.fetch_add(number as u64, Ordering::Relaxed);
 }
 
-/// One endpoint of an attacker.
+/// One attacker, with an address of its own, as if it were another machine.
 #[derive(Clone)]
 struct Attacker {
     target: Arc<Target>,
+    ip: Ipv4Addr,
     endpoint: Endpoint,
     count: Arc<Count>,
 }
@@ -72,11 +77,15 @@ pub async fn attack(target: Target, kind: &str) -> ! {
         some => some.split(" + ").collect(),
     };
     let mut attackers = Vec::new();
+    // All of 127.0.0.0/8 is this machine; the others are at 127.0.0.1.
+    let mut ips = (0..).map(|n| Ipv4Addr::from_bits(0x7f00_0101 + n));
     for kind in kinds {
         for n in 0..number(kind) {
+            let ip = ips.next().unwrap();
             let attacker = Attacker {
                 target: target.clone(),
-                endpoint: raw::endpoint().await,
+                ip,
+                endpoint: raw::endpoint_at(ip).await,
                 count: count.clone(),
             };
             attackers.push((attacker, kind.to_owned(), n, flood(kind, n, &target)));
@@ -118,13 +127,13 @@ impl Attacker {
     /// Another endpoint, which nobody knows.
     async fn renew(&mut self) {
         self.endpoint.close().await;
-        self.endpoint = raw::endpoint().await;
+        self.endpoint = raw::endpoint_at(self.ip).await;
     }
 
     async fn connect(&self) -> Option<Raw> {
         add(&self.count.connections, 1);
         let connecting = Raw::try_connect_from(self.endpoint.clone(), &self.target.address);
-        tokio::time::timeout(Duration::from_secs(10), connecting)
+        tokio::time::timeout(CONNECT_PATIENCE, connecting)
             .await
             .ok()?
     }
@@ -221,21 +230,23 @@ impl Attacker {
         }
     }
 
-    /// A quarter of a thousand connections that say nothing, kept as long as they may be.
+    /// A quarter of a thousand connections that say nothing: whichever are missing are dialled anew.
     async fn crowd(self) {
+        let mut crowd: Vec<Connection> = Vec::new();
         loop {
-            let mut crowd = Vec::new();
-            for _ in 0..25 {
-                let dials = (0..10).map(|_| {
-                    let (endpoint, address) = (self.endpoint.clone(), self.target.address.clone());
-                    async move { endpoint.connect(address, ALPN).await }
-                });
-                for dial in dials.map(tokio::spawn).collect::<Vec<_>>() {
-                    add(&self.count.connections, 1);
-                    crowd.extend(dial.await.ok().and_then(Result::ok));
+            crowd.retain(|connection| connection.close_reason().is_none());
+            let dials = (crowd.len()..250).map(|_| {
+                let (endpoint, address) = (self.endpoint.clone(), self.target.address.clone());
+                async move {
+                    let dial = endpoint.connect(address, ALPN);
+                    tokio::time::timeout(CONNECT_PATIENCE, dial).await
                 }
+            });
+            for dial in dials.map(tokio::spawn).collect::<Vec<_>>() {
+                add(&self.count.connections, 1);
+                crowd.extend(dial.await.ok().and_then(Result::ok).and_then(Result::ok));
             }
-            tokio::time::sleep(Duration::from_secs(10)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 

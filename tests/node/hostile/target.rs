@@ -91,9 +91,10 @@ async fn start(home: &Path, n: usize, secret: [u8; 32], peers: Vec<PeerCard>) ->
     let builder = Node::builder(store, Arc::new(member(n)));
     let builder = builder.endpoint(bound.endpoint.clone()).peers(peers);
     let node = builder.spawn().unwrap();
+    let transport = node.transport().unwrap();
     let router = Router::builder(bound.endpoint)
-        .incoming_filter(net::incoming_filter())
-        .accept(ALPN, node.transport().unwrap().clone())
+        .incoming_filter(transport.incoming_filter())
+        .accept(ALPN, transport.clone())
         .spawn();
     (node, router)
 }

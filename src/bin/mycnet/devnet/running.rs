@@ -85,7 +85,7 @@ impl Running {
         let node = builder.spawn()?;
         let transport = node.transport().context("the node has no transport")?;
         let router = Router::builder(bound.endpoint)
-            .incoming_filter(net::incoming_filter())
+            .incoming_filter(transport.incoming_filter())
             .accept(ALPN, transport.clone())
             .spawn();
         let voter = tokio::spawn(Voter::new(node.engine().clone(), lies).run());
