@@ -47,18 +47,29 @@ pub fn decode<T: Serialize + DeserializeOwned>(
     bytes: &[u8],
     limit: usize,
 ) -> Result<T, CodecError> {
+    let value: T = decode_unchecked(bytes, limit)?;
+    if encode(&value) != bytes {
+        return Err(CodecError::NotCanonical);
+    }
+    Ok(value)
+}
+
+/// Reads a value from bytes that are its canonical ones, or are compared with them afterwards.
+///
+/// # Errors
+///
+/// As [`decode`], which is not told apart from what is canonical here.
+pub(crate) fn decode_unchecked<T: DeserializeOwned>(
+    bytes: &[u8],
+    limit: usize,
+) -> Result<T, CodecError> {
     if bytes.len() > limit {
         return Err(CodecError::TooLong {
             length: bytes.len(),
             limit,
         });
     }
-    let value: T = serde_ipld_dagcbor::from_slice(bytes)
-        .map_err(|error| CodecError::Invalid(error.to_string()))?;
-    if encode(&value) != bytes {
-        return Err(CodecError::NotCanonical);
-    }
-    Ok(value)
+    serde_ipld_dagcbor::from_slice(bytes).map_err(|error| CodecError::Invalid(error.to_string()))
 }
 
 /// Reads the value at the start of bytes and looks at nothing behind it. Not strict: to be used only where the value is

@@ -245,7 +245,7 @@ impl Core {
             self.journal.restore(entry)?;
         }
         for block in blocks {
-            self.apply_block(block, true)?;
+            self.apply_block(block.try_into()?, true)?;
         }
         let intents = saved.intents.into_iter();
         self.intents

@@ -75,7 +75,14 @@ impl Record {
     /// The canonical bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        codec::encode(self)
+        let mut bytes = Vec::new();
+        self.encode_to(&mut bytes);
+        bytes
+    }
+
+    /// Adds the canonical bytes to others.
+    pub(crate) fn encode_to(&self, bytes: &mut Vec<u8>) {
+        encode_parts(self, bytes);
     }
 }
 
@@ -103,13 +110,20 @@ impl Signed {
             }
             .into());
         }
-        let record: Record = serde_ipld_dagcbor::from_slice(bytes)
-            .map_err(|error| CodecError::Invalid(error.to_string()))?;
-        let (encoded, body) = encode_parts(&record);
+        let record: Record = codec::decode_unchecked(bytes, RECORD_BYTES_MAX)?;
+        let mut encoded = Vec::new();
+        let body = encode_parts(&record, &mut encoded);
         if encoded != bytes {
             return Err(CodecError::NotCanonical.into());
         }
         Self::check(record, &encoded, body)
+    }
+
+    /// Judges a record as [`Self::decode`] does, and leaves its canonical bytes in `encoded`.
+    pub(crate) fn from_record(record: Record, encoded: &mut Vec<u8>) -> Result<Self, Rejection> {
+        encoded.clear();
+        let body = encode_parts(&record, encoded);
+        Self::check(record, encoded, body)
     }
 
     fn check(record: Record, encoded: &[u8], body: Range<usize>) -> Result<Self, Rejection> {
@@ -161,23 +175,23 @@ impl TryFrom<Record> for Signed {
     type Error = Rejection;
 
     fn try_from(record: Record) -> Result<Self, Rejection> {
-        let (encoded, body) = encode_parts(&record);
-        Self::check(record, &encoded, body)
+        Self::from_record(record, &mut Vec::new())
     }
 }
 
-/// The canonical bytes of a record and where in them its body's stand: the body is encoded once for both purposes.
-fn encode_parts(record: &Record) -> (Vec<u8>, Range<usize>) {
+/// Adds the canonical bytes of a record, and says where those of its body stand: the body is encoded once for both purposes.
+fn encode_parts(record: &Record, bytes: &mut Vec<u8>) -> Range<usize> {
     // A map of two, "body" before "proof": DAG-CBOR sorts keys by length first.
     const HEAD: &[u8] = b"\xa2\x64body";
     const BETWEEN: &[u8] = b"\x65proof";
-    let mut bytes = Vec::with_capacity(512);
+    bytes.reserve(512);
     bytes.extend_from_slice(HEAD);
-    serde_ipld_dagcbor::to_writer(&mut bytes, &record.body).expect("bodies always encode");
-    let body = HEAD.len()..bytes.len();
+    let start = bytes.len();
+    serde_ipld_dagcbor::to_writer(&mut *bytes, &record.body).expect("bodies always encode");
+    let body = start..bytes.len();
     bytes.extend_from_slice(BETWEEN);
-    serde_ipld_dagcbor::to_writer(&mut bytes, &record.proof).expect("proofs always encode");
-    (bytes, body)
+    serde_ipld_dagcbor::to_writer(bytes, &record.proof).expect("proofs always encode");
+    body
 }
 
 /// A record whose signature was checked. Cheap to clone.
@@ -224,7 +238,7 @@ impl Verified {
     /// The canonical bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        encode_parts(&self.0.record).0
+        self.0.record.encode()
     }
 
     /// The number of canonical bytes.

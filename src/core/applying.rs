@@ -12,7 +12,7 @@ use crate::limits::EVIDENCE_HEIGHTS;
 use crate::pool::Awaits;
 use crate::record::{Signed, Statement, Verified};
 use crate::rejection::Rejection;
-use crate::seal::{SealCertificate, SealedBlock};
+use crate::seal::{SealCertificate, SealedBlock, SignedBlock};
 
 impl Core {
     /// Applies a block that a peer, a bundle or the own store gives.
@@ -23,14 +23,14 @@ impl Core {
     /// give the stated digests.
     pub(super) fn apply_block(
         &mut self,
-        block: SealedBlock,
+        block: SignedBlock,
         is_own: bool,
     ) -> Result<(), Rejection> {
         let at = self.ledger.state().height();
-        let SealedBlock {
+        let SignedBlock {
             seal,
             certificate,
-            records,
+            records: signed,
         } = block;
         if seal.height <= at {
             return self.compare_past(&seal, &certificate);
@@ -38,10 +38,6 @@ impl Core {
         if seal.height > at + 1 {
             return Err(Rejection::UnknownSeal);
         }
-        let signed: Vec<Signed> = records
-            .into_iter()
-            .map(Signed::try_from)
-            .collect::<Result<_, _>>()?;
         // Cheap, and so before the signatures.
         let ids: Vec<RecordId> = signed.iter().map(Signed::id).collect();
         if !is_list_of(&ids, &seal) {

@@ -9,7 +9,6 @@ use tokio::sync::{broadcast, watch};
 use super::host::{Answered, Host};
 use super::{BFTConsensusEngine, EngineError};
 use crate::archive::Archive;
-use crate::codec;
 use crate::core::{Answer, Core, Event, Input, Output, PeerId, Refusal, Write};
 use crate::genesis::Genesis;
 use crate::history::History;
@@ -286,7 +285,7 @@ impl Hub {
                     bytes,
                 } => {
                     let blocks = node.history.blocks_from(height);
-                    let encoded = blocks.map(|block| codec::encode(block.as_ref()));
+                    let encoded = blocks.map(|block| block.encode());
                     let message = Message::blocks(encoded, bytes);
                     work.extend(message.and_then(|message| deliver(from, to, message)));
                 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::codec;
 use crate::core::{Base, RecentSeal, Saved, Write};
 use crate::digest::{OperationId, RecordId};
 use crate::genesis::Genesis;
@@ -96,6 +95,6 @@ impl Disk {
     /// A window of blocks from a height on.
     pub(super) fn serve(&self, from: u64, bytes: usize) -> Option<Message> {
         let blocks = self.blocks.iter().filter(|b| b.seal.height >= from);
-        Message::blocks(blocks.map(|block| codec::encode(block.as_ref())), bytes)
+        Message::blocks(blocks.map(|block| block.encode()), bytes)
     }
 }

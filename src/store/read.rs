@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use redb::ReadTransaction;
 
 use super::load::{last_height, place};
-use super::rows::{CERTIFICATES, CONTENTS, ContentsRow, HEADERS, HeaderRow, SEALS, decode};
+use super::rows::{
+    CERTIFICATES, CONTENTS, ContentsRow, HEADERS, HeaderRow, SEALS, decode, decode_own,
+};
 use super::{Store, StoreError};
-use crate::codec;
 use crate::digest::{RecordId, SealId};
 use crate::record::{Record, Seal};
 use crate::rejection::Rejection;
@@ -57,7 +58,7 @@ impl Store {
         let reading = self.reading()?;
         let (mut blocks, mut room) = (Vec::new(), max_bytes);
         for height in height.max(1)..=last_height(&reading)? {
-            let block = codec::encode(&self.block_of(&reading, height)?);
+            let block = self.block_of(&reading, height)?.encode();
             if block.len() > room && !blocks.is_empty() {
                 break;
             }
@@ -79,7 +80,8 @@ impl Store {
         let certificate = decode(&at, row.value())?;
         let row = reading.open_table(CONTENTS)?.get(height)?;
         let row = row.ok_or_else(|| StoreError::damaged(&at, "its list is missing"))?;
-        let contents: ContentsRow = decode(&at, row.value())?;
+        // Nobody else writes rows, and the list says whether these are its records: no need to encode them once more.
+        let contents: ContentsRow = decode_own(&at, row.value())?;
         let records = match contents {
             ContentsRow::Whole(records) => by_id(records),
             ContentsRow::Listed { operations, apart } => {

@@ -17,6 +17,7 @@ use crate::digest::{NodeId, OperationId, RecordId, SealId};
 use crate::ledger::{OperationProof, StateParts};
 use crate::operation::{Class, Spore};
 use crate::record::{Record, Seal, Signed};
+use crate::seal::encode_records;
 use crate::trust::Standing;
 
 /// The format of both databases, under `format` in [`META`] and [`OWNER`].
@@ -122,6 +123,15 @@ pub(super) enum ContentsRow {
     },
 }
 
+impl ContentsRow {
+    /// The bytes of [`Self::Whole`].
+    pub(super) fn whole(records: &[Record]) -> Vec<u8> {
+        let mut bytes = b"\xa1\x65whole".to_vec();
+        encode_records(records, &mut bytes);
+        bytes
+    }
+}
+
 /// A closed operation, its records aside.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -158,6 +168,12 @@ pub(super) fn decode<T: Serialize + DeserializeOwned>(
     codec::decode(bytes, usize::MAX).map_err(|error| StoreError::unreadable(place, &error))
 }
 
+/// Reads a row that is compared otherwise.
+pub(super) fn decode_own<T: DeserializeOwned>(place: &str, bytes: &[u8]) -> Result<T, StoreError> {
+    let row = codec::decode_unchecked(bytes, usize::MAX);
+    row.map_err(|error| StoreError::unreadable(place, &error))
+}
+
 /// Reads a record's row, whose key is its id.
 pub(super) fn decode_record(
     table: &str,
@@ -174,5 +190,29 @@ pub(super) fn decode_record(
             place(),
             format!("it reads as record {found}"),
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::{Digest, NetworkId};
+    use crate::identity::Identity;
+    use crate::record::{Statement, sign};
+
+    #[test]
+    fn whole_contents_are_written_as_they_are_read() {
+        let by = Identity::from_seed_label("ada");
+        let nonce = Digest::from_bytes([5; 32]);
+        let rejoin = sign(&by, NetworkId::default(), Statement::Rejoin { nonce });
+        let record = rejoin.unwrap().record().clone();
+        for count in [0, 1, 24, 300] {
+            let records = vec![record.clone(); count];
+            let bytes = ContentsRow::whole(&records);
+            assert!(
+                bytes == codec::encode(&ContentsRow::Whole(records)),
+                "{count}"
+            );
+        }
     }
 }

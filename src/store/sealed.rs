@@ -53,8 +53,7 @@ pub(super) fn write_block(
     insert(transaction.open_table(HEADERS)?, height, &header)?;
     let certificates = transaction.open_table(CERTIFICATES)?;
     insert(certificates, height, &block.certificate)?;
-    let contents = ContentsRow::Whole(block.records.clone());
-    let contents = codec::encode(&contents);
+    let contents = ContentsRow::whole(&block.records);
     transaction
         .open_table(CONTENTS)?
         .insert(height, &contents[..])?;

@@ -3,13 +3,12 @@
 use serde_bytes::ByteBuf;
 
 use super::super::{Core, Output, PeerId};
-use crate::codec;
 use crate::digest::SealId;
 use crate::limits::{AGAIN_MS, BLOCK_BYTES_MAX, EVIDENCE_HEIGHTS, WINDOW_BYTES_MAX};
 use crate::message::Message;
 use crate::record::Seal;
 use crate::rejection::Rejection;
-use crate::seal::SealedBlock;
+use crate::seal::{SealedBlock, SignedBlock};
 
 /// What became of blocks.
 #[derive(Default)]
@@ -151,8 +150,7 @@ impl Core {
             }
             // A seal of large records is longer than a frame. Refusing it would leave behind for ever whoever missed it; the
             // host bounds what it takes from a peer at once.
-            let block: Result<SealedBlock, _> = codec::decode(bytes, BLOCK_BYTES_MAX);
-            let applied = block.map_err(Rejection::from).and_then(|block| {
+            let applied = SignedBlock::decode(bytes, BLOCK_BYTES_MAX).and_then(|block| {
                 let height = block.seal.height;
                 self.apply_block(block, false).map(|()| height)
             });

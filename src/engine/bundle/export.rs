@@ -38,7 +38,7 @@ impl BFTConsensusEngine {
         writer.part(Kind::Header, &codec::encode(&header))?;
         for height in header.from..=header.height {
             let block = self.look(|_, archive| block(archive, height))?;
-            writer.part(Kind::Block, &codec::encode(block.as_ref()))?;
+            writer.part(Kind::Block, &block.encode())?;
         }
         for (record, list) in &unsealed {
             match record.statement() {

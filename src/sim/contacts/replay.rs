@@ -45,7 +45,7 @@ impl Setup {
             critical_grace_ms: default.claim_grace_ms,
             ..default
         };
-        Self::among_equals(seed, params, primary)
+        Self::among_equals(seed, &params, primary)
     }
 
     /// The profile `field`. Both classes have the grace of claims, an hour: the day that critical operations otherwise wait
@@ -57,18 +57,18 @@ impl Setup {
             critical_grace_ms: field.claim_grace_ms,
             ..field
         };
-        Self::among_equals(seed, params, primary)
+        Self::among_equals(seed, &params, primary)
     }
 
     /// Without changes of trust: founders then weigh the same to the end, as in the bound.
-    fn among_equals(seed: u64, params: Params, primary: Option<usize>) -> Self {
+    fn among_equals(seed: u64, params: &Params, primary: Option<usize>) -> Self {
         let params = Params {
             coherent_gain_ppm: 0,
             claim_dissent_ppm: 0,
             critical_dissent_ppm: 0,
             withheld_ppm: 0,
             absent_ppm: 0,
-            ..params
+            ..params.clone()
         };
         Self {
             seed,

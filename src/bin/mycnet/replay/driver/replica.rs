@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use mycnet_consensus::codec;
 use mycnet_consensus::core::{
     Admission, Answer, Core, Event, Input, Output, Pace, PeerId, Refusal, Write,
 };
@@ -178,7 +177,7 @@ impl Replica {
                 Output::Serve { to, from, bytes } => {
                     let blocks = self.blocks.iter();
                     let blocks = blocks.filter(|block| block.seal.height >= from);
-                    let encoded = blocks.map(|block| codec::encode(block.as_ref()));
+                    let encoded = blocks.map(|block| block.encode());
                     if let Some(message) = Message::blocks(encoded, bytes) {
                         send(sent, to, &message)?;
                     }
