@@ -58,7 +58,7 @@ pub fn decode<T: Serialize + DeserializeOwned>(
 ///
 /// # Errors
 ///
-/// As [`decode`], which is not told apart from what is canonical here.
+/// As [`decode`], without [`CodecError::NotCanonical`].
 pub(crate) fn decode_unchecked<T: DeserializeOwned>(
     bytes: &[u8],
     limit: usize,

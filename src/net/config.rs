@@ -72,7 +72,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// are read at once, and get [`WIDE_WINDOW`] for as long.
 const WINDOW: u32 = 32 * 1024;
 
-/// The same for a peer that is slowed down: what it says waits, and so is not to be much.
+/// The same for a peer that is slowed down: what it says waits, and so is not to be much. What it was granted before stays
+/// granted.
 const SQUEEZED_WINDOW: u32 = 8 * 1024;
 
 /// What may be on its way of a long frame that is being read. The window over the round trip bounds a long way: 5.2 MB/s at 50 ms.

@@ -3,17 +3,18 @@
 //! A handshake costs half a millisecond, and for every endpoint id that finished one the transport keeps some thirty kilobytes for a
 //! minute after its last connection. Ids cost nothing to make, so attempts are counted before their handshakes begin:
 //!
-//! - Who dials first in a while is taken as it comes ([`UNCHECKED`]). In a flood it has to show that it receives at the address it
-//!   sends from (a QUIC retry), so that made-up addresses cost nothing, and nobody uses up what another's address is granted.
-//! - Each source, an IPv4 address or an IPv6 network, has its own rate ([`OF_SOURCE`]): one machine keeps out nobody but those who
-//!   share its address.
-//! - All sources together have one ([`OF_ALL`]), which a crowd of machines uses up. A source where a member was met last has some
-//!   attempts beyond it ([`OF_MET`]).
+//! - The first ones in a while are taken as they come ([`UNCHECKED`]). In a flood, whoever dials has to show that it receives at the
+//!   address it sends from (a QUIC retry), so that made-up addresses cost nothing, and nobody uses up what another's address is
+//!   granted.
+//! - Each source, an IPv4 address or an IPv6 network of 56 bits, has its own rate ([`OF_SOURCE`]): one of them keeps out nobody but
+//!   those who share it, and one in a thousand others ([`BUCKETS`]).
+//! - All sources together have one ([`OF_ALL`]), which eight of them use up; whoever has a longer IPv6 network has many. So sources
+//!   where a member was met last have some attempts beyond both ([`OF_MET`]).
 //!
-//! What is over is ignored: dialling endpoints try again by themselves after one second, two and four, and each time is as good as the
+//! What is over is ignored: dialling endpoints try again by themselves after one second and three, and each time is as good as the
 //! first one of somebody else. What this node dials passes no filter, so that in the worst flood it still finds those it knows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,7 +53,7 @@ const OF_ALL: Rate = Rate {
     every: Duration::from_millis(125),
 };
 
-/// Attempts from a source where a member was met, when those of all are used up: what one takes that is restarted.
+/// Attempts from a source where a member was met, when the others are used up: what one takes that is restarted.
 const OF_MET: Rate = Rate {
     burst: 8,
     every: Duration::from_secs(5),
@@ -83,9 +84,9 @@ impl Bucket {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Source {
     V4(Ipv4Addr),
-    /// The network, which is one machine's or household's.
-    V6([u16; 4]),
-    /// Relays vouch for ids, which cost nothing: only the rate of all helps.
+    /// The first 56 bits: what a household is given, or more.
+    V6(u128),
+    /// Relays vouch for ids, which cost nothing: against strangers only the rate of all helps.
     Relayed(EndpointId),
     Other,
 }
@@ -94,10 +95,7 @@ impl Source {
     fn of_ip(ip: IpAddr) -> Self {
         match ip.to_canonical() {
             IpAddr::V4(ip) => Self::V4(ip),
-            IpAddr::V6(ip) => {
-                let [a, b, c, d, ..] = ip.segments();
-                Self::V6([a, b, c, d])
-            }
+            IpAddr::V6(ip) => Self::V6(ip.to_bits() >> 72),
         }
     }
 
@@ -118,19 +116,33 @@ pub(super) struct Met {
 }
 
 impl Met {
-    /// A member proved itself from this address.
-    pub(super) fn note(&mut self, author: NodeId, address: &TransportAddr) {
-        let TransportAddr::Ip(socket) = address else {
-            return;
+    /// A member proved itself from this address, now or before the last restart.
+    pub(super) fn note(&mut self, author: NodeId, endpoint: EndpointId, address: &TransportAddr) {
+        let source = match address {
+            TransportAddr::Ip(socket) => Source::of_ip(socket.ip()),
+            TransportAddr::Relay(_) => Source::Relayed(endpoint),
+            _ => return,
         };
-        let source = Source::of_ip(socket.ip());
         *self.counts.entry(source).or_default() += 1;
-        if let Some(before) = self.of.insert(author, source)
-            && let Some(count) = self.counts.get_mut(&before)
+        let before = self.of.insert(author, source);
+        self.leave(before);
+    }
+
+    /// These are no members any more.
+    pub(super) fn forget(&mut self, authors: &BTreeSet<NodeId>) {
+        for author in authors {
+            let before = self.of.remove(author);
+            self.leave(before);
+        }
+    }
+
+    fn leave(&mut self, source: Option<Source>) {
+        if let Some(source) = source
+            && let Some(count) = self.counts.get_mut(&source)
         {
             *count -= 1;
             if *count == 0 {
-                self.counts.remove(&before);
+                self.counts.remove(&source);
             }
         }
     }
@@ -174,16 +186,19 @@ impl Attempts {
                 IncomingFilterOutcome::Retry
             };
         }
-        let place = usize::try_from(self.hasher.hash_one(source) % BUCKETS as u64);
-        let place = place.unwrap_or(0);
-        let is_within = self.of_sources[place].take(OF_SOURCE, now);
-        if is_within
-            && (self.all.take(OF_ALL, now) || (is_met() && self.of_met[place].take(OF_MET, now)))
-        {
+        let place = self.place(source);
+        let passes = self.of_sources[place].take(OF_SOURCE, now) && self.all.take(OF_ALL, now);
+        // Only sources of members take from these buckets.
+        if passes || (is_met() && self.of_met[place].take(OF_MET, now)) {
             IncomingFilterOutcome::Accept
         } else {
             IncomingFilterOutcome::Ignore
         }
+    }
+
+    fn place(&self, source: Source) -> usize {
+        let place = self.hasher.hash_one(source) % BUCKETS as u64;
+        usize::try_from(place).unwrap_or(0)
     }
 }
 
@@ -251,10 +266,15 @@ mod tests {
     fn a_source_keeps_out_itself_and_a_crowd_those_who_were_not_met() {
         let start = Instant::now();
         let mut attempts = Attempts::new(start);
-        assert_eq!(passes(&mut attempts, 1, true, start), 32 + 9);
+        assert_eq!(passes(&mut attempts, 1, false, start), 32 + 9);
         let now = start + 10 * SECOND - Duration::from_millis(1);
-        let other = attempts.judge(source(9), true, || false, now);
-        assert_eq!(other, IncomingFilterOutcome::Accept, "another source");
+        let outcome = attempts.judge(source(0), true, || true, now);
+        assert_eq!(outcome, IncomingFilterOutcome::Accept, "a member's");
+        let flooded = attempts.place(source(0));
+        let mut others = (1..).map(source);
+        let other = others.find(|other| attempts.place(*other) != flooded);
+        let outcome = attempts.judge(other.unwrap(), true, || false, now);
+        assert_eq!(outcome, IncomingFilterOutcome::Accept, "another source");
 
         let mut attempts = Attempts::new(start);
         assert_eq!(passes(&mut attempts, 500, false, start), 256 + 79);
@@ -263,7 +283,7 @@ mod tests {
         let outcome = attempts.judge(source(9999), true, || true, now);
         assert_eq!(outcome, IncomingFilterOutcome::Accept, "a member's");
         let all = passes(&mut attempts, 500, true, now);
-        assert!((80..=80 + 500 * 10).contains(&all), "{all}");
+        assert!((3000..=80 + 500 * 10).contains(&all), "{all}");
     }
 
     #[test]
@@ -286,16 +306,20 @@ mod tests {
         };
         let (ada, ben) = (NodeId::from_bytes([1; 32]), NodeId::from_bytes([2; 32]));
         let (here, there) = (at("10.0.0.1"), at("2001:db8::1"));
-        met.note(ada, &here.0);
-        met.note(ben, &here.0);
-        met.note(ben, &here.0);
-        met.note(ben, &there.0);
+        let endpoint = iroh::SecretKey::from_bytes(&[3; 32]).public();
+        met.note(ada, endpoint, &here.0);
+        met.note(ben, endpoint, &here.0);
+        met.note(ben, endpoint, &here.0);
+        met.note(ben, endpoint, &there.0);
         assert!(met.has(&here.1) && met.has(&there.1));
-        met.note(ada, &there.0);
+        met.note(ada, endpoint, &there.0);
         assert!(!met.has(&here.1), "nobody is there any more");
         assert!(met.has(&at("2001:db8::2").1), "the same network");
         assert!(!met.has(&at("2001:db8:1::1").1));
+        met.forget(&BTreeSet::from([ada]));
         assert!(met.has(&there.1));
+        met.forget(&BTreeSet::from([ben]));
+        assert!(!met.has(&there.1));
         assert!(at("::ffff:10.0.0.1").1 == here.1);
     }
 }

@@ -83,7 +83,7 @@ impl Outbox {
     }
 
     /// Bytes that can be queued before messages are refused. Whoever is told that there are none hears when there are
-    /// ([`Self::sent`]).
+    /// ([`Self::sent`]), unless it is finished.
     pub(super) fn room(&self) -> usize {
         let mut state = self.lock();
         if state.finishing {

@@ -134,6 +134,7 @@ impl Builder {
         }
         for peer in &self.kept {
             transport.learn(peer, Origin::Kept);
+            transport.note_met(peer);
         }
         Ok((transport, events))
     }
@@ -169,9 +170,10 @@ impl Transport {
     }
 
     /// A filter for the router that carries the protocol ([`iroh::protocol::RouterBuilder::incoming_filter`]), which keeps floods of
-    /// connection attempts cheap, of all protocols on the endpoint. In a flood, whoever dials has to show first that it
-    /// receives at the address it sends from. One address may then make 32 attempts and one more in a second, all together 256 and
-    /// eight in a second; addresses where a member was met have some beyond that. What is over is ignored.
+    /// connection attempts cheap, of all protocols on the endpoint. After 32 attempts, and one more in a second, whoever
+    /// dials has to show first that it receives at the address it sends from. One address (of IPv6: 56 bits of it) may then make 32
+    /// attempts and one more in a second, all together 256 and eight in a second; where a member was met some more pass. What is
+    /// over is ignored.
     #[must_use]
     pub fn incoming_filter(&self) -> IncomingFilter {
         filter::incoming_filter(self.inner())
@@ -215,6 +217,16 @@ impl Transport {
     /// Learns of a peer that the program was given ([`Builder::peers`]). It is dialled when more connections are wanted.
     pub fn remember(&self, card: &PeerCard) {
         self.learn(card, Origin::Given);
+    }
+
+    /// A member was met where this card says, before the last restart.
+    fn note_met(&self, card: &PeerCard) {
+        if let (Some(author), Some(address)) = (card.author, card.address(true)) {
+            let met = &mut self.inner().table().met;
+            for at in &address.addrs {
+                met.note(author, address.id, at);
+            }
+        }
     }
 
     fn learn(&self, card: &PeerCard, origin: Origin) {
@@ -298,7 +310,10 @@ impl Transport {
             let relation = membership.relation(author);
             matches!(relation, Relation::Banned | Relation::Stranger)
         });
-        inner.table().book.forget(&gone);
+        let mut table = inner.table();
+        table.book.forget(&gone);
+        table.met.forget(&gone);
+        drop(table);
         for link in links {
             let code = match membership.relation(&link.proven.author) {
                 Relation::Banned => CloseCode::Banned,

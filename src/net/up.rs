@@ -85,7 +85,7 @@ impl Up {
         table.book.connected(&endpoint);
         if link.proven.relation == Relation::Member {
             for at in &seen {
-                table.met.note(author, at);
+                table.met.note(author, endpoint, at);
             }
         }
         if let Some(before) = table.links.follow(&link) {
@@ -133,14 +133,14 @@ impl Up {
     }
 
     async fn read(&self, receive: &mut RecvStream) -> Option<CloseCode> {
-        let (mut told_at, mut squeezed) = (None, false);
+        let mut told_at = None;
         loop {
             let head = match read_head(receive, self.inner.config.stall_deadline).await {
                 Ok(Some(head)) => head,
                 Ok(None) => return self.part().await,
                 Err(code) => return self.unless_closed(code),
             };
-            self.wait_if_slowed(&mut squeezed).await;
+            self.wait_if_slowed().await;
             let taken = match head.kind {
                 Kind::Message | Kind::LongBlock => self.take(receive, head).await,
                 Kind::Peers => self.hear(receive, head, &mut told_at).await,
@@ -153,18 +153,21 @@ impl Up {
     }
 
     /// Waits as long as the peer is slowed down, and has it send less until it was not for a while.
-    async fn wait_if_slowed(&self, squeezed: &mut bool) {
+    async fn wait_if_slowed(&self) {
         let Some(until) = self.link.slowed_until() else {
             return;
         };
-        let now = Instant::now();
-        if until > now {
+        self.limit_what_is_on_its_way();
+        sleep_until(until).await;
+    }
+
+    /// Sets the usual window, or that of a peer which is or lately was slowed down.
+    fn limit_what_is_on_its_way(&self) {
+        let until = self.link.slowed_until();
+        if until.is_some_and(|until| Instant::now() < until + RELENT) {
             squeeze(&self.link.connection);
-            *squeezed = true;
-            sleep_until(until).await;
-        } else if *squeezed && until + RELENT < now {
+        } else {
             narrow(&self.link.connection);
-            *squeezed = false;
         }
     }
 
@@ -225,7 +228,7 @@ impl Up {
         if is_long {
             let more = widen(connection, length);
             read_until(receive, &mut body, length - more, stall).await?;
-            narrow(connection);
+            self.limit_what_is_on_its_way();
         }
         read_until(receive, &mut body, length, stall).await?;
         Ok(body)

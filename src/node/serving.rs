@@ -195,7 +195,11 @@ impl Requests {
     /// There was no room for what a peer wants. If there is some by now, that was said before anybody listened for it; if the
     /// peer is gone, nobody will say anything.
     fn no_room(&self, request: Request, room: impl FnOnce() -> Option<usize>) {
-        self.lock().full.entry(request.peer).or_insert(request);
+        let mut queue = self.lock();
+        // It may have asked for something else in the meantime.
+        let latest = queue.wanted.remove(&request.peer).unwrap_or(request);
+        queue.full.insert(latest.peer, latest);
+        drop(queue);
         match room() {
             None => self.forget(request.peer),
             Some(0) => {}
@@ -323,6 +327,9 @@ mod tests {
         assert!(requests.is_idle());
         requests.drained(PeerId(1));
         assert_eq!(requests.next().unwrap().window.0, 6, "what it wants now");
+        requests.serve(PeerId(1), NodeId::from_bytes([1; 32]), (7, 1000));
+        requests.no_room(request(1, 1, 5), || Some(1));
+        assert_eq!(requests.next().unwrap().window.0, 7, "and not what it got");
         requests.no_room(request(1, 1, 5), || None);
         assert!(requests.lock().full.is_empty(), "it is gone");
     }

@@ -342,6 +342,7 @@ async fn at_the_door_the_silent_give_way_and_the_known_do_not() {
     }
 }
 
+#[cfg(target_os = "linux")]
 fn resident_kilobytes() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmRSS"));
@@ -349,9 +350,11 @@ fn resident_kilobytes() -> usize {
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
+#[cfg(target_os = "linux")]
 const CROWD: &str = "MYCNET_TEST_CROWD";
 
-/// The crowd, in a process of its own, so that the memory measured is the node's alone.
+/// The crowd, with addresses that all are this machine on Linux, in a process of its own, so that the memory measured is the node's alone.
+#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "started by the test below"]
 async fn the_crowd() {
@@ -377,15 +380,16 @@ async fn the_crowd() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(crowd.len(), 1000);
     // Most are turned away before their handshakes are done.
-    let open = crowd
+    let met: Vec<_> = crowd.iter().flatten().flatten().collect();
+    let open = met
         .iter()
-        .flatten()
-        .flatten()
         .filter(|connection| connection.close_reason().is_none())
         .count();
+    assert!(met.len() > 100, "only {} connected", met.len());
     assert!(open <= 32, "{open} of the crowd are still open");
 }
 
+#[cfg(target_os = "linux")]
 /// A member with an endpoint that is not known, from another place each time, and one message. Not every attempt has to succeed: a
 /// node tries again.
 async fn visit(ada: &mut Node, number: u64) -> bool {
@@ -404,6 +408,7 @@ async fn visit(ada: &mut Node, number: u64) -> bool {
     true
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_connections_keep_no_member_out() {
     let mut ada = Node::new("ada").await;

@@ -79,9 +79,9 @@ fn the_recorded_trace_is_read_as_described() {
     assert_eq!(trace.contacts().len(), 1364 - 363);
 }
 
-/// The bar: what the bound decides is decided, and the median is at most 1.3 times the bound's, for the first node and for the
-/// last. Of a hundred seeds one in a thousand stays open at the end of the trace; with an hour's grace, which the bound does
-/// not know, one in fifty.
+/// The bar: what the bound decides is decided (all of it with few seeds; of a hundred seeds one in a thousand stays open at the end
+/// of the trace), and the median is at most 1.3 times the bound's, for the first node and for the last. With an hour's grace, which
+/// the bound does not know, one in 150 stays open, and one in fifty is let pass.
 #[test]
 fn the_recorded_trace_is_used_nearly_as_well_as_can_be() {
     let Some(trace) = recorded() else { return };

@@ -144,7 +144,12 @@ impl Core {
                     taken.last = Some(seal.height);
                     continue;
                 }
-                if self.compromised && seal.height > self.ledger.state().height() {
+                let own = self.ledger.state().height();
+                if self.compromised && seal.height > own {
+                    break;
+                }
+                if seal.height > own + 1 {
+                    taken.refused = Some(Rejection::UnknownSeal);
                     break;
                 }
             }

@@ -34,8 +34,9 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The profile `default` with the windows of `field`, and a minute as the grace of either class: whoever did not commit a
-    /// minute after the opening is not waited for. The bound waits for nobody, so this is what it is to be compared with.
+    /// The profile `default` with the commit and reveal windows of `field`, and a minute as the grace of either class: whoever did
+    /// not commit a minute after the opening is not waited for. The bound waits for nobody, so this is what it is to be compared
+    /// with.
     #[must_use]
     pub fn prompt(seed: u64, primary: Option<usize>) -> Self {
         let (default, field) = (Params::default(), Params::field());
