@@ -47,9 +47,9 @@ const OF_SOURCE: Rate = Rate {
     every: Duration::from_secs(1),
 };
 
-/// Attempts from all sources: of the transport's memory for ids, 22 MB in a minute.
+/// Attempts from all sources: of the transport's memory for ids, 18 MB in a minute.
 const OF_ALL: Rate = Rate {
-    burst: 256,
+    burst: 128,
     every: Duration::from_millis(125),
 };
 
@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(outcome, IncomingFilterOutcome::Accept, "another source");
 
         let mut attempts = Attempts::new(start);
-        assert_eq!(passes(&mut attempts, 500, false, start), 256 + 79);
+        assert_eq!(passes(&mut attempts, 500, false, start), 128 + 79);
         let outcome = attempts.judge(source(9999), true, || false, now);
         assert_eq!(outcome, IncomingFilterOutcome::Ignore, "a stranger");
         let outcome = attempts.judge(source(9999), true, || true, now);

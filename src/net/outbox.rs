@@ -31,7 +31,7 @@ pub(super) struct Outbox {
 const FRAME_COUNTS_BYTES: usize = 1024;
 
 /// What waits for all peers together, in bytes, before those for which more than [`SHARE_BYTES`] wait get nothing more.
-const ALL_BYTES_MAX: usize = 8 * 1024 * 1024;
+const ALL_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What may wait for one peer even if [`ALL_BYTES_MAX`] wait for all.
 const SHARE_BYTES: usize = 128 * 1024;

@@ -172,7 +172,7 @@ impl Transport {
     /// A filter for the router that carries the protocol ([`iroh::protocol::RouterBuilder::incoming_filter`]), which keeps floods of
     /// connection attempts cheap, of all protocols on the endpoint. After 32 attempts, and one more in a second, whoever
     /// dials has to show first that it receives at the address it sends from. One address (of IPv6: 56 bits of it) may then make 32
-    /// attempts and one more in a second, all together 256 and eight in a second; where a member was met some more pass. What is
+    /// attempts and one more in a second, all together 128 and eight in a second; where a member was met some more pass. What is
     /// over is ignored.
     #[must_use]
     pub fn incoming_filter(&self) -> IncomingFilter {

@@ -10,8 +10,8 @@
 //! Each attacker has an address of its own (all of 127.0.0.0/8 is this machine, on Linux), as another machine would: attempts to connect
 //! are counted by address. They take processor time from the node and the newcomer, which other machines would not;
 //! `MYCNET_HOSTILE_NICE=19` leaves them only what nobody else wants. On two cores for all three, each attack by itself took the
-//! newcomer 0.94 to 1.42 times the undisturbed time, and all twelve at once 1.6 times. The node grew by 63 MB through all of them one
-//! after the other and then at once, by 52 to 59 MB through all at once alone.
+//! newcomer 0.9 to 1.6 times the undisturbed time, and all twelve at once 1.4 to 1.6 times. The node grew by 52 MB through all of them,
+//! one after the other and then at once.
 //!
 //! `MYCNET_HOSTILE_KINDS` names some of [`attack::KINDS`] (or `all`, or some joined by ` + `), parted by semicolons, and
 //! `MYCNET_HOSTILE_RUNS` how often each is measured.
