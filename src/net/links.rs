@@ -99,7 +99,14 @@ impl Link {
         *slowed = Some(slowed.map_or(until, |before| before.max(until)));
     }
 
-    /// When the next message is read, if not at once.
+    /// It was not slowed down since this time, and is as any other again.
+    pub(super) fn forgive(&self, since: Instant) {
+        let slowed = self.slowed_until.lock();
+        let mut slowed = slowed.unwrap_or_else(PoisonError::into_inner);
+        *slowed = slowed.filter(|until| *until > since);
+    }
+
+    /// Until when no message is read of a peer that is slowed down, or lately was: a time that may have passed.
     pub(super) fn slowed_until(&self) -> Option<Instant> {
         let slowed = self.slowed_until.lock();
         *slowed.unwrap_or_else(PoisonError::into_inner)

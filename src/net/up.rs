@@ -157,14 +157,16 @@ impl Up {
         let Some(until) = self.link.slowed_until() else {
             return;
         };
+        if Instant::now() >= until + RELENT {
+            self.link.forgive(until);
+        }
         self.limit_what_is_on_its_way();
         sleep_until(until).await;
     }
 
     /// Sets the usual window, or that of a peer which is or lately was slowed down.
     fn limit_what_is_on_its_way(&self) {
-        let until = self.link.slowed_until();
-        if until.is_some_and(|until| Instant::now() < until + RELENT) {
+        if self.link.slowed_until().is_some() {
             squeeze(&self.link.connection);
         } else {
             narrow(&self.link.connection);
