@@ -12,10 +12,9 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput};
 use mycnet_consensus::core::{Answer, Core, Input};
-use mycnet_consensus::genesis::{Genesis, Sealing};
-use mycnet_consensus::ledger::Ledger;
-use mycnet_consensus::operation::Ballot;
-use mycnet_consensus::record::{Verified, Verifier, sign, sign_batch};
+use mycnet_consensus::internals::ledger::Ledger;
+use mycnet_consensus::internals::record::{Verified, Verifier, sign, sign_batch};
+use mycnet_consensus::{Ballot, Genesis, Sealing};
 use network::{Signature, claim, genesis, hash_all, member, verifier, verify_all, vote};
 use ratio::{Ratio, Side, compare, timed};
 

@@ -19,13 +19,12 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion};
 use mycnet_consensus::core::{Core, Input, Output, PeerId};
-use mycnet_consensus::digest::{Digest, NetworkId, NodeId, SealId};
-use mycnet_consensus::finality::{Action, Agreement, Judge, Sealers, Verdict};
-use mycnet_consensus::genesis::Sealing;
-use mycnet_consensus::identity::{Identity, Signer as _};
-use mycnet_consensus::message::Message;
-use mycnet_consensus::operation::{ConsensusOperation, Priority};
-use mycnet_consensus::record::{Seal, Statement, Verifier, sign};
+use mycnet_consensus::internals::finality::{Action, Agreement, Judge, Sealers, Verdict};
+use mycnet_consensus::internals::message::Message;
+use mycnet_consensus::internals::record::{Seal, Statement, Verifier, sign};
+use mycnet_consensus::{
+    ConsensusOperation, Digest, Identity, NetworkId, NodeId, Priority, SealId, Sealing, Signer as _,
+};
 use network::{Signature, genesis, member, verifier, verify_all};
 use ratio::{Ratio, Side, compare, timed};
 
@@ -160,7 +159,7 @@ impl Height {
                 let seal = None;
                 let action = Action::Vote {
                     round: 0,
-                    kind: mycnet_consensus::record::VoteKind::Prevote,
+                    kind: mycnet_consensus::internals::record::VoteKind::Prevote,
                     seal,
                 };
                 let vote = sign(voter, self.net, self.statement(&action));

@@ -10,10 +10,9 @@ mod ratio;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use mycnet_consensus::digest::{NetworkId, SealId};
 use mycnet_consensus::document::OperationDocument;
-use mycnet_consensus::operation::Ballot;
-use mycnet_consensus::record::Verified;
+use mycnet_consensus::internals::record::Verified;
+use mycnet_consensus::{Ballot, NetworkId, SealId};
 use network::{claim, hash_all, member, signed_vote};
 use ratio::{Ratio, Side, compare, timed};
 

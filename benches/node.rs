@@ -30,12 +30,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use iroh::protocol::Router;
-use mycnet_consensus::genesis::Genesis;
-use mycnet_consensus::identity::{Identity, Signer as _};
+use mycnet_consensus::internals::record::Verified;
 use mycnet_consensus::net::{self, ALPN, EndpointSettings, Ticket};
 use mycnet_consensus::node::Node;
-use mycnet_consensus::record::Verified;
 use mycnet_consensus::store::Store;
+use mycnet_consensus::{Genesis, Identity, Signer as _};
 use network::{Signature, member, verify_all};
 use past::{MEMBERS, Past, Signed, past};
 

@@ -16,10 +16,9 @@ mod ratio;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
-use mycnet_consensus::genesis::Sealing;
-use mycnet_consensus::identity::Signer as _;
-use mycnet_consensus::ledger::{Ledger, Mode};
-use mycnet_consensus::record::Verified;
+use mycnet_consensus::internals::ledger::{Ledger, Mode};
+use mycnet_consensus::internals::record::Verified;
+use mycnet_consensus::{Sealing, Signer as _};
 use network::{Signature, ballot, claim, genesis, hash_all, member, signed_vote, verify_all};
 use ratio::{Ratio, Side, compare, timed};
 

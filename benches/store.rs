@@ -25,12 +25,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mycnet_consensus::core::{JournalEntry, Write};
-use mycnet_consensus::digest::OperationId;
-use mycnet_consensus::genesis::Genesis;
-use mycnet_consensus::identity::Signer as _;
-use mycnet_consensus::ledger::Ledger;
-use mycnet_consensus::record::Verified;
+use mycnet_consensus::internals::ledger::Ledger;
+use mycnet_consensus::internals::record::Verified;
 use mycnet_consensus::store::Store;
+use mycnet_consensus::{Genesis, OperationId, Signer as _};
 use network::{Signature, claim, member, verify_all};
 use past::{MEMBERS, Past, Signed, past};
 
@@ -253,7 +251,7 @@ fn single_writes(directory: &Path, store: &Store, genesis: &Genesis) {
     store.write(&writes).expect("the disk works");
 }
 
-fn ledger_seal(store: &Store) -> mycnet_consensus::digest::SealId {
+fn ledger_seal(store: &Store) -> mycnet_consensus::SealId {
     let height = store.height().expect("the disk works");
     let seal = store.seal_at(height).expect("the disk works");
     seal.expect("there are heights")

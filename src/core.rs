@@ -19,8 +19,11 @@ mod interface;
 mod journal;
 mod judging;
 mod naming;
+pub(crate) mod patience;
+pub(crate) mod pool;
 mod proposing;
 mod query;
+pub(crate) mod reconciliation;
 mod saved;
 mod sealing;
 mod statements;
@@ -39,16 +42,16 @@ pub use saved::{Base, RecentSeal, Saved, Write};
 use journal::Journal;
 use sync::{Held, Link};
 
-use crate::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
+use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
+use crate::base::identity::Signer;
+use crate::base::rejection::Rejection;
+use crate::core::pool::{Orphans, Pool};
 use crate::finality::Agreement;
-use crate::genesis::Genesis;
-use crate::identity::Signer;
 use crate::ledger::{Draft, Ledger};
-use crate::operation::Ballot;
-use crate::pool::{Orphans, Pool};
-use crate::record::{Signed, Verified, Verifier};
-use crate::rejection::Rejection;
-use crate::seal::SealedBlock;
+use crate::statement::genesis::Genesis;
+use crate::statement::operation::Ballot;
+use crate::statement::record::{Signed, Verified, Verifier};
+use crate::statement::seal::SealedBlock;
 
 /// A height that is decided, kept for late votes: evidence of equivocation and of forks.
 struct Decided {
@@ -88,7 +91,7 @@ pub struct Core {
     refused: BTreeSet<SealId>,
     /// Proposals and votes that are kept whatever the limits say, although no list names them.
     named: BTreeSet<RecordId>,
-    /// The last [`crate::limits::EVIDENCE_HEIGHTS`] heights, the latest last.
+    /// The last [`crate::base::limits::EVIDENCE_HEIGHTS`] heights, the latest last.
     recent: VecDeque<Decided>,
     journal: Journal,
     signing: Signing,

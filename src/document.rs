@@ -29,7 +29,7 @@ use automerge::{Automerge, AutomergeError, ChangeHash};
 pub use ledger::{LedgerChange, LedgerDocument, OPERATIONS_KEPT, OperationEntry, RosterEntry};
 pub use operation::OperationDocument;
 
-use crate::digest::{DOCUMENTS, Digest, NetworkId, RecordId};
+use crate::base::digest::{DOCUMENTS, Digest, NetworkId, RecordId};
 
 /// Why a document cannot be built, extended or read.
 ///

@@ -20,13 +20,13 @@ pub use hub::{Clock, Hub, ManualClock, SystemClock};
 pub use query::{MemberView, OperationFilter, OperationView, Proposal};
 pub use subscription::{Notice, Subscription};
 
-use crate::archive::{Archive, ArchiveError};
+use crate::base::digest::{NetworkId, NodeId, OperationId};
+use crate::base::identity::{Identity, Signer};
+use crate::base::rejection::Rejection;
 use crate::core::{Admission, Answer, Core, Input, Refusal};
-use crate::digest::{NetworkId, NodeId, OperationId};
-use crate::genesis::Genesis;
-use crate::identity::{Identity, Signer};
-use crate::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
-use crate::rejection::Rejection;
+use crate::past::archive::{Archive, ArchiveError};
+use crate::statement::genesis::Genesis;
+use crate::statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
 
 /// Why the engine does not do what it was asked to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

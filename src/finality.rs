@@ -31,7 +31,7 @@
 //! # What is kept
 //!
 //! All answers are functions of the records kept, and these do not depend on the order of arrival: per slot the two bodies
-//! with the smallest ids, and per author the [`crate::limits::VOTE_ROUNDS_MAX`] highest rounds. Records in a quorum for a
+//! with the smallest ids, and per author the [`crate::base::limits::VOTE_ROUNDS_MAX`] highest rounds. Records in a quorum for a
 //! seal stay beyond these limits. An author that signed in more rounds than the limit may have its vote of a low round
 //! dropped before the rest of a quorum arrives; such a quorum is learnt from whoever saw it complete, whose certificate or
 //! proof of lock is admitted by [`Agreement::add_named`]. Nothing that was decided becomes undecided by this.
@@ -46,16 +46,16 @@ mod fixture;
 mod tally;
 mod votes;
 
-pub use crate::sealers::Sealers;
+pub use crate::members::sealers::Sealers;
 pub use agreement::Agreement;
 pub use blame::{Blame, blame};
 pub use certificate::verify_certificate;
 
-use crate::digest::SealId;
-use crate::record::{Seal, VoteKind};
+use crate::base::digest::SealId;
+use crate::statement::record::{Seal, VoteKind};
 
 #[cfg(doc)]
-use crate::record::Verified;
+use crate::statement::record::Verified;
 
 /// What the ledger says about a proposed seal (S6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,17 +25,17 @@ pub use digest::{OperationProof, StateParts};
 pub use ended::{Ended, EndedOutcome};
 pub(crate) use filing::proposal_cap;
 
-use crate::agenda::OpenOperation;
-use crate::codec;
-use crate::digest::{Digest, NodeId, OperationId, RecordId, STATE_PART, SealId};
-use crate::genesis::{Genesis, PanelScoring, Sealing};
-use crate::operation::Outcome;
-use crate::params::Params;
-use crate::record::{Seal, Verified};
-use crate::rejection::Rejection;
-use crate::roster::Roster;
-use crate::seal::list_digest;
-use crate::sealers::Sealers;
+use crate::base::codec;
+use crate::base::digest::{Digest, NodeId, OperationId, RecordId, STATE_PART, SealId};
+use crate::base::rejection::Rejection;
+use crate::decision::open::OpenOperation;
+use crate::members::roster::Roster;
+use crate::members::sealers::Sealers;
+use crate::statement::genesis::{Genesis, PanelScoring, Sealing};
+use crate::statement::operation::Outcome;
+use crate::statement::params::Params;
+use crate::statement::record::{Seal, Verified};
+use crate::statement::seal::list_digest;
 
 /// The configuration map with its digest, which is computed when the map changes and not otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,29 +11,31 @@
 //!
 //! # Map
 //!
-//! Imports go strictly downward; a test checks it.
+//! The folders of `src` are the layers. Imports go strictly downward; a test checks it.
 //!
-//! | layer | modules | knows |
+//! | layer | folders | knows |
 //! |---|---|---|
-//! | 0 | [`identity`], [`digest`], [`codec`], [`merkle`], [`limits`], [`rejection`] | bytes, keys, hashes |
-//! | 1 | [`record`], [`operation`], [`commitment`], [`consent`], [`genesis`], [`params`], [`seal`] | what a statement is |
-//! | 2 | [`agenda`] (one open operation: P1 to P9, spore authority), [`tally`], [`trust`], [`roster`], [`sealers`] | one operation |
-//! | 3 | [`ledger`] (applies a seal), [`finality`] (agrees on one), [`pool`], [`message`], [`bundle`], [`reconciliation`], [`archive`], [`history`], [`certificate`] | the whole ledger |
+//! | 0 | `base`: identity, digest, codec, merkle, limits, rejection | bytes, keys, hashes |
+//! | 1 | `statement`: record, operation, commitment, consent, genesis, params, seal | what a member can say |
+//! | 2 | `members`: trust, roster, sealers; `decision`: one open operation (P1 to P9, spore authority) and its tally | one operation |
+//! | 3 | `finality` agrees on a seal; `ledger` applies one; `past`: archive, history, certificate; `exchange`: message, bundle | the whole ledger |
 //! | 4 | [`core`]: `handle(Input, now) -> Outputs` | one node, without I/O |
-//! | 5 | `document`: Automerge documents (feature `document`); `store`: two redb databases (feature `store`); `net`: messages between authenticated members, over iroh (feature `net`) | documents, disks, sockets |
-//! | 6 | `engine`: the handle, nodes in memory (feature `engine`); `node`: a core with its disk and peers behind the same handle (feature `node`) | waiting |
-//! | 7 | the command `mycnet` (feature `cli`) | people |
-//! | test | `sim`: virtual networks, liars, an oracle (feature `sim`) | everything above |
+//! | 5 | `document`: Automerge documents; `store`: two redb databases; `net`: messages between authenticated members, over iroh | documents, disks, sockets |
+//! | 6 | `engine`: the handle, nodes in memory; `node`: a core with its disk and peers behind the same handle | waiting |
+//! | 7 | the command `mycnet`, a package of its own | people |
+//! | test | `sim`: virtual networks, Byzantine actors, an oracle | everything above |
 //!
-//! A record arrives at [`core`], is decoded and verified ([`record::Verifier`]), judged against the sealed state
-//! ([`ledger::State`]) and put into the [`pool`]. The proposer of a height lists what the pool holds; the sealers agree
-//! ([`finality::Agreement`]); applying the seal ([`ledger::Ledger`]) files the records, moves operations through their
-//! phases ([`agenda`]), settles trust and applies effects.
+//! Layers 5 and 6 and the simulator are features of the same names; `engine` is on by default.
+//!
+//! A record arrives at [`core`], is decoded and verified (`statement::record::Verifier`), judged against the sealed state
+//! (`ledger::State`) and put into the pool (`core::pool`). The proposer of a height lists what the pool holds; the sealers
+//! agree (`finality::Agreement`); applying the seal (`ledger::Ledger`) files the records, moves operations through their
+//! phases (`decision::open`), settles trust (`members::trust`) and applies effects.
 //!
 //! # Invariants
 //!
 //! - Layers 0 to 4 are deterministic: no I/O, clock, randomness, threads, floats or hash maps. Time and randomness are inputs.
-//! - Only a [`record::Verified`] record enters a ledger, and its type has no public constructor.
+//! - Only a `Verified` record enters a ledger, and its type has no public constructor.
 //! - The state changes only through seals. Whether one is decided is a monotone function of the votes held.
 //! - `finality` and `ledger` do not know each other; [`core`] joins them.
 //! - Every output that persists an own record precedes the outputs that send it. A slot is signed once.
@@ -57,58 +59,43 @@
 //! | slot | where an author may make one statement only; two different ones are equivocation |
 //! | quorum | strictly more than two thirds of a weight |
 
-pub mod agenda;
-pub mod archive;
-pub mod bundle;
-pub mod certificate;
-pub mod codec;
-pub mod commitment;
-pub mod consent;
+mod base;
 pub mod core;
-pub mod digest;
+mod decision;
 #[cfg(feature = "document")]
 pub mod document;
 #[cfg(feature = "engine")]
 pub mod engine;
-pub mod finality;
-pub mod genesis;
-pub mod history;
-pub mod identity;
-pub mod ledger;
-pub mod limits;
-pub mod merkle;
-pub mod message;
+mod exchange;
+mod finality;
+#[doc(hidden)]
+pub mod internals;
+mod ledger;
+mod members;
 #[cfg(feature = "net")]
 pub mod net;
 #[cfg(feature = "node")]
 pub mod node;
-pub mod operation;
-pub mod pace;
-pub mod params;
-pub mod pool;
-pub mod reconciliation;
-pub mod record;
-pub mod rejection;
-pub mod roster;
-pub mod seal;
-pub mod sealers;
+mod past;
 #[cfg(feature = "sim")]
-pub mod sim;
+mod sim;
+mod statement;
 #[cfg(feature = "store")]
 pub mod store;
-pub mod tally;
-pub mod trust;
 
-pub use certificate::{Certificate, Proved};
-pub use consent::Consent;
+pub use base::digest::{Digest, NetworkId, NodeId, OperationId, RecordId, SealId};
+pub use base::identity::{Identity, Signer, SignerError};
+pub use base::limits;
+pub use base::rejection::Rejection;
 #[cfg(feature = "engine")]
 pub use engine::BFTConsensusEngine;
-pub use genesis::{Genesis, PanelScoring, Sealing};
-pub use identity::{Identity, Signer};
-pub use operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
-pub use params::Params;
-pub use rejection::Rejection;
-pub use trust::{ParticipationRecord, TrustScoring};
+pub use ledger::Evidence;
+pub use members::trust::{ParticipationRecord, Reason, Standing, TrustEntry, TrustScoring};
+pub use past::certificate::{Certificate, Proved};
+pub use statement::consent::Consent;
+pub use statement::genesis::{Founder, Genesis, PanelScoring, Sealing};
+pub use statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
+pub use statement::params::Params;
 
 /// The examples of the README run as tests.
 #[cfg(all(doctest, feature = "engine"))]

@@ -1,6 +1,6 @@
 //! The transport: messages between authenticated members, over iroh (feature `net`).
 //!
-//! [`Transport`] moves [`Message`](crate::message::Message)s between this node and its peers, and knows nothing of what they mean.
+//! [`Transport`] moves [`Message`](crate::exchange::message::Message)s between this node and its peers, and knows nothing of what they mean.
 //! It runs on the caller's [`iroh::Endpoint`]: register it with a [`Router`](iroh::protocol::Router) under [`ALPN`], beside
 //! whatever else the endpoint serves, or let [`bind()`] make an endpoint that asks nobody on the internet for anything.
 //!

@@ -68,9 +68,9 @@ use iroh_mdns_address_lookup::MdnsAddressLookup;
 
 pub use handle::{Node, Opened, Stopped};
 
-use crate::digest::SealId;
+use crate::base::digest::SealId;
+use crate::base::identity::Signer;
 use crate::engine::{Clock, SystemClock};
-use crate::identity::Signer;
 use crate::net::{self, NetError, PeerCard};
 use crate::store::{Store, StoreError};
 

@@ -11,7 +11,6 @@
 pub mod actors;
 pub mod blocks;
 pub mod checker;
-pub mod contacts;
 mod disk;
 pub mod generate;
 mod host;

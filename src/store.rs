@@ -71,9 +71,9 @@ pub use check::{CheckReport, CheckStep};
 pub use error::StoreError;
 pub use load::{Found, JournalLost, Loaded};
 
-pub use crate::archive::ClosedSummary;
-use crate::digest::{NetworkId, NodeId};
-use crate::genesis::Genesis;
+use crate::base::digest::{NetworkId, NodeId};
+pub use crate::past::archive::ClosedSummary;
+use crate::statement::genesis::Genesis;
 use medium::{Medium, Overlay};
 use records::Decoded;
 use write::Writing;

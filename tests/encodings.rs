@@ -10,12 +10,11 @@ mod samples;
 
 use std::collections::BTreeMap;
 
-use mycnet_consensus::codec;
-use mycnet_consensus::genesis::Genesis;
-use mycnet_consensus::limits::FRAME_BYTES_MAX;
-use mycnet_consensus::params::Params;
-use mycnet_consensus::record::{Seal, Signed, Verifier};
-use mycnet_consensus::seal::SealedBlock;
+use mycnet_consensus::internals::codec;
+use mycnet_consensus::internals::limits::FRAME_BYTES_MAX;
+use mycnet_consensus::internals::record::{Seal, Signed, Verifier};
+use mycnet_consensus::internals::seal::SealedBlock;
+use mycnet_consensus::{Genesis, Params};
 use serde::{Deserialize, Serialize};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/encodings.json");

@@ -1,14 +1,13 @@
 //! Published vectors, through the paths that records take: Wycheproof for signatures, the BLAKE3 team's for hashes; and
 //! the keys that nobody may use.
 
-use mycnet_consensus::codec;
-use mycnet_consensus::consent::Consent;
-use mycnet_consensus::digest::{self, Domain, NetworkId, NodeId, SignatureBytes};
-use mycnet_consensus::genesis::Genesis;
-use mycnet_consensus::identity::{Identity, KeyError, PublicKey, Signer as _};
-use mycnet_consensus::operation::Spore;
-use mycnet_consensus::record::Verifier;
-use mycnet_consensus::rejection::Rejection;
+use mycnet_consensus::internals::codec;
+use mycnet_consensus::internals::digest::{self, Domain, SignatureBytes};
+use mycnet_consensus::internals::identity::{KeyError, PublicKey};
+use mycnet_consensus::internals::record::Verifier;
+use mycnet_consensus::{
+    Consent, Genesis, Identity, NetworkId, NodeId, Rejection, Signer as _, Spore,
+};
 use serde_json::Value;
 
 const WYCHEPROOF: &str = include_str!("data/crypto/wycheproof_ed25519_test.json");
@@ -163,7 +162,7 @@ fn blake3_vectors() {
 
 #[test]
 fn no_two_domains_share_a_context() {
-    let declared = include_str!("../src/digest.rs")
+    let declared = include_str!("../src/base/digest.rs")
         .matches(": Domain = Domain::new(")
         .count();
     assert_eq!(declared, DOMAINS.len(), "a new domain belongs into DOMAINS");

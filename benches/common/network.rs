@@ -1,14 +1,17 @@
 //! A network to measure on: four authorities that seal, and as many members as asked for, with the records they sign.
 
-use mycnet_consensus::commitment::{commitment, salt};
-use mycnet_consensus::digest::{Digest, NetworkId, NodeId, OperationId, SealId, signing};
-use mycnet_consensus::genesis::{Genesis, Sealing};
-use mycnet_consensus::identity::{Identity, Signer as _};
-use mycnet_consensus::ledger::{Applied, Ledger, Mode};
-use mycnet_consensus::merkle;
-use mycnet_consensus::operation::{Ballot, ConsensusOperation, Priority, Spore};
-use mycnet_consensus::record::{Statement, Verified, Verifier, VoteKind, sign, sign_batch};
-use mycnet_consensus::seal::{SealCertificate, SealedBlock};
+use mycnet_consensus::internals::commitment::{commitment, salt};
+use mycnet_consensus::internals::digest::signing;
+use mycnet_consensus::internals::ledger::{Applied, Ledger, Mode};
+use mycnet_consensus::internals::merkle;
+use mycnet_consensus::internals::record::{
+    Statement, Verified, Verifier, VoteKind, sign, sign_batch,
+};
+use mycnet_consensus::internals::seal::{SealCertificate, SealedBlock};
+use mycnet_consensus::{
+    Ballot, ConsensusOperation, Digest, Genesis, Identity, NetworkId, NodeId, OperationId,
+    Priority, SealId, Sealing, Signer as _, Spore,
+};
 
 /// A member's key pair.
 pub(crate) fn member(n: usize) -> Identity {

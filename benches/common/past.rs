@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use mycnet_consensus::core::Write;
-use mycnet_consensus::genesis::{Genesis, Sealing};
-use mycnet_consensus::identity::Identity;
-use mycnet_consensus::ledger::Ledger;
-use mycnet_consensus::record::{Verified, sign, sign_batch};
+use mycnet_consensus::internals::ledger::Ledger;
+use mycnet_consensus::internals::record::{Verified, sign, sign_batch};
+use mycnet_consensus::{Genesis, Identity, Sealing};
 
 use crate::network::{self, ballot, claim, genesis, member, vote};
 

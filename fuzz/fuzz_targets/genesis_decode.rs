@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mycnet_consensus::genesis::Genesis;
+use mycnet_consensus::Genesis;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(genesis) = Genesis::decode(bytes) {

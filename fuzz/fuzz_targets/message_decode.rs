@@ -6,10 +6,11 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use mycnet_consensus::digest::{RECORD, RecordId};
-use mycnet_consensus::limits::RECONCILE_BYTES_MAX;
-use mycnet_consensus::message::Message;
-use mycnet_consensus::reconciliation::Snapshot;
+use mycnet_consensus::RecordId;
+use mycnet_consensus::internals::digest::RECORD;
+use mycnet_consensus::internals::limits::RECONCILE_BYTES_MAX;
+use mycnet_consensus::internals::message::Message;
+use mycnet_consensus::internals::reconciliation::Snapshot;
 
 /// What the node holds: enough that its ranges split twice.
 static HELD: LazyLock<Snapshot> = LazyLock::new(|| {

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mycnet_consensus::record::{Signed, Verifier};
+use mycnet_consensus::internals::record::{Signed, Verifier};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(signed) = Signed::decode(bytes) else {

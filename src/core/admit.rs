@@ -1,14 +1,14 @@
 //! Admission: what becomes of a record that arrives.
 
 use super::{Core, Event, Output, PeerId, Signing, Write};
-use crate::agenda::Context;
-use crate::digest::{NodeId, OperationId, RecordId};
+use crate::base::digest::{NodeId, OperationId, RecordId};
+use crate::base::limits::SLOT_BODIES_MAX;
+use crate::base::rejection::Rejection;
+use crate::core::pool::{Awaits, Pooling};
+use crate::decision::open::Context;
 use crate::ledger::proposal_cap;
-use crate::limits::SLOT_BODIES_MAX;
-use crate::operation::{Class, Priority, Spore};
-use crate::pool::{Awaits, Pooling};
-use crate::record::{Signed, Statement, Verified};
-use crate::rejection::Rejection;
+use crate::statement::operation::{Class, Priority, Spore};
+use crate::statement::record::{Signed, Statement, Verified};
 
 /// What became of a record that was not refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -364,7 +364,7 @@ impl Core {
         };
         let open = self.ledger.state().operation(&id.into());
         let proposal = open
-            .map(crate::agenda::OpenOperation::proposal)
+            .map(crate::decision::open::OpenOperation::proposal)
             .or_else(|| self.pool.get(&id).map(|pooled| &pooled.record));
         match proposal.map(Verified::statement) {
             Some(Statement::Propose { priority, last, .. }) => {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::judging::is_list_of;
 use super::{Core, Decided, Event, Output, Signing, Write};
-use crate::digest::{NodeId, RecordId, SealId};
+use crate::base::digest::{NodeId, RecordId, SealId};
+use crate::base::limits::EVIDENCE_HEIGHTS;
+use crate::base::rejection::Rejection;
+use crate::core::pool::Awaits;
 use crate::finality::{Agreement, verify_certificate};
 use crate::ledger::{Applied, Draft};
-use crate::limits::EVIDENCE_HEIGHTS;
-use crate::pool::Awaits;
-use crate::record::{Signed, Statement, Verified};
-use crate::rejection::Rejection;
-use crate::seal::{SealCertificate, SealedBlock, SignedBlock};
+use crate::statement::record::{Signed, Statement, Verified};
+use crate::statement::seal::{SealCertificate, SealedBlock, SignedBlock};
 
 impl Core {
     /// Applies a block that a peer, a bundle or the own store gives.

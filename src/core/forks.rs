@@ -1,10 +1,10 @@
 //! Certificates of heights that are sealed already: a second one is a fork.
 
 use super::{Core, Event, Output, Write};
+use crate::base::rejection::Rejection;
 use crate::finality::{blame, verify_certificate};
-use crate::record::Seal;
-use crate::rejection::Rejection;
-use crate::seal::{SealCertificate, is_over_third};
+use crate::statement::record::Seal;
+use crate::statement::seal::{SealCertificate, is_over_third};
 
 impl Core {
     /// A certificate for a height that is sealed: the same seal says nothing new, another is a fork.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::{Admission, Refusal, Write};
-use crate::bundle::Unsealed;
-use crate::digest::{OperationId, SealId};
+use crate::base::digest::{OperationId, SealId};
+use crate::base::rejection::Rejection;
+use crate::exchange::bundle::Unsealed;
+use crate::exchange::message::Message;
 use crate::finality::Blame;
 use crate::ledger::Applied;
-use crate::message::Message;
-use crate::operation::{Ballot, ConsensusOperation, Outcome, Priority};
-use crate::params::Params;
-use crate::rejection::Rejection;
+use crate::statement::operation::{Ballot, ConsensusOperation, Outcome, Priority};
+use crate::statement::params::Params;
 
 /// The host's number for a connection. The core only compares them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,11 +76,11 @@ pub enum Input {
         /// Canonical bytes of one record each.
         records: Vec<Vec<u8>>,
     },
-    /// Sealed blocks from outside any connection, such as a [`crate::bundle`]: in ascending order of heights without gaps. As
+    /// Sealed blocks from outside any connection, such as a [`crate::exchange::bundle`]: in ascending order of heights without gaps. As
     /// with [`Self::ImportUnsealed`], they are only taken in: what this node says and seals because of them comes with the next
     /// input, so that it judges by all that is brought and not by its beginning. Whoever has given all gives [`Self::Tick`].
     ImportBlocks {
-        /// Canonical bytes of one [`crate::seal::SealedBlock`] each.
+        /// Canonical bytes of one [`crate::statement::seal::SealedBlock`] each.
         blocks: Vec<Vec<u8>>,
     },
     /// What no seal lists yet, from outside any connection: records, votes on the next seal, and its proposals with their lists.

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::{OperationId, RecordId, Salt};
+use crate::base::digest::{OperationId, RecordId, Salt};
+use crate::base::rejection::Rejection;
 use crate::ledger::Ledger;
-use crate::operation::Ballot;
-use crate::record::{Record, SignError, Signed, Slot, Statement, Verified};
-use crate::rejection::Rejection;
+use crate::statement::operation::Ballot;
+use crate::statement::record::{Record, SignError, Signed, Slot, Statement, Verified};
 
 /// An own record as it is journalled: with the ballot and salt of a commit, for signers that are not deterministic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::digest::{RecordId, SealId};
+use crate::base::digest::{RecordId, SealId};
+use crate::base::limits::SEAL_RECORDS_MAX;
+use crate::base::rejection::Rejection;
+use crate::core::pool::Pool;
 use crate::finality::{Judge, Verdict};
 use crate::ledger::{Draft, Ledger, Mode, SealRoom};
-use crate::limits::SEAL_RECORDS_MAX;
-use crate::pool::Pool;
-use crate::record::{Seal, Verified};
-use crate::rejection::Rejection;
-use crate::seal::list_digest;
+use crate::statement::record::{Seal, Verified};
+use crate::statement::seal::list_digest;
 
 /// Answers the agreement's questions about proposals (S6).
 pub(super) struct Judging<'a> {

@@ -7,10 +7,10 @@
 use std::collections::BTreeSet;
 
 use super::Core;
-use crate::digest::{RecordId, SealId};
+use crate::base::digest::{RecordId, SealId};
+use crate::base::limits::SLOT_BODIES_MAX;
 use crate::ledger::proposal_cap;
-use crate::limits::SLOT_BODIES_MAX;
-use crate::record::{Statement, Verified};
+use crate::statement::record::{Statement, Verified};
 
 /// Rounds, from this node's own on, of whose proposals it takes the lists: others may be a little ahead.
 const LIST_ROUNDS: usize = 4;

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::Core;
-use crate::agenda::Phase;
-use crate::digest::{RecordId, SealId};
+use crate::base::digest::{RecordId, SealId};
+use crate::base::limits::SEAL_RECORDS_MAX;
+use crate::core::pool::Pooled;
+use crate::decision::open::Phase;
 use crate::ledger::{Draft, Mode, SealRoom, proposal_cap};
-use crate::limits::SEAL_RECORDS_MAX;
-use crate::pool::Pooled;
-use crate::record::{Seal, Statement, Verified};
+use crate::statement::record::{Seal, Statement, Verified};
 
 impl Core {
     /// Whether the host should run its timer for the step: this node takes part in an agreement that is under way, or has

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Core, Signing};
-use crate::agenda::{OpenOperation, Phase, Stage};
-use crate::digest::{NodeId, OperationId, SealId};
+use crate::base::digest::{NodeId, OperationId, SealId};
+use crate::decision::open::{OpenOperation, Phase, Stage};
 use crate::finality::Step;
-use crate::operation::{Ballot, Class, Outcome, Spore};
-use crate::record::{Statement, VoteKind};
+use crate::statement::operation::{Ballot, Class, Outcome, Spore};
+use crate::statement::record::{Statement, VoteKind};
 
 /// Where an operation stands, as this node knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,8 +33,8 @@ pub struct OperationStatus {
     /// What the reveals held say; final if they are sealed in time.
     pub tallied: Option<Outcome>,
     /// The final outcome, and the height that made it so. A core does not remember the outcome of a closed operation if it is
-    /// a result of more than [`REMEMBERED_RESULT_BYTES_MAX`](crate::limits::REMEMBERED_RESULT_BYTES_MAX) bytes; an
-    /// [`Archive`](crate::archive::Archive) has it.
+    /// a result of more than [`REMEMBERED_RESULT_BYTES_MAX`](crate::base::limits::REMEMBERED_RESULT_BYTES_MAX) bytes; an
+    /// [`Archive`](crate::past::archive::Archive) has it.
     pub outcome: Option<(Outcome, u64)>,
     /// Whose records are missing.
     pub waits_for: Pending,
@@ -152,14 +152,14 @@ impl Core {
             opened_height: Some(open.opened_height()),
             total_weight: open.electorate().total(),
             committed_weight: open.committed_weight(),
-            revealed_weight: tally.map_or(0, crate::tally::Tally::revealed),
+            revealed_weight: tally.map_or(0, crate::decision::tally::Tally::revealed),
             ballots: tally.map_or_else(Vec::new, |tally| {
                 tally
                     .weights()
                     .map(|(ballot, weight)| (ballot.clone(), weight))
                     .collect()
             }),
-            tallied: tally.and_then(crate::tally::Tally::outcome),
+            tallied: tally.and_then(crate::decision::tally::Tally::outcome),
             outcome: open
                 .decision()
                 .map(|decision| (decision.outcome.clone(), decision.height)),

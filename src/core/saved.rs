@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::journal::JournalEntry;
-use crate::digest::{OperationId, RecordId, SealId};
+use crate::base::digest::{OperationId, RecordId, SealId};
 use crate::ledger::{Applied, Checkpoint, StoredPast};
-use crate::operation::Ballot;
-use crate::record::{Record, Verified};
-use crate::seal::{SealCertificate, SealedBlock};
-use crate::sealers::Sealers;
+use crate::members::sealers::Sealers;
+use crate::statement::operation::Ballot;
+use crate::statement::record::{Record, Verified};
+use crate::statement::seal::{SealCertificate, SealedBlock};
 
 /// A change of what survives a crash.
 ///
@@ -94,7 +94,7 @@ pub struct Base {
     pub past: StoredPast,
     /// The records of the operations that are open in it.
     pub records: Vec<Record>,
-    /// The last [`EVIDENCE_HEIGHTS`](crate::limits::EVIDENCE_HEIGHTS) heights up to that seal's, in order: late votes
+    /// The last [`EVIDENCE_HEIGHTS`](crate::base::limits::EVIDENCE_HEIGHTS) heights up to that seal's, in order: late votes
     /// about them can be evidence.
     pub recent: Vec<RecentSeal>,
 }

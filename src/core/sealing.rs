@@ -2,9 +2,9 @@
 
 use super::judging::{Judging, try_draft};
 use super::{Core, Output, Signing, Write};
-use crate::digest::SealId;
+use crate::base::digest::SealId;
 use crate::finality::Action;
-use crate::record::Statement;
+use crate::statement::record::Statement;
 
 impl Core {
     /// Does what can be done: applies what is decided, says what is to be said.

@@ -1,15 +1,15 @@
 //! What this node says: proposals, votes, reveals, directives; each journalled before it leaves (DESIGN section 8).
 
 use super::{Answer, Core, JournalEntry, Output, Refusal, Signing, Write};
-use crate::agenda::{OpenOperation, Phase};
-use crate::commitment::{commitment, salt};
-use crate::digest::{Digest, OperationId, RecordId, Salt};
+use crate::base::digest::{Digest, OperationId, RecordId, Salt};
+use crate::base::rejection::Rejection;
+use crate::decision::open::{OpenOperation, Phase};
 use crate::finality::Agreement;
 use crate::ledger::Applied;
-use crate::operation::{Ballot, Class, ConsensusOperation, Priority};
-use crate::record::{Slot, Statement, Verified, sign_batch};
-use crate::rejection::Rejection;
-use crate::seal::is_quorum;
+use crate::statement::commitment::{commitment, salt};
+use crate::statement::operation::{Ballot, Class, ConsensusOperation, Priority};
+use crate::statement::record::{Slot, Statement, Verified, sign_batch};
+use crate::statement::seal::is_quorum;
 
 /// A statement to be signed, with what a commit binds to.
 type Draft = (Statement, Option<(Ballot, Salt)>);

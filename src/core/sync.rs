@@ -14,11 +14,11 @@ use serde_bytes::ByteBuf;
 pub(super) use comparing::{Held, Link};
 
 use super::{Admission, Core, Output, PeerId};
-use crate::digest::{RecordId, SealId};
-use crate::limits::WINDOW_BYTES_MAX;
-use crate::message::Message;
-use crate::record::{Statement, Verified};
-use crate::rejection::Rejection;
+use crate::base::digest::{RecordId, SealId};
+use crate::base::limits::WINDOW_BYTES_MAX;
+use crate::base::rejection::Rejection;
+use crate::exchange::message::Message;
+use crate::statement::record::{Statement, Verified};
 
 /// A record with its canonical bytes.
 fn encoded(record: &Verified) -> (&Verified, ByteBuf) {

@@ -1,8 +1,8 @@
 //! Admission of proposals of seals and votes on them, and the evidence that they give.
 
 use super::{Admission, Core, Output, PeerId, Write};
-use crate::record::Verified;
-use crate::rejection::Rejection;
+use crate::base::rejection::Rejection;
+use crate::statement::record::Verified;
 
 impl Core {
     /// Admits a proposal or vote on a seal.

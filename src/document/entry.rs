@@ -19,8 +19,8 @@
 
 use super::DocumentError;
 use super::tree::Tree;
-use crate::digest::OperationId;
-use crate::record::{Body, Statement};
+use crate::base::digest::OperationId;
+use crate::statement::record::{Body, Statement};
 
 /// The maps of an operation document that hold one entry per author, with the kind of statement each is for.
 pub(super) const CONTAINERS: [(&str, &str); 5] = [

@@ -30,8 +30,8 @@ use recent::Recent;
 
 use super::tree::{Place, Tree};
 use super::{DocumentError, digest_of, heads_of};
-use crate::digest::{Digest, NetworkId, NodeId, OperationId};
-use crate::genesis::Genesis;
+use crate::base::digest::{Digest, NetworkId, NodeId, OperationId};
+use crate::statement::genesis::Genesis;
 
 /// Operations that the ledger document shows. Older ones are read from their own documents; all are in its history.
 pub const OPERATIONS_KEPT: usize = 256;

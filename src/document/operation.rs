@@ -9,10 +9,10 @@ use super::change::ChangeBuilder;
 use super::entry::{CONTAINERS, PROOFS, entry_of, proposal_fields};
 use super::tree::Tree;
 use super::{DocumentError, digest_of, heads_of};
-use crate::codec;
-use crate::commitment::commitment;
-use crate::digest::{Commitment, DOCUMENTS, Digest, NodeId, OperationId, RecordId};
-use crate::record::{Proof, Record, Statement, Verified};
+use crate::base::codec;
+use crate::base::digest::{Commitment, DOCUMENTS, Digest, NodeId, OperationId, RecordId};
+use crate::statement::commitment::commitment;
+use crate::statement::record::{Proof, Record, Statement, Verified};
 
 /// All records of one operation as an Automerge document.
 ///

@@ -9,8 +9,8 @@ use super::entry::{CONTAINERS, PROOFS, proposal_from, statement_from};
 use super::operation::proof_order;
 use super::tree::Tree;
 use super::{DocumentError, OperationDocument};
-use crate::digest::{NetworkId, NodeId, OperationId, RecordId};
-use crate::record::{Body, Proof, Record};
+use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId};
+use crate::statement::record::{Body, Proof, Record};
 
 impl OperationDocument {
     /// Opens a document that **this node saved**. Bytes from anyone else must never come here: Automerge's decoders panic,

@@ -8,12 +8,12 @@ mod operation;
 mod properties;
 mod schema;
 
-use crate::commitment::{commitment, salt};
-use crate::consent::Consent;
-use crate::digest::{NetworkId, NodeId, OperationId, SealId};
-use crate::identity::{Identity, Signer as _};
-use crate::operation::{Ballot, ConsensusOperation, Priority, Spore};
-use crate::record::{Statement, Verified, sign};
+use crate::base::digest::{NetworkId, NodeId, OperationId, SealId};
+use crate::base::identity::{Identity, Signer as _};
+use crate::statement::commitment::{commitment, salt};
+use crate::statement::consent::Consent;
+use crate::statement::operation::{Ballot, ConsensusOperation, Priority, Spore};
+use crate::statement::record::{Statement, Verified, sign};
 
 fn net() -> NetworkId {
     NetworkId::from_bytes([7; 32])

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::DocumentError;
-use crate::codec;
+use crate::base::codec;
 
 /// Integers in documents stay below this in size: JavaScript's numbers are exact up to here.
 const INTEGER_END: i128 = 1 << 53;

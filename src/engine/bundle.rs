@@ -1,4 +1,4 @@
-//! Sync by a file that somebody carries (DESIGN section 12). [`crate::bundle`] is the format.
+//! Sync by a file that somebody carries (DESIGN section 12). [`crate::exchange::bundle`] is the format.
 //!
 //! A node that imports takes in the whole bundle before it says anything because of it, and what it says then (votes on the
 //! next seal, reveals) is in its next export. So everything is decided by carrying bundles to and fro, sealing included.
@@ -13,11 +13,11 @@ use std::io;
 pub use reader::BundleReader;
 
 use super::EngineError;
-use crate::archive::ArchiveError;
-use crate::bundle::{End, Fault, Header, Place};
+use crate::base::digest::NetworkId;
+use crate::base::rejection::Rejection;
 use crate::core::Admission;
-use crate::digest::NetworkId;
-use crate::rejection::Rejection;
+use crate::exchange::bundle::{End, Fault, Header, Place};
+use crate::past::archive::ArchiveError;
 
 /// What was exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

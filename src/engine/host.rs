@@ -6,9 +6,9 @@ use std::pin::Pin;
 use tokio::sync::{broadcast, watch};
 
 use super::EngineError;
-use crate::archive::Archive;
 use crate::core::{Answer, Core, Event, Input};
-use crate::genesis::Genesis;
+use crate::past::archive::Archive;
+use crate::statement::genesis::Genesis;
 
 /// The answer to an input, once everything that it led to is done: written, and on its way.
 pub(crate) type Answered<'a> =

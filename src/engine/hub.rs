@@ -8,12 +8,12 @@ use tokio::sync::{broadcast, watch};
 
 use super::host::{Answered, Host};
 use super::{BFTConsensusEngine, EngineError};
-use crate::archive::Archive;
+use crate::base::identity::Signer;
 use crate::core::{Answer, Core, Event, Input, Output, PeerId, Refusal, Write};
-use crate::genesis::Genesis;
-use crate::history::History;
-use crate::identity::Signer;
-use crate::message::Message;
+use crate::exchange::message::Message;
+use crate::past::archive::Archive;
+use crate::past::history::History;
+use crate::statement::genesis::Genesis;
 
 /// Events that a subscriber may fall behind before it is told that it lagged.
 const EVENTS_KEPT: usize = 1024;

@@ -6,16 +6,16 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{BFTConsensusEngine, EngineError};
-use crate::agenda::OpenOperation;
-use crate::archive::{Archive, ArchiveError, ClosedSummary, what_if};
-use crate::certificate::Certificate;
+use crate::base::digest::{NodeId, OperationId, SealId};
 use crate::core::{Core, OperationStatus, SealStatus};
-use crate::digest::{NodeId, OperationId, SealId};
+use crate::decision::open::OpenOperation;
 use crate::ledger::Evidence;
-use crate::operation::{Class, ConsensusOperation, Outcome, Priority, Spore};
-use crate::params::Params;
-use crate::record::{Seal, Statement, Verified};
-use crate::trust::{Standing, TrustEntry};
+use crate::members::trust::{Standing, TrustEntry};
+use crate::past::archive::{Archive, ArchiveError, ClosedSummary, what_if};
+use crate::past::certificate::Certificate;
+use crate::statement::operation::{Class, ConsensusOperation, Outcome, Priority, Spore};
+use crate::statement::params::Params;
+use crate::statement::record::{Seal, Statement, Verified};
 
 /// One line of the roster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -202,7 +202,7 @@ impl BFTConsensusEngine {
     /// # Errors
     ///
     /// [`EngineError::Archive`] if it would be longer than
-    /// [`CERTIFICATE_BYTES_MAX`](crate::certificate::CERTIFICATE_BYTES_MAX), and here and everywhere below if the disk fails.
+    /// [`CERTIFICATE_BYTES_MAX`](crate::past::certificate::CERTIFICATE_BYTES_MAX), and here and everywhere below if the disk fails.
     pub fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, EngineError> {
         Ok(self.archive(|past| past.certificate(operation))?)
     }

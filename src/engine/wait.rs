@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures_timer::Delay;
 
 use super::{BFTConsensusEngine, EngineError};
-use crate::digest::OperationId;
-use crate::operation::Outcome;
+use crate::base::digest::OperationId;
+use crate::statement::operation::Outcome;
 
 /// Nothing is looked at less often than this while somebody waits: clocks may jump.
 const LOOK_AGAIN_MS: u64 = 1000;

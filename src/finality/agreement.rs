@@ -10,11 +10,11 @@ use std::sync::Arc;
 use super::Step;
 use super::certificate;
 use super::votes::Votes;
-use crate::digest::{NodeId, RecordId, SealId};
-use crate::record::{Seal, Statement, Verified, VoteKind};
-use crate::rejection::Rejection;
-use crate::seal::{SealCertificate, is_over_third, is_quorum};
-use crate::sealers::Sealers;
+use crate::base::digest::{NodeId, RecordId, SealId};
+use crate::base::rejection::Rejection;
+use crate::members::sealers::Sealers;
+use crate::statement::record::{Seal, Statement, Verified, VoteKind};
+use crate::statement::seal::{SealCertificate, is_over_third, is_quorum};
 
 /// The agreement on one height's seal: the records held, and this node's own round, step and lock (L2 to L9).
 ///

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::tally::Tally;
-use crate::digest::{NodeId, RecordId, SealId};
-use crate::record::{Slot, Statement, Verified, VoteKind};
-use crate::seal::is_quorum;
-use crate::sealers::Sealers;
+use crate::base::digest::{NodeId, RecordId, SealId};
+use crate::members::sealers::Sealers;
+use crate::statement::record::{Slot, Statement, Verified, VoteKind};
+use crate::statement::seal::is_quorum;
 
 /// What a set of records of one height proves against their authors.
 ///

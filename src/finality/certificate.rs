@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::votes::Votes;
-use crate::digest::{NodeId, SealId};
-use crate::record::{Seal, Signed, Statement, Verified, Verifier, VoteKind};
-use crate::rejection::Rejection;
-use crate::seal::{SealCertificate, is_quorum};
-use crate::sealers::Sealers;
+use crate::base::digest::{NodeId, SealId};
+use crate::base::rejection::Rejection;
+use crate::members::sealers::Sealers;
+use crate::statement::record::{Seal, Signed, Statement, Verified, Verifier, VoteKind};
+use crate::statement::seal::{SealCertificate, is_quorum};
 
 /// Puts a certificate together from the fewest records: authors with a precommit for the seal first, the heaviest of them
 /// first, then equivocators with two for others.
@@ -116,7 +116,7 @@ mod tests {
         HEIGHT, net, node, precommit, precommits, prevotes, seal, sealers,
     };
     use super::*;
-    use crate::record::Verified;
+    use crate::statement::record::Verified;
 
     fn verifier() -> Verifier {
         let mut verifier = Verifier::new(net());

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::Sealers;
-use crate::digest::{Digest, NetworkId, NodeId, SealId};
-use crate::identity::{Identity, Signer as _};
-use crate::record::{Seal, Statement, Verified, VoteKind, sign};
+use crate::base::digest::{Digest, NetworkId, NodeId, SealId};
+use crate::base::identity::{Identity, Signer as _};
+use crate::statement::record::{Seal, Statement, Verified, VoteKind, sign};
 
 /// With four sealers, the proposers of rounds 0, 1, 2, 3 are 0, 1, 2, 3.
 pub(super) const HEIGHT: u64 = 4;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::digest::{NodeId, RecordId, SealId};
+use crate::base::digest::{NodeId, RecordId, SealId};
 
 /// A vote's body: its record and its value, `None` for nil. Two bodies of one slot differ in their value, as that is all a
 /// vote can differ in there.

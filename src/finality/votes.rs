@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::tally::Tally;
-use crate::digest::{NodeId, RecordId, SealId};
-use crate::limits::VOTE_ROUNDS_MAX;
-use crate::record::{Seal, Statement, Verified, VoteKind};
-use crate::rejection::Rejection;
-use crate::seal::{is_over_third, is_quorum};
-use crate::sealers::Sealers;
+use crate::base::digest::{NodeId, RecordId, SealId};
+use crate::base::limits::VOTE_ROUNDS_MAX;
+use crate::base::rejection::Rejection;
+use crate::members::sealers::Sealers;
+use crate::statement::record::{Seal, Statement, Verified, VoteKind};
+use crate::statement::seal::{is_over_third, is_quorum};
 
 /// What a record of the agreement on a seal says in its round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use super::digest::tree;
 use super::{Held, OperationProof, Past, State, StateParts, effects, filing, settle};
-use crate::agenda::{Context, OpenOperation, Phase};
-use crate::digest::{NodeId, OperationId, RecordId};
-use crate::limits::{RECORD_BYTES_MAX, SEAL_BODY_BYTES_MAX, SEAL_RECORDS_MAX};
-use crate::operation::{Ballot, Outcome, Spore};
-use crate::params::Params;
-use crate::record::Verified;
-use crate::rejection::Rejection;
-use crate::sealers::Sealers;
-use crate::trust::{Participation, ParticipationRecord, Standing, TrustEntry};
+use crate::base::digest::{NodeId, OperationId, RecordId};
+use crate::base::limits::{RECORD_BYTES_MAX, SEAL_BODY_BYTES_MAX, SEAL_RECORDS_MAX};
+use crate::base::rejection::Rejection;
+use crate::decision::open::{Context, OpenOperation, Phase};
+use crate::members::sealers::Sealers;
+use crate::members::trust::{Participation, ParticipationRecord, Standing, TrustEntry};
+use crate::statement::operation::{Ballot, Outcome, Spore};
+use crate::statement::params::Params;
+use crate::statement::record::Verified;
 
 /// What to do with a record that does not apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +99,7 @@ pub struct Applied {
     pub sealers: Option<Arc<Sealers>>,
     /// The digests of the state after it.
     pub parts: StateParts,
-    closed_tree: crate::merkle::Tree,
+    closed_tree: crate::base::merkle::Tree,
     closed_order: Vec<OperationId>,
 }
 

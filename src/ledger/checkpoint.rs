@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::{Config, Ended, Held, Ledger, Past, State};
-use crate::agenda::{OpenOperation, StoredOperation};
-use crate::digest::{Digest, NodeId, OperationId, RecordId, SealId};
-use crate::genesis::Genesis;
-use crate::params::Params;
-use crate::record::{Seal, Verified};
-use crate::rejection::Rejection;
-use crate::roster::{Member, Roster};
-use crate::sealers::Sealers;
+use crate::base::digest::{Digest, NodeId, OperationId, RecordId, SealId};
+use crate::base::rejection::Rejection;
+use crate::decision::open::{OpenOperation, StoredOperation};
+use crate::members::roster::{Member, Roster};
+use crate::members::sealers::Sealers;
+use crate::statement::genesis::Genesis;
+use crate::statement::params::Params;
+use crate::statement::record::{Seal, Verified};
 
 /// The state after a seal, records aside. Its size follows members, configuration and open operations, not the past.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

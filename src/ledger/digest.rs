@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Held, State};
-use crate::agenda::Snapshot;
-use crate::codec;
-use crate::digest::{Digest, HISTORY, STATE, STATE_PART};
-use crate::merkle;
-use crate::sealers::Sealers;
+use crate::base::codec;
+use crate::base::digest::{Digest, HISTORY, STATE, STATE_PART};
+use crate::base::merkle;
+use crate::decision::open::Snapshot;
+use crate::members::sealers::Sealers;
 
 /// The parts whose digest a seal states. A light client that knows them can check one without the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use super::apply::{EffectEntry, Work, is_approved};
 use super::{Config, State};
-use crate::agenda::OpenOperation;
-use crate::digest::{NodeId, OperationId};
-use crate::limits::{CONFIG_KEYS_MAX, MEMBERS_MAX};
-use crate::operation::{ConsensusOperation, Priority, Spore};
-use crate::roster::Member;
-use crate::trust::{Participation, TrustState};
+use crate::base::digest::{NodeId, OperationId};
+use crate::base::limits::{CONFIG_KEYS_MAX, MEMBERS_MAX};
+use crate::decision::open::OpenOperation;
+use crate::members::roster::Member;
+use crate::members::trust::{Participation, TrustState};
+use crate::statement::operation::{ConsensusOperation, Priority, Spore};
 
 /// Applies the effects of the operations that this seal decided, in the order of P7.
 pub(super) fn apply_effects(work: &mut Work<'_>, closed: &[Arc<OpenOperation>]) {

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::agenda::OpenOperation;
-use crate::digest::{Digest, RESULT};
-use crate::limits::REMEMBERED_RESULT_BYTES_MAX;
-use crate::operation::{Ballot, Outcome};
+use crate::base::digest::{Digest, RESULT};
+use crate::base::limits::REMEMBERED_RESULT_BYTES_MAX;
+use crate::decision::open::OpenOperation;
+use crate::statement::operation::{Ballot, Outcome};
 
 /// How an operation ended, as the ledger remembers it for ever after its records have gone to their document: a result that is
 /// longer than [`REMEMBERED_RESULT_BYTES_MAX`] stands there only.
@@ -86,6 +86,6 @@ mod tests {
         assert!(matches!(longer, EndedOutcome::Result(_)));
         assert_ne!(longer, remembered(REMEMBERED_RESULT_BYTES_MAX + 2));
         // What a closed operation takes of memory for ever, besides the results that are as they are.
-        assert!(size_of::<(crate::digest::OperationId, Ended)>() <= 96);
+        assert!(size_of::<(crate::base::digest::OperationId, Ended)>() <= 96);
     }
 }

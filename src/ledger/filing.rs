@@ -7,18 +7,18 @@ use std::collections::BTreeMap;
 
 use super::apply::{Evidence, Work};
 use super::{Held, Past, State};
-use crate::agenda::{Context, Electorate, Filing, OpenOperation};
-use crate::digest::{NodeId, RecordId};
-use crate::genesis::PanelScoring;
-use crate::limits::{
+use crate::base::digest::{NodeId, RecordId};
+use crate::base::limits::{
     EVIDENCE_HEIGHTS, OPEN_PROPOSALS_MAX, OPEN_PROPOSALS_RESTRICTED_MAX, PANEL_WEIGHTED_MIN,
 };
-use crate::operation::{Class, ConsensusOperation, Priority};
-use crate::record::{Slot, Statement, Verified};
-use crate::rejection::Rejection;
-use crate::roster::Member;
-use crate::seal::is_quorum;
-use crate::trust::Standing;
+use crate::base::rejection::Rejection;
+use crate::decision::open::{Context, Electorate, Filing, OpenOperation};
+use crate::members::roster::Member;
+use crate::members::trust::Standing;
+use crate::statement::genesis::PanelScoring;
+use crate::statement::operation::{Class, ConsensusOperation, Priority};
+use crate::statement::record::{Slot, Statement, Verified};
+use crate::statement::seal::is_quorum;
 
 /// How many proposals of this member may be open.
 pub(crate) fn proposal_cap(member: &Member) -> usize {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::apply::Work;
-use crate::agenda::OpenOperation;
-use crate::digest::NodeId;
-use crate::trust::{Participation, ParticipationRecord};
+use crate::base::digest::NodeId;
+use crate::decision::open::OpenOperation;
+use crate::members::trust::{Participation, ParticipationRecord};
 
 /// Settles the operations that closed, in the order given. Only operations that froze are chances.
 pub(super) fn settle(work: &mut Work<'_>, closed: &[Arc<OpenOperation>]) {

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use iroh::{EndpointAddr, EndpointId, RelayUrl, TransportAddr};
 use serde::{Deserialize, Serialize};
 
-use crate::digest::{Digest, NodeId};
-use crate::limits::{ADDRESS_BYTES_MAX, PEER_ADDRESSES_MAX};
+use crate::base::digest::{Digest, NodeId};
+use crate::base::limits::{ADDRESS_BYTES_MAX, PEER_ADDRESSES_MAX};
 
 /// Where a peer can be dialled, in a form that is encoded canonically and can be stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

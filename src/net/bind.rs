@@ -9,7 +9,7 @@ use iroh_mdns_address_lookup::MdnsAddressLookup;
 
 use super::NetError;
 use super::config::quic_config;
-use crate::digest::NetworkId;
+use crate::base::digest::NetworkId;
 
 /// Where an endpoint listens.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -127,6 +127,6 @@ fn announce(endpoint: &Endpoint, network: &NetworkId) -> Result<MdnsAddressLooku
 
 /// What is announced about a network: enough to tell networks on one LAN apart, and not its id, which opens its genesis.
 pub(super) fn announced(network: &NetworkId) -> String {
-    let digest = crate::digest::ANNOUNCED.hash(network.as_bytes());
+    let digest = crate::base::digest::ANNOUNCED.hash(network.as_bytes());
     hex::encode(&digest[..8])
 }

@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use super::address::{PeerCard, dialable, read};
 use super::close::{CloseCode, Closed};
 use super::config::Config;
-use crate::digest::NodeId;
-use crate::limits::{MEMBERS_MAX, PEER_ADDRESSES_MAX, PEERS_TOLD_MAX};
+use crate::base::digest::NodeId;
+use crate::base::limits::{MEMBERS_MAX, PEER_ADDRESSES_MAX, PEERS_TOLD_MAX};
 
 /// Peers that were met or given. Two endpoints for each member; what a program gives beyond that is left out.
 const KNOWN_MAX: usize = 2 * MEMBERS_MAX;

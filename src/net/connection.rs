@@ -15,7 +15,7 @@ use super::genesis::{answer, close, connect};
 use super::hello::{Opening, Proven, Transcript};
 use super::shared::Inner;
 use super::up::Up;
-use crate::digest::NodeId;
+use crate::base::digest::NodeId;
 
 /// A connection that came in.
 pub(super) async fn accept(inner: Arc<Inner>, connection: Connection) {

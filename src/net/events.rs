@@ -7,9 +7,9 @@ use iroh::EndpointId;
 use super::close::Closed;
 use super::inbox::Inbox;
 use super::membership::Relation;
+use crate::base::digest::NodeId;
 use crate::core::PeerId;
-use crate::digest::NodeId;
-use crate::message::Message;
+use crate::exchange::message::Message;
 
 /// A peer that is connected.
 #[derive(Debug, Clone, PartialEq, Eq)]

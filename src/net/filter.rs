@@ -26,7 +26,7 @@ use iroh::{EndpointId, TransportAddr};
 use tokio::time::Instant;
 
 use super::shared::Inner;
-use crate::digest::NodeId;
+use crate::base::digest::NodeId;
 
 /// So many at once, and one more every so often.
 #[derive(Clone, Copy)]

@@ -12,9 +12,9 @@ use serde_bytes::ByteBuf;
 use tokio::time::timeout;
 
 use super::close::CloseCode;
-use crate::codec;
-use crate::limits::{BLOCK_BYTES_MAX, FRAME_BYTES_MAX, FRAME_ITEMS_MAX, HELLO_BYTES_MAX};
-use crate::message::Message;
+use crate::base::codec;
+use crate::base::limits::{BLOCK_BYTES_MAX, FRAME_BYTES_MAX, FRAME_ITEMS_MAX, HELLO_BYTES_MAX};
+use crate::exchange::message::Message;
 
 /// Bytes before a frame's own.
 const HEADER_BYTES: usize = 5;
@@ -253,7 +253,7 @@ pub(super) async fn read_value<T: Serialize + DeserializeOwned>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::SealId;
+    use crate::base::digest::SealId;
 
     fn blocks(frames: &[Vec<u8>]) -> Vec<usize> {
         frames

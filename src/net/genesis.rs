@@ -16,7 +16,7 @@ use super::frame::{Kind, frame, read_body, read_head, write, write_value};
 use super::hello::{Opening, VERSION};
 use super::ticket::Ticket;
 use super::{ALPN, NetError};
-use crate::genesis::Genesis;
+use crate::statement::genesis::Genesis;
 
 /// Answers that can be given at once.
 const ANSWERS_MAX: u32 = 8;

@@ -27,9 +27,9 @@ use super::address::addresses_within_limits;
 use super::close::CloseCode;
 use super::frame::{Kind, read_value, write_value};
 use super::membership::{Membership, Relation};
-use crate::digest::signing::HELLO;
-use crate::digest::{Digest, NetworkId, NodeId, SignatureBytes};
-use crate::identity::{PublicKey, Signer};
+use crate::base::digest::signing::HELLO;
+use crate::base::digest::{Digest, NetworkId, NodeId, SignatureBytes};
+use crate::base::identity::{PublicKey, Signer};
 
 /// The version of the protocol: the digit of its ALPN.
 pub(super) const VERSION: u16 = 0;
@@ -268,7 +268,7 @@ fn nonce() -> Result<Digest, CloseCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::Identity;
+    use crate::base::identity::Identity;
     use crate::net::Membership;
 
     type Spoil = fn(&mut Transcript);
@@ -292,7 +292,7 @@ mod tests {
     /// Whether the published form of the protocol has it so.
     fn described(rule: &str, value: &impl Serialize) -> bool {
         let forms = include_str!("../../schemas/records.cddl");
-        cddl_cat::validate_cbor_bytes(rule, forms, &crate::codec::encode(value)).is_ok()
+        cddl_cat::validate_cbor_bytes(rule, forms, &crate::base::codec::encode(value)).is_ok()
     }
 
     #[test]
@@ -329,7 +329,7 @@ mod tests {
             name: "village".to_owned(),
             peers: vec![card],
             height: 0,
-            seal: crate::digest::SealId::default(),
+            seal: crate::base::digest::SealId::default(),
         };
         assert!(described("ticket", &ticket));
     }

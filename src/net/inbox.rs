@@ -147,7 +147,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Message;
+    use crate::exchange::message::Message;
     use crate::net::intake::{Intake, share};
     use std::time::Duration;
 

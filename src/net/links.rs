@@ -14,9 +14,9 @@ use super::config::Config;
 use super::hello::Proven;
 use super::intake::{Share, share};
 use super::outbox::Outbox;
+use crate::base::digest::NodeId;
 use crate::core::PeerId;
-use crate::digest::NodeId;
-use crate::message::Message;
+use crate::exchange::message::Message;
 
 /// Long blocks that a peer may send for each question that is answered with blocks.
 const LONG_BLOCKS_PER_QUESTION: u32 = 16;

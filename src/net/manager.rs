@@ -14,8 +14,8 @@ use super::connection;
 use super::frame::{Kind, frame};
 use super::links::Link;
 use super::shared::Inner;
-use crate::codec;
-use crate::limits::PEERS_TOLD_MAX;
+use crate::base::codec;
+use crate::base::limits::PEERS_TOLD_MAX;
 
 /// How long nothing is looked at when nothing is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -1,6 +1,6 @@
 //! What the transport asks the layer above.
 
-use crate::digest::NodeId;
+use crate::base::digest::NodeId;
 
 /// What an author is to the network, as far as this node has applied seals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

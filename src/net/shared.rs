@@ -19,9 +19,9 @@ use super::intake::Intake;
 use super::links::Links;
 use super::membership::Membership;
 use super::shunned::Shunned;
+use crate::base::digest::NetworkId;
+use crate::base::identity::Signer;
 use crate::core::PeerId;
-use crate::digest::NetworkId;
-use crate::identity::Signer;
 
 /// What all tasks share.
 pub(super) struct Inner {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::digest::NodeId;
+use crate::base::digest::NodeId;
 
 /// How often the pause doubles: ten seconds grow to eleven minutes.
 const DOUBLINGS: u32 = 6;

@@ -7,9 +7,9 @@ use iroh_tickets::{ParseError, Ticket as _};
 use serde::{Deserialize, Serialize};
 
 use super::address::PeerCard;
-use crate::codec;
-use crate::digest::{NetworkId, SealId};
-use crate::limits::{TEXT_BYTES_MAX, TICKET_PEERS_MAX};
+use crate::base::codec;
+use crate::base::digest::{NetworkId, SealId};
+use crate::base::limits::{TEXT_BYTES_MAX, TICKET_PEERS_MAX};
 
 /// Bytes of a ticket: a name and [`TICKET_PEERS_MAX`] cards, as long as they may be.
 const TICKET_BYTES_MAX: usize = 16 * 1024;
@@ -93,7 +93,7 @@ impl FromStr for Ticket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Digest;
+    use crate::base::digest::Digest;
     use iroh::EndpointId;
 
     type Spoil = fn(&mut Ticket);

@@ -23,12 +23,12 @@ use super::membership::{Membership, Relation};
 use super::shared::Inner;
 use super::ticket::Ticket;
 use super::{NetError, SendError, filter, frame, manager};
+use crate::base::digest::{NetworkId, NodeId, SealId};
+use crate::base::identity::Signer;
+use crate::base::limits::TICKET_PEERS_MAX;
 use crate::core::PeerId;
-use crate::digest::{NetworkId, NodeId, SealId};
-use crate::genesis::Genesis;
-use crate::identity::Signer;
-use crate::limits::TICKET_PEERS_MAX;
-use crate::message::Message;
+use crate::exchange::message::Message;
+use crate::statement::genesis::Genesis;
 
 /// Closes what is open when the last handle goes.
 struct Handle {

@@ -22,8 +22,8 @@ use super::manager::tell;
 use super::membership::Relation;
 use super::outbox::Outbox;
 use super::shared::Inner;
-use crate::codec;
-use crate::limits::PEERS_TOLD_MAX;
+use crate::base::codec;
+use crate::base::limits::PEERS_TOLD_MAX;
 
 /// Peers may be gone while their last messages were not taken yet: so many for each connection there may be.
 const QUEUES_PER_CONNECTION: usize = 2;

@@ -16,12 +16,12 @@ use super::handle::{Command, Shared, Signals, Stopped};
 use super::rhythm::Rhythm;
 use super::serving::Requests;
 use super::shares::Shares;
+use crate::base::digest::SealId;
+use crate::base::identity::Signer;
+use crate::base::limits::WINDOW_BYTES_MAX;
 use crate::core::{Answer, Input, PeerId, Refusal};
-use crate::digest::SealId;
 use crate::engine::Clock;
-use crate::identity::Signer;
-use crate::limits::WINDOW_BYTES_MAX;
-use crate::message::Message;
+use crate::exchange::message::Message;
 use crate::net::{Events, NetEvent, Relation, Transport};
 
 /// Inputs that share a turn: one write of the disk serves them all. More would let those wait who ask.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::codec;
-use crate::digest::NodeId;
-use crate::limits::FRAME_BYTES_MAX;
+use crate::base::codec;
+use crate::base::digest::NodeId;
+use crate::base::limits::FRAME_BYTES_MAX;
 use crate::net::{KnownPeer, Origin, PeerCard};
 use crate::store::{Store, StoreError};
 

@@ -12,14 +12,14 @@ use super::serving::{self, Requests};
 use super::shares::Shares;
 use super::standing::Standings;
 use super::{Builder, NodeError};
-use crate::archive::Archive;
+use crate::base::digest::SealId;
+use crate::base::identity::Signer;
 use crate::core::{Answer, Core, Event, Input, Refusal};
-use crate::digest::SealId;
 use crate::engine::host::{Answered, Host};
 use crate::engine::{BFTConsensusEngine, EngineError};
-use crate::genesis::Genesis;
-use crate::identity::Signer;
 use crate::net::{Ticket, Transport};
+use crate::past::archive::Archive;
+use crate::statement::genesis::Genesis;
 use crate::store::{Found, JournalLost, Store};
 
 /// Events that a subscriber may fall behind before it is told that it lagged.

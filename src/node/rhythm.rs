@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::base::digest::NodeId;
+use crate::core::patience::Patience;
 use crate::core::{Core, Input, Pace, PeerId};
-use crate::digest::NodeId;
-use crate::pace::Patience;
-use crate::params::Params;
+use crate::statement::params::Params;
 
 /// How often what is held is compared with a peer, if nothing else gives cause: it repairs whatever was lost.
 const SYNC_EVERY_MS: u64 = 15_000;

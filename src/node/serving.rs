@@ -12,9 +12,9 @@ use std::time::Duration;
 use serde_bytes::ByteBuf;
 use tokio::time::Instant;
 
+use crate::base::digest::NodeId;
 use crate::core::PeerId;
-use crate::digest::NodeId;
-use crate::message::Message;
+use crate::exchange::message::Message;
 use crate::net::{SendError, Transport};
 use crate::store::Store;
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::base::digest::NodeId;
 use crate::core::{Output, Write};
-use crate::digest::NodeId;
 
 /// What an author may take at once: comparing and exchanging some ten thousand unsealed records takes less.
 const BURST: Duration = Duration::from_millis(500);

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
 
+use crate::base::digest::NodeId;
 use crate::core::Core;
-use crate::digest::NodeId;
 use crate::ledger::{Applied, State};
+use crate::members::trust::Standing;
 use crate::net::{Membership, Relation};
-use crate::trust::Standing;
 
 /// What the transport is told, as of the last turn.
 #[derive(Debug, Default)]

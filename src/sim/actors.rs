@@ -13,11 +13,11 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use serde_bytes::ByteBuf;
 
+use crate::base::digest::NodeId;
+use crate::base::identity::Identity;
 use crate::core::Core;
-use crate::digest::NodeId;
-use crate::identity::Identity;
-use crate::message::Message;
-use crate::record::{Body, Signed, Statement, Verified, sign};
+use crate::exchange::message::Message;
+use crate::statement::record::{Body, Signed, Statement, Verified, sign};
 
 /// The kinds of liars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

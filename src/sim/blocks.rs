@@ -1,9 +1,9 @@
 //! Seals around lists of records, for logs that nobody agreed on: the state and roster digests are zero.
 
-use crate::digest::{Digest, NetworkId, RecordId, SealId};
-use crate::genesis::Genesis;
-use crate::record::{Seal, Verified};
-use crate::seal::list_digest;
+use crate::base::digest::{Digest, NetworkId, RecordId, SealId};
+use crate::statement::genesis::Genesis;
+use crate::statement::record::{Seal, Verified};
+use crate::statement::seal::list_digest;
 
 /// Where a log stands: knows height, id and time of the last seal.
 #[derive(Debug, Clone)]

@@ -3,18 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::base::digest::{NodeId, OperationId, RecordId, SealId};
+use crate::base::limits::TRUST_MAX_PPM;
 use crate::core::Core;
-use crate::digest::{NodeId, OperationId, RecordId, SealId};
-use crate::genesis::Genesis;
 use crate::ledger::{Applied, Ledger};
-use crate::limits::TRUST_MAX_PPM;
-use crate::operation::{Ballot, Outcome};
-use crate::record::{Record, Signed, Statement, Verified, Verifier};
-use crate::seal::SealedBlock;
-use crate::sealers::Sealers;
+use crate::members::sealers::Sealers;
 use crate::sim::oracle::Oracle;
 use crate::sim::projection::Projection;
 use crate::sim::view::View;
+use crate::statement::genesis::Genesis;
+use crate::statement::operation::{Ballot, Outcome};
+use crate::statement::record::{Record, Signed, Statement, Verified, Verifier};
+use crate::statement::seal::SealedBlock;
 
 /// A broken property.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,8 @@ pub struct Violation {
 }
 
 /// What an oracle does with a block; tests put a broken one here.
-pub type OracleApply = fn(&mut Oracle, &crate::record::Seal, &[Record]) -> Result<(), String>;
+pub type OracleApply =
+    fn(&mut Oracle, &crate::statement::record::Seal, &[Record]) -> Result<(), String>;
 
 /// The checker of one schedule.
 #[derive(Debug)]
@@ -182,7 +183,10 @@ impl Checker {
         Sealers::new(weights.map(|(node, weight)| (*node, *weight)).collect())
     }
 
-    fn replay(&mut self, block: &SealedBlock) -> Result<Applied, crate::rejection::Rejection> {
+    fn replay(
+        &mut self,
+        block: &SealedBlock,
+    ) -> Result<Applied, crate::base::rejection::Rejection> {
         let mut records: Vec<Verified> = Vec::new();
         for record in &block.records {
             records.push(self.verifier.verify(Signed::try_from(record.clone())?)?);
@@ -215,7 +219,7 @@ impl Checker {
     fn judge_assumption(&mut self) {
         let sealers = self.ledger.state().sealers();
         let liars: u64 = self.liars.iter().map(|node| sealers.weight(node)).sum();
-        let is_kept = crate::seal::is_quorum(sealers.total() - liars, sealers.total());
+        let is_kept = crate::statement::seal::is_quorum(sealers.total() - liars, sealers.total());
         if !is_kept && self.assumption_lost.is_none() {
             self.assumption_lost = Some(self.ledger.state().height());
         }

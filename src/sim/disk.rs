@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::base::digest::{OperationId, RecordId};
+use crate::base::limits::EVIDENCE_HEIGHTS;
 use crate::core::{Base, RecentSeal, Saved, Write};
-use crate::digest::{OperationId, RecordId};
-use crate::genesis::Genesis;
+use crate::exchange::message::Message;
 use crate::ledger::{Checkpoint, Ended, Ledger, StoredPast};
-use crate::limits::EVIDENCE_HEIGHTS;
-use crate::message::Message;
-use crate::record::{Record, Statement};
-use crate::seal::SealedBlock;
-use crate::sealers::Sealers;
+use crate::members::sealers::Sealers;
+use crate::statement::genesis::Genesis;
+use crate::statement::record::{Record, Statement};
+use crate::statement::seal::SealedBlock;
 
 /// What survives a crash.
 #[derive(Debug, Clone, Default)]
@@ -93,7 +93,7 @@ impl Disk {
     }
 
     /// A window of blocks from a height on.
-    pub(super) fn serve(&self, from: u64, bytes: usize) -> Option<Message> {
+    pub fn serve(&self, from: u64, bytes: usize) -> Option<Message> {
         let blocks = self.blocks.iter().filter(|b| b.seal.height >= from);
         Message::blocks(blocks.map(|block| block.encode()), bytes)
     }

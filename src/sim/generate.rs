@@ -22,12 +22,12 @@ use std::sync::Arc;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::digest::{OperationId, RecordId, SealId};
-use crate::genesis::Genesis;
-use crate::operation::Ballot;
-use crate::record::{Record, Seal, Statement, Verified};
+use crate::base::digest::{OperationId, RecordId, SealId};
 use crate::sim::blocks::{Chain, genesis_seal};
 use crate::sim::oracle::{Oracle, Sealed};
+use crate::statement::genesis::Genesis;
+use crate::statement::operation::Ballot;
+use crate::statement::record::{Record, Seal, Statement, Verified};
 
 pub use coverage::Coverage;
 use people::Person;

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use crate::base::digest::{NodeId, SealId};
+use crate::base::identity::{Identity, Signer as _};
+use crate::base::rejection::Rejection;
 use crate::core::{Core, Pace};
-use crate::digest::{NodeId, SealId};
-use crate::genesis::Genesis;
-use crate::identity::{Identity, Signer as _};
 use crate::ledger::Mode;
-use crate::rejection::Rejection;
 use crate::sim::actors::{Actor, ActorKind};
 use crate::sim::disk::Disk;
 use crate::sim::people::Person;
 use crate::sim::plan::{HostPlan, START_MS, identity};
+use crate::statement::genesis::Genesis;
 
 /// How long a host waits in a step at first, milliseconds. It adapts: half as much again after each vain wait.
 pub(super) const PATIENCE_MS: u64 = 350;

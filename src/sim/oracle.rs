@@ -27,12 +27,12 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
-use crate::genesis::{Genesis, PanelScoring, Sealing};
-use crate::operation::{Ballot, Outcome};
-use crate::params::Params;
-use crate::record::{Record, Seal};
+use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
 use crate::sim::view::{MemberView, OperationView, View};
+use crate::statement::genesis::{Genesis, PanelScoring, Sealing};
+use crate::statement::operation::{Ballot, Outcome};
+use crate::statement::params::Params;
+use crate::statement::record::{Record, Seal};
 
 use course::Course;
 pub use log::Case;

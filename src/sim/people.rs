@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
-use crate::agenda::{Phase, Stage};
-use crate::consent::Consent;
+use crate::base::digest::{NodeId, OperationId};
 use crate::core::{Core, Input};
-use crate::digest::{NodeId, OperationId};
-use crate::operation::{Ballot, Class, ConsensusOperation, Priority, Spore};
-use crate::record::Statement;
+use crate::decision::open::{Phase, Stage};
 use crate::sim::plan::{identity, node};
+use crate::statement::consent::Consent;
+use crate::statement::operation::{Ballot, Class, ConsensusOperation, Priority, Spore};
+use crate::statement::record::Statement;
 
 /// Persons from this number on run no host.
 const STRANGERS: usize = 100;
@@ -153,7 +153,7 @@ fn admission(rng: &mut ChaCha8Rng, core: &Core) -> ConsensusOperation {
     let candidate = identity(STRANGERS + rng.random_range(0..3));
     let role = Spore::Latent;
     ConsensusOperation::NodeAdmission {
-        candidate: crate::identity::Signer::node_id(&candidate),
+        candidate: crate::base::identity::Signer::node_id(&candidate),
         role,
         consent: Consent::sign(&candidate, core.network_id(), role).expect("a key in memory signs"),
     }

@@ -3,12 +3,12 @@
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::digest::NodeId;
-use crate::genesis::{Genesis, PanelScoring, Sealing};
-use crate::identity::{Identity, Signer as _};
-use crate::operation::Spore;
-use crate::params::Params;
+use crate::base::digest::NodeId;
+use crate::base::identity::{Identity, Signer as _};
 use crate::sim::actors::ActorKind;
+use crate::statement::genesis::{Genesis, PanelScoring, Sealing};
+use crate::statement::operation::Spore;
+use crate::statement::params::Params;
 
 /// When every schedule starts, milliseconds since 1970.
 pub const START_MS: u64 = 1_700_000_000_000;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::agenda::OpenOperation;
-use crate::digest::OperationId;
+use crate::base::digest::OperationId;
+use crate::decision::open::OpenOperation;
 use crate::ledger::{Applied, Ledger};
+use crate::members::trust::Standing;
 use crate::sim::view::{MemberView, OperationView, View};
-use crate::trust::Standing;
 
 /// Closed operations as they were when they closed: the ledger remembers only their outcomes.
 #[derive(Debug, Clone, Default)]

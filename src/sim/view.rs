@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use crate::digest::{NodeId, OperationId};
-use crate::operation::{Outcome, Spore};
-use crate::params::Params;
+use crate::base::digest::{NodeId, OperationId};
+use crate::statement::operation::{Outcome, Spore};
+use crate::statement::params::Params;
 
 /// The ledger after a seal.
 #[derive(Debug, Clone, PartialEq, Eq)]

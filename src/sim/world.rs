@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+use crate::base::digest::{Digest, NodeId};
 use crate::core::{Core, Event, Input, Output, PeerId};
-use crate::digest::{Digest, NodeId};
+use crate::exchange::message::Message;
 use crate::finality::Blame;
-use crate::message::Message;
 use crate::sim::actors::ActorKind;
 use crate::sim::checker::{Checker, OracleApply, Violation};
 use crate::sim::disk::Disk;

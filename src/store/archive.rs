@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Store, StoreError};
-use crate::agenda::OpenOperation;
-use crate::archive::{Archive, ArchiveError, ClosedSummary};
-use crate::certificate::Certificate;
-use crate::digest::{NodeId, OperationId};
+use crate::base::digest::{NodeId, OperationId};
+use crate::decision::open::OpenOperation;
 use crate::ledger::Evidence;
-use crate::seal::SealedBlock;
-use crate::trust::{Standing, TrustEntry};
+use crate::members::trust::{Standing, TrustEntry};
+use crate::past::archive::{Archive, ArchiveError, ClosedSummary};
+use crate::past::certificate::Certificate;
+use crate::statement::seal::SealedBlock;
 
 fn unreadable(error: impl Into<StoreError>) -> ArchiveError {
     ArchiveError(error.into().to_string())

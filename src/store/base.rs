@@ -8,13 +8,13 @@ use super::load::{checkpoint, place};
 use super::read::header_of;
 use super::rows::{CERTIFICATES, CLOSED, REJOINS, SEALERS, SEALS, decode};
 use super::{Store, StoreError};
+use crate::base::digest::{OperationId, RecordId, SealId};
+use crate::base::limits::EVIDENCE_HEIGHTS;
+use crate::base::rejection::Rejection;
 use crate::core::{Base, RecentSeal};
-use crate::digest::{OperationId, RecordId, SealId};
 use crate::ledger::{Checkpoint, Ended, Ledger, StoredPast, sealers_digest};
-use crate::limits::EVIDENCE_HEIGHTS;
-use crate::record::Record;
-use crate::rejection::Rejection;
-use crate::sealers::Sealers;
+use crate::members::sealers::Sealers;
+use crate::statement::record::Record;
 
 impl Store {
     /// The state of the last checkpoint with the past that the rules ask for.

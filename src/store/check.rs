@@ -9,13 +9,13 @@ use super::documents::read_document;
 use super::load::{checkpoint, last_height, place};
 use super::rows::{CLOSED, OPERATIONS, SEALERS, decode};
 use super::{Store, StoreError};
-use crate::commitment::commitment;
-use crate::digest::{OperationId, RecordId};
+use crate::base::digest::{OperationId, RecordId};
+use crate::base::rejection::Rejection;
 use crate::finality::verify_certificate;
 use crate::ledger::{Applied, Checkpoint, Ended, Ledger};
-use crate::record::{Signed, Statement, Verified, Verifier};
-use crate::rejection::Rejection;
-use crate::seal::SealedBlock;
+use crate::statement::commitment::commitment;
+use crate::statement::record::{Signed, Statement, Verified, Verifier};
+use crate::statement::seal::SealedBlock;
 
 /// How far a check is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,7 +222,7 @@ struct Replay {
 }
 
 impl Replay {
-    fn new(genesis: &crate::genesis::Genesis) -> Result<Self, StoreError> {
+    fn new(genesis: &crate::statement::genesis::Genesis) -> Result<Self, StoreError> {
         let mut verifier = Verifier::new(genesis.network_id());
         for member in &genesis.members {
             let known = verifier.add_author(member.node);

@@ -10,10 +10,10 @@ use super::rows::{
     CHANGES, EFFECTS, EVIDENCE, EffectRow, MEMBERS, OPERATIONS, REJOINS, SEALERS, SUMMARIES, TRUST,
 };
 use super::sealed::{closed_rows, evidence_rows, trust_by_member};
-use crate::codec;
+use crate::base::codec;
 use crate::document::LedgerChange;
 use crate::ledger::Applied;
-use crate::record::Seal;
+use crate::statement::record::Seal;
 
 /// How many rows the heights account for: a table with more has some that nothing was sealed for.
 #[derive(Default)]

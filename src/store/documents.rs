@@ -11,8 +11,8 @@ use super::rows::{
 };
 use super::sealed::about;
 use super::{Store, StoreError};
-use crate::codec;
-use crate::digest::{DOCUMENTS as DOCUMENTS_DIGEST, OperationId, RecordId};
+use crate::base::codec;
+use crate::base::digest::{DOCUMENTS as DOCUMENTS_DIGEST, OperationId, RecordId};
 use crate::document::{DocumentError, LedgerChange, LedgerDocument, OperationDocument};
 
 /// Lengths of a document's parts, in bytes. redb keeps a value that is longer than a page in a run of pages whose number is a
@@ -238,7 +238,7 @@ impl Store {
     }
 
     /// The document of a closed operation; `None` for any other. That of an open one is built from its records
-    /// ([`OperationDocument::build`] of [`OpenOperation::records`](crate::agenda::OpenOperation::records)).
+    /// ([`OperationDocument::build`] of [`OpenOperation::records`](crate::decision::open::OpenOperation::records)).
     ///
     /// # Errors
     ///

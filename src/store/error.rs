@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::codec::CodecError;
-use crate::digest::{NetworkId, NodeId};
+use crate::base::codec::CodecError;
+use crate::base::digest::{NetworkId, NodeId};
+use crate::base::rejection::Rejection;
 use crate::document::DocumentError;
-use crate::rejection::Rejection;
 
 /// Why a store cannot be made, opened, read or written.
 #[derive(Debug, thiserror::Error)]

@@ -11,12 +11,12 @@ use super::rows::{
     decode_record,
 };
 use super::{Store, StoreError, lock};
+use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
+use crate::base::identity::Signer;
 use crate::core::{Core, JournalEntry, Saved};
-use crate::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
-use crate::genesis::Genesis;
-use crate::identity::Signer;
 use crate::ledger::Checkpoint;
-use crate::record::Signed;
+use crate::statement::genesis::Genesis;
+use crate::statement::record::Signed;
 
 /// A node taken up from its disk.
 #[derive(Debug)]

@@ -11,14 +11,14 @@ use super::rows::{
     OPERATIONS, OperationRow, SEALERS, SUMMARIES, SummaryRow, TRUST, decode,
 };
 use super::{Store, StoreError};
-use crate::agenda::OpenOperation;
-use crate::archive::ClosedSummary;
-use crate::certificate::{Certificate, PathStep};
-use crate::digest::{NodeId, OperationId, RecordId};
+use crate::base::digest::{NodeId, OperationId, RecordId};
+use crate::base::rejection::Rejection;
+use crate::decision::open::OpenOperation;
 use crate::ledger::{Closed, Ended, EndedOutcome, Evidence, Ledger};
-use crate::record::{Signed, Verified};
-use crate::rejection::Rejection;
-use crate::trust::{Standing, TrustEntry};
+use crate::members::trust::{Standing, TrustEntry};
+use crate::past::archive::ClosedSummary;
+use crate::past::certificate::{Certificate, PathStep};
+use crate::statement::record::{Signed, Verified};
 
 impl Store {
     /// Why a member's score is what it is: every change, oldest first.

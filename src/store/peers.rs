@@ -6,7 +6,7 @@ use redb::{ReadableTable as _, WriteTransaction};
 
 use super::rows::PEERS;
 use super::{Store, StoreError};
-use crate::digest::NodeId;
+use crate::base::digest::NodeId;
 
 impl Store {
     /// Keeps what the network layer knows of a peer, in place of what it kept before. The store does not look into it.

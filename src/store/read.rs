@@ -1,4 +1,4 @@
-//! Blocks and what they changed: the disk's counterpart of [`History`](crate::history::History).
+//! Blocks and what they changed: the disk's counterpart of [`History`](crate::past::history::History).
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use super::rows::{
     CERTIFICATES, CONTENTS, ContentsRow, HEADERS, HeaderRow, SEALS, decode, decode_own,
 };
 use super::{Store, StoreError};
-use crate::digest::{RecordId, SealId};
-use crate::record::{Record, Seal};
-use crate::rejection::Rejection;
-use crate::seal::{SealedBlock, list_digest};
+use crate::base::digest::{RecordId, SealId};
+use crate::base::rejection::Rejection;
+use crate::statement::record::{Record, Seal};
+use crate::statement::seal::{SealedBlock, list_digest};
 
 impl Store {
     /// The last sealed height; 0 before the first.
@@ -48,7 +48,7 @@ impl Store {
         self.block_of(&reading, height).map(Some)
     }
 
-    /// The blocks from a height on, encoded as [`Message::Blocks`](crate::message::Message::Blocks) carries them: as many as
+    /// The blocks from a height on, encoded as [`Message::Blocks`](crate::exchange::message::Message::Blocks) carries them: as many as
     /// fit into `max_bytes`, but at least one if there is one.
     ///
     /// # Errors

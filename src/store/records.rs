@@ -9,9 +9,9 @@ use super::documents::{document_bytes, unreadable};
 use super::read::{by_id, check_list, header_of};
 use super::rows::{CONTENTS, ContentsRow, OPERATIONS, OperationRow, PLACES, decode};
 use super::{Store, StoreError, lock};
-use crate::digest::{OperationId, RecordId};
+use crate::base::digest::{OperationId, RecordId};
 use crate::document::OperationDocument;
-use crate::record::{Record, Signed, Verified};
+use crate::statement::record::{Record, Signed, Verified};
 
 /// Decoded documents and blocks that are kept, counted in bytes of their encodings. Who serves the past block by block reads
 /// an operation's document for its proposal, its commits and its reveals; decoded, they take some four times as much.

@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::StoreError;
-use crate::agenda::StoredOperation;
-use crate::codec;
-use crate::digest::{NodeId, OperationId, RecordId, SealId};
+use crate::base::codec;
+use crate::base::digest::{NodeId, OperationId, RecordId, SealId};
+use crate::decision::open::StoredOperation;
 use crate::ledger::{OperationProof, StateParts};
-use crate::operation::{Class, Spore};
-use crate::record::{Record, Seal, Signed};
-use crate::seal::encode_records;
-use crate::trust::Standing;
+use crate::members::trust::Standing;
+use crate::statement::operation::{Class, Spore};
+use crate::statement::record::{Record, Seal, Signed};
+use crate::statement::seal::encode_records;
 
 /// The format of both databases, under `format` in [`META`] and [`OWNER`].
 pub(super) const FORMAT: u64 = 1;
@@ -196,9 +196,9 @@ pub(super) fn decode_record(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::{Digest, NetworkId};
-    use crate::identity::Identity;
-    use crate::record::{Statement, sign};
+    use crate::base::digest::{Digest, NetworkId};
+    use crate::base::identity::Identity;
+    use crate::statement::record::{Statement, sign};
 
     #[test]
     fn whole_contents_are_written_as_they_are_read() {

@@ -14,14 +14,14 @@ use super::rows::{
     PENDING, PLACES, RECORDS, REJOINS, SEALERS, SEALS, SUMMARIES, SummaryRow, TRUST, VOTES,
     WAITING, decode,
 };
-use crate::agenda::OpenOperation;
-use crate::codec;
-use crate::digest::{NodeId, OperationId};
+use crate::base::codec;
+use crate::base::digest::{NodeId, OperationId};
+use crate::decision::open::OpenOperation;
 use crate::document::LedgerChange;
 use crate::ledger::{Applied, Ended};
-use crate::record::{Record, Statement};
-use crate::seal::SealedBlock;
-use crate::trust::TrustEntry;
+use crate::members::trust::TrustEntry;
+use crate::statement::record::{Record, Statement};
+use crate::statement::seal::SealedBlock;
 
 /// The operation that a record is about; a proposal is about its own.
 pub(super) fn about(record: &Record) -> Option<OperationId> {

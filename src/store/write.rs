@@ -12,12 +12,12 @@ use super::rows::{
     PENDING, PLACES, RECORDS, REJOINS, SEALERS, SEALS, SUMMARIES, TRUST, VOTES, WAITING, decode,
 };
 use super::{Store, StoreError, load, lock, sealed};
-use crate::codec;
+use crate::base::codec;
+use crate::base::digest::{NetworkId, NodeId, RecordId};
 use crate::core::{JournalEntry, Write};
-use crate::digest::{NetworkId, NodeId, RecordId};
-use crate::genesis::Genesis;
 use crate::ledger::Ledger;
-use crate::record::{Signed, Statement};
+use crate::statement::genesis::Genesis;
+use crate::statement::record::{Signed, Statement};
 
 /// What is known of the journal while the store is open. Whoever writes holds it.
 #[derive(Debug)]

@@ -1,15 +1,13 @@
 //! One value of everything that is encoded, from fixed seeds: what the hostile-input tests damage, what the schemas must
 //! accept, and what the frozen encodings hold.
 
-use mycnet_consensus::commitment::{commitment, salt};
-use mycnet_consensus::consent::Consent;
-use mycnet_consensus::digest::{Digest, NetworkId, NodeId, OperationId, SealId};
-use mycnet_consensus::genesis::{Genesis, PanelScoring, Sealing};
-use mycnet_consensus::identity::{Identity, Signer as _};
-use mycnet_consensus::operation::{Ballot, ConsensusOperation, Priority, Spore};
-use mycnet_consensus::params::Params;
-use mycnet_consensus::record::{Seal, Statement, Verified, VoteKind, sign, sign_batch};
-use mycnet_consensus::seal::{SealCertificate, SealedBlock, list_digest};
+use mycnet_consensus::internals::commitment::{commitment, salt};
+use mycnet_consensus::internals::record::{Seal, Statement, Verified, VoteKind, sign, sign_batch};
+use mycnet_consensus::internals::seal::{SealCertificate, SealedBlock, list_digest};
+use mycnet_consensus::{
+    Ballot, ConsensusOperation, Consent, Digest, Genesis, Identity, NetworkId, NodeId, OperationId,
+    PanelScoring, Params, Priority, SealId, Sealing, Signer as _, Spore,
+};
 
 /// The network of all samples: that of [`genesis`].
 pub(crate) fn net() -> NetworkId {

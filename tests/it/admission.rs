@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use mycnet_consensus::core::{Admission, Answer, Core, Input};
-use mycnet_consensus::digest::SignatureBytes;
-use mycnet_consensus::genesis::Genesis;
-use mycnet_consensus::identity::Signer as _;
-use mycnet_consensus::operation::{ConsensusOperation, Priority, Spore};
-use mycnet_consensus::record::{Record, Statement, Verified, sign};
-use mycnet_consensus::rejection::Rejection;
+use mycnet_consensus::internals::digest::SignatureBytes;
+use mycnet_consensus::internals::record::{Record, Statement, Verified, sign};
+use mycnet_consensus::{ConsensusOperation, Genesis, Priority, Rejection, Signer as _, Spore};
 
 use super::net::{identity, node};
 

@@ -1,13 +1,12 @@
 //! Operations from end to end: the spore hierarchy and its fallback, what decisions do to the roster and the parameters,
 //! windows on an idle network, and a proposer that leaves records out.
 
-use mycnet_consensus::consent::Consent;
 use mycnet_consensus::core::{Input, Pending, Refusal};
-use mycnet_consensus::digest::{Digest, OperationId};
-use mycnet_consensus::message::Message;
-use mycnet_consensus::operation::{Ballot, ConsensusOperation, Outcome, Priority, Spore};
-use mycnet_consensus::record::{Seal, Statement, Verified, VoteKind};
-use mycnet_consensus::trust::Standing;
+use mycnet_consensus::internals::message::Message;
+use mycnet_consensus::internals::record::{Seal, Statement, Verified, VoteKind};
+use mycnet_consensus::{
+    Ballot, ConsensusOperation, Consent, Digest, OperationId, Outcome, Priority, Spore, Standing,
+};
 use serde_bytes::ByteBuf;
 
 use crate::net::{Net, config, deployment, genesis, genesis_of, node};

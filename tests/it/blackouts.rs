@@ -2,8 +2,7 @@
 //! their disks (DESIGN section 8; [`mycnet_consensus::core::Write`]).
 
 use mycnet_consensus::core::{Answer, Input};
-use mycnet_consensus::digest::OperationId;
-use mycnet_consensus::operation::{Ballot, Priority};
+use mycnet_consensus::{Ballot, OperationId, Priority};
 
 use crate::net::{Net, config, genesis};
 

@@ -1,14 +1,15 @@
 //! Who sends what no honest node passes on is parted from; who is only ahead, behind or wrong is not.
 
-use mycnet_consensus::codec;
 use mycnet_consensus::core::{Event, Input, Output, PeerId};
-use mycnet_consensus::digest::{Commitment, Digest, NetworkId, OperationId, RecordId, SealId};
-use mycnet_consensus::identity::Identity;
-use mycnet_consensus::limits::{RECONCILE_BYTES_MAX, RECORD_BYTES_MAX, WANT_IDS_MAX};
-use mycnet_consensus::message::Message;
-use mycnet_consensus::operation::Priority;
-use mycnet_consensus::record::{Record, Statement, Verified, VoteKind, sign, sign_batch};
-use mycnet_consensus::seal::SealedBlock;
+use mycnet_consensus::internals::codec;
+use mycnet_consensus::internals::digest::Commitment;
+use mycnet_consensus::internals::limits::{RECONCILE_BYTES_MAX, RECORD_BYTES_MAX, WANT_IDS_MAX};
+use mycnet_consensus::internals::message::Message;
+use mycnet_consensus::internals::record::{
+    Record, Statement, Verified, VoteKind, sign, sign_batch,
+};
+use mycnet_consensus::internals::seal::SealedBlock;
+use mycnet_consensus::{Digest, Identity, NetworkId, OperationId, Priority, RecordId, SealId};
 use serde_bytes::ByteBuf;
 
 use crate::net::{Net, block, config, genesis, identity};

@@ -6,14 +6,15 @@ mod order;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mycnet_consensus::bundle::{Encoder, Kind, Part, Unsealed};
 use mycnet_consensus::core::Event;
 use mycnet_consensus::engine::{
     BundleImport, BundleReader, Hub, ManualClock, Notice, Subscription,
 };
-use mycnet_consensus::operation::{Ballot, Outcome, Spore};
-use mycnet_consensus::trust::{Standing, TrustEntry};
-use mycnet_consensus::{BFTConsensusEngine, ConsensusOperation, Consent, Genesis, Params, Signer};
+use mycnet_consensus::internals::bundle::{Encoder, Kind, Part, Unsealed};
+use mycnet_consensus::{
+    BFTConsensusEngine, Ballot, ConsensusOperation, Consent, Genesis, Outcome, Params, Signer,
+    Spore, Standing, TrustEntry,
+};
 use tokio::time::timeout;
 
 use crate::net::{claim, config, genesis, identity, node};

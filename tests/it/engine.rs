@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mycnet_consensus::core::{Admission, Event, Pending, Refusal};
-use mycnet_consensus::digest::OperationId;
 use mycnet_consensus::engine::{
     EngineError, Hub, ManualClock, Notice, OperationFilter, new_identity,
 };
-use mycnet_consensus::limits::PAYLOAD_BYTES_MAX;
-use mycnet_consensus::operation::{Ballot, ConsensusOperation, Outcome, Priority, Spore};
-use mycnet_consensus::{BFTConsensusEngine, Consent, Genesis, Params, Signer};
+use mycnet_consensus::internals::limits::PAYLOAD_BYTES_MAX;
+use mycnet_consensus::{
+    BFTConsensusEngine, Ballot, ConsensusOperation, Consent, Genesis, OperationId, Outcome, Params,
+    Priority, Signer, Spore,
+};
 
 use crate::net::{claim, config, deployment, genesis, identity, node};
 

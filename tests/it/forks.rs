@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use mycnet_consensus::core::{Admission, Event, PeerId};
-use mycnet_consensus::digest::NodeId;
-use mycnet_consensus::finality::Blame;
-use mycnet_consensus::operation::{Ballot, Outcome, Priority};
-use mycnet_consensus::record::{Statement, Verified, VoteKind};
-use mycnet_consensus::seal::{SealedBlock, is_over_third};
+use mycnet_consensus::internals::finality::Blame;
+use mycnet_consensus::internals::record::{Statement, Verified, VoteKind};
+use mycnet_consensus::internals::seal::{SealedBlock, is_over_third};
+use mycnet_consensus::{Ballot, NodeId, Outcome, Priority};
 
 use crate::net::{Net, block, blocks_message, commit_of, config, genesis, node, vote_for};
 
@@ -204,7 +203,7 @@ fn branches_that_parted_beyond_the_first_window_are_found() {
         assert!(net.cores[2].ledger().state().height() > parted);
         net.down = vec![true, true, false, false];
         let said = net.said;
-        net.now_ms += mycnet_consensus::limits::AGAIN_MS;
+        net.now_ms += mycnet_consensus::internals::limits::AGAIN_MS;
         net.input(
             asks,
             mycnet_consensus::core::Input::Sync(PeerId(5 - asks as u64)),
@@ -336,7 +335,7 @@ fn a_proposal_may_list_any_two_of_three_bodies() {
     let votes = |net: &mut Net| {
         let mut votes: Vec<Verified> = (0..3_u8)
             .map(|value| {
-                let seal = mycnet_consensus::digest::SealId::from_bytes([value; 32]);
+                let seal = mycnet_consensus::SealId::from_bytes([value; 32]);
                 let vote = Statement::SealVote {
                     height: 1,
                     round: 0,

@@ -1,15 +1,15 @@
 //! What one hostile member could do to a height, and what an old disk could.
 
-use mycnet_consensus::codec;
 use mycnet_consensus::core::{Admission, Answer, Event, Input, Output, PeerId};
-use mycnet_consensus::digest::{Digest, RecordId};
-use mycnet_consensus::ledger::Mode;
-use mycnet_consensus::limits::{BLOCK_BYTES_MAX, PAYLOAD_BYTES_MAX, SEAL_BODY_BYTES_MAX};
-use mycnet_consensus::message::Message;
-use mycnet_consensus::operation::{Ballot, Outcome, Priority};
-use mycnet_consensus::record::{Seal, Statement, Verified, VoteKind, sign_batch};
-use mycnet_consensus::rejection::Rejection;
-use mycnet_consensus::seal::list_digest;
+use mycnet_consensus::internals::codec;
+use mycnet_consensus::internals::ledger::Mode;
+use mycnet_consensus::internals::limits::{
+    BLOCK_BYTES_MAX, PAYLOAD_BYTES_MAX, SEAL_BODY_BYTES_MAX,
+};
+use mycnet_consensus::internals::message::Message;
+use mycnet_consensus::internals::record::{Seal, Statement, Verified, VoteKind, sign_batch};
+use mycnet_consensus::internals::seal::list_digest;
+use mycnet_consensus::{Ballot, Digest, Outcome, Priority, RecordId, Rejection};
 use serde_bytes::ByteBuf;
 
 use crate::net::{Net, blocks_message, config, genesis, identity, node, records_of};
@@ -268,7 +268,7 @@ fn a_disk_of_before_some_votes_is_noticed_by_certificates() {
         .iter()
         .filter(|block| block.seal.height > from);
     let signed_by_3 = |block: &&std::sync::Arc<_>| {
-        let block: &mycnet_consensus::seal::SealedBlock = block;
+        let block: &mycnet_consensus::internals::seal::SealedBlock = block;
         block
             .certificate
             .votes
@@ -313,7 +313,7 @@ fn an_admitted_member_restarts() {
     let mut net = Net::new(&genesis(4), 5);
     net.decide(
         1,
-        crate::authority::admission(&net, 4, mycnet_consensus::operation::Spore::Latent),
+        crate::authority::admission(&net, 4, mycnet_consensus::Spore::Latent),
         &[0, 2, 3],
     );
     net.nudge(2);

@@ -1,10 +1,9 @@
 //! What the list beside a seal's proposal makes a node keep: what the seal could take, while it may be sealed.
 
-use mycnet_consensus::digest::{Digest, RecordId};
-use mycnet_consensus::message::Message;
-use mycnet_consensus::operation::Priority;
-use mycnet_consensus::record::{Seal, Statement, Verified, VoteKind, sign_batch};
-use mycnet_consensus::seal::list_digest;
+use mycnet_consensus::internals::message::Message;
+use mycnet_consensus::internals::record::{Seal, Statement, Verified, VoteKind, sign_batch};
+use mycnet_consensus::internals::seal::list_digest;
+use mycnet_consensus::{Digest, Priority, RecordId};
 use serde_bytes::ByteBuf;
 
 use crate::net::{Net, config, genesis, identity, node};
@@ -167,7 +166,7 @@ fn a_list_takes_one_rejoin_and_two_of_a_slot() {
     list(&mut net, rounds[0], &rejoins);
     let pool = net.cores[WATCHED].pool();
     assert!(pool.rejoins_of(&node(SEALER)).count() <= 2);
-    let seals = (0..30).map(|n| mycnet_consensus::digest::SealId::from_bytes([n; 32]));
+    let seals = (0..30).map(|n| mycnet_consensus::SealId::from_bytes([n; 32]));
     let votes = seals.map(|seal| Statement::SealVote {
         height: 1,
         round: 0,

@@ -6,20 +6,21 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use mycnet_consensus::commitment::commitment;
 use mycnet_consensus::core::{
     Admission, Answer, Core, Event, Input, JournalEntry, Output, PeerId, Refusal, Saved, Write,
 };
-use mycnet_consensus::digest::{NetworkId, NodeId, OperationId, RecordId, Salt};
-use mycnet_consensus::genesis::Genesis;
-use mycnet_consensus::identity::{Identity, Signer};
-use mycnet_consensus::ledger::Draft;
-use mycnet_consensus::message::Message;
-use mycnet_consensus::operation::{Ballot, ConsensusOperation, Outcome, Priority, Spore};
-use mycnet_consensus::params::Params;
-use mycnet_consensus::record::{Seal, Signed, Slot, Statement, Verified, VoteKind, sign};
-use mycnet_consensus::rejection::Rejection;
-use mycnet_consensus::seal::{SealCertificate, SealedBlock};
+use mycnet_consensus::internals::commitment::commitment;
+use mycnet_consensus::internals::digest::Salt;
+use mycnet_consensus::internals::ledger::Draft;
+use mycnet_consensus::internals::message::Message;
+use mycnet_consensus::internals::record::{
+    Seal, Signed, Slot, Statement, Verified, VoteKind, sign,
+};
+use mycnet_consensus::internals::seal::{SealCertificate, SealedBlock};
+use mycnet_consensus::{
+    Ballot, ConsensusOperation, Genesis, Identity, NetworkId, NodeId, OperationId, Outcome, Params,
+    Priority, RecordId, Rejection, Signer, Spore,
+};
 use serde_bytes::ByteBuf;
 
 /// The salt of commits that a test makes itself.
@@ -222,7 +223,7 @@ pub(crate) fn block(
 pub(crate) fn blocks_message<'a>(blocks: impl IntoIterator<Item = &'a SealedBlock>) -> Message {
     let encoded = blocks
         .into_iter()
-        .map(|block| ByteBuf::from(mycnet_consensus::codec::encode(block)))
+        .map(|block| ByteBuf::from(mycnet_consensus::internals::codec::encode(block)))
         .collect();
     Message::Blocks(encoded)
 }
@@ -302,7 +303,7 @@ impl Net {
             Output::Serve { to, from, bytes } => {
                 let blocks = self.blocks[n].iter().map(Arc::as_ref);
                 let blocks = blocks.filter(|block| block.seal.height >= from);
-                let encoded = blocks.map(mycnet_consensus::codec::encode);
+                let encoded = blocks.map(mycnet_consensus::internals::codec::encode);
                 let to = usize::try_from(to.0).unwrap();
                 if let Some(message) = Message::blocks(encoded, bytes.min(self.window_bytes)) {
                     self.served += 1;
@@ -489,7 +490,7 @@ impl Net {
     /// A seal that a node's ledger could take now.
     pub(crate) fn draft(&self, n: usize, time_ms: u64, records: Vec<Verified>) -> Draft {
         let ledger = self.cores[n].ledger();
-        let mode = mycnet_consensus::ledger::Mode::Lenient;
+        let mode = mycnet_consensus::internals::ledger::Mode::Lenient;
         ledger.draft(time_ms, records, mode).unwrap().0
     }
 
@@ -515,7 +516,7 @@ pub(crate) fn fingerprint(core: &Core) -> String {
     let pool: Vec<RecordId> = core.pool().iter().map(|held| held.record.id()).collect();
     let operations = state
         .operations()
-        .map(mycnet_consensus::agenda::OpenOperation::id);
+        .map(mycnet_consensus::internals::open::OpenOperation::id);
     let closed = core.ledger().past().all_closed().map(|(id, _)| id);
     let pooled = core.pool().proposals().map(OperationId::from);
     let status: Vec<_> = operations

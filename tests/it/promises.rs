@@ -5,10 +5,9 @@
 use std::collections::BTreeSet;
 
 use mycnet_consensus::core::{Answer, Event, Input, JournalEntry, Output, PeerId, Refusal, Write};
-use mycnet_consensus::digest::OperationId;
-use mycnet_consensus::message::Message;
-use mycnet_consensus::operation::{Ballot, Outcome, Priority};
-use mycnet_consensus::record::{Statement, Verified, VoteKind, sign};
+use mycnet_consensus::internals::message::Message;
+use mycnet_consensus::internals::record::{Statement, Verified, VoteKind, sign};
+use mycnet_consensus::{Ballot, OperationId, Outcome, Priority};
 use serde_bytes::ByteBuf;
 
 use crate::net::{Net, Promises, config, deployment, genesis, identity, node};

@@ -8,12 +8,12 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, LazyLock};
 
 use mycnet_consensus::core::{Admission, Answer, Core, Event, Input, Output, PeerId};
-use mycnet_consensus::digest::{OperationId, RecordId};
-use mycnet_consensus::genesis::Genesis;
-use mycnet_consensus::limits::OPEN_PROPOSALS_MAX;
-use mycnet_consensus::message::Message;
-use mycnet_consensus::operation::{Ballot, ConsensusOperation, Priority, Spore};
-use mycnet_consensus::record::{Statement, Verified, sign_batch};
+use mycnet_consensus::internals::limits::OPEN_PROPOSALS_MAX;
+use mycnet_consensus::internals::message::Message;
+use mycnet_consensus::internals::record::{Statement, Verified, sign_batch};
+use mycnet_consensus::{
+    Ballot, ConsensusOperation, Genesis, OperationId, Priority, RecordId, Spore,
+};
 use serde_bytes::ByteBuf;
 
 use crate::net::{commit_of, identity, node};

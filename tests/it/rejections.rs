@@ -4,18 +4,19 @@ mod agreement;
 mod mutations;
 mod orphans;
 
-use mycnet_consensus::consent::Consent;
 use mycnet_consensus::core::{Admission, Input, Refusal};
-use mycnet_consensus::digest::{
-    Commitment, Digest, NetworkId, NodeId, OperationId, SignatureBytes,
-};
-use mycnet_consensus::genesis::Genesis;
-use mycnet_consensus::limits::{
+use mycnet_consensus::internals::digest::{Commitment, SignatureBytes};
+use mycnet_consensus::internals::limits::{
     MEMBERS_MAX, OPEN_PROPOSALS_MAX, PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX, TEXT_BYTES_MAX,
 };
-use mycnet_consensus::message::Message;
-use mycnet_consensus::operation::{Ballot, ConsensusOperation, Outcome, Priority, Spore};
-use mycnet_consensus::record::{Body, Proof, Record, Statement, Verified, VoteKind, sign};
+use mycnet_consensus::internals::message::Message;
+use mycnet_consensus::internals::record::{
+    Body, Proof, Record, Statement, Verified, VoteKind, sign,
+};
+use mycnet_consensus::{
+    Ballot, ConsensusOperation, Consent, Digest, Genesis, NetworkId, NodeId, OperationId, Outcome,
+    Priority, Spore,
+};
 use serde_bytes::ByteBuf;
 
 use crate::net::{Net, claim, commit_of, config, deployment, genesis, identity, node, reveal_of};
@@ -283,7 +284,7 @@ fn operations(world: &World) -> Vec<Case> {
 }
 
 fn blake3_of(n: usize) -> Digest {
-    mycnet_consensus::merkle::leaf(&n.to_le_bytes())
+    mycnet_consensus::internals::merkle::leaf(&n.to_le_bytes())
 }
 
 /// Faults of those who may not say what they say.

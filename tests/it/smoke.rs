@@ -1,7 +1,6 @@
 use mycnet_consensus::core::{Admission, Input};
-use mycnet_consensus::digest::SignatureBytes;
-use mycnet_consensus::operation::{Ballot, Outcome};
-use mycnet_consensus::rejection::Rejection;
+use mycnet_consensus::internals::digest::SignatureBytes;
+use mycnet_consensus::{Ballot, Outcome, Rejection};
 
 use crate::net::{Net, config, genesis, node};
 

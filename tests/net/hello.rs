@@ -1,8 +1,7 @@
 //! The hello: who is let in, and what everybody else gets to see.
 
-use mycnet_consensus::digest::{NetworkId, NodeId};
 use mycnet_consensus::net::{CloseCode, Closed, Config, NetEvent, PeerCard, Relation};
-use mycnet_consensus::{Genesis, Identity, Signer as _, Spore};
+use mycnet_consensus::{Genesis, Identity, NetworkId, NodeId, Signer as _, Spore};
 
 use crate::node::{Node, author, genesis, hasty, marked, pair};
 use crate::raw::{self, Challenge, HELLO, PEERS, Proof, Raw};

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use mycnet_consensus::limits::FRAME_BYTES_MAX;
-use mycnet_consensus::message::Message;
+use mycnet_consensus::internals::limits::FRAME_BYTES_MAX;
+use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::net::{ALPN, CloseCode, Closed, Config, SendError};
 use serde_bytes::ByteBuf;
 
@@ -84,7 +84,7 @@ async fn long_blocks_come_only_when_asked_for() {
     // A peer that stands elsewhere answers a comparison with blocks too.
     let comparison = Message::Reconcile {
         height: 7,
-        seal: mycnet_consensus::digest::SealId::default(),
+        seal: mycnet_consensus::SealId::default(),
         session: 0,
         round: 0,
         ranges: ByteBuf::new(),

@@ -9,13 +9,12 @@ use iroh::EndpointAddr;
 use iroh::endpoint::Endpoint;
 use iroh::protocol::Router;
 use mycnet_consensus::core::PeerId;
-use mycnet_consensus::digest::NodeId;
-use mycnet_consensus::message::Message;
+use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::net::{
     self, ALPN, Closed, Config, EndpointSettings, Events, Membership, NetEvent, PeerInfo, Relation,
     Transport,
 };
-use mycnet_consensus::{Genesis, Identity, Signer as _, Spore};
+use mycnet_consensus::{Genesis, Identity, NodeId, Signer as _, Spore};
 
 /// What nothing on loopback should take.
 pub const PATIENCE: Duration = Duration::from_secs(10);

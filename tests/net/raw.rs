@@ -4,11 +4,11 @@ use std::net::Ipv4Addr;
 
 use iroh::endpoint::{Connection, ConnectionError, Endpoint, RecvStream, SendStream, presets};
 use iroh::{EndpointAddr, RelayMode};
-use mycnet_consensus::codec;
-use mycnet_consensus::digest::{Digest, NetworkId, NodeId, SignatureBytes};
-use mycnet_consensus::message::Message;
+use mycnet_consensus::internals::codec;
+use mycnet_consensus::internals::digest::SignatureBytes;
+use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::net::{ALPN, CloseCode};
-use mycnet_consensus::{Identity, Signer as _};
+use mycnet_consensus::{Digest, Identity, NetworkId, NodeId, Signer as _};
 use serde::{Deserialize, Serialize};
 
 use crate::node::{PATIENCE, genesis};

@@ -1,7 +1,7 @@
 //! Tickets, and the genesis by its digest.
 
-use mycnet_consensus::digest::{NetworkId, SealId};
 use mycnet_consensus::net::{CloseCode, NetError, Ticket, fetch_genesis};
+use mycnet_consensus::{NetworkId, SealId};
 
 use crate::node::{Node, author, genesis};
 use crate::raw::{self, HELLO, Opening, Raw};

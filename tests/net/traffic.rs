@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use mycnet_consensus::limits::FRAME_BYTES_MAX;
-use mycnet_consensus::message::Message;
+use mycnet_consensus::internals::limits::FRAME_BYTES_MAX;
+use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::net::{Config, NetEvent, SendError};
 use serde_bytes::ByteBuf;
 

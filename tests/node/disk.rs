@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use mycnet_consensus::digest::{NodeId, OperationId, RecordId};
 use mycnet_consensus::engine::{EngineError, OperationFilter};
+use mycnet_consensus::internals::record::{Record, Signed};
 use mycnet_consensus::node::{Builder, Node, Stopped};
-use mycnet_consensus::record::{Record, Signed};
 use mycnet_consensus::store::Store;
-use mycnet_consensus::{Ballot, Genesis};
+use mycnet_consensus::{Ballot, Genesis, NodeId, OperationId, RecordId};
 
 use crate::federation::{
     Directory, PATIENCE, Running, claim, genesis, node_id, settled, start, until,

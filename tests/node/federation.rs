@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use iroh::protocol::Router;
-use mycnet_consensus::digest::NodeId;
 use mycnet_consensus::net::{self, ALPN, EndpointSettings, PeerCard};
 use mycnet_consensus::node::{Builder, Node};
 use mycnet_consensus::store::Store;
-use mycnet_consensus::{ConsensusOperation, Genesis, Identity, Params, Signer, Spore};
+use mycnet_consensus::{ConsensusOperation, Genesis, Identity, NodeId, Params, Signer, Spore};
 
 /// What nothing here should take.
 pub const PATIENCE: Duration = Duration::from_mins(1);

@@ -25,8 +25,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use iroh::EndpointAddr;
-use mycnet_consensus::Genesis;
-use mycnet_consensus::genesis::Sealing;
+use mycnet_consensus::{Genesis, Sealing};
 
 use crate::federation::Directory;
 use crate::past::MEMBERS;

@@ -8,12 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mycnet_consensus::core::{Event, Refusal};
-use mycnet_consensus::digest::{OperationId, RecordId};
 use mycnet_consensus::engine::{Clock, EngineError, Notice, Subscription, SystemClock};
+use mycnet_consensus::internals::record::{Record, Statement};
 use mycnet_consensus::node::Node;
-use mycnet_consensus::record::{Record, Statement};
 use mycnet_consensus::store::Store;
-use mycnet_consensus::{Ballot, Genesis, Outcome};
+use mycnet_consensus::{Ballot, Genesis, OperationId, Outcome, RecordId};
 
 use crate::federation::{
     Directory, PATIENCE, Running, claim, genesis, identity, node_id, start, until,
@@ -113,11 +112,7 @@ impl Five {
     /// A claim that is open and waits for commits, to which the loser has committed.
     async fn leave_open(&self) -> OperationId {
         let engine = self.node(0).engine();
-        let asked = engine.propose_with(
-            claim("6 * 9"),
-            mycnet_consensus::operation::Priority::Normal,
-            None,
-        );
+        let asked = engine.propose_with(claim("6 * 9"), mycnet_consensus::Priority::Normal, None);
         let id = asked.await.unwrap();
         self.vote(id, &[LOSER]).await;
         let has_committed = || {

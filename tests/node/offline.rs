@@ -6,10 +6,9 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use mycnet_consensus::core::Pending;
-use mycnet_consensus::digest::OperationId;
 use mycnet_consensus::node::Node;
 use mycnet_consensus::store::Store;
-use mycnet_consensus::{Ballot, Genesis};
+use mycnet_consensus::{Ballot, Genesis, OperationId};
 
 use crate::federation::{
     Directory, PATIENCE, Running, claim, genesis, identity, node_id, start, until,
@@ -280,7 +279,7 @@ async fn a_ticket_is_worth_more_than_what_was_kept() {
     let mut old = ticket.clone();
     // Nobody listens there.
     old.addresses = (1..=8).map(|port| format!("127.0.0.1:{port}")).collect();
-    let row = mycnet_consensus::codec::encode(&vec![old]);
+    let row = mycnet_consensus::internals::codec::encode(&vec![old]);
     store.put_peer(&node_id(0), &row).unwrap();
     let with = |builder: mycnet_consensus::node::Builder| builder.peers([ticket]);
     nodes.push(Running::start_on(store, 1, 0, with).await);
@@ -306,12 +305,12 @@ async fn a_ticket_has_a_place_whatever_was_kept() {
         .map(|n| {
             let mut card = ticket.clone();
             card.author = Some(node_id(n));
-            card.endpoint = mycnet_consensus::digest::Digest::from_bytes(*node_id(n).as_bytes());
+            card.endpoint = mycnet_consensus::Digest::from_bytes(*node_id(n).as_bytes());
             card.addresses = vec!["127.0.0.1:1".to_owned()];
             card
         })
         .collect();
-    let row = mycnet_consensus::codec::encode(&kept);
+    let row = mycnet_consensus::internals::codec::encode(&kept);
     store.put_peer(&node_id(1000), &row).unwrap();
     store
         .put_peer(&node_id(4000), b"nothing that reads")

@@ -11,13 +11,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use mycnet_consensus::core::{Event, Refusal};
-use mycnet_consensus::digest::{NodeId, OperationId, SealId};
 use mycnet_consensus::engine::{BFTConsensusEngine, EngineError, Notice, OperationFilter};
+use mycnet_consensus::internals::record::{Signed, Statement};
 use mycnet_consensus::net::Ticket;
-use mycnet_consensus::operation::Class;
-use mycnet_consensus::record::{Signed, Statement};
-use mycnet_consensus::trust::Standing;
-use mycnet_consensus::{Ballot, ConsensusOperation};
+use mycnet_consensus::{Ballot, Class, ConsensusOperation, NodeId, OperationId, SealId, Standing};
 use serde::{Deserialize, Serialize};
 
 use crate::federation::{Running, claim, genesis, node_id};

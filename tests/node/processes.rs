@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use mycnet_consensus::digest::OperationId;
+use mycnet_consensus::OperationId;
 use mycnet_consensus::store::Store;
 
 use crate::federation::{Directory, node_id};

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use mycnet_consensus::digest::{NodeId, OperationId, RecordId};
-use mycnet_consensus::record::{Record, Signed, Slot, Statement};
+use mycnet_consensus::internals::record::{Record, Signed, Slot, Statement};
 use mycnet_consensus::store::{Store, StoreError};
+use mycnet_consensus::{NodeId, OperationId, RecordId};
 
 /// Every slot that was seen signed, by anybody's disk.
 #[derive(Debug, Default)]

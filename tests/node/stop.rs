@@ -6,12 +6,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use mycnet_consensus::core::Event;
-use mycnet_consensus::digest::{NodeId, SignatureBytes};
 use mycnet_consensus::engine::{EngineError, Notice};
-use mycnet_consensus::identity::SignerError;
+use mycnet_consensus::internals::digest::SignatureBytes;
 use mycnet_consensus::node::{Node, Stopped};
 use mycnet_consensus::store::{Store, StoreError};
-use mycnet_consensus::{Ballot, Genesis, Identity, Outcome, Signer};
+use mycnet_consensus::{Ballot, Genesis, Identity, NodeId, Outcome, Signer, SignerError};
 
 use crate::federation::{
     Directory, PATIENCE, Running, claim, genesis, identity, node_id, start, until,

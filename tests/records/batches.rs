@@ -1,13 +1,13 @@
 //! Batches: one signature for many records, each of which stands alone; proofs fit one place only; commitments open for
 //! their author only.
 
-use mycnet_consensus::commitment::{commitment, salt};
-use mycnet_consensus::digest::{Digest, OperationId, SignatureBytes};
-use mycnet_consensus::identity::Signer as _;
-use mycnet_consensus::limits::{BATCH_RECORDS_MAX, PATH_HASHES_MAX};
-use mycnet_consensus::operation::Ballot;
-use mycnet_consensus::record::{Record, SignError, Signed, Statement, Verified, sign_batch};
-use mycnet_consensus::rejection::Rejection;
+use mycnet_consensus::internals::commitment::{commitment, salt};
+use mycnet_consensus::internals::digest::SignatureBytes;
+use mycnet_consensus::internals::limits::{BATCH_RECORDS_MAX, PATH_HASHES_MAX};
+use mycnet_consensus::internals::record::{
+    Record, SignError, Signed, Statement, Verified, sign_batch,
+};
+use mycnet_consensus::{Ballot, Digest, OperationId, Rejection, Signer as _};
 
 use crate::samples::{ada, bob, net};
 use crate::{signature, verifier};
@@ -134,7 +134,7 @@ fn a_remembered_root_with_another_signature_is_verified_anew() {
 #[test]
 fn the_size_is_signed() {
     let record = signed(1).remove(0);
-    let root = mycnet_consensus::merkle::leaf(record.id().as_bytes());
+    let root = mycnet_consensus::internals::merkle::leaf(record.id().as_bytes());
     let mut resigned = record.record().clone();
     resigned.proof.sig = signature(&ada(), net(), root, 1);
     assert!(admitted(&resigned));

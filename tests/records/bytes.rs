@@ -2,11 +2,8 @@
 
 use std::sync::LazyLock;
 
-use mycnet_consensus::digest::OperationId;
-use mycnet_consensus::genesis::Genesis;
-use mycnet_consensus::operation::Ballot;
-use mycnet_consensus::record::{Record, Signed, Statement, Verified, sign};
-use mycnet_consensus::rejection::Rejection;
+use mycnet_consensus::internals::record::{Record, Signed, Statement, Verified, sign};
+use mycnet_consensus::{Ballot, Genesis, OperationId, Rejection};
 use proptest::prelude::*;
 use proptest::sample::Index;
 

@@ -1,8 +1,8 @@
 //! A value has one encoding: every other form of the same record is refused, although its signature is good.
 
-use mycnet_consensus::digest::{Digest, OperationId};
-use mycnet_consensus::limits::BATCH_RECORDS_MAX;
-use mycnet_consensus::record::Statement;
+use mycnet_consensus::internals::limits::BATCH_RECORDS_MAX;
+use mycnet_consensus::internals::record::Statement;
+use mycnet_consensus::{Digest, OperationId};
 
 use crate::forged;
 use crate::offer::{claim, over, refusal};

@@ -1,8 +1,7 @@
 //! What the property tests are made of: damage to good bytes, CBOR of any shape, and statements with free contents.
 
-use mycnet_consensus::digest::{OperationId, SealId};
-use mycnet_consensus::operation::{Ballot, ConsensusOperation, Priority};
-use mycnet_consensus::record::Statement;
+use mycnet_consensus::internals::record::Statement;
+use mycnet_consensus::{Ballot, ConsensusOperation, OperationId, Priority, SealId};
 use proptest::prelude::*;
 use proptest::sample::Index;
 

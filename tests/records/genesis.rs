@@ -1,12 +1,9 @@
 //! What a genesis may not be. Each case is also refused when it comes as bytes.
 
-use mycnet_consensus::digest::NodeId;
-use mycnet_consensus::genesis::{Founder, Genesis};
-use mycnet_consensus::identity::{Identity, Signer as _};
-use mycnet_consensus::limits::{FRAME_BYTES_MAX, MEMBERS_MAX, TEXT_BYTES_MAX, TIME_MS_MAX};
-use mycnet_consensus::operation::Spore;
-use mycnet_consensus::params::Params;
-use mycnet_consensus::rejection::Rejection;
+use mycnet_consensus::internals::limits::{
+    FRAME_BYTES_MAX, MEMBERS_MAX, TEXT_BYTES_MAX, TIME_MS_MAX,
+};
+use mycnet_consensus::{Founder, Genesis, Identity, NodeId, Params, Rejection, Signer as _, Spore};
 
 use crate::samples::{ada, genesis};
 

@@ -14,11 +14,10 @@ mod rejections;
 #[allow(dead_code, reason = "each suite takes the samples it needs")]
 mod samples;
 
-use mycnet_consensus::codec;
-use mycnet_consensus::digest::{Digest, NetworkId, SignatureBytes, signing};
-use mycnet_consensus::identity::{Identity, Signer as _};
-use mycnet_consensus::merkle;
-use mycnet_consensus::record::{Body, Proof, Record, Statement, Verifier};
+use mycnet_consensus::internals::digest::{SignatureBytes, signing};
+use mycnet_consensus::internals::record::{Body, Proof, Record, Statement, Verifier};
+use mycnet_consensus::internals::{codec, merkle};
+use mycnet_consensus::{Digest, Identity, NetworkId, Signer as _};
 
 /// A verifier that knows Ada and Bob.
 fn verifier() -> Verifier {

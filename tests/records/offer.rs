@@ -4,10 +4,8 @@
     reason = "tables say what comes of each case: `None`, or one of these"
 )]
 
-use mycnet_consensus::digest::{NodeId, SealId};
-use mycnet_consensus::operation::{ConsensusOperation as Op, Priority};
-use mycnet_consensus::record::Statement;
-use mycnet_consensus::rejection::Rejection;
+use mycnet_consensus::internals::record::Statement;
+use mycnet_consensus::{ConsensusOperation as Op, NodeId, Priority, Rejection, SealId};
 
 use crate::samples::batch;
 use crate::{forged, verifier};

@@ -1,13 +1,12 @@
 //! Rejections of operations and ballots, one by one. Beside most limits stands the largest value that passes.
 
-use mycnet_consensus::consent::Consent;
-use mycnet_consensus::digest::{NodeId, OperationId};
-use mycnet_consensus::identity::Signer as _;
-use mycnet_consensus::limits::{
+use mycnet_consensus::internals::limits::{
     MEMBERS_MAX, PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX, TEXT_BYTES_MAX, TRUST_MAX_PPM,
 };
-use mycnet_consensus::operation::{Ballot, ConsensusOperation as Op, Spore};
-use mycnet_consensus::record::Statement;
+use mycnet_consensus::internals::record::Statement;
+use mycnet_consensus::{
+    Ballot, ConsensusOperation as Op, Consent, NodeId, OperationId, Signer as _, Spore,
+};
 
 use crate::forged;
 use crate::offer::{claim, judge, malformed, over, propose};

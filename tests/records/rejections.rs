@@ -1,12 +1,12 @@
 //! Rejections of records, seals, authors and consents, one by one. Beside most limits stands the largest value that passes.
 
-use mycnet_consensus::consent::Consent;
-use mycnet_consensus::digest::{Digest, NetworkId, NodeId, OperationId, SignatureBytes};
-use mycnet_consensus::identity::Signer as _;
-use mycnet_consensus::limits::{ROUND_MAX, TIME_MS_MAX};
-use mycnet_consensus::operation::{ConsensusOperation, Spore};
-use mycnet_consensus::record::{Seal, Statement, VoteKind};
-use mycnet_consensus::rejection::Rejection;
+use mycnet_consensus::internals::digest::SignatureBytes;
+use mycnet_consensus::internals::limits::{ROUND_MAX, TIME_MS_MAX};
+use mycnet_consensus::internals::record::{Seal, Statement, VoteKind};
+use mycnet_consensus::{
+    ConsensusOperation, Consent, Digest, NetworkId, NodeId, OperationId, Rejection, Signer as _,
+    Spore,
+};
 
 use crate::offer::{judge, malformed, propose};
 use crate::samples::{ada, bob, eve, net, seal};

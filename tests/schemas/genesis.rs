@@ -1,12 +1,8 @@
 //! The genesis against both schemas: JSON Schema for its JSON form, CDDL for its CBOR form.
 
-use mycnet_consensus::codec;
-use mycnet_consensus::digest::Digest;
-use mycnet_consensus::genesis::Genesis;
-use mycnet_consensus::identity::Signer as _;
-use mycnet_consensus::limits::{TEXT_BYTES_MAX, TIME_MS_MAX};
-use mycnet_consensus::operation::Spore;
-use mycnet_consensus::params::Params;
+use mycnet_consensus::internals::codec;
+use mycnet_consensus::internals::limits::{TEXT_BYTES_MAX, TIME_MS_MAX};
+use mycnet_consensus::{Digest, Genesis, Params, Signer as _, Spore};
 use serde_json::{Value, json};
 
 use crate::{BAD, BEYOND, GOOD, RECORDS, Verdict, described, samples};

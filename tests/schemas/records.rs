@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use mycnet_consensus::bundle::{Encoder, End, Header, Proposal};
-use mycnet_consensus::codec;
-use mycnet_consensus::digest::{Digest, NodeId, OperationId, RecordId, SealId, SignatureBytes};
-use mycnet_consensus::identity::Signer as _;
-use mycnet_consensus::limits::{
+use mycnet_consensus::internals::bundle::{Encoder, End, Header, Proposal};
+use mycnet_consensus::internals::codec;
+use mycnet_consensus::internals::digest::SignatureBytes;
+use mycnet_consensus::internals::limits::{
     MEMBERS_MAX, PAYLOAD_BYTES_MAX, ROUND_MAX, TEXT_BYTES_MAX, TIME_MS_MAX,
 };
-use mycnet_consensus::message::Message;
-use mycnet_consensus::operation::{Ballot, ConsensusOperation, Priority, Spore};
-use mycnet_consensus::record::{Body, Proof, Record, Seal, Signed, Statement, VoteKind};
+use mycnet_consensus::internals::message::Message;
+use mycnet_consensus::internals::record::{Body, Proof, Record, Seal, Signed, Statement, VoteKind};
+use mycnet_consensus::{
+    Ballot, ConsensusOperation, Digest, NodeId, OperationId, Priority, RecordId, SealId,
+    Signer as _, Spore,
+};
 use serde_bytes::ByteBuf;
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! Every kind of liar, alone among honest members; what only it causes must be seen to happen.
 
-use mycnet_consensus::sim::actors::ActorKind;
-use mycnet_consensus::sim::plan::Plan;
+use mycnet_consensus::internals::sim::actors::ActorKind;
+use mycnet_consensus::internals::sim::plan::Plan;
 
 use crate::schedules::{run_clean, seeds};
 

@@ -1,9 +1,9 @@
 //! `P-agree`, `S-agree`, `S-blame`: no two replicas differ below a third; above, they can, and more than a third is named.
 
-use mycnet_consensus::operation::Ballot;
-use mycnet_consensus::sim::actors::ActorKind;
-use mycnet_consensus::sim::plan::Plan;
-use mycnet_consensus::sim::world::run;
+use mycnet_consensus::Ballot;
+use mycnet_consensus::internals::sim::actors::ActorKind;
+use mycnet_consensus::internals::sim::plan::Plan;
+use mycnet_consensus::internals::sim::world::run;
 
 use crate::hand::{Hand, broken};
 use crate::schedules::{run_clean, seeds};

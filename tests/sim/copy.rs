@@ -1,8 +1,8 @@
 //! `P-copy`: no commit made after the first honest reveal is ever counted.
 
-use mycnet_consensus::operation::Ballot;
-use mycnet_consensus::sim::actors::ActorKind;
-use mycnet_consensus::sim::plan::Plan;
+use mycnet_consensus::Ballot;
+use mycnet_consensus::internals::sim::actors::ActorKind;
+use mycnet_consensus::internals::sim::plan::Plan;
 
 use crate::hand::{Hand, broken};
 use crate::schedules::{run_clean, seeds};

@@ -5,12 +5,12 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use mycnet_consensus::digest::RecordId;
-use mycnet_consensus::ledger::{Ledger, Mode};
-use mycnet_consensus::record::{Verified, Verifier};
-use mycnet_consensus::sim::generate::{Block, Log, generate_log_with};
-use mycnet_consensus::sim::oracle::Oracle;
-use mycnet_consensus::sim::projection::Projection;
+use mycnet_consensus::RecordId;
+use mycnet_consensus::internals::ledger::{Ledger, Mode};
+use mycnet_consensus::internals::record::{Verified, Verifier};
+use mycnet_consensus::internals::sim::generate::{Block, Log, generate_log_with};
+use mycnet_consensus::internals::sim::oracle::Oracle;
+use mycnet_consensus::internals::sim::projection::Projection;
 
 use crate::schedules::seeds;
 

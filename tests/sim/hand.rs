@@ -1,15 +1,16 @@
 //! Chains made by hand: nobody agrees on them, so that they can break any rule of agreement.
 
-use mycnet_consensus::commitment::commitment;
-use mycnet_consensus::digest::{Digest, OperationId, Salt};
-use mycnet_consensus::genesis::{Genesis, PanelScoring, Sealing};
-use mycnet_consensus::ledger::{Applied, Ledger, Mode};
-use mycnet_consensus::operation::{Ballot, ConsensusOperation, Priority};
-use mycnet_consensus::record::{Statement, Verified, sign};
-use mycnet_consensus::seal::{SealCertificate, SealedBlock};
-use mycnet_consensus::sim::checker::Checker;
-use mycnet_consensus::sim::oracle::Oracle;
-use mycnet_consensus::sim::plan::{genesis, identity, node};
+use mycnet_consensus::internals::commitment::commitment;
+use mycnet_consensus::internals::digest::Salt;
+use mycnet_consensus::internals::ledger::{Applied, Ledger, Mode};
+use mycnet_consensus::internals::record::{Statement, Verified, sign};
+use mycnet_consensus::internals::seal::{SealCertificate, SealedBlock};
+use mycnet_consensus::internals::sim::checker::Checker;
+use mycnet_consensus::internals::sim::oracle::Oracle;
+use mycnet_consensus::internals::sim::plan::{genesis, identity, node};
+use mycnet_consensus::{
+    Ballot, ConsensusOperation, Digest, Genesis, OperationId, PanelScoring, Priority, Sealing,
+};
 
 /// A ledger of four founders that seals whatever it is given.
 #[derive(Clone)]

@@ -1,8 +1,8 @@
 //! `P-live`, `S-live`: with an honest quorum that exchanges records everything is sealed and every operation closes.
 
-use mycnet_consensus::sim::actors::ActorKind;
-use mycnet_consensus::sim::plan::Plan;
-use mycnet_consensus::sim::world::run;
+use mycnet_consensus::internals::sim::actors::ActorKind;
+use mycnet_consensus::internals::sim::plan::Plan;
+use mycnet_consensus::internals::sim::world::run;
 
 use crate::schedules::{run_clean, seeds};
 

@@ -16,7 +16,6 @@
 
 mod actors;
 mod agree;
-mod contacts;
 mod copy;
 mod differential;
 mod hand;

@@ -1,8 +1,8 @@
 //! `P-mono`: a tallied outcome never changes as reveals arrive, and is the final one if they are sealed in time.
 
-use mycnet_consensus::operation::{Ballot, Outcome};
-use mycnet_consensus::sim::actors::ActorKind;
-use mycnet_consensus::sim::plan::Plan;
+use mycnet_consensus::internals::sim::actors::ActorKind;
+use mycnet_consensus::internals::sim::plan::Plan;
+use mycnet_consensus::{Ballot, Outcome};
 
 use crate::hand::{Hand, broken};
 use crate::schedules::{run_clean, seeds};

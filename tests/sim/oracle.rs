@@ -1,9 +1,9 @@
 //! The oracle compares every seal; a rule broken in one of the two is found.
 
-use mycnet_consensus::record::{Record, Seal, Statement};
-use mycnet_consensus::sim::oracle::Oracle;
-use mycnet_consensus::sim::plan::Plan;
-use mycnet_consensus::sim::world::{Report, run, run_with};
+use mycnet_consensus::internals::record::{Record, Seal, Statement};
+use mycnet_consensus::internals::sim::oracle::Oracle;
+use mycnet_consensus::internals::sim::plan::Plan;
+use mycnet_consensus::internals::sim::world::{Report, run, run_with};
 
 fn finds(apply: fn(&mut Oracle, &Seal, &[Record]) -> Result<(), String>) -> bool {
     let found = |report: Report| report.violations.iter().any(|v| v.property == "oracle");
@@ -30,7 +30,7 @@ fn an_oracle_that_forgets_a_reveal_is_found() {
         let ids: Vec<_> = records.iter().map(|record| record.body.id()).collect();
         let mut seal = seal.clone();
         seal.count = u32::try_from(ids.len()).unwrap();
-        seal.records = mycnet_consensus::seal::list_digest(&ids);
+        seal.records = mycnet_consensus::internals::seal::list_digest(&ids);
         oracle.apply(&seal, &records)
     }));
 }

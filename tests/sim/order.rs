@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mycnet_consensus::core::{Core, Input, PeerId, Saved};
-use mycnet_consensus::digest::{NodeId, RecordId, SealId};
-use mycnet_consensus::genesis::Genesis;
-use mycnet_consensus::message::Message;
-use mycnet_consensus::seal::SealedBlock;
-use mycnet_consensus::sim::plan::{Plan, START_MS, identity};
-use mycnet_consensus::sim::world::run;
+use mycnet_consensus::internals::message::Message;
+use mycnet_consensus::internals::seal::SealedBlock;
+use mycnet_consensus::internals::sim::plan::{Plan, START_MS, identity};
+use mycnet_consensus::internals::sim::world::run;
+use mycnet_consensus::{Genesis, NodeId, RecordId, SealId};
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -52,7 +51,7 @@ fn deliver(
     loop {
         if rng.random_ratio(1, 2) || records.is_empty() {
             let Some(block) = blocks.next() else { break };
-            let bytes = mycnet_consensus::codec::encode(block.as_ref());
+            let bytes = mycnet_consensus::internals::codec::encode(block.as_ref());
             hear(&mut core, Message::Blocks(vec![ByteBuf::from(bytes)]));
         } else {
             let group =
@@ -111,7 +110,7 @@ fn p_order_fires_when_a_record_is_missing() {
     let first = holding(&deliver(&genesis, &blocks, &records, &mut rng));
     let missing = *first.1.first().expect("half of the log is unsealed");
     records.retain(|bytes| {
-        mycnet_consensus::record::Signed::decode(bytes)
+        mycnet_consensus::internals::record::Signed::decode(bytes)
             .unwrap()
             .id()
             != missing

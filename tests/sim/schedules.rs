@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use mycnet_consensus::sim::plan::Plan;
-use mycnet_consensus::sim::world::{Report, run};
+use mycnet_consensus::internals::sim::plan::Plan;
+use mycnet_consensus::internals::sim::world::{Report, run};
 
 /// How many schedules all tests of this binary run together when nothing is said.
 const SCHEDULES: u64 = 240;

@@ -1,7 +1,7 @@
 //! `T-range`: trust stays in 0..=1,000,000.
 
-use mycnet_consensus::operation::Ballot;
-use mycnet_consensus::sim::plan::{Plan, node};
+use mycnet_consensus::Ballot;
+use mycnet_consensus::internals::sim::plan::{Plan, node};
 
 use crate::hand::{Hand, broken};
 use crate::schedules::{run_clean, seeds};

@@ -1,11 +1,10 @@
 //! All nodes stop between the two commits of a write, and one never comes back: the others go on, because the journal holds
 //! what moved them to the votes that it has.
 
-use mycnet_consensus::codec;
 use mycnet_consensus::core::Input;
-use mycnet_consensus::digest::OperationId;
-use mycnet_consensus::operation::Ballot;
+use mycnet_consensus::internals::codec;
 use mycnet_consensus::store::StoreError;
+use mycnet_consensus::{Ballot, OperationId};
 use redb::{Database, ReadableDatabase as _, TableDefinition};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;

@@ -6,9 +6,8 @@
 //! `all` tries every one in every way.
 
 use mycnet_consensus::core::{Event, Input, Refusal};
-use mycnet_consensus::digest::OperationId;
-use mycnet_consensus::ledger::Ended;
-use mycnet_consensus::operation::{Ballot, Outcome};
+use mycnet_consensus::internals::ledger::Ended;
+use mycnet_consensus::{Ballot, OperationId, Outcome};
 
 use crate::disk::{EVERY_WAY, Survives};
 use crate::host::{Habit, Net, claim, config};

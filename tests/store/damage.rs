@@ -3,8 +3,8 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use mycnet_consensus::codec;
 use mycnet_consensus::core::JournalEntry;
+use mycnet_consensus::internals::codec;
 use mycnet_consensus::store::{Store, StoreError};
 use redb::{
     Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableHandle as _,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use mycnet_consensus::Ballot;
 use mycnet_consensus::core::{Input, Write};
-use mycnet_consensus::operation::Ballot;
 use mycnet_consensus::store::{Store, StoreError};
 
 use crate::disk::{Disk, EVERY_WAY, Survives};

@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mycnet_consensus::core::{Answer, Core, Event, Input, Output, PeerId, Refusal, Write};
-use mycnet_consensus::digest::{NodeId, OperationId, RecordId};
-use mycnet_consensus::genesis::Genesis;
-use mycnet_consensus::history::History;
-use mycnet_consensus::identity::{Identity, Signer as _};
-use mycnet_consensus::message::Message;
-use mycnet_consensus::operation::{Ballot, ConsensusOperation, Priority, Spore};
-use mycnet_consensus::params::Params;
-use mycnet_consensus::record::{Signed, Slot};
+use mycnet_consensus::internals::history::History;
+use mycnet_consensus::internals::message::Message;
+use mycnet_consensus::internals::record::{Signed, Slot};
 use mycnet_consensus::store::{Found, JournalLost, Store, StoreError};
+use mycnet_consensus::{
+    Ballot, ConsensusOperation, Genesis, Identity, NodeId, OperationId, Params, Priority, RecordId,
+    Signer as _, Spore,
+};
 use serde_bytes::ByteBuf;
 
 use crate::disk::{Disk, Survives};

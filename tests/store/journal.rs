@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use mycnet_consensus::core::{Event, Input, JournalEntry, Refusal, Write};
-use mycnet_consensus::digest::OperationId;
-use mycnet_consensus::operation::{Ballot, Outcome};
-use mycnet_consensus::record::{Statement, sign};
+use mycnet_consensus::internals::record::{Statement, sign};
 use mycnet_consensus::store::{Store, StoreError};
+use mycnet_consensus::{Ballot, OperationId, Outcome};
 
 use crate::disk::Survives;
 use crate::host::{Net, config, genesis, identity, node};
@@ -53,7 +52,7 @@ fn lose(old_copy: bool) {
         1,
         Input::Propose {
             operation: config(b"x"),
-            priority: mycnet_consensus::operation::Priority::Normal,
+            priority: mycnet_consensus::Priority::Normal,
             ballot: None,
             nonce: 7,
         },

@@ -1,17 +1,16 @@
 //! A store answers as the sealed log in memory does, and starts as the node that stopped.
 
-use mycnet_consensus::archive::{Archive as _, what_if};
-use mycnet_consensus::codec;
-use mycnet_consensus::commitment::commitment;
 use mycnet_consensus::core::{Input, Write};
-use mycnet_consensus::digest::{OperationId, Salt};
 use mycnet_consensus::document::{LedgerChange, LedgerDocument, OperationDocument};
-use mycnet_consensus::history::History;
-use mycnet_consensus::ledger::{Ledger, Mode};
-use mycnet_consensus::operation::{Ballot, Outcome, Priority};
-use mycnet_consensus::params::Params;
-use mycnet_consensus::record::{Signed, Statement, Verified, Verifier, sign};
+use mycnet_consensus::internals::archive::{Archive as _, what_if};
+use mycnet_consensus::internals::codec;
+use mycnet_consensus::internals::commitment::commitment;
+use mycnet_consensus::internals::digest::Salt;
+use mycnet_consensus::internals::history::History;
+use mycnet_consensus::internals::ledger::{Ledger, Mode};
+use mycnet_consensus::internals::record::{Signed, Statement, Verified, Verifier, sign};
 use mycnet_consensus::store::Store;
+use mycnet_consensus::{Ballot, OperationId, Outcome, Params, Priority};
 
 use crate::disk::{Disk, Survives};
 use crate::host::{Net, claim, config, genesis, identity, node, open};

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use mycnet_consensus::digest::{Digest, NetworkId, NodeId, RecordId, SealId};
-use mycnet_consensus::finality::{
+use mycnet_consensus::internals::finality::{
     Action, Agreement, Judge, Sealers, Verdict, blame, verify_certificate,
 };
-use mycnet_consensus::identity::{Identity, Signer as _};
-use mycnet_consensus::record::{Seal, Slot, Statement, Verified, Verifier, sign};
-use mycnet_consensus::seal::is_over_third;
+use mycnet_consensus::internals::record::{Seal, Slot, Statement, Verified, Verifier, sign};
+use mycnet_consensus::internals::seal::is_over_third;
+use mycnet_consensus::{Digest, Identity, NetworkId, NodeId, RecordId, SealId, Signer as _};
 
 use crate::random::Random;
 

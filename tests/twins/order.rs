@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use mycnet_consensus::digest::{NodeId, RecordId, SealId};
-use mycnet_consensus::finality::{Agreement, Blame, Sealers, blame};
-use mycnet_consensus::identity::{Identity, Signer as _};
-use mycnet_consensus::record::{Statement, Verified, VoteKind, sign};
-use mycnet_consensus::seal::{SealCertificate, is_quorum};
+use mycnet_consensus::internals::finality::{Agreement, Blame, Sealers, blame};
+use mycnet_consensus::internals::record::{Statement, Verified, VoteKind, sign};
+use mycnet_consensus::internals::seal::{SealCertificate, is_quorum};
+use mycnet_consensus::{Identity, NodeId, RecordId, SealId, Signer as _};
 
 use crate::network::{net, seal};
 use crate::random::Random;

@@ -3,12 +3,12 @@
 use serde_bytes::ByteBuf;
 
 use super::super::{Core, Output, PeerId};
-use crate::digest::SealId;
-use crate::limits::{AGAIN_MS, BLOCK_BYTES_MAX, EVIDENCE_HEIGHTS, WINDOW_BYTES_MAX};
-use crate::message::Message;
-use crate::record::Seal;
-use crate::rejection::Rejection;
-use crate::seal::{SealedBlock, SignedBlock};
+use crate::base::digest::SealId;
+use crate::base::limits::{AGAIN_MS, BLOCK_BYTES_MAX, EVIDENCE_HEIGHTS, WINDOW_BYTES_MAX};
+use crate::base::rejection::Rejection;
+use crate::exchange::message::Message;
+use crate::statement::record::Seal;
+use crate::statement::seal::{SealedBlock, SignedBlock};
 
 /// What became of blocks.
 #[derive(Default)]

@@ -2,10 +2,10 @@
 
 use super::super::{Admission, Answer, Core};
 use super::place;
-use crate::bundle::{Proposal, Unsealed};
-use crate::digest::RecordId;
-use crate::record::{Statement, Verified};
-use crate::rejection::Rejection;
+use crate::base::digest::RecordId;
+use crate::base::rejection::Rejection;
+use crate::exchange::bundle::{Proposal, Unsealed};
+use crate::statement::record::{Statement, Verified};
 
 impl Core {
     /// Everything that this node holds and no seal lists, in the order in which another node best takes it: votes on the next

@@ -11,11 +11,11 @@ use serde_bytes::ByteBuf;
 use super::super::{Core, PeerId};
 use super::blocks::Served;
 use super::place;
-use crate::digest::{RecordId, SealId};
-use crate::limits::{AGAIN_MS, OFFERS_MAX, RECONCILE_ROUNDS_MAX, WANT_IDS_MAX};
-use crate::message::Message;
-use crate::reconciliation::Snapshot;
-use crate::rejection::Rejection;
+use crate::base::digest::{RecordId, SealId};
+use crate::base::limits::{AGAIN_MS, OFFERS_MAX, RECONCILE_ROUNDS_MAX, WANT_IDS_MAX};
+use crate::base::rejection::Rejection;
+use crate::core::reconciliation::Snapshot;
+use crate::exchange::message::Message;
 
 /// What is remembered about a peer while it is there.
 #[derive(Default)]

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::super::{Core, PeerId};
 use super::{encoded, place};
-use crate::digest::{RecordId, SealId};
-use crate::limits::{SEAL_RECORDS_MAX, WANT_IDS_MAX, WINDOW_BYTES_MAX};
-use crate::message::Message;
-use crate::record::{Statement, Verified};
-use crate::rejection::Rejection;
+use crate::base::digest::{RecordId, SealId};
+use crate::base::limits::{SEAL_RECORDS_MAX, WANT_IDS_MAX, WINDOW_BYTES_MAX};
+use crate::base::rejection::Rejection;
+use crate::exchange::message::Message;
+use crate::statement::record::{Statement, Verified};
 
 impl Core {
     /// Whether a request or an offer names no more records than it may.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::super::tree::Tree;
 use super::{LedgerChange, OperationEntry, RosterEntry};
-use crate::agenda::{OpenOperation, Phase};
+use crate::decision::open::{OpenOperation, Phase};
 use crate::ledger::Applied;
-use crate::params::Params;
-use crate::record::Seal;
+use crate::statement::params::Params;
+use crate::statement::record::Seal;
 
 impl LedgerChange {
     /// The change that a seal makes to the ledger document. `applied` is what applying `seal` changed: every node that

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::DocumentError;
 use super::super::tree::Tree;
-use crate::digest::{NodeId, OperationId, SealId};
-use crate::operation::{Ballot, Class, Outcome, Spore};
+use crate::base::digest::{NodeId, OperationId, SealId};
+use crate::statement::operation::{Ballot, Class, Outcome, Spore};
 
 /// Results of claims up to this many bytes stand in the ledger document; longer ones only in the operation's own, since
 /// the history of the ledger document keeps them for ever.
@@ -48,7 +48,7 @@ impl RosterEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OperationEntry {
-    /// The kind's name, see [`crate::operation::ConsensusOperation::kind`].
+    /// The kind's name, see [`crate::statement::operation::ConsensusOperation::kind`].
     pub kind: Cow<'static, str>,
     /// How it is decided.
     pub class: Class,

@@ -9,7 +9,7 @@ use super::super::DocumentError;
 use super::super::tree::Tree;
 use super::recent::Recent;
 use super::{LedgerDocument, RosterEntry, founding_roster, write_genesis};
-use crate::digest::{NodeId, OperationId};
+use crate::base::digest::{NodeId, OperationId};
 
 impl LedgerDocument {
     /// The trust of `node` after the seal of `height`, parts per million; `None` if it was no member then.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{LedgerChange, OPERATIONS_KEPT, OperationEntry};
-use crate::digest::OperationId;
+use crate::base::digest::OperationId;
 
 /// Which operations the document shows: the last ones by (height of their last change, id).
 #[derive(Debug, Clone, Default)]

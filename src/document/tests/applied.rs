@@ -4,8 +4,8 @@ use super::ledger::genesis;
 use super::*;
 use crate::document::{LedgerChange, LedgerDocument, RosterEntry};
 use crate::ledger::{Ledger, Mode};
-use crate::operation::{Class, Outcome};
-use crate::params::Params;
+use crate::statement::operation::{Class, Outcome};
+use crate::statement::params::Params;
 
 fn operations() -> Vec<ConsensusOperation> {
     vec![
@@ -60,7 +60,7 @@ fn seals(ledger: &mut Ledger) -> Vec<LedgerChange> {
         }
     }
     let rejoin = Statement::Rejoin {
-        nonce: crate::digest::Digest::from_bytes([1; 32]),
+        nonce: crate::base::digest::Digest::from_bytes([1; 32]),
     };
     let third = vec![state(0, rejoin)];
     let seal = |records| {

@@ -6,12 +6,12 @@
 use std::time::Instant;
 
 use super::*;
-use crate::digest::RecordId;
+use crate::base::digest::RecordId;
 use crate::document::{
     LedgerChange, LedgerDocument, OperationDocument, OperationEntry, RosterEntry,
 };
-use crate::genesis::Genesis;
-use crate::operation::Class;
+use crate::statement::genesis::Genesis;
+use crate::statement::operation::Class;
 
 #[test]
 #[ignore = "measures; see the module's documentation"]
@@ -91,7 +91,7 @@ fn seal(height: u64, nodes: &[NodeId]) -> LedgerChange {
         trust_ppm,
         standing: "active".into(),
     };
-    let id = RecordId::from_bytes(crate::digest::RECORD.hash(&height.to_le_bytes()));
+    let id = RecordId::from_bytes(crate::base::digest::RECORD.hash(&height.to_le_bytes()));
     let operation = OperationEntry {
         kind: "claim".into(),
         class: Class::Claim,

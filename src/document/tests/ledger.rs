@@ -7,8 +7,8 @@ use crate::document::{
     DocumentError, LedgerChange, LedgerDocument, OPERATIONS_KEPT, OperationDocument,
     OperationEntry, RosterEntry,
 };
-use crate::genesis::Genesis;
-use crate::operation::{Class, Outcome};
+use crate::statement::genesis::Genesis;
+use crate::statement::operation::{Class, Outcome};
 
 pub(super) fn genesis() -> Genesis {
     Genesis::builder("documents")

@@ -6,7 +6,7 @@ use automerge::{ActorId, Automerge, Change, ObjType, ROOT, ReadDoc as _};
 use super::*;
 use crate::document::tree::{Place, Tree};
 use crate::document::{DocumentError, OperationDocument};
-use crate::record::{Record, sign_batch};
+use crate::statement::record::{Record, sign_batch};
 
 fn by_id(records: &[Verified]) -> Vec<Record> {
     let mut sorted = records.to_vec();
@@ -123,7 +123,7 @@ fn two_proofs_of_one_body() {
     let mut records = decided(1);
     let statement = records[1].statement().clone();
     let filler = Statement::Rejoin {
-        nonce: crate::digest::Digest::default(),
+        nonce: crate::base::digest::Digest::default(),
     };
     let batch = sign_batch(&identity(0), net(), vec![statement, filler]).unwrap();
     assert_eq!(batch[0].id(), records[1].id());
@@ -150,7 +150,7 @@ fn two_proofs_of_one_body() {
 fn records_of_something_else_are_refused() {
     let records = decided(2);
     let rejoin = Statement::Rejoin {
-        nonce: crate::digest::Digest::default(),
+        nonce: crate::base::digest::Digest::default(),
     };
     let elsewhere = Statement::Directive {
         operation: OperationId::from_bytes([1; 32]),

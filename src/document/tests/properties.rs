@@ -5,7 +5,7 @@ use proptest::sample::{Index, subsequence};
 
 use super::*;
 use crate::document::OperationDocument;
-use crate::record::Record;
+use crate::statement::record::Record;
 
 /// What one author says about the operation.
 #[derive(Debug, Clone)]

@@ -7,13 +7,13 @@ use serde_bytes::ByteBuf;
 
 use super::super::BFTConsensusEngine;
 use super::{BundleError, BundleReport};
-use crate::archive::{Archive, ArchiveError};
-use crate::bundle::{Encoder, Header, Kind, Proposal};
-use crate::codec;
+use crate::base::codec;
+use crate::base::digest::{NetworkId, RecordId};
 use crate::core::Core;
-use crate::digest::{NetworkId, RecordId};
-use crate::record::{Statement, Verified};
-use crate::seal::SealedBlock;
+use crate::exchange::bundle::{Encoder, Header, Kind, Proposal};
+use crate::past::archive::{Archive, ArchiveError};
+use crate::statement::record::{Statement, Verified};
+use crate::statement::seal::SealedBlock;
 
 impl BFTConsensusEngine {
     /// Writes what another node lacks that has everything below `from_height`, or some of it already: the sealed blocks from

@@ -4,9 +4,9 @@ use std::io::Read;
 
 use super::super::BFTConsensusEngine;
 use super::{BundleError, BundleImport, BundleReader, ImportError};
-use crate::bundle::{Header, Part, Unsealed};
+use crate::base::limits::WINDOW_BYTES_MAX;
 use crate::core::{Answer, Input};
-use crate::limits::WINDOW_BYTES_MAX;
+use crate::exchange::bundle::{Header, Part, Unsealed};
 
 impl BFTConsensusEngine {
     /// Takes in a bundle: applies the blocks that this node lacks, then takes the rest, and acts on all of it. Whatever it

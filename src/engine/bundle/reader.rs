@@ -3,7 +3,7 @@
 use std::io::{self, BufReader, ErrorKind, Read};
 
 use super::BundleError;
-use crate::bundle::{
+use crate::exchange::bundle::{
     CHECK_BYTES, Decoder, Fault, HEAD_BYTES, Header, MAGIC, Part, Place, START_BYTES,
 };
 

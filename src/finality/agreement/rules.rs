@@ -3,9 +3,9 @@
 use super::super::votes::at;
 use super::super::{Action, Judge, Step, Verdict};
 use super::Agreement;
-use crate::digest::{NodeId, SealId};
-use crate::limits::ROUND_MAX;
-use crate::record::{Seal, VoteKind};
+use crate::base::digest::{NodeId, SealId};
+use crate::base::limits::ROUND_MAX;
+use crate::statement::record::{Seal, VoteKind};
 
 /// What the proposals of a round make a node prevote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

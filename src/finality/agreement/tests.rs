@@ -5,10 +5,10 @@ use super::super::fixture::{
 };
 use super::super::{Action, Judge, Step, Verdict};
 use super::Agreement;
-use crate::digest::SealId;
-use crate::limits::ROUND_MAX;
-use crate::record::{Seal, Statement, Verified, VoteKind};
-use crate::rejection::Rejection;
+use crate::base::digest::SealId;
+use crate::base::limits::ROUND_MAX;
+use crate::base::rejection::Rejection;
+use crate::statement::record::{Seal, Statement, Verified, VoteKind};
 
 /// Refuses and delays the seals of these names, and fresh ones of a third name; accepts all others.
 #[derive(Default)]
@@ -568,7 +568,7 @@ fn observers_decide_and_say_nothing() {
     let stranger = signed(
         7,
         Statement::Rejoin {
-            nonce: crate::digest::Digest::default(),
+            nonce: crate::base::digest::Digest::default(),
         },
     )
     .author();
@@ -595,7 +595,7 @@ fn what_does_not_belong_here_is_rejected() {
         seal: None,
     };
     let rejoin = Statement::Rejoin {
-        nonce: crate::digest::Digest::default(),
+        nonce: crate::base::digest::Digest::default(),
     };
     let out_of_turn = match proposal(1, None, 1).statement() {
         Statement::SealProposal { lock, seal, .. } => Statement::SealProposal {

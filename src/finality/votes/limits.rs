@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Content, Votes, at, read};
-use crate::digest::{NodeId, RecordId};
-use crate::limits::{SLOT_BODIES_MAX, VOTE_ROUNDS_MAX};
-use crate::record::VoteKind;
+use crate::base::digest::{NodeId, RecordId};
+use crate::base::limits::{SLOT_BODIES_MAX, VOTE_ROUNDS_MAX};
+use crate::statement::record::VoteKind;
 
 impl Votes {
     /// Whether the record counts in a quorum for a seal, or is the proposal of one that has a quorum.
@@ -134,8 +134,8 @@ mod tests {
         HEIGHT, id, node, precommit, precommits, prevote, prevotes, proposal, sealers,
     };
     use super::*;
-    use crate::record::Verified;
-    use crate::rejection::Rejection;
+    use crate::base::rejection::Rejection;
+    use crate::statement::record::Verified;
 
     fn kept(votes: &Votes) -> Vec<RecordId> {
         votes.records().keys().copied().collect()

@@ -4,7 +4,7 @@
 //! they have held for long, and later rounds have other proposers.
 
 use super::{Actor, Desk, hide};
-use crate::message::Message;
+use crate::exchange::message::Message;
 use crate::sim::plan::node;
 
 pub(super) struct CensoringPrimary {

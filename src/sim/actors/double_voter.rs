@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use serde_bytes::ByteBuf;
 
 use super::{Actor, Desk, edit};
-use crate::digest::{RecordId, SealId};
+use crate::base::digest::{RecordId, SealId};
+use crate::exchange::message::Message;
 use crate::ledger::Mode;
-use crate::message::Message;
-use crate::record::{Seal, Signed, Slot, Statement, Verified};
+use crate::statement::record::{Seal, Signed, Slot, Statement, Verified};
 
 #[derive(Default)]
 pub(super) struct DoubleVoter {

@@ -8,11 +8,11 @@ use rand::RngExt as _;
 use serde_bytes::ByteBuf;
 
 use super::{Actor, Desk, edit};
-use crate::commitment::commitment;
-use crate::digest::{OperationId, Salt};
-use crate::message::Message;
-use crate::operation::Ballot;
-use crate::record::{Statement, Verified};
+use crate::base::digest::{OperationId, Salt};
+use crate::exchange::message::Message;
+use crate::statement::commitment::commitment;
+use crate::statement::operation::Ballot;
+use crate::statement::record::{Statement, Verified};
 
 #[derive(Default)]
 pub(super) struct EquivocatingCommitter {

@@ -6,10 +6,10 @@ use rand::RngExt as _;
 use serde_bytes::ByteBuf;
 
 use super::{Actor, Desk, edit};
-use crate::digest::Salt;
-use crate::message::Message;
-use crate::operation::Ballot;
-use crate::record::{Body, Record, Signed, Statement};
+use crate::base::digest::Salt;
+use crate::exchange::message::Message;
+use crate::statement::operation::Ballot;
+use crate::statement::record::{Body, Record, Signed, Statement};
 
 pub(super) struct Forger;
 

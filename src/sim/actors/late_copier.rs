@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::RngExt as _;
 
 use super::{Actor, Desk, bodies, hide};
-use crate::commitment::commitment;
-use crate::digest::{OperationId, Salt};
-use crate::message::Message;
-use crate::operation::Ballot;
-use crate::record::Statement;
+use crate::base::digest::{OperationId, Salt};
+use crate::exchange::message::Message;
+use crate::statement::commitment::commitment;
+use crate::statement::operation::Ballot;
+use crate::statement::record::Statement;
 
 #[derive(Default)]
 pub(super) struct LateCopier {

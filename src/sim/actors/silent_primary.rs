@@ -3,7 +3,7 @@
 //! What must hold: the others seal without it, one step patience later.
 
 use super::{Actor, Desk, edit};
-use crate::message::Message;
+use crate::exchange::message::Message;
 
 pub(super) struct SilentPrimary;
 

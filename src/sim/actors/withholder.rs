@@ -3,8 +3,8 @@
 //! What must hold: everything closes without it, and it is charged for withholding.
 
 use super::{Actor, Desk, edit};
-use crate::message::Message;
-use crate::record::Statement;
+use crate::exchange::message::Message;
+use crate::statement::record::Statement;
 
 pub(super) struct Withholder;
 

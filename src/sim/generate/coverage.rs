@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Log;
-use crate::operation::{Ballot, ConsensusOperation, Outcome};
-use crate::record::{Record, Statement};
 use crate::sim::oracle::Oracle;
 use crate::sim::view::{MemberView, OperationView, View};
+use crate::statement::operation::{Ballot, ConsensusOperation, Outcome};
+use crate::statement::record::{Record, Statement};
 
 /// How often each event happened, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::people::{Habits, Person};
-use crate::genesis::{Genesis, PanelScoring, Sealing};
-use crate::operation::Spore;
-use crate::params::Params;
+use crate::statement::genesis::{Genesis, PanelScoring, Sealing};
+use crate::statement::operation::Spore;
+use crate::statement::params::Params;
 
 const START_MS: u64 = 1_700_000_000_000;
 /// People who are no founders.

@@ -3,12 +3,12 @@
 use rand::RngExt as _;
 
 use super::{Generator, Group};
-use crate::consent::Consent;
-use crate::digest::{NodeId, OperationId, SealId};
-use crate::operation::{Ballot, ConsensusOperation, Priority, Spore};
-use crate::params::Params;
-use crate::record::{Statement, Verified};
+use crate::base::digest::{NodeId, OperationId, SealId};
 use crate::sim::view::View;
+use crate::statement::consent::Consent;
+use crate::statement::operation::{Ballot, ConsensusOperation, Priority, Spore};
+use crate::statement::params::Params;
+use crate::statement::record::{Statement, Verified};
 
 /// Beyond this many times its busyness a network opens no more, so that logs stay readable.
 const OPEN_PER_BUSY: usize = 6;

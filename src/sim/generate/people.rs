@@ -3,9 +3,9 @@
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
-use crate::digest::{NetworkId, NodeId};
-use crate::identity::{Identity, Signer as _};
-use crate::record::{Statement, Verified, sign};
+use crate::base::digest::{NetworkId, NodeId};
+use crate::base::identity::{Identity, Signer as _};
+use crate::statement::record::{Statement, Verified, sign};
 
 /// What someone does, in percent of the occasions that each seal gives.
 #[derive(Debug, Clone, Copy)]

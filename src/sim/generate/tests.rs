@@ -1,7 +1,7 @@
 //! The generator is worth what its logs exercise, and what it calls refused must be.
 
 use super::*;
-use crate::seal::list_digest;
+use crate::statement::seal::list_digest;
 
 fn log(seed: u64, blocks: usize) -> Log {
     generate_log(seed, blocks, |genesis| genesis_seal(genesis).id())

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use rand::RngExt as _;
 
 use super::{Generator, Group};
-use crate::commitment::{commitment, salt};
-use crate::digest::{Digest, NetworkId, OperationId, SealId};
-use crate::operation::{Ballot, ConsensusOperation, Spore};
-use crate::record::{Statement, Verified, VoteKind};
+use crate::base::digest::{Digest, NetworkId, OperationId, SealId};
 use crate::sim::view::{OperationView, View};
+use crate::statement::commitment::{commitment, salt};
+use crate::statement::operation::{Ballot, ConsensusOperation, Spore};
+use crate::statement::record::{Statement, Verified, VoteKind};
 
 impl Generator {
     /// Votes on what is open, and on what is being proposed.

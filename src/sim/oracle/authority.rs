@@ -6,9 +6,9 @@ use super::Moment;
 use super::log::Case;
 use super::roster::{Roster, Standing};
 use super::window::{Window, at, latest};
-use crate::digest::NodeId;
-use crate::operation::{ConsensusOperation, Spore};
-use crate::record::Statement;
+use crate::base::digest::NodeId;
+use crate::statement::operation::{ConsensusOperation, Spore};
+use crate::statement::record::Statement;
 
 /// What authority has made of an operation.
 pub(super) enum Authority {

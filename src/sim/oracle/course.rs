@@ -7,8 +7,8 @@ use super::log::{Case, weight_of};
 use super::roster::critical_electorate;
 use super::window::at;
 use super::{Moment, vote};
-use crate::digest::{Commitment, NodeId};
-use crate::operation::{Ballot, Outcome};
+use crate::base::digest::{Commitment, NodeId};
+use crate::statement::operation::{Ballot, Outcome};
 
 /// How far an operation has come, and when.
 #[derive(Debug, Clone, Default)]

@@ -2,10 +2,10 @@
 
 use super::Oracle;
 use super::roster::{Member, Roster, Standing, sealers};
-use crate::digest::NodeId;
-use crate::limits::{CONFIG_KEYS_MAX, MEMBERS_MAX};
-use crate::operation::{ConsensusOperation, Spore};
-use crate::params::Params;
+use crate::base::digest::NodeId;
+use crate::base::limits::{CONFIG_KEYS_MAX, MEMBERS_MAX};
+use crate::statement::operation::{ConsensusOperation, Spore};
+use crate::statement::params::Params;
 
 impl Oracle {
     /// Applies the effect, or leaves everything as it is and returns `false` if it no longer makes sense or would leave

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::Oracle;
 use super::log::{Case, Sealed, in_order};
 use super::roster::{Member, Standing};
-use crate::digest::{Commitment, NetworkId, NodeId, OperationId, Salt, SealId};
-use crate::operation::{Ballot, Spore};
-use crate::record::{Seal, Statement};
+use crate::base::digest::{Commitment, NetworkId, NodeId, OperationId, Salt, SealId};
+use crate::statement::operation::{Ballot, Spore};
+use crate::statement::record::{Seal, Statement};
 
 pub(super) type Judgement = Result<(), String>;
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::course::Course;
-use crate::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
-use crate::genesis::Genesis;
-use crate::operation::{Class, ConsensusOperation};
-use crate::params::Params;
-use crate::record::{Body, Seal, Statement};
+use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
+use crate::statement::genesis::Genesis;
+use crate::statement::operation::{Class, ConsensusOperation};
+use crate::statement::params::Params;
+use crate::statement::record::{Body, Seal, Statement};
 
 /// A record and the height of the seal that lists it.
 #[derive(Debug)]

@@ -7,11 +7,11 @@ use super::course::Course;
 use super::filing::{Judgement, must};
 use super::log::{Case, Sealed, class_of, weight_of};
 use super::roster::{Standing, claim_electorate, critical_electorate};
-use crate::digest::{NodeId, OperationId, SealId};
-use crate::genesis::PanelScoring;
-use crate::identity::PublicKey;
-use crate::operation::{Class, ConsensusOperation, Priority, Spore};
-use crate::record::Statement;
+use crate::base::digest::{NodeId, OperationId, SealId};
+use crate::base::identity::PublicKey;
+use crate::statement::genesis::PanelScoring;
+use crate::statement::operation::{Class, ConsensusOperation, Priority, Spore};
+use crate::statement::record::Statement;
 
 impl Oracle {
     /// The operation that a proposal opens, if it may.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Oracle;
-use crate::digest::NodeId;
-use crate::genesis::Sealing;
-use crate::operation::Spore;
-use crate::params::Params;
+use crate::base::digest::NodeId;
+use crate::statement::genesis::Sealing;
+use crate::statement::operation::Spore;
+use crate::statement::params::Params;
 
 pub(super) type Roster = BTreeMap<NodeId, Member>;
 

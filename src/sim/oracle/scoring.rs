@@ -5,10 +5,10 @@ use super::roster::{Member, Standing};
 use super::vote::counts_as;
 use super::window::time_of;
 use super::{Entry, Oracle};
-use crate::digest::NodeId;
-use crate::operation::{Ballot, Class, Outcome};
-use crate::params::Params;
-use crate::record::Statement;
+use crate::base::digest::NodeId;
+use crate::statement::operation::{Ballot, Class, Outcome};
+use crate::statement::params::Params;
+use crate::statement::record::Statement;
 
 const FULL_PPM: u64 = 1_000_000;
 

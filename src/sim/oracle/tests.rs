@@ -7,16 +7,16 @@ mod evidence;
 mod scores;
 mod votes;
 
-use crate::commitment::{commitment, salt};
-use crate::digest::{NodeId, OperationId};
-use crate::genesis::{Genesis, PanelScoring, Sealing};
-use crate::identity::{Identity, Signer as _};
-use crate::operation::{Ballot, ConsensusOperation, Outcome, Priority, Spore};
-use crate::params::Params;
-use crate::record::{Record, Statement, Verified, sign};
+use crate::base::digest::{NodeId, OperationId};
+use crate::base::identity::{Identity, Signer as _};
 use crate::sim::blocks::Chain;
 use crate::sim::oracle::Oracle;
 use crate::sim::view::{MemberView, OperationView};
+use crate::statement::commitment::{commitment, salt};
+use crate::statement::genesis::{Genesis, PanelScoring, Sealing};
+use crate::statement::operation::{Ballot, ConsensusOperation, Outcome, Priority, Spore};
+use crate::statement::params::Params;
+use crate::statement::record::{Record, Statement, Verified, sign};
 
 /// A network made by hand; people are numbered in the order of their roles.
 struct World {

@@ -6,9 +6,9 @@ use super::Moment;
 use super::course::Course;
 use super::log::{Case, quorum, weight_of};
 use super::window::{Window, at, latest, time_of};
-use crate::digest::{Commitment, NodeId};
-use crate::operation::{Ballot, Class, Outcome};
-use crate::record::Statement;
+use crate::base::digest::{Commitment, NodeId};
+use crate::statement::operation::{Ballot, Class, Outcome};
+use crate::statement::record::Statement;
 
 /// Follows a vote that opened at height `opened` to the last seal.
 pub(super) fn course(

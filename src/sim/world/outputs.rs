@@ -3,7 +3,7 @@
 use super::World;
 use crate::core::{Event, Output, Write};
 use crate::finality::Blame;
-use crate::seal::is_over_third;
+use crate::statement::seal::is_over_third;
 
 impl World {
     pub(super) fn output(&mut self, host: usize, output: Output) {

@@ -4,7 +4,7 @@ use rand::RngExt as _;
 
 use super::{Happening, World};
 use crate::core::{Input, PeerId};
-use crate::message::Message;
+use crate::exchange::message::Message;
 use crate::sim::actors::{Actor, Desk};
 
 impl World {

@@ -4,7 +4,7 @@ use rand::RngExt as _;
 
 use super::{Happening, World};
 use crate::core::{Input, PeerId};
-use crate::genesis::Genesis;
+use crate::statement::genesis::Genesis;
 
 impl World {
     /// The network becomes good, and everybody comes back.

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use mycnet_consensus::bundle::{Fault, Header, Kind, Part, Proposal, START_BYTES, Unsealed};
-use mycnet_consensus::codec;
 use mycnet_consensus::core::Event;
 use mycnet_consensus::engine::{
     BundleError, BundleReader, EngineError, Hub, ImportError, ManualClock,
 };
-use mycnet_consensus::limits::{BLOCK_BYTES_MAX, RECORD_BYTES_MAX};
-use mycnet_consensus::operation::Ballot;
-use mycnet_consensus::seal::SealedBlock;
-use mycnet_consensus::{BFTConsensusEngine, Genesis};
+use mycnet_consensus::internals::bundle::{
+    Fault, Header, Kind, Part, Proposal, START_BYTES, Unsealed,
+};
+use mycnet_consensus::internals::codec;
+use mycnet_consensus::internals::limits::{BLOCK_BYTES_MAX, RECORD_BYTES_MAX};
+use mycnet_consensus::internals::seal::SealedBlock;
+use mycnet_consensus::{BFTConsensusEngine, Ballot, Genesis};
 use proptest::prelude::*;
 use serde_bytes::ByteBuf;
 

@@ -1,8 +1,8 @@
 //! What a node says because of a bundle follows from all of it.
 
-use mycnet_consensus::bundle::{Part, Unsealed};
-use mycnet_consensus::operation::{Ballot, ConsensusOperation};
-use mycnet_consensus::record::{Signed, Statement, VoteKind, sign};
+use mycnet_consensus::internals::bundle::{Part, Unsealed};
+use mycnet_consensus::internals::record::{Signed, Statement, VoteKind, sign};
+use mycnet_consensus::{Ballot, ConsensusOperation};
 
 use super::{apart, carry, exported, parts_of, pass_round};
 use crate::net::{config, genesis, identity, node};

@@ -1,12 +1,10 @@
 //! Certificates of operations: they convince whoever holds the genesis, and no other ones do.
 
 use super::*;
-use mycnet_consensus::Certificate;
-use mycnet_consensus::certificate::CERTIFICATE_BYTES_MAX;
-use mycnet_consensus::digest::{Digest, NetworkId, SealId};
-use mycnet_consensus::record::{Statement, VoteKind, sign};
-use mycnet_consensus::rejection::Rejection;
-use mycnet_consensus::seal::SealCertificate;
+use mycnet_consensus::internals::certificate::CERTIFICATE_BYTES_MAX;
+use mycnet_consensus::internals::record::{Statement, VoteKind, sign};
+use mycnet_consensus::internals::seal::SealCertificate;
+use mycnet_consensus::{Certificate, Digest, NetworkId, Rejection, SealId};
 
 use crate::net::vote_for;
 
@@ -203,7 +201,7 @@ fn votes() -> Vec<Change> {
             let vote = &mut of(c, at).votes[0];
             let mut sig = *vote.proof.sig.as_bytes();
             sig[0] ^= 1;
-            vote.proof.sig = mycnet_consensus::digest::SignatureBytes::from_bytes(sig);
+            vote.proof.sig = mycnet_consensus::internals::digest::SignatureBytes::from_bytes(sig);
         }),
         change("a vote is another's", move |c| {
             let at = last(c);
@@ -242,7 +240,7 @@ fn votes() -> Vec<Change> {
 }
 
 fn contents() -> Vec<Change> {
-    fn frozen(c: &mut Certificate) -> &mut mycnet_consensus::agenda::FrozenLine {
+    fn frozen(c: &mut Certificate) -> &mut mycnet_consensus::internals::open::FrozenLine {
         c.snapshot.frozen.as_mut().unwrap()
     }
     let mut all = vec![
@@ -379,7 +377,7 @@ async fn old_sealers_cannot_certify_what_came_after_them() {
     let mut votes: Vec<_> = [0, 1, 3]
         .map(|n| sign(&identity(n), good.net, vote.clone()).unwrap())
         .into();
-    votes.sort_by_key(mycnet_consensus::record::Verified::id);
+    votes.sort_by_key(mycnet_consensus::internals::record::Verified::id);
     let mut bad = good;
     bad.path[last].certificate = Some(SealCertificate {
         votes: votes.iter().map(|vote| vote.record().clone()).collect(),

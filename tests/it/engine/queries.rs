@@ -1,9 +1,8 @@
 //! Local queries.
 
 use super::*;
-use mycnet_consensus::operation::Class;
-use mycnet_consensus::record::sign;
-use mycnet_consensus::trust::{Reason, Standing};
+use mycnet_consensus::internals::record::sign;
+use mycnet_consensus::{Class, Reason, Standing};
 
 use crate::net::commit_of;
 

@@ -1,12 +1,13 @@
 //! Peers that lie about what they hold, or say what has no meaning.
 
 use mycnet_consensus::core::{Core, Event, Input, Output, PeerId};
-use mycnet_consensus::digest::RecordId;
-use mycnet_consensus::limits::{FRAME_BYTES_MAX, RECONCILE_BYTES_MAX, RECONCILE_ROUNDS_MAX};
-use mycnet_consensus::message::Message;
-use mycnet_consensus::operation::Priority;
-use mycnet_consensus::reconciliation::Snapshot;
-use mycnet_consensus::record::Statement;
+use mycnet_consensus::internals::limits::{
+    FRAME_BYTES_MAX, RECONCILE_BYTES_MAX, RECONCILE_ROUNDS_MAX,
+};
+use mycnet_consensus::internals::message::Message;
+use mycnet_consensus::internals::reconciliation::Snapshot;
+use mycnet_consensus::internals::record::Statement;
+use mycnet_consensus::{Priority, RecordId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_bytes::ByteBuf;
@@ -159,7 +160,7 @@ fn ids_that_do_not_exist_cost_as_much_as_they_took() {
 
 fn hash_of(n: u8, m: u16) -> [u8; 32] {
     let bytes = [&[n][..], &m.to_le_bytes()].concat();
-    mycnet_consensus::digest::RECORD.hash(&bytes)
+    mycnet_consensus::internals::digest::RECORD.hash(&bytes)
 }
 
 /// One message is answered by one window, however much the peer says that it lacks.

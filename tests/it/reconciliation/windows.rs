@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use mycnet_consensus::Ballot;
 use mycnet_consensus::core::{Event, Input, Output, PeerId};
-use mycnet_consensus::limits::{AGAIN_MS, FRAME_BYTES_MAX, WANT_IDS_MAX};
-use mycnet_consensus::message::Message;
-use mycnet_consensus::operation::Ballot;
+use mycnet_consensus::internals::limits::{AGAIN_MS, FRAME_BYTES_MAX, WANT_IDS_MAX};
+use mycnet_consensus::internals::message::Message;
 
 use super::{Pair, RECORDS, content, ids, propose, reader, want};
 use crate::net::{Net, config, genesis};
@@ -184,7 +184,7 @@ fn who_asks_in_a_loop_is_served_once() {
 fn a_made_up_branch_costs_no_blocks() {
     let mut net = left_behind();
     net.down[3] = true;
-    let seal = mycnet_consensus::digest::SealId::from_bytes([9; 32]);
+    let seal = mycnet_consensus::SealId::from_bytes([9; 32]);
     let said = net.said;
     for _ in 0..500 {
         net.tell(0, 3, Message::Status { height: 4, seal });

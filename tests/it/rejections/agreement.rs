@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::net::{block, blocks_message, vote_for};
-use mycnet_consensus::codec;
+use mycnet_consensus::SealId;
 use mycnet_consensus::core::Event;
-use mycnet_consensus::digest::SealId;
-use mycnet_consensus::record::Seal;
-use mycnet_consensus::seal::{SealedBlock, list_digest};
+use mycnet_consensus::internals::codec;
+use mycnet_consensus::internals::record::Seal;
+use mycnet_consensus::internals::seal::{SealedBlock, list_digest};
 
 /// Four nodes at height 1, node 1 alone, and a block that it could take.
 fn next_block() -> (Net, SealedBlock) {

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use mycnet_consensus::core::PeerId;
-use mycnet_consensus::reconciliation::Snapshot;
-use mycnet_consensus::record::Signed;
+use mycnet_consensus::internals::reconciliation::Snapshot;
+use mycnet_consensus::internals::record::Signed;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -59,7 +59,7 @@ impl Mutation {
 /// Node 1 of [`World`] as bytes: what to restore it from, and valid records and frames that it would take.
 struct Corpus {
     saved: mycnet_consensus::core::Saved,
-    blocks: Vec<mycnet_consensus::seal::SealedBlock>,
+    blocks: Vec<mycnet_consensus::internals::seal::SealedBlock>,
     records: Vec<Vec<u8>>,
     frames: Vec<Vec<u8>>,
 }
@@ -155,7 +155,7 @@ fn core() -> mycnet_consensus::core::Core {
 }
 
 /// The parts of [`crate::net::fingerprint`] that only good records may change.
-fn held(core: &mycnet_consensus::core::Core) -> (u64, Vec<mycnet_consensus::digest::RecordId>) {
+fn held(core: &mycnet_consensus::core::Core) -> (u64, Vec<mycnet_consensus::RecordId>) {
     let pool = core.pool().iter().map(|held| held.record.id()).collect();
     (core.ledger().state().height(), pool)
 }
@@ -228,7 +228,7 @@ proptest! {
             Message::Records(records) => records
                 .iter()
                 .filter(|record| CORPUS.records.contains(&record.to_vec()))
-                .map(|record| mycnet_consensus::record::Signed::decode(record).unwrap().id())
+                .map(|record| mycnet_consensus::internals::record::Signed::decode(record).unwrap().id())
                 .collect(),
             _ => Vec::new(),
         };

@@ -6,16 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use iroh::endpoint::{Connection, Endpoint};
-use mycnet_consensus::Signer as _;
-use mycnet_consensus::codec;
-use mycnet_consensus::digest::{Commitment, Digest, NetworkId, OperationId, RecordId};
-use mycnet_consensus::limits::{FRAME_BYTES_MAX, WANT_IDS_MAX};
-use mycnet_consensus::message::Message;
+use mycnet_consensus::internals::codec;
+use mycnet_consensus::internals::digest::Commitment;
+use mycnet_consensus::internals::limits::{FRAME_BYTES_MAX, WANT_IDS_MAX};
+use mycnet_consensus::internals::message::Message;
+use mycnet_consensus::internals::reconciliation::Snapshot;
+use mycnet_consensus::internals::record::{Statement, Verified, VoteKind, sign, sign_batch};
+use mycnet_consensus::internals::seal::SealedBlock;
 use mycnet_consensus::net::ALPN;
-use mycnet_consensus::operation::Priority;
-use mycnet_consensus::reconciliation::Snapshot;
-use mycnet_consensus::record::{Statement, Verified, VoteKind, sign, sign_batch};
-use mycnet_consensus::seal::SealedBlock;
+use mycnet_consensus::{Digest, NetworkId, OperationId, Priority, RecordId, Signer as _};
 use serde_bytes::ByteBuf;
 
 use super::child::{obey, say};
@@ -345,7 +344,7 @@ fn forged(n: usize) -> Vec<(usize, Message)> {
 }
 
 /// A record with the signature of another, which costs as much to check as a good one.
-fn sign_none(n: usize, what: Statement) -> mycnet_consensus::record::Record {
+fn sign_none(n: usize, what: Statement) -> mycnet_consensus::internals::record::Record {
     let other = Statement::Rejoin {
         nonce: Digest::from_bytes([7; 32]),
     };
@@ -456,7 +455,7 @@ fn blocks(n: usize, target: &Target) -> Vec<(usize, Message)> {
         .iter()
         .map(|record| record.body.id())
         .collect();
-    block.seal.records = mycnet_consensus::seal::list_digest(&ids);
+    block.seal.records = mycnet_consensus::internals::seal::list_digest(&ids);
     block.seal.count = u32::try_from(kept).unwrap();
     block.seal.height = target.height + 1;
     block.seal.prev = target.seal;

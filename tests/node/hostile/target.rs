@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use iroh::EndpointAddr;
 use iroh::protocol::Router;
-use mycnet_consensus::codec;
 use mycnet_consensus::core::Write;
-use mycnet_consensus::digest::SealId;
+use mycnet_consensus::internals::codec;
+use mycnet_consensus::internals::record::{Statement, VoteKind, sign_batch};
 use mycnet_consensus::net::{self, ALPN, EndpointSettings, PeerCard};
 use mycnet_consensus::node::Node;
-use mycnet_consensus::record::{Statement, VoteKind, sign_batch};
 use mycnet_consensus::store::Store;
-use mycnet_consensus::{Identity, Signer as _};
+use mycnet_consensus::{Identity, SealId, Signer as _};
 
 use super::child::{obey, processor_time, say};
 use super::genesis;

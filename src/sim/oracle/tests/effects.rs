@@ -1,7 +1,7 @@
 //! What approved operations change, and what is refused.
 
 use super::*;
-use crate::consent::Consent;
+use crate::statement::consent::Consent;
 use Ballot::Approve;
 use Spore::{Latent, Primary, Seed};
 

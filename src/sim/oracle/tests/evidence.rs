@@ -1,8 +1,8 @@
 //! Slots, pairs and bans.
 
 use super::*;
-use crate::digest::Digest;
-use crate::record::VoteKind;
+use crate::base::digest::Digest;
+use crate::statement::record::VoteKind;
 use Ballot::{Approve, Reject};
 use Spore::{Latent, Primary, Seed};
 
@@ -11,7 +11,7 @@ fn vote(world: &World, who: usize, height: u64, byte: u8) -> Verified {
         height,
         round: 0,
         kind: VoteKind::Prevote,
-        seal: Some(crate::digest::SealId::from_bytes([byte; 32])),
+        seal: Some(crate::base::digest::SealId::from_bytes([byte; 32])),
     };
     world.says(who, statement)
 }
@@ -140,7 +140,7 @@ fn two_proposals_of_one_round_are_a_pair() {
     let mut world = latents(4);
     let seal = world.chain.next(START_MS + 1, &[]);
     let [one, two] = [5, 6].map(|time_ms| {
-        let seal = crate::record::Seal {
+        let seal = crate::statement::record::Seal {
             time_ms,
             ..seal.clone()
         };

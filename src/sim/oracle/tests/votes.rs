@@ -206,7 +206,7 @@ fn proposals_are_judged() {
         Statement::Propose {
             operation: config("k", "v"),
             priority: Priority::Normal,
-            last: crate::digest::SealId::from_bytes([9; 32]),
+            last: crate::base::digest::SealId::from_bytes([9; 32]),
             nonce: 0,
         },
     );

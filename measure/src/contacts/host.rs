@@ -1,0 +1,76 @@
+//! A node that people carry about: a core, its disk and clock, and when it nudges.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mycnet_consensus::core::{Core, Input, Outputs};
+use mycnet_consensus::internals::digest::OperationId;
+use mycnet_consensus::internals::genesis::Genesis;
+use mycnet_consensus::internals::identity::{Identity, Signer as _};
+use mycnet_consensus::internals::operation::Ballot;
+use mycnet_consensus::internals::patience::Patience;
+use mycnet_consensus::internals::rejection::Rejection;
+use mycnet_consensus::internals::sim::Disk;
+
+pub(super) struct Host {
+    pub(super) core: Core,
+    pub(super) disk: Disk,
+    pub(super) patience: Patience,
+    /// Its clock minus the true time.
+    skew_ms: i64,
+    /// How its person votes on what it has not heard of yet.
+    pub(super) ballots: BTreeMap<OperationId, Ballot>,
+    /// Whether something happened to it that may have changed what it waits for.
+    pub(super) is_touched: bool,
+    /// When it wants to be called, by the true time.
+    pub(super) due_ms: Option<u64>,
+}
+
+impl Host {
+    pub(super) fn new(
+        genesis: &Genesis,
+        identity: Identity,
+        skew_ms: i64,
+        now_ms: u64,
+    ) -> Result<Self, Rejection> {
+        let clock = now_ms.saturating_add_signed(skew_ms);
+        Ok(Self {
+            patience: Patience::new(identity.node_id(), &genesis.params, clock),
+            core: Core::new(genesis, Arc::new(identity))?,
+            disk: Disk::default(),
+            skew_ms,
+            ballots: BTreeMap::new(),
+            is_touched: true,
+            due_ms: None,
+        })
+    }
+
+    /// Gives its core an input.
+    pub(super) fn handle(&mut self, input: Input, now_ms: u64) -> Outputs {
+        let clock = self.clock(now_ms);
+        self.is_touched = true;
+        self.core.set_pace(self.patience.pace(clock));
+        self.core.handle(input, clock)
+    }
+
+    /// What its clock shows.
+    pub(super) fn clock(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_add_signed(self.skew_ms)
+    }
+
+    /// Looks at where it stands, and plans when it has to be called without anything happening. Says whether it gives up
+    /// waiting.
+    pub(super) fn look(&mut self, now_ms: u64) -> bool {
+        let clock = self.clock(now_ms);
+        let sealers = self.core.ledger().state().sealers().clone();
+        let gives_up = self.patience.look(&self.core.waiting(), &sealers, clock);
+        let due = self.core.next_due_ms().into_iter();
+        let due = due
+            .chain(self.patience.due_ms())
+            .filter(|due_ms| *due_ms > clock);
+        self.due_ms = due
+            .min()
+            .map(|due_ms| due_ms.saturating_add_signed(-self.skew_ms));
+        gives_up
+    }
+}

@@ -1,0 +1,382 @@
+//! Driving cores by a trace.
+//!
+//! Between two events nothing is on its way: whatever nodes in contact have to say to one another is said at once, as in
+//! the [bound](super::bound). What they do not finish before they part is lost, and repaired when somebody is met again.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use super::course::{Course, Courses};
+use super::host::Host;
+use super::plan::Planned;
+use super::trace::Trace;
+use mycnet_consensus::core::{Answer, Event, Input, Output, PeerId, Refusal, Write};
+use mycnet_consensus::internals::digest::OperationId;
+use mycnet_consensus::internals::genesis::Genesis;
+use mycnet_consensus::internals::identity::{Identity, Signer as _};
+use mycnet_consensus::internals::message::Message;
+use mycnet_consensus::internals::operation::{Class, ConsensusOperation, Priority, Spore};
+use mycnet_consensus::internals::params::Params;
+use mycnet_consensus::internals::rejection::Rejection;
+use mycnet_consensus::internals::sim::plan::START_MS;
+
+/// What the cores are started with.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Where keys, and with them the order of proposers, and the errors of clocks come from.
+    pub seed: u64,
+    /// The parameters of the network.
+    pub params: Params,
+    /// The Primary, who proposes every seal first; `None`: the member with the smallest key does.
+    pub primary: Option<usize>,
+}
+
+impl Setup {
+    /// The profile `default` with the commit and reveal windows of `field`, and a minute as the grace of either class: whoever did
+    /// not commit a minute after the opening is not waited for. The bound waits for nobody, so this is what it is to be compared
+    /// with.
+    #[must_use]
+    pub fn prompt(seed: u64, primary: Option<usize>) -> Self {
+        let (default, field) = (Params::default(), Params::field());
+        let params = Params {
+            commit_window_ms: field.commit_window_ms,
+            reveal_window_ms: field.reveal_window_ms,
+            critical_grace_ms: default.claim_grace_ms,
+            ..default
+        };
+        Self::among_equals(seed, &params, primary)
+    }
+
+    /// The profile `field`. Both classes have the grace of claims, an hour: the day that critical operations otherwise wait
+    /// for latecomers is a choice of people, and no delay of the protocol.
+    #[must_use]
+    pub fn field(seed: u64, primary: Option<usize>) -> Self {
+        let field = Params::field();
+        let params = Params {
+            critical_grace_ms: field.claim_grace_ms,
+            ..field
+        };
+        Self::among_equals(seed, &params, primary)
+    }
+
+    /// Without changes of trust: founders then weigh the same to the end, as in the bound.
+    fn among_equals(seed: u64, params: &Params, primary: Option<usize>) -> Self {
+        let params = Params {
+            coherent_gain_ppm: 0,
+            claim_dissent_ppm: 0,
+            critical_dissent_ppm: 0,
+            withheld_ppm: 0,
+            absent_ppm: 0,
+            ..params.clone()
+        };
+        Self {
+            seed,
+            params,
+            primary,
+        }
+    }
+
+    fn identity(&self, node: usize) -> Identity {
+        Identity::from_seed_label(&format!("contacts {} {node}", self.seed))
+    }
+
+    fn genesis(&self, nodes: usize) -> Result<Genesis, Rejection> {
+        let mut builder = Genesis::builder("contacts")
+            .time_ms(START_MS - self.params.drift_ms)
+            .params(self.params.clone());
+        for node in 0..nodes {
+            let role = match self.primary {
+                Some(primary) if primary == node => Spore::Primary,
+                _ => Spore::Latent,
+            };
+            builder = builder.member(self.identity(node).node_id(), role);
+        }
+        builder.build()
+    }
+}
+
+/// What a replay gave.
+#[derive(Debug, Clone)]
+pub struct Replayed {
+    /// What became of each operation, in the order of the plan.
+    pub courses: Vec<Course>,
+    /// Per height the round in which it was decided.
+    pub rounds: Vec<u32>,
+    /// Messages sent.
+    pub messages: u64,
+    /// How often somebody gave up waiting.
+    pub nudges: u64,
+    /// Records that were refused, by code.
+    pub refused: BTreeMap<&'static str, u64>,
+}
+
+struct World<'a> {
+    planned: &'a [Planned],
+    hosts: Vec<Host>,
+    contacts: BTreeSet<(usize, usize)>,
+    now_ms: u64,
+    mail: VecDeque<(usize, usize, Message)>,
+    /// Hosts whose height grew: they compare what they hold with those in contact.
+    grown: BTreeSet<usize>,
+    courses: Courses,
+    messages: u64,
+    nudges: u64,
+    refused: BTreeMap<&'static str, u64>,
+}
+
+/// Lets the nodes of a trace, founders of equal weight, decide what was planned.
+///
+/// # Errors
+///
+/// [`Rejection`] if the setup gives no valid genesis.
+pub fn replay(trace: &Trace, planned: &[Planned], setup: &Setup) -> Result<Replayed, Rejection> {
+    let genesis = setup.genesis(trace.nodes())?;
+    let mut rng = ChaCha8Rng::seed_from_u64(setup.seed ^ 0xc10c);
+    // Any two clocks then differ by less than the drift.
+    let skew_ms = (setup.params.drift_ms / 4).cast_signed();
+    let hosts: Result<Vec<Host>, Rejection> = (0..trace.nodes())
+        .map(|node| {
+            let skew_ms = rng.random_range(-skew_ms..=skew_ms);
+            Host::new(&genesis, setup.identity(node), skew_ms, START_MS)
+        })
+        .collect();
+    let mut world = World {
+        planned,
+        hosts: hosts?,
+        contacts: BTreeSet::new(),
+        now_ms: START_MS,
+        mail: VecDeque::new(),
+        grown: BTreeSet::new(),
+        courses: Courses::new(planned.len(), trace.nodes()),
+        messages: 0,
+        nudges: 0,
+        refused: BTreeMap::new(),
+    };
+    world.live(trace);
+    let (courses, rounds) = world.courses.finish();
+    Ok(Replayed {
+        courses,
+        rounds,
+        messages: world.messages,
+        nudges: world.nudges,
+        refused: world.refused,
+    })
+}
+
+/// What a trace and a plan say happens at one time.
+#[derive(Default)]
+struct Instant {
+    ups: Vec<(usize, usize)>,
+    proposals: Vec<usize>,
+    downs: Vec<(usize, usize)>,
+}
+
+fn script(trace: &Trace, planned: &[Planned]) -> BTreeMap<u64, Instant> {
+    let mut script: BTreeMap<u64, Instant> = BTreeMap::new();
+    for contact in trace.contacts() {
+        let from_ms = START_MS + contact.from_s * 1000;
+        let to_ms = START_MS + contact.to_s * 1000;
+        script.entry(from_ms).or_default().ups.push(contact.nodes);
+        script.entry(to_ms).or_default().downs.push(contact.nodes);
+    }
+    for (number, planned) in planned.iter().enumerate() {
+        let at_ms = START_MS + planned.at_s * 1000;
+        script.entry(at_ms).or_default().proposals.push(number);
+    }
+    script
+}
+
+impl World<'_> {
+    fn live(&mut self, trace: &Trace) {
+        let mut script = script(trace, self.planned);
+        let end_ms = START_MS + trace.end_s() * 1000;
+        loop {
+            let next = script.first_key_value().map(|(at_ms, _)| *at_ms);
+            let due = self.hosts.iter().filter_map(|host| host.due_ms);
+            let Some(at_ms) = next.into_iter().chain(due).min() else {
+                break;
+            };
+            if at_ms > end_ms {
+                break;
+            }
+            self.now_ms = at_ms;
+            let instant = script.remove(&at_ms).unwrap_or_default();
+            // Who meets for a moment only has met all the same: contacts begin before others end.
+            for pair in instant.ups {
+                self.meet(pair);
+            }
+            self.settle();
+            for number in instant.proposals {
+                self.propose(number);
+            }
+            self.settle();
+            self.call_due();
+            self.courses.observe(at_ms, &self.hosts);
+            for pair in instant.downs {
+                self.part(pair);
+            }
+            self.look();
+            self.courses.observe(at_ms, &self.hosts);
+        }
+    }
+
+    fn meet(&mut self, (one, other): (usize, usize)) {
+        self.contacts.insert((one, other));
+        for (host, peer) in [(one, other), (other, one)] {
+            let node = self.hosts[peer].core.node_id();
+            self.hosts[host].patience.met(node);
+            self.input_alone(host, Input::PeerUp(peer_id(peer)));
+        }
+    }
+
+    fn part(&mut self, (one, other): (usize, usize)) {
+        self.contacts.remove(&(one, other));
+        for (host, peer) in [(one, other), (other, one)] {
+            let node = self.hosts[peer].core.node_id();
+            self.hosts[host].patience.parted(node);
+            self.input_alone(host, Input::PeerDown(peer_id(peer)));
+        }
+    }
+
+    fn call_due(&mut self) {
+        for host in 0..self.hosts.len() {
+            let is_due = |due_ms: u64| due_ms <= self.now_ms;
+            if self.hosts[host].due_ms.is_some_and(is_due) {
+                self.input_alone(host, Input::Tick);
+            }
+        }
+        self.settle();
+        self.look();
+    }
+
+    /// Lets all to whom something happened look whether they give up waiting, until nobody does.
+    fn look(&mut self) {
+        self.settle();
+        while let Some(host) = self.hosts.iter().position(|host| host.is_touched) {
+            self.hosts[host].is_touched = false;
+            if self.hosts[host].look(self.now_ms) {
+                self.hosts[host].patience.nudged();
+                self.nudges += 1;
+                self.input_alone(host, Input::Nudge);
+                self.settle();
+            }
+        }
+    }
+
+    fn propose(&mut self, number: usize) {
+        let planned = &self.planned[number];
+        let operation = match planned.class {
+            Class::Claim => ConsensusOperation::Claim {
+                subject: format!("claim {number}"),
+                input: Vec::new(),
+                panel: None,
+            },
+            Class::Critical | Class::Standard => ConsensusOperation::SecurityPolicyUpdate {
+                policy: format!("policy {number}"),
+                content: vec![1],
+            },
+        };
+        let input = Input::Propose {
+            operation,
+            priority: Priority::Normal,
+            ballot: Some(planned.ballots[planned.by].clone()),
+            nonce: number as u64,
+        };
+        // Refused is who has as many open proposals as there may be: the operation then stays undecided.
+        if let Ok(Answer::Proposed(id)) = self.input(planned.by, input) {
+            self.courses.proposed(number, id);
+            for (host, ballot) in self.hosts.iter_mut().zip(&planned.ballots) {
+                host.ballots.insert(id, ballot.clone());
+            }
+            self.hosts[planned.by].ballots.remove(&id);
+            self.courses.heard(self.now_ms, planned.by, &id);
+        }
+    }
+
+    /// Delivers everything, lets people vote on what they hear of, and whoever got further compare notes, until all is quiet.
+    fn settle(&mut self) {
+        loop {
+            while let Some((from, to, message)) = self.mail.pop_front() {
+                if self.contacts.contains(&(from.min(to), from.max(to))) {
+                    let from = peer_id(from);
+                    self.input_alone(to, Input::Message { from, message });
+                }
+            }
+            for host in 0..self.hosts.len() {
+                self.vote(host);
+            }
+            for host in std::mem::take(&mut self.grown) {
+                for peer in 0..self.hosts.len() {
+                    if self.contacts.contains(&(host.min(peer), host.max(peer))) {
+                        self.input_alone(host, Input::Sync(peer_id(peer)));
+                    }
+                }
+            }
+            if self.mail.is_empty() && self.grown.is_empty() {
+                break;
+            }
+        }
+    }
+
+    fn vote(&mut self, host: usize) {
+        let core = &self.hosts[host].core;
+        let is_known = |id: &OperationId| {
+            core.pool().get(&(*id).into()).is_some()
+                || core.ledger().state().operation(id).is_some()
+        };
+        let ballots = self.hosts[host].ballots.iter();
+        let known: Vec<OperationId> = ballots.map(|(id, _)| *id).filter(is_known).collect();
+        for operation in known {
+            if let Some(ballot) = self.hosts[host].ballots.remove(&operation) {
+                self.courses.heard(self.now_ms, host, &operation);
+                self.input_alone(host, Input::Vote { operation, ballot });
+            }
+        }
+    }
+
+    /// An input whose answer nobody waits for: a vote that comes too late is refused, as it should be.
+    fn input_alone(&mut self, host: usize, input: Input) {
+        let _ = self.input(host, input);
+    }
+
+    fn input(&mut self, host: usize, input: Input) -> Result<Answer, Refusal> {
+        let outputs = self.hosts[host].handle(input, self.now_ms);
+        for output in outputs.list {
+            match output {
+                Output::Persist(write) => {
+                    if let Write::Record(record) | Write::Vote(record) = &write {
+                        self.hosts[host].patience.heard(record.author());
+                    }
+                    self.courses.note(self.now_ms, &write);
+                    self.hosts[host].disk.write(&write);
+                }
+                Output::Send { to, message } => self.send(host, to, message),
+                Output::Serve { to, from, bytes } => {
+                    if let Some(message) = self.hosts[host].disk.serve(from, bytes) {
+                        self.send(host, to, message);
+                    }
+                }
+                Output::Event(Event::Sealed { .. }) => {
+                    self.grown.insert(host);
+                }
+                Output::Event(Event::Refused { rejection, .. }) => {
+                    *self.refused.entry(rejection.code()).or_default() += 1;
+                }
+                _ => {}
+            }
+        }
+        outputs.answer
+    }
+
+    fn send(&mut self, from: usize, to: PeerId, message: Message) {
+        let to = usize::try_from(to.0).expect("peers are hosts");
+        self.messages += 1;
+        self.mail.push_back((from, to, message));
+    }
+}
+
+fn peer_id(host: usize) -> PeerId {
+    PeerId(host as u64)
+}

@@ -1,0 +1,175 @@
+//! `mycnet consent`: a candidate's signed consent to its admission.
+
+use std::fmt;
+use std::str::FromStr;
+
+use mycnet_consensus::internals::digest::SignatureBytes;
+use mycnet_consensus::{Consent, Genesis, NetworkId, NodeId, Signer as _, Spore};
+use serde_json::json;
+
+use crate::arguments::role;
+use crate::home::Common;
+use crate::output::shown;
+use crate::request::Request;
+use crate::{join, session};
+
+/// Signs that this node wants to be a member of a network.
+///
+/// Nobody is admitted unasked: a member puts the line that this prints into
+/// `mycnet propose admission --consent`. It names the network, this node and the
+/// role, and is of no use for anything else.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// A ticket, a file with one, a genesis file or a network id; else the joined one
+    network: Option<String>,
+
+    /// The role that this node agrees to: seed or latent
+    #[arg(long, value_name = "ROLE", default_value = "latent", value_parser = candidate_role)]
+    role: Spore,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+fn candidate_role(text: &str) -> Result<Spore, String> {
+    match role(text)? {
+        Spore::Primary => Err(
+            "nobody is admitted as primary: `mycnet propose role` gives the role later".to_owned(),
+        ),
+        role => Ok(role),
+    }
+}
+
+/// What `mycnet consent` prints: all that an admission takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SignedConsent {
+    /// The network.
+    pub(crate) network: NetworkId,
+    /// Who wants to be a member.
+    pub(crate) candidate: NodeId,
+    /// As what.
+    pub(crate) role: Spore,
+    /// Its signature.
+    pub(crate) consent: Consent,
+}
+
+/// The first word of a consent's text.
+const WORD: &str = "mycnet-consent";
+
+impl fmt::Display for SignedConsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            network,
+            candidate,
+            role,
+            consent,
+        } = self;
+        let sig = hex::encode(consent.sig.as_bytes());
+        write!(f, "{WORD}:{role}:{candidate}:{network}:{sig}")
+    }
+}
+
+impl FromStr for SignedConsent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.trim().split(':');
+        let mut part = || parts.next().ok_or("it is cut short");
+        if part()? != WORD {
+            return Err(format!("it does not begin with {WORD}"));
+        }
+        let (as_role, candidate, network, sig) = (part()?, part()?, part()?, part()?);
+        let read = Self {
+            network: network
+                .parse()
+                .map_err(|error| format!("its network: {error}"))?,
+            candidate: candidate
+                .parse()
+                .map_err(|error| format!("its node: {error}"))?,
+            role: role(as_role)?,
+            consent: Consent {
+                sig: signature(sig)?,
+            },
+        };
+        if parts.next().is_some() {
+            return Err("something follows its signature".to_owned());
+        }
+        let verified = read.consent.verify(read.network, read.candidate, read.role);
+        verified.map_err(|error| error.to_string())?;
+        Ok(read)
+    }
+}
+
+fn signature(digits: &str) -> Result<SignatureBytes, String> {
+    let mut bytes = [0; 64];
+    hex::decode_to_slice(digits, &mut bytes).map_err(|error| format!("its signature: {error}"))?;
+    Ok(SignatureBytes::from_bytes(bytes))
+}
+
+/// Runs `mycnet consent`.
+///
+/// # Errors
+///
+/// If it is not clear for which network, or the key cannot be read.
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let home = args.common.home()?;
+    let network = if let Some(text) = &args.network {
+        named(text)?
+    } else {
+        let value = session::with(&home, async |session| session.ask(Request::Genesis).await)?;
+        serde_json::from_value::<Genesis>(value)?.network_id()
+    };
+    let author = home.author()?;
+    let signed = SignedConsent {
+        network,
+        candidate: author.node_id(),
+        role: args.role,
+        consent: Consent::sign(&author, network, args.role)?,
+    };
+    let value = json!({
+        "network": network,
+        "candidate": signed.candidate,
+        "role": signed.role,
+        "consent": signed.to_string(),
+    });
+    args.common
+        .format
+        .print(&value, |value| shown(&value["consent"]))
+}
+
+fn named(text: &str) -> anyhow::Result<NetworkId> {
+    if let Ok(network) = text.parse() {
+        return Ok(network);
+    }
+    Ok(join::read(text)?.network())
+}
+
+#[cfg(test)]
+mod tests {
+    use mycnet_consensus::Identity;
+
+    use super::*;
+
+    #[test]
+    fn a_consent_round_trips_and_says_nothing_else() {
+        let candidate = Identity::from_seed_label("candidate");
+        let network = NetworkId::from_bytes([7; 32]);
+        let consent = Consent::sign(&candidate, network, Spore::Seed).unwrap();
+        let signed = SignedConsent {
+            network,
+            candidate: candidate.node_id(),
+            role: Spore::Seed,
+            consent,
+        };
+        let text = signed.to_string();
+        assert_eq!(format!("{text}\n").parse(), Ok(signed));
+        assert!(
+            text.replace("seed", "latent")
+                .parse::<SignedConsent>()
+                .is_err()
+        );
+        assert!(text[..text.len() - 1].parse::<SignedConsent>().is_err());
+        assert!(format!("{text}:00").parse::<SignedConsent>().is_err());
+    }
+}

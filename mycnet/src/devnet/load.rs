@@ -1,0 +1,235 @@
+//! Operations one after another, and how long they take.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use mycnet_consensus::{Ballot, OperationId, Outcome};
+use serde::Serialize;
+
+use super::network::{Network, PATIENCE, name};
+use super::news::now;
+use super::voter::claim;
+
+/// What is to be measured.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Load {
+    /// Claims in all.
+    pub(super) operations: usize,
+    /// Claims that are not final at their proposer yet, at a time.
+    pub(super) in_flight: usize,
+}
+
+/// Milliseconds that half, and ninety-nine of a hundred, took at most.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Quantiles {
+    pub(super) p50: f64,
+    pub(super) p99: f64,
+}
+
+/// How long operations took from their proposal on.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Latency {
+    pub(super) operations: usize,
+    pub(super) in_flight: usize,
+    /// Until the proposer could tell the outcome.
+    pub(super) tallied_ms: Quantiles,
+    /// Until the proposer had the seal that makes it final.
+    pub(super) final_ms: Quantiles,
+    /// Until every node had that seal.
+    pub(super) everywhere_ms: Quantiles,
+    /// Over the whole load.
+    pub(super) operations_per_second: f64,
+    /// Heights sealed meanwhile, for each operation.
+    pub(super) seals_per_operation: f64,
+}
+
+/// A claim that was proposed.
+struct Asked {
+    proposer: usize,
+    at: Instant,
+    answer: Vec<u8>,
+}
+
+/// Proposes claims, by all members of `proposers` in turn, and measures.
+///
+/// # Errors
+///
+/// If one is not decided in time, or not as it should be.
+pub(super) async fn run(
+    network: &mut Network,
+    load: Load,
+    proposers: &[usize],
+) -> anyhow::Result<Latency> {
+    let bar = progress(load.operations);
+    let (mut asked, mut open) = (BTreeMap::new(), Vec::new());
+    let before = height(network);
+    let begun = now();
+    while asked.len() < load.operations || !open.is_empty() {
+        while asked.len() < load.operations && open.len() < load.in_flight {
+            let number = asked.len();
+            let (id, question) = ask(network, number, proposers[number % proposers.len()]).await?;
+            open.push((id, question.proposer));
+            asked.insert(id, question);
+        }
+        let heard = tokio::time::timeout(PATIENCE, network.next()).await;
+        heard.with_context(|| format!("no node said anything for {PATIENCE:?}"))?;
+        open.retain(|(id, proposer)| {
+            let course = network.board.course(id);
+            course.and_then(|it| it.decided_at(*proposer)).is_none()
+        });
+        let waits = open.iter().any(|(id, _)| {
+            let question: &Asked = &asked[id];
+            question.at.elapsed() > PATIENCE
+        });
+        ensure!(!waits, "a claim was not decided within {PATIENCE:?}");
+        bar.set_position((asked.len() - open.len()) as u64);
+    }
+    let taken = now() - begun;
+    let nodes = network.running();
+    let all_final = |network: &Network| {
+        let mut all = asked.keys();
+        all.all(|id| network.board.is_final(id, &nodes))
+    };
+    network
+        .until("all claims to be final everywhere", all_final)
+        .await?;
+    let seals = height(network).saturating_sub(before);
+    bar.finish_and_clear();
+    latency(network, load, &asked, &nodes, taken, seals)
+}
+
+fn height(network: &Network) -> u64 {
+    network.board.stand(0).map_or(0, |(height, _)| height)
+}
+
+async fn ask(
+    network: &Network,
+    number: usize,
+    proposer: usize,
+) -> anyhow::Result<(OperationId, Asked)> {
+    let factor = number as u64;
+    let answer = (factor * factor).to_string().into_bytes();
+    let engine = network.engine(proposer)?;
+    let at = now();
+    let id = engine
+        .propose_claim(claim(factor, factor), answer.clone())
+        .await
+        .with_context(|| format!("{} proposes claim {number}", name(proposer)))?;
+    let question = Asked {
+        proposer,
+        at,
+        answer,
+    };
+    Ok((id, question))
+}
+
+fn latency(
+    network: &Network,
+    load: Load,
+    asked: &BTreeMap<OperationId, Asked>,
+    nodes: &[usize],
+    taken: Duration,
+    seals: u64,
+) -> anyhow::Result<Latency> {
+    let (mut tallied, mut decided, mut everywhere) = (Vec::new(), Vec::new(), Vec::new());
+    for (id, question) in asked {
+        let course = network.board.course(id).context("an operation is lost")?;
+        let expected = Outcome::Decided(Ballot::Result(question.answer.clone()));
+        ensure!(
+            course.outcome() == Some(&expected),
+            "expected {expected} for {id}, found {:?}",
+            course.outcome()
+        );
+        let proposer = question.proposer;
+        tallied.extend(course.tallied_at(proposer).map(|at| at - question.at));
+        decided.extend(course.decided_at(proposer).map(|at| at - question.at));
+        let last = nodes
+            .iter()
+            .filter_map(|node| course.decided_at(*node))
+            .max();
+        everywhere.extend(last.map(|at| at - question.at));
+    }
+    #[allow(
+        clippy::float_arithmetic,
+        clippy::cast_precision_loss,
+        reason = "rates for people; nothing is decided by them"
+    )]
+    let (rate, seals) = (
+        rounded(asked.len() as f64 / taken.as_secs_f64()),
+        rounded(seals as f64 / asked.len().max(1) as f64),
+    );
+    Ok(Latency {
+        operations: load.operations,
+        in_flight: load.in_flight,
+        tallied_ms: quantiles(tallied),
+        final_ms: quantiles(decided),
+        everywhere_ms: quantiles(everywhere),
+        operations_per_second: rate,
+        seals_per_operation: seals,
+    })
+}
+
+fn quantiles(mut all: Vec<Duration>) -> Quantiles {
+    all.sort_unstable();
+    Quantiles {
+        p50: ms(nearest_rank(&all, 50)),
+        p99: ms(nearest_rank(&all, 99)),
+    }
+}
+
+/// The smallest value that so many per cent are not above.
+fn nearest_rank(sorted: &[Duration], percent: usize) -> Duration {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    let value = sorted.get(rank.saturating_sub(1));
+    value.copied().unwrap_or_default()
+}
+
+#[allow(clippy::float_arithmetic, reason = "milliseconds for people")]
+fn ms(duration: Duration) -> f64 {
+    rounded(duration.as_secs_f64() * 1000.0)
+}
+
+#[allow(clippy::float_arithmetic, reason = "figures for people")]
+fn rounded(figure: f64) -> f64 {
+    (figure * 10.0).round() / 10.0
+}
+
+/// A bar on stderr if that is a terminal, else nothing.
+fn progress(operations: usize) -> ProgressBar {
+    let bar = if io::stderr().is_terminal() {
+        ProgressBar::new(operations as u64)
+    } else {
+        ProgressBar::hidden()
+    };
+    let style = ProgressStyle::with_template("{elapsed:>4} [{bar:40}] {pos} of {len} claims final")
+        .expect("the template is constant and valid");
+    bar.set_style(style.progress_chars("=> "));
+    bar.with_finish(ProgressFinish::AndClear)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_values_that_were_measured() {
+        let all: Vec<Duration> = (1..=200).rev().map(Duration::from_millis).collect();
+        let found = quantiles(all);
+        assert_eq!(found.p50.to_string(), "100");
+        assert_eq!(found.p99.to_string(), "198");
+        let one = quantiles(vec![Duration::from_micros(1_260)]);
+        assert_eq!(
+            (one.p50.to_string(), one.p99.to_string()),
+            ("1.3".into(), "1.3".into())
+        );
+        assert_eq!(quantiles(Vec::new()).p99.to_string(), "0");
+    }
+
+    #[test]
+    fn the_template_is_valid() {
+        progress(3).finish_and_clear();
+    }
+}

@@ -1,0 +1,260 @@
+//! The demo: what a federation goes through, told in plain words, each step checked.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use mycnet_consensus::net::Ticket;
+use mycnet_consensus::{
+    Ballot, ConsensusOperation, Consent, OperationId, Outcome, Spore, Standing,
+};
+
+use super::network::{Network, name};
+use super::news::now;
+use super::say;
+use super::voter::claim;
+
+/// The Primary.
+const PRIMARY: usize = 0;
+
+/// The Seed that answers a claim wrongly.
+const LIAR: usize = 2;
+
+/// The Seed that proposes what the Primary does not.
+const SEED: usize = 1;
+
+/// Nodes that the story takes: with one away, the others must still be more than two thirds.
+pub(super) const NODES_MIN: usize = 4;
+
+/// Tells the story. `killed` is the member that runs in a process of its own.
+///
+/// # Errors
+///
+/// The first step that does not go as it should.
+pub(super) async fn tell(network: &mut Network, killed: usize) -> anyhow::Result<()> {
+    let newcomer = admission(network).await.context("the admission")?;
+    one_answers_wrongly(network).await.context("the claim")?;
+    deployment(network).await.context("the deployment")?;
+    one_is_killed(network, killed).await.context("the kill")?;
+    network.settle().await?;
+    let (height, digest) = network.board.common(&network.running()).unwrap_or_default();
+    say(&format!(
+        "All {} nodes, {} among them, are at height {height}, state {digest}.",
+        network.running().len(),
+        name(newcomer)
+    ));
+    Ok(())
+}
+
+/// A duration, as people are told it.
+fn shown(duration: Duration) -> String {
+    format!("{} ms", duration.as_millis())
+}
+
+fn since(begun: Instant) -> String {
+    shown(now() - begun)
+}
+
+/// Waits until all that run know the final outcome, and checks that it is this one.
+async fn decided(
+    network: &mut Network,
+    what: &str,
+    operation: OperationId,
+    expected: &Ballot,
+) -> anyhow::Result<()> {
+    let waited_for = format!("all nodes to decide {what}");
+    let is_final = |network: &Network| network.board.is_final(&operation, &network.running());
+    network.until(&waited_for, is_final).await?;
+    let outcome = network.board.course(&operation).and_then(|it| it.outcome());
+    ensure!(
+        outcome == Some(&Outcome::Decided(expected.clone())),
+        "{what}: expected {expected} at all nodes, found {outcome:?}"
+    );
+    Ok(())
+}
+
+async fn admission(network: &mut Network) -> anyhow::Result<usize> {
+    say("1. Somebody new wants to join.");
+    let newcomer = network.candidate(Spore::Latent)?;
+    let author = network.members[newcomer].home.author()?;
+    let candidate = network.members[newcomer].id;
+    let consent = Consent::sign(&author, network.genesis.network_id(), Spore::Latent)?;
+    say(&format!(
+        "   {} made its keys and signed that it wants to be a latent member; {} proposes it.",
+        name(newcomer),
+        name(SEED)
+    ));
+    let begun = now();
+    let admission = ConsensusOperation::NodeAdmission {
+        candidate,
+        role: Spore::Latent,
+        consent,
+    };
+    let id = network.engine(SEED)?.propose_operation(admission).await?;
+    decided(network, "the admission", id, &Ballot::Approve).await?;
+    say(&format!(
+        "   All members approve; it is sealed after {}.",
+        since(begun)
+    ));
+    let ticket = network.members[PRIMARY].ticket.clone();
+    // As text, the way it is passed on.
+    let ticket = ticket.context("the Primary has no ticket")?.to_string();
+    let begun = now();
+    network.join(newcomer, ticket.parse::<Ticket>()?).await?;
+    let has_joined = |network: &Network| {
+        let stand = network.board.stand(newcomer);
+        stand.is_some_and(|(height, _)| height > 0) && stand == network.board.stand(PRIMARY)
+    };
+    network
+        .until("the newcomer to catch up", has_joined)
+        .await?;
+    say(&format!(
+        "   With the ticket of {} it fetched the genesis and all seals in {}.",
+        name(PRIMARY),
+        since(begun)
+    ));
+    for engine in network.engines() {
+        let roster = engine.roster();
+        let found = roster.iter().find(|member| member.node == candidate);
+        let standing = found.map(|member| (member.standing, member.critical_weight));
+        ensure!(
+            standing == Some((Standing::Probation, 0)),
+            "expected the newcomer on probation and without weight, found {standing:?}"
+        );
+    }
+    say("   In everybody's roster it is on probation: it votes, and does not weigh yet.");
+    Ok(newcomer)
+}
+
+async fn one_answers_wrongly(network: &mut Network) -> anyhow::Result<()> {
+    say("2. What is 6 * 7? Every node computes it, and one is wrong.");
+    let liar = network.members[LIAR].id;
+    let trusts = |network: &Network| {
+        let all = network.engines().map(move |engine| engine.trust(&liar));
+        all.collect::<Vec<u32>>()
+    };
+    let before = trusts(network);
+    network.set_lying(LIAR, true);
+    let begun = now();
+    let answer = b"42".to_vec();
+    let primary = network.engine(PRIMARY)?;
+    let id = primary.propose_claim(claim(6, 7), answer.clone()).await?;
+    decided(network, "the claim", id, &Ballot::Result(answer)).await?;
+    say(&format!(
+        "   42, say the others, final after {}; {} said 43.",
+        since(begun),
+        name(LIAR)
+    ));
+    let is_closed = |network: &Network| {
+        let mut engines = network.engines();
+        engines.all(|it| it.status(&id).is_some_and(|it| it.phase == "closed"))
+    };
+    network.until("the claim to close", is_closed).await?;
+    network.set_lying(LIAR, false);
+    let after = trusts(network);
+    let has_fallen = before
+        .iter()
+        .zip(&after)
+        .all(|(before, after)| after < before);
+    ensure!(
+        has_fallen,
+        "expected the trust in {} to fall everywhere, found {before:?} and {after:?}",
+        name(LIAR)
+    );
+    say(&format!(
+        "   Its trust falls from {} to {} parts per million, at every node by its own arithmetic.",
+        before[0], after[0]
+    ));
+    Ok(())
+}
+
+async fn deployment(network: &mut Network) -> anyhow::Result<()> {
+    let window = Duration::from_millis(network.engine(PRIMARY)?.params().objection_window_ms);
+    say("3. The Primary deploys a service, which takes no vote unless a Seed objects.");
+    say(&format!(
+        "   Its directive is out; the Seeds have {window:?} of sealed time, and none of them objects."
+    ));
+    let begun = now();
+    let deployment = ConsensusOperation::ServiceDeployment {
+        service: "wiki".into(),
+        manifest: b"wiki 1.0".to_vec(),
+    };
+    let primary = network.engine(PRIMARY)?;
+    let id = primary.propose_operation(deployment).await?;
+    decided(network, "the deployment", id, &Ballot::Approve).await?;
+    for engine in network.engines() {
+        let found = engine.config().get("service.wiki").cloned();
+        ensure!(
+            found.as_deref() == Some(b"wiki 1.0"),
+            "expected the service in everybody's configuration, found {found:?}"
+        );
+    }
+    let taken = now() - begun;
+    ensure!(
+        taken >= window,
+        "it took effect after {}, before the window of {window:?} had passed",
+        shown(taken)
+    );
+    say(&format!(
+        "   After {} it stands in everybody's configuration.",
+        shown(taken)
+    ));
+    Ok(())
+}
+
+async fn one_is_killed(network: &mut Network, killed: usize) -> anyhow::Result<()> {
+    say(&format!(
+        "4. The process of {} is killed, without a goodbye; the others go on.",
+        name(killed)
+    ));
+    let address = network.members[killed].address().to_owned();
+    let stand = network.board.stand(killed);
+    let (height, _) = stand.context("nothing is known of the node to be killed")?;
+    network.kill(killed).await?;
+    let begun = now();
+    let primary = network.engine(PRIMARY)?;
+    let answer = b"56".to_vec();
+    let claimed = primary.propose_claim(claim(7, 8), answer.clone()).await?;
+    let change = ConsensusOperation::NetworkConfiguration {
+        config_type: "motd".into(),
+        proposed_change: b"welcome".to_vec(),
+    };
+    let changed = network.engine(SEED)?.propose_operation(change).await?;
+    decided(
+        network,
+        "a claim without it",
+        claimed,
+        &Ballot::Result(answer),
+    )
+    .await?;
+    decided(network, "a change without it", changed, &Ballot::Approve).await?;
+    let (now_at, _) = network.board.stand(PRIMARY).unwrap_or_default();
+    ensure!(
+        now_at > height,
+        "nothing was sealed without {}",
+        name(killed)
+    );
+    say(&format!(
+        "   They decide a claim and a change of the configuration without it, in {} with the time of grace it gets.",
+        since(begun)
+    ));
+    let begun = now();
+    network.start_child(killed, false).await?;
+    let is_back = |network: &Network| {
+        let stand = network.board.stand(killed);
+        stand.is_some() && stand == network.board.stand(PRIMARY)
+    };
+    network
+        .until("the killed node to catch up", is_back)
+        .await?;
+    let new_address = network.members[killed].address();
+    ensure!(
+        new_address != address,
+        "expected a new port, found {address} again"
+    );
+    say(&format!(
+        "   Back from its disk, at {new_address} instead of {address}, it is in sync after {}: it was at height {height}, \
+         and the others at {now_at}.",
+        since(begun)
+    ));
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! Who signs, and how signatures are checked.
+//!
+//! Only `verify_strict` is used, everywhere, on decoded keys: acceptance must be the same on every machine, and the
+//! looser check accepts more on some.
+
+#[cfg(feature = "sim")]
+mod memo;
+
+use std::fmt;
+
+use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
+
+use crate::base::digest::{NodeId, SEEDED_KEY, SignatureBytes};
+
+/// Something that signs for one author: an [`Identity`] in memory, a hardware key, an agent.
+pub trait Signer: Send + Sync {
+    /// The author it signs for.
+    fn node_id(&self) -> NodeId;
+
+    /// The Ed25519 signature of `message`.
+    ///
+    /// # Errors
+    ///
+    /// [`SignerError`] if the key cannot be used now; nothing is sent then.
+    fn sign(&self, message: &[u8]) -> Result<SignatureBytes, SignerError>;
+}
+
+/// A key could not be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the signer failed: {0}")]
+pub struct SignerError(pub String);
+
+/// An Ed25519 key pair in memory. The secret is wiped when it is dropped and never shown.
+#[derive(Clone)]
+pub struct Identity {
+    key: SigningKey,
+}
+
+impl Identity {
+    /// The key pair of a 32-byte secret, which must come from a good source of randomness.
+    #[must_use]
+    pub fn from_secret(secret: &[u8; 32]) -> Self {
+        Self {
+            key: SigningKey::from_bytes(secret),
+        }
+    }
+
+    /// A key pair for replays, simulations and examples: anyone who knows the label knows the secret.
+    #[must_use]
+    pub fn from_seed_label(label: &str) -> Self {
+        Self::from_secret(&SEEDED_KEY.hash(label.as_bytes()))
+    }
+
+    /// The 32-byte secret, to be stored where only its owner can read it.
+    #[must_use]
+    pub fn secret(&self) -> [u8; 32] {
+        self.key.to_bytes()
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({})", self.node_id())
+    }
+}
+
+impl Signer for Identity {
+    fn node_id(&self) -> NodeId {
+        NodeId::from_bytes(self.key.verifying_key().to_bytes())
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<SignatureBytes, SignerError> {
+        use ed25519_dalek::Signer as _;
+        Ok(SignatureBytes::from_bytes(
+            self.key.sign(message).to_bytes(),
+        ))
+    }
+}
+
+/// A member's decoded public key. Decoding costs a sixth of a verification, so it is done once per member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
+
+/// Why 32 bytes are not a usable public key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// Not a point of the curve.
+    #[error("the key is not a point of the curve")]
+    NotAPoint,
+    /// A point of small order (the identity among them), under which anyone can sign.
+    #[error("the key is weak: a point of small order")]
+    Weak,
+}
+
+impl PublicKey {
+    /// Decodes an author's key and refuses weak ones.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`] says which.
+    pub fn decode(node: &NodeId) -> Result<Self, KeyError> {
+        let key = VerifyingKey::from_bytes(node.as_bytes()).map_err(|_| KeyError::NotAPoint)?;
+        if key.is_weak() {
+            return Err(KeyError::Weak);
+        }
+        Ok(Self(key))
+    }
+
+    /// Whether `signature` is this key's for `message`, by `verify_strict`.
+    #[must_use]
+    pub fn verifies(&self, message: &[u8], signature: &SignatureBytes) -> bool {
+        let check = || {
+            let signature = Signature::from_bytes(signature.as_bytes());
+            self.0.verify_strict(message, &signature).is_ok()
+        };
+        #[cfg(feature = "sim")]
+        return memo::verdict(
+            &NodeId::from_bytes(self.0.to_bytes()),
+            message,
+            signature,
+            check,
+        );
+        #[cfg(not(feature = "sim"))]
+        check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_signs_what_its_key_verifies() {
+        let identity = Identity::from_seed_label("ada");
+        let key = PublicKey::decode(&identity.node_id()).unwrap();
+        let signature = identity.sign(b"message").unwrap();
+        assert!(key.verifies(b"message", &signature));
+        assert!(!key.verifies(b"another", &signature));
+    }
+
+    #[test]
+    fn the_secret_is_not_shown() {
+        let identity = Identity::from_seed_label("ada");
+        let shown = format!("{identity:?}");
+        assert!(!shown.contains(&hex::encode(identity.secret())));
+    }
+
+    #[test]
+    fn the_identity_point_is_refused() {
+        let mut identity_point = [0; 32];
+        identity_point[0] = 1;
+        let node = NodeId::from_bytes(identity_point);
+        assert_eq!(PublicKey::decode(&node), Err(KeyError::Weak));
+    }
+}

@@ -1,0 +1,40 @@
+//! Remembers which signatures verified, for simulations: there the same signature is checked by every virtual node, and
+//! checking is most of the work. A check is a pure function, so remembering it changes nothing but the time.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::base::digest::{NodeId, SignatureBytes};
+
+/// Entries that are remembered, so that long simulations do not grow.
+const ENTRIES_MAX: usize = 20_000;
+
+thread_local! {
+    static VERDICTS: RefCell<BTreeMap<[u8; 32], bool>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// The remembered verdict on a signature, or that of `check`.
+pub(super) fn verdict(
+    node: &NodeId,
+    message: &[u8],
+    signature: &SignatureBytes,
+    check: impl FnOnce() -> bool,
+) -> bool {
+    let mut hasher = blake3::Hasher::new();
+    // Key and signature have fixed lengths, so the parts cannot run into each other.
+    hasher.update(node.as_bytes());
+    hasher.update(signature.as_bytes());
+    hasher.update(message);
+    let key = *hasher.finalize().as_bytes();
+    if let Some(verdict) = VERDICTS.with_borrow(|verdicts| verdicts.get(&key).copied()) {
+        return verdict;
+    }
+    let verdict = check();
+    VERDICTS.with_borrow_mut(|verdicts| {
+        if verdicts.len() >= ENTRIES_MAX {
+            verdicts.clear();
+        }
+        verdicts.insert(key, verdict);
+    });
+    verdict
+}

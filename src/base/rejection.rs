@@ -1,0 +1,182 @@
+//! Why something a peer sent is refused. A rejection is data, never a panic, and leaves the state as it was.
+
+use crate::base::codec::CodecError;
+use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId};
+
+/// A peer's (or a caller's) fault, with a code that never changes its meaning.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// Longer than the limit for a record, or than another wire limit.
+    #[error("too large: the limit is {limit} {what}")]
+    OverLimit {
+        /// What is limited.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// Not the canonical bytes of a record.
+    #[error("not canonical: {0}")]
+    NonCanonical(CodecError),
+    /// Readable, but against a rule that needs no state to judge.
+    #[error("malformed: {0}")]
+    Malformed(&'static str),
+    /// Made for another network.
+    #[error("made for another network, {0}")]
+    WrongNetwork(NetworkId),
+    /// The author is not and was never a member.
+    #[error("{0} is not a member")]
+    UnknownAuthor(NodeId),
+    /// The key is of small order or no point at all.
+    #[error("{0} is a weak key")]
+    WeakKey(NodeId),
+    /// The signature or its Merkle path does not fit.
+    #[error("the signature of {0} does not verify")]
+    BadSignature(NodeId),
+    /// The author is banned and this is no vote in an electorate fixed before.
+    #[error("{0} is banned")]
+    BannedAuthor(NodeId),
+    /// Refers to an operation that is not known.
+    #[error("operation {0} is not known")]
+    UnknownOperation(OperationId),
+    /// Refers to a seal that is not known.
+    #[error("it names a seal that is not known")]
+    UnknownSeal,
+    /// The operation is not in a phase that takes this statement.
+    #[error("operation {operation} takes no {statement} in phase {phase}")]
+    WrongPhase {
+        /// The operation.
+        operation: OperationId,
+        /// The kind of statement.
+        statement: &'static str,
+        /// The phase it is in.
+        phase: &'static str,
+    },
+    /// A reveal that does not open its author's frozen commit.
+    #[error("the reveal of {0} does not open its commit")]
+    DoesNotOpen(NodeId),
+    /// The author's role may not make this statement.
+    #[error("{author} may not make this statement: {reason}")]
+    WrongRole {
+        /// The author.
+        author: NodeId,
+        /// What it would take.
+        reason: &'static str,
+    },
+    /// The author has no slot in the electorate.
+    #[error("{0} is not an elector of this operation")]
+    NotAnElector(NodeId),
+    /// The author does not seal at this height.
+    #[error("{0} is not a sealer at this height")]
+    NotASealer(NodeId),
+    /// Two other bodies of the slot are already kept.
+    #[error("the slot already holds two statements of {0}, which prove its equivocation")]
+    SlotFull(NodeId),
+    /// The author has as many open proposals as it may have.
+    #[error("{author} has {limit} open proposals, the most it may have")]
+    OverCap {
+        /// The author.
+        author: NodeId,
+        /// Its limit.
+        limit: usize,
+    },
+    /// For a height that is decided or too far back.
+    #[error("stale: height {height}, the ledger is at {at}")]
+    StaleSeal {
+        /// The height named.
+        height: u64,
+        /// The last sealed height.
+        at: u64,
+    },
+    /// A seal that cannot follow the last one, whatever else arrives.
+    #[error("impossible seal: {0}")]
+    ImpossibleSeal(&'static str),
+    /// The operation would change nothing, or nothing sensible.
+    #[error("the operation does not apply: {0}")]
+    Inapplicable(&'static str),
+    /// The same record is already sealed.
+    #[error("record {0} is already sealed")]
+    AlreadySealed(RecordId),
+    /// A certificate that does not prove what it says.
+    #[error("the certificate proves nothing: {0}")]
+    BadCertificate(&'static str),
+}
+
+impl Rejection {
+    /// A code that never changes its meaning, for programs and logs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::OverLimit { .. } => "over-limit",
+            Self::NonCanonical(_) => "non-canonical",
+            Self::Malformed(_) => "malformed",
+            Self::WrongNetwork(_) => "wrong-network",
+            Self::UnknownAuthor(_) => "unknown-author",
+            Self::WeakKey(_) => "weak-key",
+            Self::BadSignature(_) => "bad-signature",
+            Self::BannedAuthor(_) => "banned-author",
+            Self::UnknownOperation(_) => "unknown-operation",
+            Self::UnknownSeal => "unknown-seal",
+            Self::WrongPhase { .. } => "wrong-phase",
+            Self::DoesNotOpen(_) => "does-not-open",
+            Self::WrongRole { .. } => "wrong-role",
+            Self::NotAnElector(_) => "not-an-elector",
+            Self::NotASealer(_) => "not-a-sealer",
+            Self::SlotFull(_) => "slot-full",
+            Self::OverCap { .. } => "over-cap",
+            Self::StaleSeal { .. } => "stale-seal",
+            Self::ImpossibleSeal(_) => "impossible-seal",
+            Self::Inapplicable(_) => "inapplicable",
+            Self::AlreadySealed(_) => "already-sealed",
+            Self::BadCertificate(_) => "bad-certificate",
+        }
+    }
+}
+
+impl Rejection {
+    /// Whether no honest node can have passed on what was refused for this, whatever the two of them hold: it follows from the
+    /// bytes and the network alone, and whoever passes something on has checked it in the same way.
+    ///
+    /// All else can come from an honest peer that is ahead, behind or on another branch. An author unknown here may have been
+    /// admitted there; a certificate that proves nothing to this branch's sealers proves something to those of another;
+    /// phases, slots, caps and roles change with every seal; and some limits are of what is held, not of what is said.
+    #[must_use]
+    pub fn is_senders_fault(&self) -> bool {
+        match self {
+            Self::NonCanonical(_)
+            | Self::Malformed(_)
+            | Self::WrongNetwork(_)
+            | Self::WeakKey(_)
+            | Self::BadSignature(_) => true,
+            Self::OverLimit { .. }
+            | Self::UnknownAuthor(_)
+            | Self::BannedAuthor(_)
+            | Self::UnknownOperation(_)
+            | Self::UnknownSeal
+            | Self::WrongPhase { .. }
+            | Self::DoesNotOpen(_)
+            | Self::WrongRole { .. }
+            | Self::NotAnElector(_)
+            | Self::NotASealer(_)
+            | Self::SlotFull(_)
+            | Self::OverCap { .. }
+            | Self::StaleSeal { .. }
+            | Self::ImpossibleSeal(_)
+            | Self::Inapplicable(_)
+            | Self::AlreadySealed(_)
+            | Self::BadCertificate(_) => false,
+        }
+    }
+}
+
+impl From<CodecError> for Rejection {
+    fn from(error: CodecError) -> Self {
+        match error {
+            CodecError::TooLong { limit, .. } => Self::OverLimit {
+                what: "bytes",
+                limit,
+            },
+            other => Self::NonCanonical(other),
+        }
+    }
+}

@@ -1,0 +1,455 @@
+//! One open operation, from its opening seal to the one that closes it (DESIGN sections 4 and 7).
+//!
+//! An [`OpenOperation`] holds what was sealed about it and changes only when a seal is applied: records are *filed*
+//! first, then [`OpenOperation::advance`] judges phases and windows. It knows the roster before the seal and the seal's
+//! time, nothing else.
+
+mod authority;
+mod restored;
+mod snapshot;
+mod voting;
+mod window;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use authority::{Authority, Stage};
+pub use restored::StoredOperation;
+pub use snapshot::{FrozenLine, PhaseLine, Snapshot};
+pub use window::Window;
+
+use crate::base::digest::{NodeId, OperationId};
+use crate::decision::tally::Tally;
+use crate::members::roster::Roster;
+use crate::statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority};
+use crate::statement::params::Params;
+use crate::statement::record::{Statement, Verified};
+
+/// The members whose votes count for one operation, with their weights; fixed by the seal that opens it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Electorate {
+    electors: Vec<(NodeId, u64)>,
+    total: u64,
+}
+
+impl Electorate {
+    /// From members in the order of their keys.
+    #[must_use]
+    pub fn new(electors: Vec<(NodeId, u64)>) -> Self {
+        debug_assert!(
+            electors.is_sorted_by(|a, b| a.0 < b.0),
+            "rosters and panels are sorted"
+        );
+        let total = electors.iter().map(|(_, weight)| weight).sum();
+        Self { electors, total }
+    }
+
+    /// The weight of all electors: `W` of P5.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// An elector's weight; `None` for everybody else.
+    #[must_use]
+    pub fn weight(&self, node: &NodeId) -> Option<u64> {
+        let at = self
+            .electors
+            .binary_search_by_key(node, |(elector, _)| *elector)
+            .ok()?;
+        Some(self.electors[at].1)
+    }
+
+    /// Electors in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (NodeId, u64)> {
+        self.electors.iter().copied()
+    }
+
+    /// How many electors have weight.
+    #[must_use]
+    pub fn weighted(&self) -> usize {
+        self.electors
+            .iter()
+            .filter(|(_, weight)| *weight > 0)
+            .count()
+    }
+}
+
+/// What one author filed in one slot: a record, and a second one if it equivocated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filed {
+    /// The record sealed first (of two in one seal, the one with the smaller id).
+    pub first: Verified,
+    /// A different one of the same slot.
+    pub second: Option<Verified>,
+}
+
+/// What filing a record did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filing {
+    /// The slot was empty.
+    First,
+    /// The slot holds a different record: both prove equivocation.
+    Second,
+}
+
+/// Files a record in its author's slot, or says that both places are taken or that it is there already.
+fn file_slot(slots: &mut BTreeMap<NodeId, Filed>, record: &Verified) -> Option<Filing> {
+    let Some(filed) = slots.get_mut(&record.author()) else {
+        let first = record.clone();
+        slots.insert(
+            record.author(),
+            Filed {
+                first,
+                second: None,
+            },
+        );
+        return Some(Filing::First);
+    };
+    if filed.first == *record || filed.second.is_some() {
+        return None;
+    }
+    filed.second = Some(record.clone());
+    Some(Filing::Second)
+}
+
+/// Where an operation stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// A standard operation that the spore hierarchy decides (section 7).
+    Authority(Authority),
+    /// Commits are collected (P2).
+    Committing {
+        /// The commit window.
+        window: Window,
+    },
+    /// The commits are frozen, reveals are collected (P4). Also after the decision, until the operation closes.
+    Revealing {
+        /// The reveal window.
+        window: Window,
+    },
+    /// Nothing more is accepted (P8).
+    Closed,
+}
+
+/// The commits that a seal fixed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frozen {
+    /// The freezing seal.
+    pub height: u64,
+    /// Its time.
+    pub time_ms: u64,
+    /// The frozen commits by author.
+    pub commits: BTreeMap<NodeId, Verified>,
+}
+
+/// A final outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The seal that made it final.
+    pub height: u64,
+}
+
+/// An operation between its opening and its closing seal.
+#[derive(Debug, Clone)]
+pub struct OpenOperation {
+    id: OperationId,
+    proposal: Verified,
+    priority: Priority,
+    class: Class,
+    /// The parameters it was opened under.
+    params: Arc<Params>,
+    opened_height: u64,
+    opened_ms: u64,
+    scored: bool,
+    electorate: Arc<Electorate>,
+    phase: Phase,
+    commits: BTreeMap<NodeId, Filed>,
+    /// See [`OpenOperation::committed_weight`].
+    committed: u64,
+    frozen: Option<Arc<Frozen>>,
+    reveals: BTreeMap<NodeId, Verified>,
+    tally: Option<Tally>,
+    directives: BTreeMap<NodeId, Filed>,
+    objections: BTreeMap<NodeId, Filed>,
+    resolutions: BTreeMap<NodeId, Filed>,
+    decision: Option<Decision>,
+}
+
+/// What an operation sees of the ledger while a seal is applied.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The seal's height.
+    pub height: u64,
+    /// The seal's time.
+    pub time_ms: u64,
+    /// The roster before the seal: roles and weights are judged by it.
+    pub before: &'a Roster,
+    /// The roster with the bans of this seal: banned electors are not waited for.
+    pub banned: &'a Roster,
+}
+
+/// What changed in an operation when a seal was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transition {
+    /// A window ended; its grace runs.
+    Marked,
+    /// A standard operation went on to the Seeds' objections or resolutions.
+    Stage(Stage),
+    /// A standard operation became a full BFT vote.
+    FellToBft,
+    /// The commits are frozen.
+    Frozen,
+    /// The outcome is final.
+    Decided,
+    /// The operation is closed.
+    Closed,
+}
+
+impl OpenOperation {
+    /// Opens an operation (P1). `record` must be a `Propose`.
+    ///
+    /// # Panics
+    ///
+    /// If `record` is another statement.
+    #[must_use]
+    pub fn open(
+        record: &Verified,
+        params: Arc<Params>,
+        electorate: Electorate,
+        scored: bool,
+        context: &Context<'_>,
+    ) -> Self {
+        let Statement::Propose {
+            operation,
+            priority,
+            ..
+        } = record.statement()
+        else {
+            unreachable!("only proposals open operations");
+        };
+        let (class, opened_ms) = (operation.class(), context.time_ms);
+        let phase = match class {
+            Class::Standard => Phase::Authority(Authority::open(&params, opened_ms)),
+            Class::Claim | Class::Critical => Phase::Committing {
+                window: voting::commit_window(&params, class, opened_ms),
+            },
+        };
+        Self {
+            id: record.id().into(),
+            priority: *priority,
+            proposal: record.clone(),
+            class,
+            params,
+            opened_height: context.height,
+            opened_ms,
+            scored,
+            electorate: Arc::new(electorate),
+            phase,
+            commits: BTreeMap::new(),
+            committed: 0,
+            frozen: None,
+            reveals: BTreeMap::new(),
+            tally: None,
+            directives: BTreeMap::new(),
+            objections: BTreeMap::new(),
+            resolutions: BTreeMap::new(),
+            decision: None,
+        }
+    }
+
+    /// Judges phases and windows after the records of a seal were filed, until nothing changes.
+    pub fn advance(&mut self, context: &Context<'_>) -> Vec<Transition> {
+        let mut transitions = Vec::new();
+        while let Some(transition) = self.step(context) {
+            transitions.push(transition);
+        }
+        transitions
+    }
+
+    fn step(&mut self, context: &Context<'_>) -> Option<Transition> {
+        match &self.phase {
+            Phase::Authority(_) => self.step_authority(context),
+            Phase::Committing { .. } => self.step_committing(context),
+            Phase::Revealing { .. } => self.step_revealing(context),
+            Phase::Closed => None,
+        }
+    }
+
+    /// The operation's id.
+    #[must_use]
+    pub fn id(&self) -> OperationId {
+        self.id
+    }
+
+    /// The `Propose` that put it up.
+    #[must_use]
+    pub fn proposal(&self) -> &Verified {
+        &self.proposal
+    }
+
+    /// What is to be decided.
+    #[must_use]
+    pub fn operation(&self) -> &ConsensusOperation {
+        match self.proposal.statement() {
+            Statement::Propose { operation, .. } => operation,
+            _ => unreachable!("only proposals open operations"),
+        }
+    }
+
+    /// Its priority.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        self.priority
+    }
+
+    /// How it is decided.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// The parameters it was opened under.
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// The seal that opened it (for a standard operation that became a BFT vote: the seal at which it did).
+    #[must_use]
+    pub fn opened_height(&self) -> u64 {
+        self.opened_height
+    }
+
+    /// The time of that seal.
+    #[must_use]
+    pub fn opened_ms(&self) -> u64 {
+        self.opened_ms
+    }
+
+    /// Whether its votes are scored (P9).
+    #[must_use]
+    pub fn is_scored(&self) -> bool {
+        self.scored
+    }
+
+    /// Who votes. Empty for a standard operation that the spore hierarchy decides.
+    #[must_use]
+    pub fn electorate(&self) -> &Electorate {
+        &self.electorate
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// The phase's name, as in rejections, documents and `status`.
+    #[must_use]
+    pub fn phase_name(&self) -> &'static str {
+        match (&self.phase, &self.decision) {
+            (Phase::Authority(_), _) => "authority",
+            (Phase::Committing { .. }, _) => "committing",
+            (Phase::Revealing { .. }, None) => "revealing",
+            (Phase::Revealing { .. }, Some(_)) => "decided",
+            (Phase::Closed, _) => "closed",
+        }
+    }
+
+    /// The sealed commits by author.
+    #[must_use]
+    pub fn commits(&self) -> &BTreeMap<NodeId, Filed> {
+        &self.commits
+    }
+
+    /// The frozen commits.
+    #[must_use]
+    pub fn frozen(&self) -> Option<&Frozen> {
+        self.frozen.as_deref()
+    }
+
+    /// The sealed reveals by author.
+    #[must_use]
+    pub fn reveals(&self) -> &BTreeMap<NodeId, Verified> {
+        &self.reveals
+    }
+
+    /// The tally of the sealed reveals, once frozen.
+    #[must_use]
+    pub fn tally(&self) -> Option<&Tally> {
+        self.tally.as_ref()
+    }
+
+    /// The final outcome.
+    #[must_use]
+    pub fn decision(&self) -> Option<&Decision> {
+        self.decision.as_ref()
+    }
+
+    /// Every record filed, the proposal first.
+    pub fn records(&self) -> impl Iterator<Item = &Verified> {
+        let slots = [
+            &self.commits,
+            &self.directives,
+            &self.objections,
+            &self.resolutions,
+        ];
+        let filed = slots
+            .into_iter()
+            .flat_map(|slots| slots.values())
+            .flat_map(|filed| std::iter::once(&filed.first).chain(&filed.second));
+        std::iter::once(&self.proposal)
+            .chain(filed)
+            .chain(self.reveals.values())
+    }
+
+    /// The two records that an author filed in one slot, if any.
+    pub fn equivocations(&self) -> impl Iterator<Item = (NodeId, &Verified, &Verified)> {
+        let slots = [
+            &self.commits,
+            &self.directives,
+            &self.objections,
+            &self.resolutions,
+        ];
+        slots
+            .into_iter()
+            .flat_map(|slots| slots.iter())
+            .filter_map(|(author, filed)| Some((*author, &filed.first, filed.second.as_ref()?)))
+    }
+
+    /// The order in which operations of one seal take effect (P7).
+    #[must_use]
+    pub fn rank(&self) -> (Priority, OperationId) {
+        (self.priority, self.id)
+    }
+
+    /// The earliest seal time at which something changes without any further record.
+    #[must_use]
+    pub fn due_ms(&self) -> Option<u64> {
+        match &self.phase {
+            Phase::Authority(authority) => Some(authority.window.due_ms()),
+            Phase::Committing { window } => Some(match self.commit_grace_due_ms() {
+                Some(grace) => grace.min(window.due_ms()),
+                None => window.due_ms(),
+            }),
+            Phase::Revealing { window } => Some(window.due_ms()),
+            Phase::Closed => None,
+        }
+    }
+
+    fn conclude(&mut self, outcome: Outcome, height: u64) {
+        self.decision = Some(Decision { outcome, height });
+    }
+
+    /// The ballot of a sealed reveal.
+    #[must_use]
+    pub fn ballot(&self, node: &NodeId) -> Option<&Ballot> {
+        match self.reveals.get(node)?.statement() {
+            Statement::Reveal { ballot, .. } => Some(ballot),
+            _ => unreachable!("only reveals are filed as reveals"),
+        }
+    }
+}

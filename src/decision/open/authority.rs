@@ -1,0 +1,263 @@
+//! Spore authority: how standard operations are decided (DESIGN section 7).
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::window::Passage;
+use super::{
+    Context, Electorate, Filing, OpenOperation, Phase, Transition, Window, file_slot, voting,
+};
+use crate::base::digest::NodeId;
+use crate::base::rejection::Rejection;
+use crate::statement::operation::{Ballot, Class, Outcome, Spore};
+use crate::statement::params::Params;
+use crate::statement::record::{Statement, Verified};
+
+/// How far the spore hierarchy has come with an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Stage {
+    /// The Primary's directive is waited for.
+    Directive,
+    /// The Primary decided; Seeds may object.
+    Objection {
+        /// Whose directive.
+        by: NodeId,
+        /// What it says.
+        approve: bool,
+    },
+    /// The Seeds decide.
+    Resolution,
+}
+
+/// A stage and its window, which starts where the stage does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Authority {
+    /// The stage.
+    pub stage: Stage,
+    /// Its window. The grace of all three is that of claims: standard operations are meant to be quick.
+    pub window: Window,
+}
+
+impl Authority {
+    pub(super) fn open(params: &Params, time_ms: u64) -> Self {
+        Self::at(Stage::Directive, params.primary_window_ms, params, time_ms)
+    }
+
+    fn at(stage: Stage, length_ms: u64, params: &Params, time_ms: u64) -> Self {
+        let window = Window::new(time_ms, length_ms, params.claim_grace_ms);
+        Self { stage, window }
+    }
+}
+
+fn says_approve(record: &Verified) -> bool {
+    match record.statement() {
+        Statement::Directive { approve, .. } | Statement::Resolution { approve, .. } => *approve,
+        _ => unreachable!("only directives and resolutions are asked"),
+    }
+}
+
+impl OpenOperation {
+    /// Files a directive, objection or resolution.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::WrongPhase`] once the operation is out of the hierarchy's hands, [`Rejection::WrongRole`], and
+    /// [`Rejection::SlotFull`] for a third statement of a slot.
+    pub(crate) fn file_authority(
+        &mut self,
+        record: &Verified,
+        context: &Context<'_>,
+    ) -> Result<Filing, Rejection> {
+        self.judge_authority(record, context)?;
+        let slots = match record.statement() {
+            Statement::Directive { .. } => &mut self.directives,
+            Statement::Objection { .. } => &mut self.objections,
+            _ => &mut self.resolutions,
+        };
+        file_slot(slots, record).ok_or(Rejection::SlotFull(record.author()))
+    }
+
+    /// Judges a directive, objection or resolution without filing it.
+    ///
+    /// # Errors
+    ///
+    /// As [`OpenOperation::file_authority`].
+    pub(crate) fn judge_authority(
+        &self,
+        record: &Verified,
+        context: &Context<'_>,
+    ) -> Result<(), Rejection> {
+        let (author, statement) = (record.author(), record.statement());
+        let (role, slots, reason) = match statement {
+            Statement::Directive { .. } => (
+                Spore::Primary,
+                &self.directives,
+                "directives come from the active Primary",
+            ),
+            Statement::Objection { .. } => (
+                Spore::Seed,
+                &self.objections,
+                "objections come from active Seeds",
+            ),
+            _ => (
+                Spore::Seed,
+                &self.resolutions,
+                "resolutions come from active Seeds",
+            ),
+        };
+        match slots.get(&author) {
+            Some(filed) if filed.first == *record || filed.second.as_ref() == Some(record) => {
+                return Err(Rejection::AlreadySealed(record.id()));
+            }
+            Some(filed) if filed.second.is_some() => return Err(Rejection::SlotFull(author)),
+            // A second statement is evidence as long as the operation is open, whoever decides it by now.
+            Some(_) if !matches!(self.phase, Phase::Closed) => return Ok(()),
+            _ => {}
+        }
+        if !matches!(self.phase, Phase::Authority(_)) {
+            return Err(self.wrong_phase(record));
+        }
+        let member = context.before.get(&author);
+        if !member.is_some_and(|member| member.is_active(role)) {
+            return Err(Rejection::WrongRole { author, reason });
+        }
+        Ok(())
+    }
+
+    pub(super) fn step_authority(&mut self, context: &Context<'_>) -> Option<Transition> {
+        let Phase::Authority(authority) = &self.phase else {
+            return None;
+        };
+        match authority.stage {
+            Stage::Directive => self.step_directive(context),
+            Stage::Objection { by, approve } => self.step_objection(context, by, approve),
+            Stage::Resolution => self.step_resolution(context),
+        }
+    }
+
+    /// Rule 2: an objection, or two different directives, take the operation out of the Primary's hands.
+    fn is_disputed(&self) -> bool {
+        !self.objections.is_empty() || self.directives.values().any(|filed| filed.second.is_some())
+    }
+
+    fn step_directive(&mut self, context: &Context<'_>) -> Option<Transition> {
+        let Some(primary) = context.before.active_primary() else {
+            return Some(self.enter_resolution(context));
+        };
+        if self.is_disputed() {
+            return Some(self.enter_resolution(context));
+        }
+        if let Some(filed) = self.directives.get(&primary) {
+            let approve = says_approve(&filed.first);
+            let length_ms = if self.operation().is_routine() {
+                0
+            } else {
+                self.params.objection_window_ms
+            };
+            let stage = Stage::Objection {
+                by: primary,
+                approve,
+            };
+            return Some(self.enter_stage(stage, length_ms, context));
+        }
+        match self.judge_authority_window(context) {
+            Passage::Open => None,
+            Passage::Marked => Some(Transition::Marked),
+            Passage::Passed => Some(self.enter_resolution(context)),
+        }
+    }
+
+    fn step_objection(
+        &mut self,
+        context: &Context<'_>,
+        by: NodeId,
+        approve: bool,
+    ) -> Option<Transition> {
+        if self.is_disputed() || context.before.active_primary() != Some(by) {
+            return Some(self.enter_resolution(context));
+        }
+        match self.judge_authority_window(context) {
+            Passage::Open => None,
+            Passage::Marked => Some(Transition::Marked),
+            Passage::Passed => Some(self.conclude_by_authority(approve, context)),
+        }
+    }
+
+    fn step_resolution(&mut self, context: &Context<'_>) -> Option<Transition> {
+        let (mut total, mut approving, mut rejecting) = (0_u64, 0_u64, 0_u64);
+        for (seed, weight) in context.before.seeds() {
+            total += weight;
+            // Two resolutions of one Seed count for none.
+            match self.resolutions.get(&seed) {
+                Some(filed) if filed.second.is_none() => {
+                    if says_approve(&filed.first) {
+                        approving += weight;
+                    } else {
+                        rejecting += weight;
+                    }
+                }
+                _ => {}
+            }
+        }
+        if total == 0 {
+            return Some(self.fall_to_bft(context));
+        }
+        if 2 * approving > total || 2 * rejecting > total {
+            return Some(self.conclude_by_authority(2 * approving > total, context));
+        }
+        match self.judge_authority_window(context) {
+            Passage::Open => None,
+            Passage::Marked => Some(Transition::Marked),
+            Passage::Passed => Some(self.fall_to_bft(context)),
+        }
+    }
+
+    fn judge_authority_window(&mut self, context: &Context<'_>) -> Passage {
+        match &mut self.phase {
+            Phase::Authority(authority) => authority.window.judge(context.time_ms),
+            _ => unreachable!("called in the authority phase only"),
+        }
+    }
+
+    fn enter_resolution(&mut self, context: &Context<'_>) -> Transition {
+        self.enter_stage(Stage::Resolution, self.params.resolution_window_ms, context)
+    }
+
+    fn enter_stage(&mut self, stage: Stage, length_ms: u64, context: &Context<'_>) -> Transition {
+        let authority = Authority::at(stage.clone(), length_ms, &self.params, context.time_ms);
+        self.phase = Phase::Authority(authority);
+        Transition::Stage(stage)
+    }
+
+    fn conclude_by_authority(&mut self, approve: bool, context: &Context<'_>) -> Transition {
+        let ballot = if approve {
+            Ballot::Approve
+        } else {
+            Ballot::Reject
+        };
+        self.conclude(Outcome::Decided(ballot), context.height);
+        self.phase = Phase::Closed;
+        Transition::Closed
+    }
+
+    /// Rule 3: a full BFT vote, for good. This seal is its opening seal.
+    fn fall_to_bft(&mut self, context: &Context<'_>) -> Transition {
+        let electors = context.before.electors(Class::Critical).collect();
+        self.electorate = Arc::new(Electorate::new(electors));
+        self.class = Class::Critical;
+        self.opened_height = context.height;
+        self.opened_ms = context.time_ms;
+        if self.electorate.total() == 0 {
+            self.conclude(Outcome::NoQuorum, context.height);
+            self.phase = Phase::Closed;
+            return Transition::Closed;
+        }
+        self.phase = Phase::Committing {
+            window: voting::commit_window(&self.params, self.class, self.opened_ms),
+        };
+        Transition::FellToBft
+    }
+}

@@ -1,0 +1,158 @@
+//! Operations as a store keeps them: the canonical form, what its digests stand for, and the records beside it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Decision, Electorate, Filed, Frozen, OpenOperation, Phase, PhaseLine, Snapshot};
+use crate::base::digest::{NodeId, RecordId};
+use crate::base::rejection::Rejection;
+use crate::decision::tally::Tally;
+use crate::statement::params::Params;
+use crate::statement::record::{Statement, Verified};
+
+/// Everything about an operation except its records, from which [`OpenOperation::restore`] makes it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredOperation {
+    /// The canonical form.
+    pub snapshot: Snapshot,
+    /// The parameters it was opened under.
+    pub params: Arc<Params>,
+    /// The electors and their weights, in the order of their keys.
+    pub electorate: Vec<(NodeId, u64)>,
+}
+
+const DAMAGED: Rejection = Rejection::Malformed("a stored operation does not read as it was");
+
+/// Looks records up by their ids.
+struct Lookup<'a>(&'a mut dyn FnMut(&RecordId) -> Option<Verified>);
+
+impl Lookup<'_> {
+    fn one(&mut self, id: &RecordId) -> Result<Verified, Rejection> {
+        (self.0)(id).ok_or(DAMAGED)
+    }
+
+    fn by_author(&mut self, ids: &[RecordId]) -> Result<BTreeMap<NodeId, Verified>, Rejection> {
+        ids.iter()
+            .map(|id| self.one(id).map(|record| (record.author(), record)))
+            .collect()
+    }
+
+    fn filed(
+        &mut self,
+        lines: &[(RecordId, Option<RecordId>)],
+    ) -> Result<BTreeMap<NodeId, Filed>, Rejection> {
+        let filed = lines.iter().map(|(first, second)| {
+            let first = self.one(first)?;
+            let second = second.as_ref().map(|id| self.one(id)).transpose()?;
+            Ok((first.author(), Filed { first, second }))
+        });
+        filed.collect()
+    }
+}
+
+impl OpenOperation {
+    /// Everything but the records.
+    #[must_use]
+    pub fn store(&self) -> StoredOperation {
+        StoredOperation {
+            snapshot: self.snapshot(),
+            params: self.params.clone(),
+            electorate: self.electorate.electors.clone(),
+        }
+    }
+
+    /// Makes a stored operation again. `records` finds its records by id.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::Malformed`] if a record is missing, or the whole is not what the stored form says.
+    pub fn restore(
+        stored: &StoredOperation,
+        records: &mut dyn FnMut(&RecordId) -> Option<Verified>,
+    ) -> Result<Self, Rejection> {
+        let snapshot = &stored.snapshot;
+        let mut records = Lookup(records);
+        if !stored.electorate.is_sorted_by(|a, b| a.0 < b.0) {
+            return Err(DAMAGED);
+        }
+        let electorate = Electorate::new(stored.electorate.clone());
+        let weight_of = |nodes: &mut dyn Iterator<Item = &NodeId>| -> u64 {
+            nodes.filter_map(|node| electorate.weight(node)).sum()
+        };
+        let commits = records.filed(&snapshot.commits)?;
+        let single = commits.iter().filter(|(_, filed)| filed.second.is_none());
+        let committed = weight_of(&mut single.map(|(author, _)| author));
+        let reveals = records.by_author(&snapshot.reveals)?;
+        let frozen = match &snapshot.frozen {
+            None => None,
+            Some(line) => Some(Arc::new(Frozen {
+                height: line.height,
+                time_ms: line.time_ms,
+                commits: records.by_author(&line.commits)?,
+            })),
+        };
+        let tally = match &frozen {
+            None => None,
+            Some(frozen) => {
+                let weight = weight_of(&mut frozen.commits.keys());
+                let mut tally = Tally::new(snapshot.class, electorate.total(), weight);
+                for (author, record) in &reveals {
+                    let Statement::Reveal { ballot, .. } = record.statement() else {
+                        return Err(DAMAGED);
+                    };
+                    if !frozen.commits.contains_key(author) {
+                        return Err(DAMAGED);
+                    }
+                    tally.reveal(electorate.weight(author).unwrap_or(0), ballot);
+                }
+                Some(tally)
+            }
+        };
+        let proposal = records.one(&snapshot.id.into())?;
+        if !matches!(proposal.statement(), Statement::Propose { .. }) {
+            return Err(DAMAGED);
+        }
+        let operation = Self {
+            id: snapshot.id,
+            proposal,
+            priority: snapshot.priority,
+            class: snapshot.class,
+            params: stored.params.clone(),
+            opened_height: snapshot.opened_height,
+            opened_ms: snapshot.opened_ms,
+            scored: snapshot.scored,
+            electorate: Arc::new(electorate),
+            phase: match &snapshot.phase {
+                PhaseLine::Authority(authority) => Phase::Authority(authority.clone()),
+                PhaseLine::Committing(window) => Phase::Committing {
+                    window: window.clone(),
+                },
+                PhaseLine::Revealing(window) => Phase::Revealing {
+                    window: window.clone(),
+                },
+                PhaseLine::Closed => Phase::Closed,
+            },
+            commits,
+            committed,
+            frozen,
+            reveals,
+            tally,
+            directives: records.filed(&snapshot.directives)?,
+            objections: records.filed(&snapshot.objections)?,
+            resolutions: records.filed(&snapshot.resolutions)?,
+            decision: snapshot
+                .decision
+                .clone()
+                .map(|(outcome, height)| Decision { outcome, height }),
+        };
+        // The digests in it check parameters, electorate, and that every record stands where it stood.
+        if operation.snapshot() == *snapshot {
+            Ok(operation)
+        } else {
+            Err(DAMAGED)
+        }
+    }
+}

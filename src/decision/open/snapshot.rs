@@ -1,0 +1,163 @@
+//! The canonical form of an operation's state: what the state digest commits to and certificates show.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Authority, Filed, OpenOperation, Phase, Window};
+use crate::base::codec;
+use crate::base::digest::{Digest, NodeId, OPERATION, OperationId, RecordId, STATE_PART};
+use crate::statement::operation::{Class, Outcome, Priority};
+
+/// Everything about an operation that rules depend on. Records stand in it by their ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    /// The operation.
+    pub id: OperationId,
+    /// How it is decided.
+    pub class: Class,
+    /// Its priority.
+    pub priority: Priority,
+    /// Whether its votes are scored.
+    pub scored: bool,
+    /// The digest of the parameters it was opened under.
+    pub params: Digest,
+    /// The seal that opened it.
+    pub opened_height: u64,
+    /// The time of that seal.
+    pub opened_ms: u64,
+    /// The digest of the electors and their weights, see [`Snapshot::electorate_digest`].
+    pub electorate: Digest,
+    /// Where it stands.
+    pub phase: PhaseLine,
+    /// Sealed commits by author, each with a second one if there is one.
+    pub commits: Vec<(RecordId, Option<RecordId>)>,
+    /// The frozen commits.
+    pub frozen: Option<FrozenLine>,
+    /// Sealed reveals by author.
+    pub reveals: Vec<RecordId>,
+    /// Sealed directives by author.
+    pub directives: Vec<(RecordId, Option<RecordId>)>,
+    /// Sealed objections by author.
+    pub objections: Vec<(RecordId, Option<RecordId>)>,
+    /// Sealed resolutions by author.
+    pub resolutions: Vec<(RecordId, Option<RecordId>)>,
+    /// The final outcome and the seal that made it so.
+    pub decision: Option<(Outcome, u64)>,
+}
+
+/// The phase with what it waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhaseLine {
+    /// Decided by the spore hierarchy.
+    Authority(Authority),
+    /// Commits are collected.
+    Committing(Window),
+    /// Reveals are collected.
+    Revealing(Window),
+    /// Closed.
+    Closed,
+}
+
+/// The frozen commits and the seal that fixed them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FrozenLine {
+    /// The freezing seal.
+    pub height: u64,
+    /// Its time.
+    pub time_ms: u64,
+    /// The frozen commits in the order of their authors.
+    pub commits: Vec<RecordId>,
+}
+
+impl Snapshot {
+    /// BLAKE3 of the canonical form: the operation's leaf in the state.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::from_bytes(OPERATION.hash(&codec::encode(self)))
+    }
+
+    /// Every record that was sealed about the operation, its proposal included.
+    #[must_use]
+    pub fn records(&self) -> BTreeSet<RecordId> {
+        let slots = [
+            &self.commits,
+            &self.directives,
+            &self.objections,
+            &self.resolutions,
+        ];
+        let filed = slots.into_iter().flatten();
+        filed
+            .flat_map(|(first, second)| std::iter::once(first).chain(second))
+            .chain(&self.reveals)
+            .copied()
+            .chain([self.id.into()])
+            .collect()
+    }
+
+    /// What [`Snapshot::electorate`] is for these electors, in the order of their keys.
+    #[must_use]
+    pub fn electorate_digest(electors: &[(NodeId, u64)]) -> Digest {
+        Digest::from_bytes(STATE_PART.hash(&codec::encode(electors)))
+    }
+}
+
+fn lines<'a>(slots: impl Iterator<Item = &'a Filed>) -> Vec<(RecordId, Option<RecordId>)> {
+    slots
+        .map(|filed| {
+            let second = filed
+                .second
+                .as_ref()
+                .map(crate::statement::record::Verified::id);
+            (filed.first.id(), second)
+        })
+        .collect()
+}
+
+impl OpenOperation {
+    /// The canonical form of this state. Costs in proportion to what was sealed about the operation.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            id: self.id,
+            class: self.class,
+            priority: self.priority,
+            scored: self.scored,
+            params: self.params.digest(),
+            opened_height: self.opened_height,
+            opened_ms: self.opened_ms,
+            electorate: Snapshot::electorate_digest(&self.electorate.electors),
+            phase: match &self.phase {
+                Phase::Authority(authority) => PhaseLine::Authority(authority.clone()),
+                Phase::Committing { window } => PhaseLine::Committing(window.clone()),
+                Phase::Revealing { window } => PhaseLine::Revealing(window.clone()),
+                Phase::Closed => PhaseLine::Closed,
+            },
+            commits: lines(self.commits.values()),
+            frozen: self.frozen.as_ref().map(|frozen| FrozenLine {
+                height: frozen.height,
+                time_ms: frozen.time_ms,
+                commits: frozen
+                    .commits
+                    .values()
+                    .map(crate::statement::record::Verified::id)
+                    .collect(),
+            }),
+            reveals: self
+                .reveals
+                .values()
+                .map(crate::statement::record::Verified::id)
+                .collect(),
+            directives: lines(self.directives.values()),
+            objections: lines(self.objections.values()),
+            resolutions: lines(self.resolutions.values()),
+            decision: self
+                .decision
+                .as_ref()
+                .map(|decision| (decision.outcome.clone(), decision.height)),
+        }
+    }
+}

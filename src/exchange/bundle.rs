@@ -1,0 +1,248 @@
+//! The stream of a ledger in a file, to be carried where no connection goes (DESIGN section 12): the pure format. Reading and
+//! writing files stands above the core.
+//!
+//! ```text
+//! bundle = magic (15 bytes) version (1 byte) part*
+//! part   = kind (1 byte) length (u32, big-endian) body check (8 bytes)
+//! ```
+//!
+//! | kind | body | |
+//! |---|---|---|
+//! | 0 | [`Header`] | first, once |
+//! | 1 | [`SealedBlock`](crate::statement::seal::SealedBlock) | from the header's first height to its last, without gaps |
+//! | 2 | [`Proposal`] | a proposal of the next seal with its list |
+//! | 3 | [`Record`](crate::statement::record::Record) | what no seal lists yet, votes on the next seal among it |
+//! | 4 | [`End`] | last, once |
+//!
+//! Bodies are canonical DAG-CBOR (`schemas/records.cddl`). Each part ends with a check over everything before it, so that damage
+//! and missing parts are found where they are, before the part is used. It is there against accidents only: who forges a bundle
+//! can forge the check, and everything in a bundle is verified like what a peer sends.
+//!
+//! A writer puts votes before proposals and both before other records: whether the list of a proposal is of use follows from the
+//! votes, and what a list names is kept whatever the limits say.
+
+mod decoder;
+mod encoder;
+
+pub use decoder::{Decoder, Head};
+pub use encoder::{Around, Encoder};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::base::codec::CodecError;
+use crate::base::digest::{Digest, NetworkId, RecordId, SealId};
+use crate::base::limits::{
+    BLOCK_BYTES_MAX, BUNDLE_MARK_BYTES_MAX, FRAME_BYTES_MAX, RECORD_BYTES_MAX,
+};
+
+/// What a bundle starts with. The line end shows a file that was changed in passing as if it were text.
+pub const MAGIC: [u8; 15] = *b"mycnet-bundle\r\n";
+
+/// The version of the format, the byte after [`MAGIC`].
+pub const VERSION: u8 = 1;
+
+/// Bytes of [`MAGIC`] and version.
+pub const START_BYTES: usize = MAGIC.len() + 1;
+
+/// Bytes before the body of a part.
+pub const HEAD_BYTES: usize = 5;
+
+/// Bytes after the body of a part.
+pub const CHECK_BYTES: usize = 8;
+
+/// What a part holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// [`Header`].
+    Header = 0,
+    /// A sealed block.
+    Block = 1,
+    /// [`Proposal`].
+    Proposal = 2,
+    /// A record.
+    Record = 3,
+    /// [`End`].
+    End = 4,
+}
+
+impl Kind {
+    fn from_byte(byte: u8) -> Option<Self> {
+        let kinds = [
+            Self::Header,
+            Self::Block,
+            Self::Proposal,
+            Self::Record,
+            Self::End,
+        ];
+        kinds.into_iter().find(|kind| *kind as u8 == byte)
+    }
+
+    /// Bytes of a body of this kind at most.
+    #[must_use]
+    pub fn bytes_max(self) -> usize {
+        match self {
+            Self::Header | Self::End => BUNDLE_MARK_BYTES_MAX,
+            Self::Block => BLOCK_BYTES_MAX,
+            Self::Proposal => FRAME_BYTES_MAX,
+            Self::Record => RECORD_BYTES_MAX,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::Block => "block",
+            Self::Proposal => "proposal",
+            Self::Record => "record",
+            Self::End => "end mark",
+        }
+    }
+}
+
+/// What a bundle is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// The network.
+    pub net: NetworkId,
+    /// The height of its first block; one above `height` if there is none.
+    pub from: u64,
+    /// The height of its last block, at which its writer stood.
+    pub height: u64,
+    /// The seal of that height.
+    pub seal: SealId,
+}
+
+/// A proposal of the next seal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proposal {
+    /// Canonical bytes of the record.
+    pub record: ByteBuf,
+    /// The sorted ids of what the seal lists; empty if the writer had the record only.
+    pub list: Vec<RecordId>,
+}
+
+/// What a bundle ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    /// How many parts precede it.
+    pub parts: u64,
+    /// BLAKE3 of all bytes that precede it.
+    pub digest: Digest,
+}
+
+/// Something that no seal lists yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsealed {
+    /// Canonical bytes of a record.
+    Record(Vec<u8>),
+    /// A proposal of the next seal.
+    Proposal(Proposal),
+}
+
+/// A part whose form is good. What it holds is yet to be verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// The first part.
+    Header(Header),
+    /// A sealed block.
+    Block {
+        /// The height that its seal states; it follows that of the block before.
+        height: u64,
+        /// The bytes of the whole.
+        bytes: Vec<u8>,
+    },
+    /// Something that no seal lists yet.
+    Unsealed(Unsealed),
+    /// The last part.
+    End(End),
+}
+
+/// Where in a bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The number of the part, the header's being 0.
+    pub part: u64,
+    /// The byte at which the part begins.
+    pub byte: u64,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "part {} at byte {}", self.part, self.byte)
+    }
+}
+
+/// Why bytes are no bundle, or not from here on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It starts with something else.
+    #[error("this is no bundle")]
+    NotABundle,
+    /// Made by a later program.
+    #[error("a bundle of version {0}: this program reads version {VERSION}")]
+    UnknownVersion(u8),
+    /// It ends too early.
+    #[error("the file is cut off")]
+    CutOff,
+    /// The check of the part does not fit what precedes it.
+    #[error("the file is damaged")]
+    Damaged,
+    /// The part is none of the known kinds.
+    #[error("{0} is no kind of part")]
+    UnknownKind(u8),
+    /// A part states a length beyond the limit of its kind.
+    #[error("a {kind} of {length} bytes: the limit is {limit}")]
+    TooLong {
+        /// The kind.
+        kind: &'static str,
+        /// The stated length.
+        length: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The body is not the canonical form of what it should be.
+    #[error("not a {kind}: {error}")]
+    Malformed {
+        /// The kind.
+        kind: &'static str,
+        /// Why.
+        error: CodecError,
+    },
+    /// A part where it has no place.
+    #[error("a {0} where none belongs")]
+    Misplaced(&'static str),
+    /// The header states heights that cannot be.
+    #[error("blocks from height {from} on to height {height} cannot be")]
+    ImpossibleHeights {
+        /// The first height stated.
+        from: u64,
+        /// The last height stated.
+        height: u64,
+    },
+    /// A block of another height than the one that follows.
+    #[error("a block of height {found} where {expected} follows")]
+    OutOfOrder {
+        /// The height that follows.
+        expected: u64,
+        /// The height that the block states.
+        found: u64,
+    },
+    /// What the end says does not fit what precedes it.
+    #[error("the end mark belongs to another bundle")]
+    WrongEnd,
+}
+
+fn check(hasher: &blake3::Hasher) -> [u8; CHECK_BYTES] {
+    *hasher
+        .finalize()
+        .as_bytes()
+        .first_chunk()
+        .expect("a hash is longer than a check")
+}

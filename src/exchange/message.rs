@@ -1,0 +1,123 @@
+//! What nodes say to each other. Records travel as their canonical bytes, so that a bad one spoils nothing beside it.
+//!
+//! Records and blocks are asked for. What answers one message is bounded ([`WINDOW_BYTES_MAX`]), and who is asked keeps nothing
+//! about it: what is left over is offered or asked for again by the next message. A lost message costs no more than that the
+//! next comparison begins anew.
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::base::codec::{self, CodecError};
+use crate::base::digest::{RecordId, SealId};
+use crate::base::limits::FRAME_BYTES_MAX;
+#[cfg(doc)]
+use crate::base::limits::{RECONCILE_BYTES_MAX, WANT_IDS_MAX, WINDOW_BYTES_MAX};
+
+/// A message between two nodes. Its frame is its canonical encoding, at most [`FRAME_BYTES_MAX`] bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Message {
+    /// Where the sender stands. Whoever is behind asks for blocks.
+    Status {
+        /// The last sealed height.
+        height: u64,
+        /// Its seal.
+        seal: SealId,
+    },
+    /// Records, canonical bytes each.
+    Records(Vec<ByteBuf>),
+    /// A `SealProposal` and the sorted list of the records it seals, which travels beside it.
+    Proposal {
+        /// The record.
+        record: ByteBuf,
+        /// The ids of its list; empty if the sender has the record only.
+        list: Vec<RecordId>,
+    },
+    /// A step of comparing the unsealed records and votes that two nodes hold ([`crate::core::reconciliation`]). It says where the
+    /// sender stands as well: a receiver that stands elsewhere takes it for a [`Message::Status`], because only what is held
+    /// on top of one seal can be compared.
+    Reconcile {
+        /// The last sealed height.
+        height: u64,
+        /// Its seal.
+        seal: SealId,
+        /// The sender's number for this comparison.
+        session: u32,
+        /// Counts the steps from 0 on.
+        round: u32,
+        /// Fingerprints and ids of ranges, at most [`RECONCILE_BYTES_MAX`].
+        ranges: ByteBuf,
+    },
+    /// The answer to a [`Message::Reconcile`].
+    Reconciled {
+        /// The number of the comparison that it answers.
+        session: u32,
+        /// The step that it answers.
+        round: u32,
+        /// Fingerprints and ids of ranges, at most [`RECONCILE_BYTES_MAX`].
+        ranges: ByteBuf,
+    },
+    /// Asks for records, at most [`WANT_IDS_MAX`]. Answered by as many as a window takes, and an [`Message::Offer`] of the rest.
+    Want(Vec<RecordId>),
+    /// Records that the sender holds and the receiver may want, at most [`WANT_IDS_MAX`].
+    Offer(Vec<RecordId>),
+    /// Asks for the sealed blocks from this height on. Answered by one [`Message::Blocks`].
+    AskBlocks {
+        /// The first height wanted.
+        from: u64,
+    },
+    /// Sealed blocks, canonical bytes each, in ascending order of heights without gaps. One block can be longer than a frame
+    /// ([`crate::base::limits::BLOCK_BYTES_MAX`]): a host that serves blocks over a wire streams such a one.
+    Blocks(Vec<ByteBuf>),
+}
+
+impl Message {
+    /// The first of these encoded blocks, as many as fit into `bytes`, but at least one; `None` if there is none. Takes from
+    /// the iterator no more than it looks at.
+    #[must_use]
+    pub fn blocks(encoded: impl IntoIterator<Item = Vec<u8>>, bytes: usize) -> Option<Self> {
+        let (mut blocks, mut room) = (Vec::new(), bytes);
+        for block in encoded {
+            // Beside its bytes a block takes what says how many they are.
+            let length = block.len() + 8;
+            if length > room && !blocks.is_empty() {
+                break;
+            }
+            room = room.saturating_sub(length);
+            blocks.push(ByteBuf::from(block));
+        }
+        (!blocks.is_empty()).then_some(Self::Blocks(blocks))
+    }
+
+    /// About how many bytes it has, without encoding it.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        // What says how long a part is, and the rest of the message.
+        const BESIDE: usize = 64;
+        let parts = |parts: &[ByteBuf]| parts.iter().map(|part| part.len() + 8).sum();
+        BESIDE
+            + match self {
+                Self::Status { .. } | Self::AskBlocks { .. } => 0,
+                Self::Records(records) => parts(records),
+                Self::Proposal { record, list } => record.len() + 34 * list.len(),
+                Self::Reconcile { ranges, .. } | Self::Reconciled { ranges, .. } => ranges.len(),
+                Self::Want(ids) | Self::Offer(ids) => 34 * ids.len(),
+                Self::Blocks(blocks) => parts(blocks),
+            }
+    }
+
+    /// The frame.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Reads a frame.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError`] for frames that are too long or not canonical.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        codec::decode(bytes, FRAME_BYTES_MAX)
+    }
+}

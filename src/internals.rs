@@ -1,0 +1,42 @@
+//! The layers below the public face, for this workspace's own tests, benches, fuzz targets and measuring programs.
+//!
+//! They build hostile records, compare digests and count what no user needs. Nothing here is covered by semantic versioning;
+//! programs use what stands at the root of the crate.
+
+pub use crate::base::{codec, digest, identity, limits, merkle, rejection};
+pub use crate::decision::{open, tally};
+pub use crate::exchange::{bundle, message};
+pub use crate::members::{roster, sealers, trust};
+pub use crate::past::{archive, certificate, history};
+pub use crate::statement::{commitment, consent, genesis, operation, params, record, seal};
+
+/// Agreement on seals.
+pub mod finality {
+    pub use crate::finality::*;
+}
+
+/// Applying seals.
+pub mod ledger {
+    pub use crate::ledger::*;
+}
+
+/// How long a node waits for a seal before it is nudged.
+pub mod patience {
+    pub use crate::core::patience::*;
+}
+
+/// Records that no seal lists yet.
+pub mod pool {
+    pub use crate::core::pool::*;
+}
+
+/// The records that two nodes do not both hold.
+pub mod reconciliation {
+    pub use crate::core::reconciliation::*;
+}
+
+/// The simulator.
+#[cfg(feature = "sim")]
+pub mod sim {
+    pub use crate::sim::*;
+}

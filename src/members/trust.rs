@@ -1,0 +1,146 @@
+//! Trust: how reliable a member has been, in parts per million, and what that counts for (DESIGN section 6).
+//!
+//! | event | effect on the trust `t` (of 1), by default |
+//! |---|---|
+//! | coherent: revealed the outcome | `t += 2 % of (1 - t)` |
+//! | dissent on a claim | `t -= 5 % of t` |
+//! | dissent on a critical vote | `t -= 1 % of t` |
+//! | withheld: frozen commit, not revealed | `t -= 8 % of t`; once per reveal window for a member that revealed nothing in it |
+//! | missed: no frozen commit | nothing until more than half of the last 100 chances were missed, then `t -= 2 % of t`, at most once per commit window |
+//! | no quorum, abstention | nothing |
+//! | equivocation | 0, and `Banned` for ever |
+//!
+//! Integers only; gains are rounded down and penalties up. The sealed log alone determines every score: a state is a fold of
+//! [`TrustState::apply`] over [`ParticipationRecord`]s, and this arithmetic exists once. [`TrustScoring`] does it for many
+//! nodes and remembers why; the ledger holds a [`TrustState`] per member of its roster.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::base::digest::NodeId;
+use crate::statement::params::Params;
+
+mod chances;
+mod entry;
+mod participation;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use entry::{Change, Reason, TrustEntry};
+pub use participation::{Participation, ParticipationRecord};
+pub use state::{Standing, TrustState};
+
+/// Entries kept per node, the oldest dropped first: about 100 kB. The whole history is in the sealed log.
+pub const ENTRIES_PER_NODE_MAX: usize = 1024;
+
+/// Trust scores of many nodes, usable on its own.
+///
+/// ```
+/// use mycnet_consensus::digest::{NodeId, OperationId};
+/// use mycnet_consensus::trust::{Participation, ParticipationRecord, TrustScoring};
+///
+/// let node_id = NodeId::from_bytes([1; 32]);
+/// let operation_id = OperationId::from_bytes([2; 32]);
+/// // At height 7, an operation closed whose outcome is what this node had revealed.
+/// let participation_record =
+///     ParticipationRecord::new(7, 1_700_000_000_000, operation_id, Participation::Coherent);
+///
+/// let mut trust_scoring = TrustScoring::new();
+/// trust_scoring.update_trust_score(node_id, participation_record);
+/// let trust_level = trust_scoring.get_trust_score(&node_id);
+///
+/// assert_eq!(trust_level, 510_000);
+/// for entry in trust_scoring.explain(&node_id) {
+///     println!("{entry}");
+/// }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct TrustScoring {
+    params: Params,
+    nodes: BTreeMap<NodeId, Scored>,
+}
+
+#[derive(Debug, Clone)]
+struct Scored {
+    state: TrustState,
+    entries: VecDeque<TrustEntry>,
+}
+
+impl Scored {
+    fn new(state: TrustState) -> Self {
+        Self {
+            state,
+            entries: VecDeque::new(),
+        }
+    }
+}
+
+impl TrustScoring {
+    /// Without any node, under the default parameters.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Without any node, under these parameters.
+    #[must_use]
+    pub fn with_params(params: Params) -> Self {
+        Self {
+            params,
+            nodes: BTreeMap::new(),
+        }
+    }
+
+    /// Starts (or starts again) to score a node from this state, with an empty history. A node that is never admitted
+    /// starts as a founding member at its first record.
+    pub fn admit(&mut self, node: NodeId, state: TrustState) {
+        self.nodes.insert(node, Scored::new(state));
+    }
+
+    /// Applies one line of a node's history. Says what changed, if its trust or standing did.
+    pub fn update_trust_score(
+        &mut self,
+        node: NodeId,
+        record: ParticipationRecord,
+    ) -> Option<Change> {
+        let scored = self
+            .nodes
+            .entry(node)
+            .or_insert_with(|| Scored::new(TrustState::founder(&self.params)));
+        let change = scored.state.apply(&self.params, &record)?;
+        if scored.entries.len() == ENTRIES_PER_NODE_MAX {
+            scored.entries.pop_front();
+        }
+        scored.entries.push_back(TrustEntry::new(&record, &change));
+        Some(change)
+    }
+
+    /// The trust of a node in parts per million; the score of a founding member for a node never seen.
+    #[must_use]
+    pub fn get_trust_score(&self, node: &NodeId) -> u32 {
+        self.state(node).trust_ppm()
+    }
+
+    /// The standing of a node; that of a founding member for a node never seen.
+    #[must_use]
+    pub fn standing(&self, node: &NodeId) -> Standing {
+        self.state(node).standing()
+    }
+
+    /// The state of a node; that of a founding member for a node never seen.
+    #[must_use]
+    pub fn state(&self, node: &NodeId) -> TrustState {
+        self.nodes
+            .get(node)
+            .map_or_else(|| TrustState::founder(&self.params), |scored| scored.state)
+    }
+
+    /// Why a node's score is what it is: its last [`ENTRIES_PER_NODE_MAX`] changes, oldest first.
+    #[must_use]
+    pub fn explain(&self, node: &NodeId) -> Vec<TrustEntry> {
+        self.nodes
+            .get(node)
+            .map(|scored| scored.entries.iter().copied().collect())
+            .unwrap_or_default()
+    }
+}

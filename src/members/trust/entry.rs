@@ -1,0 +1,121 @@
+//! Why a score is what it is: one entry per change.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ParticipationRecord, Standing};
+use crate::base::digest::OperationId;
+
+/// Why a score or a standing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// Revealed the outcome.
+    Coherent,
+    /// Revealed another result of a claim.
+    ClaimDissent,
+    /// Voted otherwise on something critical.
+    CriticalDissent,
+    /// Nothing that touches the score; the standing changed because the parameters had.
+    Neutral,
+    /// Did not reveal a frozen commit.
+    Withheld,
+    /// Missed more than half of the last chances to take part.
+    Absent,
+    /// Made two different statements where only one is allowed.
+    Equivocation,
+    /// The members decided to change the score.
+    Modified,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Coherent => "revealed the outcome",
+            Self::ClaimDissent => "revealed another result than the outcome",
+            Self::CriticalDissent => "voted otherwise than the outcome",
+            Self::Neutral => "no effect on the score, standing judged anew",
+            Self::Withheld => "did not reveal its commit",
+            Self::Absent => "missed too many of its last chances to take part",
+            Self::Equivocation => "signed two different statements in one slot",
+            Self::Modified => "its score was modified by decision",
+        })
+    }
+}
+
+/// What [`super::TrustState::apply`] changed: the score, the standing, or both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// Why.
+    pub reason: Reason,
+    /// The trust before, in parts per million.
+    pub before_ppm: u32,
+    /// The trust after, in parts per million.
+    pub after_ppm: u32,
+    /// The standing before.
+    pub standing_before: Standing,
+    /// The standing after.
+    pub standing_after: Standing,
+}
+
+/// A line of a member's history as `explain` lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustEntry {
+    /// The height of the seal that changed it.
+    pub height: u64,
+    /// That seal's time, milliseconds since 1970.
+    pub time_ms: u64,
+    /// The operation it is about, if any.
+    pub operation: Option<OperationId>,
+    /// Why.
+    pub reason: Reason,
+    /// The trust before, in parts per million.
+    pub before_ppm: u32,
+    /// The trust after, in parts per million.
+    pub after_ppm: u32,
+    /// The standing before.
+    pub standing_before: Standing,
+    /// The standing after.
+    pub standing: Standing,
+}
+
+impl TrustEntry {
+    /// The entry for a change that this record made.
+    #[must_use]
+    pub fn new(record: &ParticipationRecord, change: &Change) -> Self {
+        Self {
+            height: record.height,
+            time_ms: record.time_ms,
+            operation: record.operation,
+            reason: change.reason,
+            before_ppm: change.before_ppm,
+            after_ppm: change.after_ppm,
+            standing_before: change.standing_before,
+            standing: change.standing_after,
+        }
+    }
+}
+
+impl fmt::Display for TrustEntry {
+    /// For people, one line: `height 7: 500000 -> 510000 (+10000), revealed the outcome, operation 01020304, active`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (before, after) = (self.before_ppm, self.after_ppm);
+        let delta = i64::from(after) - i64::from(before);
+        let Self { height, reason, .. } = self;
+        write!(
+            f,
+            "height {height}: {before} -> {after} ({delta:+}), {reason}"
+        )?;
+        if let Some(operation) = self.operation {
+            write!(f, ", operation {}", hex::encode(&operation.as_bytes()[..4]))?;
+        }
+        if self.standing == self.standing_before {
+            write!(f, ", {}", self.standing)
+        } else {
+            write!(f, ", {} -> {}", self.standing_before, self.standing)
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Certificates of operations: proof of an outcome for someone who holds only the genesis.
+//!
+//! A certificate has every seal header from the genesis to the one that closed the operation. A header names the one before,
+//! so the last proves them all; what has to be shown step by step is who may certify. Sealers follow from the roster, and a
+//! header states the roster's digest: where it differs from the one before, the certificate opens the state digest and
+//! shows the sealers of the next height, and where those differ, it has the precommits of the old ones for that header. So a
+//! quorum of some old sealers cannot stand in for the real ones.
+//!
+//! The closing seal's state digest commits to the operation's [`Snapshot`]: electors, weights, frozen commits, reveals,
+//! outcome. The records are there too, and the outcome is computed again from them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::codec;
+use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
+use crate::base::rejection::Rejection;
+use crate::decision::open::Snapshot;
+use crate::decision::tally::Tally;
+use crate::finality::verify_certificate;
+use crate::ledger::{Ledger, OperationProof, StateParts, sealers_digest};
+use crate::members::sealers::Sealers;
+use crate::statement::commitment::commitment;
+use crate::statement::genesis::Genesis;
+use crate::statement::operation::Outcome;
+use crate::statement::record::{Record, Seal, Signed, Statement, Verified, Verifier};
+use crate::statement::seal::SealCertificate;
+
+/// The largest certificate, in bytes: longer ones are neither made nor read.
+///
+/// A height costs some 300 bytes, and far more where the sealers change, which is at every seal that closes a scored operation:
+/// the new sealers and a quorum of the old ones' precommits are about 2 KB with 4 members, 28 KB with 100 and 290 KB with 1,024.
+/// So the limit is reached after some 33,000, 2,400 or 230 such seals; what is decided later has an outcome that members agree
+/// on, and no certificate for strangers.
+pub const CERTIFICATE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// One height of the way from the genesis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PathStep {
+    /// The header.
+    pub seal: Seal,
+    /// The parts of its state digest, if its roster is not that of the header before.
+    pub parts: Option<StateParts>,
+    /// The sealers of the next height, if they changed.
+    pub sealers: Option<Sealers>,
+    /// Its certificate: where the sealers changed, at the freezing and at the closing seal.
+    pub certificate: Option<SealCertificate>,
+}
+
+/// Proof of an operation's outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// The version of this form: 1.
+    pub v: u8,
+    /// The network.
+    pub net: NetworkId,
+    /// Heights 1 to the closing one.
+    pub path: Vec<PathStep>,
+    /// The operation as the closing seal left it.
+    pub snapshot: Snapshot,
+    /// Where the closing seal's state has it.
+    pub proof: OperationProof,
+    /// Electors and weights.
+    pub electorate: Vec<(NodeId, u64)>,
+    /// The records about it: the proposal, and all that was sealed.
+    pub records: Vec<Record>,
+}
+
+/// What a certificate proves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Proved {
+    /// The operation.
+    pub operation: OperationId,
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// The height that made it final.
+    pub decided_height: u64,
+    /// The height that closed it.
+    pub closed_height: u64,
+    /// The closing seal.
+    pub seal: SealId,
+}
+
+fn bad(reason: &'static str) -> Rejection {
+    Rejection::BadCertificate(reason)
+}
+
+impl Certificate {
+    /// The canonical bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Whether [`Certificate::decode`] reads it.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::OverLimit`] if it is longer than [`CERTIFICATE_BYTES_MAX`].
+    pub fn check_length(&self) -> Result<(), Rejection> {
+        let (what, limit) = ("bytes of a certificate", CERTIFICATE_BYTES_MAX);
+        let is_within = self.encode().len() <= limit;
+        is_within
+            .then_some(())
+            .ok_or(Rejection::OverLimit { what, limit })
+    }
+
+    /// Reads a certificate from its canonical bytes. It proves nothing before [`Certificate::verify`].
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::OverLimit`] or [`Rejection::NonCanonical`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
+        Ok(codec::decode(bytes, CERTIFICATE_BYTES_MAX)?)
+    }
+
+    /// Checks the whole, knowing nothing but the genesis. Costs a hash per height and a signature per precommit and batch.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::BadCertificate`] says which step fails, other [`Rejection`]s which record does.
+    pub fn verify(&self, genesis: &Genesis) -> Result<Proved, Rejection> {
+        genesis.check()?;
+        if self.v != 1 {
+            return Err(bad("a version other than 1"));
+        }
+        if self.net != genesis.network_id() {
+            return Err(Rejection::WrongNetwork(self.net));
+        }
+        let mut verifier = Verifier::new(self.net);
+        for founder in &genesis.members {
+            verifier.add_author(founder.node)?;
+        }
+        let closing = self.walk(genesis, &mut verifier)?;
+        if !self.proof.proves(&self.snapshot, closing.state) {
+            return Err(bad("the closing seal's state does not have the operation"));
+        }
+        let (outcome, decided_height) = self
+            .snapshot
+            .decision
+            .clone()
+            .ok_or(bad("the operation is not decided"))?;
+        self.recount(&mut verifier, &outcome)?;
+        Ok(Proved {
+            operation: self.snapshot.id,
+            outcome,
+            decided_height,
+            closed_height: closing.height,
+            seal: closing.id(),
+        })
+    }
+
+    /// Follows headers and sealers from the genesis; gives the closing header.
+    fn walk(&self, genesis: &Genesis, verifier: &mut Verifier) -> Result<&Seal, Rejection> {
+        let ledger = Ledger::new(genesis);
+        let mut sealers: Sealers = ledger.state().sealers().as_ref().clone();
+        let mut before = ledger.genesis_seal();
+        let frozen_height = self.snapshot.frozen.as_ref().map(|frozen| frozen.height);
+        for (at, step) in self.path.iter().enumerate() {
+            let seal = &step.seal;
+            if seal.net != self.net || seal.height != before.height + 1 || seal.prev != before.id()
+            {
+                return Err(bad("a header does not follow the one before"));
+            }
+            let is_last = at + 1 == self.path.len();
+            let is_needed = is_last || step.sealers.is_some() || frozen_height == Some(seal.height);
+            match &step.certificate {
+                Some(certificate) => {
+                    verify_certificate(certificate, seal, &sealers, verifier)?;
+                }
+                None if is_needed => return Err(bad("a seal's certificate is missing")),
+                None => {}
+            }
+            if seal.roster != before.roster {
+                sealers = next_sealers(step, sealers, verifier)?;
+            } else if step.sealers.is_some() || step.parts.is_some() {
+                return Err(bad("a step shows a change although the roster has none"));
+            }
+            before = seal;
+        }
+        match self.path.last() {
+            Some(last) => Ok(&last.seal),
+            None => Err(bad("it has no headers")),
+        }
+    }
+
+    /// Computes the outcome again from the records.
+    fn recount(&self, verifier: &mut Verifier, outcome: &Outcome) -> Result<(), Rejection> {
+        let snapshot = &self.snapshot;
+        if Snapshot::electorate_digest(&self.electorate) != snapshot.electorate {
+            return Err(bad("the electorate is another"));
+        }
+        let records = self.verified_records(verifier)?;
+        if records.len() != self.records.len() || !records.keys().eq(&snapshot.records()) {
+            return Err(bad("its records are not those that were sealed"));
+        }
+        let proposal = records
+            .get(&RecordId::from(snapshot.id))
+            .ok_or(bad("the proposal is missing"))?;
+        if !matches!(proposal.statement(), Statement::Propose { .. }) {
+            return Err(bad("the proposal is no proposal"));
+        }
+        let Some(frozen) = &snapshot.frozen else {
+            // Decided by the spore hierarchy, or for want of commits: the state says so, there is nothing to count.
+            return Ok(());
+        };
+        let weights: BTreeMap<NodeId, u64> = self.electorate.iter().copied().collect();
+        let mut commits = BTreeMap::new();
+        for id in &frozen.commits {
+            let record = records.get(id).ok_or(bad("a frozen commit is missing"))?;
+            let Statement::Commit { commitment, .. } = record.statement() else {
+                return Err(bad("a frozen commit is no commit"));
+            };
+            commits.insert(record.author(), *commitment);
+        }
+        let weight_of = |node: &NodeId| weights.get(node).copied().unwrap_or(0);
+        let frozen_weight = commits.keys().map(weight_of).sum();
+        let total = weights.values().sum();
+        let mut tally = Tally::new(snapshot.class, total, frozen_weight);
+        for id in &snapshot.reveals {
+            let record = records.get(id).ok_or(bad("a reveal is missing"))?;
+            let Statement::Reveal { ballot, salt, .. } = record.statement() else {
+                return Err(bad("a reveal is no reveal"));
+            };
+            let author = record.author();
+            let opened = commitment(self.net, snapshot.id, author, ballot, salt);
+            // Each commit opens once.
+            if commits.remove(&author) != Some(opened) {
+                return Err(Rejection::DoesNotOpen(author));
+            }
+            tally.reveal(weight_of(&author), ballot);
+        }
+        let counted = tally.outcome().unwrap_or_else(|| tally.forfeited());
+        if counted != *outcome {
+            return Err(bad("the reveals give another outcome"));
+        }
+        Ok(())
+    }
+
+    fn verified_records(
+        &self,
+        verifier: &mut Verifier,
+    ) -> Result<BTreeMap<RecordId, Verified>, Rejection> {
+        let mut records = BTreeMap::new();
+        for record in &self.records {
+            // The state digest names records by id; who wrote them is in the id.
+            if !verifier.knows(&record.body.by) {
+                verifier.add_author(record.body.by)?;
+            }
+            let record = verifier.verify(Signed::try_from(record.clone())?)?;
+            records.insert(record.id(), record);
+        }
+        Ok(records)
+    }
+}
+
+/// The sealers after a header whose roster changed.
+fn next_sealers(
+    step: &PathStep,
+    sealers: Sealers,
+    verifier: &mut Verifier,
+) -> Result<Sealers, Rejection> {
+    let parts = step
+        .parts
+        .as_ref()
+        .filter(|parts| parts.digest() == step.seal.state)
+        .ok_or(bad("a changed roster is not shown"))?;
+    let next = step.sealers.clone().unwrap_or(sealers);
+    if sealers_digest(&next) != parts.sealers {
+        return Err(bad("the sealers are others"));
+    }
+    for (node, _) in next.iter() {
+        if !verifier.knows(&node) {
+            verifier.add_author(node)?;
+        }
+    }
+    Ok(next)
+}

@@ -1,0 +1,231 @@
+//! The sealed log as a host keeps it: blocks and what each changed. Answers questions about the past and makes
+//! certificates.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::base::digest::{NodeId, OperationId};
+use crate::decision::open::OpenOperation;
+use crate::ledger::{
+    Applied, Closed, EffectEntry, Evidence, Ledger, MemberChange, OperationProof, StateParts,
+};
+use crate::members::sealers::Sealers;
+use crate::members::trust::{Standing, TrustEntry};
+use crate::past::archive::{Archive, ArchiveError, ClosedSummary};
+use crate::past::certificate::{Certificate, PathStep};
+use crate::statement::genesis::Genesis;
+use crate::statement::seal::SealedBlock;
+
+/// What is kept of one height.
+#[derive(Debug, Clone)]
+struct Entry {
+    block: Arc<SealedBlock>,
+    parts: StateParts,
+    sealers: Option<Arc<Sealers>>,
+    members: Vec<MemberChange>,
+}
+
+/// A closed operation with its place in the closing seal's state.
+#[derive(Debug, Clone)]
+struct ClosedEntry {
+    operation: Arc<OpenOperation>,
+    height: u64,
+    proof: OperationProof,
+}
+
+/// The sealed log from height 1 on. Grows with the ledger: blocks are shared, not copied.
+#[derive(Debug, Clone)]
+pub struct History {
+    genesis: Genesis,
+    entries: Vec<Entry>,
+    closed: BTreeMap<OperationId, ClosedEntry>,
+    trust: BTreeMap<NodeId, Vec<TrustEntry>>,
+    evidence: Vec<Evidence>,
+    effects: BTreeMap<OperationId, EffectEntry>,
+}
+
+impl History {
+    /// The log before its first seal.
+    #[must_use]
+    pub fn new(genesis: &Genesis) -> Self {
+        Self {
+            genesis: genesis.clone(),
+            entries: Vec::new(),
+            closed: BTreeMap::new(),
+            trust: BTreeMap::new(),
+            evidence: Vec::new(),
+            effects: BTreeMap::new(),
+        }
+    }
+
+    /// Adds the next height.
+    ///
+    /// # Panics
+    ///
+    /// If it is not the next.
+    pub fn push(&mut self, block: Arc<SealedBlock>, applied: &Applied) {
+        assert_eq!(
+            block.seal.height,
+            self.height() + 1,
+            "blocks are kept without gaps"
+        );
+        for operation in &applied.closed {
+            let id = operation.id();
+            let proof = applied.proof(&id).expect("a seal can prove what it closed");
+            let entry = ClosedEntry {
+                operation: operation.clone(),
+                height: applied.height,
+                proof,
+            };
+            self.closed.insert(id, entry);
+        }
+        for (node, entry) in &applied.trust {
+            self.trust.entry(*node).or_default().push(*entry);
+        }
+        self.evidence.extend(applied.evidence.iter().cloned());
+        let effects = applied.effects.iter();
+        self.effects
+            .extend(effects.map(|effect| (effect.operation, effect.clone())));
+        self.entries.push(Entry {
+            block,
+            parts: applied.parts.clone(),
+            sealers: applied.sealers.clone(),
+            members: applied.members.clone(),
+        });
+    }
+
+    /// The last height.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// The blocks from a height on.
+    pub fn blocks_from(&self, height: u64) -> impl Iterator<Item = &Arc<SealedBlock>> {
+        let skip = usize::try_from(height.saturating_sub(1)).unwrap_or(usize::MAX);
+        self.entries.iter().skip(skip).map(|entry| &entry.block)
+    }
+
+    fn trust_of(&self, node: &NodeId, height: u64) -> Option<(u32, Standing)> {
+        let genesis = &self.genesis;
+        let is_founder = genesis.members.iter().any(|member| member.node == *node);
+        let start = is_founder.then_some((genesis.params.founder_trust_ppm, Standing::Active));
+        let until = usize::try_from(height).unwrap_or(usize::MAX);
+        self.entries
+            .iter()
+            .take(until)
+            .rev()
+            .flat_map(|entry| entry.members.iter().rev())
+            .find(|change| change.node == *node)
+            .map_or(start, |change| {
+                change
+                    .now
+                    .map(|(_, trust_ppm, standing)| (trust_ppm, standing))
+            })
+    }
+
+    fn certificate_of(&self, closed: &ClosedEntry) -> Option<Certificate> {
+        let frozen_height = closed.operation.frozen().map(|frozen| frozen.height);
+        let mut roster = Ledger::new(&self.genesis).genesis_seal().roster;
+        let until = usize::try_from(closed.height).ok()?;
+        let path = self.entries[..until]
+            .iter()
+            .map(|entry| {
+                let seal = &entry.block.seal;
+                let is_new_roster = std::mem::replace(&mut roster, seal.roster) != seal.roster;
+                let is_certified = entry.sealers.is_some()
+                    || frozen_height == Some(seal.height)
+                    || closed.height == seal.height;
+                PathStep {
+                    seal: seal.clone(),
+                    parts: is_new_roster.then(|| entry.parts.clone()),
+                    sealers: entry.sealers.as_deref().cloned(),
+                    certificate: is_certified.then(|| entry.block.certificate.clone()),
+                }
+            })
+            .collect();
+        let operation = &closed.operation;
+        Some(Certificate {
+            v: 1,
+            net: self.genesis.network_id(),
+            path,
+            snapshot: operation.snapshot(),
+            proof: closed.proof.clone(),
+            electorate: operation.electorate().iter().collect(),
+            records: operation
+                .records()
+                .map(|record| record.record().clone())
+                .collect(),
+        })
+    }
+}
+
+impl Archive for History {
+    fn explain(&self, node: &NodeId) -> Result<Vec<TrustEntry>, ArchiveError> {
+        Ok(self.trust.get(node).cloned().unwrap_or_default())
+    }
+
+    fn trust_at(
+        &self,
+        node: &NodeId,
+        height: u64,
+    ) -> Result<Option<(u32, Standing)>, ArchiveError> {
+        Ok(self.trust_of(node, height))
+    }
+
+    fn evidence(&self) -> Result<Vec<Evidence>, ArchiveError> {
+        Ok(self.evidence.clone())
+    }
+
+    fn refused_effect(
+        &self,
+        operation: &OperationId,
+    ) -> Result<Option<Cow<'static, str>>, ArchiveError> {
+        let effect = self.effects.get(operation);
+        Ok(effect.and_then(|effect| effect.result.err().map(Cow::Borrowed)))
+    }
+
+    fn all_closed(&self) -> Result<Vec<ClosedSummary>, ArchiveError> {
+        self.closed
+            .iter()
+            .map(|(id, entry)| {
+                let operation = &entry.operation;
+                let decision = operation.decision();
+                let decision = decision.expect("an operation closes only when it is decided");
+                Ok(ClosedSummary {
+                    operation: *id,
+                    kind: operation.operation().kind().into(),
+                    class: operation.class(),
+                    proposer: operation.proposal().author(),
+                    subject: operation.operation().subject(),
+                    closed: Closed {
+                        outcome: decision.outcome.clone(),
+                        decided_height: decision.height,
+                        closed_height: entry.height,
+                    },
+                    refused_effect: self.refused_effect(id)?,
+                })
+            })
+            .collect()
+    }
+
+    fn closed(&self, operation: &OperationId) -> Result<Option<Arc<OpenOperation>>, ArchiveError> {
+        let entry = self.closed.get(operation);
+        Ok(entry.map(|entry| entry.operation.clone()))
+    }
+
+    fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, ArchiveError> {
+        let closed = self.closed.get(operation);
+        let certificate = closed.and_then(|closed| self.certificate_of(closed));
+        if let Some(certificate) = &certificate {
+            let checked = certificate.check_length();
+            checked.map_err(|rejection| ArchiveError(rejection.to_string()))?;
+        }
+        Ok(certificate)
+    }
+
+    fn block(&self, height: u64) -> Result<Option<Arc<SealedBlock>>, ArchiveError> {
+        Ok(self.blocks_from(height.max(1)).next().cloned())
+    }
+}

@@ -1,0 +1,90 @@
+//! Commitments: how an elector binds itself to a ballot without showing it.
+//!
+//! A commitment names its author, so that one copied from another author never opens. The salt is derived from the
+//! author's signature over the operation: whoever has the key can always reveal, and nobody has a salt to lose.
+
+use crate::base::codec;
+use crate::base::digest::{
+    COMMITMENT, Commitment, NetworkId, NodeId, OperationId, SALT, Salt, signing,
+};
+use crate::base::identity::{Signer, SignerError};
+use crate::statement::operation::Ballot;
+
+/// The commitment of `author` to `ballot` on `operation`.
+#[must_use]
+pub fn commitment(
+    net: NetworkId,
+    operation: OperationId,
+    author: NodeId,
+    ballot: &Ballot,
+    salt: &Salt,
+) -> Commitment {
+    Commitment::from_bytes(COMMITMENT.hash_parts(&[
+        net.as_bytes(),
+        operation.as_bytes(),
+        author.as_bytes(),
+        &codec::encode(ballot),
+        salt.as_bytes(),
+    ]))
+}
+
+/// The salt of the signer's commitment on `operation`: the same each time for a deterministic signer.
+///
+/// # Errors
+///
+/// [`SignerError`] if the key cannot be used.
+pub fn salt(
+    signer: &dyn Signer,
+    net: NetworkId,
+    operation: OperationId,
+) -> Result<Salt, SignerError> {
+    let message = [signing::SALT, net.as_bytes(), operation.as_bytes()].concat();
+    let signature = signer.sign(&message)?;
+    Ok(Salt::from_bytes(SALT.hash(signature.as_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::identity::Identity;
+
+    #[test]
+    fn a_commitment_binds_every_part() {
+        let (ada, bob) = (
+            Identity::from_seed_label("ada"),
+            Identity::from_seed_label("bob"),
+        );
+        let net = NetworkId::from_bytes([1; 32]);
+        let operation = OperationId::from_bytes([2; 32]);
+        let salt_a = salt(&ada, net, operation).unwrap();
+        assert_eq!(salt(&ada, net, operation), Ok(salt_a));
+        assert_ne!(salt(&bob, net, operation), Ok(salt_a));
+        let made = commitment(net, operation, ada.node_id(), &Ballot::Approve, &salt_a);
+        let others = [
+            commitment(
+                NetworkId::default(),
+                operation,
+                ada.node_id(),
+                &Ballot::Approve,
+                &salt_a,
+            ),
+            commitment(
+                net,
+                OperationId::default(),
+                ada.node_id(),
+                &Ballot::Approve,
+                &salt_a,
+            ),
+            commitment(net, operation, bob.node_id(), &Ballot::Approve, &salt_a),
+            commitment(net, operation, ada.node_id(), &Ballot::Reject, &salt_a),
+            commitment(
+                net,
+                operation,
+                ada.node_id(),
+                &Ballot::Approve,
+                &Salt::default(),
+            ),
+        ];
+        assert!(!others.contains(&made));
+    }
+}

@@ -1,0 +1,223 @@
+//! The genesis: what a network starts from. Its hash is the network's id.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::codec;
+use crate::base::digest::{Digest, NETWORK, NetworkId, NodeId};
+use crate::base::identity::PublicKey;
+use crate::base::limits::{MEMBERS_MAX, TEXT_BYTES_MAX, TIME_MS_MAX};
+use crate::base::rejection::Rejection;
+use crate::statement::operation::Spore;
+use crate::statement::params::Params;
+
+/// Who seals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sealing {
+    /// Every member with weight.
+    #[default]
+    Members,
+    /// Only Primary and Seeds; while fewer than four of them have weight, every member with weight.
+    Authorities,
+}
+
+/// Whom the claims of a panel score that weighs no quorum of the roster (P9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PanelScoring {
+    /// Nobody, except for withholding and equivocation.
+    #[default]
+    Quorum,
+    /// The panel: whoever composes panels is trusted to do it well.
+    Authorities,
+}
+
+/// A founding member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Founder {
+    /// Its author key.
+    pub node: NodeId,
+    /// Its role.
+    pub role: Spore,
+}
+
+/// Members, roles, parameters and 32 random bytes, so that a network made anew never shares votes with an old one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// The version of this form: 1.
+    pub v: u8,
+    /// The network's name, for people.
+    pub name: String,
+    /// 32 random bytes.
+    pub nonce: Digest,
+    /// The time of seal 0, milliseconds since 1970.
+    pub time_ms: u64,
+    /// Founding members, sorted by key, without repetition.
+    pub members: Vec<Founder>,
+    /// Who seals.
+    pub sealing: Sealing,
+    /// Whom small panels score.
+    pub panel_scoring: PanelScoring,
+    /// The parameters.
+    pub params: Params,
+}
+
+impl Genesis {
+    /// Starts to put a genesis together.
+    #[must_use]
+    pub fn builder(name: impl Into<String>) -> GenesisBuilder {
+        GenesisBuilder {
+            genesis: Self {
+                v: 1,
+                name: name.into(),
+                nonce: Digest::default(),
+                time_ms: 0,
+                members: Vec::new(),
+                sealing: Sealing::default(),
+                panel_scoring: PanelScoring::default(),
+                params: Params::default(),
+            },
+        }
+    }
+
+    /// BLAKE3 of the canonical genesis.
+    #[must_use]
+    pub fn network_id(&self) -> NetworkId {
+        NetworkId::from_bytes(NETWORK.hash(&codec::encode(self)))
+    }
+
+    /// The canonical bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Reads a genesis from its canonical bytes and checks it.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection`] says what is wrong.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
+        let genesis: Self = codec::decode(bytes, crate::base::limits::FRAME_BYTES_MAX)?;
+        genesis.check()?;
+        Ok(genesis)
+    }
+
+    /// Judges a genesis: at least one member, at most one Primary, sorted usable keys, valid parameters.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection`] says what is wrong.
+    pub fn check(&self) -> Result<(), Rejection> {
+        if self.v != 1 {
+            return Err(Rejection::Malformed("a genesis version other than 1"));
+        }
+        if self.name.len() > TEXT_BYTES_MAX {
+            return Err(Rejection::OverLimit {
+                what: "text bytes",
+                limit: TEXT_BYTES_MAX,
+            });
+        }
+        if self.time_ms > TIME_MS_MAX {
+            return Err(Rejection::Malformed("a time beyond 2^53"));
+        }
+        if self.members.is_empty() {
+            return Err(Rejection::Malformed("a network needs a member"));
+        }
+        if self.members.len() > MEMBERS_MAX {
+            return Err(Rejection::OverLimit {
+                what: "members",
+                limit: MEMBERS_MAX,
+            });
+        }
+        if !self.members.is_sorted_by(|a, b| a.node < b.node) {
+            return Err(Rejection::Malformed(
+                "members must be sorted by key and without repetition",
+            ));
+        }
+        let primaries = self.members.iter().filter(|m| m.role == Spore::Primary);
+        if primaries.count() > 1 {
+            return Err(Rejection::Malformed("a network has at most one Primary"));
+        }
+        for member in &self.members {
+            PublicKey::decode(&member.node).map_err(|_| Rejection::WeakKey(member.node))?;
+        }
+        if self.params.founder_trust_ppm < self.params.suspend_below_ppm
+            || self.params.founder_trust_ppm == 0
+        {
+            return Err(Rejection::Malformed(
+                "founding members would start without weight",
+            ));
+        }
+        self.params.check()
+    }
+}
+
+/// Puts a genesis together. The nonce should be 32 random bytes; it is the caller's, as all randomness.
+#[derive(Debug, Clone)]
+pub struct GenesisBuilder {
+    genesis: Genesis,
+}
+
+impl GenesisBuilder {
+    /// Adds a founding member.
+    #[must_use]
+    pub fn member(mut self, node: NodeId, role: Spore) -> Self {
+        self.genesis.members.push(Founder { node, role });
+        self
+    }
+
+    /// Sets the 32 random bytes.
+    #[must_use]
+    pub fn nonce(mut self, nonce: [u8; 32]) -> Self {
+        self.genesis.nonce = Digest::from_bytes(nonce);
+        self
+    }
+
+    /// Sets the time of seal 0, milliseconds since 1970.
+    #[must_use]
+    pub fn time_ms(mut self, time_ms: u64) -> Self {
+        self.genesis.time_ms = time_ms;
+        self
+    }
+
+    /// Sets the parameters.
+    #[must_use]
+    pub fn params(mut self, params: Params) -> Self {
+        self.genesis.params = params;
+        self
+    }
+
+    /// Sets who seals.
+    #[must_use]
+    pub fn sealing(mut self, sealing: Sealing) -> Self {
+        self.genesis.sealing = sealing;
+        self
+    }
+
+    /// Sets whom small panels score.
+    #[must_use]
+    pub fn panel_scoring(mut self, panel_scoring: PanelScoring) -> Self {
+        self.genesis.panel_scoring = panel_scoring;
+        self
+    }
+
+    /// Sorts the members and checks the whole.
+    ///
+    /// # Errors
+    ///
+    /// As [`Genesis::check`]; a member named twice is refused.
+    pub fn build(mut self) -> Result<Genesis, Rejection> {
+        let distinct: BTreeSet<NodeId> = self.genesis.members.iter().map(|m| m.node).collect();
+        if distinct.len() < self.genesis.members.len() {
+            return Err(Rejection::Malformed("a member is named twice"));
+        }
+        self.genesis.members.sort_by_key(|member| member.node);
+        self.genesis.check()?;
+        Ok(self.genesis)
+    }
+}

@@ -1,0 +1,488 @@
+//! What can be decided: the kinds of operation, their classes, and ballots.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::digest::{NodeId, hex_bytes};
+use crate::base::limits::{MEMBERS_MAX, PAYLOAD_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::base::rejection::Rejection;
+use crate::statement::consent::Consent;
+use crate::statement::params::Params;
+
+/// A member's role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spore {
+    /// Coordinates standard operations and proposes seals first; at most one in a network.
+    Primary,
+    /// Backs the Primary up and may object to it.
+    Seed,
+    /// The electorate that everything finally falls back on.
+    Latent,
+}
+
+impl fmt::Display for Spore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Primary => "primary",
+            Self::Seed => "seed",
+            Self::Latent => "latent",
+        })
+    }
+}
+
+impl Spore {
+    /// Whether the role is one of the network's authorities: Primary or Seed.
+    #[must_use]
+    pub fn is_authority(self) -> bool {
+        self != Self::Latent
+    }
+}
+
+/// How an operation is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// Full BFT: more than two thirds of the electorate's weight.
+    Critical,
+    /// What is the result? The heaviest answer of those revealed.
+    Claim,
+    /// Spore authority: Primary, then Seeds, then full BFT.
+    Standard,
+}
+
+/// Whether an operation is taken before others in a seal.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Taken first; only the Primary and Seeds may ask for it.
+    High,
+    /// In order of age.
+    #[default]
+    Normal,
+}
+
+/// Something a federation decides.
+///
+/// Text fields hold at most [`TEXT_BYTES_MAX`] bytes, the other free fields at most [`PAYLOAD_BYTES_MAX`]. In JSON byte
+/// strings and keys are hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ConsensusOperation {
+    /// Critical. Sets a key of the configuration map, or a parameter: `config_type` `param.NAME` with the new value as
+    /// decimal digits (see [`Params::NAMES`]).
+    NetworkConfiguration {
+        /// The key, or `param.NAME`.
+        config_type: String,
+        /// The new value; empty removes a key of the map.
+        #[serde(with = "hex_bytes")]
+        proposed_change: Vec<u8>,
+    },
+    /// Critical. Sets `policy.NAME` in the configuration map.
+    SecurityPolicyUpdate {
+        /// The policy's name.
+        policy: String,
+        /// Its new content; empty removes it.
+        #[serde(with = "hex_bytes")]
+        content: Vec<u8>,
+    },
+    /// Critical. Adds to a member's trust (the sum stays within 0..=1,000,000).
+    TrustScoreModification {
+        /// The member.
+        node: NodeId,
+        /// Parts per million, -1,000,000..=1,000,000.
+        delta_ppm: i32,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Critical. Admits a candidate, on `Probation`.
+    NodeAdmission {
+        /// The candidate's author key; weak keys are refused.
+        candidate: NodeId,
+        /// Its role, `Primary` excepted.
+        role: Spore,
+        /// The candidate's signed consent.
+        consent: Consent,
+    },
+    /// Critical. Takes a member out of the roster.
+    NodeExclusion {
+        /// The member.
+        node: NodeId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Critical. Gives a member another role. A new Primary makes the former one a Seed.
+    SporeAssignment {
+        /// The member.
+        node: NodeId,
+        /// Its new role.
+        role: Spore,
+    },
+    /// Standard. Sets `service.NAME` in the configuration map.
+    ServiceDeployment {
+        /// The service's name.
+        service: String,
+        /// What to run; empty removes the service.
+        #[serde(with = "hex_bytes")]
+        manifest: Vec<u8>,
+    },
+    /// Standard. Sets `resource.NAME` in the configuration map.
+    ResourceAllocation {
+        /// The resource's name.
+        resource: String,
+        /// Who gets how much; empty frees it.
+        #[serde(with = "hex_bytes")]
+        allocation: Vec<u8>,
+    },
+    /// Standard, without objection window. Sets `maintenance.NAME` in the configuration map.
+    RoutineMaintenance {
+        /// The task's name.
+        task: String,
+        /// What is to be done.
+        #[serde(with = "hex_bytes")]
+        details: Vec<u8>,
+    },
+    /// Standard, without objection window. Sets `performance.NAME` in the configuration map.
+    PerformanceOptimization {
+        /// What is tuned.
+        target: String,
+        /// How.
+        #[serde(with = "hex_bytes")]
+        details: Vec<u8>,
+    },
+    /// Claim. What is the result of `subject`?
+    Claim {
+        /// What is asked, for people and programs.
+        subject: String,
+        /// What the result is computed from.
+        #[serde(with = "hex_bytes")]
+        input: Vec<u8>,
+        /// The electors, sorted and without repetition; everybody if there is none. Only the Primary and Seeds may
+        /// name a panel (P9).
+        panel: Option<Vec<NodeId>>,
+    },
+}
+
+impl ConsensusOperation {
+    /// How this kind of operation is decided.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::NetworkConfiguration { .. }
+            | Self::SecurityPolicyUpdate { .. }
+            | Self::TrustScoreModification { .. }
+            | Self::NodeAdmission { .. }
+            | Self::NodeExclusion { .. }
+            | Self::SporeAssignment { .. } => Class::Critical,
+            Self::ServiceDeployment { .. }
+            | Self::ResourceAllocation { .. }
+            | Self::RoutineMaintenance { .. }
+            | Self::PerformanceOptimization { .. } => Class::Standard,
+            Self::Claim { .. } => Class::Claim,
+        }
+    }
+
+    /// The kind's name, as in records and documents.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NetworkConfiguration { .. } => "network_configuration",
+            Self::SecurityPolicyUpdate { .. } => "security_policy_update",
+            Self::TrustScoreModification { .. } => "trust_score_modification",
+            Self::NodeAdmission { .. } => "node_admission",
+            Self::NodeExclusion { .. } => "node_exclusion",
+            Self::SporeAssignment { .. } => "spore_assignment",
+            Self::ServiceDeployment { .. } => "service_deployment",
+            Self::ResourceAllocation { .. } => "resource_allocation",
+            Self::RoutineMaintenance { .. } => "routine_maintenance",
+            Self::PerformanceOptimization { .. } => "performance_optimization",
+            Self::Claim { .. } => "claim",
+        }
+    }
+
+    /// What it is about, for people: the key, name or member that it is about, or the question that is asked.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self {
+            Self::NetworkConfiguration { config_type, .. } => config_type.clone(),
+            Self::SecurityPolicyUpdate { policy, .. } => policy.clone(),
+            Self::TrustScoreModification { node, .. }
+            | Self::NodeExclusion { node, .. }
+            | Self::SporeAssignment { node, .. } => node.to_string(),
+            Self::NodeAdmission { candidate, .. } => candidate.to_string(),
+            Self::ServiceDeployment { service, .. } => service.clone(),
+            Self::ResourceAllocation { resource, .. } => resource.clone(),
+            Self::RoutineMaintenance { task, .. } => task.clone(),
+            Self::PerformanceOptimization { target, .. } => target.clone(),
+            Self::Claim { subject, .. } => subject.clone(),
+        }
+    }
+
+    /// Whether the Primary's directive takes effect without an objection window (DESIGN section 7, rule 1).
+    #[must_use]
+    pub fn is_routine(&self) -> bool {
+        matches!(
+            self,
+            Self::RoutineMaintenance { .. } | Self::PerformanceOptimization { .. }
+        )
+    }
+
+    /// The panel of a claim, if it names one.
+    #[must_use]
+    pub fn panel(&self) -> Option<&[NodeId]> {
+        match self {
+            Self::Claim { panel, .. } => panel.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The parameter and value that this operation sets, if it sets one.
+    #[must_use]
+    pub fn param_entry(&self) -> Option<(&str, &[u8])> {
+        match self {
+            Self::NetworkConfiguration {
+                config_type,
+                proposed_change,
+            } => Some((config_type.strip_prefix("param.")?, proposed_change)),
+            _ => None,
+        }
+    }
+
+    /// The key and value that this operation sets in the configuration map, if it sets one.
+    #[must_use]
+    pub fn config_entry(&self) -> Option<(String, &[u8])> {
+        match self {
+            Self::NetworkConfiguration {
+                config_type,
+                proposed_change,
+            } => match self.param_entry() {
+                Some(_) => None,
+                None => Some((config_type.clone(), proposed_change)),
+            },
+            Self::SecurityPolicyUpdate { policy, content } => {
+                Some((format!("policy.{policy}"), content))
+            }
+            Self::ServiceDeployment { service, manifest } => {
+                Some((format!("service.{service}"), manifest))
+            }
+            Self::ResourceAllocation {
+                resource,
+                allocation,
+            } => Some((format!("resource.{resource}"), allocation)),
+            Self::RoutineMaintenance { task, details } => {
+                Some((format!("maintenance.{task}"), details))
+            }
+            Self::PerformanceOptimization { target, details } => {
+                Some((format!("performance.{target}"), details))
+            }
+            _ => None,
+        }
+    }
+
+    /// Judges what can be judged without any state: lengths, the order of a panel, the names of parameters.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::Malformed`] or [`Rejection::OverLimit`].
+    pub fn check(&self) -> Result<(), Rejection> {
+        match self {
+            Self::NetworkConfiguration {
+                config_type,
+                proposed_change,
+            } => {
+                check_name(config_type)?;
+                check_payload(proposed_change)?;
+                check_config_type(config_type, proposed_change)
+            }
+            Self::SecurityPolicyUpdate {
+                policy: name,
+                content: payload,
+            }
+            | Self::ServiceDeployment {
+                service: name,
+                manifest: payload,
+            }
+            | Self::ResourceAllocation {
+                resource: name,
+                allocation: payload,
+            }
+            | Self::RoutineMaintenance {
+                task: name,
+                details: payload,
+            }
+            | Self::PerformanceOptimization {
+                target: name,
+                details: payload,
+            } => {
+                check_name(name)?;
+                check_payload(payload)
+            }
+            Self::TrustScoreModification {
+                delta_ppm, reason, ..
+            } => {
+                if delta_ppm.unsigned_abs() > crate::base::limits::TRUST_MAX_PPM {
+                    return Err(Rejection::Malformed("delta_ppm is beyond 1,000,000"));
+                }
+                check_text(reason)
+            }
+            Self::NodeAdmission { role, .. } => {
+                if *role == Spore::Primary {
+                    return Err(Rejection::Malformed(
+                        "a candidate cannot be admitted as Primary; assign the role later",
+                    ));
+                }
+                Ok(())
+            }
+            Self::NodeExclusion { reason, .. } => check_text(reason),
+            Self::SporeAssignment { .. } => Ok(()),
+            Self::Claim {
+                subject,
+                input,
+                panel,
+            } => {
+                check_name(subject)?;
+                check_payload(input)?;
+                check_panel(panel.as_deref())
+            }
+        }
+    }
+}
+
+fn check_text(text: &str) -> Result<(), Rejection> {
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(Rejection::OverLimit {
+            what: "text bytes",
+            limit: TEXT_BYTES_MAX,
+        });
+    }
+    Ok(())
+}
+
+fn check_name(name: &str) -> Result<(), Rejection> {
+    if name.is_empty() {
+        return Err(Rejection::Malformed("a name is empty"));
+    }
+    check_text(name)
+}
+
+fn check_payload(payload: &[u8]) -> Result<(), Rejection> {
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        return Err(Rejection::OverLimit {
+            what: "payload bytes",
+            limit: PAYLOAD_BYTES_MAX,
+        });
+    }
+    Ok(())
+}
+
+fn check_config_type(config_type: &str, value: &[u8]) -> Result<(), Rejection> {
+    const RESERVED: [&str; 5] = [
+        "policy.",
+        "service.",
+        "resource.",
+        "maintenance.",
+        "performance.",
+    ];
+    if let Some(name) = config_type.strip_prefix("param.") {
+        return Params::parse_change(name, value).map(|_| ());
+    }
+    if RESERVED
+        .iter()
+        .any(|prefix| config_type.starts_with(prefix))
+    {
+        return Err(Rejection::Malformed(
+            "this key of the configuration map is set by an operation kind of its own",
+        ));
+    }
+    Ok(())
+}
+
+fn check_panel(panel: Option<&[NodeId]>) -> Result<(), Rejection> {
+    let Some(panel) = panel else { return Ok(()) };
+    if panel.len() > MEMBERS_MAX {
+        return Err(Rejection::OverLimit {
+            what: "panel members",
+            limit: MEMBERS_MAX,
+        });
+    }
+    if !panel.is_sorted_by(|a, b| a < b) {
+        return Err(Rejection::Malformed(
+            "a panel must be sorted and without repetition",
+        ));
+    }
+    Ok(())
+}
+
+/// What an elector says.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ballot {
+    /// For a critical operation.
+    Approve,
+    /// Against a critical operation.
+    Reject,
+    /// Present, without a preference.
+    Abstain,
+    /// The result of a claim, at most [`PAYLOAD_BYTES_MAX`] bytes.
+    Result(#[serde(with = "hex_bytes")] Vec<u8>),
+}
+
+impl Ballot {
+    /// What the ballot counts as: one that does not fit the class counts as `Abstain` (P9).
+    #[must_use]
+    pub fn counted_for(&self, class: Class) -> &Self {
+        match (self, class) {
+            (Self::Result(_), Class::Claim)
+            | (Self::Approve | Self::Reject, Class::Critical | Class::Standard) => self,
+            _ => &Self::Abstain,
+        }
+    }
+
+    /// Judges the length of a result.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::OverLimit`].
+    pub fn check(&self) -> Result<(), Rejection> {
+        match self {
+            Self::Result(bytes) => check_payload(bytes),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Ballot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Approve => f.write_str("approve"),
+            Self::Reject => f.write_str("reject"),
+            Self::Abstain => f.write_str("abstain"),
+            Self::Result(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) if !text.chars().any(char::is_control) => write!(f, "result {text:?}"),
+                _ => write!(f, "result 0x{}", hex::encode(bytes)),
+            },
+        }
+    }
+}
+
+/// What became of an operation.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The electorate (or the spore authority) said this.
+    Decided(Ballot),
+    /// Not enough of it said the same. A result like any other, not an error.
+    NoQuorum,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decided(ballot) => write!(f, "decided: {ballot}"),
+            Self::NoQuorum => f.write_str("no quorum"),
+        }
+    }
+}

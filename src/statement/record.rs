@@ -1,0 +1,393 @@
+//! Records: signed statements.
+//!
+//! [`Signed`] is a record whose bytes were canonical; [`Verified`] one whose author's signature was checked too. Only the
+//! second can enter a ledger, and only [`Verifier`] and [`sign_batch`] make one.
+//!
+//! An author signs the Merkle root over a batch of record ids, so that many records cost one signature and a verifier
+//! checks one signature and short hash paths. Roots that verified are remembered, bounded.
+
+mod statement;
+mod verify;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use statement::{Seal, Slot, Statement, VoteKind};
+pub use verify::Verifier;
+
+use crate::base::codec::{self, CodecError};
+use crate::base::digest::{Digest, NetworkId, NodeId, RECORD, RecordId, SignatureBytes, signing};
+use crate::base::identity::{Signer, SignerError};
+use crate::base::limits::{BATCH_RECORDS_MAX, PATH_HASHES_MAX, RECORD_BYTES_MAX};
+use crate::base::merkle;
+use crate::base::rejection::Rejection;
+
+/// What is signed: a statement, its author and its network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Body {
+    /// The version of this form: 1.
+    pub v: u8,
+    /// The network.
+    pub net: NetworkId,
+    /// The author.
+    pub by: NodeId,
+    /// The statement.
+    pub what: Statement,
+}
+
+impl Body {
+    /// BLAKE3 of the canonical bytes.
+    #[must_use]
+    pub fn id(&self) -> RecordId {
+        RecordId::from_bytes(RECORD.hash(&codec::encode(self)))
+    }
+}
+
+/// The author's signature over a batch that the record is in, and the path that proves it is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// The signature of `(network, root, size)`.
+    pub sig: SignatureBytes,
+    /// Records in the batch, 1..=65,536.
+    pub size: u32,
+    /// The record's place in it.
+    pub index: u32,
+    /// Sibling hashes from the record to the root, at most 16.
+    pub path: Vec<Digest>,
+}
+
+/// The wire form: a body and its proof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// What is signed.
+    pub body: Body,
+    /// The signature.
+    pub proof: Proof,
+}
+
+impl Record {
+    /// The canonical bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.encode_to(&mut bytes);
+        bytes
+    }
+
+    /// Adds the canonical bytes to others.
+    pub(crate) fn encode_to(&self, bytes: &mut Vec<u8>) {
+        encode_parts(self, bytes);
+    }
+}
+
+/// A record whose bytes were canonical and within the limits. Its signature is not checked yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    id: RecordId,
+    record: Record,
+    encoded_len: usize,
+    body_len: usize,
+}
+
+impl Signed {
+    /// Reads a record from its canonical bytes and judges what needs neither keys nor state.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::OverLimit`], [`Rejection::NonCanonical`], [`Rejection::Malformed`] or
+    /// [`Rejection::ImpossibleSeal`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
+        if bytes.len() > RECORD_BYTES_MAX {
+            return Err(CodecError::TooLong {
+                length: bytes.len(),
+                limit: RECORD_BYTES_MAX,
+            }
+            .into());
+        }
+        let record: Record = codec::decode_unchecked(bytes, RECORD_BYTES_MAX)?;
+        let mut encoded = Vec::new();
+        let body = encode_parts(&record, &mut encoded);
+        if encoded != bytes {
+            return Err(CodecError::NotCanonical.into());
+        }
+        Self::check(record, &encoded, body)
+    }
+
+    /// Judges a record as [`Self::decode`] does, and leaves its canonical bytes in `encoded`.
+    pub(crate) fn from_record(record: Record, encoded: &mut Vec<u8>) -> Result<Self, Rejection> {
+        encoded.clear();
+        let body = encode_parts(&record, encoded);
+        Self::check(record, encoded, body)
+    }
+
+    fn check(record: Record, encoded: &[u8], body: Range<usize>) -> Result<Self, Rejection> {
+        let (encoded_len, body_len) = (encoded.len(), body.len());
+        if encoded_len > RECORD_BYTES_MAX {
+            return Err(Rejection::OverLimit {
+                what: "bytes",
+                limit: RECORD_BYTES_MAX,
+            });
+        }
+        if record.body.v != 1 {
+            return Err(Rejection::Malformed("a record version other than 1"));
+        }
+        let proof = &record.proof;
+        if proof.size == 0 || proof.size > BATCH_RECORDS_MAX || proof.path.len() > PATH_HASHES_MAX {
+            return Err(Rejection::OverLimit {
+                what: "records in a batch",
+                limit: BATCH_RECORDS_MAX as usize,
+            });
+        }
+        record.body.what.check()?;
+        Ok(Self {
+            id: RecordId::from_bytes(RECORD.hash(&encoded[body])),
+            record,
+            encoded_len,
+            body_len,
+        })
+    }
+
+    /// The record's id.
+    #[must_use]
+    pub fn id(&self) -> RecordId {
+        self.id
+    }
+
+    /// The record.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Takes a record from this node's own store, which holds only what was verified before it was written.
+    pub(crate) fn trusted(self) -> Verified {
+        Verified(Arc::new(self))
+    }
+}
+
+impl TryFrom<Record> for Signed {
+    type Error = Rejection;
+
+    fn try_from(record: Record) -> Result<Self, Rejection> {
+        Self::from_record(record, &mut Vec::new())
+    }
+}
+
+/// Adds the canonical bytes of a record, and says where those of its body stand: the body is encoded once for both purposes.
+fn encode_parts(record: &Record, bytes: &mut Vec<u8>) -> Range<usize> {
+    // A map of two, "body" before "proof": DAG-CBOR sorts keys by length first.
+    const HEAD: &[u8] = b"\xa2\x64body";
+    const BETWEEN: &[u8] = b"\x65proof";
+    bytes.reserve(512);
+    bytes.extend_from_slice(HEAD);
+    let start = bytes.len();
+    serde_ipld_dagcbor::to_writer(&mut *bytes, &record.body).expect("bodies always encode");
+    let body = start..bytes.len();
+    bytes.extend_from_slice(BETWEEN);
+    serde_ipld_dagcbor::to_writer(bytes, &record.proof).expect("proofs always encode");
+    body
+}
+
+/// A record whose signature was checked. Cheap to clone.
+#[derive(Clone)]
+pub struct Verified(Arc<Signed>);
+
+impl Verified {
+    /// The record's id.
+    #[must_use]
+    pub fn id(&self) -> RecordId {
+        self.0.id
+    }
+
+    /// The author.
+    #[must_use]
+    pub fn author(&self) -> NodeId {
+        self.0.record.body.by
+    }
+
+    /// The statement.
+    #[must_use]
+    pub fn statement(&self) -> &Statement {
+        &self.0.record.body.what
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &Body {
+        &self.0.record.body
+    }
+
+    /// The proof. Two proofs of one body can differ; both are good.
+    #[must_use]
+    pub fn proof(&self) -> &Proof {
+        &self.0.record.proof
+    }
+
+    /// The wire form.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.0.record
+    }
+
+    /// The canonical bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        self.0.record.encode()
+    }
+
+    /// The number of canonical bytes.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        self.0.encoded_len
+    }
+
+    /// The number of canonical bytes of the body, which does not depend on the proof.
+    #[must_use]
+    pub fn body_len(&self) -> usize {
+        self.0.body_len
+    }
+}
+
+impl PartialEq for Verified {
+    /// Equal bodies: the proof does not matter.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl Eq for Verified {}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified")
+            .field("id", &self.0.id)
+            .field("by", &self.author())
+            .field("what", self.statement())
+            .finish()
+    }
+}
+
+fn batch_message(net: NetworkId, root: Digest, size: u32) -> Vec<u8> {
+    [
+        signing::BATCH,
+        net.as_bytes(),
+        root.as_bytes(),
+        &size.to_le_bytes(),
+    ]
+    .concat()
+}
+
+/// Why statements could not be signed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignError {
+    /// The key failed.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// A statement is against a limit or malformed.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+}
+
+/// Signs statements of one author with one signature. In order: the result's records are those of `statements`.
+///
+/// # Errors
+///
+/// [`SignError::Rejected`] if a statement is against a limit (nothing is signed then) or there are more than 65,536;
+/// [`SignError::Signer`] if the key fails.
+pub fn sign_batch(
+    signer: &dyn Signer,
+    net: NetworkId,
+    statements: Vec<Statement>,
+) -> Result<Vec<Verified>, SignError> {
+    if statements.is_empty() {
+        return Ok(Vec::new());
+    }
+    let size = u32::try_from(statements.len())
+        .ok()
+        .filter(|size| *size <= BATCH_RECORDS_MAX)
+        .ok_or(Rejection::OverLimit {
+            what: "records in a batch",
+            limit: BATCH_RECORDS_MAX as usize,
+        })?;
+    let by = signer.node_id();
+    let bodies: Vec<Body> = statements
+        .into_iter()
+        .map(|what| Body {
+            v: 1,
+            net,
+            by,
+            what,
+        })
+        .collect();
+    for body in &bodies {
+        body.what.check()?;
+    }
+    let leaves = bodies
+        .iter()
+        .map(|body| merkle::leaf(body.id().as_bytes()))
+        .collect();
+    let tree = merkle::Tree::new(leaves);
+    let sig = signer.sign(&batch_message(net, tree.root(), size))?;
+    (0..size)
+        .zip(bodies)
+        .map(|(index, body)| {
+            let path = tree.path(index as usize);
+            let proof = Proof {
+                sig,
+                size,
+                index,
+                path,
+            };
+            Ok(Verified(Arc::new(Signed::try_from(Record {
+                body,
+                proof,
+            })?)))
+        })
+        .collect()
+}
+
+/// Signs one statement: a batch of one.
+///
+/// # Errors
+///
+/// As [`sign_batch`].
+pub fn sign(
+    signer: &dyn Signer,
+    net: NetworkId,
+    statement: Statement,
+) -> Result<Verified, SignError> {
+    let mut records = sign_batch(signer, net, vec![statement])?;
+    Ok(records.remove(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::digest::OperationId;
+    use crate::base::identity::Identity;
+
+    #[test]
+    fn the_two_ways_to_encode_agree() {
+        let net = NetworkId::from_bytes([1; 32]);
+        let statements = vec![
+            Statement::Directive {
+                operation: OperationId::from_bytes([2; 32]),
+                approve: true,
+            };
+            3
+        ];
+        for record in sign_batch(&Identity::from_seed_label("a"), net, statements).unwrap() {
+            assert_eq!(record.encode(), record.record().encode());
+            assert_eq!(record.id(), record.body().id());
+            let signed = Signed::decode(&record.encode()).unwrap();
+            assert_eq!(signed.record(), record.record());
+        }
+    }
+}

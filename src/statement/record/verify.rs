@@ -1,0 +1,132 @@
+//! From [`Signed`] to [`Verified`].
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::{Signed, Statement, Verified, batch_message};
+use crate::base::digest::{Digest, NetworkId, NodeId, SignatureBytes};
+use crate::base::identity::PublicKey;
+use crate::base::limits::VERIFIED_ROOTS_MAX;
+use crate::base::merkle;
+use crate::base::rejection::Rejection;
+use crate::statement::operation::ConsensusOperation;
+
+/// Checks records of one network's authors. Holds their decoded keys and the batch roots that verified before.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    net: NetworkId,
+    keys: BTreeMap<NodeId, PublicKey>,
+    roots: VerifiedRoots,
+}
+
+impl Verifier {
+    /// A verifier that knows no author yet.
+    #[must_use]
+    pub fn new(net: NetworkId) -> Self {
+        Self {
+            net,
+            keys: BTreeMap::new(),
+            roots: VerifiedRoots::default(),
+        }
+    }
+
+    /// Makes an author known. Authors stay known: an excluded elector's votes must verify until its operations close.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::WeakKey`] for keys of small order and for bytes that are no key.
+    pub fn add_author(&mut self, node: NodeId) -> Result<(), Rejection> {
+        let key = PublicKey::decode(&node).map_err(|_| Rejection::WeakKey(node))?;
+        self.keys.insert(node, key);
+        Ok(())
+    }
+
+    /// Whether the author is known.
+    #[must_use]
+    pub fn knows(&self, node: &NodeId) -> bool {
+        self.keys.contains_key(node)
+    }
+
+    /// Checks network, author, Merkle path and signature, in this order. Costs one signature check per batch and
+    /// `log2(size)` hashes per record.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::WrongNetwork`], [`Rejection::UnknownAuthor`] or [`Rejection::BadSignature`].
+    pub fn verify(&mut self, signed: Signed) -> Result<Verified, Rejection> {
+        let body = &signed.record.body;
+        if body.net != self.net {
+            return Err(Rejection::WrongNetwork(body.net));
+        }
+        let author = body.by;
+        let key = self
+            .keys
+            .get(&author)
+            .ok_or(Rejection::UnknownAuthor(author))?;
+        let proof = &signed.record.proof;
+        let leaf = merkle::leaf(signed.id.as_bytes());
+        let root = merkle::root_of(leaf, proof.index, proof.size, &proof.path)
+            .ok_or(Rejection::BadSignature(author))?;
+        let batch = (root, proof.sig, author, proof.size);
+        if !self.roots.contains(&batch) {
+            if !key.verifies(&batch_message(self.net, root, proof.size), &proof.sig) {
+                return Err(Rejection::BadSignature(author));
+            }
+            // A batch of one is not seen again under another record.
+            if proof.size > 1 {
+                self.roots.insert(batch);
+            }
+        }
+        // A candidate's consent is as much a signature as the record's own.
+        if let Statement::Propose {
+            operation:
+                ConsensusOperation::NodeAdmission {
+                    candidate,
+                    role,
+                    consent,
+                },
+            ..
+        } = &signed.record.body.what
+        {
+            consent.verify(self.net, *candidate, *role)?;
+        }
+        Ok(Verified(Arc::new(signed)))
+    }
+
+    /// Decodes and checks a record.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Signed::decode`] and [`Verifier::verify`].
+    pub fn admit(&mut self, bytes: &[u8]) -> Result<Verified, Rejection> {
+        self.verify(Signed::decode(bytes)?)
+    }
+}
+
+/// What a signature was good for. The signature is part of it: a good root with another signature must not pass, or a
+/// proof that convinces nobody else would be stored and passed on.
+type Batch = (Digest, SignatureBytes, NodeId, u32);
+
+/// The last [`VERIFIED_ROOTS_MAX`] batches whose signature verified, oldest dropped first.
+#[derive(Debug, Clone, Default)]
+struct VerifiedRoots {
+    known: BTreeSet<Batch>,
+    order: VecDeque<Batch>,
+}
+
+impl VerifiedRoots {
+    fn contains(&self, batch: &Batch) -> bool {
+        self.known.contains(batch)
+    }
+
+    fn insert(&mut self, batch: Batch) {
+        if self.known.insert(batch) {
+            self.order.push_back(batch);
+            if self.order.len() > VERIFIED_ROOTS_MAX
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.known.remove(&oldest);
+            }
+        }
+    }
+}

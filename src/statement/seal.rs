@@ -1,0 +1,283 @@
+//! What surrounds a seal: the digest of its list, its certificate, and the block that a node catching up receives.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::codec::{self, CodecError};
+use crate::base::digest::{Digest, RECORD_LIST, RecordId};
+use crate::base::rejection::Rejection;
+use crate::statement::record::{Record, Seal, Signed};
+
+/// The strict test for a quorum: more than two thirds. With a total of 0 there is none.
+#[must_use]
+pub fn is_quorum(weight: u64, total: u64) -> bool {
+    3 * u128::from(weight) > 2 * u128::from(total)
+}
+
+/// More than a third: at least one honest node is among them.
+#[must_use]
+pub fn is_over_third(weight: u64, total: u64) -> bool {
+    3 * u128::from(weight) > u128::from(total)
+}
+
+/// The digest of the records that a seal adds, over their ids in ascending order.
+#[must_use]
+pub fn list_digest(ids: &[RecordId]) -> Digest {
+    debug_assert!(ids.is_sorted(), "lists are kept sorted");
+    let mut hasher = RECORD_LIST.hasher();
+    for id in ids {
+        hasher.update(id.as_bytes());
+    }
+    Digest::from_bytes(*hasher.finalize().as_bytes())
+}
+
+/// The precommits that fix a seal: each author counts by one precommit for it, or by any two different ones of one round.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealCertificate {
+    /// Precommits of one round and of the seal's height, sorted by record id.
+    pub votes: Vec<Record>,
+}
+
+/// A sealed height as it is stored and sent: everything that applying it takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealedBlock {
+    /// The seal.
+    pub seal: Seal,
+    /// Its certificate.
+    pub certificate: SealCertificate,
+    /// The records it adds, sorted by id.
+    pub records: Vec<Record>,
+}
+
+/// How a block begins: a map of three fields, of which the one with the shortest name comes first.
+const BEFORE_SEAL: &[u8] = b"\xa3\x64seal";
+const BEFORE_RECORDS: &[u8] = b"\x67records";
+const BEFORE_CERTIFICATE: &[u8] = b"\x6bcertificate";
+
+/// What stands in canonical bytes before so many elements: the head of a number, of another major type.
+fn array_head(count: usize) -> Vec<u8> {
+    let mut head = codec::encode(&(count as u64));
+    head[0] |= 0x80;
+    head
+}
+
+/// Adds the canonical bytes of a list of records to others: one copy of each, where [`codec::encode`] makes one for every map around.
+pub(crate) fn encode_records(records: &[Record], bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(&array_head(records.len()));
+    for record in records {
+        record.encode_to(bytes);
+    }
+}
+
+impl SealedBlock {
+    /// The canonical bytes, as those of [`codec::encode`], which takes longer.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let seal = codec::encode(&self.seal);
+        let certificate = codec::encode(&self.certificate);
+        let mut bytes = Vec::with_capacity(256 + certificate.len() + 512 * self.records.len());
+        bytes.extend_from_slice(BEFORE_SEAL);
+        bytes.extend_from_slice(&seal);
+        bytes.extend_from_slice(BEFORE_RECORDS);
+        encode_records(&self.records, &mut bytes);
+        bytes.extend_from_slice(BEFORE_CERTIFICATE);
+        bytes.extend_from_slice(&certificate);
+        bytes
+    }
+
+    /// The seal of an encoded block, without reading its records: costs the same for every block.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError`] if no seal stands where a block has it. The rest is not looked at.
+    pub fn seal_of(block: &[u8]) -> Result<Seal, CodecError> {
+        let seal = block
+            .strip_prefix(BEFORE_SEAL)
+            .ok_or_else(|| CodecError::Invalid("no sealed block".into()))?;
+        codec::decode_first(seal)
+    }
+}
+
+/// A block whose records are canonical and within the limits.
+pub(crate) struct SignedBlock {
+    pub(crate) seal: Seal,
+    pub(crate) certificate: SealCertificate,
+    pub(crate) records: Vec<Signed>,
+}
+
+impl TryFrom<SealedBlock> for SignedBlock {
+    type Error = Rejection;
+
+    fn try_from(block: SealedBlock) -> Result<Self, Rejection> {
+        let records = block.records.into_iter().map(Signed::try_from);
+        Ok(Self {
+            seal: block.seal,
+            certificate: block.certificate,
+            records: records.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl SignedBlock {
+    /// Reads a block as strictly as [`codec::decode`], and its records as [`Signed::decode`]: what each of them is encoded to is
+    /// compared with the input and gives its id too.
+    ///
+    /// # Errors
+    ///
+    /// Those of both.
+    pub(crate) fn decode(bytes: &[u8], limit: usize) -> Result<Self, Rejection> {
+        let block: SealedBlock = codec::decode_unchecked(bytes, limit)?;
+        let mut rest = Rest(bytes);
+        rest.take(BEFORE_SEAL)?;
+        rest.take(&codec::encode(&block.seal))?;
+        rest.take(BEFORE_RECORDS)?;
+        rest.take(&array_head(block.records.len()))?;
+        let mut records = Vec::with_capacity(block.records.len());
+        let mut encoded = Vec::new();
+        for record in block.records {
+            let record = Signed::from_record(record, &mut encoded)?;
+            rest.take(&encoded)?;
+            records.push(record);
+        }
+        rest.take(BEFORE_CERTIFICATE)?;
+        rest.take(&codec::encode(&block.certificate))?;
+        rest.end()?;
+        Ok(Self {
+            seal: block.seal,
+            certificate: block.certificate,
+            records,
+        })
+    }
+}
+
+/// What is still to be compared.
+struct Rest<'a>(&'a [u8]);
+
+impl Rest<'_> {
+    fn take(&mut self, canonical: &[u8]) -> Result<(), CodecError> {
+        let rest = self.0.strip_prefix(canonical);
+        self.0 = rest.ok_or(CodecError::NotCanonical)?;
+        Ok(())
+    }
+
+    fn end(&self) -> Result<(), CodecError> {
+        let is_end = self.0.is_empty();
+        is_end.then_some(()).ok_or(CodecError::NotCanonical)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::identity::Identity;
+    use crate::statement::record::{Statement, Verified, VoteKind, sign, sign_batch};
+
+    fn block(count: usize) -> SealedBlock {
+        let by = Identity::from_seed_label("ada");
+        let net = crate::base::digest::NetworkId::from_bytes([7; 32]);
+        let rejoin = |n: usize| Statement::Rejoin {
+            nonce: Digest::from_bytes([u8::try_from(n % 250).unwrap(); 32]),
+        };
+        let signed = sign_batch(&by, net, (0..count).map(rejoin).collect());
+        let records = signed.unwrap();
+        let seal = Seal {
+            net,
+            height: 3,
+            prev: crate::base::digest::SealId::from_bytes([1; 32]),
+            time_ms: 1_000_000,
+            count: u32::try_from(count).unwrap(),
+            records: Digest::from_bytes([2; 32]),
+            state: Digest::from_bytes([3; 32]),
+            roster: Digest::from_bytes([4; 32]),
+        };
+        let vote = Statement::SealVote {
+            height: 3,
+            round: 0,
+            kind: VoteKind::Precommit,
+            seal: Some(seal.id()),
+        };
+        SealedBlock {
+            seal,
+            certificate: SealCertificate {
+                votes: vec![sign(&by, net, vote).unwrap().record().clone()],
+            },
+            records: records
+                .iter()
+                .map(|it: &Verified| it.record().clone())
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn blocks_are_written_and_read_as_their_canonical_form() {
+        for count in [0, 1, 23, 24, 255, 256, 300] {
+            let block = block(count);
+            let bytes = codec::encode(&block);
+            assert!(block.encode() == bytes, "{count} records");
+            let read = SignedBlock::decode(&bytes, bytes.len()).unwrap();
+            assert_eq!(
+                (&read.seal, &read.certificate),
+                (&block.seal, &block.certificate)
+            );
+            let records: Vec<&Record> = read.records.iter().map(Signed::record).collect();
+            assert!(records.into_iter().eq(&block.records));
+            assert!(SignedBlock::decode(&bytes, bytes.len() - 1).is_err());
+        }
+    }
+
+    /// Whatever one changed, missing or additional byte makes of a block: it is read only if it is canonical as a whole.
+    #[test]
+    fn what_is_not_canonical_is_refused_wherever_it_stands() {
+        let bytes = codec::encode(&block(2));
+        let mut seen = [0, 0];
+        let mut check = |changed: &[u8], what: &str, at: usize| {
+            let strict: Result<SealedBlock, _> = codec::decode(changed, usize::MAX);
+            let read = SignedBlock::decode(changed, usize::MAX);
+            match &strict {
+                Err(_) => assert!(read.is_err(), "{what} at byte {at}"),
+                // A record may be canonical and still be refused, as one of another version.
+                Ok(block) => {
+                    let records = block.records.iter().cloned().map(Signed::try_from);
+                    let are_records = records.collect::<Result<Vec<_>, _>>().is_ok();
+                    assert_eq!(read.is_ok(), are_records, "{what} at byte {at}");
+                }
+            }
+            seen[usize::from(strict.is_ok())] += 1;
+        };
+        for at in 0..bytes.len() {
+            for flip in [0x01, 0x20, 0x80] {
+                let mut changed = bytes.clone();
+                changed[at] ^= flip;
+                check(&changed, "a change", at);
+            }
+            let mut longer = bytes.clone();
+            longer.insert(at, bytes[at]);
+            check(&longer, "a byte twice", at);
+            let mut shorter = bytes.clone();
+            shorter.remove(at);
+            check(&shorter, "a missing byte", at);
+        }
+        check(&[&bytes[..], &[0]].concat(), "a trailing byte", bytes.len());
+        assert!(seen.iter().all(|count| *count > 100), "{seen:?}");
+    }
+
+    #[test]
+    fn two_thirds_are_not_a_quorum() {
+        for (weight, total, quorum, over_third) in [
+            (0, 0, false, false),
+            (1, 1, true, true),
+            (1, 3, false, false),
+            (2, 3, false, true),
+            (3, 4, true, true),
+            (u64::MAX, u64::MAX, true, true),
+        ] {
+            assert_eq!(is_quorum(weight, total), quorum, "{weight} of {total}");
+            assert_eq!(
+                is_over_third(weight, total),
+                over_third,
+                "{weight} of {total}"
+            );
+        }
+    }
+}
