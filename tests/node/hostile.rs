@@ -5,7 +5,7 @@
 //! over twenty thousand records, and holds the node to 64 MB and twice the undisturbed time (a release build, please, on a machine
 //! that does nothing else):
 //!
-//! `MYCNET_HOSTILE=1 cargo test --release --features node --test node hostile -- --nocapture`
+//! `MYCNET_HOSTILE=1 cargo test --release --test node hostile -- --nocapture`
 //!
 //! Each attacker has an address of its own (all of 127.0.0.0/8 is this machine, on Linux), as another machine would: attempts to connect
 //! are counted by address. They take processor time from the node and the newcomer, which other machines would not;
