@@ -23,9 +23,7 @@ const ROLES: [Spore; 5] = [Primary, Seed, Seed, Seed, Latent];
 #[test]
 fn a_directive_takes_effect_after_the_objection_window() {
     let mut world = World::new(&ROLES, params());
-    let proposal = world.propose(4, service());
-    let id = OperationId::from(proposal.id());
-    world.seal(10, &[proposal]);
+    let id = world.open(10, 4, service(), &[], &Approve);
     assert_eq!(
         (world.phase(id), world.operation(id).electors.len()),
         ("authority", 0)
@@ -115,9 +113,7 @@ fn a_seed_that_resolves_both_ways_counts_for_none() {
 #[test]
 fn a_silent_primary_and_silent_seeds_fall_back_to_everybody() {
     let mut world = World::new(&ROLES, params());
-    let proposal = world.propose(4, service());
-    let id = OperationId::from(proposal.id());
-    world.seal(10, &[proposal]);
+    let id = world.open(10, 4, service(), &[], &Approve);
     world.refuses(20, &[world.commit(0, id, &Approve)], "no elector");
     world.seal(1010, &[]);
     world.seal(1110, &[]); // the primary window passes

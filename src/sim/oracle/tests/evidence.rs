@@ -19,9 +19,7 @@ fn vote(world: &World, who: usize, height: u64, byte: u8) -> Verified {
 #[test]
 fn who_commits_twice_is_banned_and_has_no_commit() {
     let mut world = latents(5);
-    let proposal = world.propose(0, config("k", "v"));
-    let id = OperationId::from(proposal.id());
-    world.seal(10, &[proposal, world.commit(4, id, &Approve)]);
+    let id = world.open(10, 0, config("k", "v"), &[4], &Approve);
     assert_eq!(world.standing(4), "active");
     let mut records: Vec<Verified> = (0..4).map(|who| world.commit(who, id, &Approve)).collect();
     records.push(world.commit(4, id, &Reject));
@@ -63,15 +61,11 @@ fn both_commits_may_be_listed_with_the_proposal() {
 #[test]
 fn a_frozen_commit_stays_when_its_author_is_banned() {
     let mut world = latents(4);
-    let proposal = world.propose(0, config("k", "v"));
-    let id = OperationId::from(proposal.id());
-    let mut records = vec![proposal];
-    records.extend((0..4).map(|who| world.commit(who, id, &Approve)));
-    world.seal(10, &records);
+    let id = world.open(10, 0, config("k", "v"), &[0, 1, 2, 3], &Approve);
     world.seal(20, &[world.commit(3, id, &Reject)]);
     assert_eq!(world.standing(3), "banned");
     assert!(world.operation(id).frozen.contains(&world.id(3)));
-    world.seal(30, &[0, 1, 3].map(|who| world.reveal(who, id, &Approve)));
+    world.reveal_all(30, id, &[0, 1, 3], &Approve);
     assert_eq!(world.outcome(id), Some(decided(Approve)));
 }
 
@@ -96,9 +90,7 @@ fn a_banned_elector_votes_where_it_was_an_elector_before() {
     world.seal(40, &commits[2..]);
     assert_eq!(world.operation(b).frozen.len(), 4);
     // A new operation does not have it.
-    let proposal = world.propose(0, config("k", "w"));
-    let c = OperationId::from(proposal.id());
-    world.seal(50, &[proposal]);
+    let c = world.open(50, 0, config("k", "w"), &[], &Approve);
     assert!(!world.operation(c).electors.contains_key(&world.id(3)));
     world.refuses(60, &[world.commit(3, c, &Approve)], "no elector");
 }

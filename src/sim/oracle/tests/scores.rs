@@ -122,10 +122,7 @@ fn vote_without_the_fourth(world: &mut World, after_ms: u64) {
     records.extend(voters.map(|who| world.commit(who, id, &Approve)));
     world.seal(after_ms, &records);
     world.seal(after_ms + 100, &[]);
-    world.seal(
-        after_ms + 101,
-        &voters.map(|who| world.reveal(who, id, &Approve)),
-    );
+    world.reveal_all(after_ms + 101, id, &voters, &Approve);
 }
 
 #[test]
