@@ -6,15 +6,27 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::base::digest::{NodeId, OperationId};
+use crate::base::identity::{Identity, Signer as _};
 use crate::core::{Core, Input};
 use crate::decision::open::{Phase, Stage};
-use crate::sim::plan::{identity, node};
 use crate::statement::consent::Consent;
 use crate::statement::operation::{Ballot, Class, ConsensusOperation, Priority, Spore};
 use crate::statement::record::Statement;
 
 /// Persons from this number on run no host.
 const STRANGERS: usize = 100;
+
+/// The identity of a person.
+#[must_use]
+pub fn identity(person: usize) -> Identity {
+    Identity::from_seed_label(&format!("person {person}"))
+}
+
+/// The key of a person.
+#[must_use]
+pub fn node(person: usize) -> NodeId {
+    identity(person).node_id()
+}
 
 /// What somebody has done already. A person forgets nothing when a host restarts.
 #[derive(Debug, Clone, Default)]
@@ -153,7 +165,7 @@ fn admission(rng: &mut ChaCha8Rng, core: &Core) -> ConsensusOperation {
     let candidate = identity(STRANGERS + rng.random_range(0..3));
     let role = Spore::Latent;
     ConsensusOperation::NodeAdmission {
-        candidate: crate::base::identity::Signer::node_id(&candidate),
+        candidate: candidate.node_id(),
         role,
         consent: Consent::sign(&candidate, core.network_id(), role).expect("a key in memory signs"),
     }

@@ -3,9 +3,8 @@
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::base::digest::NodeId;
-use crate::base::identity::{Identity, Signer as _};
 use crate::sim::actors::ActorKind;
+use crate::sim::people::node;
 use crate::statement::genesis::{Genesis, PanelScoring, Sealing};
 use crate::statement::operation::Spore;
 use crate::statement::params::Params;
@@ -73,18 +72,6 @@ pub struct Plan {
     pub goes_on_above_a_third: bool,
     /// Whether the report holds every message.
     pub keeps_messages: bool,
-}
-
-/// The identity of a person.
-#[must_use]
-pub fn identity(person: usize) -> Identity {
-    Identity::from_seed_label(&format!("person {person}"))
-}
-
-/// The key of a person.
-#[must_use]
-pub fn node(person: usize) -> NodeId {
-    identity(person).node_id()
 }
 
 /// Windows of seconds, so that a schedule lasts less than a virtual minute.

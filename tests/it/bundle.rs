@@ -17,7 +17,7 @@ use mycnet_consensus::{
 };
 use tokio::time::timeout;
 
-use crate::net::{claim, config, genesis, identity, node};
+use crate::net::{APPROVED, claim, config, genesis, identity, node};
 
 /// Nodes of one network, each in a hub of its own, by one clock that stands still.
 fn apart(genesis: &Genesis, nodes: usize) -> (Vec<BFTConsensusEngine>, ManualClock) {
@@ -128,7 +128,7 @@ async fn members_who_never_connect_decide_a_claim_and_an_admission() {
         for engine in &engines {
             let decided = Some(Outcome::Decided(result("42")));
             assert_eq!(engine.outcome(&first), decided);
-            let decided = Some(Outcome::Decided(Ballot::Approve));
+            let decided = APPROVED;
             assert_eq!(engine.outcome(&second), decided);
             assert_eq!(engine.seal(), engines[0].seal());
             assert_eq!(engine.roster().len(), nodes + 1);

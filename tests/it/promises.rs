@@ -10,7 +10,7 @@ use mycnet_consensus::internals::record::{Statement, Verified, VoteKind, sign};
 use mycnet_consensus::{Ballot, OperationId, Outcome, Priority};
 use serde_bytes::ByteBuf;
 
-use crate::net::{Net, Promises, config, deployment, genesis, identity, node};
+use crate::net::{APPROVED, Net, Promises, config, deployment, genesis, identity, node};
 
 #[test]
 fn the_watch_fires_when_a_promise_is_broken() {
@@ -49,9 +49,7 @@ fn scenario(crash: Option<(usize, usize)>) -> Net {
     let mut net = Net::new(&genesis(4), 4);
     net.crash = crash;
     let id = net.propose(2, config(b"x"), Some(Ballot::Approve));
-    for n in [0, 1, 3] {
-        net.vote(n, id, Ballot::Approve);
-    }
+    net.approve(&[0, 1, 3], id);
     for _ in 0..40 {
         if (0..4).all(|n| net.phase(n, &id) == "closed") {
             break;
@@ -71,16 +69,12 @@ fn scenario(crash: Option<(usize, usize)>) -> Net {
         }
         net.pump();
     }
-    let seal = net.cores[0].ledger().state().seal();
+    let seal = net.state(0).seal();
     for n in 0..4 {
         let outcome = net.outcome(n, &id);
-        let expected = Some(Outcome::Decided(Ballot::Approve));
+        let expected = APPROVED;
         assert_eq!(outcome, expected, "node {n}, crash {crash:?}");
-        assert_eq!(
-            net.cores[n].ledger().state().seal(),
-            seal,
-            "crash {crash:?}"
-        );
+        assert_eq!(net.state(n).seal(), seal, "crash {crash:?}");
         assert_eq!(
             net.trust(n, n),
             510_000,
@@ -311,13 +305,7 @@ fn a_lost_journal_is_noticed_and_a_rejoin_ends_it() {
         Event::Rejoined { height } => Some(*height),
         _ => None,
     });
-    let height = net.cores[0]
-        .ledger()
-        .state()
-        .roster()
-        .get(&node(3))
-        .unwrap()
-        .rejoined;
+    let height = net.state(0).roster().get(&node(3)).unwrap().rejoined;
     assert_eq!(rejoined, height);
     let height = height.expect("the Rejoin is sealed");
     let votes = own_votes(&net, 3, VoteKind::Prevote);
@@ -339,13 +327,8 @@ fn a_lost_journal_is_noticed_and_a_rejoin_ends_it() {
         another == before_rejoin || matches!(another, Err(Refusal::Rejected(_))),
         "{another:?}"
     );
-    for n in [0, 2, 3] {
-        net.vote(n, fresh, Ballot::Approve);
-    }
-    assert_eq!(
-        net.outcome(3, &fresh),
-        Some(Outcome::Decided(Ballot::Approve))
-    );
+    net.approve(&[0, 2, 3], fresh);
+    assert_eq!(net.outcome(3, &fresh), APPROVED);
 }
 
 #[test]
@@ -385,17 +368,12 @@ fn a_frozen_commit_is_revealed_without_the_journal() {
         let id = net.propose(1, config(b"x"), Some(Ballot::Approve));
         net.vote(3, id, ballot.clone());
         net.down[3] = true;
-        for n in [0, 2] {
-            net.vote(n, id, Ballot::Approve);
-        }
+        net.approve(&[0, 2], id);
         assert_eq!(net.phase(0, &id), "decided");
         net.down[3] = false;
         net.restart_without_journal(3);
         net.pump();
-        assert_eq!(
-            net.cores[3].ledger().state().height(),
-            net.cores[0].ledger().state().height()
-        );
+        assert_eq!(net.state(3).height(), net.state(0).height());
         assert!(has_lost(&net, 3), "its own commit came back");
         assert!(net.journals[3].is_empty());
         rejoin(&mut net, 3);
@@ -467,9 +445,7 @@ fn three_members_declare_what_all_hold_to_be_the_journal() {
         Err(Refusal::JournalLost)
     );
     rejoin(&mut net, 2);
-    for n in [0, 1] {
-        net.vote(n, id, Ballot::Approve);
-    }
+    net.approve(&[0, 1], id);
     net.nudge(4);
     assert_eq!(signing(&net, 2), "rejoining");
     assert_eq!(
@@ -498,9 +474,9 @@ fn three_members_declare_what_all_hold_to_be_the_journal() {
     net.nudge(4);
     assert_eq!(signing(&net, 2), "ready");
     // What it had committed to counts, and so does the reveal that it finds again.
-    assert_eq!(net.outcome(0, &id), Some(Outcome::Decided(Ballot::Approve)));
+    assert_eq!(net.outcome(0, &id), APPROVED);
     assert_eq!(net.trust(0, 2), 510_000);
-    let rejoined = net.cores[0].ledger().state().roster().get(&node(2));
+    let rejoined = net.state(0).roster().get(&node(2));
     assert!(
         rejoined.unwrap().rejoined.is_some(),
         "its Rejoin is sealed all the same"

@@ -31,21 +31,6 @@ pub struct Bound {
     pub tallied: Vec<Arrival>,
 }
 
-impl Bound {
-    /// When some node can tally.
-    #[must_use]
-    pub fn first(&self) -> Arrival {
-        self.tallied.iter().flatten().min().copied()
-    }
-
-    /// When every node can.
-    #[must_use]
-    pub fn last(&self) -> Arrival {
-        let all: Option<Vec<u64>> = self.tallied.iter().copied().collect();
-        all?.into_iter().max()
-    }
-}
-
 /// The smallest number of `nodes` equal nodes that weighs more than two thirds.
 fn quorum(nodes: usize) -> usize {
     nodes * 2 / 3 + 1
@@ -132,6 +117,7 @@ fn decides(class: Class, nodes: usize, ballots: &[&Ballot], missing: usize) -> b
 
 #[cfg(test)]
 mod tests {
+    use super::super::reach::{first, last};
     use super::super::trace::{Contact, Trace};
     use super::*;
 
@@ -178,7 +164,10 @@ mod tests {
             (Some(30), Some(30), Some(40), Some(50), Some(50))
         );
         assert_eq!(bound.tallied, [Some(60), Some(60), Some(70)]);
-        assert_eq!((bound.first(), bound.last()), (Some(60), Some(70)));
+        assert_eq!(
+            (first(&bound.tallied), last(&bound.tallied)),
+            (Some(60), Some(70))
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::bound::{Bound, bound};
 use super::course::Course;
 use super::plan::Planned;
-use super::reach::{Arrival, Reach};
+use super::reach::{self, Arrival, Reach};
 use super::replay::{Replayed, Setup, replay};
 use super::trace::Trace;
 use mycnet_consensus::internals::rejection::Rejection;
@@ -95,8 +95,16 @@ pub fn beside(trace: &Trace, planned: &[Planned], replayed: Replayed) -> Compari
     let (mut impossible, mut both, mut sums) = (0, 0, [(0, 0); 5]);
     for (planned, course) in planned.iter().zip(&replayed.courses) {
         let bound = bound(&reach, planned);
-        first.add(planned.at_s, bound.first(), course.first());
-        last.add(planned.at_s, bound.last(), course.last());
+        first.add(
+            planned.at_s,
+            reach::first(&bound.tallied),
+            reach::first(&course.tallied),
+        );
+        last.add(
+            planned.at_s,
+            reach::last(&bound.tallied),
+            reach::last(&course.tallied),
+        );
         let is_faster = |core: &Arrival, bound: &Arrival| {
             core.is_some_and(|core| bound.is_none_or(|bound| core < bound))
         };
@@ -132,7 +140,10 @@ fn stages(course: &Course, bound: &Bound) -> Option<[(u64, u64); 5]> {
         (course.opened?, bound.commits?),
         (course.proposed?, bound.proposal?),
         (course.frozen?, bound.certificate?),
-        (course.first()?, bound.first()?),
+        (
+            reach::first(&course.tallied)?,
+            reach::first(&bound.tallied)?,
+        ),
     ])
 }
 

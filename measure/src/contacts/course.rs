@@ -24,21 +24,6 @@ pub struct Course {
     pub tallied: Vec<Arrival>,
 }
 
-impl Course {
-    /// When some node could tally.
-    #[must_use]
-    pub fn first(&self) -> Arrival {
-        self.tallied.iter().flatten().min().copied()
-    }
-
-    /// When every node could.
-    #[must_use]
-    pub fn last(&self) -> Arrival {
-        let all: Option<Vec<u64>> = self.tallied.iter().copied().collect();
-        all?.into_iter().max()
-    }
-}
-
 /// All of them, as they are watched.
 pub(super) struct Courses {
     all: Vec<Course>,

@@ -16,6 +16,17 @@ pub(super) fn earlier(one: Arrival, other: Arrival) -> Arrival {
     }
 }
 
+/// When the first node got there.
+pub(super) fn first(arrivals: &[Arrival]) -> Arrival {
+    arrivals.iter().flatten().min().copied()
+}
+
+/// When the last node got there, if all did.
+pub(super) fn last(arrivals: &[Arrival]) -> Arrival {
+    let all: Option<Vec<u64>> = arrivals.iter().copied().collect();
+    all?.into_iter().max()
+}
+
 /// Who was connected with whom, between any two changes of the trace.
 #[derive(Debug)]
 pub struct Reach {

@@ -5,7 +5,7 @@
 
 use super::{Actor, Desk, hide};
 use crate::exchange::message::Message;
-use crate::sim::plan::node;
+use crate::sim::people::node;
 
 pub(super) struct CensoringPrimary {
     victim: usize,

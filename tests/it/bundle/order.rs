@@ -5,7 +5,7 @@ use mycnet_consensus::internals::record::{Signed, Statement, VoteKind, sign};
 use mycnet_consensus::{Ballot, ConsensusOperation};
 
 use super::{apart, carry, exported, parts_of, pass_round};
-use crate::net::{config, genesis, identity, node};
+use crate::net::{config, genesis, identity, nil_vote, node};
 
 /// More than one group: were the node to act after each, its first seal would list the first group only, and those who hold
 /// the rest for longer would refuse it.
@@ -46,13 +46,7 @@ async fn a_proposal_of_a_far_round_is_taken_with_its_list() {
     let found = async {
         for round in 9..13 {
             for n in [2, 3] {
-                let vote = Statement::SealVote {
-                    height: 1,
-                    round,
-                    kind: VoteKind::Prevote,
-                    seal: None,
-                };
-                let vote = sign(&identity(n), net, vote).unwrap();
+                let vote = sign(&identity(n), net, nil_vote(1, round, VoteKind::Prevote)).unwrap();
                 let results = engines[1].import(vec![vote.encode()]).await.unwrap();
                 assert!(results[0].is_ok());
             }

@@ -229,8 +229,12 @@ fn votes() -> Vec<Change> {
             move |c| {
                 let at = last(c);
                 let seal = c.path[at].seal.clone();
-                let vote = vote_for(seal.height, 0, VoteKind::Precommit, &seal);
-                let vote = sign(&identity(3), c.net, vote).unwrap();
+                let vote = sign(
+                    &identity(3),
+                    c.net,
+                    vote_for(seal.height, 0, VoteKind::Precommit, &seal),
+                )
+                .unwrap();
                 let votes = &mut of(c, at).votes;
                 votes[0] = vote.record().clone();
                 votes.sort_by_key(|vote| vote.body.id());

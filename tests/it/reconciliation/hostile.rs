@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use serde_bytes::ByteBuf;
 
 use super::{RECORDS, reader, reconcile};
-use crate::net::{Net, config, fingerprint, genesis};
+use crate::net::{Net, config, fingerprint, genesis, proposal_of};
 
 const PEER: PeerId = PeerId(7);
 
@@ -207,13 +207,7 @@ fn a_flood_of_openings_leaves_nothing_behind() {
 fn a_flood_of_openings_does_not_make_a_node_ask_over_and_over() {
     let mut net = Net::new(&genesis(4), 4);
     net.down[0] = true;
-    let unknown = Statement::Propose {
-        operation: config(b"unknown"),
-        priority: Priority::Normal,
-        last: net.cores[1].ledger().state().seal(),
-        nonce: 1,
-    };
-    let unknown = net.forge(0, unknown);
+    let unknown = net.forge(0, proposal_of(config(b"unknown"), net.state(1).seal(), 1));
     let seal = net.draft(1, net.now_ms + 9, vec![unknown.clone()]).seal;
     let proposal = Statement::SealProposal {
         round: 0,

@@ -94,7 +94,7 @@ fn left_behind() -> Net {
     for n in 0..4_u8 {
         decide_without_the_last(&mut net, n);
     }
-    assert!(net.cores[0].ledger().state().height() >= 8);
+    assert!(net.state(0).height() >= 8);
     // Something unsealed, that only a comparison brings.
     net.down[1] = true;
     net.down[2] = true;
@@ -108,11 +108,11 @@ fn who_is_behind_catches_up_window_by_window_and_then_compares() {
     for (begins, asks_ahead) in [(0, false), (3, false), (0, true), (3, true)] {
         let mut net = left_behind();
         net.asks_ahead = asks_ahead;
-        let (said, height) = (net.said, net.cores[0].ledger().state().height());
+        let (said, height) = (net.said, net.state(0).height());
         let other = PeerId(3 - begins as u64);
         net.input(begins, Input::Sync(other)).unwrap();
         net.pump();
-        assert_eq!(net.cores[3].ledger().state().height(), height);
+        assert_eq!(net.state(3).height(), height);
         assert_eq!(ids(&net.cores[3]), ids(&net.cores[0]));
         assert_eq!(net.served as u64, height, "each block once");
         assert!(net.said - said < 2 * net.served + 60);
@@ -131,12 +131,12 @@ fn a_lost_window_costs_until_the_next_comparison() {
     net.down[3] = true;
     net.pump();
     net.down[3] = false;
-    assert_eq!(net.cores[3].ledger().state().height(), 2);
+    assert_eq!(net.state(3).height(), 2);
     net.now_ms += AGAIN_MS;
     net.input(3, Input::Sync(PeerId(0))).unwrap();
     net.pump();
-    let height = net.cores[0].ledger().state().height();
-    assert_eq!(net.cores[3].ledger().state().height(), height);
+    let height = net.state(0).height();
+    assert_eq!(net.state(3).height(), height);
     assert_eq!(net.served as u64, height + 1);
 }
 
@@ -152,12 +152,12 @@ fn an_answer_that_was_asked_for_ahead_and_is_lost_costs_until_the_next_compariso
     net.down[3] = true;
     net.pump();
     net.down[3] = false;
-    assert!(net.cores[3].ledger().state().height() < 3);
+    assert!(net.state(3).height() < 3);
     net.now_ms += AGAIN_MS;
     net.input(3, Input::Sync(PeerId(0))).unwrap();
     net.pump();
-    let height = net.cores[0].ledger().state().height();
-    assert_eq!(net.cores[3].ledger().state().height(), height);
+    let height = net.state(0).height();
+    assert_eq!(net.state(3).height(), height);
 }
 
 #[test]

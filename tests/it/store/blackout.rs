@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::disk::{Disk, Survives};
-use super::host::{Net, config};
+use super::host::Net;
+use crate::net::config;
 
 const NODES: usize = 4;
 

@@ -10,7 +10,8 @@ use mycnet_consensus::internals::ledger::Ended;
 use mycnet_consensus::{Ballot, OperationId, Outcome};
 
 use super::disk::{EVERY_WAY, Survives};
-use super::host::{Habit, Net, claim, config};
+use super::host::{Habit, Net, claim};
+use crate::net::config;
 
 const NODES: usize = 4;
 const OPERATIONS: usize = 50;

@@ -11,8 +11,9 @@ use redb::{
 };
 
 use super::disk::{Disk, Random, Survives};
-use super::host::{genesis, identity, node, open};
+use super::host::open;
 use super::questions::lived;
+use crate::net::{genesis, identity, node};
 
 type Bytes = TableDefinition<'static, &'static [u8; 32], &'static [u8]>;
 type Heights = TableDefinition<'static, u64, &'static [u8]>;

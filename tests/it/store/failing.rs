@@ -7,7 +7,8 @@ use mycnet_consensus::core::{Input, Write};
 use mycnet_consensus::store::{Store, StoreError};
 
 use super::disk::{Disk, EVERY_WAY, Survives};
-use super::host::{Net, config, identity, node, open};
+use super::host::{Net, open};
+use crate::net::{config, genesis, identity, node};
 
 /// One operation decided by all; gives the writes of node 1's disk.
 fn decide(net: &mut Net, value: u8) -> Option<u64> {
@@ -89,7 +90,7 @@ fn host_closed(store: &Store) -> usize {
 
 #[test]
 fn a_stop_while_the_store_is_made_is_made_good() {
-    let genesis = super::host::genesis(4);
+    let genesis = genesis(4);
     let whole = Disk::default();
     drop(open(&whole, &genesis, 0).unwrap());
     for at in 1..=whole.writes() {
@@ -115,7 +116,7 @@ fn a_stop_while_the_store_is_made_is_made_good() {
 fn files_that_were_not_made_to_the_end_are_made_again() {
     let directory = std::env::temp_dir().join(format!("mycnet-begun-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
-    let genesis = super::host::genesis(4);
+    let genesis = genesis(4);
     for name in ["ledger.redb.new", "journal.redb.new"] {
         std::fs::write(directory.join(name), [0; 10_000]).unwrap();
     }

@@ -6,46 +6,15 @@ use std::sync::Arc;
 use mycnet_consensus::core::{Answer, Core, Event, Input, Output, PeerId, Refusal, Write};
 use mycnet_consensus::internals::history::History;
 use mycnet_consensus::internals::message::Message;
-use mycnet_consensus::internals::record::{Signed, Slot};
+use mycnet_consensus::internals::record::Slot;
 use mycnet_consensus::store::{Found, JournalLost, Store, StoreError};
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Genesis, Identity, NodeId, OperationId, Params, Priority, RecordId,
-    Signer as _, Spore,
+    Ballot, ConsensusOperation, Genesis, NodeId, OperationId, Priority, RecordId,
 };
 use serde_bytes::ByteBuf;
 
 use super::disk::{Disk, Survives};
-
-pub fn identity(n: usize) -> Identity {
-    Identity::from_seed_label(&format!("store {n}"))
-}
-
-pub fn node(n: usize) -> NodeId {
-    identity(n).node_id()
-}
-
-pub fn genesis(nodes: usize) -> Genesis {
-    let roles = (0..nodes).map(|n| match n {
-        0 => Spore::Primary,
-        1..=3 => Spore::Seed,
-        _ => Spore::Latent,
-    });
-    let mut builder = Genesis::builder("store")
-        .params(Params::dev())
-        .time_ms(1_000_000);
-    for (n, role) in roles.enumerate() {
-        builder = builder.member(node(n), role);
-    }
-    builder.build().unwrap()
-}
-
-/// A critical operation.
-pub fn config(value: &[u8]) -> ConsensusOperation {
-    ConsensusOperation::NetworkConfiguration {
-        config_type: "motd".into(),
-        proposed_change: value.to_vec(),
-    }
-}
+use crate::net::{genesis, identity, node, records_of};
 
 pub fn claim(subject: &str) -> ConsensusOperation {
     ConsensusOperation::Claim {
@@ -87,13 +56,7 @@ impl Promises {
     }
 
     fn show(&mut self, me: NodeId, message: &Message) -> Result<(), String> {
-        let records: Vec<&ByteBuf> = match message {
-            Message::Records(records) => records.iter().collect(),
-            Message::Proposal { record, .. } => vec![record],
-            _ => Vec::new(),
-        };
-        for bytes in records {
-            let record = Signed::decode(bytes).unwrap();
+        for record in records_of(message) {
             if record.record().body.by != me || self.forged.contains(&record.id()) {
                 continue;
             }

@@ -8,7 +8,8 @@ use mycnet_consensus::store::{Store, StoreError};
 use mycnet_consensus::{Ballot, OperationId, Outcome};
 
 use super::disk::Survives;
-use super::host::{Net, config, genesis, identity, node};
+use super::host::Net;
+use crate::net::{config, genesis, identity, node};
 
 fn decide(net: &mut Net, by: usize, value: u8, voters: &[usize]) -> OperationId {
     let nonce = u64::from(value);

@@ -13,7 +13,8 @@ use mycnet_consensus::store::Store;
 use mycnet_consensus::{Ballot, OperationId, Outcome, Params, Priority};
 
 use super::disk::{Disk, Survives};
-use super::host::{Net, claim, config, genesis, identity, node, open};
+use super::host::{Net, claim, open};
+use crate::net::{config, genesis, identity, node, proposal_of};
 
 /// Three waves of decisions by four nodes; in the last one node 3 equivocates and the others show it.
 pub fn lived() -> Net {
@@ -281,12 +282,7 @@ fn writes_mean_what_saved_says_they_mean() {
         net.hosts[0].core.ledger().state().seal(),
     );
     let record = |nonce| {
-        let statement = Statement::Propose {
-            operation: config(b"x"),
-            priority: Priority::Normal,
-            last,
-            nonce,
-        };
+        let statement = proposal_of(config(b"x"), last, nonce);
         sign(&identity(0), network, statement).unwrap()
     };
     let journal = |nonce| {
