@@ -1,4 +1,4 @@
-//! The people behind the hosts: what they propose and how they vote.
+//! The people behind the hosts: their keys, proposals and votes.
 
 use std::collections::BTreeSet;
 
@@ -28,13 +28,13 @@ pub fn node(person: usize) -> NodeId {
     identity(person).node_id()
 }
 
-/// What somebody has done already. A person forgets nothing when a host restarts.
+/// What a person has done already. A restart of the host does not change it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Person {
     acted: BTreeSet<(OperationId, &'static str)>,
 }
 
-/// What most people think of an operation: the same for everybody.
+/// The ballot of most people on an operation, the same in all their minds.
 fn leaning(id: &OperationId, class: Class) -> Ballot {
     match (class, id.as_bytes()[0] % 8) {
         (Class::Claim, 0) => Ballot::Result(b"wrong".to_vec()),
@@ -172,7 +172,7 @@ fn admission(rng: &mut ChaCha8Rng, core: &Core) -> ConsensusOperation {
 }
 
 impl Person {
-    /// What this person does now, looking at what its host knows.
+    /// The inputs that this person gives now, from what its host knows.
     pub(super) fn act(&mut self, rng: &mut ChaCha8Rng, core: &Core) -> Vec<Input> {
         let sealed = core.ledger().state();
         let mut known: Vec<(OperationId, Class, Option<Stage>)> = Vec::new();
@@ -236,7 +236,7 @@ impl Person {
         }
     }
 
-    /// Whether the person gets to it now (`soon` percent of its occasions), and cares about it at all (`ever` percent of
+    /// Whether the person acts now (`soon` percent of its occasions), and acts on the operation at all (`ever` percent of
     /// all operations).
     fn takes_turn(
         &mut self,

@@ -104,7 +104,7 @@ fn an_objection_leaves_it_to_the_seeds() {
     resolve(&mut net, 3, id, false);
     assert_eq!(net.outcome(4, &id), REJECTED);
     assert_eq!(service(&net, 4), None);
-    // Nobody has a say any more.
+    // Nobody may decide any more.
     let late = net.input(
         2,
         Input::Resolve {
@@ -185,7 +185,7 @@ fn what_nobody_decides_becomes_a_vote_of_all_with_the_ballots_given_before() {
     }
 }
 
-/// No Seeds and no Primary: there is nobody to wait for.
+/// Without Seeds and Primary the network waits for nobody.
 #[test]
 fn without_authorities_all_vote_at_once() {
     let mut net = Net::new(&genesis_of([Spore::Latent; 4]), 4);
@@ -232,7 +232,7 @@ fn a_newcomer_votes_along_without_weight_and_is_scored() {
         assert_eq!(state.sealers().weight(&node(4)), 0);
     }
 
-    // It reveals what the others do, and once what they do not.
+    // It reveals the ballot of the others, and once another.
     let mut expected = params.admitted_trust_ppm;
     for (ballot, is_coherent) in [(Ballot::Approve, true), (Ballot::Reject, false)] {
         net.advance(10);
@@ -290,7 +290,7 @@ fn an_elector_that_is_excluded_keeps_its_vote() {
     assert_eq!(net.outcome(0, &excluded), APPROVED);
     assert!(net.state(4).roster().get(&node(4)).is_none());
 
-    // Without its vote there is no quorum: 3 of 5.
+    // Without its vote there is no quorum: three of five.
     net.approve(&[0, 2], id);
     net.advance(net.genesis.params.critical_grace_ms + 100);
     assert_eq!(net.phase(0, &id), "committing");
@@ -298,7 +298,7 @@ fn an_elector_that_is_excluded_keeps_its_vote() {
     net.advance(1);
     assert_eq!(net.outcome(0, &id), APPROVED);
     assert_eq!(net.phase(0, &id), "closed", "it also revealed");
-    // What is opened now is none of its business.
+    // It has no vote on what opens now.
     let next = net.propose(1, config(b"y"), Some(Ballot::Approve));
     let ballot = Ballot::Approve;
     let Err(Refusal::Rejected(rejection)) = net.input(
@@ -381,7 +381,7 @@ fn an_idle_network_is_silent_until_a_window_is_due() {
     silent(&mut net, 1_000_000);
 }
 
-/// Marks after days in which nobody met: whoever was ready to reveal still can.
+/// The chain stood still for days before the mark: members that were ready can still reveal.
 #[test]
 fn a_chain_that_stood_still_punishes_nobody_who_was_ready() {
     let mut net = Net::new(&genesis(4), 4);
@@ -400,7 +400,7 @@ fn a_chain_that_stood_still_punishes_nobody_who_was_ready() {
     assert_eq!(net.trust(0, 3), 510_000);
 }
 
-/// Nobody meets the last elector: what it froze is forfeited, and that costs.
+/// The last elector stays away: its frozen commit is forfeited, and it loses trust.
 #[test]
 fn who_never_reveals_is_charged_when_the_window_has_passed() {
     let mut net = Net::new(&genesis(4), 4);
@@ -419,7 +419,7 @@ fn who_never_reveals_is_charged_when_the_window_has_passed() {
     assert_eq!(net.trust(0, 0), 510_000);
 }
 
-/// The Primary's key proposes a seal over nothing but one record while node 1 has long held another.
+/// The Primary's key proposes a seal over one record only, while node 1 has long held another.
 #[test]
 fn a_proposal_that_leaves_out_an_old_record_is_refused() {
     for (held_ms, expected) in [(100, true), (3_100, false)] {
@@ -485,7 +485,7 @@ fn prevote(net: &Net) -> Option<bool> {
         })
 }
 
-/// The Primary seals what is urgent before what came first.
+/// The Primary seals urgent operations before earlier ones.
 #[test]
 fn high_priority_takes_effect_first() {
     let mut net = Net::new(&genesis(4), 4);

@@ -1,4 +1,4 @@
-//! Who sends what no honest node passes on is parted from; who is only ahead, behind or wrong is not.
+//! A node disconnects from a peer whose message no honest node would pass on, but not from one that is only ahead, behind or wrong.
 
 use mycnet_consensus::core::{Event, Input, Output, PeerId};
 use mycnet_consensus::internals::codec;
@@ -9,7 +9,7 @@ use mycnet_consensus::internals::record::{
     Record, Statement, Verified, VoteKind, sign, sign_batch,
 };
 use mycnet_consensus::internals::seal::SealedBlock;
-use mycnet_consensus::{Digest, Identity, NetworkId, OperationId, Priority, RecordId, SealId};
+use mycnet_consensus::{Digest, Identity, NetworkId, OperationId, RecordId, SealId};
 use serde_bytes::ByteBuf;
 
 use crate::net::{Net, block, config, genesis, identity, nil_vote, proposal_of};
@@ -36,7 +36,7 @@ fn records(records: &[&Record]) -> Message {
     Message::Records(records.iter().map(|record| bytes(record)).collect())
 }
 
-/// However many records of a message are refused, each reason is told once: what else there is to tell is not crowded out.
+/// If many records of a message are refused, each reason is reported once, so that other events are not crowded out.
 #[test]
 fn a_message_full_of_refused_records_is_told_of_once() {
     let mut net = net();

@@ -126,7 +126,7 @@ fn frozen_bytes_are_read() {
     assert_eq!(records, samples::records().len() + samples::batch().len());
 }
 
-/// Each kind of statement and operation has a sample, so that none is left out of the file.
+/// Each kind of statement and operation has a sample, so that the file is complete.
 #[test]
 fn every_kind_is_frozen() {
     let mut statements: Vec<&str> = Vec::new();

@@ -6,7 +6,7 @@ use mycnet_consensus::core::{Admission, Event, PeerId};
 use mycnet_consensus::internals::finality::Blame;
 use mycnet_consensus::internals::record::{Statement, Verified, VoteKind};
 use mycnet_consensus::internals::seal::{SealedBlock, is_over_third};
-use mycnet_consensus::{Ballot, NodeId, Outcome, Priority};
+use mycnet_consensus::{Ballot, NodeId};
 
 use crate::net::{
     APPROVED, Net, block, blocks_message, commit_of, config, genesis, nil_vote, node, proposal_of,
@@ -80,7 +80,7 @@ fn two_certificates_for_one_height_stop_the_node_and_name_who_signed_both() {
     assert_eq!(net.state(2).seal(), before, "it stays on its branch");
 }
 
-/// A node that only has the blocks has no votes but those of the certificates.
+/// A node that only has blocks knows no votes except those of the certificates.
 #[test]
 fn a_fork_is_blamed_on_nobody_honest_after_a_restart_too() {
     let Fork { mut net, other } = fork(0);
@@ -103,7 +103,7 @@ fn a_compromised_node_answers_and_changes_nothing_more() {
     net.nudge(5);
     assert_eq!(net.journals[2].len(), journalled, "it signs nothing");
     assert!(!net.cores[2].wants_to_seal());
-    // It does not even take what others seal after its own last seal, by votes or as a block.
+    // It does not take later seals of others either, neither by votes nor as a block.
     let draft = net.draft(2, net.now_ms + 1, vec![proposal]);
     for n in [0, 1, 3] {
         let vote = net.forge(n, vote_for(2, 5, VoteKind::Precommit, &draft.seal));
@@ -118,7 +118,7 @@ fn a_compromised_node_answers_and_changes_nothing_more() {
     assert!(net.cores[2].status(&id).is_some());
 }
 
-/// Two parts of a network that went different ways meet: what they tell each other has to show it.
+/// Two parts of a network on different branches meet: their messages have to show the fork.
 #[test]
 fn nodes_of_two_branches_find_out_when_they_meet() {
     for ahead in [0, 1] {
@@ -143,7 +143,7 @@ fn nodes_of_two_branches_find_out_when_they_meet() {
     }
 }
 
-/// The block where the branches parted is not in the first window: both go on looking, whoever is behind.
+/// The first window does not hold the block where the branches part: both nodes go on looking, whichever is behind.
 #[test]
 fn branches_that_parted_beyond_the_first_window_are_found() {
     for asks in [2, 3] {
@@ -266,7 +266,7 @@ fn a_double_vote_against_a_certificate_is_evidence_too() {
     }
 }
 
-/// An equivocator with three bodies shows different pairs to different nodes. Whatever pair a proposal lists is taken.
+/// An equivocator with three bodies shows different pairs to different nodes. A proposal may list any of the pairs.
 #[test]
 fn a_proposal_may_list_any_two_of_three_bodies() {
     let net = Net::new(&genesis(4), 4);
@@ -289,7 +289,7 @@ fn a_proposal_may_list_any_two_of_three_bodies() {
     let mut net = net;
     net.down[3] = true;
     let votes = votes(&mut net);
-    // The Primary holds the first and the last, the others the two smallest, and they do not talk.
+    // The Primary holds the first and the last vote, the others the two smallest, and they are not connected.
     let hold = |net: &mut Net, n: usize, which: [usize; 2]| {
         let was = net.down.clone();
         net.down = vec![true; 4];

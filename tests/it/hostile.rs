@@ -9,7 +9,7 @@ use mycnet_consensus::internals::limits::{
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Seal, Statement, Verified, VoteKind, sign_batch};
 use mycnet_consensus::internals::seal::list_digest;
-use mycnet_consensus::{Ballot, Digest, Outcome, Priority, RecordId, Rejection};
+use mycnet_consensus::{Ballot, Digest, RecordId, Rejection};
 use serde_bytes::ByteBuf;
 
 use crate::net::{
@@ -29,7 +29,7 @@ fn height(net: &Net, n: usize) -> u64 {
     net.state(n).height()
 }
 
-/// A member makes more proposals than it may, and shows each node others of them.
+/// A member makes more proposals than it may, and shows each node a different part of them.
 #[test]
 fn different_proposals_of_one_author_do_not_stop_a_height() {
     let mut net = Net::new(&genesis(4), 4);
@@ -61,7 +61,7 @@ fn different_proposals_of_one_author_do_not_stop_a_height() {
     }
 }
 
-/// A sealer lists 10,000 votes of its own, of which no two are of one slot: nobody can seal them.
+/// A sealer lists 10,000 votes of its own, each of another slot: no seal can take them.
 #[test]
 fn single_votes_in_a_list_crowd_nothing_out() {
     let mut net = Net::new(&genesis(4), 4);
@@ -109,8 +109,8 @@ fn single_votes_in_a_list_crowd_nothing_out() {
     assert!(net.cores[0].pool().len() < 100, "they go with their height");
 }
 
-/// Members propose much, each record as long as it may be: a seal takes four megabytes of it, and the rest comes later. With a
-/// bound on the number alone, a block could take 656 MB, and nobody would be asked before it had to be received.
+/// Members propose many records of the largest size: a seal takes four megabytes, and the rest comes later. With a
+/// bound on the number alone, a block could take 656 MB, and nodes would have to receive it unasked.
 #[test]
 fn a_seal_takes_no_more_bytes_than_a_node_receives_at_once() {
     const NODES: usize = 9;
@@ -144,7 +144,7 @@ fn a_seal_takes_no_more_bytes_than_a_node_receives_at_once() {
     assert!(taken <= SEAL_BODY_BYTES_MAX);
     assert_eq!(draft.records.len() + left_out.len(), expected.len());
 
-    // Nobody takes a full seal for censorship, however long the rest waits.
+    // A full seal is not taken for censorship, however long the other records wait.
     net.down = vec![false; NODES];
     net.now_ms += 100 * 60_000;
     let is_open = |net: &Net, n: usize| {
@@ -164,7 +164,7 @@ fn a_seal_takes_no_more_bytes_than_a_node_receives_at_once() {
         assert!(is_open(&net, n), "node {n} at height {}", state.height());
         for block in &net.blocks[n] {
             assert!(codec::encode(block.as_ref()).len() <= BLOCK_BYTES_MAX);
-            // Whoever is there and has its turn is agreed with: three of the proposers are not.
+            // The first proposer that is present is followed: three proposers are absent.
             let rounds = block.certificate.votes.iter();
             let rounds = rounds.filter_map(|vote| match vote.body.what {
                 Statement::SealVote { round, .. } => Some(round),
@@ -189,7 +189,7 @@ fn a_member_has_two_rejoins_in_a_pool() {
     assert_eq!(net.cores[1].pool().rejoins_of(&node(3)).count(), 2);
 }
 
-/// The Primary is gone, and there is always something to seal: windows end all the same.
+/// The Primary is gone, and there is always a record to seal: windows still end.
 #[test]
 fn seal_time_goes_on_without_the_first_proposer() {
     let mut net = Net::new(&genesis(4), 4);
@@ -209,7 +209,7 @@ fn seal_time_goes_on_without_the_first_proposer() {
     );
 }
 
-/// A single vote is no reason to seal, and keeps nobody awake (S7).
+/// A single vote is no reason to seal, and wakes no node (S7).
 #[test]
 fn a_lone_vote_wakes_nobody() {
     let mut net = Net::new(&genesis(4), 4);
@@ -226,8 +226,8 @@ fn has_lost(net: &Net, n: usize) -> bool {
     events.any(|event| matches!(event, Event::JournalLost))
 }
 
-/// A node comes back from an image of its disk. The first that it hears of what it said since are its precommits in the
-/// certificates of the others.
+/// A node starts from an old image of its disk. It first notices its later votes as precommits in the
+/// certificates of other nodes.
 #[test]
 fn a_disk_of_before_some_votes_is_noticed_by_certificates() {
     let mut net = Net::new(&genesis(4), 4);

@@ -158,8 +158,7 @@ fn tokens(source: &str) -> Vec<Token> {
 fn flatten(stream: TokenStream, inline: usize, found: &mut Vec<Token>) {
     for tree in stream {
         let line = tree.span().start().line;
-        let mut add =
-            |text: String, found: &mut Vec<Token>| found.push(Token { text, line, inline });
+        let add = |text: String, found: &mut Vec<Token>| found.push(Token { text, line, inline });
         match tree {
             TokenTree::Group(group) => {
                 let (open, close) = match group.delimiter() {

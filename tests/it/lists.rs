@@ -1,9 +1,9 @@
-//! What the list beside a seal's proposal makes a node keep: what the seal could take, while it may be sealed.
+//! A node keeps the records that a seal's proposal lists if that seal could take them, and only while it may still be sealed.
 
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Seal, Statement, Verified, VoteKind, sign_batch};
 use mycnet_consensus::internals::seal::list_digest;
-use mycnet_consensus::{Digest, Priority, RecordId};
+use mycnet_consensus::{Digest, RecordId};
 use serde_bytes::ByteBuf;
 
 use crate::net::{Net, config, genesis, identity, nil_vote, node, proposal_of};
@@ -127,7 +127,7 @@ fn lists_of_past_rounds_leave_nothing_behind() {
         let pairs: Vec<Statement> = pairs.collect();
         let pairs = signed(&mut net, 0, pairs);
         list(&mut net, round, &pairs);
-        // Below the cleaning's threshold, lists of a few rounds are here with what they name.
+        // Until the next cleaning, the lists of a few rounds remain with the records they name.
         let core = &net.cores[WATCHED];
         let held = core.pool().proposals_of(&node(SEALER)).count();
         assert!(held <= 64 * 9, "{held} proposals after list {n}");

@@ -28,7 +28,7 @@ fn verifier() -> Verifier {
     verifier
 }
 
-/// Ada's body around a statement, whatever it says.
+/// Ada's body around any statement, valid or not.
 fn body(statement: Statement) -> Body {
     Body {
         v: 1,
@@ -50,7 +50,7 @@ fn signature(signer: &Identity, net: NetworkId, root: Digest, size: u32) -> Sign
     signer.sign(&message).expect("keys in memory sign")
 }
 
-/// A record with a good signature of its author, whatever its body says: what a hostile member could send.
+/// A record with any body and a good signature of its author, as a hostile member could send it.
 fn forge(signer: &Identity, body: Body) -> Record {
     let root = merkle::leaf(body.id().as_bytes());
     let sig = signature(signer, body.net, root, 1);
@@ -63,7 +63,7 @@ fn forge(signer: &Identity, body: Body) -> Record {
     Record { body, proof }
 }
 
-/// The bytes of such a record.
+/// The bytes of a record by Ada with any statement.
 fn forged(statement: Statement) -> Vec<u8> {
     codec::encode(&forge(&samples::ada(), body(statement)))
 }

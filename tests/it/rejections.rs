@@ -14,8 +14,8 @@ use mycnet_consensus::internals::record::{
     Body, Proof, Record, Statement, Verified, VoteKind, sign,
 };
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Consent, Digest, Genesis, NetworkId, NodeId, OperationId, Outcome,
-    Priority, Spore,
+    Ballot, ConsensusOperation, Consent, Digest, Genesis, NetworkId, NodeId, OperationId, Priority,
+    Spore,
 };
 use serde_bytes::ByteBuf;
 
@@ -267,7 +267,7 @@ fn blake3_of(n: usize) -> Digest {
     mycnet_consensus::internals::merkle::leaf(&n.to_le_bytes())
 }
 
-/// Faults of those who may not say what they say.
+/// Statements whose author has not the right to make them.
 fn roles(world: &World) -> Vec<Case> {
     let net = world.net.network_id();
     let (standard, pooled) = (world.standard, world.pooled_standard);

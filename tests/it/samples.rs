@@ -14,7 +14,7 @@ pub(crate) fn net() -> NetworkId {
     genesis().network_id()
 }
 
-/// The author of all records but those that say otherwise.
+/// The author of the records, where no other author is named.
 pub(crate) fn ada() -> Identity {
     Identity::from_seed_label("sample ada")
 }
@@ -24,7 +24,7 @@ pub(crate) fn bob() -> Identity {
     Identity::from_seed_label("sample bob")
 }
 
-/// Somebody who is no member.
+/// Not a member.
 pub(crate) fn eve() -> Identity {
     Identity::from_seed_label("sample eve")
 }

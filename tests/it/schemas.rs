@@ -1,4 +1,4 @@
-//! The schemas say what the decoders say: both accept every sample and every frozen encoding, and both refuse what is
+//! Schemas and decoders agree: both accept every sample and every frozen encoding, and both refuse what is
 //! wrong. Where a rule is beyond a schema, the case says so.
 
 mod genesis;
@@ -18,7 +18,7 @@ const BAD: Verdict = (false, false);
 /// A rule that no schema can state; each schema names these at its head.
 const BEYOND: Verdict = (true, false);
 
-/// Whether bytes are such a value by the CDDL. A fault of the schema itself is a failure of the test.
+/// Whether the CDDL's rule describes the bytes. A fault of the schema itself fails the test.
 fn described(rule: &str, bytes: &[u8]) -> bool {
     match validate_cbor_bytes(rule, RECORDS, bytes) {
         Ok(()) => true,

@@ -1,6 +1,6 @@
 use mycnet_consensus::core::{Admission, Input};
 use mycnet_consensus::internals::digest::SignatureBytes;
-use mycnet_consensus::{Ballot, Outcome, Rejection};
+use mycnet_consensus::{Ballot, Rejection};
 
 use crate::net::{APPROVED, Net, config, genesis, node};
 

@@ -35,7 +35,7 @@ mod raw;
 mod stop;
 mod together;
 
-/// What the hostile side has to know.
+/// Names that the hostile side uses.
 mod node {
     pub use crate::federation::PATIENCE;
     pub use crate::hostile::genesis;

@@ -1,4 +1,4 @@
-//! Chains made by hand: nobody agrees on them, so that they can break any rule of agreement.
+//! Chains made by hand, without agreement, so that they can break any rule of agreement.
 
 use mycnet_consensus::internals::commitment::commitment;
 use mycnet_consensus::internals::digest::Salt;
@@ -13,7 +13,7 @@ use mycnet_consensus::{
     Ballot, ConsensusOperation, Digest, Genesis, OperationId, PanelScoring, Priority, Sealing,
 };
 
-/// A ledger of four founders that seals whatever it is given.
+/// A ledger of four founders that seals any valid records.
 #[derive(Clone)]
 pub struct Hand {
     pub genesis: Genesis,

@@ -166,7 +166,7 @@ impl World {
         self.says(who, Statement::Resolution { operation, approve })
     }
 
-    /// Seals the records, so many milliseconds after the genesis.
+    /// Seals the records `after_ms` milliseconds after the genesis.
     fn try_seal(&mut self, after_ms: u64, records: &[Verified]) -> Result<(), String> {
         let seal = self.chain.next(START_MS + after_ms, records);
         let records: Vec<Record> = records.iter().map(|r| r.record().clone()).collect();

@@ -1,4 +1,4 @@
-//! Certificates of operations: they convince whoever holds the genesis, and no other ones do.
+//! Certificates of operations: a good one convinces a reader who has only the genesis, and any other is refused.
 
 use super::*;
 use mycnet_consensus::internals::certificate::CERTIFICATE_BYTES_MAX;
@@ -370,7 +370,7 @@ async fn a_certificate_of_another_network_is_refused() {
     assert_eq!(refused.code(), "wrong-network");
 }
 
-/// Those who sealed once and were excluded certify a closing seal of their own making.
+/// Excluded former sealers certify a closing seal that they made themselves.
 #[tokio::test]
 async fn old_sealers_cannot_certify_what_came_after_them() {
     let (engines, id) = network().await;

@@ -47,7 +47,7 @@ fn clock_ms(engines: &[BFTConsensusEngine]) -> u64 {
     engines[0].genesis().time_ms
 }
 
-/// Two of four are away: the others wait for them in the agreement, and say so.
+/// Two of four members are away: the status of the others shows that agreement waits for them.
 #[tokio::test]
 async fn seal_status_names_who_is_waited_for() {
     let genesis = genesis(4);

@@ -1,4 +1,4 @@
-//! What one message is answered with, and how those who want more get it.
+//! How much one answer holds, and how a peer gets the rest.
 
 use std::collections::BTreeSet;
 
@@ -46,7 +46,7 @@ fn a_request_is_answered_within_a_window() {
         }
     }
     assert!(outputs.len() == 2 && sent > 0 && sent + offered.len() == wanted.len());
-    // One that is longer than what is left of a window comes alone.
+    // A record that is longer than the rest of a window comes alone.
     let rest = want(&mut core, offered.into_iter().take(1).collect());
     assert_eq!(rest.len(), 1);
     assert!(want(&mut core, Vec::new()).is_empty());
@@ -140,7 +140,7 @@ fn a_lost_window_costs_until_the_next_comparison() {
     assert_eq!(net.served as u64, height + 1);
 }
 
-/// What was asked for ahead is not waited for when it does not come.
+/// A node does not wait for blocks that it asked for ahead and did not get.
 #[test]
 fn an_answer_that_was_asked_for_ahead_and_is_lost_costs_until_the_next_comparison() {
     let mut net = left_behind();
@@ -170,7 +170,7 @@ fn who_asks_in_a_loop_is_served_once() {
         net.tell(0, 3, Message::AskBlocks { from: 0 });
     }
     assert_eq!(net.served, 1);
-    // What was lost is served again later, and a new connection begins anew.
+    // Lost records are served again later, and a new connection starts without limits from before.
     net.now_ms += AGAIN_MS;
     net.tell(0, 3, Message::AskBlocks { from: 1 });
     assert_eq!(net.served, 2);

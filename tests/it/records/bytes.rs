@@ -41,7 +41,7 @@ proptest! {
             }
             Err(_) => prop_assert!(!all.contains(&bytes), "a good record was refused"),
         }
-        // What was refused left nothing behind.
+        // The refused bytes left nothing behind.
         for good in &all[all.len() - 3..] {
             prop_assert!(verifier.admit(good).is_ok());
         }

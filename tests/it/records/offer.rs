@@ -13,7 +13,7 @@ use crate::samples::batch;
 pub(crate) fn refusal(bytes: &[u8]) -> Option<Rejection> {
     let mut verifier = verifier();
     let rejection = verifier.admit(bytes).err();
-    // Whatever was refused, the next good record is admitted.
+    // After any refusal, the next good record is admitted.
     let good = batch()[0].encode();
     assert_eq!(
         verifier.admit(&good).map(|record| record.id()),
@@ -39,7 +39,7 @@ pub(crate) fn malformed(why: &'static str) -> Option<Rejection> {
     Some(Rejection::Malformed(why))
 }
 
-/// What is offered, and what must come of it.
+/// A name, the offered bytes, and the expected refusal.
 pub(crate) type Case = (&'static str, Vec<u8>, Option<Rejection>);
 
 pub(crate) fn judge(cases: Vec<Case>) {

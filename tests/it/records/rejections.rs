@@ -1,4 +1,4 @@
-//! Rejections of records, seals, authors and consents, one by one. Beside most limits stands the largest value that passes.
+//! Rejections of records, seals, authors and consents, one by one. Most limits are tested with the largest accepted value too.
 
 use mycnet_consensus::internals::digest::SignatureBytes;
 use mycnet_consensus::internals::limits::{ROUND_MAX, TIME_MS_MAX};

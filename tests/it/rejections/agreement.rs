@@ -165,7 +165,7 @@ fn votes_and_proposals_of_others_are_refused() {
     let vote = vote_for(2, 0, VoteKind::Prevote, &seal);
     let not_the_proposer = net.forge(2, proposal(0, &seal));
     let not_a_sealer = {
-        // Node 9 is known to nobody; a member without weight takes an admission.
+        // Node 9 is not a member; a member without weight would need an admission.
         sign(&identity(9), net.network_id(), vote).unwrap()
     };
     let at_1 = Seal {
@@ -195,7 +195,7 @@ fn votes_and_proposals_of_others_are_refused() {
         assert_eq!(net.refusals(1)[0].code(), code, "{desc}");
         assert_eq!(net.state(1).height(), 1, "{desc}");
     }
-    // Who has the record only is no liar, and may be asked for the list by whoever has it too.
+    // A peer that has the record without the list is honest; other holders of the record may ask it for the list.
     let refused = net.refusals(1).len();
     let (record, list) = (ByteBuf::from(right.encode()), Vec::new());
     net.tell(1, 0, Message::Proposal { record, list });

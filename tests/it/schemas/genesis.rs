@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{BAD, BEYOND, GOOD, RECORDS, Verdict, described};
 use crate::samples;
 
-const GENESIS: &str = include_str!("../../schemas/genesis.schema.json");
+const GENESIS: &str = include_str!("../../../schemas/genesis.schema.json");
 
 /// The JSON form of the sample genesis.
 fn genesis_json() -> Value {

@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::{BAD, BEYOND, GOOD, Verdict, described};
 use crate::samples::{self, replaced};
 
-const ENCODINGS: &str = include_str!("../data/encodings.json");
+const ENCODINGS: &str = include_str!("../../data/encodings.json");
 
 fn record(statement: Statement) -> Vec<u8> {
     let body = Body {

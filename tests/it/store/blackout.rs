@@ -29,7 +29,7 @@ struct Ahead {
     lists: Vec<(ByteBuf, Vec<ByteBuf>)>,
 }
 
-/// Takes out of a journal what its last write put into the ledger.
+/// Removes from a journal the entries of its last write to the ledger.
 fn forget_ahead(disk: &Disk) {
     let [_, journal] = disk.files();
     let database = Database::builder().create_with_backend(journal).unwrap();

@@ -70,7 +70,7 @@ impl Plan {
             };
             let mut proposed = None;
             while proposed.is_none() {
-                // Who was stopped before it got an answer asks again.
+                // A node that stopped before the answer asks again.
                 let ballot = Some(ballot.clone());
                 proposed = net.propose(by, operation.clone(), ballot, nonce)?;
                 self.mend(net)?;

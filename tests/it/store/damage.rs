@@ -1,4 +1,4 @@
-//! Rows that are not what was written: named, and never a panic.
+//! Damaged rows: they are named in errors, and never cause a panic.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ fn database(disk: &Disk, journal: bool) -> Database {
     Database::builder().create_with_backend(file).unwrap()
 }
 
-/// What a table is keyed by does not matter to what can be wrong with its rows.
+/// The rows of all tables, whatever the type of their keys.
 #[derive(Debug, Clone, Copy)]
 enum Table {
     Bytes(&'static str),
@@ -80,7 +80,7 @@ const TABLES: [(Table, bool); 24] = [
     (Table::Bytes("entries.v1"), true),
 ];
 
-/// Changes a byte in the middle of the row at a place, if there is one.
+/// Changes a byte in the middle of a row, if the row exists.
 fn flip(disk: &Disk, (table, journal): (Table, bool), place: usize, of: usize) -> bool {
     macro_rules! flip_in {
         ($definition:expr, $owned:expr, $borrowed:expr) => {
@@ -140,7 +140,7 @@ fn flip(disk: &Disk, (table, journal): (Table, bool), place: usize, of: usize) -
     }
 }
 
-/// Opens, starts, asks everything and checks. Gives what is said to be wrong.
+/// Opens the store, starts a node, asks all queries, checks, and returns the reported faults.
 fn live(disk: &Disk) -> Vec<String> {
     let [ledger, journal] = disk.files();
     let mut store = match Store::open_on(ledger, journal) {
@@ -304,7 +304,7 @@ fn a_row_of_what_was_not_sealed_is_named() {
     }
 }
 
-/// The entry decodes, and its record is none: that says nothing against the ledger.
+/// The entry decodes but holds no record: that is no fault of the ledger.
 #[test]
 fn a_damaged_entry_of_the_journal_is_named() {
     let disk = whole();

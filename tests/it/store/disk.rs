@@ -121,12 +121,12 @@ impl Disk {
         self.inner().between = Some(syncs);
     }
 
-    /// From this write on there is no room.
+    /// From this write on the disk is full.
     pub fn full_at(&self, write: Option<u64>) {
         self.inner().full_at = write;
     }
 
-    /// Says that what it holds in memory only is durable.
+    /// Reports bytes as durable that are in memory only.
     pub fn lie(&self) {
         self.inner().lies = true;
     }
@@ -232,7 +232,7 @@ impl DiskFile {
         change.apply(&mut file.current);
         file.unsynced.push(change);
         if stops {
-            // It may have been written, and nobody is told.
+            // The bytes may have been written, but the caller gets an error.
             inner.has_stopped = true;
             return Err(stopped());
         }

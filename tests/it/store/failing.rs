@@ -1,4 +1,4 @@
-//! A disk that fills up: nothing more is written, and what was committed is read.
+//! A disk that fills up: nothing more is written, and committed data can still be read.
 
 use std::sync::Arc;
 
@@ -123,7 +123,7 @@ fn files_that_were_not_made_to_the_end_are_made_again() {
     let missing = Store::open(&directory);
     assert!(matches!(missing, Err(StoreError::Missing(_))));
     drop(Store::create(&directory, &genesis, node(0)).unwrap());
-    // A journal that was begun anew, and not to the end, is still missing.
+    // A new journal whose creation was not completed still counts as missing.
     let journal = directory.join("journal.redb");
     std::fs::rename(&journal, directory.join("journal.redb.new")).unwrap();
     drop(Store::open(&directory).unwrap());

@@ -71,7 +71,7 @@ impl Promises {
         Ok(())
     }
 
-    /// Whether a disk still has what was promised.
+    /// Whether a disk keeps the promises.
     fn check(&self, store: &Store) -> Result<(), String> {
         let saved = store.saved().map_err(|error| error.to_string())?;
         let lost = self.shown.iter().find(|id| !saved.journal.contains_key(id));
@@ -143,7 +143,7 @@ impl Net {
         net
     }
 
-    /// Everybody meets this node anew.
+    /// All other nodes connect to this node again.
     pub fn meet(&mut self, n: usize) -> Result<(), String> {
         for other in 0..self.hosts.len() {
             if other != n {
@@ -154,7 +154,7 @@ impl Net {
         Ok(())
     }
 
-    /// One input, and what follows from it, written and sent. `None` if the host stopped before the answer.
+    /// Gives an input to a core, then writes and sends its outputs. `None` if the host stopped before the answer.
     pub fn input(
         &mut self,
         n: usize,
@@ -211,7 +211,7 @@ impl Net {
                 Output::Serve { to, from, bytes } => {
                     let store = self.hosts[n].store.as_ref().unwrap();
                     let blocks = store.blocks_from(*from, *bytes);
-                    // A host that sends first may stop before it has what it serves.
+                    // A host that sends first may lack the blocks that it has to serve.
                     let blocks = blocks.map_err(|error| error.to_string())?;
                     (
                         to,
@@ -232,7 +232,7 @@ impl Net {
         Ok(())
     }
 
-    /// Delivers everything, group by group, until nobody has anything to say.
+    /// Delivers all messages, group by group, until no node sends any more.
     pub fn pump(&mut self) -> Result<(), String> {
         while (0..self.hosts.len()).try_fold(false, |busy, n| self.turn(n).map(|b| b || busy))? {}
         Ok(())
@@ -247,7 +247,7 @@ impl Net {
             }
             self.pump()?;
         }
-        // Now and then two compare what they hold.
+        // From time to time two nodes compare their records.
         for n in 0..self.hosts.len() {
             let peer = PeerId(((n + 1) % self.hosts.len()) as u64);
             let _ = self.input(n, Input::Sync(peer))?;
@@ -298,7 +298,7 @@ impl Net {
     }
 }
 
-/// Opens what is on the disk; makes it if it was not made to the end.
+/// Opens the store on a disk, or creates it if an earlier creation was not completed.
 pub fn open(disk: &Disk, genesis: &Genesis, n: usize) -> Result<Store, String> {
     let [ledger, journal] = disk.files();
     let opened = match Store::open_on(ledger, journal) {
@@ -335,13 +335,13 @@ impl Host {
         }
     }
 
-    /// For a test that takes the journal away on purpose.
+    /// For a test that removes the journal on purpose.
     pub fn forget_promises(&mut self) {
         self.promises.shown.clear();
         self.promises.kept.clear();
     }
 
-    /// For a test that takes the ledger away on purpose: what is signed still is.
+    /// For a test that removes the ledger on purpose: signed records stay promised.
     pub fn forget_ledger(&mut self) {
         self.promises.kept.clear();
         self.promises.height = 0;

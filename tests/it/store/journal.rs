@@ -41,7 +41,7 @@ fn lose(old_copy: bool) {
     decide(&mut net, 0, 2, &[1, 2, 3]);
     net.hosts[1].store = None;
     net.hosts[1].disk.replace(1, old);
-    // What it showed is not in that journal any more, and that is what must be noticed.
+    // The journal lacks records that the node showed: it must notice this.
     net.hosts[1].forget_promises();
     for _ in 0..3 {
         net.restart(1, Survives::All, 0).unwrap();
@@ -118,7 +118,7 @@ fn signing(net: &Net, n: usize) -> &'static str {
     net.hosts[n].core.seal_status().signing
 }
 
-/// A journal with a `Rejoin` of long ago is kept beside a ledger that is fetched again, with something to reveal in it.
+/// A journal with an old `Rejoin` is kept while its ledger, with a commit to reveal, is fetched again.
 #[test]
 fn a_ledger_lost_beside_a_journal_with_a_rejoin_takes_another_rejoin() {
     let mut net = Net::new(4);
@@ -130,7 +130,7 @@ fn a_ledger_lost_beside_a_journal_with_a_rejoin_takes_another_rejoin() {
         net.pass(300).unwrap();
     }
     assert_eq!(signing(&net, 1), "ready");
-    // It commits to what is frozen while it is away.
+    // It commits to an operation that is frozen while it is away.
     let id = net.propose(0, config(b"x"), Some(Ballot::Approve), 9);
     let operation = id.unwrap().unwrap();
     net.pump().unwrap();
@@ -213,10 +213,10 @@ fn without_its_journal_a_store_takes_nothing_but_a_rejoin() {
     net.store(1).note_journal_lost().unwrap();
     net.restart(1, Survives::All, 0).unwrap();
     assert!(net.hosts[1].lost.is_some(), "what was noted stays noted");
-    // The core knows it from what was saved.
+    // The core knows it from the saved state.
     let refused = net.propose(1, config(b"x"), None, 9);
     assert!(refused.is_err_and(|said| said.contains("JournalLost")));
-    // One that signed all the same would be stopped here.
+    // The store would stop a core that signed in spite of it.
     let net_id = net.genesis.network_id();
     let statement = Statement::Directive {
         operation: OperationId::from_bytes([7; 32]),
@@ -272,7 +272,7 @@ fn another_nodes_store_is_refused() {
     let again = Store::create(&directory, &genesis, node(0));
     assert!(matches!(again, Err(StoreError::Exists(_))));
     drop(again);
-    // A journal outlives its ledger, and is nobody else's.
+    // A journal outlives its ledger, and belongs to one author.
     std::fs::remove_file(directory.join("ledger.redb")).unwrap();
     assert!(matches!(
         Store::open(&directory),

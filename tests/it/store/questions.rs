@@ -10,7 +10,7 @@ use mycnet_consensus::internals::history::History;
 use mycnet_consensus::internals::ledger::{Ledger, Mode};
 use mycnet_consensus::internals::record::{Signed, Statement, Verified, Verifier, sign};
 use mycnet_consensus::store::Store;
-use mycnet_consensus::{Ballot, OperationId, Outcome, Params, Priority};
+use mycnet_consensus::{Ballot, OperationId, Outcome, Params};
 
 use super::disk::{Disk, Survives};
 use super::host::{Net, claim, open};
@@ -38,7 +38,7 @@ pub fn lived() -> Net {
                 let ballot = match (k % 2, n) {
                     (0, _) => Ballot::Approve,
                     (_, 2) => Ballot::Result(b"41".to_vec()),
-                    // Longer than what is remembered beside its document.
+                    // Longer than the part that is stored beside its document.
                     (_, _) if k == 3 => Ballot::Result(vec![b'4'; 1000]),
                     _ => Ballot::Result(b"42".to_vec()),
                 };
@@ -253,7 +253,7 @@ fn a_start_from_a_checkpoint_gives_the_same_node() {
         assert_eq!((found.height, found.checkpoint), (height, from), "{found}");
         assert_eq!(shown(&net), before);
     }
-    // What was open in the checkpoint closes, and goes to its document; the next start takes both up.
+    // An operation that was open in the checkpoint closes and gets its document; the next start reads both.
     for n in 0..3 {
         let (operation, ballot) = (open_id, Ballot::Approve);
         let _ = net.input(n, Input::Vote { operation, ballot }).unwrap();
@@ -310,7 +310,7 @@ fn writes_mean_what_saved_says_they_mean() {
         vec![intent(None), Write::Compromised],
         vec![Write::Declared([record(1).id(), record(2).id()].into())],
         vec![Write::Declared([record(3).id()].into())],
-        // What was given up and is said again stays.
+        // A record that was dropped and is sent again stays.
         vec![
             Write::Unjournal(vec![record(4).id()]),
             journal(4),

@@ -1,4 +1,4 @@
-//! Endpoints for nodes that bring none.
+//! Endpoints for nodes without an endpoint of their own.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};

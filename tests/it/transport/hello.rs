@@ -1,4 +1,4 @@
-//! The hello: who is let in, and what everybody else gets to see.
+//! The hello: who is let in, and what other peers learn.
 
 use mycnet_consensus::net::{CloseCode, Closed, Config, NetEvent, PeerCard, Relation};
 use mycnet_consensus::{Genesis, Identity, NetworkId, NodeId, Signer as _, Spore};
@@ -202,7 +202,7 @@ async fn the_roster_is_asked_again_when_it_changed() {
     ));
 }
 
-/// The last fault of an endpoint that a node knows, once there is one.
+/// Waits for a fault of an endpoint that a node knows, and returns the last one.
 async fn fault_of(node: &Node, endpoint: iroh::EndpointId) -> String {
     let start = std::time::Instant::now();
     loop {

@@ -131,7 +131,7 @@ async fn endless_streams_fill_only_their_own_window() {
         "no stream of that kind"
     );
     assert!(sent <= 32 * 1024, "{sent} bytes");
-    // Nobody else notices.
+    // No other peer notices.
     let mut cyd = Raw::member("cyd", &ada.address()).await;
     cyd.say(&marked(5)).await;
     let (_, message) = ada.message().await;
@@ -204,7 +204,7 @@ async fn a_flood_slows_only_itself() {
     let flooder = ada.up().await.peer;
     let mut cyd = Raw::member("cyd", &ada.address()).await;
     let honest = ada.up().await.peer;
-    // Nobody takes anything while ben sends as much as he can.
+    // No event is taken while ben sends as much as he can.
     let flood: Vec<u8> = (0..1000)
         .flat_map(|number| raw::frame(MESSAGE, &marked(number).encode()))
         .collect();
@@ -262,7 +262,7 @@ async fn frames_that_stop_keep_nobody_from_sending_long_ones() {
     assert!(start.elapsed() < Duration::from_secs(6));
 }
 
-/// Who is slowed down, or shunned, does not get rid of it by coming back.
+/// A slowed or shunned peer stays so after it reconnects.
 #[tokio::test]
 async fn pauses_are_the_authors_and_not_the_connections() {
     let mut ada = Node::new("ada").await;

@@ -16,7 +16,7 @@ use mycnet_consensus::net::{
 };
 use mycnet_consensus::{Genesis, Identity, NodeId, Signer as _, Spore};
 
-/// What nothing on loopback should take.
+/// A limit that nothing on loopback should reach.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Founding members by name; also the labels of their keys.
@@ -184,7 +184,7 @@ pub async fn pair(config: Config) -> (Node, PeerId, Node, PeerId) {
     (ada, to_ben, ben, to_ada)
 }
 
-/// A small message that can be told from others.
+/// A small message with a number, to tell it from others.
 pub fn marked(number: u64) -> Message {
     Message::AskBlocks { from: number }
 }

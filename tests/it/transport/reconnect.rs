@@ -126,7 +126,7 @@ async fn a_node_that_stops_says_so_and_is_dialled_until_it_is_back() {
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // It is back on another port, knows nobody, and dials nobody: only its address, told by hand, brings them together.
+    // It is back on another port and knows no peer: they only meet when its address is given by hand.
     let mut ben = Node::new("ben").await;
     ada.transport.dial(&ben.address());
     assert_eq!(ada.up().await.author, author("ben"));
@@ -182,7 +182,7 @@ async fn connections_have_a_cap() {
         assert!(start.elapsed() < Duration::from_secs(5));
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    // One that is connected may come anew all the same.
+    // A connected peer may still connect again.
     let _ben = super::raw::Raw::member("ben", &ada.address()).await;
     assert_eq!(ada.up().await.author, author("ben"));
 }

@@ -42,7 +42,7 @@ async fn blocks_longer_than_a_frame_pass_in_order() {
         async {
             let mut drained = 0;
             for block in &blocks {
-                // More than the queue holds: what does not fit is sent when there is room again.
+                // More than the queue holds: the rest is sent when there is room again.
                 while ada.transport.room(to_ben) == Some(0) {
                     let event = ada.next().await;
                     drained += usize::from(event == NetEvent::Drained { peer: to_ben });

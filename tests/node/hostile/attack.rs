@@ -40,7 +40,7 @@ pub const KINDS: [&str; 12] = [
     "impossible blocks",
 ];
 
-/// How long an attacker waits before it tries anew: attempts that were ignored are repeated after a second.
+/// How long an attacker waits before its next try; it repeats ignored attempts after a second.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What an attacker counts.
@@ -64,7 +64,7 @@ struct Attacker {
     count: Arc<Count>,
 }
 
-/// Attacks until the parent is gone. Asked, it says what it did so far.
+/// Attacks until the parent is gone. On request it reports what it did so far.
 pub async fn attack(target: Target, kind: &str) -> ! {
     let (target, count) = (Arc::new(target), Arc::new(Count::default()));
     let number = |kind: &str| match kind {
@@ -76,7 +76,7 @@ pub async fn attack(target: Target, kind: &str) -> ! {
         some => some.split(" + ").collect(),
     };
     let mut attackers = Vec::new();
-    // All of 127.0.0.0/8 is this machine; the others are at 127.0.0.1.
+    // All of 127.0.0.0/8 is this machine; the honest nodes are at 127.0.0.1.
     let mut ips = (0..).map(|n| Ipv4Addr::from_bits(0x7f00_0101 + n));
     for kind in kinds {
         for n in 0..number(kind) {
@@ -123,7 +123,7 @@ impl Attacker {
         }
     }
 
-    /// Another endpoint, which nobody knows.
+    /// Another, unknown endpoint.
     async fn renew(&mut self) {
         self.endpoint.close().await;
         self.endpoint = raw::endpoint_at(self.ip).await;
@@ -177,7 +177,7 @@ impl Attacker {
         }
     }
 
-    /// Writes on as many streams as it can open, without an end.
+    /// Opens as many streams as it can, and writes without end on each.
     async fn endless_streams(self, n: usize) {
         loop {
             let Some(mut raw) = self.meet(n).await else {
@@ -229,7 +229,7 @@ impl Attacker {
         }
     }
 
-    /// A quarter of a thousand connections that say nothing: whichever are missing are dialled anew.
+    /// 250 silent connections; closed ones are dialled again.
     async fn crowd(self) {
         let mut crowd: Vec<Connection> = Vec::new();
         loop {
@@ -293,7 +293,7 @@ fn flooder(kind: &str, n: usize) -> usize {
     }
 }
 
-/// What is said again and again, with the number of records in each, if that is the attack.
+/// The messages that a flooding attack repeats, with the number of records in each.
 fn flood(kind: &str, n: usize, target: &Target) -> Vec<(usize, Message)> {
     match kind {
         "forged records" => forged(flooder(kind, n)),
@@ -309,7 +309,7 @@ fn oversize() -> Vec<u8> {
     [&[MESSAGE][..], &length.to_be_bytes()].concat()
 }
 
-/// Records in frames as long as they may be.
+/// Records in frames of the largest size.
 fn in_frames(records: Vec<ByteBuf>) -> Vec<(usize, Message)> {
     let mut frames = Vec::new();
     let (mut frame, mut bytes) = (Vec::new(), 0);
@@ -343,7 +343,7 @@ fn forged(n: usize) -> Vec<(usize, Message)> {
     in_frames(records.collect())
 }
 
-/// A record with the signature of another, which costs as much to check as a good one.
+/// A record with the signature of another record: checking it costs as much as checking a good one.
 fn sign_none(n: usize, what: Statement) -> mycnet_consensus::internals::record::Record {
     let other = Statement::Rejoin {
         nonce: Digest::from_bytes([7; 32]),
@@ -382,7 +382,7 @@ fn refused(n: usize, kind: usize, target: &Target) -> Vec<(usize, Message)> {
             operation: OperationId::from_bytes(bytes(number)),
             commitment: Commitment::from_bytes([0; 32]),
         },
-        // Of who does not seal.
+        // Signed by a member that does not seal.
         _ => Statement::SealVote {
             height: target.height + 1,
             round: u32::try_from(number).unwrap(),

@@ -1,4 +1,4 @@
-//! The test's program once more, in a process of its own, so that its memory and processor time are measured alone.
+//! The test program, started again in a process of its own, to measure its memory and processor time alone.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -6,28 +6,28 @@ use std::process::{Child as Process, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-/// What a child is to do, in its environment.
+/// The environment variable with a child's task.
 const TASK: &str = "MYCNET_HOSTILE_TASK";
 
-/// How much attackers yield to the others (`nice -n`), if they are to.
+/// The environment variable with the niceness of attackers (`nice -n`).
 const NICENESS: &str = "MYCNET_HOSTILE_NICE";
 
-/// The line on which a child says something to its parent, among what the test harness prints.
+/// The prefix of a child's messages to its parent, among the lines of the test harness.
 const SAYS: &str = "@ ";
 
-/// What a child was told to do.
+/// The task of this child.
 pub fn task() -> Option<Vec<String>> {
     let task = std::env::var(TASK).ok()?;
     Some(task.split('\n').map(str::to_owned).collect())
 }
 
-/// Says something to the parent.
+/// Sends a message to the parent.
 pub fn say(what: &str) {
     println!("\n{SAYS}{what}");
     std::io::stdout().flush().unwrap();
 }
 
-/// Ends this process, without a trace in the parent's output, once the parent wants that or is gone; before that answers what it
+/// Ends this process silently when the parent asks for it or is gone. Until then it answers what the parent
 /// asks.
 pub async fn obey(mut answer: impl AsyncFnMut() -> String) -> ! {
     let (send, mut asked) = tokio::sync::mpsc::unbounded_channel();
@@ -82,7 +82,7 @@ impl Child {
         Self { process, lines }
     }
 
-    /// What it says next.
+    /// Its next message.
     pub fn hear(&self, patience: Duration) -> Option<String> {
         self.lines.recv_timeout(patience).ok()
     }

@@ -22,7 +22,7 @@ use crate::past::{Past, Signed, past, seal};
 /// The node under attack.
 pub const SERVER: usize = 4;
 
-/// Members that catch up, each time another and from an endpoint that nobody knows.
+/// Members that catch up: each time another member, from an unknown endpoint.
 const NEWCOMERS: std::ops::Range<usize> = 5..10;
 
 /// A member that the past has banned.
@@ -121,7 +121,7 @@ pub async fn serve(directory: &Path) -> ! {
     .await
 }
 
-/// Catches up as a member that nobody met, and says how long that took.
+/// Catches up as a member without any peer yet, and returns how long that took.
 pub async fn catch_up(target: &Target, run: usize) {
     let n = NEWCOMERS.start + run % NEWCOMERS.len();
     let home = target.directory.join(format!("newcomer {run}"));

@@ -62,7 +62,7 @@ fn an_objection_leaves_it_to_the_seeds() {
     world.seal(10, &[proposal, world.direct(0, id, true)]);
     world.refuses(20, &[world.object(4, id)], "not an active seed");
     world.seal(1010, &[]);
-    // In the seal at which the window passes, it still counts.
+    // An objection in the seal at which the window passes still counts.
     world.seal(1110, &[world.object(1, id), world.resolve(1, id, false)]);
     assert_eq!(world.phase(id), "authority");
     // One of three is not more than half.
@@ -142,7 +142,7 @@ fn without_primary_and_seeds_everybody_votes_at_once() {
     let mut world = latents(3);
     let proposal = world.propose(0, service());
     let id = OperationId::from(proposal.id());
-    // The seal that opens it is also that at which it falls: commits are sealable only later.
+    // The seal that opens it also lets it fall back: commits can be sealed only later.
     world.refuses(
         10,
         &[proposal.clone(), world.commit(0, id, &Approve)],

@@ -36,7 +36,7 @@ fn a_claim_needs_more_than_half_of_the_weight_revealed() {
     let id = world.open(10, 0, claim(None), &[0, 1, 2], &result("a"));
     world.seal(110, &[]);
     world.reveal_all(120, id, &[0, 1], &result("a"));
-    // a weighs 2, unrevealed 1: heaviest whatever comes, but two of four are not more than half.
+    // a weighs 2, unrevealed 1: a stays the heaviest, but two of four are not more than half.
     assert_eq!(world.phase(id), "revealing");
     world.seal(1110, &[]);
     world.seal(1210, &[]);

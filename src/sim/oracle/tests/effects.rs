@@ -38,7 +38,7 @@ fn assignment(world: &World, who: usize, role: Spore) -> ConsensusOperation {
     }
 }
 
-/// Everybody of the first three approves; says whether it was applied.
+/// The first three members approve; returns whether the effect was applied.
 fn approved(world: &mut World, after_ms: u64, operation: ConsensusOperation) -> bool {
     let id = world.decide(
         after_ms,
@@ -71,7 +71,7 @@ fn the_admitted_are_on_probation_and_vote_in_shadow() {
         !approved(&mut world, 20, operation),
         "it is a member already"
     );
-    // It missed the second vote (frozen by the weighted), which costs nothing yet.
+    // It missed the second vote (frozen by the members with weight), which costs nothing yet.
     assert_eq!(world.member(3).missed, 1);
     let all: Vec<(usize, Ballot)> = (0..4).map(|who| (who, Approve)).collect();
     let id = world.decide(30, config("k", "v"), &all);
@@ -92,7 +92,7 @@ fn a_shadow_voter_keeps_the_operation_open_until_it_reveals() {
     assert_eq!(world.phase(id), "decided");
     world.seal(40, &[world.reveal(3, id, &Approve)]);
     assert_eq!(world.phase(id), "closed");
-    // Restricted to four open proposals.
+    // A member on probation may have four open proposals.
     let five: Vec<Verified> = (0..5)
         .map(|n| world.propose_as(3, config("k", "v"), Priority::Normal, n))
         .collect();

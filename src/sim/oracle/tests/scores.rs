@@ -54,7 +54,7 @@ fn dissent_on_claims_suspends_in_the_end() {
     assert_eq!(weight(OperationId::from(critical.id())), 0);
 }
 
-/// Opens `count` operations at once, to which everybody commits; the voters of `revealing` reveal.
+/// Opens `count` operations at once, to which all commit; the voters of `revealing` reveal.
 fn withhold(world: &mut World, after_ms: u64, count: u64, revealing: &[usize]) -> Vec<OperationId> {
     let everybody = world.genesis.members.len();
     let mut records = Vec::new();

@@ -112,7 +112,7 @@ fn what_is_withheld_is_forfeited() {
     world.reveal_all(20, id, &[0, 1], &Approve);
     world.seal(1010, &[]);
     assert_eq!(world.phase(id), "revealing");
-    // Two of four are not more than two thirds, however the rest had voted.
+    // Two of four are not more than two thirds, whatever the ballots of the rest.
     world.seal(1110, &[]);
     assert_eq!(world.phase(id), "closed");
     assert_eq!(world.outcome(id), Some(Outcome::NoQuorum));
@@ -228,7 +228,7 @@ fn high_priority_takes_effect_first() {
         .flat_map(|id| [0, 1].map(|who| world.reveal(who, *id, &Approve)));
     let reveals: Vec<Verified> = both.collect();
     world.seal(20, &reveals);
-    // The last one to write wins: of the normal ones that with the largest id.
+    // The last writer wins: of the normal operations the one with the largest id.
     let last = [0, 1, 3]
         .into_iter()
         .max_by_key(|nonce| ids[*nonce])
