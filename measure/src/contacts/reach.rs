@@ -1,7 +1,7 @@
-//! Temporal reachability: when what a node holds can first be everywhere else.
+//! Temporal reachability: the earliest time at which a node's records can be at other nodes.
 //!
-//! Within a contact everything is exchanged at once, and passed on at once: nodes that are in reach of one another,
-//! directly or through others, share at every moment whatever one of them has.
+//! In a contact all records are exchanged and passed on at once: nodes that are in reach of one another,
+//! directly or through others, always share all that one of them has.
 
 use super::trace::Trace;
 
@@ -27,7 +27,7 @@ pub(super) fn last(arrivals: &[Arrival]) -> Arrival {
     all?.into_iter().max()
 }
 
-/// Who was connected with whom, between any two changes of the trace.
+/// The groups of connected nodes, between any two changes of the trace.
 #[derive(Debug)]
 pub struct Reach {
     nodes: usize,

@@ -1,4 +1,4 @@
-//! What hostile peers do, as fast as they can, for ever.
+//! The attacks of hostile peers, without end and as fast as they can.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -137,7 +137,7 @@ impl Attacker {
             .ok()?
     }
 
-    /// Connects as a member, if it is let in.
+    /// Connects as a member. `None` if it is not let in.
     async fn meet(&self, n: usize) -> Option<Raw> {
         let mut raw = self.connect().await?;
         let name = format!("bench {n}");
@@ -155,7 +155,7 @@ impl Attacker {
         }
     }
 
-    /// Proves to be somebody that is not let in.
+    /// Proves an identity that is not let in.
     async fn knocks(self, name: &str) {
         loop {
             if let Some(mut raw) = self.connect().await {
@@ -212,7 +212,7 @@ impl Attacker {
         }
     }
 
-    /// Asks for everything and reads nothing.
+    /// Asks for all blocks and reads no answer.
     async fn reads_nothing(self, n: usize) {
         loop {
             let Some(mut raw) = self.meet(n).await else {
@@ -249,7 +249,7 @@ impl Attacker {
         }
     }
 
-    /// Says messages, reads the answers away, and comes back when it is closed.
+    /// Sends messages, discards the answers, and reconnects when it is closed.
     async fn floods(mut self, n: usize, messages: &[(usize, Message)]) {
         let frames: Vec<(usize, Vec<u8>)> = messages
             .iter()
@@ -325,7 +325,7 @@ fn in_frames(records: Vec<ByteBuf>) -> Vec<(usize, Message)> {
     frames
 }
 
-/// Records of a member whose signatures are another's.
+/// Records of a member with signatures of another.
 fn forged(n: usize) -> Vec<(usize, Message)> {
     let net = genesis().network_id();
     let records = (0..4000_u64).map(|number| {
@@ -356,7 +356,7 @@ fn sign_none(n: usize, what: Statement) -> mycnet_consensus::internals::record::
     record
 }
 
-/// Records that are signed well and refused for another reason.
+/// Well signed records that are refused for another reason.
 fn refused(n: usize, kind: usize, target: &Target) -> Vec<(usize, Message)> {
     let net = genesis().network_id();
     let count: u64 = if is_long() { 65_536 } else { 4096 };
@@ -366,18 +366,18 @@ fn refused(n: usize, kind: usize, target: &Target) -> Vec<(usize, Message)> {
         bytes
     };
     let statement = |number: u64| match kind {
-        // More than two in a pool.
+        // More than the two that a pool takes.
         0 => Statement::Rejoin {
             nonce: Digest::from_bytes(bytes(number)),
         },
-        // More than may be open.
+        // More than the proposals that may be open.
         1 => Statement::Propose {
             operation: claim("x"),
             priority: Priority::Normal,
             last: target.seal,
             nonce: number,
         },
-        // About nothing that anybody knows.
+        // About an unknown operation.
         2 => Statement::Commit {
             operation: OperationId::from_bytes(bytes(number)),
             commitment: Commitment::from_bytes([0; 32]),
@@ -439,7 +439,7 @@ fn questions(kind: usize, target: &Target) -> Vec<(usize, Message)> {
     messages.into_iter().map(|message| (0, message)).collect()
 }
 
-/// Long blocks with a certificate that proves nothing.
+/// Long blocks with an invalid certificate.
 fn blocks(n: usize, target: &Target) -> Vec<(usize, Message)> {
     let block = std::fs::read(target.directory.join("block")).unwrap();
     let mut block: SealedBlock = codec::decode(&block, usize::MAX).unwrap();

@@ -87,7 +87,7 @@ impl Child {
         self.lines.recv_timeout(patience).ok()
     }
 
-    /// Asks it something and gives the answer.
+    /// Sends it a question and returns the answer.
     pub fn ask(&mut self, patience: Duration) -> Option<String> {
         let input = self.process.stdin.as_mut()?;
         input.write_all(b"\n").ok()?;
@@ -95,7 +95,7 @@ impl Child {
         self.hear(patience)
     }
 
-    /// A number that the system keeps about its memory, in kilobytes.
+    /// A figure of the system about its memory, in kilobytes.
     fn kilobytes(&self, what: &str) -> usize {
         let path = format!("/proc/{}/status", self.process.id());
         let status = std::fs::read_to_string(path).unwrap_or_default();
@@ -112,13 +112,13 @@ impl Child {
         self.kilobytes("VmHWM:")
     }
 
-    /// Has the system count the peak from here on.
+    /// Makes the system measure the peak from here on.
     pub fn forget_peak(&self) {
         let path = format!("/proc/{}/clear_refs", self.process.id());
         let _ = std::fs::write(path, "5");
     }
 
-    /// The processor time that it took so far.
+    /// Its processor time so far.
     pub fn processor_time(&self) -> Duration {
         processor_time(&self.process.id().to_string())
     }
@@ -131,10 +131,10 @@ impl Drop for Child {
     }
 }
 
-/// The processor time that a process took so far, to a hundredth of a second.
+/// The processor time of a process so far, to a hundredth of a second.
 pub fn processor_time(process: &str) -> Duration {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // What stands in brackets, the program's name, may contain anything.
+    // The program's name, in brackets, may contain any characters.
     let fields = stat.rsplit(')').next().unwrap_or_default();
     let fields: Vec<&str> = fields.split_whitespace().collect();
     let ticks = [11, 12].map(|field| fields.get(field).and_then(|it| it.parse::<u64>().ok()));

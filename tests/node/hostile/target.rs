@@ -28,7 +28,7 @@ const NEWCOMERS: std::ops::Range<usize> = 5..10;
 /// A member that the past has banned.
 pub const BANNED: usize = 49;
 
-/// What attackers and newcomers have to know.
+/// The facts that attackers and newcomers need.
 pub struct Target {
     pub directory: PathBuf,
     pub address: EndpointAddr,
@@ -36,7 +36,7 @@ pub struct Target {
     pub seal: SealId,
 }
 
-/// Writes the server's past: rounds of claims, and the ban of a member. Gives records, height and seal.
+/// Writes the server's past: rounds of claims, and the ban of a member. Returns records, height and seal.
 pub fn prepare(directory: &Path, rounds: usize, claims: usize) -> (usize, u64, SealId) {
     let Past {
         genesis,
@@ -102,7 +102,7 @@ fn secret(label: &str) -> [u8; 32] {
     Identity::from_seed_label(label).secret()
 }
 
-/// Serves until the parent is gone. Asked, it says how long its own thread took to answer, in microseconds.
+/// Serves until the parent is gone. On request it reports how long its own thread took to answer, in microseconds.
 pub async fn serve(directory: &Path) -> ! {
     let home = directory.join("server");
     let (node, _router) = start(&home, SERVER, secret("server"), Vec::new()).await;
