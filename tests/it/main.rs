@@ -35,4 +35,6 @@ mod smoke;
 mod store;
 mod transport;
 mod twins;
+#[path = "../../benches/common/usage.rs"]
+mod usage;
 mod vectors;
