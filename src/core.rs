@@ -13,12 +13,12 @@
 //! or refused with a [`Rejection`].
 
 mod admit;
-mod applying;
+mod apply_seal;
 mod forks;
 mod interface;
 mod journal;
-mod judging;
-mod naming;
+mod seal_judge;
+mod exempt;
 pub(crate) mod patience;
 pub(crate) mod pool;
 mod proposing;
@@ -28,13 +28,13 @@ mod saved;
 mod sealing;
 mod statements;
 mod sync;
-mod voting;
+mod seal_votes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 pub use admit::Admission;
-pub use interface::{Answer, Event, Input, Output, Outputs, Pace, PeerId};
+pub use interface::{Answer, Event, Input, Output, Outputs, Timing, PeerId};
 pub use journal::{JournalEntry, Refusal};
 pub use query::{OperationStatus, Pending, SealStatus, Waiting, WindowStatus};
 pub use saved::{Base, RecentSeal, Saved, Write};
@@ -90,7 +90,7 @@ pub struct Core {
     /// Proposals of the next height that were found not to apply.
     refused: BTreeSet<SealId>,
     /// Proposals and votes that are kept whatever the limits say, although no list names them.
-    named: BTreeSet<RecordId>,
+    exempt_votes: BTreeSet<RecordId>,
     /// The last [`crate::base::limits::EVIDENCE_HEIGHTS`] heights, the latest last.
     recent: VecDeque<Decided>,
     journal: Journal,
@@ -104,7 +104,7 @@ pub struct Core {
     /// What is remembered about peers; as many as the host says there are.
     links: BTreeMap<PeerId, Link>,
     snapshot: Option<Held>,
-    pace: Pace,
+    timing: Timing,
     now_ms: u64,
     sealed_at_ms: u64,
     out: Vec<Output>,
@@ -152,7 +152,7 @@ impl Core {
             }
             let mut agreement = Agreement::new(height, recent.sealers, Some(core.me));
             for vote in recent.certificate.votes {
-                agreement.add_named(Signed::try_from(vote)?.trusted())?;
+                agreement.add_exempt(Signed::try_from(vote)?.trusted())?;
             }
             core.recent.push_front(Decided {
                 seal: recent.seal,
@@ -199,7 +199,7 @@ impl Core {
             saved_lists: BTreeSet::new(),
             drafts: BTreeMap::new(),
             refused: BTreeSet::new(),
-            named: BTreeSet::new(),
+            exempt_votes: BTreeSet::new(),
             recent: VecDeque::new(),
             journal: Journal::default(),
             signing: Signing::Above(0),
@@ -209,7 +209,7 @@ impl Core {
             peers: BTreeSet::new(),
             links: BTreeMap::new(),
             snapshot: None,
-            pace: Pace::of(&genesis.params),
+            timing: Timing::of(&genesis.params),
             now_ms: genesis.time_ms,
             sealed_at_ms: 0,
             out: Vec::new(),
@@ -219,8 +219,8 @@ impl Core {
     }
 
     /// Sets how patient the node is.
-    pub fn set_pace(&mut self, pace: Pace) {
-        self.pace = pace;
+    pub fn set_timing(&mut self, timing: Timing) {
+        self.timing = timing;
     }
 
     /// Takes up after a start, at the host's time `now_ms`, what was persisted: sealed blocks in order (those after the
@@ -255,12 +255,12 @@ impl Core {
             .extend(intents.filter(|(id, _)| self.ledger.past().closed(id).is_none()));
         self.recover_agreement();
         for (seal, list) in saved.lists {
-            self.name(&list);
+            self.exempt_listed(&list);
             self.saved_lists.insert(seal);
             self.lists.insert(seal, list);
         }
         // Whatever the limits would make of the votes in this order, they were kept before.
-        self.named.extend(saved.votes.keys());
+        self.exempt_votes.extend(saved.votes.keys());
         self.restore_records(saved.records);
         for bytes in saved.votes.into_values() {
             let _ = self.admit_bytes(None, &bytes);

@@ -34,7 +34,7 @@
 //! with the smallest ids, and per author the [`crate::base::limits::VOTE_ROUNDS_MAX`] highest rounds. Records in a quorum for a
 //! seal stay beyond these limits. An author that signed in more rounds than the limit may have its vote of a low round
 //! dropped before the rest of a quorum arrives; such a quorum is learnt from whoever saw it complete, whose certificate or
-//! proof of lock is admitted by [`Agreement::add_named`]. Nothing that was decided becomes undecided by this.
+//! proof of lock is admitted by [`Agreement::add_exempt`]. Nothing that was decided becomes undecided by this.
 //! (If the equivocators of one slot are a quorum by themselves, every seal they name counts as decided, and which of them
 //! are seen depends on what arrives. Nothing can be agreed on then.)
 
@@ -43,7 +43,7 @@ mod blame;
 mod certificate;
 #[cfg(test)]
 mod fixture;
-mod tally;
+mod weights;
 mod votes;
 
 pub use crate::members::sealers::Sealers;

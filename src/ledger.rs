@@ -6,24 +6,26 @@
 //! Nothing here knows a clock, a vote or a socket. `finality` agrees on seals and does not import this module, nor this
 //! module it, except for the weights of sealers that both speak of.
 
+mod applied;
 mod apply;
 mod checkpoint;
 mod digest;
 mod effects;
-mod ended;
+mod closed;
 mod filing;
-mod settle;
+mod scores;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub(crate) use apply::SealRoom;
-pub use apply::{Applied, Dropped, EffectEntry, Evidence, MemberChange, Mode};
+pub use applied::{Applied, Dropped, EffectEntry, Evidence, MemberChange, Mode};
 pub use checkpoint::{Checkpoint, StoredPast};
 pub(crate) use digest::sealers_digest;
 pub use digest::{OperationProof, StateParts};
-pub use ended::{Ended, EndedOutcome};
+pub use closed::{Closed, ClosedSummary, OutcomeSummary};
 pub(crate) use filing::proposal_cap;
+pub(crate) use work::SealRoom;
 
 use crate::base::codec;
 use crate::base::digest::{Digest, NodeId, OperationId, RecordId, STATE_PART, SealId};
@@ -190,21 +192,10 @@ impl State {
     }
 }
 
-/// How an operation ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Closed {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// The seal that decided it.
-    pub decided_height: u64,
-    /// The seal that closed it.
-    pub closed_height: u64,
-}
-
 /// What of the past the rules ask for: which operations there were, which seals, which `Rejoin`s.
 #[derive(Debug, Clone, Default)]
 pub struct Past {
-    closed: BTreeMap<OperationId, Ended>,
+    closed: BTreeMap<OperationId, ClosedSummary>,
     rejoins: BTreeSet<RecordId>,
     seals: BTreeMap<SealId, u64>,
 }
@@ -212,12 +203,12 @@ pub struct Past {
 impl Past {
     /// How a closed operation ended.
     #[must_use]
-    pub fn closed(&self, id: &OperationId) -> Option<&Ended> {
+    pub fn closed(&self, id: &OperationId) -> Option<&ClosedSummary> {
         self.closed.get(id)
     }
 
     /// All closed operations by id.
-    pub fn all_closed(&self) -> impl Iterator<Item = (OperationId, &Ended)> {
+    pub fn all_closed(&self) -> impl Iterator<Item = (OperationId, &ClosedSummary)> {
         self.closed.iter().map(|(id, closed)| (*id, closed))
     }
 
@@ -369,7 +360,7 @@ impl Ledger {
         if draft.seal != *seal {
             return Err(Rejection::ImpossibleSeal("it states other digests"));
         }
-        if draft.records.is_empty() && !draft.applied.is_change() {
+        if draft.records.is_empty() && !draft.applied.has_advanced {
             return Err(Rejection::ImpossibleSeal(
                 "it has no records and changes nothing",
             ));
@@ -409,8 +400,8 @@ impl Ledger {
         self.past.seals.insert(self.state.seal, self.state.height);
         self.past.rejoins.extend(applied.rejoins.iter().copied());
         for operation in &applied.closed {
-            let ended = Ended::of(operation, self.state.height);
-            self.past.closed.insert(operation.id(), ended);
+            let summary = ClosedSummary::of(operation, self.state.height);
+            self.past.closed.insert(operation.id(), summary);
         }
         applied
     }

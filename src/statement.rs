@@ -7,3 +7,4 @@ pub mod operation;
 pub mod params;
 pub mod record;
 pub mod seal;
+pub mod spore;

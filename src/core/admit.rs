@@ -192,8 +192,8 @@ impl Core {
     fn take(&mut self, from: Option<PeerId>, record: &Verified) -> Result<Admission, Rejection> {
         let id = record.id();
         self.notice_own(record, &[]);
-        let is_named = self.is_listed(&id);
-        match self.keep(record.clone(), is_named) {
+        let is_exempt = self.is_listed(&id);
+        match self.keep(record.clone(), is_exempt) {
             Pooling::Known => return Ok(Admission::Known),
             Pooling::SlotFull => return Err(Rejection::SlotFull(record.author())),
             Pooling::New => {}
@@ -226,9 +226,9 @@ impl Core {
         };
         match self.judge(&pooled.record) {
             Ok(()) => {
-                let is_named = self.is_listed(id);
+                let is_exempt = self.is_listed(id);
                 let (pooling, displaced) =
-                    self.pool_record(pooled.record, pooled.since_ms, is_named);
+                    self.pool_record(pooled.record, pooled.since_ms, is_exempt);
                 let surplus = (pooling == Pooling::SlotFull).then_some(*id);
                 let displaced = displaced.map(|record| record.id());
                 self.forget(surplus.into_iter().chain(displaced).collect());
@@ -270,11 +270,11 @@ impl Core {
         &mut self,
         record: Verified,
         since_ms: u64,
-        is_named: bool,
+        is_exempt: bool,
     ) -> (Pooling, Option<Verified>) {
         let id = record.id();
         let is_urgent = self.urgency(&record).0 == Priority::High;
-        let pooling = self.pool.insert(record, since_ms, is_named);
+        let pooling = self.pool.insert(record, since_ms, is_exempt);
         if is_urgent && pooling.0 == Pooling::New {
             self.pool.mark_urgent(id);
         }
@@ -282,8 +282,8 @@ impl Core {
     }
 
     /// Pools a record for good: it is persisted, and what it displaced is not any more. Own records are journalled.
-    pub(super) fn keep(&mut self, record: Verified, is_named: bool) -> Pooling {
-        let (pooling, displaced) = self.pool_record(record.clone(), self.now_ms, is_named);
+    pub(super) fn keep(&mut self, record: Verified, is_exempt: bool) -> Pooling {
+        let (pooling, displaced) = self.pool_record(record.clone(), self.now_ms, is_exempt);
         if pooling == Pooling::New && !self.journal.knows(&record.id()) {
             self.out.push(Output::Persist(Write::Record(record)));
         }

@@ -28,7 +28,7 @@ impl Core {
         for vote in votes {
             self.notice_own(&vote, &[]);
             let agreement = &mut self.recent[place].agreement;
-            agreement.add_named(vote.clone())?;
+            agreement.add_exempt(vote.clone())?;
             let pair = agreement.equivocation(&vote);
             self.keep_evidence(pair, false);
         }

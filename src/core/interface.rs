@@ -240,14 +240,14 @@ impl Outputs {
 
 /// How patient a node is. The host adapts these to how often peers are met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
+pub struct Timing {
     /// A record held longer than this must be in a fresh proposal (S6). Three step patiences.
     pub censorship_ms: u64,
     /// How long a proposer gathers records since the last seal; what has high priority does not wait.
     pub gather_ms: u64,
 }
 
-impl Pace {
+impl Timing {
     /// The pace for hosts that nudge after the parameters' longest step patience, without gathering.
     #[must_use]
     pub fn of(params: &Params) -> Self {

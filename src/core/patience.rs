@@ -25,7 +25,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::digest::NodeId;
-use crate::core::{Pace, Waiting};
+use crate::core::{Timing, Waiting};
 use crate::finality::Step;
 use crate::members::sealers::Sealers;
 use crate::statement::params::Params;
@@ -193,13 +193,13 @@ impl Patience {
         self.due_ms
     }
 
-    /// The pace for the core: three times the longest of the latest sweeps for records that are left out, and no gathering,
+    /// The timing for the core: three times the longest of the latest sweeps for records that are left out, and no gathering,
     /// as a chance to seal may be the last of a day.
     #[must_use]
-    pub fn pace(&self, now_ms: u64) -> Pace {
+    pub fn timing(&self, now_ms: u64) -> Timing {
         let running_ms = now_ms.saturating_sub(self.began_ms);
         let sweep_ms = self.lengths.iter().copied().fold(running_ms, u64::max);
-        Pace {
+        Timing {
             censorship_ms: 3 * sweep_ms.max(self.least_ms()),
             gather_ms: 0,
         }
@@ -308,9 +308,9 @@ mod tests {
     #[test]
     fn a_record_may_be_left_out_for_three_sweeps() {
         let (patience, _, _) = start();
-        assert_eq!(patience.pace(0).censorship_ms, 60 * MINUTE_MS);
+        assert_eq!(patience.timing(0).censorship_ms, 60 * MINUTE_MS);
         assert_eq!(
-            patience.pace(600 * MINUTE_MS).censorship_ms,
+            patience.timing(600 * MINUTE_MS).censorship_ms,
             1800 * MINUTE_MS
         );
     }

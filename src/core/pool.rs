@@ -21,7 +21,7 @@ pub struct Pooled {
     /// When this node got it, by its own clock: censorship is judged by it.
     pub since_ms: u64,
     /// Whether a proposal names it: then no other record of its slot displaces it.
-    pub is_named: bool,
+    pub is_exempt: bool,
 }
 
 /// What became of a record that was offered to the pool.
@@ -120,9 +120,9 @@ impl Pool {
     }
 
     /// Those that no proposal names: they alone take room in their slot.
-    fn unnamed(&self, ids: impl IntoIterator<Item = RecordId>) -> Vec<RecordId> {
+    fn unexempt(&self, ids: impl IntoIterator<Item = RecordId>) -> Vec<RecordId> {
         let ids = ids.into_iter();
-        ids.filter(|id| self.get(id).is_some_and(|pooled| !pooled.is_named))
+        ids.filter(|id| self.get(id).is_some_and(|pooled| !pooled.is_exempt))
             .collect()
     }
 
@@ -138,17 +138,17 @@ impl Pool {
         let slots = self.slots.range(first..);
         slots
             .take_while(|((of, _), _)| of == author)
-            .any(|(_, ids)| self.unnamed(ids.iter().copied()).len() >= SLOT_BODIES_MAX)
+            .any(|(_, ids)| self.unexempt(ids.iter().copied()).len() >= SLOT_BODIES_MAX)
     }
 
-    /// Takes a record. `is_named` says that a proposal names it: then it is kept whatever its slot holds.
+    /// Takes a record. `is_exempt` says that a proposal names it: then it is kept whatever its slot holds.
     ///
     /// Gives what became of it, and the record that it displaced.
     pub fn insert(
         &mut self,
         record: Verified,
         since_ms: u64,
-        is_named: bool,
+        is_exempt: bool,
     ) -> (Pooling, Option<Verified>) {
         let id = record.id();
         if self.records.contains_key(&id) {
@@ -156,8 +156,8 @@ impl Pool {
         }
         let mut displaced = None;
         if let Some(slot) = record.statement().slot() {
-            let held = self.unnamed(self.in_slot(record.author(), slot));
-            if !is_named && held.len() >= SLOT_BODIES_MAX {
+            let held = self.unexempt(self.in_slot(record.author(), slot));
+            if !is_exempt && held.len() >= SLOT_BODIES_MAX {
                 displaced = held.last().copied();
                 if displaced.is_some_and(|largest| id > largest) {
                     return (Pooling::SlotFull, None);
@@ -180,7 +180,7 @@ impl Pool {
         let pooled = Pooled {
             record,
             since_ms,
-            is_named,
+            is_exempt,
         };
         self.records.insert(id, pooled);
         self.revision += 1;
@@ -191,11 +191,11 @@ impl Pool {
     }
 
     /// Notes that a proposal names a record. Gives whether the record is here.
-    pub fn name(&mut self, id: &RecordId) -> bool {
+    pub fn exempt(&mut self, id: &RecordId) -> bool {
         let Some(pooled) = self.records.get_mut(id) else {
             return false;
         };
-        pooled.is_named = true;
+        pooled.is_exempt = true;
         true
     }
 
@@ -435,8 +435,8 @@ mod tests {
         bodies.sort_by_key(Verified::id);
         let mut pool = Pool::default();
         pool.insert(bodies[4].clone(), 0, false);
-        assert!(pool.name(&bodies[4].id()));
-        assert!(!pool.name(&bodies[3].id()));
+        assert!(pool.exempt(&bodies[4].id()));
+        assert!(!pool.exempt(&bodies[3].id()));
         for body in bodies.iter().take(4) {
             pool.insert(body.clone(), 0, false);
         }

@@ -22,7 +22,7 @@ impl Core {
     /// last input, and is tried again when this node is nudged.
     #[must_use]
     pub fn next_due_ms(&self) -> Option<u64> {
-        let gathered = (!self.pool.is_empty()).then_some(self.sealed_at_ms + self.pace.gather_ms);
+        let gathered = (!self.pool.is_empty()).then_some(self.sealed_at_ms + self.timing.gather_ms);
         let due = self.ledger.state().due_ms();
         let times = gathered.into_iter().chain(due);
         times.filter(|due_ms| *due_ms > self.now_ms).min()
@@ -45,7 +45,7 @@ impl Core {
         self.say_about_seal(Statement::SealProposal { round, lock, seal })
     }
 
-    /// A seal over what the pool holds, if there is anything to seal and the pace allows it.
+    /// A seal over what the pool holds, if there is anything to seal and the timing allows it.
     fn new_seal(&mut self, round: u32) -> Option<Seal> {
         if let Some(signed) = self.own_proposal(round) {
             return Some(signed);
@@ -54,7 +54,7 @@ impl Core {
         let (last_ms, now_ms) = (state.time_ms(), self.now_ms);
         let is_due = state.due_ms().is_some_and(|due_ms| due_ms <= now_ms);
         let is_urgent = self.pool.is_urgent();
-        if !is_due && !is_urgent && now_ms < self.sealed_at_ms + self.pace.gather_ms {
+        if !is_due && !is_urgent && now_ms < self.sealed_at_ms + self.timing.gather_ms {
             return None;
         }
         let clock_ms = now_ms.max(last_ms + 1);
@@ -71,12 +71,12 @@ impl Core {
         if draft.records.is_empty() && round > 0 {
             draft = self.lenient(clock_ms, Vec::new());
         }
-        if draft.records.is_empty() && !draft.applied.is_change() {
+        if draft.records.is_empty() && !draft.applied.has_advanced {
             return None;
         }
         let seal = draft.seal.clone();
         let ids: Vec<RecordId> = draft.records.iter().map(Verified::id).collect();
-        self.name(&ids);
+        self.exempt_listed(&ids);
         self.lists.insert(seal.id(), ids);
         self.drafts.insert(seal.id(), draft);
         Some(seal)

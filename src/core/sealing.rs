@@ -1,6 +1,6 @@
 //! Driving the agreement on the next seal (DESIGN section 5).
 
-use super::judging::{Judging, try_draft};
+use super::seal_judge::{SealJudge, try_draft};
 use super::{Core, Output, Signing, Write};
 use crate::base::digest::SealId;
 use crate::finality::Action;
@@ -24,17 +24,17 @@ impl Core {
             return false;
         }
         let sealers = self.agreement.sealers().len();
-        let mut judging = Judging {
+        let mut judge = SealJudge {
             ledger: &self.ledger,
             pool: &self.pool,
             lists: &self.lists,
             drafts: &mut self.drafts,
             refused: &mut self.refused,
             now_ms: self.now_ms,
-            censorship_ms: self.pace.censorship_ms,
+            censorship_ms: self.timing.censorship_ms,
             sealers,
         };
-        let actions = self.agreement.advance(&mut judging);
+        let actions = self.agreement.advance(&mut judge);
         self.act(actions)
     }
 
@@ -82,7 +82,7 @@ impl Core {
     pub(super) fn say_about_seal(&mut self, statement: Statement) -> bool {
         match self.sign_one(statement, None) {
             Ok(record) => {
-                if self.agreement.add_named(record.clone()).unwrap_or(false) {
+                if self.agreement.add_exempt(record.clone()).unwrap_or(false) {
                     self.relay.push((None, record));
                 }
                 true

@@ -5,7 +5,7 @@
 //! goes, the same is carried in files ([`carried`]).
 
 mod blocks;
-mod carried;
+mod bundles;
 mod comparing;
 mod requests;
 
@@ -211,7 +211,7 @@ impl Core {
         };
         let (id, seal) = (seal.id(), seal.clone());
         if self.agreement.wanted().contains(&id) {
-            self.named.insert(record.id());
+            self.exempt_votes.insert(record.id());
         }
         let admission = self.admit(from, record)?;
         let is_next = seal.height == self.ledger.state().height() + 1;
@@ -219,7 +219,7 @@ impl Core {
         if !is_next || self.lists.contains_key(&id) || list.is_empty() {
             return Ok((admission, None));
         }
-        if !super::judging::is_list_of(&list, &seal) {
+        if !super::seal_judge::is_list_of(&list, &seal) {
             return Err(Rejection::ImpossibleSeal("its list is another"));
         }
         if !self.has_use_for_list(&id) {

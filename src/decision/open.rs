@@ -7,7 +7,7 @@
 mod authority;
 mod restored;
 mod snapshot;
-mod voting;
+mod commit_reveal;
 mod window;
 
 use std::collections::BTreeMap;
@@ -234,7 +234,7 @@ impl OpenOperation {
         let phase = match class {
             Class::Standard => Phase::Authority(Authority::open(&params, opened_ms)),
             Class::Claim | Class::Critical => Phase::Committing {
-                window: voting::commit_window(&params, class, opened_ms),
+                window: commit_reveal::commit_window(&params, class, opened_ms),
             },
         };
         Self {

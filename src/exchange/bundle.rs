@@ -165,14 +165,14 @@ pub enum Part {
 
 /// Where in a bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     /// The number of the part, the header's being 0.
     pub part: u64,
     /// The byte at which the part begins.
     pub byte: u64,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "part {} at byte {}", self.part, self.byte)
     }

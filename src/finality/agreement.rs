@@ -110,13 +110,13 @@ impl Agreement {
     /// # Errors
     ///
     /// As [`Self::add`], without the last two.
-    pub fn add_named(&mut self, record: Verified) -> Result<bool, Rejection> {
+    pub fn add_exempt(&mut self, record: Verified) -> Result<bool, Rejection> {
         self.votes.add(record, true)
     }
 
-    /// Holds those of these records to the limits again that [`Self::add_named`] took: nothing names them any more.
-    pub fn unname(&mut self, ids: &BTreeSet<RecordId>) {
-        self.votes.unname(ids);
+    /// Holds those of these records to the limits again that [`Self::add_exempt`] took: nothing names them any more.
+    pub fn end_exemption(&mut self, ids: &BTreeSet<RecordId>) {
+        self.votes.end_exemption(ids);
     }
 
     /// The records that the limits dropped since the last call, so that a store drops them too.
@@ -186,7 +186,7 @@ impl Agreement {
     }
 
     /// Seals with a quorum of prevotes or precommits that no proposal kept here contains: to be asked for, and given to
-    /// [`Self::add_named`].
+    /// [`Self::add_exempt`].
     #[must_use]
     pub fn wanted(&self) -> BTreeSet<SealId> {
         let quorums = self.votes.proofs().iter().chain(self.votes.decisions());
@@ -283,9 +283,9 @@ impl Agreement {
             self.step == Step::Propose || self.votes.has_quorum_of_any(self.round, kind);
         let total = self.sealers().total();
         may_be_nudged
-            && self.votes.tally(self.round, kind).is_some_and(|tally| {
-                let best = tally.most_for_a_seal();
-                !is_quorum(best + (total - tally.weight_of_any()), total)
+            && self.votes.weights(self.round, kind).is_some_and(|weights| {
+                let best = weights.most_for_a_seal();
+                !is_quorum(best + (total - weights.weight_of_any()), total)
             })
     }
 
@@ -299,7 +299,7 @@ impl Agreement {
     #[must_use]
     pub fn has_voted(&self, node: &NodeId, round: u32, kind: VoteKind) -> bool {
         self.votes
-            .tally(round, kind)
-            .is_some_and(|tally| !tally.of(node).is_empty())
+            .weights(round, kind)
+            .is_some_and(|weights| !weights.of(node).is_empty())
     }
 }

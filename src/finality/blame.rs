@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::tally::Tally;
+use super::weights::VoteWeights;
 use crate::base::digest::{NodeId, RecordId, SealId};
 use crate::members::sealers::Sealers;
 use crate::statement::record::{Slot, Statement, Verified, VoteKind};
@@ -55,7 +55,7 @@ impl Blame {
 #[derive(Default)]
 struct Votes {
     slots: BTreeMap<(NodeId, Slot), BTreeSet<RecordId>>,
-    tallies: BTreeMap<(u32, VoteKind), Tally>,
+    weights: BTreeMap<(u32, VoteKind), VoteWeights>,
     /// Proofs of lock: per seal the rounds in which a quorum prevoted it.
     proofs: BTreeMap<SealId, BTreeSet<u32>>,
 }
@@ -120,8 +120,8 @@ impl Votes {
                 round, kind, seal, ..
             } = record.statement()
             {
-                let tally = votes.tallies.entry((*round, *kind)).or_default();
-                tally.insert(author, weight, (record.id(), *seal));
+                let weights = votes.weights.entry((*round, *kind)).or_default();
+                weights.insert(author, weight, (record.id(), *seal));
             }
         }
         votes.note_proofs(sealers);
@@ -134,8 +134,8 @@ impl Votes {
             .map(|(_, round, seal)| (round, seal))
             .collect();
         for (round, seal) in prevotes {
-            let tally = &self.tallies[&(round, VoteKind::Prevote)];
-            if is_quorum(tally.weight_for(Some(seal)), sealers.total()) {
+            let weights = &self.weights[&(round, VoteKind::Prevote)];
+            if is_quorum(weights.weight_for(Some(seal)), sealers.total()) {
                 self.proofs.entry(seal).or_default().insert(round);
             }
         }
@@ -143,9 +143,9 @@ impl Votes {
 
     /// Every vote of this kind for a seal.
     fn of_kind(&self, kind: VoteKind) -> impl Iterator<Item = (NodeId, u32, SealId)> + '_ {
-        let tallies = self.tallies.iter().filter(move |((_, of), _)| *of == kind);
-        tallies.flat_map(|((round, _), tally)| {
-            tally.iter().flat_map(|(author, bodies)| {
+        let weights = self.weights.iter().filter(move |((_, of), _)| *of == kind);
+        weights.flat_map(|((round, _), weights)| {
+            weights.iter().flat_map(|(author, bodies)| {
                 bodies
                     .iter()
                     .filter_map(|(_, seal)| Some((*author, *round, (*seal)?)))
@@ -162,10 +162,10 @@ impl Votes {
     /// Whether the author, locked on `seal` since `round`, later prevoted another seal for which no round from `round` on
     /// had a proof of lock by then (L29).
     fn forgets(&self, author: NodeId, round: u32, seal: SealId) -> bool {
-        let later = self.tallies.range((round + 1, VoteKind::Prevote)..);
+        let later = self.weights.range((round + 1, VoteKind::Prevote)..);
         later
             .filter(|((_, kind), _)| *kind == VoteKind::Prevote)
-            .flat_map(|((at, _), tally)| tally.of(&author).iter().map(|(_, value)| (*at, *value)))
+            .flat_map(|((at, _), weights)| weights.of(&author).iter().map(|(_, value)| (*at, *value)))
             .filter_map(|(at, value)| Some((at, value?)))
             .any(|(at, value)| value != seal && !self.is_proven(value, round, at))
     }
@@ -182,7 +182,7 @@ mod tests {
     const B: Option<u8> = Some(2);
 
     /// The members named for double signing, amnesia, and precommits without proof.
-    fn named(votes: &[Vec<Verified>]) -> [Vec<usize>; 3] {
+    fn blamed(votes: &[Vec<Verified>]) -> [Vec<usize>; 3] {
         let blame = blame(HEIGHT, &sealers(), votes.iter().flatten());
         let members =
             |names: &dyn Fn(&NodeId) -> bool| (0..4).filter(|m| names(&node(*m))).collect();
@@ -249,7 +249,7 @@ mod tests {
                 [vec![1, 2], vec![], vec![]],
             ),
         ] {
-            assert_eq!(named(&votes), expected, "{desc}");
+            assert_eq!(blamed(&votes), expected, "{desc}");
         }
     }
 

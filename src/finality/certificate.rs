@@ -13,8 +13,8 @@ use crate::statement::seal::{SealCertificate, is_quorum};
 /// Puts a certificate together from the fewest records: authors with a precommit for the seal first, the heaviest of them
 /// first, then equivocators with two for others.
 pub(super) fn assemble(votes: &Votes, seal: SealId, round: u32) -> Option<SealCertificate> {
-    let tally = votes.tally(round, VoteKind::Precommit)?;
-    let mut witnesses: Vec<_> = tally
+    let weights = votes.weights(round, VoteKind::Precommit)?;
+    let mut witnesses: Vec<_> = weights
         .iter()
         .filter_map(|(author, bodies)| {
             let own = bodies.iter().find(|(_, value)| *value == Some(seal));

@@ -5,7 +5,7 @@ mod limits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::tally::Tally;
+use super::weights::VoteWeights;
 use crate::base::digest::{NodeId, RecordId, SealId};
 use crate::base::limits::VOTE_ROUNDS_MAX;
 use crate::base::rejection::Rejection;
@@ -40,21 +40,21 @@ fn read(record: &Verified) -> Option<(u64, u32, Content)> {
 #[derive(Debug, Clone, Default)]
 struct Round {
     proposals: BTreeMap<RecordId, SealId>,
-    prevotes: Tally,
-    precommits: Tally,
+    prevotes: VoteWeights,
+    precommits: VoteWeights,
     /// The weight of all authors of anything in this round, each counted once.
     weight: u64,
 }
 
 impl Round {
-    fn tally(&self, kind: VoteKind) -> &Tally {
+    fn weights(&self, kind: VoteKind) -> &VoteWeights {
         match kind {
             VoteKind::Prevote => &self.prevotes,
             VoteKind::Precommit => &self.precommits,
         }
     }
 
-    fn tally_mut(&mut self, kind: VoteKind) -> &mut Tally {
+    fn tally_mut(&mut self, kind: VoteKind) -> &mut VoteWeights {
         match kind {
             VoteKind::Prevote => &mut self.prevotes,
             VoteKind::Precommit => &mut self.precommits,
@@ -66,14 +66,14 @@ impl Round {
     }
 }
 
-/// The records of one height that are kept, with tallies that are brought up to date as records come and go.
+/// The records of one height that are kept, with weights that are brought up to date as records come and go.
 #[derive(Debug, Clone)]
 pub(super) struct Votes {
     height: u64,
     sealers: Arc<Sealers>,
     records: BTreeMap<RecordId, Verified>,
     /// Records that stay whatever the limits say, because something asked for them by name.
-    named: BTreeSet<RecordId>,
+    exempt: BTreeSet<RecordId>,
     rounds: BTreeMap<u32, Round>,
     /// Per author the highest rounds in which it signed something.
     windows: BTreeMap<NodeId, BTreeSet<u32>>,
@@ -95,7 +95,7 @@ impl Votes {
             height,
             sealers,
             records: BTreeMap::new(),
-            named: BTreeSet::new(),
+            exempt: BTreeSet::new(),
             rounds: BTreeMap::new(),
             windows: BTreeMap::new(),
             crowded: BTreeSet::new(),
@@ -140,20 +140,20 @@ impl Votes {
             .filter(|crowded| *crowded > round)
     }
 
-    pub(super) fn tally(&self, round: u32, kind: VoteKind) -> Option<&Tally> {
-        self.rounds.get(&round).map(|round| round.tally(kind))
+    pub(super) fn weights(&self, round: u32, kind: VoteKind) -> Option<&VoteWeights> {
+        self.rounds.get(&round).map(|round| round.weights(kind))
     }
 
     /// Whether a quorum voted for `value` in this slot.
     pub(super) fn has_quorum(&self, round: u32, kind: VoteKind, value: Option<SealId>) -> bool {
-        self.tally(round, kind)
-            .is_some_and(|tally| is_quorum(tally.weight_for(value), self.sealers.total()))
+        self.weights(round, kind)
+            .is_some_and(|weights| is_quorum(weights.weight_for(value), self.sealers.total()))
     }
 
     /// Whether a quorum voted in this slot, for whatever.
     pub(super) fn has_quorum_of_any(&self, round: u32, kind: VoteKind) -> bool {
-        self.tally(round, kind)
-            .is_some_and(|tally| is_quorum(tally.weight_of_any(), self.sealers.total()))
+        self.weights(round, kind)
+            .is_some_and(|weights| is_quorum(weights.weight_of_any(), self.sealers.total()))
     }
 
     /// The proposals of a round by record id: the proof-of-lock round, the seal's id, and the seal.
@@ -201,7 +201,7 @@ impl Votes {
         let other = match content {
             Content::Proposal(_) => slots.proposals.keys().find(|held| **held != id)?,
             Content::Vote(kind, _) => {
-                let bodies = slots.tally(kind).of(&record.author());
+                let bodies = slots.weights(kind).of(&record.author());
                 &bodies.iter().find(|(held, _)| *held != id)?.0
             }
         };
@@ -213,8 +213,8 @@ impl Votes {
         std::mem::take(&mut self.dropped)
     }
 
-    /// Takes a record in; says whether it was new. `named`: keep it whatever the limits say.
-    pub(super) fn add(&mut self, record: Verified, named: bool) -> Result<bool, Rejection> {
+    /// Takes a record in; says whether it was new. `exempt`: keep it whatever the limits say.
+    pub(super) fn add(&mut self, record: Verified, exempt: bool) -> Result<bool, Rejection> {
         let (height, round, content) = read(&record).ok_or(Rejection::Malformed(
             "not a statement about the agreement on a seal",
         ))?;
@@ -237,26 +237,26 @@ impl Votes {
         }
         let id = record.id();
         if self.records.contains_key(&id) {
-            if named {
-                self.named.insert(id);
+            if exempt {
+                self.exempt.insert(id);
             }
             return Ok(false);
         }
-        let protected = named || self.is_in_quorum(round, content);
+        let protected = exempt || self.is_in_quorum(round, content);
         if !protected && !self.is_in_window(&author, round) {
             return Err(Rejection::OverLimit {
                 what: "rounds of votes",
                 limit: VOTE_ROUNDS_MAX,
             });
         }
-        if let Some(last) = self.surplus(&author, round, content, id, named) {
+        if let Some(last) = self.surplus(&author, round, content, id, exempt) {
             if last == id {
                 return Err(Rejection::SlotFull(author));
             }
             self.remove(last);
         }
-        if named {
-            self.named.insert(id);
+        if exempt {
+            self.exempt.insert(id);
         }
         self.insert(record, round, content, weight);
         self.enter_window(author, round);
@@ -333,12 +333,12 @@ impl Votes {
     /// Notes which seals have a quorum now that the author's vote was counted: its own value only, unless the author became
     /// an equivocator by it and so counts for every value.
     fn note_quorums(&mut self, author: NodeId, round: u32, kind: VoteKind) {
-        let Some(tally) = self.tally(round, kind) else {
+        let Some(weights) = self.weights(round, kind) else {
             return;
         };
-        let values: BTreeSet<SealId> = match tally.of(&author) {
+        let values: BTreeSet<SealId> = match weights.of(&author) {
             [(_, value)] => value.iter().copied().collect(),
-            _ => tally
+            _ => weights
                 .iter()
                 .flat_map(|(_, bodies)| bodies)
                 .filter_map(|(_, value)| *value)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::{Config, Ended, Held, Ledger, Past, State};
+use super::{Config, ClosedSummary, Held, Ledger, Past, State};
 use crate::base::digest::{Digest, NodeId, OperationId, RecordId, SealId};
 use crate::base::rejection::Rejection;
 use crate::decision::open::{OpenOperation, StoredOperation};
@@ -44,7 +44,7 @@ impl Past {
     pub(super) fn restore(
         &mut self,
         seals: impl IntoIterator<Item = SealId>,
-        closed: impl IntoIterator<Item = (OperationId, Ended)>,
+        closed: impl IntoIterator<Item = (OperationId, ClosedSummary)>,
         rejoins: impl IntoIterator<Item = RecordId>,
     ) {
         self.seals.extend(seals.into_iter().zip(1..));
@@ -155,7 +155,7 @@ pub struct StoredPast {
     /// The ids of all seals from height 1 on, in order.
     pub seals: Vec<SealId>,
     /// How operations ended.
-    pub closed: Vec<(OperationId, Ended)>,
+    pub closed: Vec<(OperationId, ClosedSummary)>,
     /// Every `Rejoin` that was sealed.
     pub rejoins: Vec<RecordId>,
 }

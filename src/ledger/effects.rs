@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::apply::{EffectEntry, Work, is_approved};
-use super::{Config, State};
+use super::work::{Work, is_approved};
+use super::{Config, EffectEntry, State};
 use crate::base::digest::{NodeId, OperationId};
 use crate::base::limits::{CONFIG_KEYS_MAX, MEMBERS_MAX};
 use crate::decision::open::OpenOperation;

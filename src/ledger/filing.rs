@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::apply::{Evidence, Work};
-use super::{Held, Past, State};
+use super::work::Work;
+use super::{Evidence, Held, Past, State};
 use crate::base::digest::{NodeId, RecordId};
 use crate::base::limits::{
     EVIDENCE_HEIGHTS, OPEN_PROPOSALS_MAX, OPEN_PROPOSALS_RESTRICTED_MAX, PANEL_WEIGHTED_MIN,

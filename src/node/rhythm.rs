@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::base::digest::NodeId;
 use crate::core::patience::Patience;
-use crate::core::{Core, Input, Pace, PeerId};
+use crate::core::{Core, Input, Timing, PeerId};
 use crate::statement::params::Params;
 
 /// How often what is held is compared with a peer, if nothing else gives cause: it repairs whatever was lost.
@@ -104,8 +104,8 @@ impl Rhythm {
         }
     }
 
-    pub(super) fn pace(&self) -> Pace {
-        self.patience.pace(self.now_ms())
+    pub(super) fn timing(&self) -> Timing {
+        self.patience.timing(self.now_ms())
     }
 
     /// What is due now, at this time of the host, beside giving up.

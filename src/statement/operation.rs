@@ -9,36 +9,7 @@ use crate::base::limits::{MEMBERS_MAX, PAYLOAD_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::base::rejection::Rejection;
 use crate::statement::consent::Consent;
 use crate::statement::params::Params;
-
-/// A member's role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Spore {
-    /// Coordinates standard operations and proposes seals first; at most one in a network.
-    Primary,
-    /// Backs the Primary up and may object to it.
-    Seed,
-    /// The electorate that everything finally falls back on.
-    Latent,
-}
-
-impl fmt::Display for Spore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Primary => "primary",
-            Self::Seed => "seed",
-            Self::Latent => "latent",
-        })
-    }
-}
-
-impl Spore {
-    /// Whether the role is one of the network's authorities: Primary or Seed.
-    #[must_use]
-    pub fn is_authority(self) -> bool {
-        self != Self::Latent
-    }
-}
+pub use crate::statement::spore::Spore;
 
 /// How an operation is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::window::Passage;
 use super::{
-    Context, Electorate, Filing, OpenOperation, Phase, Transition, Window, file_slot, voting,
+    Context, Electorate, Filing, OpenOperation, Phase, Transition, Window, file_slot, commit_reveal,
 };
 use crate::base::digest::NodeId;
 use crate::base::rejection::Rejection;
@@ -256,7 +256,7 @@ impl OpenOperation {
             return Transition::Closed;
         }
         self.phase = Phase::Committing {
-            window: voting::commit_window(&self.params, self.class, self.opened_ms),
+            window: commit_reveal::commit_window(&self.params, self.class, self.opened_ms),
         };
         Transition::FellToBft
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    CHECK_BYTES, End, Fault, HEAD_BYTES, Header, Kind, MAGIC, Part, Place, START_BYTES, Unsealed,
+    CHECK_BYTES, End, Fault, HEAD_BYTES, Header, Kind, MAGIC, Part, Position, START_BYTES, Unsealed,
     VERSION, check,
 };
 use crate::base::codec::{self, CodecError};
@@ -28,7 +28,7 @@ pub struct Head {
 #[derive(Debug, Clone)]
 pub struct Decoder {
     hasher: blake3::Hasher,
-    place: Place,
+    place: Position,
     /// The header's last height, once the header is read.
     height: Option<u64>,
     /// The height of the next block.
@@ -53,7 +53,7 @@ impl Decoder {
         hasher.update(start);
         Ok(Self {
             hasher,
-            place: Place {
+            place: Position {
                 part: 0,
                 byte: START_BYTES as u64,
             },
@@ -64,7 +64,7 @@ impl Decoder {
 
     /// Where the next part begins.
     #[must_use]
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> Position {
         self.place
     }
 

@@ -434,7 +434,7 @@ fn what_is_not_fresh_is_judged_once() {
         ..Critic::default()
     };
     assert_eq!(agreement.wanted().into_iter().collect::<Vec<_>>(), [id(1)]);
-    agreement.add_named(proposal(0, None, 1)).unwrap();
+    agreement.add_exempt(proposal(0, None, 1)).unwrap();
     assert!(agreement.wanted().is_empty());
     assert_eq!(agreement.advance(&mut critic), []);
     critic.wait = None;
@@ -613,7 +613,7 @@ fn what_does_not_belong_here_is_rejected() {
         (signed(1, out_of_turn), "wrong-role"),
     ] {
         assert_eq!(agreement.add(record.clone()).unwrap_err().code(), expected);
-        assert_eq!(agreement.add_named(record).unwrap_err().code(), expected);
+        assert_eq!(agreement.add_exempt(record).unwrap_err().code(), expected);
     }
     assert_eq!(
         agreement.add(prevote(7, 0, A)),

@@ -28,7 +28,7 @@ impl Votes {
         round: u32,
         content: Content,
         id: RecordId,
-        named: bool,
+        exempt: bool,
     ) -> Option<RecordId> {
         let slots = self.rounds.get(&round)?;
         let mut common: BTreeSet<RecordId> = match content {
@@ -40,26 +40,26 @@ impl Votes {
                     .collect()
             }
             Content::Vote(kind, _) => slots
-                .tally(kind)
+                .weights(kind)
                 .of(author)
                 .iter()
                 .map(|(held, _)| *held)
                 .collect(),
         };
-        common.retain(|held| !self.named.contains(held));
+        common.retain(|held| !self.exempt.contains(held));
         let protected =
             matches!(content, Content::Proposal(_)) && self.is_in_quorum(round, content);
-        if !named && !protected {
+        if !exempt && !protected {
             common.insert(id);
         }
         common.iter().nth(SLOT_BODIES_MAX).copied()
     }
 
     /// Holds records to the limits again that were kept whatever the limits say.
-    pub(in crate::finality) fn unname(&mut self, ids: &BTreeSet<RecordId>) {
-        let released: Vec<RecordId> = self.named.intersection(ids).copied().collect();
+    pub(in crate::finality) fn end_exemption(&mut self, ids: &BTreeSet<RecordId>) {
+        let released: Vec<RecordId> = self.exempt.intersection(ids).copied().collect();
         for id in &released {
-            self.named.remove(id);
+            self.exempt.remove(id);
         }
         for id in released {
             // It may have been too many in its slot beside another of these.
@@ -109,7 +109,7 @@ impl Votes {
         let mut fallen = Vec::new();
         for kind in [VoteKind::Prevote, VoteKind::Precommit] {
             if !self.is_in_quorum(lowest, Content::Vote(kind, None)) {
-                fallen.extend(slots.tally(kind).of(&author).iter().map(|(id, _)| *id));
+                fallen.extend(slots.weights(kind).of(&author).iter().map(|(id, _)| *id));
             }
         }
         if self.sealers.proposer(self.height, lowest) == Some(author) {
@@ -121,7 +121,7 @@ impl Votes {
             );
         }
         for id in fallen {
-            if !self.named.contains(&id) {
+            if !self.exempt.contains(&id) {
                 self.remove(id);
             }
         }

@@ -19,7 +19,7 @@ impl Actor {
         self.told_ms = now_ms;
         let shared = self.shared.clone();
         let mut core = shared.core();
-        core.set_pace(self.rhythm.pace());
+        core.set_timing(self.rhythm.timing());
         let (mut outputs, mut answers) = (Vec::new(), Vec::new());
         let mut said = 0;
         while said < TURN_BYTES_MAX

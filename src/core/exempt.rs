@@ -64,14 +64,14 @@ impl Core {
         if self.lists.len() >= LISTS_BEFORE_CLEANING {
             self.drop_lists();
         }
-        self.name(&list);
+        self.exempt_listed(&list);
         self.lists.insert(seal, list);
     }
 
     /// Keeps what a proposal lists, beyond what its slots have room for.
-    pub(super) fn name(&mut self, list: &[RecordId]) {
+    pub(super) fn exempt_listed(&mut self, list: &[RecordId]) {
         for id in list {
-            if !self.pool.name(id)
+            if !self.pool.exempt(id)
                 && let Some(vote) = self.agreement.record(id).cloned()
             {
                 self.keep(vote, true);
@@ -108,7 +108,7 @@ impl Core {
 
     /// Holds what no list names any more to the limits of what nobody asked for.
     fn release(&mut self) {
-        let named = self.pool.iter().filter(|pooled| pooled.is_named);
+        let named = self.pool.iter().filter(|pooled| pooled.is_exempt);
         let released: Vec<Verified> = named
             .map(|pooled| pooled.record.clone())
             .filter(|record| !self.is_listed(&record.id()))
@@ -128,11 +128,11 @@ impl Core {
         let theirs = votes.iter().filter(|vote| vote.author() != self.me);
         let mut ids: BTreeSet<RecordId> = theirs.map(Verified::id).collect();
         for agreement in self.recent.iter_mut().map(|decided| &mut decided.agreement) {
-            agreement.unname(&ids);
+            agreement.end_exemption(&ids);
             // Votes of past heights are not persisted.
             agreement.take_dropped();
         }
-        self.agreement.unname(&ids);
+        self.agreement.end_exemption(&ids);
         ids.extend(self.agreement.take_dropped());
         // The other half of a pair may be here without being listed.
         let slots = votes.iter().filter_map(|vote| {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::judging::is_list_of;
+use super::seal_judge::is_list_of;
 use super::{Core, Decided, Event, Output, Signing, Write};
 use crate::base::digest::{NodeId, RecordId, SealId};
 use crate::base::limits::EVIDENCE_HEIGHTS;
@@ -63,7 +63,7 @@ impl Core {
         }
         // Kept with the height: should another seal of it ever be shown, these votes tell who signed both.
         for vote in votes {
-            self.agreement.add_named(vote)?;
+            self.agreement.add_exempt(vote)?;
         }
         self.commit(draft, certificate, is_own);
         Ok(())
@@ -132,7 +132,7 @@ impl Core {
         self.saved_lists = BTreeSet::new();
         self.drafts = BTreeMap::new();
         self.refused = BTreeSet::new();
-        self.named = BTreeSet::new();
+        self.exempt_votes = BTreeSet::new();
         let oldest = height.saturating_sub(EVIDENCE_HEIGHTS);
         let forgotten = self.journal.forget_below(oldest);
         self.unjournal(forgotten);

@@ -12,7 +12,7 @@ use crate::statement::record::{Seal, Verified};
 use crate::statement::seal::list_digest;
 
 /// Answers the agreement's questions about proposals (S6).
-pub(super) struct Judging<'a> {
+pub(super) struct SealJudge<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) pool: &'a Pool,
     pub(super) lists: &'a BTreeMap<SealId, Vec<RecordId>>,
@@ -25,7 +25,7 @@ pub(super) struct Judging<'a> {
     pub(super) sealers: usize,
 }
 
-impl Judge for Judging<'_> {
+impl Judge for SealJudge<'_> {
     fn judge(&mut self, seal: &Seal, round: u32, fresh: bool) -> Verdict {
         let id = seal.id();
         if self.refused.contains(&id) {
@@ -50,7 +50,7 @@ impl Judge for Judging<'_> {
     }
 }
 
-impl Judging<'_> {
+impl SealJudge<'_> {
     /// `time_ms <= max(last + 1, own clock + drift)`.
     fn is_ahead(&self, seal: &Seal) -> bool {
         let state = self.ledger.state();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::apply::Work;
+use super::work::Work;
 use crate::base::digest::NodeId;
 use crate::decision::open::OpenOperation;
 use crate::members::trust::{Participation, ParticipationRecord};

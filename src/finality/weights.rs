@@ -10,7 +10,7 @@ pub(super) type VoteBody = (RecordId, Option<SealId>);
 
 /// Weights per value (S1). Every change costs the logarithm of the number of authors.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tally {
+pub(super) struct VoteWeights {
     /// Per author the bodies held, by id; never empty.
     bodies: BTreeMap<NodeId, Vec<VoteBody>>,
     /// The weight of all authors.
@@ -21,7 +21,7 @@ pub(super) struct Tally {
     single: BTreeMap<Option<SealId>, u64>,
 }
 
-impl Tally {
+impl VoteWeights {
     /// The weight that counts for a value: nobody's is ever taken away by an insertion.
     pub(super) fn weight_for(&self, value: Option<SealId>) -> u64 {
         self.double + self.single.get(&value).copied().unwrap_or(0)
@@ -115,29 +115,29 @@ mod tests {
     #[test]
     fn weights_follow_the_bodies() {
         let id = |byte| RecordId::from_bytes([byte; 32]);
-        let mut tally = Tally::default();
-        tally.insert(node(1), 2, (id(1), Some(seal(1))));
-        tally.insert(node(2), 3, (id(2), None));
-        let weights = |tally: &Tally| {
-            [Some(seal(1)), Some(seal(2)), None].map(|value| tally.weight_for(value))
+        let mut weights = VoteWeights::default();
+        weights.insert(node(1), 2, (id(1), Some(seal(1))));
+        weights.insert(node(2), 3, (id(2), None));
+        let each = |weights: &VoteWeights| {
+            [Some(seal(1)), Some(seal(2)), None].map(|value| weights.weight_for(value))
         };
-        assert_eq!(weights(&tally), [2, 0, 3]);
-        tally.insert(node(1), 2, (id(3), Some(seal(2))));
+        assert_eq!(each(&weights), [2, 0, 3]);
+        weights.insert(node(1), 2, (id(3), Some(seal(2))));
         assert_eq!(
-            weights(&tally),
+            each(&weights),
             [2, 2, 5],
             "an equivocator counts for every value, nil included"
         );
-        assert_eq!(tally.weight_of_any(), 5, "but once among all");
-        assert_eq!(tally.most_for_a_seal(), 2);
-        tally.insert(node(1), 2, (id(4), None));
-        assert_eq!(weights(&tally), [2, 2, 5], "a third body changes nothing");
+        assert_eq!(weights.weight_of_any(), 5, "but once among all");
+        assert_eq!(weights.most_for_a_seal(), 2);
+        weights.insert(node(1), 2, (id(4), None));
+        assert_eq!(each(&weights), [2, 2, 5], "a third body changes nothing");
         for byte in [1, 4] {
-            tally.remove(node(1), 2, id(byte));
+            weights.remove(node(1), 2, id(byte));
         }
-        assert_eq!(weights(&tally), [0, 2, 3]);
-        tally.remove(node(1), 2, id(3));
-        tally.remove(node(2), 3, id(2));
-        assert_eq!((tally.weight_of_any(), tally.iter().count()), (0, 0));
+        assert_eq!(each(&weights), [0, 2, 3]);
+        weights.remove(node(1), 2, id(3));
+        weights.remove(node(2), 3, id(2));
+        assert_eq!((weights.weight_of_any(), weights.iter().count()), (0, 0));
     }
 }

@@ -23,7 +23,7 @@ impl Core {
         self.refuse_overfull(record);
         let is_listed = self.is_listed(&record.id());
         // What the agreement waits for is named too, and no evidence: in the pool it would stay for ever.
-        let is_named = is_listed || self.named.contains(&record.id());
+        let is_exempt = is_listed || self.exempt_votes.contains(&record.id());
         if is_listed {
             // A proposal lists it as evidence: it is needed here, whatever its slot holds in the agreement.
             self.keep(record.clone(), true);
@@ -37,8 +37,8 @@ impl Core {
             let place = self.recent.len().checked_sub(back + 1).ok_or_else(stale)?;
             &mut self.recent[place].agreement
         };
-        let added = if is_named {
-            agreement.add_named(record.clone())?
+        let added = if is_exempt {
+            agreement.add_exempt(record.clone())?
         } else {
             agreement.add(record.clone())?
         };
@@ -55,15 +55,15 @@ impl Core {
             self.forget(dropped);
             self.relay.push((from, record.clone()));
         }
-        self.keep_evidence(pair, is_named);
+        self.keep_evidence(pair, is_exempt);
         if !is_next {
             self.notice_forks();
         }
         Ok(Admission::New)
     }
 
-    /// Offers two votes of one slot to be sealed as evidence. `is_named` says that a proposal lists one of them.
-    pub(super) fn keep_evidence(&mut self, pair: Option<(Verified, Verified)>, is_named: bool) {
+    /// Offers two votes of one slot to be sealed as evidence. `is_exempt` says that a proposal lists one of them.
+    pub(super) fn keep_evidence(&mut self, pair: Option<(Verified, Verified)>, is_exempt: bool) {
         let Some((first, second)) = pair else { return };
         let is_member = self
             .ledger
@@ -72,12 +72,12 @@ impl Core {
             .get(&first.author())
             .is_some_and(|member| !member.is_banned());
         // One pair is enough: an author could make any number of them.
-        if !is_member || (!is_named && self.pool.has_evidence(&first.author())) {
+        if !is_member || (!is_exempt && self.pool.has_evidence(&first.author())) {
             return;
         }
         for record in [first, second] {
             if self.pool.get(&record.id()).is_none() {
-                self.keep(record.clone(), is_named);
+                self.keep(record.clone(), is_exempt);
                 // Votes of past heights are not passed on, so that all others have to be told what they prove.
                 let height = record.statement().slot().and_then(|slot| slot.height());
                 if height.is_some_and(|height| height <= self.ledger.state().height()) {
