@@ -14,27 +14,27 @@
 
 mod admit;
 mod apply_seal;
+mod exempt;
 mod forks;
 mod interface;
 mod journal;
-mod seal_judge;
-mod exempt;
 pub(crate) mod patience;
 pub(crate) mod pool;
 mod proposing;
 mod query;
 pub(crate) mod reconciliation;
 mod saved;
+mod seal_judge;
+mod seal_votes;
 mod sealing;
 mod statements;
 mod sync;
-mod seal_votes;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 pub use admit::Admission;
-pub use interface::{Answer, Event, Input, Output, Outputs, Timing, PeerId};
+pub use interface::{Answer, Event, Input, Output, Outputs, PeerId, Timing};
 pub use journal::{JournalEntry, Refusal};
 pub use query::{OperationStatus, Pending, SealStatus, Waiting, WindowStatus};
 pub use saved::{Base, RecentSeal, Saved, Write};

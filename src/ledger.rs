@@ -1,17 +1,17 @@
 //! The ledger: the state after a seal, and how a seal changes it (DESIGN section 5, "applying a seal").
 //!
-//! [`State`] is a value: applying a seal makes a new one that shares what did not change, so that a proposal can be tried
-//! without touching anything. [`Ledger`] holds the state that is sealed and what of the past rules still ask for.
+//! [`State`] is a value: applying a seal makes a new one that shares the unchanged parts, so a proposal can be tried without
+//! side effects. [`Ledger`] holds the sealed state and the parts of the past that rules need.
 //!
-//! Nothing here knows a clock, a vote or a socket. `finality` agrees on seals and does not import this module, nor this
-//! module it, except for the weights of sealers that both speak of.
+//! Nothing here knows a clock, a vote or a socket. `finality`, which agrees on seals, and this module do not import each other;
+//! both use the sealers of [`crate::members`].
 
 mod applied;
 mod apply;
 mod checkpoint;
+mod closed;
 mod digest;
 mod effects;
-mod closed;
 mod filing;
 mod scores;
 mod work;
@@ -21,9 +21,9 @@ use std::sync::Arc;
 
 pub use applied::{Applied, Dropped, EffectEntry, Evidence, MemberChange, Mode};
 pub use checkpoint::{Checkpoint, StoredPast};
+pub use closed::{Closed, RememberedOperation, RememberedOutcome};
 pub(crate) use digest::sealers_digest;
 pub use digest::{OperationProof, StateParts};
-pub use closed::{Closed, ClosedSummary, OutcomeSummary};
 pub(crate) use filing::proposal_cap;
 pub(crate) use work::SealRoom;
 
@@ -34,12 +34,11 @@ use crate::decision::open::OpenOperation;
 use crate::members::roster::Roster;
 use crate::members::sealers::Sealers;
 use crate::statement::genesis::{Genesis, PanelScoring, Sealing};
-use crate::statement::operation::Outcome;
 use crate::statement::params::Params;
 use crate::statement::record::{Seal, Verified};
 use crate::statement::seal::list_digest;
 
-/// The configuration map with its digest, which is computed when the map changes and not otherwise.
+/// The configuration map with its digest, which is computed only when the map changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     map: BTreeMap<String, Vec<u8>>,
@@ -63,7 +62,7 @@ impl Config {
     }
 }
 
-/// An open operation with the digest of its state, which is computed when the operation changes and not otherwise.
+/// An open operation with the digest of its state, which is computed only when the operation changes.
 #[derive(Debug, Clone)]
 pub(crate) struct Held {
     pub(crate) operation: Arc<OpenOperation>,
@@ -150,7 +149,7 @@ impl State {
         &self.roster
     }
 
-    /// The parameters that operations opened now get.
+    /// The parameters of operations that open now.
     #[must_use]
     pub fn params(&self) -> &Params {
         &self.params
@@ -162,7 +161,7 @@ impl State {
         &self.config.map
     }
 
-    /// Who seals the next height.
+    /// The sealers of the next height.
     #[must_use]
     pub fn sealers(&self) -> &Arc<Sealers> {
         &self.sealers
@@ -179,36 +178,36 @@ impl State {
         self.open.values().map(|held| held.operation.as_ref())
     }
 
-    /// How many open operations this author proposed.
+    /// The number of open operations that this author proposed.
     #[must_use]
     pub fn open_by(&self, author: &NodeId) -> usize {
         self.open_by_author.get(author).copied().unwrap_or(0)
     }
 
-    /// The earliest seal time at which something changes without any further record (S7).
+    /// The earliest seal time at which something changes without a further record (S7).
     #[must_use]
     pub fn due_ms(&self) -> Option<u64> {
         self.operations().filter_map(OpenOperation::due_ms).min()
     }
 }
 
-/// What of the past the rules ask for: which operations there were, which seals, which `Rejoin`s.
+/// The parts of the past that rules need: closed operations, the ids of seals, and `Rejoin`s.
 #[derive(Debug, Clone, Default)]
 pub struct Past {
-    closed: BTreeMap<OperationId, ClosedSummary>,
+    closed: BTreeMap<OperationId, RememberedOperation>,
     rejoins: BTreeSet<RecordId>,
     seals: BTreeMap<SealId, u64>,
 }
 
 impl Past {
-    /// How a closed operation ended.
+    /// The summary of a closed operation.
     #[must_use]
-    pub fn closed(&self, id: &OperationId) -> Option<&ClosedSummary> {
+    pub fn closed(&self, id: &OperationId) -> Option<&RememberedOperation> {
         self.closed.get(id)
     }
 
-    /// All closed operations by id.
-    pub fn all_closed(&self) -> impl Iterator<Item = (OperationId, &ClosedSummary)> {
+    /// The summaries of all closed operations by id.
+    pub fn all_closed(&self) -> impl Iterator<Item = (OperationId, &RememberedOperation)> {
         self.closed.iter().map(|(id, closed)| (*id, closed))
     }
 
@@ -225,24 +224,24 @@ impl Past {
     }
 }
 
-/// The sealed state and the past that rules ask for.
+/// The sealed state and the parts of the past that rules need.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     state: State,
     past: Past,
     genesis_seal: Seal,
-    /// The last seal, and the root over the operations that it closed.
+    /// The last seal, and the root over the operations closed by it.
     last: (Seal, Digest),
 }
 
-/// The outcome of trying records on a state: the seal that they make, and the state after it.
+/// The result of trying records on a state: the seal for these records, and the state after it.
 #[derive(Debug, Clone)]
 pub struct Draft {
     /// The seal.
     pub seal: Seal,
     /// Its records in the order of their ids.
     pub records: Vec<Verified>,
-    /// What it changes.
+    /// The changes.
     pub applied: Applied,
     state: State,
 }
@@ -262,7 +261,7 @@ impl Ledger {
         }
     }
 
-    /// The ledger at a changed genesis, for records of the original network.
+    /// The ledger at a changed genesis, which takes the records of the original network.
     pub(crate) fn alternative(original: &Genesis, changed: &Genesis) -> Self {
         let mut ledger = Self::new(changed);
         let original = Self::new(original);
@@ -276,7 +275,7 @@ impl Ledger {
         &self.state
     }
 
-    /// What the rules ask for of the past.
+    /// The parts of the past that rules need.
     #[must_use]
     pub fn past(&self) -> &Past {
         &self.past
@@ -294,7 +293,7 @@ impl Ledger {
         &self.genesis_seal
     }
 
-    /// Tries records on the state after the last seal. [`Mode::Strict`] fails at the first that does not apply,
+    /// Tries records on the state after the last seal. [`Mode::Strict`] fails at the first record that does not apply,
     /// [`Mode::Lenient`] leaves it out. The ledger does not change.
     ///
     /// # Errors
@@ -329,12 +328,12 @@ impl Ledger {
         Ok((draft, dropped))
     }
 
-    /// Tries a seal that somebody states over these records.
+    /// Tries a stated seal with its records.
     ///
     /// # Errors
     ///
-    /// [`Rejection::ImpossibleSeal`] if it does not follow the last one or states other digests, and what a record is
-    /// refused for.
+    /// [`Rejection::ImpossibleSeal`] if the seal does not follow the last one or states other digests; otherwise the rejection
+    /// of a record.
     pub fn check(&self, seal: &Seal, records: Vec<Verified>) -> Result<Draft, Rejection> {
         if seal.net != self.genesis_seal.net {
             return Err(Rejection::WrongNetwork(seal.net));
@@ -368,8 +367,8 @@ impl Ledger {
         Ok(draft)
     }
 
-    /// Applies a sealed list again under other parameters: what does not apply under them is left out, and the seal's own id
-    /// stands for the one it gets here.
+    /// Applies a sealed list again under other parameters. Records that do not apply under them are left out, and the original
+    /// seal's id stands for the new one.
     pub(crate) fn replay(&mut self, seal: &Seal, records: Vec<Verified>) -> Applied {
         let (draft, _) = self
             .draft(seal.time_ms, records, Mode::Lenient)
@@ -379,7 +378,7 @@ impl Ledger {
         applied
     }
 
-    /// Moves to the state of a draft that was made from the present one.
+    /// Moves to the state of a draft that was made from the current state.
     ///
     /// # Panics
     ///
@@ -400,8 +399,8 @@ impl Ledger {
         self.past.seals.insert(self.state.seal, self.state.height);
         self.past.rejoins.extend(applied.rejoins.iter().copied());
         for operation in &applied.closed {
-            let summary = ClosedSummary::of(operation, self.state.height);
-            self.past.closed.insert(operation.id(), summary);
+            let remembered = RememberedOperation::of(operation, self.state.height);
+            self.past.closed.insert(operation.id(), remembered);
         }
         applied
     }

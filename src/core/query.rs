@@ -192,7 +192,7 @@ impl Core {
                     Pending::Resolutions(seeds().filter(|seed| !held(seed, "resolution")).collect())
                 }
             },
-            Phase::Committing { .. } => Pending::Commits(
+            Phase::Committing(_) => Pending::Commits(
                 open.electorate()
                     .iter()
                     .filter(|(node, weight)| {
@@ -201,7 +201,7 @@ impl Core {
                     .map(|(node, _)| node)
                     .collect(),
             ),
-            Phase::Revealing { .. } => Pending::Reveals(
+            Phase::Revealing(_) => Pending::Reveals(
                 open.frozen()
                     .into_iter()
                     .flat_map(|frozen| frozen.commits.keys())
@@ -297,11 +297,11 @@ fn window_status(open: &OpenOperation) -> Option<WindowStatus> {
                 Stage::Resolution => "it becomes a vote of all members",
             },
         ),
-        Phase::Committing { window } => (
+        Phase::Committing(window) => (
             window,
             "without a quorum of commits: no quorum; with one, the grace freezes them",
         ),
-        Phase::Revealing { window } => (window, "what is not revealed is forfeited"),
+        Phase::Revealing(window) => (window, "what is not revealed is forfeited"),
         Phase::Closed => return None,
     };
     let due_ms = open.due_ms()?;

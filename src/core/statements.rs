@@ -413,7 +413,7 @@ impl Core {
         let id = operation.id();
         let commit = match self.intents.get(&id) {
             Some(ballot)
-                if matches!(operation.phase(), Phase::Committing { .. })
+                if matches!(operation.phase(), Phase::Committing(_))
                     && !operation.commits().contains_key(&self.me) =>
             {
                 self.draft_commit(id, ballot.clone()).ok().flatten()
@@ -427,7 +427,7 @@ impl Core {
     /// The reveal of the own frozen commit, if there is one that is not sealed.
     fn draft_reveal(&self, operation: &OpenOperation) -> Option<Draft> {
         let id = operation.id();
-        if !matches!(operation.phase(), Phase::Revealing { .. })
+        if !matches!(operation.phase(), Phase::Revealing(_))
             || !operation.frozen()?.commits.contains_key(&self.me)
             || operation.reveals().contains_key(&self.me)
         {

@@ -1,4 +1,4 @@
-//! Certificates of seals: made from the votes held, checked without any.
+//! Certificates of seals: making one from the votes held, and checking one.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +10,8 @@ use crate::members::sealers::Sealers;
 use crate::statement::record::{Seal, Signed, Statement, Verified, Verifier, VoteKind};
 use crate::statement::seal::{SealCertificate, is_quorum};
 
-/// Puts a certificate together from the fewest records: authors with a precommit for the seal first, the heaviest of them
-/// first, then equivocators with two for others.
+/// Makes a certificate of as few records as possible: first authors with a precommit for the seal, the heaviest first, then
+/// equivocators with two for other seals.
 pub(super) fn assemble(votes: &Votes, seal: SealId, round: u32) -> Option<SealCertificate> {
     let weights = votes.weights(round, VoteKind::Precommit)?;
     let mut witnesses: Vec<_> = weights
@@ -47,19 +47,19 @@ pub(super) fn assemble(votes: &Votes, seal: SealId, round: u32) -> Option<SealCe
     None
 }
 
-/// Checks that `certificate` proves that `sealers`, those of the seal's height, decided `seal`. Whether the seal itself
-/// fits its place in the chain is not asked here. Gives its votes.
+/// Checks that `certificate` proves that `sealers`, those of the seal's height, decided `seal`. The caller checks that the seal
+/// follows its predecessor. Gives the votes.
 ///
 /// # Errors
 ///
-/// [`Rejection::BadCertificate`] says what is missing; or what the verifier says about one of the votes.
+/// [`Rejection::BadCertificate`] with the reason, or the verifier's rejection of a vote.
 pub fn verify_certificate(
     certificate: &SealCertificate,
     seal: &Seal,
     sealers: &Sealers,
     verifier: &mut Verifier,
 ) -> Result<Vec<Verified>, Rejection> {
-    // Two votes of each sealer are all that can count.
+    // At most two votes of each sealer can count.
     if certificate.votes.len() > 2 * sealers.len() {
         return Err(Rejection::BadCertificate("more votes than can count"));
     }

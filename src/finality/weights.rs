@@ -1,33 +1,32 @@
-//! The votes of one kind in one round, weighed.
+//! The weights of the votes of one kind in one round.
 
 use std::collections::BTreeMap;
 
 use crate::base::digest::{NodeId, RecordId, SealId};
 
-/// A vote's body: its record and its value, `None` for nil. Two bodies of one slot differ in their value, as that is all a
-/// vote can differ in there.
+/// A vote's body: its record and its value, `None` for nil. Two bodies of one slot can differ only in their value.
 pub(super) type VoteBody = (RecordId, Option<SealId>);
 
-/// Weights per value (S1). Every change costs the logarithm of the number of authors.
+/// Weights per value (S1). The cost of a change is logarithmic in the number of authors.
 #[derive(Debug, Clone, Default)]
 pub(super) struct VoteWeights {
     /// Per author the bodies held, by id; never empty.
     bodies: BTreeMap<NodeId, Vec<VoteBody>>,
     /// The weight of all authors.
     any: u64,
-    /// The weight of those with two bodies or more: they count for every value.
+    /// The weight of authors with two bodies or more, which count for every value.
     double: u64,
-    /// The weight of those with one body, by its value.
+    /// The weight of authors with one body, by its value.
     single: BTreeMap<Option<SealId>, u64>,
 }
 
 impl VoteWeights {
-    /// The weight that counts for a value: nobody's is ever taken away by an insertion.
+    /// The weight that counts for a value. An insertion never lowers it.
     pub(super) fn weight_for(&self, value: Option<SealId>) -> u64 {
         self.double + self.single.get(&value).copied().unwrap_or(0)
     }
 
-    /// The weight of all who voted, whatever for.
+    /// The weight of all voters, whatever their values.
     pub(super) fn weight_of_any(&self) -> u64 {
         self.any
     }
@@ -66,7 +65,7 @@ impl VoteWeights {
         });
     }
 
-    /// Takes the author's weight out, changes its bodies, and puts the weight where it belongs now.
+    /// Takes out the author's weight, changes its bodies, and adds the weight where it belongs now.
     fn change(&mut self, author: NodeId, weight: u64, change: impl FnOnce(&mut Vec<VoteBody>)) {
         let mut bodies = self.bodies.remove(&author).unwrap_or_default();
         match bodies.as_slice() {

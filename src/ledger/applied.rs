@@ -1,4 +1,4 @@
-//! What applying a seal gives: the records left out, and everything that changed.
+//! The result of applying a seal: the records left out, and everything that changed.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use crate::statement::params::Params;
 use crate::statement::record::Verified;
 use crate::statement::spore::Spore;
 
-/// What to do with a record that does not apply.
+/// The treatment of a record that does not apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Refuse the whole: a seal that lists it is invalid.
+    /// Refuse the whole list: a seal with this record is invalid.
     Strict,
-    /// Leave it out: a proposer is choosing what to list.
+    /// Leave the record out: a proposer chooses what to list.
     Lenient,
 }
 
-/// A record that does not apply, and why.
+/// A record that does not apply, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dropped {
     /// The record.
@@ -34,7 +34,7 @@ pub struct Dropped {
 /// Proof of equivocation: two records of one slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// Who signed both.
+    /// The author of both.
     pub author: NodeId,
     /// One of them.
     pub first: Verified,
@@ -42,7 +42,7 @@ pub struct Evidence {
     pub second: Verified,
 }
 
-/// What became of an approved operation's effect.
+/// The result of an approved operation's effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EffectEntry {
     /// The operation.
@@ -51,16 +51,16 @@ pub struct EffectEntry {
     pub result: Result<(), &'static str>,
 }
 
-/// A member as a seal left it: role, trust and standing; `None` if it left the roster.
+/// A member after a seal; `None` if it left the roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberChange {
     /// The member.
     pub node: NodeId,
-    /// Its line in the roster now.
+    /// Role, trust and standing now.
     pub now: Option<(Spore, u32, Standing)>,
 }
 
-/// What a seal changed.
+/// The changes made by a seal.
 #[derive(Debug, Clone)]
 pub struct Applied {
     /// The height.
@@ -69,7 +69,7 @@ pub struct Applied {
     pub time_ms: u64,
     /// Operations it opened.
     pub opened: Vec<OperationId>,
-    /// Operations that something happened to, in their state after the seal; those that closed among them.
+    /// Operations that changed, in their state after the seal, including those that closed.
     pub touched: Vec<Arc<OpenOperation>>,
     /// Operations it froze.
     pub frozen: Vec<OperationId>,
@@ -91,8 +91,8 @@ pub struct Applied {
     pub config: Vec<(String, Option<Vec<u8>>)>,
     /// `Rejoin` records it listed.
     pub rejoins: Vec<RecordId>,
-    /// Whether an operation advanced: a window ended or passed, or it froze, was decided or closed. A seal without records is
-    /// valid only if one did (S6).
+    /// Whether an operation advanced: a window ended or passed, or it froze, was decided or closed. A seal without records must
+    /// advance one (S6).
     pub has_advanced: bool,
     /// The sealers of the next height, if they changed.
     pub sealers: Option<Arc<Sealers>>,

@@ -1,4 +1,4 @@
-//! Applying a seal: filing, bans, phases, trust, effects, digests, in this order.
+//! Applies a seal: filing, bans, phases, trust, effects, digests, in this order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::statement::record::Verified;
 
 /// Applies records to a state.
 ///
-/// Costs the records filed, plus each operation that changes once, plus the roster's digest.
+/// The cost is that of the filed records, of each operation that changes, and of the roster's digest.
 #[allow(clippy::type_complexity)]
 pub(super) fn apply(
     before: &State,
@@ -25,7 +25,7 @@ pub(super) fn apply(
     mut records: Vec<Verified>,
     mode: Mode,
 ) -> Result<(State, Applied, Vec<Verified>, Vec<Dropped>), Dropped> {
-    // Cached, because each look at a record is a jump in memory.
+    // Cached, because each access to a record is a jump in memory.
     records.sort_by_cached_key(|record| (record.statement().rank(), record.id()));
     records.dedup();
     let mut state = before.clone();
@@ -51,7 +51,7 @@ pub(super) fn apply(
     Ok((state, applied, kept, dropped))
 }
 
-/// Files what applies; the rest is an error or left out.
+/// Files the records that apply; the others are an error or are left out.
 fn file_all(
     work: &mut Work<'_>,
     records: &[Verified],
@@ -113,7 +113,7 @@ fn file_all(
     Ok((kept, dropped))
 }
 
-/// Bans proved equivocators, and notes what else was filed about members.
+/// Bans proved equivocators, and notes reveals and `Rejoin`s.
 fn ban(work: &mut Work<'_>) {
     let height = work.state.height;
     for author in work
@@ -134,7 +134,7 @@ fn ban(work: &mut Work<'_>) {
     }
 }
 
-/// Judges phases and windows of every open operation; gives those that closed, in the order of P7.
+/// Moves phases and windows of every open operation; gives those that closed, in the order of P7.
 fn advance(work: &mut Work<'_>) -> Vec<Arc<OpenOperation>> {
     let before = work.before;
     let banned = work.state.roster.clone();
@@ -144,8 +144,8 @@ fn advance(work: &mut Work<'_>) -> Vec<Arc<OpenOperation>> {
         before: &before.roster,
         banned: &banned,
     };
-    // An operation without new records changes only if a window is due, an authority's role changed, or an elector that
-    // was waited for is banned.
+    // Without new records an operation changes only if a window is due, an authority's role changed, or an elector it waits for
+    // was banned.
     let is_someone_banned = !work.evidence.is_empty();
     let due: Vec<OperationId> = before
         .open
@@ -200,7 +200,7 @@ fn advance(work: &mut Work<'_>) -> Vec<Arc<OpenOperation>> {
     closed
 }
 
-/// Brings the state to its end: sealers, digests, and the list of what changed.
+/// Completes the state: sealers, digests, and the list of changes.
 fn finish(work: Work<'_>, closed: Vec<Arc<OpenOperation>>) -> (State, Applied) {
     let Work {
         before,

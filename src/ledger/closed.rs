@@ -1,4 +1,4 @@
-//! How operations ended, as the ledger remembers it.
+//! Closed operations: their outcomes in full, and the summaries that the ledger remembers for ever.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::base::limits::REMEMBERED_RESULT_BYTES_MAX;
 use crate::decision::open::OpenOperation;
 use crate::statement::operation::{Ballot, Outcome};
 
-/// How an operation ended.
+/// The full outcome of a closed operation, as stores and documents keep it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
     /// The outcome.
@@ -18,13 +18,13 @@ pub struct Closed {
     pub closed_height: u64,
 }
 
-/// How an operation ended, as the ledger remembers it for ever after its records have gone to their document: a result that is
-/// longer than [`REMEMBERED_RESULT_BYTES_MAX`] stands there only.
+/// The summary that the ledger remembers after the operation's records have gone to their document. Of a result longer than
+/// [`REMEMBERED_RESULT_BYTES_MAX`] only the document has the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ClosedSummary {
+pub struct RememberedOperation {
     /// The outcome.
-    pub outcome: OutcomeSummary,
+    pub outcome: RememberedOutcome,
     /// The seal that decided it.
     pub decided_height: u64,
     /// The seal that closed it.
@@ -34,14 +34,14 @@ pub struct ClosedSummary {
 /// An outcome of bounded length.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum OutcomeSummary {
-    /// As it is.
+pub enum RememberedOutcome {
+    /// The whole outcome.
     Whole(Outcome),
-    /// Decided for a long result, of which this is the digest in the domain [`RESULT`].
+    /// Decided for a long result; this is its digest in the domain [`RESULT`].
     Result(Digest),
 }
 
-impl OutcomeSummary {
+impl RememberedOutcome {
     fn of(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Decided(Ballot::Result(result))
@@ -54,8 +54,8 @@ impl OutcomeSummary {
     }
 }
 
-impl ClosedSummary {
-    /// How an operation ended that closed at this height.
+impl RememberedOperation {
+    /// The summary of an operation that closed at this height.
     ///
     /// # Panics
     ///
@@ -65,18 +65,18 @@ impl ClosedSummary {
         let decision = operation.decision();
         let decision = decision.expect("an operation closes only when it is decided");
         Self {
-            outcome: OutcomeSummary::of(&decision.outcome),
+            outcome: RememberedOutcome::of(&decision.outcome),
             decided_height: decision.height,
             closed_height,
         }
     }
 
-    /// The outcome, if it is remembered as it is.
+    /// The outcome, if it is remembered in full.
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
         match &self.outcome {
-            OutcomeSummary::Whole(outcome) => Some(outcome),
-            OutcomeSummary::Result(_) => None,
+            RememberedOutcome::Whole(outcome) => Some(outcome),
+            RememberedOutcome::Result(_) => None,
         }
     }
 }
@@ -89,14 +89,14 @@ mod tests {
     fn long_results_are_remembered_by_their_digest() {
         let remembered = |length: usize| {
             let result = Ballot::Result(vec![1; length]);
-            OutcomeSummary::of(&Outcome::Decided(result))
+            RememberedOutcome::of(&Outcome::Decided(result))
         };
         let longest = remembered(REMEMBERED_RESULT_BYTES_MAX);
-        assert!(matches!(longest, OutcomeSummary::Whole(_)));
+        assert!(matches!(longest, RememberedOutcome::Whole(_)));
         let longer = remembered(REMEMBERED_RESULT_BYTES_MAX + 1);
-        assert!(matches!(longer, OutcomeSummary::Result(_)));
+        assert!(matches!(longer, RememberedOutcome::Result(_)));
         assert_ne!(longer, remembered(REMEMBERED_RESULT_BYTES_MAX + 2));
-        // What a closed operation takes of memory for ever, besides the results that are as they are.
-        assert!(size_of::<(crate::base::digest::OperationId, ClosedSummary)>() <= 96);
+        // The memory that a closed operation takes for ever, besides a short result.
+        assert!(size_of::<(crate::base::digest::OperationId, RememberedOperation)>() <= 96);
     }
 }

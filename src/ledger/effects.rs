@@ -1,6 +1,6 @@
-//! What approved operations do (P7): to the roster, roles, parameters and the configuration map.
+//! The effects of approved operations (P7) on the roster, roles, parameters and the configuration map.
 //!
-//! An effect that no longer makes sense, or that would leave the sealers without weight, is refused by rule and recorded.
+//! An effect that no longer makes sense, or after which no sealer would have weight, is refused by rule and recorded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Trust of an operation's electors, settled once, when it closes (P8, section 6).
+//! Here trust moves with the outcome of operations: the electors of each are scored once, when it closes (P8, section 6). The
+//! arithmetic is in [`crate::members::trust`].
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use crate::base::digest::NodeId;
 use crate::decision::open::OpenOperation;
 use crate::members::trust::{Participation, ParticipationRecord};
 
-/// Settles the operations that closed, in the order given. Only operations that froze are chances.
+/// Scores the closed operations, in the order given. Only operations that froze are chances.
 pub(super) fn settle(work: &mut Work<'_>, closed: &[Arc<OpenOperation>]) {
     for operation in closed {
         let Some(frozen) = operation.frozen() else {
@@ -31,7 +32,7 @@ pub(super) fn settle(work: &mut Work<'_>, closed: &[Arc<OpenOperation>]) {
     }
 }
 
-/// What an elector with a frozen commit did.
+/// The event of an elector with a frozen commit.
 fn participation(operation: &OpenOperation, node: &NodeId, frozen_ms: u64) -> Participation {
     let (Some(ballot), Some(decision)) = (operation.ballot(node), operation.decision()) else {
         return Participation::Withheld { frozen_ms };

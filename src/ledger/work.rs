@@ -1,4 +1,4 @@
-//! A seal while it is applied: the state so far, and what it collects for [`Applied`](super::Applied).
+//! A seal while it is applied: the state so far, and the changes collected for [`Applied`](super::Applied).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ pub(super) struct Work<'a> {
     pub(super) before: &'a State,
     pub(super) past: &'a Past,
     pub(super) state: State,
-    /// Copies of the operations that a record was filed in, and new ones.
+    /// Copies of the operations with new records, and new operations.
     pub(super) touched: BTreeMap<OperationId, OpenOperation>,
     pub(super) evidence: Vec<Evidence>,
     pub(super) rejoined: BTreeSet<NodeId>,
@@ -25,7 +25,7 @@ pub(super) struct Work<'a> {
     pub(super) applied: Progress,
 }
 
-/// The lists of [`Applied`] that grow while a seal is applied.
+/// The lists of [`Applied`](super::Applied) that grow while a seal is applied.
 #[derive(Default)]
 pub(super) struct Progress {
     pub(super) opened: Vec<OperationId>,
@@ -39,7 +39,7 @@ pub(super) struct Progress {
 }
 
 impl Work<'_> {
-    /// Applies an event to a member that is not about the outcome of an operation, under the present parameters.
+    /// Applies an event that does not come from an operation's outcome, under the current parameters.
     pub(super) fn note(
         &mut self,
         node: NodeId,
@@ -57,7 +57,7 @@ impl Work<'_> {
         self.score(node, &params, &record);
     }
 
-    /// Applies an event to a member, if it still is one, and lists what changed.
+    /// Applies an event to a member, if it still is one, and notes the change.
     pub(super) fn score(&mut self, node: NodeId, params: &Params, record: &ParticipationRecord) {
         if let Some(member) = self.state.roster.get_mut(&node)
             && let Some(change) = member.trust.apply(params, record)
@@ -68,14 +68,14 @@ impl Work<'_> {
     }
 }
 
-/// Whether an outcome lets the operation take effect (P7).
+/// Whether the operation was approved at this height and takes effect (P7).
 pub(super) fn is_approved(operation: &OpenOperation, height: u64) -> bool {
     operation.decision().is_some_and(|decision| {
         decision.height == height && decision.outcome == Outcome::Decided(Ballot::Approve)
     })
 }
 
-/// What a seal takes already (S9).
+/// The room that the records of a seal take (S9).
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SealRoom {
     records: usize,
@@ -88,7 +88,7 @@ impl SealRoom {
         self.body_bytes += record.body_len();
     }
 
-    /// Whether a record has room still.
+    /// Whether there is room for the record.
     pub(super) fn check(&self, record: &Verified) -> Result<(), Rejection> {
         let over = |what, limit| Err(Rejection::OverLimit { what, limit });
         if self.records == SEAL_RECORDS_MAX {
@@ -100,7 +100,8 @@ impl SealRoom {
         Ok(())
     }
 
-    /// Whether some record would have no room: proposers stop here, and nobody is blamed for what comes after.
+    /// Whether some record might find no room. Proposers stop here, and nobody is blamed for leaving records out after this
+    /// point.
     pub(crate) fn is_full(&self) -> bool {
         self.records >= SEAL_RECORDS_MAX || self.body_bytes > SEAL_BODY_BYTES_MAX - RECORD_BYTES_MAX
     }

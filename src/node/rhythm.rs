@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::base::digest::NodeId;
 use crate::core::patience::Patience;
-use crate::core::{Core, Input, Timing, PeerId};
+use crate::core::{Core, Input, PeerId, Timing};
 use crate::statement::params::Params;
 
 /// How often what is held is compared with a peer, if nothing else gives cause: it repairs whatever was lost.

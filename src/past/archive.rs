@@ -1,4 +1,4 @@
-//! Questions about the sealed past, wherever it is kept.
+//! Queries about the sealed past, in memory or on a disk.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -26,30 +26,30 @@ pub struct ArchiveError(pub String);
 pub struct ClosedSummary {
     /// The operation.
     pub operation: OperationId,
-    /// Its kind, as [`ConsensusOperation::kind`](crate::ConsensusOperation::kind) names it.
+    /// Its kind ([`ConsensusOperation::kind`](crate::ConsensusOperation::kind)).
     pub kind: Cow<'static, str>,
     /// How it was decided.
     pub class: Class,
-    /// Who proposed it.
+    /// The author of its proposal.
     pub proposer: NodeId,
-    /// What it is about, for people.
+    /// Its subject, for people.
     pub subject: String,
-    /// How it ended.
+    /// Its outcome and heights.
     pub closed: Closed,
-    /// Why the effect of an approved operation was refused, if it was.
+    /// The reason if the effect of the approved operation was refused.
     pub refused_effect: Option<Cow<'static, str>>,
 }
 
-/// The sealed past of a network, wherever it is kept: [`History`](crate::past::history::History) keeps it in memory, and a store on a disk.
+/// The sealed past of a network: [`History`](crate::past::history::History) keeps it in memory, a store keeps it on a disk.
 pub trait Archive {
-    /// Why a member's score is what it is: every change, oldest first.
+    /// Every change of a member's score with its reason, oldest first.
     ///
     /// # Errors
     ///
     /// [`ArchiveError`], here and below, if a disk fails.
     fn explain(&self, node: &NodeId) -> Result<Vec<TrustEntry>, ArchiveError>;
 
-    /// A member's trust (parts per million) and standing after a height; `None` if it was no member then.
+    /// A member's trust (parts per million) and standing after a height; `None` if it was not a member then.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ pub trait Archive {
     /// [`ArchiveError`]
     fn evidence(&self) -> Result<Vec<Evidence>, ArchiveError>;
 
-    /// Why the effect of a closed operation was refused, if it was.
+    /// The reason if the effect of a closed operation was refused.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ pub trait Archive {
         operation: &OperationId,
     ) -> Result<Option<Cow<'static, str>>, ArchiveError>;
 
-    /// All closed operations by id, without their records: a store reads one row for each.
+    /// All closed operations by id, without their records. A store reads one row for each.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ pub trait Archive {
     /// [`ArchiveError`]
     fn closed(&self, operation: &OperationId) -> Result<Option<Arc<OpenOperation>>, ArchiveError>;
 
-    /// The certificate of a closed operation; `None` for any other.
+    /// The certificate of a closed operation; `None` for an operation that is not closed.
     ///
     /// # Errors
     ///
@@ -104,8 +104,8 @@ pub trait Archive {
     fn block(&self, height: u64) -> Result<Option<Arc<SealedBlock>>, ArchiveError>;
 }
 
-/// What the members' trust would be if the network had started with other parameters: the sealed log is applied again,
-/// with the same records at the same times; what would not have been accepted under them is left out.
+/// The trust that members would have if the network had started with other parameters. Applies the sealed log again, with the
+/// same records at the same times, and leaves out records that would not have been accepted.
 ///
 /// # Errors
 ///

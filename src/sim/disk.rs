@@ -7,7 +7,7 @@ use crate::base::digest::{OperationId, RecordId};
 use crate::base::limits::EVIDENCE_HEIGHTS;
 use crate::core::{Base, RecentSeal, Saved, Write};
 use crate::exchange::message::Message;
-use crate::ledger::{Checkpoint, ClosedSummary, Ledger, StoredPast};
+use crate::ledger::{Checkpoint, RememberedOperation, Ledger, StoredPast};
 use crate::members::sealers::Sealers;
 use crate::statement::genesis::Genesis;
 use crate::statement::record::{Record, Statement};
@@ -23,7 +23,7 @@ pub struct Disk {
     /// The sealers of each block, and of the next.
     sealers: Vec<Arc<Sealers>>,
     /// A state that was kept, and how operations had ended by then.
-    checkpoint: Option<(Checkpoint, Vec<(OperationId, ClosedSummary)>)>,
+    checkpoint: Option<(Checkpoint, Vec<(OperationId, RememberedOperation)>)>,
 }
 
 impl Disk {

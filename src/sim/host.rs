@@ -76,7 +76,10 @@ impl Host {
             Some((base, height)) => (Core::resume(genesis, signer, base)?, height),
         };
         let timing = Timing::of(&genesis.params);
-        core.set_timing(Timing { gather_ms, ..timing });
+        core.set_timing(Timing {
+            gather_ms,
+            ..timing
+        });
         core.restore(
             self.disk.saved.clone(),
             self.disk.blocks[from..]

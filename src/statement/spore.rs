@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 pub enum Spore {
     /// Coordinates standard operations and proposes seals first; at most one in a network.
     Primary,
-    /// Backs the Primary up and may object to it.
+    /// Stands in for the Primary and may object to it.
     Seed,
-    /// The electorate that everything finally falls back on.
+    /// An ordinary elector: the votes of all electors decide where the authorities do not.
     Latent,
 }
 

@@ -14,7 +14,7 @@ use super::{Store, StoreError};
 use crate::base::digest::{NodeId, OperationId, RecordId};
 use crate::base::rejection::Rejection;
 use crate::decision::open::OpenOperation;
-use crate::ledger::{Closed, ClosedSummary, OutcomeSummary, Evidence, Ledger};
+use crate::ledger::{Closed, RememberedOperation, Evidence, Ledger, RememberedOutcome};
 use crate::members::trust::{Standing, TrustEntry};
 use crate::past::archive::ClosedSummary;
 use crate::past::certificate::{Certificate, PathStep};
@@ -232,12 +232,12 @@ impl Store {
 fn closed_as(
     reading: &ReadTransaction,
     id: &OperationId,
-    ended: ClosedSummary,
+    ended: RememberedOperation,
 ) -> Result<Closed, StoreError> {
     let (decided_height, closed_height) = (ended.decided_height, ended.closed_height);
     let outcome = match ended.outcome {
-        OutcomeSummary::Whole(outcome) => outcome,
-        OutcomeSummary::Result(_) => {
+        RememberedOutcome::Whole(outcome) => outcome,
+        RememberedOutcome::Result(_) => {
             let place = format!("operation {id}");
             let missing = || StoreError::damaged(&place, "its result is missing");
             let row = reading.open_table(OPERATIONS)?.get(id.as_bytes())?;

@@ -52,7 +52,7 @@ pub(super) const VOTES: Rows<Key> = TableDefinition::new("votes.v1");
 pub(super) const LISTS: Rows<Key> = TableDefinition::new("lists.v1");
 /// By operation: the ballot to be cast if it becomes a vote of all.
 pub(super) const INTENTS: Rows<Key> = TableDefinition::new("intents.v1");
-/// By closed operation: how it ended ([`ClosedSummary`](crate::ledger::ClosedSummary)). Read as a whole at each start.
+/// By closed operation: how it ended ([`RememberedOperation`](crate::ledger::RememberedOperation)). Read as a whole at each start.
 pub(super) const CLOSED: Rows<Key> = TableDefinition::new("closed.v1");
 /// By closed operation: [`SummaryRow`].
 pub(super) const SUMMARIES: Rows<Key> = TableDefinition::new("summaries.v1");

@@ -6,7 +6,7 @@
 //! `all` tries every one in every way.
 
 use mycnet_consensus::core::{Event, Input, Refusal};
-use mycnet_consensus::internals::ledger::ClosedSummary;
+use mycnet_consensus::internals::ledger::RememberedOperation;
 use mycnet_consensus::{Ballot, OperationId, Outcome};
 
 use crate::disk::{EVERY_WAY, Survives};
@@ -137,7 +137,7 @@ impl Plan {
                     0 => Ballot::Approve,
                     _ => Ballot::Result(b"42".to_vec()),
                 };
-                if closed.and_then(ClosedSummary::outcome) != Some(&Outcome::Decided(expected)) {
+                if closed.and_then(RememberedOperation::outcome) != Some(&Outcome::Decided(expected)) {
                     return Err(format!("node {n}: operation {k} ended otherwise"));
                 }
             }

@@ -1,4 +1,5 @@
-//! Commit and reveal: P2 to P8.
+//! Commit and reveal: P2 to P8. A reveal that does not open its author's frozen commit is refused here, by
+//! [`OpenOperation::judge_reveal`]; the pool and every seal ask it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,8 +8,9 @@ use super::window::Passage;
 use super::{Context, Filing, Frozen, OpenOperation, Phase, Transition, Window, file_slot};
 use crate::base::rejection::Rejection;
 use crate::decision::tally::Tally;
+use crate::members::roster::Member;
 use crate::statement::commitment::commitment;
-use crate::statement::operation::Class;
+use crate::statement::operation::{Class, Outcome};
 use crate::statement::params::Params;
 use crate::statement::record::{Statement, Verified};
 use crate::statement::seal::is_quorum;
@@ -34,8 +36,8 @@ impl OpenOperation {
         }
     }
 
-    /// Judges a commit without filing it. While commits are collected every elector's first two are good; later only
-    /// one that completes an evidence pair is.
+    /// Checks a commit without filing it. Until the freeze the first two commits of every elector are accepted; after it only
+    /// one that proves an equivocation with the first.
     ///
     /// # Errors
     ///
@@ -46,15 +48,10 @@ impl OpenOperation {
         context: &Context<'_>,
     ) -> Result<(), Rejection> {
         let author = record.author();
-        match self.commits.get(&author) {
-            Some(filed) if filed.first == *record || filed.second.as_ref() == Some(record) => {
-                return Err(Rejection::AlreadySealed(record.id()));
-            }
-            Some(filed) if filed.second.is_some() => return Err(Rejection::SlotFull(author)),
-            Some(_) if !matches!(self.phase, Phase::Closed) => return Ok(()),
-            _ => {}
+        if let Some(verdict) = self.judge_slot(self.commits.get(&author), record) {
+            return verdict;
         }
-        if !matches!(self.phase, Phase::Committing { .. }) {
+        if !matches!(self.phase, Phase::Committing(_)) {
             return Err(self.wrong_phase(record));
         }
         debug_assert!(context.height >= self.opened_height, "time goes forward");
@@ -85,7 +82,7 @@ impl OpenOperation {
         Ok(filing)
     }
 
-    /// Judges a reveal without filing it (P4): it must open its author's frozen commit.
+    /// Checks a reveal without filing it (P4): it must open its author's frozen commit.
     ///
     /// # Errors
     ///
@@ -96,7 +93,7 @@ impl OpenOperation {
             unreachable!("only reveals are asked");
         };
         let author = record.author();
-        let (Phase::Revealing { .. }, Some(frozen)) = (&self.phase, &self.frozen) else {
+        let (Phase::Revealing(_), Some(frozen)) = (&self.phase, &self.frozen) else {
             return Err(self.wrong_phase(record));
         };
         let commit = frozen
@@ -119,7 +116,7 @@ impl OpenOperation {
         Ok(())
     }
 
-    /// Files a reveal and tallies it. Costs the same however many came before.
+    /// Files a reveal and adds it to the tally, at constant cost.
     ///
     /// # Errors
     ///
@@ -137,14 +134,14 @@ impl OpenOperation {
         Ok(())
     }
 
-    /// The weight of authors with one sealed commit each; one with two has none (P3). Kept up to date with each commit,
-    /// since every seal and every host asks all open operations when they are due.
+    /// The weight of authors with exactly one sealed commit; an author with two has none (P3). A running sum, because every
+    /// seal and every host asks all open operations when they are due.
     #[must_use]
     pub fn committed_weight(&self) -> u64 {
         self.committed
     }
 
-    /// When the commit grace makes a freeze possible, if there is a quorum of commits.
+    /// The seal time from which on the commit grace allows a freeze, if there is a quorum of commits.
     pub(super) fn commit_grace_due_ms(&self) -> Option<u64> {
         is_quorum(self.committed_weight(), self.electorate.total())
             .then(|| self.opened_ms + grace_ms(&self.params, self.class))
@@ -158,34 +155,26 @@ impl OpenOperation {
             self.freeze(context);
             return Some(Transition::Frozen);
         }
-        let Phase::Committing { window } = &mut self.phase else {
+        let Phase::Committing(window) = &mut self.phase else {
             return None;
         };
         match window.judge(context.time_ms) {
             Passage::Open => None,
             Passage::Marked => Some(Transition::Marked),
             Passage::Passed => {
-                self.conclude(
-                    crate::statement::operation::Outcome::NoQuorum,
-                    context.height,
-                );
+                self.conclude(Outcome::NoQuorum, context.height);
                 self.phase = Phase::Closed;
                 Some(Transition::Closed)
             }
         }
     }
 
-    /// Whether every elector with weight that is not banned has committed. An elector that left the roster is waited for.
+    /// Whether every elector with weight that is not banned has committed. This includes electors that left the roster.
     fn all_committed(&self, context: &Context<'_>) -> bool {
         self.electorate
             .iter()
             .filter(|(_, weight)| *weight > 0)
-            .filter(|(node, _)| {
-                !context
-                    .banned
-                    .get(node)
-                    .is_some_and(crate::members::roster::Member::is_banned)
-            })
+            .filter(|(node, _)| !context.banned.get(node).is_some_and(Member::is_banned))
             .all(|(node, _)| self.commits.contains_key(&node))
     }
 
@@ -214,13 +203,11 @@ impl OpenOperation {
             time_ms: context.time_ms,
             commits,
         }));
-        self.phase = Phase::Revealing {
-            window: Window::new(
-                context.time_ms,
-                self.params.reveal_window_ms,
-                grace_ms(&self.params, self.class),
-            ),
-        };
+        self.phase = Phase::Revealing(Window::new(
+            context.time_ms,
+            self.params.reveal_window_ms,
+            grace_ms(&self.params, self.class),
+        ));
     }
 
     pub(super) fn step_revealing(&mut self, context: &Context<'_>) -> Option<Transition> {
@@ -238,7 +225,7 @@ impl OpenOperation {
             return Some(Transition::Closed);
         }
         let forfeited = tally.forfeited();
-        let Phase::Revealing { window } = &mut self.phase else {
+        let Phase::Revealing(window) = &mut self.phase else {
             return None;
         };
         match window.judge(context.time_ms) {

@@ -79,7 +79,7 @@ fn start(read: &mut impl Read) -> Result<Decoder, BundleError> {
 }
 
 fn next_part(read: &mut impl Read, decoder: &mut Decoder) -> Result<Part, BundleError> {
-    let place = decoder.place();
+    let place = decoder.position();
     let unreadable = |fault| BundleError::Unreadable { place, fault };
     let cut_off = |error: io::Error| match error.kind() {
         ErrorKind::UnexpectedEof => unreadable(Fault::CutOff),

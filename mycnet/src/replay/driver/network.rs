@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use anyhow::bail;
-use mycnet_consensus::core::{Core, Input, Timing, PeerId};
+use mycnet_consensus::core::{Core, Input, PeerId, Timing};
 use mycnet_consensus::{ConsensusOperation, OperationId, Outcome, RecordId, Signer};
 
 use super::cast::Cast;

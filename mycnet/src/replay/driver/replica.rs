@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use mycnet_consensus::core::{
-    Admission, Answer, Core, Event, Input, Output, Timing, PeerId, Refusal, Write,
+    Admission, Answer, Core, Event, Input, Output, PeerId, Refusal, Timing, Write,
 };
 use mycnet_consensus::internals::ledger::Applied;
 use mycnet_consensus::internals::message::Message;
