@@ -345,19 +345,19 @@ impl Ledger {
             });
         }
         if seal.prev != self.state.seal {
-            return Err(Rejection::ImpossibleSeal("it follows another seal"));
+            return Err(Rejection::ImpossibleSeal("it does not follow the last seal"));
         }
         if seal.time_ms <= self.state.time_ms {
-            return Err(Rejection::ImpossibleSeal("its time is not after the last"));
+            return Err(Rejection::ImpossibleSeal("its time is not later than the last seal's"));
         }
         if records.len() != seal.count as usize {
-            return Err(Rejection::ImpossibleSeal("it counts other records"));
+            return Err(Rejection::ImpossibleSeal("its record count is wrong"));
         }
         let (draft, _) = self
             .draft(seal.time_ms, records, Mode::Strict)
             .map_err(|dropped| dropped.reason)?;
         if draft.seal != *seal {
-            return Err(Rejection::ImpossibleSeal("it states other digests"));
+            return Err(Rejection::ImpossibleSeal("its digests are wrong"));
         }
         if draft.records.is_empty() && !draft.applied.has_advanced {
             return Err(Rejection::ImpossibleSeal(
@@ -372,7 +372,7 @@ impl Ledger {
     pub(crate) fn replay(&mut self, seal: &Seal, records: Vec<Verified>) -> Applied {
         let (draft, _) = self
             .draft(seal.time_ms, records, Mode::Lenient)
-            .expect("lenient drafts leave out what does not apply");
+            .expect("lenient drafts leave out records that do not apply");
         let applied = self.commit(draft);
         self.past.seals.insert(seal.id(), seal.height);
         applied

@@ -54,8 +54,7 @@ pub fn decode<T: Serialize + DeserializeOwned>(
     Ok(value)
 }
 
-/// Reads a value without checking that its bytes are canonical: the caller knows that they are, or compares them
-/// afterwards.
+/// Reads a value without checking that its bytes are canonical: the caller knows that they are, or compares them afterwards.
 ///
 /// # Errors
 ///

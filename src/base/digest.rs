@@ -32,8 +32,7 @@ impl Domain {
         self.context
     }
 
-    /// A hasher of this domain: equal to `blake3::Hasher::new_derive_key(context)`, but the context is hashed only
-    /// once.
+    /// A hasher of this domain: equal to `blake3::Hasher::new_derive_key(context)`, but the context is hashed only once.
     #[must_use]
     pub fn hasher(&self) -> blake3::Hasher {
         use blake3::hazmat::HasherExt as _;
@@ -209,8 +208,7 @@ id!(
     Commitment
 );
 id!(
-    /// The secret part of a commitment, without which nobody can guess the ballot; see
-    /// [`crate::statement::commitment`].
+    /// The secret part of a commitment, without which nobody can guess the ballot; see [`crate::statement::commitment`].
     Salt
 );
 

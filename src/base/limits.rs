@@ -53,8 +53,7 @@ pub const SEAL_RECORDS_MAX: usize = 10_000;
 /// count, because two replicas may hold different proofs of one body.
 pub const SEAL_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// The longest proof, encoded, in bytes: a signature, two numbers, [`PATH_HASHES_MAX`] hashes with their heads, and
-/// names.
+/// The longest proof, encoded, in bytes: a signature, two numbers, [`PATH_HASHES_MAX`] hashes with their heads, and names.
 pub const PROOF_BYTES_MAX: usize = 64 + 34 * PATH_HASHES_MAX + 64;
 
 /// A sealed block, encoded, in bytes: all records that a seal takes, and a certificate.
@@ -75,9 +74,8 @@ pub const OFFERS_MAX: usize = 4 * WANT_IDS_MAX;
 /// One message of a reconciliation, in bytes: room for the ids of one request.
 pub const RECONCILE_BYTES_MAX: usize = WANT_IDS_MAX * 32;
 
-/// Rounds of one reconciliation. It takes `log16(n)` rounds to find where sets of `n` records differ, and about three
-/// more for every [`WANT_IDS_MAX`] records of difference. A difference beyond a hundred thousand records is left to the
-/// next comparison.
+/// Rounds of one reconciliation. It takes `log16(n)` rounds to find where sets of `n` records differ, and about three more for
+/// every [`WANT_IDS_MAX`] records of difference. A difference beyond a hundred thousand records is left to the next comparison.
 pub const RECONCILE_ROUNDS_MAX: u32 = 64;
 
 /// How long an answer is expected to be on its way, in milliseconds. During this time a peer is not served the same

@@ -138,10 +138,9 @@ impl Rejection {
     /// Whether an honest peer can never cause this rejection, whatever it holds: the fault follows from the bytes and
     /// the network alone, and honest nodes check the same before they pass something on.
     ///
-    /// All other rejections can be caused by an honest peer that is ahead, behind or on another branch. An author
-    /// unknown here may have been admitted there; a certificate that proves nothing to the sealers of this branch can
-    /// prove something to those of another; phases, slots, caps and roles change with every seal; and some limits
-    /// depend on the records held.
+    /// All other rejections can be caused by an honest peer that is ahead, behind or on another branch. An author unknown here
+    /// may have been admitted there; a certificate that proves nothing to the sealers of this branch can prove something to
+    /// those of another; phases, slots, caps and roles change with every seal; and some limits depend on the records held.
     #[must_use]
     pub fn is_senders_fault(&self) -> bool {
         match self {

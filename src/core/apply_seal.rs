@@ -1,4 +1,4 @@
-//! Applying the next seal, decided here or elsewhere, and what follows from it for the records held.
+//! Applies the next seal, decided here or elsewhere, and updates the records held.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::statement::record::{Signed, Statement, Verified};
 use crate::statement::seal::{SealCertificate, SealedBlock, SignedBlock};
 
 impl Core {
-    /// Applies a block that a peer, a bundle or the own store gives.
+    /// Applies a block from a peer, a bundle or this node's own store.
     ///
     /// # Errors
     ///
@@ -38,10 +38,10 @@ impl Core {
         if seal.height > at + 1 {
             return Err(Rejection::UnknownSeal);
         }
-        // Cheap, and so before the signatures.
+        // Before the signatures, because it is cheap.
         let ids: Vec<RecordId> = signed.iter().map(Signed::id).collect();
         if !is_list_of(&ids, &seal) {
-            return Err(Rejection::ImpossibleSeal("its list is another"));
+            return Err(Rejection::ImpossibleSeal("its list is not the stated one"));
         }
         let votes = if is_own {
             trusted(certificate.votes.iter().cloned().map(Signed::try_from))?
@@ -61,7 +61,7 @@ impl Core {
                 self.notice_own(record, &draft.records);
             }
         }
-        // Kept with the height: should another seal of it ever be shown, these votes tell who signed both.
+        // Kept with the height: if another seal of it ever appears, these votes tell which nodes signed both.
         for vote in votes {
             self.agreement.add_exempt(vote)?;
         }
@@ -138,7 +138,7 @@ impl Core {
         self.unjournal(forgotten);
     }
 
-    /// Takes up what the journal says about the present height: after a start, and harmless otherwise.
+    /// Takes up the journal's records of the current height; needed after a start, harmless otherwise.
     pub(super) fn recover_agreement(&mut self) {
         let own = self.journal.of_height(self.agreement.height());
         if !own.is_empty() {
@@ -152,7 +152,7 @@ impl Core {
         }
     }
 
-    /// New authors, bans, and the own return after a lost journal.
+    /// Learns new authors, and this node's return after a lost journal; drops votes that can no longer be evidence.
     fn learn(&mut self, applied: &Applied, records: &[Verified]) {
         for change in &applied.members {
             if !self.verifier.knows(&change.node) {
@@ -177,8 +177,8 @@ impl Core {
         }
     }
 
-    /// Takes votes on seals out of the pool that can be no evidence (any more): single ones that a proposal listed in vain,
-    /// those of authors that are banned or gone, and old ones.
+    /// Removes votes on seals from the pool that cannot be evidence: single ones that a proposal listed in vain, old ones, and
+    /// those of authors that are banned or gone.
     fn drop_spent_votes(&mut self) {
         let votes: Vec<Verified> = self
             .pool
@@ -194,8 +194,8 @@ impl Core {
         self.forget(spent);
     }
 
-    /// Judges anew what the seal may have changed: records about operations it touched, proposals if the roster changed,
-    /// and what waited for it.
+    /// Checks again the records that the seal may affect: records about operations that changed, proposals if the roster
+    /// changed, and records that waited for the seal.
     fn review(&mut self, applied: &Applied) {
         for operation in &applied.closed {
             let late = self.pool.close(&operation.id());
@@ -214,7 +214,7 @@ impl Core {
         }
         if !applied.members.is_empty() {
             doubtful.extend(self.pool.proposals());
-            // What a member may say depends on its role and standing.
+            // A member's rights depend on its role and standing.
             let changed: BTreeSet<NodeId> =
                 applied.members.iter().map(|change| change.node).collect();
             let theirs = self.pool.iter().map(|pooled| &pooled.record);
@@ -235,7 +235,7 @@ impl Core {
     }
 }
 
-/// What this node stored, it had verified.
+/// Records of the own store: this node verified them before it stored them.
 fn trusted(
     records: impl Iterator<Item = Result<Signed, Rejection>>,
 ) -> Result<Vec<Verified>, Rejection> {

@@ -1,8 +1,10 @@
-//! What proposals of seals list, and what of it this node keeps.
+//! Records that are exempt from the caps. Caps limit only what nobody asked for (DESIGN section 3): a record that a seal
+//! proposal, seal or certificate lists is fetched, admitted and kept beyond them. Otherwise nodes that hold different records
+//! of an author who made too many could never agree on a seal.
 //!
-//! Nodes may hold different records of an author who made too many: what a list names is kept beside what the limits leave,
-//! or nobody could ever agree. It is kept only as far as the seal could apply (S6). Each list so makes a node keep at most
-//! what one seal may take of its authors, and only while the list is of use.
+//! A proposal travels with its list of record ids. As long as a list is of use, its records are exempt, up to what the seal
+//! could apply (S6). So one list makes a node keep at most what one seal can take of each author. When the list is dropped, the
+//! caps apply again.
 
 use std::collections::BTreeSet;
 
@@ -12,14 +14,14 @@ use crate::base::limits::SLOT_BODIES_MAX;
 use crate::ledger::proposal_cap;
 use crate::statement::record::{Statement, Verified};
 
-/// Rounds, from this node's own on, of whose proposals it takes the lists: others may be a little ahead.
+/// Rounds, from this node's own on, whose proposals' lists it takes: others may be a little ahead.
 const LIST_ROUNDS: usize = 4;
 
-/// Lists held before it is looked which of them are of use still.
+/// Lists held before those without use are dropped.
 const LISTS_BEFORE_CLEANING: usize = 8;
 
 impl Core {
-    /// Whether a list names this record and may still apply.
+    /// Whether a list of a seal that may still apply has this record.
     pub(super) fn is_listed(&self, id: &RecordId) -> bool {
         let lists = self.lists.iter();
         lists
@@ -27,7 +29,7 @@ impl Core {
             .any(|(seal, _)| !self.refused.contains(seal))
     }
 
-    /// Refuses the seals that list this record beside so many others that are here that applying them would refuse one.
+    /// Refuses seals whose list exceeds a limit once this record is counted.
     pub(super) fn refuse_overfull(&mut self, record: &Verified) {
         let naming = self
             .lists
@@ -38,8 +40,8 @@ impl Core {
         self.refused.extend(overfull);
     }
 
-    /// Whether a seal that lists this record can apply beside what else of its list is here: what a seal refuses whatever
-    /// else it lists is judged by [`Self::judge`].
+    /// Whether the records of a list that are here, with this one, stay within the limits of a seal. [`Self::judge`] checks
+    /// each record by itself.
     fn has_room(&self, list: &[RecordId], record: &Verified) -> bool {
         let (id, author) = (record.id(), record.author());
         let is_beside = |other: &RecordId| *other != id && list.binary_search(other).is_ok();
@@ -51,7 +53,7 @@ impl Core {
                 state.open_by(&author) + listed.count() < cap
             }
             Statement::Rejoin { .. } => !self.pool.rejoins_of(&author).any(|it| is_beside(&it)),
-            // Only one reveal opens a commit, which is sealed.
+            // Only one reveal opens a sealed commit.
             statement => statement.slot().is_none_or(|slot| {
                 let listed = self.pool.in_slot(author, slot).filter(is_beside);
                 listed.count() < SLOT_BODIES_MAX
@@ -59,7 +61,7 @@ impl Core {
         }
     }
 
-    /// Takes a list, and keeps what it names.
+    /// Takes a list, and exempts its records.
     pub(super) fn take_list(&mut self, seal: SealId, list: Vec<RecordId>) {
         if self.lists.len() >= LISTS_BEFORE_CLEANING {
             self.drop_lists();
@@ -68,7 +70,7 @@ impl Core {
         self.lists.insert(seal, list);
     }
 
-    /// Keeps what a proposal lists, beyond what its slots have room for.
+    /// Exempts the listed records that are here. Listed votes of the agreement enter the pool as well, as evidence.
     pub(super) fn exempt_listed(&mut self, list: &[RecordId]) {
         for id in list {
             if !self.pool.exempt(id)
@@ -79,9 +81,9 @@ impl Core {
         }
     }
 
-    /// Whether what a seal lists may matter now: it may apply, and its proposal is of this round or one of the next few, or a
-    /// quorum voted for it. A proposer may propose in any number of rounds, with long lists; those left aside are asked for
-    /// again at a comparison, once they matter.
+    /// Whether a seal's list may matter now: the seal may apply, and its proposal is of this round or one of the next few, or a
+    /// quorum voted for it. A proposer may propose in any number of rounds, with long lists; the lists ignored now are asked
+    /// for again at a comparison, once they matter.
     pub(super) fn has_use_for_list(&self, seal: &SealId) -> bool {
         let from = self.agreement.round_to_be();
         let is_near = |round| (from..).take(LIST_ROUNDS).any(|it| it == round);
@@ -89,7 +91,7 @@ impl Core {
             && (self.agreement.is_quorate(seal) || self.agreement.proposed_in(seal).any(is_near))
     }
 
-    /// Drops the lists that are of no use any more, and what is held only because they name it.
+    /// Drops the lists without further use, and ends the exemption of their records.
     fn drop_lists(&mut self) {
         let useless: Vec<SealId> = self
             .lists
@@ -106,7 +108,7 @@ impl Core {
         }
     }
 
-    /// Holds what no list names any more to the limits of what nobody asked for.
+    /// Applies the caps again to records that no list has any more.
     fn release(&mut self) {
         let named = self.pool.iter().filter(|pooled| pooled.is_exempt);
         let released: Vec<Verified> = named
@@ -116,14 +118,14 @@ impl Core {
         let (votes, others): (Vec<Verified>, Vec<Verified>) = released
             .into_iter()
             .partition(|record| record.statement().is_about_seals());
-        // The largest ids go, so that the nodes that hold the same keep the same.
+        // The largest ids are dropped, so that nodes with the same records keep the same.
         for record in others.iter().rev() {
             self.rejudge(&record.id());
         }
         self.release_votes(&votes);
     }
 
-    /// Lets go of votes on seals, but for one pair of each author that proves an equivocation.
+    /// Drops votes on seals, except one pair per author that proves an equivocation.
     fn release_votes(&mut self, votes: &[Verified]) {
         let theirs = votes.iter().filter(|vote| vote.author() != self.me);
         let mut ids: BTreeSet<RecordId> = theirs.map(Verified::id).collect();
@@ -134,7 +136,7 @@ impl Core {
         }
         self.agreement.end_exemption(&ids);
         ids.extend(self.agreement.take_dropped());
-        // The other half of a pair may be here without being listed.
+        // The other vote of a pair may be here without being listed.
         let slots = votes.iter().filter_map(|vote| {
             let slot = vote.statement().slot()?;
             Some((vote.author(), slot))

@@ -1,16 +1,16 @@
 //! The pool: verified records that no seal lists yet, and orphans that wait for what they refer to.
 //!
-//! The pool is a set. Per slot the two records with the smallest ids stay, whatever the order of arrival. Of what has no
-//! slot, proposals and `Rejoin`s, an author's first ones are kept up to a cap ([`crate::core`] judges it). What a seal's
-//! proposal names is kept beside these, as much of it as a seal could take, so that nodes that hold different ones can
-//! agree. It costs `O(log n)` per record.
+//! The pool is a set. Per slot it keeps the two records with the smallest ids, whatever the order of arrival. Of records
+//! without a slot, proposals and `Rejoin`s, it keeps an author's first ones up to a cap ([`crate::core`] checks it). Records
+//! that a seal's proposal lists are exempt from these limits, so that nodes with different records can agree
+//! (`core/exempt.rs`). The cost is `O(log n)` per record.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::digest::{NodeId, OperationId, RecordId};
 use crate::base::limits::{ORPHAN_BYTES_PER_PEER_MAX, ORPHANS_PER_PEER_MAX, SLOT_BODIES_MAX};
 use crate::decision::tally::Tally;
-use crate::statement::operation::Outcome;
+use crate::statement::operation::{Ballot, Outcome};
 use crate::statement::record::{Slot, Statement, Verified};
 
 /// A record in the pool.
@@ -18,18 +18,18 @@ use crate::statement::record::{Slot, Statement, Verified};
 pub struct Pooled {
     /// The record.
     pub record: Verified,
-    /// When this node got it, by its own clock: censorship is judged by it.
+    /// When this node got it, by its own clock; decides about censorship.
     pub since_ms: u64,
-    /// Whether a proposal names it: then no other record of its slot displaces it.
+    /// Whether a proposal lists it: then it is exempt from the limit of its slot.
     pub is_exempt: bool,
 }
 
-/// What became of a record that was offered to the pool.
+/// The result of offering a record to the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pooling {
     /// Taken.
     New,
-    /// There already.
+    /// It was in the pool already.
     Known,
     /// Its slot holds two records with smaller ids.
     SlotFull,
@@ -60,7 +60,7 @@ impl Pool {
         self.records.values()
     }
 
-    /// How many there are.
+    /// The number of records.
     #[must_use]
     pub fn len(&self) -> usize {
         self.records.len()
@@ -72,7 +72,7 @@ impl Pool {
         self.records.is_empty()
     }
 
-    /// Counts how often the set of records changed.
+    /// The number of changes of the set of records.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision
@@ -89,12 +89,12 @@ impl Pool {
         self.proposals.values().flatten().copied()
     }
 
-    /// Notes that a record is about something of high priority.
+    /// Notes that a record is about an operation of high priority.
     pub fn mark_urgent(&mut self, id: RecordId) {
         self.urgent.insert(id);
     }
 
-    /// Whether a record is about something of high priority.
+    /// Whether any record is about an operation of high priority.
     #[must_use]
     pub fn is_urgent(&self) -> bool {
         !self.urgent.is_empty()
@@ -119,7 +119,7 @@ impl Pool {
             .copied()
     }
 
-    /// Those that no proposal names: they alone take room in their slot.
+    /// The records that are not exempt: only these count in their slot.
     fn unexempt(&self, ids: impl IntoIterator<Item = RecordId>) -> Vec<RecordId> {
         let ids = ids.into_iter();
         ids.filter(|id| self.get(id).is_some_and(|pooled| !pooled.is_exempt))
@@ -131,7 +131,8 @@ impl Pool {
         self.proposals.keys().copied()
     }
 
-    /// Whether two votes on seals stand here that prove that this author equivocated. Costs the author's slots.
+    /// Whether the pool has two votes on seals that prove an equivocation of this author. The cost is proportional to the
+    /// author's slots.
     #[must_use]
     pub fn has_evidence(&self, author: &NodeId) -> bool {
         let first = (*author, Slot::Proposal(0, 0));
@@ -141,9 +142,9 @@ impl Pool {
             .any(|(_, ids)| self.unexempt(ids.iter().copied()).len() >= SLOT_BODIES_MAX)
     }
 
-    /// Takes a record. `is_exempt` says that a proposal names it: then it is kept whatever its slot holds.
+    /// Takes a record. If `is_exempt`, a proposal lists it and it is kept beyond the limit of its slot.
     ///
-    /// Gives what became of it, and the record that it displaced.
+    /// Gives the result, and the record displaced by it.
     pub fn insert(
         &mut self,
         record: Verified,
@@ -190,7 +191,7 @@ impl Pool {
         (Pooling::New, displaced)
     }
 
-    /// Notes that a proposal names a record. Gives whether the record is here.
+    /// Exempts a record from the limits because a proposal lists it. Gives whether the record is here.
     pub fn exempt(&mut self, id: &RecordId) -> bool {
         let Some(pooled) = self.records.get_mut(id) else {
             return false;
@@ -199,7 +200,7 @@ impl Pool {
         true
     }
 
-    /// Takes a record out.
+    /// Removes a record.
     pub fn remove(&mut self, id: &RecordId) -> Option<Pooled> {
         let pooled = self.records.remove(id)?;
         self.revision += 1;
@@ -216,14 +217,14 @@ impl Pool {
         Some(pooled)
     }
 
-    /// Counts a reveal that was just taken into the tally of all reveals held, sealed or not. `sealed` is the tally of the
-    /// sealed ones, which a first reveal starts from. Gives the outcome if this reveal brought it about.
+    /// Adds a new reveal to the tally of all reveals held, sealed or not. `sealed` is the tally of the sealed ones, with which
+    /// the first reveal starts. Gives the outcome if this reveal decided it.
     pub fn tally(
         &mut self,
         operation: OperationId,
         sealed: &Tally,
         weight: u64,
-        ballot: &crate::statement::operation::Ballot,
+        ballot: &Ballot,
     ) -> Option<Outcome> {
         let tally = self
             .tallies
@@ -234,18 +235,18 @@ impl Pool {
         tally.outcome().filter(|_| before.is_none())
     }
 
-    /// The tally of all reveals held, if there are any that are not sealed.
+    /// The tally of all reveals held, if any of them is unsealed.
     #[must_use]
     pub fn tallied(&self, operation: &OperationId) -> Option<&Tally> {
         self.tallies.get(operation)
     }
 
-    /// Forgets the tally of an operation, to be counted anew.
+    /// Forgets the tally of an operation, to be counted again.
     pub fn forget_tally(&mut self, operation: &OperationId) {
         self.tallies.remove(operation);
     }
 
-    /// Forgets what is kept per operation once it is closed. Gives the records that go.
+    /// Forgets everything about a closed operation. Gives the removed records.
     pub fn close(&mut self, operation: &OperationId) -> Vec<RecordId> {
         self.tallies.remove(operation);
         let ids: Vec<RecordId> = self
@@ -268,23 +269,23 @@ fn remove_from<K: Ord>(index: &mut BTreeMap<K, BTreeSet<RecordId>>, key: &K, id:
     }
 }
 
-/// What an orphan waits for.
+/// The event that an orphan waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Awaits {
     /// A proposal, or a later phase of its operation.
     Operation(OperationId),
-    /// A seal: the record speaks of the ledger's future.
+    /// A seal: the record refers to the ledger's future.
     Seal,
 }
 
-/// What came from one source, oldest first.
+/// The orphans of one source, oldest first.
 #[derive(Debug, Clone, Default)]
 struct Queue {
     ids: VecDeque<RecordId>,
     bytes: usize,
 }
 
-/// Records that refer to something unknown, per source, bounded in number and bytes, oldest dropped first.
+/// Records that refer to something unknown, bounded per source in number and bytes; the oldest are dropped first.
 #[derive(Debug, Clone, Default)]
 pub struct Orphans {
     by_source: BTreeMap<Option<u64>, Queue>,
@@ -309,7 +310,7 @@ impl Orphans {
         }
     }
 
-    /// Takes the oldest of a source's queue out of it, if it is too long.
+    /// Takes the oldest orphan out of a source's queue, if that is too long.
     fn surplus(&mut self, source: Option<u64>) -> Option<RecordId> {
         let queue = self.by_source.get_mut(&source)?;
         if queue.ids.len() <= ORPHANS_PER_PEER_MAX && queue.bytes <= ORPHAN_BYTES_PER_PEER_MAX {
@@ -333,7 +334,7 @@ impl Orphans {
         self.waiting.contains_key(id)
     }
 
-    /// Takes out everything that waits for this, to be judged anew.
+    /// Takes out all orphans that wait for this, to be checked again.
     pub fn take(&mut self, awaits: Awaits) -> Vec<(Verified, Option<u64>)> {
         let ids = self.by_cause.remove(&awaits).unwrap_or_default();
         let taken: Vec<(Verified, Option<u64>)> = ids
@@ -341,7 +342,7 @@ impl Orphans {
             .filter_map(|id| self.waiting.remove(id))
             .map(|(record, _, source)| (record, source))
             .collect();
-        // Each queue once, however many leave it.
+        // Each queue once, however many orphans leave it.
         let sources: BTreeSet<Option<u64>> = taken.iter().map(|(_, source)| *source).collect();
         for source in sources {
             if let Some(queue) = self.by_source.get_mut(&source) {
@@ -356,7 +357,7 @@ impl Orphans {
         taken
     }
 
-    /// Forgets what came from this source.
+    /// Forgets the orphans of this source.
     pub fn forget_source(&mut self, source: u64) {
         let queue = self.by_source.remove(&Some(source)).unwrap_or_default();
         for id in queue.ids {
@@ -370,7 +371,7 @@ impl Orphans {
         }
     }
 
-    /// How many wait.
+    /// The number of orphans.
     #[must_use]
     pub fn len(&self) -> usize {
         self.waiting.len()
@@ -388,7 +389,6 @@ mod tests {
     use super::*;
     use crate::base::digest::{Commitment, NetworkId, Salt};
     use crate::base::identity::Identity;
-    use crate::statement::operation::Ballot;
     use crate::statement::record::sign;
 
     fn commit(operation: u8, value: u8) -> Verified {
@@ -480,7 +480,7 @@ mod tests {
         }
         let each = ORPHAN_BYTES_PER_PEER_MAX / long(0).encoded_len();
         assert_eq!(orphans.len(), 2 * each, "of both peers");
-        // What was taken out makes room.
+        // The removal made room.
         let taken = orphans.take(causes[0]).len();
         for n in 100..100 + taken as u64 / 2 {
             orphans.insert(long(n), causes[1], Some(7));

@@ -1,4 +1,4 @@
-//! What this node says about the seals that others propose (S6).
+//! This node's verdict on proposed seals (S6).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,11 +17,11 @@ pub(super) struct SealJudge<'a> {
     pub(super) pool: &'a Pool,
     pub(super) lists: &'a BTreeMap<SealId, Vec<RecordId>>,
     pub(super) drafts: &'a mut BTreeMap<SealId, Draft>,
-    /// Proposals that were found not to apply: a seal names its records, so that they never will.
+    /// Proposals that do not apply. A seal fixes its records, so this is final.
     pub(super) refused: &'a mut BTreeSet<SealId>,
     pub(super) now_ms: u64,
     pub(super) censorship_ms: u64,
-    /// Leaving records out is judged in rounds below the number of sealers.
+    /// Censorship is checked only in rounds below the number of sealers.
     pub(super) sealers: usize,
 }
 
@@ -58,8 +58,8 @@ impl SealJudge<'_> {
         seal.time_ms > latest
     }
 
-    /// Whether a record that this node has held for longer than its patience is left out, although with it the seal
-    /// would still be valid.
+    /// Whether the seal leaves out a record that this node has held longer than its patience, although the seal would be valid
+    /// with it.
     fn is_censoring(&self, id: &SealId, round: u32) -> bool {
         if round as usize >= self.sealers {
             return false;
@@ -86,7 +86,7 @@ impl SealJudge<'_> {
     }
 }
 
-/// The draft of a stated seal: `None` while its list or a record is missing.
+/// The draft of a stated seal; `None` while its list or a record is missing.
 pub(super) fn try_draft(
     ledger: &Ledger,
     pool: &Pool,
@@ -106,7 +106,7 @@ pub(super) fn try_draft(
     records.map_or(Ok(None), |records| ledger.check(seal, records).map(Some))
 }
 
-/// Whether a list is what a seal states: sorted, counted, with the digest.
+/// Whether a list is the one that a seal states: sorted, with the count and digest.
 pub(super) fn is_list_of(list: &[RecordId], seal: &Seal) -> bool {
     list.len() <= SEAL_RECORDS_MAX
         && list.len() == seal.count as usize

@@ -1,4 +1,4 @@
-//! Admission of proposals of seals and votes on them, and the evidence that they give.
+//! Admits proposals of seals and votes on them, and keeps the evidence that they give.
 
 use super::{Admission, Core, Output, PeerId, Write};
 use crate::base::rejection::Rejection;
@@ -22,20 +22,20 @@ impl Core {
         }
         self.refuse_overfull(record);
         let is_listed = self.is_listed(&record.id());
-        // What the agreement waits for is named too, and no evidence: in the pool it would stay for ever.
+        // Votes that the agreement asked for are exempt too, but are no evidence: in the pool they would stay for ever.
         let is_exempt = is_listed || self.exempt_votes.contains(&record.id());
         if is_listed {
-            // A proposal lists it as evidence: it is needed here, whatever its slot holds in the agreement.
+            // A proposal lists it as evidence: the pool needs it, even if its slot in the agreement is full.
             self.keep(record.clone(), true);
         }
         let is_next = height == at + 1;
         let agreement = if is_next {
             &mut self.agreement
         } else {
-            let stale = || Rejection::StaleSeal { height, at };
-            let back = usize::try_from(at - height).map_err(|_| stale())?;
-            let place = self.recent.len().checked_sub(back + 1).ok_or_else(stale)?;
-            &mut self.recent[place].agreement
+            let index = self
+                .recent_index(height)
+                .ok_or(Rejection::StaleSeal { height, at })?;
+            &mut self.recent[index].agreement
         };
         let added = if is_exempt {
             agreement.add_exempt(record.clone())?
@@ -62,7 +62,7 @@ impl Core {
         Ok(Admission::New)
     }
 
-    /// Offers two votes of one slot to be sealed as evidence. `is_exempt` says that a proposal lists one of them.
+    /// Pools two votes of one slot, to be sealed as evidence. `is_exempt` says that a proposal lists one of them.
     pub(super) fn keep_evidence(&mut self, pair: Option<(Verified, Verified)>, is_exempt: bool) {
         let Some((first, second)) = pair else { return };
         let is_member = self
@@ -71,14 +71,14 @@ impl Core {
             .roster()
             .get(&first.author())
             .is_some_and(|member| !member.is_banned());
-        // One pair is enough: an author could make any number of them.
+        // One pair is enough, as an author could make any number of them.
         if !is_member || (!is_exempt && self.pool.has_evidence(&first.author())) {
             return;
         }
         for record in [first, second] {
             if self.pool.get(&record.id()).is_none() {
                 self.keep(record.clone(), is_exempt);
-                // Votes of past heights are not passed on, so that all others have to be told what they prove.
+                // Votes of past heights are not relayed, so the others must be sent this proof.
                 let height = record.statement().slot().and_then(|slot| slot.height());
                 if height.is_some_and(|height| height <= self.ledger.state().height()) {
                     self.relay.push((None, record));

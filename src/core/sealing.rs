@@ -1,4 +1,4 @@
-//! Driving the agreement on the next seal (DESIGN section 5).
+//! Drives the agreement on the next seal (DESIGN section 5).
 
 use super::seal_judge::{SealJudge, try_draft};
 use super::{Core, Output, Signing, Write};
@@ -7,7 +7,7 @@ use crate::finality::Action;
 use crate::statement::record::Statement;
 
 impl Core {
-    /// Does what can be done: applies what is decided, says what is to be said.
+    /// Applies decided seals and signs due statements, until there is nothing left to do.
     pub(super) fn run(&mut self) {
         while self.try_decide() || self.step() {}
     }
@@ -18,7 +18,7 @@ impl Core {
         !self.compromised && matches!(self.signing, Signing::Above(above) if height > above)
     }
 
-    /// Asks the agreement what this node has to say, and says it.
+    /// Signs the statements that the agreement asks for.
     fn step(&mut self) -> bool {
         if !self.may_seal() {
             return false;
@@ -68,7 +68,7 @@ impl Core {
         acted
     }
 
-    /// Whoever votes for a seal can say after a restart what it lists.
+    /// Saves the list of a seal that this node votes for, so that it still knows the list after a restart.
     pub(super) fn save_list(&mut self, seal: SealId) {
         if let Some(list) = self.lists.get(&seal)
             && self.saved_lists.insert(seal)
@@ -78,7 +78,7 @@ impl Core {
         }
     }
 
-    /// Signs a statement about the next seal, or takes the journal's copy of that slot, and says it.
+    /// Signs and sends a statement about the next seal, or the journal's copy of that slot.
     pub(super) fn say_about_seal(&mut self, statement: Statement) -> bool {
         match self.sign_one(statement, None) {
             Ok(record) => {
@@ -91,9 +91,9 @@ impl Core {
         }
     }
 
-    /// Applies the next seal if it is decided and everything it takes is here.
+    /// Applies the next seal if it is decided and all its records are here.
     fn try_decide(&mut self) -> bool {
-        // After a fork it takes people to say which branch goes on.
+        // After a fork, people have to choose the branch.
         if self.compromised {
             return false;
         }
@@ -105,7 +105,7 @@ impl Core {
                 return false;
             };
             let draft = try_draft(&self.ledger, &self.pool, &self.lists, seal, &id);
-            // A decided seal that does not apply takes more than a third of dishonest weight; the ledger then stays here.
+            // Only more than a third of dishonest weight can decide a seal that does not apply; the ledger then stops here.
             let Ok(Some(draft)) = draft else { return false };
             self.drafts.insert(id, draft);
         }

@@ -276,8 +276,8 @@ impl OpenOperation {
         }
     }
 
-    /// Whether a slot takes a record: `None` if it is empty, and the rules for a first record apply. A second record is taken in
-    /// every phase before the close, because it proves equivocation.
+    /// Whether a slot takes a record: `None` if it is empty, and the rules for a first record apply. A second record is taken
+    /// in every phase before the close, because it proves equivocation.
     fn judge_slot(
         &self,
         filed: Option<&Filed>,

@@ -183,7 +183,7 @@ impl std::fmt::Display for Position {
 #[non_exhaustive]
 pub enum Fault {
     /// It starts with something else.
-    #[error("this is no bundle")]
+    #[error("this is not a bundle")]
     NotABundle,
     /// It was made by a later program.
     #[error("a bundle of version {0}: this program reads version {VERSION}")]
@@ -195,7 +195,7 @@ pub enum Fault {
     #[error("the file is damaged")]
     Damaged,
     /// The part is none of the known kinds.
-    #[error("{0} is no kind of part")]
+    #[error("{0} is not a known kind of part")]
     UnknownKind(u8),
     /// A part states a length beyond the limit of its kind.
     #[error("a {kind} of {length} bytes: the limit is {limit}")]
@@ -216,10 +216,10 @@ pub enum Fault {
         error: CodecError,
     },
     /// A part at a position where its kind is not allowed.
-    #[error("a {0} where none belongs")]
+    #[error("a {0} in the wrong place")]
     Misplaced(&'static str),
     /// The header states impossible heights.
-    #[error("blocks from height {from} on to height {height} cannot be")]
+    #[error("the header states impossible heights: from {from} to {height}")]
     ImpossibleHeights {
         /// The first height stated.
         from: u64,
@@ -227,7 +227,7 @@ pub enum Fault {
         height: u64,
     },
     /// A block with another height than the expected one.
-    #[error("a block of height {found} where {expected} follows")]
+    #[error("a block of height {found} instead of {expected}")]
     OutOfOrder {
         /// The height that follows.
         expected: u64,

@@ -270,7 +270,7 @@ impl Agreement {
     /// Whether no seal can reach the quorum that this step waits for, whatever the remaining sealers vote. Then [`Self::nudge`]
     /// loses nothing.
     #[must_use]
-    pub fn is_vain(&self) -> bool {
+    pub fn is_hopeless(&self) -> bool {
         if !self.is_under_way() {
             return false;
         }

@@ -61,7 +61,7 @@ pub fn verify_certificate(
 ) -> Result<Vec<Verified>, Rejection> {
     // At most two votes of each sealer can count.
     if certificate.votes.len() > 2 * sealers.len() {
-        return Err(Rejection::BadCertificate("more votes than can count"));
+        return Err(Rejection::BadCertificate("it has more votes than can count"));
     }
     let seal_id = seal.id();
     let mut last = None;
@@ -85,7 +85,7 @@ pub fn verify_certificate(
             seal: value,
         } = &record.body.what
         else {
-            return Err(Rejection::BadCertificate("a record in it is no precommit"));
+            return Err(Rejection::BadCertificate("one of its records is not a precommit"));
         };
         if *height != seal.height || *the_round.get_or_insert(*round) != *round {
             return Err(Rejection::BadCertificate(
@@ -98,14 +98,14 @@ pub fn verify_certificate(
     let mut weight = 0;
     for (author, values) in &values {
         if values.len() < 2 && !values.contains(&Some(seal_id)) {
-            return Err(Rejection::BadCertificate("a vote in it counts for nothing"));
+            return Err(Rejection::BadCertificate("one of its votes does not count for the seal"));
         }
         weight += sealers.weight(author);
     }
     if is_quorum(weight, sealers.total()) {
         Ok(votes)
     } else {
-        Err(Rejection::BadCertificate("its votes are no quorum"))
+        Err(Rejection::BadCertificate("its votes are not a quorum"))
     }
 }
 

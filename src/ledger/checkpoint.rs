@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::{RememberedOperation, Config, Held, Ledger, Past, State};
+use super::{Config, Held, Ledger, Past, RememberedOperation, State};
 use crate::base::digest::{Digest, NodeId, OperationId, RecordId, SealId};
 use crate::base::rejection::Rejection;
 use crate::decision::open::{OpenOperation, StoredOperation};

@@ -73,13 +73,13 @@ impl State {
         if *priority == Priority::High && !member.role.is_authority() {
             return Err(Rejection::WrongRole {
                 author,
-                reason: "high priority is for the Primary and Seeds",
+                reason: "only the Primary and Seeds may ask for high priority",
             });
         }
         if operation.panel().is_some() && !member.role.is_authority() {
             return Err(Rejection::WrongRole {
                 author,
-                reason: "panels are named by the Primary and Seeds",
+                reason: "only the Primary and Seeds may name a panel",
             });
         }
         self.electorate(operation)
@@ -94,7 +94,7 @@ impl State {
             let electorate = Electorate::new(self.roster.electors(class).collect());
             if electorate.total() == 0 {
                 return Err(Rejection::Inapplicable(
-                    "nobody in the electorate has weight",
+                    "no elector has weight",
                 ));
             }
             return Ok((electorate, true));
@@ -104,7 +104,7 @@ impl State {
             let member = self
                 .roster
                 .get(node)
-                .ok_or(Rejection::Inapplicable("the panel names a stranger"))?;
+                .ok_or(Rejection::Inapplicable("the panel names a node that is not a member"))?;
             if !member.is_banned() {
                 electors.push((*node, member.weight(class)));
             }
@@ -295,7 +295,7 @@ pub(super) fn pair_seal_votes(
                 Ok(((*first).clone(), (*second).clone()))
             }
             (Ok(_), _) => Err(Rejection::ImpossibleSeal(
-                "votes on seals are sealed only as evidence, two of a slot",
+                "votes on seals are sealed only as evidence, as two of one slot",
             )),
         };
         match verdict {

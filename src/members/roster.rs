@@ -155,9 +155,8 @@ impl Roster {
             .filter(|(_, weight)| *weight > 0)
     }
 
-    /// The sealers of the next height, in the order in which they propose (S4, S5): the Primary first (without one, the
-    /// Seed with most trust, ties by id), then the other Seeds, then Latents, each by id. Empty if no member has
-    /// weight.
+    /// The sealers of the next height, in the order in which they propose (S4, S5): the Primary first (without one, the Seed
+    /// with most trust, ties by id), then the other Seeds, then Latents, each by id. Empty if no member has weight.
     #[must_use]
     pub fn sealers(&self, sealing: Sealing) -> Vec<(NodeId, u64)> {
         let weighted: Vec<(NodeId, &Member, u64)> = self

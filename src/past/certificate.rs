@@ -191,7 +191,7 @@ impl Certificate {
     fn recount(&self, verifier: &mut Verifier, outcome: &Outcome) -> Result<(), Rejection> {
         let snapshot = &self.snapshot;
         if Snapshot::electorate_digest(&self.electorate) != snapshot.electorate {
-            return Err(bad("the electorate is another"));
+            return Err(bad("the electorate is not the sealed one"));
         }
         let records = self.verified_records(verifier)?;
         if records.len() != self.records.len() || !records.keys().eq(&snapshot.records()) {
@@ -201,7 +201,7 @@ impl Certificate {
             .get(&RecordId::from(snapshot.id))
             .ok_or(bad("the proposal is missing"))?;
         if !matches!(proposal.statement(), Statement::Propose { .. }) {
-            return Err(bad("the proposal is no proposal"));
+            return Err(bad("the proposal is another kind of record"));
         }
         let Some(frozen) = &snapshot.frozen else {
             // The spore hierarchy decided, or commits were lacking: the state says so, and there is nothing to count.
@@ -212,7 +212,7 @@ impl Certificate {
         for id in &frozen.commits {
             let record = records.get(id).ok_or(bad("a frozen commit is missing"))?;
             let Statement::Commit { commitment, .. } = record.statement() else {
-                return Err(bad("a frozen commit is no commit"));
+                return Err(bad("a frozen commit is another kind of record"));
             };
             commits.insert(record.author(), *commitment);
         }
@@ -223,7 +223,7 @@ impl Certificate {
         for id in &snapshot.reveals {
             let record = records.get(id).ok_or(bad("a reveal is missing"))?;
             let Statement::Reveal { ballot, salt, .. } = record.statement() else {
-                return Err(bad("a reveal is no reveal"));
+                return Err(bad("a reveal is another kind of record"));
             };
             let author = record.author();
             let opened = commitment(self.net, snapshot.id, author, ballot, salt);
@@ -270,7 +270,7 @@ fn next_sealers(
         .ok_or(bad("a changed roster is not shown"))?;
     let next = step.sealers.clone().unwrap_or(sealers);
     if sealers_digest(&next) != parts.sealers {
-        return Err(bad("the sealers are others"));
+        return Err(bad("the sealers are not the stated ones"));
     }
     for (node, _) in next.iter() {
         if !verifier.knows(&node) {

@@ -7,7 +7,7 @@ use crate::base::digest::{OperationId, RecordId};
 use crate::base::limits::EVIDENCE_HEIGHTS;
 use crate::core::{Base, RecentSeal, Saved, Write};
 use crate::exchange::message::Message;
-use crate::ledger::{Checkpoint, RememberedOperation, Ledger, StoredPast};
+use crate::ledger::{Checkpoint, Ledger, RememberedOperation, StoredPast};
 use crate::members::sealers::Sealers;
 use crate::statement::genesis::Genesis;
 use crate::statement::record::{Record, Statement};

@@ -7,8 +7,7 @@ use crate::base::identity::{PublicKey, Signer, SignerError};
 use crate::base::rejection::Rejection;
 use crate::statement::spore::Spore;
 
-/// The candidate's signature over the network, its own key and the role it agrees to. Nobody becomes a member without
-/// it.
+/// The candidate's signature over the network, its own key and the role it agrees to. Nobody becomes a member without it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Consent {

@@ -365,7 +365,7 @@ fn check_config_type(config_type: &str, value: &[u8]) -> Result<(), Rejection> {
         .any(|prefix| config_type.starts_with(prefix))
     {
         return Err(Rejection::Malformed(
-            "this key of the configuration map is set by an operation kind of its own",
+            "another kind of operation sets this key of the configuration map",
         ));
     }
     Ok(())

@@ -199,7 +199,7 @@ impl Params {
             .any(|window| *window > 0 && *window < four_drifts)
         {
             return Err(Rejection::Malformed(
-                "a window is not zero and shorter than four drifts",
+                "a window is neither zero nor at least four drifts long",
             ));
         }
         if self.claim_grace_ms.min(self.critical_grace_ms) <= self.step_patience_ms {

@@ -100,8 +100,7 @@ impl Signed {
     ///
     /// # Errors
     ///
-    /// [`Rejection::OverLimit`], [`Rejection::NonCanonical`], [`Rejection::Malformed`] or
-    /// [`Rejection::ImpossibleSeal`].
+    /// [`Rejection::OverLimit`], [`Rejection::NonCanonical`], [`Rejection::Malformed`] or [`Rejection::ImpossibleSeal`].
     pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
         if bytes.len() > RECORD_BYTES_MAX {
             return Err(CodecError::TooLong {

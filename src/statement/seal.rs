@@ -30,8 +30,7 @@ pub fn list_digest(ids: &[RecordId]) -> Digest {
     Digest::from_bytes(*hasher.finalize().as_bytes())
 }
 
-/// The precommits that fix a seal. Each author counts by one precommit for the seal, or by any two different ones of
-/// one round.
+/// The precommits that fix a seal. Each author counts by one precommit for the seal, or by any two different ones of one round.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SealCertificate {

@@ -12,7 +12,7 @@ use crate::base::digest::{OperationId, RecordId, SealId};
 use crate::base::limits::EVIDENCE_HEIGHTS;
 use crate::base::rejection::Rejection;
 use crate::core::{Base, RecentSeal};
-use crate::ledger::{Checkpoint, RememberedOperation, Ledger, StoredPast, sealers_digest};
+use crate::ledger::{Checkpoint, Ledger, RememberedOperation, StoredPast, sealers_digest};
 use crate::members::sealers::Sealers;
 use crate::statement::record::Record;
 

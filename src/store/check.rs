@@ -12,7 +12,7 @@ use super::{Store, StoreError};
 use crate::base::digest::{OperationId, RecordId};
 use crate::base::rejection::Rejection;
 use crate::finality::verify_certificate;
-use crate::ledger::{Applied, Checkpoint, RememberedOperation, Ledger};
+use crate::ledger::{Applied, Checkpoint, Ledger, RememberedOperation};
 use crate::statement::commitment::commitment;
 use crate::statement::record::{Signed, Statement, Verified, Verifier};
 use crate::statement::seal::SealedBlock;

@@ -14,7 +14,7 @@ use super::{Store, StoreError};
 use crate::base::digest::{NodeId, OperationId, RecordId};
 use crate::base::rejection::Rejection;
 use crate::decision::open::OpenOperation;
-use crate::ledger::{Closed, RememberedOperation, Evidence, Ledger, RememberedOutcome};
+use crate::ledger::{Closed, Evidence, Ledger, RememberedOperation, RememberedOutcome};
 use crate::members::trust::{Standing, TrustEntry};
 use crate::past::archive::ClosedSummary;
 use crate::past::certificate::{Certificate, PathStep};

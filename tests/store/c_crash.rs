@@ -137,7 +137,9 @@ impl Plan {
                     0 => Ballot::Approve,
                     _ => Ballot::Result(b"42".to_vec()),
                 };
-                if closed.and_then(RememberedOperation::outcome) != Some(&Outcome::Decided(expected)) {
+                if closed.and_then(RememberedOperation::outcome)
+                    != Some(&Outcome::Decided(expected))
+                {
                     return Err(format!("node {n}: operation {k} ended otherwise"));
                 }
             }

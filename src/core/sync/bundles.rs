@@ -1,4 +1,5 @@
-//! What people carry in files: the same blocks, proposals, votes and records, with nobody to ask for what is missing.
+//! Exchange by files that people carry: the same blocks, proposals, votes and records, but no peer can be asked for missing
+//! ones.
 
 use super::super::{Admission, Answer, Core};
 use super::place;
@@ -8,9 +9,9 @@ use crate::exchange::bundle::{Proposal, Unsealed};
 use crate::statement::record::{Statement, Verified};
 
 impl Core {
-    /// Everything that this node holds and no seal lists, in the order in which another node best takes it: votes on the next
-    /// seal, which say whose lists are of use; its proposals, each with its list (empty if only the record is here, and for all
-    /// that is no proposal); then the unsealed records, each after what it refers to.
+    /// All unsealed records that this node holds, in the best order for another node: votes on the next seal, which decide
+    /// whose lists are of use; its proposals, each with its list (empty if only the proposal is here, and for all other
+    /// records); then the other records, each after those it refers to.
     #[must_use]
     pub fn unsealed(&self) -> Vec<(&Verified, &[RecordId])> {
         let (mut votes, mut proposals) = (Vec::new(), Vec::new());
@@ -24,14 +25,14 @@ impl Core {
             }
         }
         let pooled = self.pool.iter().map(|pooled| &pooled.record);
-        // Evidence about the next seal stands in both.
+        // Evidence about the next seal is in both the pool and the agreement.
         let pooled = pooled.filter(|record| self.agreement.record(&record.id()).is_none());
         let mut pooled: Vec<_> = pooled.map(|record| (record, &[][..])).collect();
         pooled.sort_by_key(|(record, _)| place(record));
         votes.into_iter().chain(proposals).chain(pooled).collect()
     }
 
-    /// Applies blocks, and tells the peers if there is something new for them.
+    /// Applies blocks, and tells the peers this node's height if it grew.
     pub(in crate::core) fn import_blocks(&mut self, blocks: &[Vec<u8>]) -> Answer {
         let before = self.ledger.state().height();
         let taken = self.take_blocks(blocks.iter().map(Vec::as_slice));
@@ -57,7 +58,7 @@ impl Core {
             Unsealed::Proposal(Proposal { record, list }) => {
                 let (admission, listed) = self.take_proposal(None, &record, list)?;
                 Ok(match (admission, listed) {
-                    // Its list is news.
+                    // Its list is new.
                     (Admission::Known, Some(_)) => Admission::New,
                     (admission, _) => admission,
                 })

@@ -24,7 +24,7 @@ pub struct StoredOperation {
     pub electorate: Vec<(NodeId, u64)>,
 }
 
-const DAMAGED: Rejection = Rejection::Malformed("a stored operation does not read as it was");
+const DAMAGED: Rejection = Rejection::Malformed("a stored operation is damaged");
 
 /// Finds records by their ids.
 struct Lookup<'a>(&'a mut dyn FnMut(&RecordId) -> Option<Verified>);

@@ -35,9 +35,8 @@ pub enum Participation {
 }
 
 impl Participation {
-    /// The event of a member that revealed this ballot, in an operation of this class with this outcome:
-    /// [`Self::Coherent`], [`Self::Dissent`] or [`Self::Neutral`]. A ballot that does not fit the class counts as
-    /// `Abstain` (P9).
+    /// The event of a member that revealed this ballot, in an operation of this class with this outcome: [`Self::Coherent`],
+    /// [`Self::Dissent`] or [`Self::Neutral`]. A ballot that does not fit the class counts as `Abstain` (P9).
     #[must_use]
     pub fn of_ballot(class: Class, outcome: &Outcome, ballot: &Ballot) -> Self {
         match (outcome, ballot.counted_for(class)) {

@@ -36,8 +36,7 @@ impl fmt::Display for Standing {
     }
 }
 
-/// The score of one member, with the parts of its past that rules need. Part of the sealed state: its encoding is
-/// canonical.
+/// The score of one member, with the parts of its past that rules need. Part of the sealed state: its encoding is canonical.
 ///
 /// The trust always stays in `0..=1_000_000`, and is 0 if the standing is `Banned`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -30,8 +30,7 @@ impl Verifier {
         }
     }
 
-    /// Adds an author. Authors are never removed: the votes of an excluded elector must verify until its operations
-    /// close.
+    /// Adds an author. Authors are never removed: the votes of an excluded elector must verify until its operations close.
     ///
     /// # Errors
     ///

@@ -97,8 +97,7 @@ impl Case {
         Outcome::NoQuorum
     }
 
-    /// What can still become of it: each commit not yet revealed opens to any value, seen or not, to an abstention, or
-    /// never.
+    /// What can still become of it: each commit not yet revealed opens to any value, seen or not, to an abstention, or never.
     fn possible_finals(&self, revealed: usize) -> Vec<Outcome> {
         let mut worlds = vec![Case {
             frozen: self.frozen[..revealed].to_vec(),
