@@ -345,10 +345,14 @@ impl Ledger {
             });
         }
         if seal.prev != self.state.seal {
-            return Err(Rejection::ImpossibleSeal("it does not follow the last seal"));
+            return Err(Rejection::ImpossibleSeal(
+                "it does not follow the last seal",
+            ));
         }
         if seal.time_ms <= self.state.time_ms {
-            return Err(Rejection::ImpossibleSeal("its time is not later than the last seal's"));
+            return Err(Rejection::ImpossibleSeal(
+                "its time is not later than the last seal's",
+            ));
         }
         if records.len() != seal.count as usize {
             return Err(Rejection::ImpossibleSeal("its record count is wrong"));

@@ -8,7 +8,7 @@ use super::{Core, Decided, Event, Output, Signing, Write};
 use crate::base::digest::{NodeId, RecordId, SealId};
 use crate::base::limits::EVIDENCE_HEIGHTS;
 use crate::base::rejection::Rejection;
-use crate::core::pool::Awaits;
+use crate::core::orphans::Awaits;
 use crate::finality::{Agreement, verify_certificate};
 use crate::ledger::{Applied, Draft};
 use crate::statement::record::{Signed, Statement, Verified};

@@ -9,7 +9,7 @@ use crate::base::digest::{NodeId, OperationId, SealId};
 use crate::decision::open::{OpenOperation, Phase, Stage};
 use crate::decision::tally::Tally;
 use crate::finality::Step;
-use crate::statement::operation::{Ballot, Class, Outcome, Spore};
+use crate::statement::operation::{Ballot, Class, Outcome};
 use crate::statement::record::{Statement, VoteKind};
 
 /// The status of an operation, as this node knows it.
@@ -181,13 +181,9 @@ impl Core {
         let seeds = || roster.seeds().map(|(node, _)| node);
         match open.phase() {
             Phase::Authority(authority) => match authority.stage {
-                Stage::Directive => Pending::Directive(
-                    roster
-                        .iter()
-                        .filter(|(_, member)| member.is_active(Spore::Primary))
-                        .map(|(node, _)| node)
-                        .collect(),
-                ),
+                Stage::Directive => {
+                    Pending::Directive(roster.active_primary().into_iter().collect())
+                }
                 Stage::Objection { .. } => Pending::Objections(seeds().collect()),
                 Stage::Resolution => {
                     Pending::Resolutions(seeds().filter(|seed| !held(seed, "resolution")).collect())

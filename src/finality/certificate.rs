@@ -61,7 +61,9 @@ pub fn verify_certificate(
 ) -> Result<Vec<Verified>, Rejection> {
     // At most two votes of each sealer can count.
     if certificate.votes.len() > 2 * sealers.len() {
-        return Err(Rejection::BadCertificate("it has more votes than can count"));
+        return Err(Rejection::BadCertificate(
+            "it has more votes than can count",
+        ));
     }
     let seal_id = seal.id();
     let mut last = None;
@@ -85,7 +87,9 @@ pub fn verify_certificate(
             seal: value,
         } = &record.body.what
         else {
-            return Err(Rejection::BadCertificate("one of its records is not a precommit"));
+            return Err(Rejection::BadCertificate(
+                "one of its records is not a precommit",
+            ));
         };
         if *height != seal.height || *the_round.get_or_insert(*round) != *round {
             return Err(Rejection::BadCertificate(
@@ -98,7 +102,9 @@ pub fn verify_certificate(
     let mut weight = 0;
     for (author, values) in &values {
         if values.len() < 2 && !values.contains(&Some(seal_id)) {
-            return Err(Rejection::BadCertificate("one of its votes does not count for the seal"));
+            return Err(Rejection::BadCertificate(
+                "one of its votes does not count for the seal",
+            ));
         }
         weight += sealers.weight(author);
     }

@@ -93,18 +93,15 @@ impl State {
         let Some(panel) = operation.panel() else {
             let electorate = Electorate::new(self.roster.electors(class).collect());
             if electorate.total() == 0 {
-                return Err(Rejection::Inapplicable(
-                    "no elector has weight",
-                ));
+                return Err(Rejection::Inapplicable("no elector has weight"));
             }
             return Ok((electorate, true));
         };
         let mut electors = Vec::with_capacity(panel.len());
         for node in panel {
-            let member = self
-                .roster
-                .get(node)
-                .ok_or(Rejection::Inapplicable("the panel names a node that is not a member"))?;
+            let member = self.roster.get(node).ok_or(Rejection::Inapplicable(
+                "the panel names a node that is not a member",
+            ))?;
             if !member.is_banned() {
                 electors.push((*node, member.weight(class)));
             }

@@ -56,25 +56,16 @@ impl Roster {
     /// The founding members.
     #[must_use]
     pub fn founders(genesis: &Genesis) -> Self {
-        let founder = TrustState::founder(&genesis.params);
-        let members = genesis
-            .members
-            .iter()
-            .map(|member| {
-                let role = member.role;
-                let trust = founder;
-                let rejoined = None;
-                (
-                    member.node,
-                    Arc::new(Member {
-                        role,
-                        trust,
-                        rejoined,
-                    }),
-                )
-            })
-            .collect();
-        Self { members }
+        let mut roster = Self::default();
+        for founder in &genesis.members {
+            let member = Member {
+                role: founder.role,
+                trust: TrustState::founder(&genesis.params),
+                rejoined: None,
+            };
+            roster.insert(founder.node, member);
+        }
+        roster
     }
 
     /// The member with this key.

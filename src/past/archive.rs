@@ -41,66 +41,37 @@ pub struct ClosedSummary {
 }
 
 /// The sealed past of a network: [`History`](crate::past::history::History) keeps it in memory, a store keeps it on a disk.
+///
+/// Every method gives an [`ArchiveError`] if a disk fails.
+#[allow(clippy::missing_errors_doc, reason = "stated once above")]
 pub trait Archive {
     /// Every change of a member's score with its reason, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// [`ArchiveError`], here and below, if a disk fails.
     fn explain(&self, node: &NodeId) -> Result<Vec<TrustEntry>, ArchiveError>;
 
     /// A member's trust (parts per million) and standing after a height; `None` if it was not a member then.
-    ///
-    /// # Errors
-    ///
-    /// [`ArchiveError`]
     fn trust_at(&self, node: &NodeId, height: u64)
     -> Result<Option<(u32, Standing)>, ArchiveError>;
 
     /// Every proved equivocation, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// [`ArchiveError`]
     fn evidence(&self) -> Result<Vec<Evidence>, ArchiveError>;
 
     /// The reason if the effect of a closed operation was refused.
-    ///
-    /// # Errors
-    ///
-    /// [`ArchiveError`]
     fn refused_effect(
         &self,
         operation: &OperationId,
     ) -> Result<Option<Cow<'static, str>>, ArchiveError>;
 
     /// All closed operations by id, without their records. A store reads one row for each.
-    ///
-    /// # Errors
-    ///
-    /// [`ArchiveError`]
     fn all_closed(&self) -> Result<Vec<ClosedSummary>, ArchiveError>;
 
     /// A closed operation with its records.
-    ///
-    /// # Errors
-    ///
-    /// [`ArchiveError`]
     fn closed(&self, operation: &OperationId) -> Result<Option<Arc<OpenOperation>>, ArchiveError>;
 
-    /// The certificate of a closed operation; `None` for an operation that is not closed.
-    ///
-    /// # Errors
-    ///
-    /// [`ArchiveError`], also if it would be longer than
+    /// The certificate of a closed operation; `None` for an operation that is not closed. It must not be longer than
     /// [`CERTIFICATE_BYTES_MAX`](crate::past::certificate::CERTIFICATE_BYTES_MAX).
     fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, ArchiveError>;
 
     /// The block of a height, if it is sealed.
-    ///
-    /// # Errors
-    ///
-    /// [`ArchiveError`]
     fn block(&self, height: u64) -> Result<Option<Arc<SealedBlock>>, ArchiveError>;
 }
 

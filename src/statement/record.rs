@@ -102,13 +102,6 @@ impl Signed {
     ///
     /// [`Rejection::OverLimit`], [`Rejection::NonCanonical`], [`Rejection::Malformed`] or [`Rejection::ImpossibleSeal`].
     pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
-        if bytes.len() > RECORD_BYTES_MAX {
-            return Err(CodecError::TooLong {
-                length: bytes.len(),
-                limit: RECORD_BYTES_MAX,
-            }
-            .into());
-        }
         let record: Record = codec::decode_unchecked(bytes, RECORD_BYTES_MAX)?;
         let mut encoded = Vec::new();
         let body = encode_parts(&record, &mut encoded);
