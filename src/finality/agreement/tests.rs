@@ -1,4 +1,4 @@
-//! One test per rule: what sealer 3 says, given its journal and what arrived.
+//! One test per rule: the actions of sealer 3, given its journal and the records that arrived.
 
 use super::super::fixture::{
     HEIGHT, id, node, precommit, precommits, prevote, prevotes, proposal, sealers, signed,
@@ -391,7 +391,7 @@ fn the_judge_decides_what_it_is_asked() {
                 ..Critic::default()
             },
             all([lock_on_a(), to_round_1(), vec![proposal(1, Some(0), 1)]]),
-            // Round 0 is gone through on the way: there it is fresh, but a quorum precommits it all the same.
+            // The node passes round 0 on the way: the seal is fresh there, but a quorum precommits it anyway.
             vec![
                 says(0, PREVOTE, NIL),
                 says(0, PRECOMMIT, A),
