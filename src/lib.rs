@@ -92,7 +92,9 @@ pub use base::rejection::Rejection;
 #[cfg(feature = "engine")]
 pub use engine::BFTConsensusEngine;
 pub use ledger::Evidence;
-pub use members::trust::{ParticipationRecord, Reason, Standing, TrustEntry, TrustScoring};
+pub use members::trust::{
+    Participation, ParticipationRecord, Reason, Standing, TrustEntry, TrustScoring,
+};
 pub use past::certificate::{Certificate, Proved};
 pub use statement::consent::Consent;
 pub use statement::genesis::{Founder, Genesis, PanelScoring, Sealing};

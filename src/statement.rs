@@ -7,4 +7,4 @@ pub mod operation;
 pub mod params;
 pub mod record;
 pub mod seal;
-mod spore;
+pub(crate) mod spore;

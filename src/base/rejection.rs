@@ -11,7 +11,7 @@ pub enum Rejection {
     /// Longer than the limit for a record, or than another wire limit.
     #[error("too large: the limit is {limit} {what}")]
     OverLimit {
-        /// What is limited.
+        /// The limited quantity.
         what: &'static str,
         /// The limit.
         limit: usize,
@@ -84,7 +84,7 @@ pub enum Rejection {
     /// For a height that is decided, or too far back.
     #[error("stale: height {height}, the ledger is at {at}")]
     StaleSeal {
-        /// The height named.
+        /// The stated height.
         height: u64,
         /// The last sealed height.
         at: u64,
@@ -98,7 +98,7 @@ pub enum Rejection {
     /// The same record is already sealed.
     #[error("record {0} is already sealed")]
     AlreadySealed(RecordId),
-    /// A certificate that does not prove what it says.
+    /// A certificate that does not prove its claim.
     #[error("the certificate proves nothing: {0}")]
     BadCertificate(&'static str),
 }

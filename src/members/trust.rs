@@ -36,8 +36,7 @@ pub const ENTRIES_PER_NODE_MAX: usize = 1024;
 /// Trust scores of many nodes, usable on its own.
 ///
 /// ```
-/// use mycnet_consensus::digest::{NodeId, OperationId};
-/// use mycnet_consensus::trust::{Participation, ParticipationRecord, TrustScoring};
+/// use mycnet_consensus::{NodeId, OperationId, Participation, ParticipationRecord, TrustScoring};
 ///
 /// let node_id = NodeId::from_bytes([1; 32]);
 /// let operation_id = OperationId::from_bytes([2; 32]);
