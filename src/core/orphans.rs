@@ -9,7 +9,7 @@ use crate::statement::record::Verified;
 
 /// The event that an orphan waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Awaits {
+pub(super) enum Awaits {
     /// A proposal, or a later phase of its operation.
     Operation(OperationId),
     /// A seal: the record refers to the ledger's future.
@@ -25,7 +25,7 @@ struct Queue {
 
 /// Records that refer to something unknown, bounded per source in number and bytes; the oldest are dropped first.
 #[derive(Debug, Clone, Default)]
-pub struct Orphans {
+pub(super) struct Orphans {
     by_source: BTreeMap<Option<u64>, Queue>,
     waiting: BTreeMap<RecordId, (Verified, Awaits, Option<u64>)>,
     by_cause: BTreeMap<Awaits, BTreeSet<RecordId>>,
@@ -33,7 +33,7 @@ pub struct Orphans {
 
 impl Orphans {
     /// Keeps a record that waits. `source` is the peer that sent it.
-    pub fn insert(&mut self, record: Verified, awaits: Awaits, source: Option<u64>) {
+    pub(super) fn insert(&mut self, record: Verified, awaits: Awaits, source: Option<u64>) {
         let id = record.id();
         if self.waiting.contains_key(&id) {
             return;
@@ -62,18 +62,18 @@ impl Orphans {
 
     /// The record, if it waits.
     #[must_use]
-    pub fn get(&self, id: &RecordId) -> Option<&Verified> {
+    pub(super) fn get(&self, id: &RecordId) -> Option<&Verified> {
         self.waiting.get(id).map(|(record, _, _)| record)
     }
 
     /// Whether the record waits.
     #[must_use]
-    pub fn contains(&self, id: &RecordId) -> bool {
+    pub(super) fn contains(&self, id: &RecordId) -> bool {
         self.waiting.contains_key(id)
     }
 
     /// Takes out all orphans that wait for this, to be checked again.
-    pub fn take(&mut self, awaits: Awaits) -> Vec<(Verified, Option<u64>)> {
+    pub(super) fn take(&mut self, awaits: Awaits) -> Vec<(Verified, Option<u64>)> {
         let ids = self.by_cause.remove(&awaits).unwrap_or_default();
         let taken: Vec<(Verified, Option<u64>)> = ids
             .iter()
@@ -96,7 +96,7 @@ impl Orphans {
     }
 
     /// Forgets the orphans of this source.
-    pub fn forget_source(&mut self, source: u64) {
+    pub(super) fn forget_source(&mut self, source: u64) {
         let queue = self.by_source.remove(&Some(source)).unwrap_or_default();
         for id in queue.ids {
             self.forget(&id);
@@ -107,18 +107,6 @@ impl Orphans {
         if let Some((_, awaits, _)) = self.waiting.remove(id) {
             remove_from(&mut self.by_cause, &awaits, id);
         }
-    }
-
-    /// The number of orphans.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.waiting.len()
-    }
-
-    /// Whether none waits.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
     }
 }
 
@@ -141,10 +129,10 @@ mod tests {
                 orphans.insert(commit(round, value), awaits, Some(7));
             }
         }
-        assert_eq!(orphans.len(), ORPHANS_PER_PEER_MAX);
+        assert_eq!(orphans.waiting.len(), ORPHANS_PER_PEER_MAX);
         assert!(!orphans.contains(&oldest.id()));
         assert_eq!(orphans.take(awaits).len(), ORPHANS_PER_PEER_MAX);
-        assert!(orphans.is_empty());
+        assert!(orphans.waiting.is_empty());
     }
 
     #[test]
@@ -166,15 +154,15 @@ mod tests {
             orphans.insert(long(1000 + n), cause, Some(8));
         }
         let each = ORPHAN_BYTES_PER_PEER_MAX / long(0).encoded_len();
-        assert_eq!(orphans.len(), 2 * each, "of both peers");
+        assert_eq!(orphans.waiting.len(), 2 * each, "of both peers");
         // The removal made room.
         let taken = orphans.take(causes[0]).len();
         for n in 100..100 + taken as u64 / 2 {
             orphans.insert(long(n), causes[1], Some(7));
         }
-        assert_eq!(orphans.len(), 2 * each - taken / 2 * 2 + taken / 2);
+        assert_eq!(orphans.waiting.len(), 2 * each - taken / 2 * 2 + taken / 2);
         orphans.forget_source(7);
         orphans.forget_source(8);
-        assert!(orphans.is_empty());
+        assert!(orphans.waiting.is_empty());
     }
 }
