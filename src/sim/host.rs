@@ -9,8 +9,8 @@ use crate::core::{Core, Timing};
 use crate::ledger::Mode;
 use crate::sim::actors::{Actor, ActorKind};
 use crate::sim::disk::Disk;
-use crate::sim::people::Person;
-use crate::sim::plan::{HostPlan, START_MS, identity};
+use crate::sim::people::{Person, identity};
+use crate::sim::plan::{HostPlan, START_MS};
 use crate::statement::genesis::Genesis;
 
 /// How long a host waits in a step at first, milliseconds. It adapts: half as much again after each vain wait.
