@@ -12,11 +12,11 @@ use super::receive_budget::Reservation;
 use crate::core::PeerId;
 
 /// An event with its reservation.
-type Waiting = (NetEvent, Reservation);
+type Held = (NetEvent, Reservation);
 
 #[derive(Default)]
-struct Queues {
-    queues: BTreeMap<PeerId, VecDeque<Waiting>>,
+struct Waiting {
+    queues: BTreeMap<PeerId, VecDeque<Held>>,
     /// Peers with waiting events, in the order of their turns.
     turns: VecDeque<PeerId>,
     closed: bool,
@@ -25,22 +25,22 @@ struct Queues {
 /// The queues, shared by the connections' tasks and [`super::Events`].
 #[derive(Default)]
 pub(super) struct Inbox {
-    state: Mutex<Queues>,
+    state: Mutex<Waiting>,
     ready: Notify,
 }
 
 impl Inbox {
-    fn lock(&self) -> MutexGuard<'_, Queues> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         // Nothing in this file panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a `PeerUp` or `PeerDown`.
+    /// Waiting a `PeerUp` or `PeerDown`.
     pub(super) fn push(&self, peer: PeerId, event: NetEvent) {
         self.push_while(peer, event, Reservation::default(), || true);
     }
 
-    /// Queues an event if `open` holds. `open` is called under the lock: an event that was pushed before the connection
+    /// Waiting an event if `open` holds. `open` is called under the lock: an event that was pushed before the connection
     /// closed is found by [`Self::discard_messages`], and none is pushed afterwards.
     pub(super) fn push_while(
         &self,
@@ -62,7 +62,7 @@ impl Inbox {
         self.ready.notify_one();
     }
 
-    /// Queues an event unless an equal one waits.
+    /// Waiting an event unless an equal one waits.
     pub(super) fn push_once(&self, peer: PeerId, event: NetEvent) {
         let queued = {
             let state = self.lock();
