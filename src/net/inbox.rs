@@ -35,12 +35,12 @@ impl Inbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waiting a `PeerUp` or `PeerDown`.
+    /// Queues a `PeerUp` or `PeerDown`.
     pub(super) fn push(&self, peer: PeerId, event: NetEvent) {
         self.push_while(peer, event, Reservation::default(), || true);
     }
 
-    /// Waiting an event if `open` holds. `open` is called under the lock: an event that was pushed before the connection
+    /// Queues an event if `open` holds. `open` is called under the lock: an event that was pushed before the connection
     /// closed is found by [`Self::discard_messages`], and none is pushed afterwards.
     pub(super) fn push_while(
         &self,
@@ -62,7 +62,7 @@ impl Inbox {
         self.ready.notify_one();
     }
 
-    /// Waiting an event unless an equal one waits.
+    /// Queues an event unless an equal one waits.
     pub(super) fn push_once(&self, peer: PeerId, event: NetEvent) {
         let queued = {
             let state = self.lock();
