@@ -1,4 +1,4 @@
-//! Reads a bundle part by part, keeping one part at a time.
+//! Reads a bundle, one part in memory at a time.
 
 use std::io::{self, BufReader, ErrorKind, Read};
 
@@ -7,12 +7,12 @@ use crate::exchange::bundle::{
     CHECK_BYTES, Decoder, Fault, HEAD_BYTES, Header, MAGIC, Part, Position, START_BYTES,
 };
 
-/// Room made for a body before any of it was read. Beyond, memory grows with the bytes that are there.
+/// Memory allocated for a body in advance. Beyond it, memory grows with the bytes that arrive.
 const ROOM_BYTES: usize = 16 * 1024;
 
-/// Reads the parts of a bundle: their form is judged, what they hold is not.
+/// Reads the parts of a bundle. It checks their form, but not their contents.
 ///
-/// It reads ahead, so that what follows a bundle in a stream cannot be read by others.
+/// It reads ahead, so other data cannot follow a bundle in a stream.
 #[derive(Debug)]
 pub struct BundleReader<R> {
     read: BufReader<R>,
@@ -22,7 +22,7 @@ pub struct BundleReader<R> {
 }
 
 impl<R: Read> BundleReader<R> {
-    /// Reads until after the header.
+    /// Reads up to the end of the header.
     ///
     /// # Errors
     ///
@@ -41,13 +41,12 @@ impl<R: Read> BundleReader<R> {
         }
     }
 
-    /// What the bundle is about.
-    #[must_use]
+    /// The header of the bundle.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// The next part after the header; `None` after the end mark. After an error, nothing more is to be read.
+    /// The next part after the header; `None` after the end mark. After an error, do not call it again.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The sealed past as a start takes it up.
+//! What a start loads of the sealed past.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::members::sealers::Sealers;
 use crate::statement::record::Record;
 
 impl Store {
-    /// The state of the last checkpoint with the past that the rules ask for.
+    /// The last checkpoint, with the part of the past that the rules need.
     pub(super) fn base(&self, reading: &ReadTransaction) -> Result<Option<Base>, StoreError> {
         let Some(checkpoint) = checkpoint(reading)? else {
             return Ok(None);
@@ -31,7 +31,8 @@ impl Store {
         }))
     }
 
-    /// The records of the operations that are open in a checkpoint; some may have closed and gone to their document since.
+    /// The records of the operations that are open in a checkpoint. Some operations may have closed since, with their
+    /// records in a document.
     fn open_records(
         &self,
         reading: &ReadTransaction,
@@ -75,7 +76,7 @@ fn past(reading: &ReadTransaction, height: u64) -> Result<StoredPast, StoreError
 }
 
 impl Store {
-    /// The sealers that a row says; the header before has their digest.
+    /// The sealers of a row, checked against their digest in the header before.
     pub(super) fn sealers_of(
         &self,
         reading: &ReadTransaction,
@@ -91,12 +92,12 @@ impl Store {
         if sealers_digest(&sealers) == expected {
             Ok(sealers)
         } else {
-            let rejection = Rejection::ImpossibleSeal("its sealers are others");
+            let rejection = Rejection::ImpossibleSeal("the sealers are not the sealed ones");
             Err(StoreError::not_sealed(place, rejection))
         }
     }
 
-    /// The last heights up to this one, of which late votes can be evidence.
+    /// The last heights up to this one, whose late votes can be evidence.
     fn recent(
         &self,
         reading: &ReadTransaction,

@@ -1,8 +1,9 @@
-//! Connections whose hello is not done.
+//! Pending connections, whose hello is not done.
 //!
-//! Anyone can open connections, so those of endpoints that are not known are few, and a new one takes the place of the oldest: if
-//! the new one were refused instead, a handful of idle ones would keep everybody out for as long as the hello may take. Those that have
-//! named the network go after those that have said nothing, so whoever crowds the door has to know the network. Endpoints that were met before have a place of their own each, so that no crowd of strangers keeps out a peer that comes back.
+//! Anyone can open connections, so those of unknown endpoints are few, and a new one replaces the oldest. If the new one
+//! were refused instead, a few idle connections would keep everybody out. Connections that have not named the network are
+//! replaced first, so an attacker must know the network. Known endpoints are counted separately, one each, so that strangers
+//! cannot keep out a peer that comes back.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +14,7 @@ use iroh::endpoint::Connection;
 use super::close::CloseCode;
 
 #[derive(Default)]
-struct State {
+struct Connections {
     next: u64,
     strangers: VecDeque<Stranger>,
     known: BTreeMap<EndpointId, (u64, Connection)>,
@@ -26,19 +27,19 @@ struct Stranger {
     spoke: bool,
 }
 
-pub(super) struct Door {
-    state: Mutex<State>,
+pub(super) struct Pending {
+    state: Mutex<Connections>,
     strangers_max: usize,
 }
 
-/// A place at the door, given back when it is dropped.
-pub(super) struct Place {
-    door: Arc<Door>,
+/// A pending connection. Dropping the guard removes it.
+pub(super) struct PendingGuard {
+    pending: Arc<Pending>,
     number: u64,
     known: Option<EndpointId>,
 }
 
-impl Door {
+impl Pending {
     pub(super) fn new(strangers_max: usize) -> Self {
         Self {
             state: Mutex::default(),
@@ -46,13 +47,13 @@ impl Door {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Connections> {
         // Nothing in this file panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place for a connection; who has to give way for it is closed.
-    pub(super) fn enter(self: &Arc<Self>, connection: &Connection, is_known: bool) -> Place {
+    /// Adds a connection. If another has to make room, that one is closed.
+    pub(super) fn enter(self: &Arc<Self>, connection: &Connection, is_known: bool) -> PendingGuard {
         let endpoint = connection.remote_id();
         let mut state = self.lock();
         let number = state.next;
@@ -71,17 +72,16 @@ impl Door {
         };
         drop(state);
         if let Some(gone) = gone {
-            let code = CloseCode::Busy;
-            gone.close(code.var_int(), code.reason().as_bytes());
+            CloseCode::Busy.close(&gone);
         }
-        Place {
-            door: self.clone(),
+        PendingGuard {
+            pending: self.clone(),
             number,
             known: is_known.then_some(endpoint),
         }
     }
 
-    /// Takes out who has to give way to one more.
+    /// Removes the stranger that has to make room.
     fn make_room(&self, strangers: &mut VecDeque<Stranger>) -> Option<Connection> {
         if strangers.len() < self.strangers_max {
             return None;
@@ -92,10 +92,10 @@ impl Door {
     }
 }
 
-impl Place {
+impl PendingGuard {
     /// The connection has named the network.
     pub(super) fn spoke(&self) {
-        let mut state = self.door.lock();
+        let mut state = self.pending.lock();
         let mut strangers = state.strangers.iter_mut();
         if let Some(stranger) = strangers.find(|stranger| stranger.number == self.number) {
             stranger.spoke = true;
@@ -103,9 +103,9 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for PendingGuard {
     fn drop(&mut self) {
-        let mut state = self.door.lock();
+        let mut state = self.pending.lock();
         match &self.known {
             Some(endpoint) => {
                 if state

@@ -1,4 +1,4 @@
-//! Who is dialled, and when. Holds the transport only while it works, so that a dropped one ends it.
+//! Chooses whom to dial, and when. It holds the transport only while it works, so that dropping the transport ends it.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -8,16 +8,13 @@ use iroh_mdns_address_lookup::{DiscoveryEvent, MdnsAddressLookup};
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
-use super::address::{PeerCard, written};
+use super::address::written;
 use super::bind::announced;
-use super::connection;
-use super::frame::{Kind, frame};
-use super::links::Link;
+use super::handshake;
+use super::peer_exchange::tell;
 use super::shared::Inner;
-use crate::base::codec;
-use crate::base::limits::PEERS_TOLD_MAX;
 
-/// How long nothing is looked at when nothing is due.
+/// Longest pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) fn spawn(inner: &Arc<Inner>) {
@@ -34,9 +31,9 @@ pub(super) fn spawn(inner: &Arc<Inner>) {
                 dial_due(&inner, now);
                 if now >= tell_at {
                     tell_at = now + tell_every;
-                    let links = inner.table().links.all();
-                    for link in &links {
-                        tell(&inner, link);
+                    let sessions = inner.table().sessions.all();
+                    for session in &sessions {
+                        tell(&inner, session);
                     }
                 }
                 inner.table().book.next_due(now)
@@ -50,42 +47,23 @@ pub(super) fn spawn(inner: &Arc<Inner>) {
     });
 }
 
-/// Dials known peers while fewer connections were dialled than wanted. Those that came in do not count: a handful of members
-/// could else see to it that this node is connected to nobody but them.
+/// Dials known peers until enough connections are dialled. Incoming connections do not count: otherwise a few members could
+/// surround this node with their own connections.
 fn dial_due(inner: &Arc<Inner>, now: Instant) {
     let mut guard = inner.table();
     let table = &mut *guard;
-    let room = inner.config.degree.saturating_sub(table.links.dialled());
-    let links = &table.links;
-    let is_up = |endpoint: &_, author: Option<&_>| links.is_up(endpoint, author);
+    let room = inner.config.degree.saturating_sub(table.sessions.dialled());
+    let sessions = &table.sessions;
+    let is_up = |endpoint: &_, author: Option<&_>| sessions.is_up(endpoint, author);
     let due = table.book.take_due(now, room, inner.config.relays, is_up);
     drop(guard);
     for address in due {
         debug!(remote = %address.id.fmt_short(), "dialling");
-        tokio::spawn(connection::dial(inner.clone(), address));
+        tokio::spawn(handshake::dial(inner.clone(), address));
     }
 }
 
-/// Tells a peer about others that were met, so that a newcomer gets to know the network from the one peer of its ticket.
-pub(super) fn tell(inner: &Inner, link: &Link) {
-    let mut cards: Vec<PeerCard> = inner.table().book.met().collect();
-    cards.retain(|card| card.author != Some(link.proven.author));
-    // Another part each time, if there are many.
-    let first = random_below(cards.len().saturating_sub(PEERS_TOLD_MAX) + 1);
-    cards.drain(..first);
-    cards.truncate(PEERS_TOLD_MAX);
-    if !cards.is_empty() {
-        link.outbox.push(frame(Kind::Peers, &codec::encode(&cards)));
-    }
-}
-
-fn random_below(bound: usize) -> usize {
-    let random = getrandom::u64().unwrap_or(0);
-    let below = random.checked_rem(bound as u64).unwrap_or(0);
-    usize::try_from(below).unwrap_or(0)
-}
-
-/// Learns what the local network announces, as long as the transport lives.
+/// Learns peers that the local network announces, until the transport ends.
 pub(super) fn discover(inner: &Arc<Inner>, mdns: MdnsAddressLookup) {
     let weak = Arc::downgrade(inner);
     let announced = announced(&inner.network);

@@ -1,4 +1,4 @@
-//! A connection from its hello to its end: messages in both directions.
+//! The task of a session, from its hello to its end: messages in both directions.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,39 +9,37 @@ use iroh::endpoint::{Connection, Path, RecvStream, SendStream};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::info;
 
-use super::address::{PeerCard, written};
-use super::book::Origin;
+use super::address::written;
+use super::address_book::Origin;
 use super::close::CloseCode;
 use super::config::{narrow, squeeze, widen};
 use super::events::{NetEvent, PeerInfo};
 use super::frame::{Head, Kind, empty_body, read_head, read_message, read_until, write};
 use super::hello::Proven;
-use super::intake::Place;
-use super::links::Link;
-use super::manager::tell;
 use super::membership::Relation;
 use super::outbox::Outbox;
+use super::peer_exchange::{hear, tell};
+use super::receive_budget::Reservation;
+use super::sessions::Session;
 use super::shared::Inner;
-use crate::base::codec;
-use crate::base::limits::PEERS_TOLD_MAX;
 
-/// Peers may be gone while their last messages were not taken yet: so many for each connection there may be.
+/// Queues per connection: a peer may be gone while its last messages still wait.
 const QUEUES_PER_CONNECTION: usize = 2;
 
-/// What a peer tells about other peers is looked at this often at most.
+/// The shortest time between two lists of peers that are read from one peer.
 const HEAR_PEERS_EVERY: Duration = Duration::from_secs(10);
 
-/// How long a peer must not have been slowed down until as much as usual may be on its way again.
+/// A peer that was not slowed down for this long gets its usual window back.
 const RELENT: Duration = Duration::from_secs(10);
 
-/// A connection that is up. Dropping it, also by a panic, takes it down.
-pub(super) struct Up {
+/// A session. Dropping it, also by a panic, ends it.
+pub(super) struct SessionTask {
     inner: Arc<Inner>,
-    pub(super) link: Arc<Link>,
+    pub(super) session: Arc<Session>,
 }
 
-impl Up {
-    /// Lets a proven connection in.
+impl SessionTask {
+    /// Makes a session of a proven connection.
     pub(super) fn admit(
         inner: &Arc<Inner>,
         connection: &Connection,
@@ -56,7 +54,7 @@ impl Up {
         let mut addresses = written(seen.iter());
         addresses.extend(proven.listens.iter().cloned());
         let (author, endpoint) = (proven.author, connection.remote_id());
-        let link = Arc::new(Link::new(
+        let session = Arc::new(Session::new(
             inner.next_peer(),
             proven,
             dialled,
@@ -64,17 +62,17 @@ impl Up {
             Outbox::new(inner.config.outgoing_bytes_max, inner.outgoing.clone()),
         ));
         let mut table = inner.table();
-        // Asked under the lock: whoever stops closes what is in the table afterwards.
+        // Checked under the lock, because a stop closes the sessions in the table afterwards.
         if inner.is_closing() {
             return Err(CloseCode::Shutdown);
         }
-        if table.shunned.waits(&author, Instant::now()) {
+        if table.quarantine.holds(&author, Instant::now()) {
             return Err(CloseCode::Misbehaved);
         }
         let own = inner.endpoint.id();
-        let replaced = table.links.admit(&link, &own, &inner.config)?;
-        // A stranger that the program gave has proved its key, but nothing that others should be told.
-        let origin = match link.proven.relation {
+        let replaced = table.sessions.admit(&session, &own, &inner.config)?;
+        // A stranger that the program gave has proved its key, but other peers should not be told of it.
+        let origin = match session.proven.relation {
             Relation::Member | Relation::Leaving => Origin::Met,
             _ => Origin::Given,
         };
@@ -83,48 +81,51 @@ impl Up {
             .book
             .learn(endpoint, Some(author), &addresses, origin, now);
         table.book.connected(&endpoint);
-        if link.proven.relation == Relation::Member {
+        if session.proven.relation == Relation::Member {
             for at in &seen {
-                table.met.note(author, endpoint, at);
+                table.member_sources.note(author, endpoint, at);
             }
         }
-        if let Some(before) = table.links.follow(&link) {
-            // What it said there is found again by comparing. Else who comes and goes could leave any number of messages behind.
+        if let Some(before) = table.sessions.follow(&session) {
+            // Reconciliation finds those messages again. Otherwise a peer that comes and goes could leave any number of
+            // them.
             inner.inbox.discard_messages(before);
         }
-        inner.inbox.push(link.id, NetEvent::PeerUp(link.info()));
+        inner
+            .inbox
+            .push(session.id, NetEvent::PeerUp(session.info()));
         drop(table);
-        tell(inner, &link);
+        tell(inner, &session);
         if let Some(replaced) = replaced {
             replaced.close(CloseCode::Duplicate);
         }
-        info!(%author, peer = link.id.0, dialled, "peer up");
+        info!(%author, peer = session.id.0, dialled, "peer up");
         let inner = inner.clone();
-        Ok(Self { inner, link })
+        Ok(Self { inner, session })
     }
 
-    /// Moves messages until the connection ends.
+    /// Carries messages until the connection ends.
     pub(super) async fn run(self, mut send: SendStream, mut receive: RecvStream) {
         let ended = tokio::select! {
             code = self.read(&mut receive) => code,
             code = self.write(&mut send) => code,
-            _ = self.link.connection.closed() => None,
+            _ = self.session.connection.closed() => None,
         };
         if let Some(code) = ended {
-            self.link.close(code);
+            self.session.close(code);
         }
     }
 
     async fn write(&self, send: &mut SendStream) -> Option<CloseCode> {
         loop {
-            let Some(frame) = self.link.outbox.next().await else {
+            let Some(frame) = self.session.outbox.next().await else {
                 break;
             };
             if let Err(code) = write(send, &frame, self.inner.config.stall_deadline).await {
                 return self.unless_closed(code);
             }
-            if self.link.outbox.sent(&frame) {
-                let peer = self.link.id;
+            if self.session.outbox.sent(&frame) {
+                let peer = self.session.id;
                 self.inner.inbox.push_once(peer, NetEvent::Drained { peer });
             }
         }
@@ -152,80 +153,83 @@ impl Up {
         }
     }
 
-    /// Waits as long as the peer is slowed down, and has it send less until it was not for a while.
+    /// Waits while the peer is slowed down, and narrows its window until some time after.
     async fn wait_if_slowed(&self) {
-        let Some(until) = self.link.slowed_until() else {
+        let Some(until) = self.session.slowed_until() else {
             return;
         };
         if Instant::now() >= until + RELENT {
-            self.link.forgive(until);
+            self.session.forgive(until);
         }
         self.limit_what_is_on_its_way();
         sleep_until(until).await;
     }
 
-    /// Sets the usual window, or that of a peer which is or lately was slowed down.
+    /// Sets the usual window, or the narrow one for a peer that is or was lately slowed down.
     fn limit_what_is_on_its_way(&self) {
-        if self.link.slowed_until().is_some() {
-            squeeze(&self.link.connection);
+        if self.session.slowed_until().is_some() {
+            squeeze(&self.session.connection);
         } else {
-            narrow(&self.link.connection);
+            narrow(&self.session.connection);
         }
     }
 
-    /// The peer, about to stop, ended its stream. Ending this node's own tells it that everything was heard; then it closes.
+    /// The peer stops and has ended its stream. This node ends its own stream, which tells the peer that it heard
+    /// everything.
     async fn part(&self) -> Option<CloseCode> {
-        self.link.peer_finished.store(true, Ordering::SeqCst);
-        self.link.outbox.finish();
-        let closed = self.link.connection.closed();
+        self.session.peer_finished.store(true, Ordering::SeqCst);
+        self.session.outbox.finish();
+        let closed = self.session.connection.closed();
         let late = timeout(self.inner.config.stall_deadline, closed).await;
         late.is_err().then_some(CloseCode::Done)
     }
 
-    /// A stream that fails because the connection ended is no fault of its own.
+    /// If the connection has ended, a failed stream is not the peer's fault.
     fn unless_closed(&self, code: CloseCode) -> Option<CloseCode> {
-        let open = self.link.connection.close_reason().is_none();
+        let open = self.session.connection.close_reason().is_none();
         open.then_some(code)
     }
 
-    /// Takes a message.
+    /// Reads a message and queues it.
     async fn take(&self, receive: &mut RecvStream, head: Head) -> Result<(), CloseCode> {
-        if head.kind == Kind::LongBlock && !self.link.takes_long_block() {
+        if head.kind == Kind::LongBlock && !self.session.takes_long_block() {
             return Err(CloseCode::Unasked);
         }
-        let (body, place) = self.body(receive, head.length).await?;
+        let (body, reservation) = self.body(receive, head.length).await?;
         let message = read_message(head.kind, body)?;
-        let peer = self.link.id;
+        let peer = self.session.id;
         let event = NetEvent::Message { peer, message };
-        let is_open = || !self.link.is_closed_here();
-        self.inner.inbox.push_while(peer, event, place, is_open);
+        let is_open = || !self.session.is_closed_here();
+        self.inner
+            .inbox
+            .push_while(peer, event, reservation, is_open);
         Ok(())
     }
 
-    /// Reads the body of a frame, once there is room for it: until then the peer's stream fills and slows it down.
+    /// Reads a body once there is room for it. Until then the peer's stream backs up.
     async fn body(
         &self,
         receive: &mut RecvStream,
         length: usize,
-    ) -> Result<(Vec<u8>, Place), CloseCode> {
-        let (intake, stall) = (&self.inner.intake, self.inner.config.stall_deadline);
-        let place = intake.place(&self.link.share, length).await;
+    ) -> Result<(Vec<u8>, Reservation), CloseCode> {
+        let (budget, stall) = (&self.inner.receive_budget, self.inner.config.stall_deadline);
+        let reservation = budget.reserve(&self.session.budget, length).await;
         let began = Instant::now();
-        let is_long = place.is_long();
+        let is_long = reservation.is_long();
         tokio::select! {
-            body = self.body_of(receive, length, is_long) => Ok((body?, place)),
-            () = intake.end(&place, length, began, stall) => Err(CloseCode::Deadline),
+            body = self.body_of(receive, length, is_long) => Ok((body?, reservation)),
+            () = budget.end(&reservation, length, began, stall) => Err(CloseCode::Deadline),
         }
     }
 
-    /// Reads a body; a long one with more on its way than usual.
+    /// Reads a body. A long one gets a wider window.
     async fn body_of(
         &self,
         receive: &mut RecvStream,
         length: usize,
         is_long: bool,
     ) -> Result<Vec<u8>, CloseCode> {
-        let (connection, stall) = (&self.link.connection, self.inner.config.stall_deadline);
+        let (connection, stall) = (&self.session.connection, self.inner.config.stall_deadline);
         let mut body = empty_body(length);
         if is_long {
             let more = widen(connection, length);
@@ -236,7 +240,7 @@ impl Up {
         Ok(body)
     }
 
-    /// Learns what the peer tells about other peers: where members may be, nothing that is known better.
+    /// Reads a list of peers.
     async fn hear(
         &self,
         receive: &mut RecvStream,
@@ -249,40 +253,22 @@ impl Up {
             return Ok(());
         }
         *told_at = Some(now);
-        let cards: Vec<PeerCard> =
-            codec::decode(&body, head.length).map_err(|_| CloseCode::Malformed)?;
-        if cards.len() > PEERS_TOLD_MAX || !cards.iter().all(PeerCard::is_within_limits) {
-            return Err(CloseCode::Malformed);
-        }
-        let (me, own) = (self.inner.signer.node_id(), self.inner.endpoint.id());
-        for card in cards {
-            let (Some(endpoint), Some(author)) = (card.endpoint_id(), card.author) else {
-                continue;
-            };
-            let is_member = self.inner.membership.relation(&author) == Relation::Member;
-            if is_member && author != me && endpoint != own {
-                let teller = Some(self.link.proven.author);
-                let book = &mut self.inner.table().book;
-                book.hear(teller, endpoint, Some(author), &card.addresses, now);
-            }
-        }
-        self.inner.changed.notify_one();
-        Ok(())
+        hear(&self.inner, self.session.proven.author, &body)
     }
 }
 
-impl Drop for Up {
+impl Drop for SessionTask {
     fn drop(&mut self) {
-        let reason = self.link.ended();
-        let (inner, link) = (&self.inner, &self.link);
+        let reason = self.session.ended();
+        let (inner, session) = (&self.inner, &self.session);
         let now = Instant::now();
         let mut table = inner.table();
-        table.links.remove(link);
+        table.sessions.remove(session);
         table
             .book
-            .ended(&link.endpoint, &reason, true, &inner.config, now);
+            .ended(&session.endpoint, &reason, true, &inner.config, now);
         drop(table);
-        let (peer, author) = (link.id, link.proven.author);
+        let (peer, author) = (session.id, session.proven.author);
         info!(%author, peer = peer.0, %reason, "peer down");
         let down = NetEvent::PeerDown {
             peer,
@@ -294,7 +280,7 @@ impl Drop for Up {
     }
 }
 
-impl Link {
+impl Session {
     pub(super) fn info(&self) -> PeerInfo {
         PeerInfo {
             peer: self.id,
@@ -313,7 +299,7 @@ impl Link {
     }
 }
 
-/// Where a peer was just seen.
+/// The peer's present addresses.
 fn seen_at(connection: &Connection) -> Vec<TransportAddr> {
     let paths = connection.paths();
     paths

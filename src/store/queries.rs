@@ -1,4 +1,4 @@
-//! Questions about the past that take no block's records.
+//! Queries about the past that need no block's records.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,11 +21,11 @@ use crate::past::certificate::{Certificate, PathStep};
 use crate::statement::record::{Signed, Verified};
 
 impl Store {
-    /// Why a member's score is what it is: every change, oldest first.
+    /// Every change of a member's score, oldest first, with its reason.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] if a row does not read.
+    /// [`StoreError::Damaged`] if a row cannot be decoded.
     pub fn explain(&self, node: &NodeId) -> Result<Vec<TrustEntry>, StoreError> {
         let table = self.reading()?.open_table(TRUST)?;
         let node = node.as_bytes();
@@ -37,11 +37,11 @@ impl Store {
         Ok(entries)
     }
 
-    /// A member's trust (parts per million) and standing after a height; `None` if it was no member then.
+    /// A member's trust (parts per million) and standing after a height; `None` if it was not a member then.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] if a row does not read.
+    /// [`StoreError::Damaged`] if a row cannot be decoded.
     pub fn trust_at(
         &self,
         node: &NodeId,
@@ -62,7 +62,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] if a row does not read.
+    /// [`StoreError::Damaged`] if a row cannot be decoded.
     pub fn evidence(&self) -> Result<Vec<Evidence>, StoreError> {
         let table = self.reading()?.open_table(EVIDENCE)?;
         let read = |bytes: &[u8]| -> Result<Verified, StoreError> {
@@ -84,11 +84,11 @@ impl Store {
             .collect()
     }
 
-    /// What became of an approved operation's effect: `Err` with the reason if it was refused by rule.
+    /// The effect of an approved operation; `Err` with the reason if a rule refused it.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] if the row does not read.
+    /// [`StoreError::Damaged`] if the row cannot be decoded.
     #[allow(
         clippy::type_complexity,
         reason = "a result within an option is what there is to say"
@@ -105,7 +105,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] if a row does not read.
+    /// [`StoreError::Damaged`] if a row cannot be decoded.
     pub fn all_closed(&self) -> Result<Vec<ClosedSummary>, StoreError> {
         let reading = self.reading()?;
         let summaries = reading.open_table(SUMMARIES)?;
@@ -138,7 +138,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] or [`StoreError::NotSealed`] if it does not read as it was written.
+    /// [`StoreError::Damaged`] or [`StoreError::NotSealed`] if the data cannot be decoded or differs from what was sealed.
     pub fn closed(&self, operation: &OperationId) -> Result<Option<OpenOperation>, StoreError> {
         let reading = self.reading()?;
         let found = self.closed_of(&reading, operation)?;
@@ -167,19 +167,19 @@ impl Store {
         let operation = OpenOperation::restore(&row.stored, &mut find).map_err(not_sealed)?;
         let state = header_of(reading, row.height)?.seal.state;
         if !row.proof.proves(&row.stored.snapshot, state) {
-            let rejection = Rejection::BadCertificate("the closing seal does not have it");
+            let rejection = Rejection::BadCertificate("the closing seal does not contain it");
             return Err(not_sealed(rejection));
         }
         Ok(Some((row, operation)))
     }
 
-    /// The certificate of a closed operation; `None` for any other. Reads the headers of all heights up to its close, and the
-    /// records of this operation alone.
+    /// The certificate of a closed operation; `None` for any other. Reads the headers of all heights up to its close, and
+    /// only this operation's records.
     ///
     /// # Errors
     ///
-    /// [`StoreError::CertificateTooLong`]; [`StoreError::Damaged`] or [`StoreError::NotSealed`] if something does not read as it
-    /// was written.
+    /// [`StoreError::CertificateTooLong`]; [`StoreError::Damaged`] or [`StoreError::NotSealed`] if the data cannot be
+    /// decoded or differs from what was sealed.
     pub fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, StoreError> {
         let reading = self.reading()?;
         let Some((row, operation)) = self.closed_of(&reading, operation)? else {
@@ -228,7 +228,7 @@ impl Store {
     }
 }
 
-/// How an operation ended, with a long result as its row has it.
+/// The end of an operation, with a long result from its row.
 fn closed_as(
     reading: &ReadTransaction,
     id: &OperationId,

@@ -1,4 +1,4 @@
-//! Known peers: where they can be dialled, and when the next attempt is due.
+//! Known peers: their addresses, and when the next dial is due.
 
 #[cfg(test)]
 mod tests;
@@ -11,54 +11,54 @@ use iroh::{EndpointAddr, EndpointId};
 use tokio::time::Instant;
 
 use super::address::{PeerCard, dialable, read};
-use super::close::{CloseCode, Closed};
+use super::close::{CloseCode, CloseReason};
 use super::config::Config;
 use crate::base::digest::NodeId;
 use crate::base::limits::{MEMBERS_MAX, PEER_ADDRESSES_MAX, PEERS_TOLD_MAX};
 
-/// Peers that were met or given. Two endpoints for each member; what a program gives beyond that is left out.
+/// Limit for peers that were met or given: two endpoints for each member. Cards beyond it are dropped.
 const KNOWN_MAX: usize = 2 * MEMBERS_MAX;
 
-/// Endpoints of one author that are kept: a node that was set up anew, and the one before it.
+/// Endpoints kept per author: the present one, and one from before the node was set up again.
 const ENDPOINTS_PER_AUTHOR: usize = 2;
 
-/// Peers that others spoke of and that were never met.
+/// Limit for peers that others told of and that were never met.
 const HEARD_MAX: usize = 256;
 
-/// Those of them that one peer, or the local network, spoke of: one that makes them up leaves room for what others say. Twice
-/// what it tells at once.
+/// The part of them that one teller, or the local network, may fill, so that a liar leaves room for other tellers. Twice
+/// what it can tell at once.
 const HEARD_PER_TELLER: usize = 2 * PEERS_TOLD_MAX;
 
-/// Failures after which a peer that was never met, and that nobody here asked for, is forgotten.
+/// Failures after which hearsay is forgotten.
 const HEARD_FAILURES_MAX: u32 = 8;
 
-/// How a peer came to be known. A later one is worth more.
+/// How a peer became known. Later variants rank higher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Origin {
-    /// Another peer, or the local network, spoke of it.
+    /// Another peer, or the local network, told of it.
     Heard,
-    /// It was given or met before an earlier end of the node.
+    /// It was given or met before the last restart.
     Kept,
-    /// It was given by the program: from a ticket, a configuration.
+    /// The program gave it, from a ticket or a configuration.
     Given,
     /// It proved its author to this node.
     Met,
 }
 
-/// What is known of a peer.
+/// An entry of the address book.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KnownPeer {
-    /// Its endpoint, author and addresses: what is worth keeping for the next start.
+    /// Endpoint, author and addresses: worth storing for the next start.
     pub card: PeerCard,
-    /// How it came to be known.
+    /// How it became known.
     pub origin: Origin,
     /// Whether it is connected now.
     pub connected: bool,
-    /// Attempts that failed since it was last connected.
+    /// Failed attempts since the last connection.
     pub failures: u32,
-    /// Why the last one did.
+    /// Why the last attempt failed.
     pub last_fault: Option<String>,
 }
 
@@ -67,27 +67,27 @@ struct Entry {
     author: Option<NodeId>,
     addresses: Vec<String>,
     origin: Origin,
-    /// Who spoke of it first; nobody if it was given or met first, or announced on the local network.
+    /// The first peer that told of it. `None` if it was given, met first, or announced on the local network.
     teller: Option<NodeId>,
     failures: u32,
     last_fault: Option<String>,
     due: Instant,
     dialling: bool,
-    /// Dialled even if there are enough connections: somebody asked for it.
+    /// To be dialled even if there are enough connections.
     urgent: bool,
 }
 
-/// Addresses of a peer that those whom others tell of do not push out.
+/// Addresses of a met or given peer that hearsay cannot push out.
 const ADDRESSES_PROVED: usize = PEER_ADDRESSES_MAX - 2;
 
-/// The address book.
+/// The known peers.
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub(super) struct AddressBook {
     entries: BTreeMap<EndpointId, Entry>,
 }
 
-impl Book {
-    /// Learns of a peer that was given or met; new addresses come first. Returns whether it is kept.
+impl AddressBook {
+    /// Adds a peer that was given or met; new addresses come first. Returns whether the entry is kept.
     pub(super) fn learn(
         &mut self,
         endpoint: EndpointId,
@@ -109,7 +109,7 @@ impl Book {
         true
     }
 
-    /// Learns what somebody says of a peer, or the local network if it is nobody. Returns whether it is kept.
+    /// Adds a peer that `teller`, or the local network for `None`, told of. Returns whether the entry is kept.
     pub(super) fn hear(
         &mut self,
         teller: Option<NodeId>,
@@ -136,7 +136,7 @@ impl Book {
         true
     }
 
-    /// Makes room for an endpoint that is given or met now, among those of its author. Returns whether there is some among all.
+    /// Makes room for an endpoint among those of its author. Returns whether the whole book has room.
     fn make_room(&mut self, endpoint: &EndpointId, author: Option<NodeId>, origin: Origin) -> bool {
         let known = self.entries.iter();
         let known = known.filter(|(id, entry)| entry.origin > Origin::Heard && *id != endpoint);
@@ -155,7 +155,7 @@ impl Book {
         others < KNOWN_MAX
     }
 
-    /// Forgets peers that are no members any more. What the program gave it may know better.
+    /// Forgets peers that are no longer members. Peers that the program gave stay, because it may know better.
     pub(super) fn forget(&mut self, gone: &BTreeSet<NodeId>) {
         self.entries.retain(|_, entry| {
             let is_gone = entry.author.is_some_and(|author| gone.contains(&author));
@@ -163,7 +163,7 @@ impl Book {
         });
     }
 
-    /// Whether the program gave this endpoint, and named nobody or this author.
+    /// Whether the program gave this endpoint, either without an author or with this one.
     pub(super) fn is_chosen(&self, endpoint: &EndpointId, author: &NodeId) -> bool {
         let entry = self.entries.get(endpoint);
         entry.is_some_and(|entry| {
@@ -177,8 +177,9 @@ impl Book {
         entry.is_some_and(|entry| entry.origin > Origin::Heard)
     }
 
-    /// Peers to dial now, at most `room` beside the urgent ones: those that were met or given before those that were kept, hearsay
-    /// last, and else in an order that nobody can prepare for, as by choosing keys. `is_up` tells who is connected already.
+    /// The peers to dial now: urgent ones, and at most `room` others. Met and given peers come first, then those kept from
+    /// before, then hearsay. Within a class the order is random, so that nobody can choose keys to come first. `is_up` tells
+    /// who is connected.
     pub(super) fn take_due(
         &mut self,
         now: Instant,
@@ -198,7 +199,7 @@ impl Book {
                     && !is_up(id, entry.author.as_ref())
             })
             .map(|(id, entry)| {
-                // Who was met is not worth more here than who was given: many of them may be gone.
+                // Met peers rank no higher than given ones here, because many of them may be gone.
                 let origin = Reverse(entry.origin.min(Origin::Given));
                 (!entry.urgent, origin, random(), *id)
             })
@@ -217,7 +218,7 @@ impl Book {
         taken
     }
 
-    /// Has one more peer dialled, however many connections there are: any of those that were met or given.
+    /// Makes one met or given peer due now, even beyond the wanted number of connections.
     pub(super) fn dial_another(
         &mut self,
         now: Instant,
@@ -236,7 +237,7 @@ impl Book {
         self.entries.values().filter(|entry| entry.dialling).count()
     }
 
-    /// When the next attempt is due that is not yet.
+    /// When the next future attempt is due.
     pub(super) fn next_due(&self, now: Instant) -> Option<Instant> {
         let waiting = self.entries.values().filter(|entry| !entry.dialling);
         waiting
@@ -245,7 +246,7 @@ impl Book {
             .min()
     }
 
-    /// An attempt led to a connection, or the peer dialled us.
+    /// The peer is connected, whoever dialled.
     pub(super) fn connected(&mut self, endpoint: &EndpointId) {
         if let Some(entry) = self.entries.get_mut(endpoint) {
             entry.failures = 0;
@@ -259,7 +260,7 @@ impl Book {
     pub(super) fn ended(
         &mut self,
         endpoint: &EndpointId,
-        how: &Closed,
+        how: &CloseReason,
         was_up: bool,
         config: &Config,
         now: Instant,
@@ -269,7 +270,7 @@ impl Book {
         };
         if !was_up {
             entry.dialling = false;
-            // A second connection to whom one is connected to is no failure.
+            // A second connection to a connected peer is not a failure.
             if how.code() != Some(CloseCode::Duplicate) {
                 entry.failures = entry.failures.saturating_add(1);
             }
@@ -281,7 +282,7 @@ impl Book {
         }
     }
 
-    /// Dials a peer at once, however many connections there are.
+    /// Makes a peer due now, even beyond the wanted number of connections.
     pub(super) fn dial_now(&mut self, endpoint: &EndpointId, now: Instant) {
         if let Some(entry) = self.entries.get_mut(endpoint) {
             entry.due = now;
@@ -289,13 +290,13 @@ impl Book {
         }
     }
 
-    /// Who is said to be behind the endpoints.
+    /// The authors named in the book.
     pub(super) fn authors(&self) -> BTreeSet<NodeId> {
         let authors = self.entries.values().map(|entry| entry.author);
         authors.flatten().collect()
     }
 
-    /// Peers that proved who they are, met last or not.
+    /// The peers that have proved their author.
     pub(super) fn met(&self) -> impl Iterator<Item = PeerCard> {
         self.entries
             .iter()
@@ -332,7 +333,7 @@ impl Entry {
         }
     }
 
-    /// Takes up what is said of it, as far as that is worth more than what is known.
+    /// Merges new facts, as far as their origin ranks high enough.
     fn merge(&mut self, author: Option<NodeId>, addresses: &[String], origin: Origin) {
         if origin > self.origin {
             self.author = author;
@@ -340,8 +341,7 @@ impl Entry {
             self.author = author.or(self.author);
         }
         let addresses = dialable(addresses);
-        // Somebody who only speaks of a peer cannot push out the addresses that are known, but for the last of them: what is
-        // known of a peer that moved often may be of no use any more.
+        // Hearsay cannot push out known addresses except the last ones, which may be out of date if the peer moved often.
         let (first, second, third) = if origin < self.origin {
             let kept = self.addresses.len().min(ADDRESSES_PROVED);
             let (kept, rest) = self.addresses.split_at(kept);
@@ -365,8 +365,8 @@ impl Entry {
 }
 
 /// How long to wait before a peer is dialled again.
-fn pause(how: &Closed, failures: u32, config: &Config) -> Duration {
-    if *how == Closed::Here(CloseCode::Suspect) {
+fn pause(how: &CloseReason, failures: u32, config: &Config) -> Duration {
+    if *how == CloseReason::Here(CloseCode::Suspect) {
         return Duration::ZERO;
     }
     let doubled = config
@@ -374,14 +374,14 @@ fn pause(how: &Closed, failures: u32, config: &Config) -> Duration {
         .saturating_mul(1_u32.checked_shl(failures.min(20)).unwrap_or(u32::MAX));
     let mut pause = doubled.min(config.backoff_max);
     let refused = how.code().is_some_and(CloseCode::is_refusal);
-    // Two nodes with one author's key would take each other's place for ever, as fast as they can.
-    if refused || *how == Closed::There(CloseCode::Duplicate) {
+    // Two nodes with the same key would otherwise replace each other for ever, as fast as they can.
+    if refused || *how == CloseReason::There(CloseCode::Duplicate) {
         pause = pause.max(config.backoff_refused);
     }
     spread(pause)
 }
 
-/// A time between half and one and a half of this one, at random, so that nodes that failed together do not try together.
+/// A random time between 50% and 150% of `pause`, so that nodes that failed together do not try again together.
 fn spread(pause: Duration) -> Duration {
     let micros = u64::try_from(pause.as_micros()).unwrap_or(u64::MAX);
     let part = u128::from(micros) * u128::from(random()) / u128::from(u32::MAX);

@@ -1,4 +1,4 @@
-//! A connection until its hello is done, on either side.
+//! Accepting and dialling: a connection until its hello is done.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use iroh::endpoint::{Connection, RecvStream, SendStream};
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument, debug, info_span};
 
-use super::close::{CloseCode, Closed};
+use super::close::{CloseCode, CloseReason};
 use super::config::narrow;
-use super::door::Place;
 use super::frame::{Kind, read_value};
-use super::genesis::{answer, close, connect};
+use super::genesis::{ANSWERS, answer, close, connect};
 use super::hello::{Opening, Proven, Transcript};
+use super::pending::PendingGuard;
+use super::session_task::SessionTask;
 use super::shared::Inner;
-use super::up::Up;
 use crate::base::digest::NodeId;
 
-/// A connection that came in.
+/// Accepts a connection and serves it until it ends.
 pub(super) async fn accept(inner: Arc<Inner>, connection: Connection) {
     let span = info_span!("mycnet.accept", me = %inner.endpoint.id().fmt_short(),
         remote = %connection.remote_id().fmt_short());
@@ -31,31 +31,31 @@ async fn accept_inner(inner: Arc<Inner>, connection: Connection) {
     }
     narrow(&connection);
     let is_known = inner.table().book.is_known(&connection.remote_id());
-    let place = inner.door.enter(&connection, is_known);
+    let guard = inner.pending.enter(&connection, is_known);
     let hello = timeout(
         inner.config.hello_deadline,
-        meet(&inner, &connection, &place),
+        meet(&inner, &connection, &guard),
     );
     let met = hello.await.unwrap_or(Err(CloseCode::Deadline));
-    drop(place);
+    drop(guard);
     match met {
-        Ok(Some((up, send, receive))) => up.run(send, receive).await,
+        Ok(Some((task, send, receive))) => task.run(send, receive).await,
         Ok(None) => {}
         Err(code) => {
             let closed = close(&connection, code);
-            debug!(%closed, "an incoming connection is not let in");
+            debug!(%closed, "incoming connection refused");
         }
     }
 }
 
-type Met = Option<(Up, SendStream, RecvStream)>;
+type Admitted = Option<(SessionTask, SendStream, RecvStream)>;
 
 /// The acceptor's hello, or its answer to another opening.
 async fn meet(
     inner: &Arc<Inner>,
     connection: &Connection,
-    place: &Place,
-) -> Result<Met, CloseCode> {
+    guard: &PendingGuard,
+) -> Result<Admitted, CloseCode> {
     let stall = inner.config.stall_deadline;
     let (mut send, mut receive) = connection
         .accept_bi()
@@ -70,26 +70,29 @@ async fn meet(
         } => own.check(version, &network).map(|()| nonce)?,
         Opening::Genesis { version, network } => {
             own.check(version, &network)?;
-            place.spoke();
+            guard.spoke();
             let now = Instant::now();
-            let may = inner.answers.lock().is_ok_and(|mut left| left.take(now));
+            let may = inner
+                .genesis_answers
+                .lock()
+                .is_ok_and(|mut left| left.take(ANSWERS, now));
             if !may {
                 return Err(CloseCode::Busy);
             }
             return Err(answer(connection, &inner.genesis, &mut send, stall).await);
         }
     };
-    place.spoke();
+    guard.spoke();
     let (proven, transcript): (Proven, Transcript) = own
         .accepted(connection, nonce, &mut send, &mut receive)
         .await?;
-    let up = Up::admit(inner, connection, proven, false)?;
-    // From here on `up` takes the connection out again if anything fails.
+    let task = SessionTask::admit(inner, connection, proven, false)?;
+    // From here on, dropping `task` removes the session.
     if let Err(code) = own.welcome(&transcript, &mut send).await {
-        up.link.close(code);
+        task.session.close(code);
         return Err(code);
     }
-    Ok(Some((up, send, receive)))
+    Ok(Some((task, send, receive)))
 }
 
 /// Dials a peer and serves the connection until it ends.
@@ -101,7 +104,7 @@ pub(super) async fn dial(inner: Arc<Inner>, address: EndpointAddr) {
     let how = match ended {
         Ok(Ok(())) => return,
         Ok(Err(how)) => how,
-        Err(_) => Closed::Here(CloseCode::Internal),
+        Err(_) => CloseReason::Here(CloseCode::Internal),
     };
     debug!(remote = %remote.fmt_short(), %how, "not connected");
     let now = Instant::now();
@@ -111,24 +114,24 @@ pub(super) async fn dial(inner: Arc<Inner>, address: EndpointAddr) {
     inner.changed.notify_one();
 }
 
-async fn dial_inner(inner: Arc<Inner>, address: EndpointAddr) -> Result<(), Closed> {
+async fn dial_inner(inner: Arc<Inner>, address: EndpointAddr) -> Result<(), CloseReason> {
     let connection = connect(&inner.endpoint, address, inner.config.dial_deadline).await?;
     narrow(&connection);
     let hello = timeout(inner.config.hello_deadline, introduce(&inner, &connection));
     match hello.await.unwrap_or(Err(CloseCode::Deadline)) {
-        Ok((up, send, receive)) => {
-            up.run(send, receive).await;
+        Ok((task, send, receive)) => {
+            task.run(send, receive).await;
             Ok(())
         }
         Err(code) => Err(close(&connection, code)),
     }
 }
 
-/// The dialler's hello.
+/// The dialler's side of the hello.
 async fn introduce(
     inner: &Arc<Inner>,
     connection: &Connection,
-) -> Result<(Up, SendStream, RecvStream), CloseCode> {
+) -> Result<(SessionTask, SendStream, RecvStream), CloseCode> {
     let opened = connection.open_bi().await;
     let (mut send, mut receive) = opened.map_err(|_| CloseCode::Malformed)?;
     let own = inner.own();
@@ -136,6 +139,6 @@ async fn introduce(
     let is_chosen = |author: &NodeId| inner.table().book.is_chosen(&remote, author);
     let proven = own.dialled(connection, &mut send, &mut receive, is_chosen);
     let proven = proven.await?;
-    let up = Up::admit(inner, connection, proven, true)?;
-    Ok((up, send, receive))
+    let task = SessionTask::admit(inner, connection, proven, true)?;
+    Ok((task, send, receive))
 }

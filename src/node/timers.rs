@@ -1,4 +1,4 @@
-//! What a node does because time passes.
+//! What a node does at certain times.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,36 +10,36 @@ use crate::core::patience::Patience;
 use crate::core::{Core, Input, PeerId, Timing};
 use crate::statement::params::Params;
 
-/// How often what is held is compared with a peer, if nothing else gives cause: it repairs whatever was lost.
+/// Regular comparison with each peer, which repairs every loss.
 const SYNC_EVERY_MS: u64 = 15_000;
 
-/// How soon it is compared after a seal: who was behind has the seal then, but not yet the votes on the next one. Seals
-/// that follow one another faster share a comparison.
+/// Comparison after a seal: a peer that was behind has the seal by then, but not yet the votes on the next one. Seals in
+/// quick succession share one comparison.
 const SYNC_AFTER_SEAL_MS: u64 = 1_000;
 
-/// A peer that was asked something and says nothing at all for this long is dialled anew. Long, because a window of blocks
-/// may be on its way over a slow line; whether packets still arrive the transport finds out much sooner.
+/// A peer that was asked and is silent for this long is dialled again. Long, because a window of blocks may be on its way
+/// over a slow line. The transport notices a dead connection much sooner.
 const SILENCE_MS: u64 = 120_000;
 
-struct Met {
+struct PeerTimers {
     author: NodeId,
-    /// Milliseconds since the start, as all times here but one.
+    /// Milliseconds since the start, like all times here but one.
     sync_at_ms: u64,
-    /// When it was asked first what it did not answer yet.
+    /// The time of the first question without an answer.
     asked_at_ms: Option<u64>,
 }
 
-/// A node's timers. They count from the start of the node: the host's clock may be set back, by years, and nobody may wait for
-/// as long. Only what the core is due for is said in the host's time.
-pub(super) struct Rhythm {
+/// A node's timers. They count from its start, because the host's clock may be set back by years. Only the core's own due
+/// time is in the host's time.
+pub(super) struct Timers {
     began: Instant,
     patience: Patience,
-    peers: BTreeMap<PeerId, Met>,
+    peers: BTreeMap<PeerId, PeerTimers>,
     /// Milliseconds since 1970.
     tick_at_ms: Option<u64>,
 }
 
-impl Rhythm {
+impl Timers {
     pub(super) fn new(me: NodeId, params: &Params, now_ms: u64) -> Self {
         Self {
             began: Instant::now(),
@@ -56,8 +56,8 @@ impl Rhythm {
     pub(super) fn peer_up(&mut self, peer: PeerId, author: NodeId) {
         let now_ms = self.now_ms();
         self.patience.met(author);
-        // The core compares by itself when a peer comes up.
-        let met = Met {
+        // The core compares at `PeerUp` by itself.
+        let met = PeerTimers {
             author,
             sync_at_ms: now_ms + SYNC_EVERY_MS,
             asked_at_ms: Some(now_ms),
@@ -69,25 +69,25 @@ impl Rhythm {
         let Some(gone) = self.peers.remove(&peer) else {
             return;
         };
-        // A newer connection of the same author may have taken its place.
+        // A newer connection of the same author may have replaced it.
         if self.peers.values().all(|met| met.author != gone.author) {
             self.patience.parted(gone.author);
         }
     }
 
-    /// Who is behind a connection.
+    /// The author of a connection.
     pub(super) fn author(&self, peer: PeerId) -> Option<NodeId> {
         self.peers.get(&peer).map(|met| met.author)
     }
 
-    /// A peer said something.
+    /// A message arrived.
     pub(super) fn answered(&mut self, peer: PeerId) {
         if let Some(met) = self.peers.get_mut(&peer) {
             met.asked_at_ms = None;
         }
     }
 
-    /// A record of this author came that was not known.
+    /// A new record of this author arrived.
     pub(super) fn heard(&mut self, author: NodeId) {
         self.patience.heard(author);
     }
@@ -96,7 +96,7 @@ impl Rhythm {
         self.patience.set_params(params);
     }
 
-    /// The height grew.
+    /// A seal was applied.
     pub(super) fn grew(&mut self) {
         let now_ms = self.now_ms();
         for met in self.peers.values_mut() {
@@ -108,7 +108,7 @@ impl Rhythm {
         self.patience.timing(self.now_ms())
     }
 
-    /// What is due now, at this time of the host, beside giving up.
+    /// The inputs due at this time of the host, except `Nudge`.
     pub(super) fn take_due(&mut self, host_ms: u64) -> Vec<Input> {
         let now_ms = self.now_ms();
         let mut due = Vec::new();
@@ -133,7 +133,7 @@ impl Rhythm {
         let gives_up = self.patience.look(&core.waiting(), sealers, now_ms);
         if gives_up {
             self.patience.nudged();
-            // What the others lack may be what this node waited for them to answer.
+            // The others may lack the records that this node waited for them to answer.
             for met in self.peers.values_mut() {
                 met.sync_at_ms = now_ms;
             }
@@ -141,12 +141,12 @@ impl Rhythm {
         gives_up
     }
 
-    /// Notes when the core wants to be called again.
+    /// Records when the core is due next.
     pub(super) fn settle(&mut self, core: &Core) {
         self.tick_at_ms = core.next_due_ms();
     }
 
-    /// Peers that are too long silent. Each is named once.
+    /// Peers that were silent for too long. Each is returned once.
     pub(super) fn take_silent(&mut self) -> Vec<PeerId> {
         let now_ms = self.now_ms();
         let mut silent = Vec::new();
@@ -160,7 +160,7 @@ impl Rhythm {
         silent
     }
 
-    /// How long there is nothing to do, at this time of the host, if nothing comes.
+    /// Time until something is due, if no input comes.
     pub(super) fn due_in(&self, host_ms: u64) -> Option<Duration> {
         let now_ms = self.now_ms();
         let syncs = self.peers.values().map(|met| met.sync_at_ms);

@@ -1,9 +1,9 @@
-//! What peers may take of the node's time.
+//! Limits how much of the node's time each author may use.
 //!
-//! Peers are heard in turn, so that none is kept waiting by another for longer than one message takes. That alone would let a
-//! member keep the node busy for ever: with records that are refused one by one, with questions, with votes for rounds that never
-//! come. So what brings nothing is counted, and whoever takes more than its share is read from more slowly
-//! ([`crate::net::Transport::slow`]). Nobody is closed for it: an honest peer, which may be far behind or ahead, only waits.
+//! Peers are heard in turn, so a peer delays the others by at most one message. But a member could keep the node busy for
+//! ever, with records that are refused, questions, or votes for rounds that never come. So the time of messages without a
+//! gain is counted. An author beyond its share is read more slowly ([`crate::net::Transport::slow`]). It is not
+//! disconnected: an honest peer that is far behind or ahead only waits.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,31 +13,29 @@ use tokio::time::Instant;
 use crate::base::digest::NodeId;
 use crate::core::{Output, Write};
 
-/// What an author may take at once: comparing and exchanging some ten thousand unsealed records takes less.
+/// Time that an author may use at once. Comparing and exchanging some ten thousand unsealed records takes less.
 const BURST: Duration = Duration::from_millis(500);
 
-/// What an author gets beyond that, as one part in so many of one processor: what honest ones say for nothing, seal after seal,
-/// takes less.
+/// Sustained allowance per author: an eighth of a core. Honest authors use less.
 const PARTS_EACH: u32 = 8;
 
-/// What all get together: no crowd takes more than one part in so many.
+/// Sustained allowance of all authors together: half a core.
 const PARTS_ALL: u32 = 2;
 
-/// The longest pause: far below the deadline after which a peer takes this node for dead.
+/// The longest pause, far below the deadline after which a peer takes this node for dead.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-struct Taken {
+struct Used {
     time: Duration,
     as_of: Instant,
 }
 
-/// What authors took of the node's time lately. They keep their accounts when they come back on another connection; there are no
-/// more of them than members.
+/// Time that authors used lately, on all their connections. The roster bounds their number.
 #[derive(Default)]
-pub(super) struct Shares(BTreeMap<NodeId, Taken>);
+pub(super) struct CpuBudget(BTreeMap<NodeId, Used>);
 
-impl Shares {
-    /// Counts the time that a message took which brought nothing. Gives the pause until its author's next one is read.
+impl CpuBudget {
+    /// Counts the time of a message without a gain. Returns the pause before the author's next message is read.
     pub(super) fn charge(
         &mut self,
         author: NodeId,
@@ -45,7 +43,7 @@ impl Shares {
         now: Instant,
     ) -> Option<Duration> {
         self.forgive(now);
-        let taken = self.0.entry(author).or_insert(Taken {
+        let taken = self.0.entry(author).or_insert(Used {
             time: Duration::ZERO,
             as_of: now,
         });
@@ -57,14 +55,13 @@ impl Shares {
         Some(over.saturating_mul(self.parts()).min(PAUSE_MAX))
     }
 
-    /// What each gets now, as one part in so many. Everybody counts who took anything lately: those who stay just below their
-    /// bursts share too.
+    /// The divisor of each author's allowance. Every author with a balance counts, even if it stays below its burst.
     fn parts(&self) -> u32 {
         let crowd = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
         crowd.saturating_mul(PARTS_ALL).max(PARTS_EACH)
     }
 
-    /// Lets time pass for all.
+    /// Credits all authors for the time that passed.
     fn forgive(&mut self, now: Instant) {
         let parts = self.parts();
         self.0.retain(|_, taken| {
@@ -76,8 +73,8 @@ impl Shares {
     }
 }
 
-/// Whether what a message led to says that it brought something: a seal, or records that wait for one. Votes on seals do not count,
-/// because whoever seals can make any number of them that are new.
+/// Whether a message brought a gain: a seal, or records that a seal can list. Votes on seals do not count, because a sealer
+/// can make any number of new ones.
 pub(super) fn is_gain(outputs: &[Output]) -> bool {
     outputs.iter().any(|output| match output {
         Output::Persist(write) => !matches!(write, Write::Vote(_) | Write::Forget(_)),
@@ -93,9 +90,9 @@ mod tests {
         NodeId::from_bytes([byte; 32])
     }
 
-    /// How much of a minute authors get that take as much as they can, with messages that cost a fiftieth of a second.
+    /// The time that a crowd of authors gets in a minute, if each sends as much as it can in messages of 20 ms.
     fn taken_by(crowd: u8) -> Duration {
-        let (mut shares, start) = (Shares::default(), Instant::now());
+        let (mut cpu_budget, start) = (CpuBudget::default(), Instant::now());
         let message = Duration::from_millis(20);
         let mut free_at = vec![start; crowd.into()];
         let (mut now, mut taken) = (start, Duration::ZERO);
@@ -103,7 +100,7 @@ mod tests {
             let next = (0..crowd).min_by_key(|n| free_at[usize::from(*n)]).unwrap();
             now = now.max(free_at[usize::from(next)]) + message;
             taken += message;
-            let pause = shares.charge(author(next), message, now);
+            let pause = cpu_budget.charge(author(next), message, now);
             free_at[usize::from(next)] = now + pause.unwrap_or_default();
         }
         taken
@@ -123,18 +120,18 @@ mod tests {
 
     #[test]
     fn a_burst_is_free_and_time_forgives() {
-        let (mut shares, start) = (Shares::default(), Instant::now());
-        assert_eq!(shares.charge(author(1), BURST, start), None);
+        let (mut cpu_budget, start) = (CpuBudget::default(), Instant::now());
+        assert_eq!(cpu_budget.charge(author(1), BURST, start), None);
         let little = Duration::from_millis(1);
         assert_eq!(
-            shares.charge(author(1), little, start),
+            cpu_budget.charge(author(1), little, start),
             Some(little * PARTS_EACH)
         );
-        assert_eq!(shares.charge(author(2), little, start), None, "another");
+        assert_eq!(cpu_budget.charge(author(2), little, start), None, "another");
         let later = start + (BURST + little) * PARTS_EACH;
-        assert_eq!(shares.charge(author(1), BURST, later), None);
+        assert_eq!(cpu_budget.charge(author(1), BURST, later), None);
         assert_eq!(
-            shares.charge(author(1), BURST * 100, later),
+            cpu_budget.charge(author(1), BURST * 100, later),
             Some(PAUSE_MAX)
         );
     }

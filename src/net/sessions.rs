@@ -1,4 +1,4 @@
-//! Connections with proven authors: one for each.
+//! Sessions: connections with proven authors, one for each author.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -9,20 +9,20 @@ use iroh::EndpointId;
 use iroh::endpoint::{Connection, ConnectionError};
 use tokio::time::Instant;
 
-use super::close::{CloseCode, Closed};
+use super::close::{CloseCode, CloseReason};
 use super::config::Config;
 use super::hello::Proven;
-use super::intake::{Share, share};
 use super::outbox::Outbox;
+use super::receive_budget::{PeerBudget, peer_budget};
 use crate::base::digest::NodeId;
 use crate::core::PeerId;
 use crate::exchange::message::Message;
 
-/// Long blocks that a peer may send for each question that is answered with blocks.
+/// Long blocks that a peer may send after each question that blocks answer.
 const LONG_BLOCKS_PER_QUESTION: u32 = 16;
 
-/// One connection.
-pub(super) struct Link {
+/// A connection with a proven author.
+pub(super) struct Session {
     pub(super) id: PeerId,
     pub(super) proven: Proven,
     pub(super) endpoint: EndpointId,
@@ -31,16 +31,16 @@ pub(super) struct Link {
     pub(super) since: Instant,
     pub(super) connection: Connection,
     pub(super) outbox: Outbox,
-    /// What may wait of this peer to be taken.
-    pub(super) share: Share,
-    /// Whether the peer ended its stream: it says nothing more.
+    /// What this peer's waiting messages may take.
+    pub(super) budget: PeerBudget,
+    /// Whether the peer ended its stream.
     pub(super) peer_finished: AtomicBool,
     long_blocks: AtomicU32,
     slowed_until: Mutex<Option<Instant>>,
     closed_here: OnceLock<CloseCode>,
 }
 
-impl Link {
+impl Session {
     pub(super) fn new(
         id: PeerId,
         proven: Proven,
@@ -56,7 +56,7 @@ impl Link {
             since: Instant::now(),
             connection,
             outbox,
-            share: share(),
+            budget: peer_budget(),
             peer_finished: AtomicBool::new(false),
             long_blocks: AtomicU32::new(0),
             slowed_until: Mutex::default(),
@@ -65,24 +65,23 @@ impl Link {
     }
 
     pub(super) fn close(&self, code: CloseCode) {
-        // The first code is the one that the peer sees.
+        // The peer sees the first code.
         let _ = self.closed_here.set(code);
         let first = self.closed_here.get().copied().unwrap_or(code);
-        self.connection
-            .close(first.var_int(), first.reason().as_bytes());
+        first.close(&self.connection);
     }
 
     pub(super) fn is_closed_here(&self) -> bool {
         self.closed_here.get().is_some()
     }
 
-    /// How the connection ended. Closes it if it has not.
-    pub(super) fn ended(&self) -> Closed {
+    /// Why the connection ended. Closes it if it is open.
+    pub(super) fn ended(&self) -> CloseReason {
         if self.connection.close_reason().is_none() {
             self.close(CloseCode::Internal);
         }
         match self.connection.close_reason() {
-            Some(ConnectionError::LocallyClosed) | None => Closed::Here(
+            Some(ConnectionError::LocallyClosed) | None => CloseReason::Here(
                 self.closed_here
                     .get()
                     .copied()
@@ -92,28 +91,28 @@ impl Link {
         }
     }
 
-    /// Reads no further message before this time.
+    /// Reads no more messages before this time.
     fn slow(&self, until: Instant) {
         let slowed = self.slowed_until.lock();
         let mut slowed = slowed.unwrap_or_else(PoisonError::into_inner);
         *slowed = Some(slowed.map_or(until, |before| before.max(until)));
     }
 
-    /// It was not slowed down since this time, and is as any other again.
+    /// Ends the slowdown, if it was not renewed since.
     pub(super) fn forgive(&self, since: Instant) {
         let slowed = self.slowed_until.lock();
         let mut slowed = slowed.unwrap_or_else(PoisonError::into_inner);
         *slowed = slowed.filter(|until| *until > since);
     }
 
-    /// Until when no message is read of a peer that is slowed down, or lately was: a time that may have passed.
+    /// The end of the latest slowdown, which may have passed.
     pub(super) fn slowed_until(&self) -> Option<Instant> {
         let slowed = self.slowed_until.lock();
         *slowed.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is sent may be a question that is answered with blocks: then long ones are taken. Whoever stands elsewhere takes a
-    /// comparison for a status.
+    /// Allows long blocks if the message is a question that blocks can answer. A peer at another height reads a comparison
+    /// as a status.
     pub(super) fn note_question(&self, message: &Message) {
         if matches!(
             message,
@@ -124,7 +123,7 @@ impl Link {
         }
     }
 
-    /// Whether one more long block was asked for.
+    /// Whether one more long block was requested.
     pub(super) fn takes_long_block(&self) -> bool {
         let less = |left: u32| left.checked_sub(1);
         self.long_blocks
@@ -133,73 +132,74 @@ impl Link {
     }
 }
 
-/// All connections.
+/// All sessions.
 #[derive(Default)]
-pub(super) struct Links {
-    by_id: BTreeMap<PeerId, Arc<Link>>,
+pub(super) struct Sessions {
+    by_id: BTreeMap<PeerId, Arc<Session>>,
     by_author: BTreeMap<NodeId, PeerId>,
-    /// The last connection of each author, also if it is gone. There are no more of them than members.
+    /// The last session of each author, even if it ended. The roster bounds their number.
     latest: BTreeMap<NodeId, PeerId>,
-    /// Authors that are read from later only. They have not waited for less when they come back on another connection.
+    /// Authors that are slowed down. The slowdown survives a new connection.
     slowed: BTreeMap<NodeId, Instant>,
 }
 
-impl Links {
-    /// Lets a proven connection in, and returns the one whose place it takes. Of one author, the newer connection is kept: a
-    /// peer that crashed and came back must not wait until its old connection is noticed to be dead.
+impl Sessions {
+    /// Adds a session, and returns the older one of the author that it replaces: a peer that crashed and came back must not
+    /// wait until its old connection is known to be dead.
     ///
     /// # Errors
     ///
-    /// The code to close the new one with.
+    /// The code for closing the new connection.
     pub(super) fn admit(
         &mut self,
-        link: &Arc<Link>,
+        session: &Arc<Session>,
         own: &EndpointId,
         config: &Config,
-    ) -> Result<Option<Arc<Link>>, CloseCode> {
+    ) -> Result<Option<Arc<Session>>, CloseCode> {
         let old = self
             .by_author
-            .get(&link.proven.author)
+            .get(&session.proven.author)
             .and_then(|id| self.by_id.get(id))
             .cloned();
         match &old {
-            Some(old) if keeps_old(old, link, own, config.simultaneous) => {
+            Some(old) if keeps_old(old, session, own, config.simultaneous) => {
                 return Err(CloseCode::Duplicate);
             }
-            None if !self.has_room(link.dialled, config) => return Err(CloseCode::Busy),
+            None if !self.has_room(session.dialled, config) => return Err(CloseCode::Busy),
             _ => {}
         }
         if let Some(old) = &old {
             self.by_id.remove(&old.id);
         }
-        self.by_author.insert(link.proven.author, link.id);
-        self.by_id.insert(link.id, link.clone());
-        if let Some(until) = self.slowed.get(&link.proven.author) {
-            link.slow(*until);
+        self.by_author.insert(session.proven.author, session.id);
+        self.by_id.insert(session.id, session.clone());
+        if let Some(until) = self.slowed.get(&session.proven.author) {
+            session.slow(*until);
         }
         Ok(old)
     }
 
-    /// Notes a new connection as its author's latest. Gives the one before.
-    pub(super) fn follow(&mut self, link: &Link) -> Option<PeerId> {
-        self.latest.insert(link.proven.author, link.id)
+    /// Records an author's latest session. Returns the one before.
+    pub(super) fn follow(&mut self, session: &Session) -> Option<PeerId> {
+        self.latest.insert(session.proven.author, session.id)
     }
 
-    /// Reads nothing more of an author before this time, on whatever connection.
+    /// Reads no more messages of an author before this time, on any connection.
     pub(super) fn slow(&mut self, author: NodeId, until: Instant, now: Instant) {
         self.slowed.retain(|_, until| *until > now);
         let slowed = self.slowed.entry(author).or_insert(until);
         *slowed = until.max(*slowed);
-        if let Some(link) = self
+        if let Some(session) = self
             .by_author
             .get(&author)
             .and_then(|id| self.by_id.get(id))
         {
-            link.slow(until);
+            session.slow(until);
         }
     }
 
-    /// Whether one more fits. Some places are kept for those whom this node dials: whoever dials it cannot take them all.
+    /// Whether there is room for one more. Some room is kept for dialled peers, so that incoming connections cannot take it
+    /// all.
     fn has_room(&self, dialled: bool, config: &Config) -> bool {
         let wanted = config.degree.min(config.connections_max / 2);
         let kept = if dialled {
@@ -212,21 +212,24 @@ impl Links {
 
     /// How many this node dialled.
     pub(super) fn dialled(&self) -> usize {
-        self.by_id.values().filter(|link| link.dialled).count()
+        self.by_id
+            .values()
+            .filter(|session| session.dialled)
+            .count()
     }
 
-    pub(super) fn remove(&mut self, link: &Link) {
-        self.by_id.remove(&link.id);
-        if self.by_author.get(&link.proven.author) == Some(&link.id) {
-            self.by_author.remove(&link.proven.author);
+    pub(super) fn remove(&mut self, session: &Session) {
+        self.by_id.remove(&session.id);
+        if self.by_author.get(&session.proven.author) == Some(&session.id) {
+            self.by_author.remove(&session.proven.author);
         }
     }
 
-    pub(super) fn get(&self, id: PeerId) -> Option<&Arc<Link>> {
+    pub(super) fn get(&self, id: PeerId) -> Option<&Arc<Session>> {
         self.by_id.get(&id)
     }
 
-    pub(super) fn all(&self) -> Vec<Arc<Link>> {
+    pub(super) fn all(&self) -> Vec<Arc<Session>> {
         self.by_id.values().cloned().collect()
     }
 
@@ -234,19 +237,21 @@ impl Links {
         self.by_id.len()
     }
 
-    /// Whether the endpoint, or the author behind it, is connected.
+    /// Whether the endpoint, or its author, is connected.
     pub(super) fn is_up(&self, endpoint: &EndpointId, author: Option<&NodeId>) -> bool {
         author.is_some_and(|author| self.by_author.contains_key(author))
-            || self.by_id.values().any(|link| link.endpoint == *endpoint)
+            || self
+                .by_id
+                .values()
+                .any(|session| session.endpoint == *endpoint)
     }
 }
 
-/// Whether the old of two connections of one author stays.
+/// Whether the older of an author's two connections stays.
 ///
-/// Two nodes that dial each other at once have two connections, and must choose the same one: that which the smaller endpoint
-/// dialled. In all other cases the newer one is right: the peer started anew (`boot`), or dialled again because it holds the old
-/// one for dead.
-fn keeps_old(old: &Link, new: &Link, own: &EndpointId, simultaneous: Duration) -> bool {
+/// Two nodes that dial each other at once must keep the same connection: the one that the smaller endpoint dialled.
+/// Otherwise the newer one is right: the peer restarted (`boot`), or takes the old one for dead.
+fn keeps_old(old: &Session, new: &Session, own: &EndpointId, simultaneous: Duration) -> bool {
     let crossed = old.dialled != new.dialled
         && old.endpoint == new.endpoint
         && old.proven.boot == new.proven.boot

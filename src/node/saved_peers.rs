@@ -1,4 +1,4 @@
-//! Where peers were reached, kept on the disk for the next start.
+//! Addresses of peers, saved on the disk for the next start.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,21 @@ use crate::base::limits::FRAME_BYTES_MAX;
 use crate::net::{KnownPeer, Origin, PeerCard};
 use crate::store::{Store, StoreError};
 
-/// Writes at once; one more for every second after. A member may come back from a new endpoint as often as it likes, and each
-/// write waits for the disk.
+/// Most writes at once; one more is allowed per second. Each write waits for the disk, and a member may come back from new
+/// endpoints as often as it likes.
 const WRITES_MAX: u64 = 64;
 
-/// What of the address book is on the disk.
+/// The part of the address book that is on the disk.
 #[derive(Debug, Default)]
-pub(super) struct AddressBook {
+pub(super) struct SavedPeers {
     kept: BTreeMap<NodeId, Vec<u8>>,
-    /// Writes that were made lately, and since when they are counted.
+    /// Recent writes, and since when they count.
     written: u64,
     since_ms: u64,
 }
 
-impl AddressBook {
-    /// Reads what was kept. A row that does not read is left out: addresses can be had again.
+impl SavedPeers {
+    /// Loads the saved peers. An unreadable row is skipped, because addresses can be learned again.
     pub(super) fn load(store: &Store) -> Result<(Self, Vec<PeerCard>), StoreError> {
         let kept = store.peers()?;
         let mut cards = Vec::new();
@@ -37,7 +37,7 @@ impl AddressBook {
         Ok((book, cards))
     }
 
-    /// Whether anything may be written now.
+    /// Whether a write is allowed now.
     fn may_write(&mut self, now_ms: u64) -> bool {
         let seconds = now_ms.saturating_sub(self.since_ms) / 1000;
         if seconds > 0 || now_ms < self.since_ms {
@@ -47,13 +47,13 @@ impl AddressBook {
         self.written < WRITES_MAX
     }
 
-    /// Keeps the peers that were met or given, as far as it is known who they are and something changed, and no others.
+    /// Saves changed entries of met or given peers with a known author, and removes all others.
     pub(super) fn keep(&mut self, store: &Store, known: &[KnownPeer]) -> Result<(), StoreError> {
         self.keep_up_to(store, known, u64::MAX).map(drop)
     }
 
-    /// As [`Self::keep`], but no more than may be written now; if that is nothing, it does not ask who is known. Gives whether
-    /// nothing is left.
+    /// Like [`Self::keep`], within the limit of writes. Calls `known` only if a write is allowed. Returns whether everything
+    /// is saved.
     pub(super) fn keep_some(
         &mut self,
         store: &Store,

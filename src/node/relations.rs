@@ -1,4 +1,5 @@
-//! Who is who, for the transport: kept beside the core, because the transport asks often and must not wait for a disk.
+//! Each author's relation to the network, for the transport. It is kept beside the core, because the transport asks often
+//! and must not wait for a disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
@@ -9,19 +10,19 @@ use crate::ledger::{Applied, State};
 use crate::members::trust::Standing;
 use crate::net::{Membership, Relation};
 
-/// What the transport is told, as of the last turn.
+/// The relations as of the last turn.
 #[derive(Debug, Default)]
-pub(super) struct Standings(RwLock<Known>);
+pub(super) struct Relations(RwLock<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
     height: u64,
     relations: BTreeMap<NodeId, Relation>,
-    /// Who left and may be an elector of operations that are still open.
+    /// Former members that may be electors of open operations.
     left: BTreeSet<NodeId>,
 }
 
-impl Standings {
+impl Relations {
     pub(super) fn of(core: &Core) -> Self {
         let state = core.ledger().state();
         let mut known = Known {
@@ -32,7 +33,7 @@ impl Standings {
             let relation = relation(member.trust.standing());
             known.relations.insert(node, relation);
         }
-        // After a start nobody says who left: all electors that are no members did.
+        // A start does not know who left: these are all electors that are not members.
         let electors = state.operations().flat_map(|open| open.electorate().iter());
         let gone = electors.map(|(node, _)| node);
         known.left = gone
@@ -41,7 +42,7 @@ impl Standings {
         Self(RwLock::new(known))
     }
 
-    /// Takes up what a seal changed. Says whether somebody's relation is another now.
+    /// Applies the changes of a seal. Returns whether a relation changed.
     pub(super) fn apply(&self, state: &State, applied: &Applied) -> bool {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         known.height = known.height.max(applied.height);
@@ -82,7 +83,7 @@ fn relation(standing: Standing) -> Relation {
     }
 }
 
-impl Membership for Standings {
+impl Membership for Relations {
     fn relation(&self, author: &NodeId) -> Relation {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         match known.relations.get(author) {

@@ -1,8 +1,8 @@
-//! Sealed blocks for peers that catch up, read in a thread of their own so that nobody waits for them.
+//! Serves sealed blocks to peers that catch up. Its own thread reads them, so that nobody waits for the disk.
 //!
-//! A peer asks for the next window when it has applied the last one. While it does, the next window is read already. Peers are
-//! served in turn, those first that ask for what they were not served yet; nothing is read for a peer that does not take what
-//! it was sent.
+//! A peer asks for the next window when it has applied the last one. The next window is read ahead meanwhile. Peers are
+//! served in turn. Requests for blocks that the author was not served yet come first. Nothing is read for a peer that does
+//! not take what it was sent.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -18,14 +18,15 @@ use crate::exchange::message::Message;
 use crate::net::{SendError, Transport};
 use crate::store::Store;
 
-/// What an author may fetch once more at once, in bytes: the past of a hundred thousand records. Who lost its disk needs it.
+/// Bytes that an author may fetch a second time at once: the past of a hundred thousand records, for a node that lost its
+/// disk.
 const AGAIN_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
-/// What it may fetch once more in a second beyond that: not much less than a node verifies. Who fetches the past again and again
-/// would otherwise have this node read, encrypt and send as fast as it can, for some bytes of questions.
+/// Bytes that it may fetch again per second after that, about as fast as a node verifies. Without a limit, small questions
+/// could keep this node reading, encrypting and sending.
 const AGAIN_BYTES_PER_SECOND: u64 = 4 * 1024 * 1024;
 
-/// The first height wanted, and bytes at most.
+/// The first height, and most bytes.
 type Window = (u64, usize);
 
 #[derive(Debug, Clone, Copy)]
@@ -37,21 +38,21 @@ struct Request {
 
 #[derive(Default)]
 struct Queue {
-    /// One window per peer; a later one takes the place of one that was not begun.
+    /// One window per peer. A later request replaces one that was not begun.
     wanted: BTreeMap<PeerId, Request>,
-    /// Those for which there was no room: they wait until some is free.
+    /// Requests of peers whose queue is full.
     full: BTreeMap<PeerId, Request>,
-    /// Who was served last: the next one has its turn.
+    /// The peer served last; the next one is served next.
     last: Option<PeerId>,
     accounts: BTreeMap<NodeId, Account>,
     is_closed: bool,
 }
 
-/// What an author was served, whatever its connection. There are no more of them than members.
+/// What an author was served, on all its connections. The roster bounds their number.
 struct Account {
     /// The first height that it was not served yet.
     reached: u64,
-    /// Bytes served more than once, less what time forgave.
+    /// Bytes served again, less the allowance since.
     again_bytes: u64,
     as_of: Instant,
 }
@@ -69,7 +70,7 @@ impl Account {
         from >= self.reached
     }
 
-    /// How long it waits for what it was served already.
+    /// How long it must wait before blocks are served to it again.
     fn wait(&mut self, now: Instant) -> Duration {
         let passed = now.saturating_duration_since(self.as_of);
         let millis = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
@@ -91,8 +92,8 @@ impl Account {
 }
 
 impl Queue {
-    /// The next one in turn who need not wait, or how long all have to. Whoever wants something new is before all who want
-    /// something again: of that there is no more than there are heights.
+    /// The next request in turn that need not wait, or else the shortest wait. Requests for new blocks come before all
+    /// others; there are only as many of them as there are heights.
     fn take(&mut self, now: Instant) -> Result<Request, Option<Duration>> {
         let last = self.last.map_or(Bound::Unbounded, Bound::Excluded);
         let after = self.wanted.range((last, Bound::Unbounded));
@@ -119,14 +120,14 @@ impl Queue {
     }
 }
 
-/// What is asked of the thread.
+/// The requests, shared with the thread.
 #[derive(Default)]
-pub(super) struct Requests {
+pub(super) struct BlockRequests {
     queue: Mutex<Queue>,
     changed: Condvar,
 }
 
-impl Requests {
+impl BlockRequests {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -146,7 +147,7 @@ impl Requests {
         self.changed.notify_one();
     }
 
-    /// There is room for a peer again.
+    /// A peer's queue has room again.
     pub(super) fn drained(&self, peer: PeerId) {
         let mut queue = self.lock();
         if let Some(request) = queue.full.remove(&peer) {
@@ -192,11 +193,11 @@ impl Requests {
         self.lock().wanted.is_empty()
     }
 
-    /// There was no room for what a peer wants. If there is some by now, that was said before anybody listened for it; if the
-    /// peer is gone, nobody will say anything.
+    /// A peer's queue had no room. If it has room by now, the event came before the request was stored; if the peer is gone,
+    /// no event will come.
     fn no_room(&self, request: Request, room: impl FnOnce() -> Option<usize>) {
         let mut queue = self.lock();
-        // It may have asked for something else in the meantime.
+        // The peer may have asked for another window meanwhile.
         let latest = queue.wanted.remove(&request.peer).unwrap_or(request);
         queue.full.insert(latest.peer, latest);
         drop(queue);
@@ -215,7 +216,7 @@ impl Requests {
     }
 }
 
-/// Blocks from a height on, and how many.
+/// A window with its blocks.
 struct Ahead {
     window: Window,
     message: Message,
@@ -247,7 +248,7 @@ fn after(ahead: &Ahead) -> Window {
 }
 
 /// Serves until the requests are closed.
-pub(super) fn run(store: &Store, transport: &Transport, requests: &Arc<Requests>) {
+pub(super) fn run(store: &Store, transport: &Transport, requests: &Arc<BlockRequests>) {
     let mut ahead: Option<Ahead> = None;
     while let Some(request) = requests.next() {
         let window = request.window;
@@ -268,14 +269,14 @@ pub(super) fn run(store: &Store, transport: &Transport, requests: &Arc<Requests>
                     ahead = read(store, next);
                 }
             }
-            // What was sent of it is refused as known by the peer, or asked for again.
+            // The peer refuses the blocks it already got as known, or asks again.
             Err(SendError::Full) => {
                 requests.no_room(request, room);
                 ahead = Some(served);
             }
             Err(SendError::NotConnected) => ahead = Some(served),
             Err(error @ SendError::TooLong(_)) => {
-                tracing::error!(%error, "a block does not travel");
+                tracing::error!(%error, "a block is too long to send");
             }
         }
     }
@@ -299,7 +300,7 @@ mod tests {
         let mut order = Vec::new();
         for round in 0..4 {
             for peer in [1, 2, 3] {
-                // The first asks for more each time, the others when they were served.
+                // The first peer asks again each time, the others only after they were served.
                 let request = request(peer, 1, round);
                 queue.wanted.entry(request.peer).or_insert(request);
             }
@@ -312,7 +313,7 @@ mod tests {
 
     #[test]
     fn room_that_came_before_anybody_waited_for_it_is_used() {
-        let requests = Requests::default();
+        let requests = BlockRequests::default();
         requests.no_room(request(1, 1, 5), || Some(0));
         assert!(requests.is_idle());
         requests.no_room(request(1, 1, 5), || Some(1));
@@ -321,7 +322,7 @@ mod tests {
 
     #[test]
     fn who_takes_nothing_is_not_served_however_often_it_asks() {
-        let requests = Requests::default();
+        let requests = BlockRequests::default();
         requests.no_room(request(1, 1, 5), || Some(0));
         requests.serve(PeerId(1), NodeId::from_bytes([1; 32]), (6, 1000));
         assert!(requests.is_idle());
@@ -357,7 +358,7 @@ mod tests {
         let (mut fetched, mut waited) = (0_u64, Duration::ZERO);
         let window_bytes = 1 << 20;
         while fetched < 100 {
-            // It comes back on a new connection for every window, and has only ever been served heights below 10.
+            // It uses a new connection for every window, and was never served heights from 10 on.
             let from = fetched % 10;
             let request = request(fetched, 7, from);
             queue.wanted.insert(request.peer, request);
@@ -373,7 +374,7 @@ mod tests {
             let account = queue.accounts.get_mut(&request.author).unwrap();
             account.served(from, from + 1, window_bytes);
         }
-        // Ten of the hundred megabytes were new, 32 and one more were allowed at once.
+        // Ten of the hundred megabytes were new, and 33 were allowed at once.
         assert_eq!((waited.as_millis() + 500) / 1000, 14);
         let other = request(1000, 8, 1);
         queue.wanted.insert(other.peer, other);
