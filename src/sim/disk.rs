@@ -7,7 +7,7 @@ use crate::base::digest::{OperationId, RecordId};
 use crate::base::limits::EVIDENCE_HEIGHTS;
 use crate::core::{Base, RecentSeal, Saved, Write};
 use crate::exchange::message::Message;
-use crate::ledger::{Checkpoint, Ended, Ledger, StoredPast};
+use crate::ledger::{Checkpoint, Ledger, RememberedOperation, StoredPast};
 use crate::members::sealers::Sealers;
 use crate::statement::genesis::Genesis;
 use crate::statement::record::{Record, Statement};
@@ -23,7 +23,7 @@ pub struct Disk {
     /// The sealers of each block, and of the next.
     sealers: Vec<Arc<Sealers>>,
     /// A stored state, and the outcomes of the operations up to it.
-    checkpoint: Option<(Checkpoint, Vec<(OperationId, Ended)>)>,
+    checkpoint: Option<(Checkpoint, Vec<(OperationId, RememberedOperation)>)>,
 }
 
 impl Disk {

@@ -66,7 +66,7 @@ pub struct Plan {
     pub calm_ms: u64,
     /// How many operations are proposed during the disorder.
     pub proposals: usize,
-    /// The gathering time of proposers, see [`crate::core::Pace`].
+    /// The gathering time of proposers, see [`crate::core::Timing`].
     pub gather_ms: u64,
     /// Whether the schedule goes on when a third of the weight or more is not honest.
     pub goes_on_above_a_third: bool,

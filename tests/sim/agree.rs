@@ -1,6 +1,5 @@
 //! `P-agree`, `S-agree`, `S-blame`: no two replicas differ below a third; above, they can, and more than a third is named.
 
-use mycnet_consensus::Ballot;
 use mycnet_consensus::internals::sim::actors::ActorKind;
 use mycnet_consensus::internals::sim::plan::Plan;
 use mycnet_consensus::internals::sim::world::run;

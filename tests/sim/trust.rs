@@ -1,6 +1,5 @@
 //! `T-range`: trust stays in 0..=1,000,000.
 
-use mycnet_consensus::Ballot;
 use mycnet_consensus::internals::sim::people::node;
 use mycnet_consensus::internals::sim::plan::Plan;
 

@@ -115,7 +115,7 @@ fn config(config_type: &str, value: &[u8]) -> Vec<u8> {
 
 #[test]
 fn malformed_configuration() {
-    let own = malformed("this key of the configuration map is set by an operation kind of its own");
+    let own = malformed("another kind of operation sets this key of the configuration map");
     let number = malformed("a parameter's value is not a number in decimal digits");
     let range = malformed("a parameter's value is out of range");
     let unknown = malformed("no parameter has this name");

@@ -6,7 +6,7 @@
 //! `all` tries every one in every way.
 
 use mycnet_consensus::core::{Event, Input, Refusal};
-use mycnet_consensus::internals::ledger::Ended;
+use mycnet_consensus::internals::ledger::RememberedOperation;
 use mycnet_consensus::{Ballot, OperationId, Outcome};
 
 use super::disk::{EVERY_WAY, Survives};
@@ -138,7 +138,9 @@ impl Plan {
                     0 => Ballot::Approve,
                     _ => Ballot::Result(b"42".to_vec()),
                 };
-                if closed.and_then(Ended::outcome) != Some(&Outcome::Decided(expected)) {
+                if closed.and_then(RememberedOperation::outcome)
+                    != Some(&Outcome::Decided(expected))
+                {
                     return Err(format!("node {n}: operation {k} ended otherwise"));
                 }
             }

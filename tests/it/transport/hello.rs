@@ -1,6 +1,6 @@
 //! The hello: who is let in, and what other peers learn.
 
-use mycnet_consensus::net::{CloseCode, Closed, Config, NetEvent, PeerCard, Relation};
+use mycnet_consensus::net::{CloseCode, CloseReason, Config, NetEvent, PeerCard, Relation};
 use mycnet_consensus::{Genesis, Identity, NetworkId, NodeId, Signer as _, Spore};
 
 use super::node::{Node, author, genesis, hasty, marked, pair};
@@ -150,10 +150,10 @@ async fn the_dialler_checks_too_and_both_learn_why() {
     let dot = Node::new("dot").await;
     ada.roster.set("dot", Relation::Banned);
     for (node, fault) in [
-        (&ben, Closed::There(CloseCode::WrongNetwork)),
-        (&cyd, Closed::There(CloseCode::Banned)),
-        (&second, Closed::There(CloseCode::OwnAuthor)),
-        (&dot, Closed::Here(CloseCode::Banned)),
+        (&ben, CloseReason::There(CloseCode::WrongNetwork)),
+        (&cyd, CloseReason::There(CloseCode::Banned)),
+        (&second, CloseReason::There(CloseCode::OwnAuthor)),
+        (&dot, CloseReason::Here(CloseCode::Banned)),
     ] {
         ada.transport.dial(&node.address());
         let fault = Some(fault.to_string());
@@ -194,8 +194,11 @@ async fn the_roster_is_asked_again_when_it_changed() {
     assert_eq!(ada.transport.peers().len(), 1);
     ada.roster.set("ben", Relation::Banned);
     ada.transport.recheck();
-    assert_eq!(ada.down().await, (to_ben, Closed::Here(CloseCode::Banned)));
-    assert_eq!(ben.down().await.1, Closed::There(CloseCode::Banned));
+    assert_eq!(
+        ada.down().await,
+        (to_ben, CloseReason::Here(CloseCode::Banned))
+    );
+    assert_eq!(ben.down().await.1, CloseReason::There(CloseCode::Banned));
     assert!(matches!(
         ada.events.try_next(),
         None | Some(NetEvent::PeerDown { .. })
@@ -232,14 +235,14 @@ async fn a_stranger_that_somebody_told_of_is_not_let_in() {
     assert_eq!(ada.up().await.author, author("ben"));
     ben.write(PEERS, &vec![card(&eve, Some(author("cyd")))])
         .await;
-    let refused = Closed::Here(CloseCode::NotAMember).to_string();
+    let refused = CloseReason::Here(CloseCode::NotAMember).to_string();
     assert_eq!(fault_of(&ada, eve.endpoint.id()).await, refused);
     assert!(ada.events.try_next().is_none(), "nobody came up");
 }
 
 #[tokio::test]
 async fn a_stranger_is_let_in_if_the_program_gave_it_and_it_is_ahead() {
-    let refused = Closed::Here(CloseCode::NotAMember).to_string();
+    let refused = CloseReason::Here(CloseCode::NotAMember).to_string();
     let eve = Node::new("eve").await;
     eve.roster.set_height(50);
     for (height, named, is_in) in [
@@ -261,7 +264,7 @@ async fn a_stranger_is_let_in_if_the_program_gave_it_and_it_is_ahead() {
             assert_eq!(ada.transport.peers().len(), 1, "still behind");
             ada.roster.set_height(50);
             ada.transport.recheck();
-            assert_eq!(ada.down().await.1, Closed::Here(CloseCode::NotAMember));
+            assert_eq!(ada.down().await.1, CloseReason::Here(CloseCode::NotAMember));
         } else {
             let fault = fault_of(&ada, eve.endpoint.id()).await;
             assert_eq!(fault, refused, "{height}, {named:?}");

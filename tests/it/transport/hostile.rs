@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use mycnet_consensus::internals::limits::FRAME_BYTES_MAX;
 use mycnet_consensus::internals::message::Message;
-use mycnet_consensus::net::{ALPN, CloseCode, Closed, Config, SendError};
+use mycnet_consensus::net::{ALPN, CloseCode, CloseReason, Config, SendError};
 use serde_bytes::ByteBuf;
 
 use super::node::{Node, author, genesis, hasty, marked};
@@ -57,7 +57,7 @@ async fn bad_frames_close_the_connection_with_their_code() {
         ada.up().await;
         ben.write_bytes(&bytes).await;
         assert_eq!(ben.closed().await, code, "{what}");
-        assert_eq!(ada.down().await.1, Closed::Here(code), "{what}");
+        assert_eq!(ada.down().await.1, CloseReason::Here(code), "{what}");
     }
 }
 
@@ -73,7 +73,7 @@ async fn a_stream_that_ends_inside_or_between_frames_closes() {
         ben.write_bytes(half).await;
         ben.send.finish().unwrap();
         assert_eq!(ben.closed().await, code);
-        assert_eq!(ada.down().await.1, Closed::Here(code));
+        assert_eq!(ada.down().await.1, CloseReason::Here(code));
     }
 }
 
@@ -190,7 +190,7 @@ async fn who_reads_nothing_blocks_nobody_and_is_closed() {
     let (down, reason) = ada.down().await;
     assert_eq!(
         (down, reason),
-        (to_ben, Closed::Here(CloseCode::SlowReader))
+        (to_ben, CloseReason::Here(CloseCode::SlowReader))
     );
     assert_eq!(ben.closed().await, CloseCode::SlowReader);
     assert_eq!(
@@ -264,7 +264,7 @@ async fn frames_that_stop_keep_nobody_from_sending_long_ones() {
     assert!(start.elapsed() < Duration::from_secs(6));
 }
 
-/// A slowed or shunned peer stays so after it reconnects.
+/// An author that is slowed down or in quarantine stays so on a new connection.
 #[tokio::test]
 async fn pauses_are_the_authors_and_not_the_connections() {
     let mut ada = Node::new("ada").await;
@@ -282,7 +282,7 @@ async fn pauses_are_the_authors_and_not_the_connections() {
     // Its verdict comes after it left.
     again.connection.close(0_u32.into(), b"");
     ada.down().await;
-    ada.transport.shun(peer, author("ben"));
+    ada.transport.quarantine(peer, author("ben"));
     let mut raw = Raw::connect(&ada.address()).await;
     assert!(raw.try_member("ben").await.is_none());
     assert_eq!(raw.closed().await, CloseCode::Misbehaved);
@@ -307,7 +307,7 @@ async fn a_closed_peer_is_heard_no_more() {
     let is_down = matches!(
         next,
         mycnet_consensus::net::NetEvent::PeerDown {
-            reason: Closed::Here(CloseCode::Application),
+            reason: CloseReason::Here(CloseCode::Application),
             ..
         }
     );

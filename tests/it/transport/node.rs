@@ -11,8 +11,8 @@ use iroh::protocol::Router;
 use mycnet_consensus::core::PeerId;
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::net::{
-    self, ALPN, Closed, Config, EndpointSettings, Events, Membership, NetEvent, PeerInfo, Relation,
-    Transport,
+    self, ALPN, CloseReason, Config, EndpointSettings, Events, Membership, NetEvent, PeerInfo,
+    Relation, Transport,
 };
 use mycnet_consensus::{Genesis, Identity, NodeId, Signer as _, Spore};
 
@@ -152,7 +152,7 @@ impl Node {
         }
     }
 
-    pub async fn down(&mut self) -> (PeerId, Closed) {
+    pub async fn down(&mut self) -> (PeerId, CloseReason) {
         loop {
             if let NetEvent::PeerDown { peer, reason, .. } = self.next().await {
                 return (peer, reason);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mycnet_consensus::net::{CloseCode, Closed, Config, NetEvent, PeerCard};
+use mycnet_consensus::net::{CloseCode, CloseReason, Config, NetEvent, PeerCard};
 
 use super::node::{Node, author, marked, pair};
 
@@ -64,7 +64,7 @@ async fn a_crash_is_noticed_by_silence() {
         panic!("{down:?}");
     };
     println!("a crash was noticed after {:?}: {reason}", start.elapsed());
-    assert!(matches!(reason, Closed::Lost(_)));
+    assert!(matches!(reason, CloseReason::Lost(_)));
     assert!(start.elapsed() < Duration::from_secs(14));
 }
 
@@ -97,8 +97,11 @@ async fn a_suspicious_connection_is_closed_and_dialled_anew() {
     let (mut ada, to_ben, mut ben, _) = pair(Config::default()).await;
     let start = Instant::now();
     ada.transport.suspect(to_ben);
-    assert_eq!(ada.down().await, (to_ben, Closed::Here(CloseCode::Suspect)));
-    assert_eq!(ben.down().await.1, Closed::There(CloseCode::Suspect));
+    assert_eq!(
+        ada.down().await,
+        (to_ben, CloseReason::Here(CloseCode::Suspect))
+    );
+    assert_eq!(ben.down().await.1, CloseReason::There(CloseCode::Suspect));
     let again = ada.up().await;
     assert_ne!(again.peer, to_ben);
     println!("suspicion to a new connection: {:?}", start.elapsed());
@@ -113,7 +116,7 @@ async fn a_node_that_stops_says_so_and_is_dialled_until_it_is_back() {
     assert_eq!(ada.message().await, (to_ben, marked(9)), "what waited came");
     assert_eq!(
         ada.down().await,
-        (to_ben, Closed::There(CloseCode::Shutdown))
+        (to_ben, CloseReason::There(CloseCode::Shutdown))
     );
     let mut events = ben.events;
     while events.next().await.is_some() {}
@@ -177,7 +180,7 @@ async fn connections_have_a_cap() {
     let dot = Node::new("dot").await;
     dot.transport.dial(&ada.address());
     let start = Instant::now();
-    let busy = Some(Closed::There(CloseCode::Busy).to_string());
+    let busy = Some(CloseReason::There(CloseCode::Busy).to_string());
     while dot.transport.known_peers()[0].last_fault != busy {
         assert!(start.elapsed() < Duration::from_secs(5));
         tokio::time::sleep(Duration::from_millis(10)).await;

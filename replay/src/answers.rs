@@ -1,0 +1,204 @@
+//! What workers answered, and how good a set of decisions is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mycnet_consensus::limits::PANEL_WEIGHTED_MIN;
+
+use super::replayed::Decision;
+
+/// A question and what was answered to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Task {
+    /// Its name in the file: not empty, at most `limits::TEXT_BYTES_MAX` bytes.
+    pub(crate) name: String,
+    /// The true answer, where it is known.
+    pub(crate) gold: Option<String>,
+    /// An index into [`Answers::workers`] and the answer, in the file's order; each worker once, at least one in all.
+    pub(crate) answers: Vec<(usize, String)>,
+}
+
+/// A whole file of answers, in its order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Answers {
+    /// The tasks, in the order of their first answers.
+    pub(crate) tasks: Vec<Task>,
+    /// The workers' names, in the order of their first answers.
+    pub(crate) workers: Vec<String>,
+    /// Answers beyond a worker's first one to a task: they do not count.
+    pub(crate) repeated: usize,
+}
+
+impl Task {
+    /// Whether enough workers answered for a panel (DESIGN P9). That three of them have weight is for the ledger to judge: it
+    /// takes some 270 dissents with hardly a coherent vote between them to lose all trust.
+    pub(crate) fn has_panel(&self) -> bool {
+        self.answers.len() >= PANEL_WEIGHTED_MIN
+    }
+
+    /// The answer given most often; none if several share the first place.
+    pub(crate) fn majority(&self) -> Option<&str> {
+        let mut counts = BTreeMap::<&str, usize>::new();
+        for (_, answer) in &self.answers {
+            *counts.entry(answer).or_default() += 1;
+        }
+        let most = counts.values().copied().max()?;
+        let mut first = counts.into_iter().filter(|(_, count)| *count == most);
+        match (first.next(), first.next()) {
+            (Some((answer, _)), None) => Some(answer),
+            _ => None,
+        }
+    }
+}
+
+impl Answers {
+    /// Answers that count.
+    pub(crate) fn votes(&self) -> usize {
+        self.tasks.iter().map(|task| task.answers.len()).sum()
+    }
+
+    /// Tasks whose true answer is known.
+    pub(crate) fn tasks_with_gold(&self) -> usize {
+        self.tasks.iter().filter(|task| task.gold.is_some()).count()
+    }
+
+    /// Whether there is gold, and none of it was ever answered: most likely the wrong column, or another spelling.
+    pub(crate) fn gold_is_foreign(&self) -> bool {
+        let given: BTreeSet<&str> = self
+            .tasks
+            .iter()
+            .flat_map(|task| &task.answers)
+            .map(|(_, answer)| answer.as_str())
+            .collect();
+        let mut gold = self.tasks.iter().filter_map(|task| task.gold.as_deref());
+        self.tasks_with_gold() > 0 && gold.all(|gold| !given.contains(gold))
+    }
+
+    /// How often the plain majority is right, 0..=1; ties count half. `None` without gold.
+    pub(crate) fn majority_accuracy(&self) -> Option<f64> {
+        self.accuracy_of(self.tasks.iter().map(Task::majority))
+    }
+
+    /// How often the decisions (one for each task, in order) are right, 0..=1; no decision counts half. `None` without gold.
+    pub(crate) fn accuracy(&self, decisions: &[Decision]) -> Option<f64> {
+        debug_assert_eq!(
+            decisions.len(),
+            self.tasks.len(),
+            "a decision for each task"
+        );
+        self.accuracy_of(decisions.iter().map(|decision| match decision {
+            Decision::Decided(answer) => Some(answer.as_str()),
+            Decision::NoQuorum | Decision::NotAsked => None,
+        }))
+    }
+
+    fn accuracy_of<'a>(&self, decided: impl Iterator<Item = Option<&'a str>>) -> Option<f64> {
+        let (mut halves, mut judged) = (0_u64, 0_u64);
+        for (task, decided) in self.tasks.iter().zip(decided) {
+            let Some(gold) = task.gold.as_deref() else {
+                continue;
+            };
+            judged += 1;
+            halves += match decided {
+                None => 1,
+                Some(answer) if answer == gold => 2,
+                Some(_) => 0,
+            };
+        }
+        (judged > 0).then(|| ratio(halves, 2 * judged))
+    }
+}
+
+/// A fraction for people: nothing is decided by it.
+#[allow(
+    clippy::float_arithmetic,
+    clippy::cast_precision_loss,
+    reason = "shown only; counts are far below 2^52"
+)]
+pub(crate) fn ratio(numerator: u64, denominator: u64) -> f64 {
+    numerator as f64 / denominator as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(gold: Option<&str>, answers: &[&str]) -> Task {
+        Task {
+            name: "t".to_owned(),
+            gold: gold.map(str::to_owned),
+            answers: answers
+                .iter()
+                .enumerate()
+                .map(|(worker, answer)| (worker, (*answer).to_owned()))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn a_majority_is_what_was_said_most_often() {
+        for (answers, majority) in [
+            (&["1"][..], Some("1")),
+            (&["1", "0", "1"], Some("1")),
+            (&["1", "0"], None),
+            (&["b", "a", "c", "b"], Some("b")),
+            (&["b", "a", "a", "b", "c"], None),
+            (&[], None),
+        ] {
+            assert_eq!(task(None, answers).majority(), majority, "{answers:?}");
+        }
+    }
+
+    fn four() -> Answers {
+        Answers {
+            tasks: vec![
+                task(Some("1"), &["1", "1", "0"]), // right
+                task(Some("1"), &["0", "0", "1"]), // wrong
+                task(Some("0"), &["0", "1"]),      // a tie
+                task(None, &["1"]),                // not judged
+            ],
+            ..Answers::default()
+        }
+    }
+
+    #[test]
+    fn no_decision_and_ties_count_half() {
+        let answers = four();
+        assert_eq!(answers.majority_accuracy(), Some(0.5));
+        let decided = |answer: &str| Decision::Decided(answer.to_owned());
+        for (decisions, accuracy) in [
+            ([decided("1"), decided("1"), decided("0")], 1.0),
+            ([decided("1"), decided("1"), Decision::NoQuorum], 2.5 / 3.0),
+            ([decided("0"), Decision::NotAsked, decided("2")], 0.5 / 3.0),
+        ] {
+            let mut decisions = decisions.to_vec();
+            decisions.push(decided("whatever"));
+            assert_eq!(answers.accuracy(&decisions), Some(accuracy));
+        }
+    }
+
+    #[test]
+    fn without_gold_there_is_no_accuracy() {
+        let mut answers = four();
+        for task in &mut answers.tasks {
+            task.gold = None;
+        }
+        assert_eq!(answers.majority_accuracy(), None);
+        assert!(!answers.gold_is_foreign());
+    }
+
+    #[test]
+    fn gold_in_another_spelling_is_noticed() {
+        let mut answers = four();
+        assert!(!answers.gold_is_foreign());
+        for task in &mut answers.tasks {
+            task.gold = task.gold.as_ref().map(|_| "yes".to_owned());
+        }
+        assert!(answers.gold_is_foreign());
+    }
+
+    #[test]
+    fn a_panel_takes_three() {
+        assert!(!task(None, &["1", "1"]).has_panel());
+        assert!(task(None, &["1", "1", "1"]).has_panel());
+    }
+}

@@ -1,0 +1,277 @@
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use super::*;
+
+/// Three answers to one task, so that there is something to decide, before the lines of interest.
+const HEAD: &str = "task,worker,answer,gold\nt,a,1,\nt,b,1,\nt,c,0,\n";
+
+fn read_text(text: &str) -> Result<Answers, BadInput> {
+    parse(text.as_bytes(), None)
+}
+
+fn task(name: &str, gold: Option<&str>, answers: &[(usize, &str)]) -> Task {
+    Task {
+        name: name.to_owned(),
+        gold: gold.map(str::to_owned),
+        answers: (answers.iter())
+            .map(|(worker, answer)| (*worker, (*answer).to_owned()))
+            .collect(),
+    }
+}
+
+#[test]
+fn answers_stand_in_the_order_of_the_file() {
+    let answers = read_text(
+        "task,worker,answer,gold\n\
+         q2,bob,yes,\n\
+         q1,ann,no,no\n\
+         q2,ann,no,yes\n\
+         q2,bob,no,yes\n\
+         q2,cy,yes,yes\n\
+         q1,bob,yes,no\n",
+    );
+    let expected = Answers {
+        tasks: vec![
+            task("q2", Some("yes"), &[(0, "yes"), (1, "no"), (2, "yes")]),
+            task("q1", Some("no"), &[(1, "no"), (0, "yes")]),
+        ],
+        workers: ["bob", "ann", "cy"].map(str::to_owned).to_vec(),
+        repeated: 1,
+    };
+    assert_eq!(answers, Ok(expected));
+}
+
+#[test]
+fn one_table_in_many_spellings_is_one_table() {
+    let plain = "task,worker,answer\nt,a,\u{e9}\nt,b,1\nt,c,1\n";
+    let expected = read_text(plain).unwrap();
+    for (what, text) in [
+        ("tabs", plain.replace(',', "\t")),
+        ("semicolons", plain.replace(',', ";")),
+        ("CRLF", plain.replace('\n', "\r\n")),
+        ("a byte order mark", format!("\u{feff}{plain}")),
+        ("no newline at the end", plain.trim_end().to_owned()),
+        ("blank lines", plain.replace('\n', "\n\n")),
+        ("space", plain.replace(',', " , ")),
+        (
+            "quotes",
+            plain.replace('t', "\"t\"").replace("\"t\"ask", "task"),
+        ),
+        (
+            "other names",
+            plain.replacen("task,worker", "!item_id,Worker-ID", 1),
+        ),
+    ] {
+        assert_eq!(read_text(&text).as_ref(), Ok(&expected), "{what}: {text:?}");
+    }
+}
+
+#[test]
+fn quoted_fields_hold_delimiters_and_quotes() {
+    let answers = read_text(
+        "task;worker;answer, as given\n\
+         \"one; or \"\"two\"\"\";a;\"x\ny\"\n\
+         \"one; or \"\"two\"\"\";b;1\n\
+         \"one; or \"\"two\"\"\";c;1\n",
+    );
+    let error = answers.unwrap_err().to_string();
+    assert!(error.contains("\"answer, as given\""), "{error}");
+
+    let columns = "task=task,worker=worker,answer=3".parse().unwrap();
+    let text = "task;worker;answer, as given\n\"a; \"\"b\"\"\";a;\"x\ny\"\n\"a; \"\"b\"\"\";b;1\n\"a; \"\"b\"\"\";c;1\n";
+    let answers = parse(text.as_bytes(), Some(&columns)).unwrap();
+    assert_eq!(
+        answers.tasks,
+        [task("a; \"b\"", None, &[(0, "x\ny"), (1, "1"), (2, "1")])]
+    );
+}
+
+#[test]
+fn a_bad_line_is_named_with_what_was_expected() {
+    let long_name = "x".repeat(TEXT_BYTES_MAX + 1);
+    let long_answer = "x".repeat(PAYLOAD_BYTES_MAX + 1);
+    for (line, why) in [
+        ("t,d,1", "expected 4 fields, as in the header, and found 3"),
+        ("t,d,1,1,1", "and found 5"),
+        (",d,1,1", "the task (column \"task\") is empty"),
+        ("t,  ,1,1", "the worker (column \"worker\") is empty"),
+        ("t,d,,1", "the answer (column \"answer\") is empty"),
+        (
+            &format!("{long_name},d,1,1"),
+            "has 1025 bytes, and the limit is 1024",
+        ),
+        (
+            &format!("t,{long_name},1,1"),
+            "the worker (column \"worker\") has 1025",
+        ),
+        (
+            &format!("t,d,{long_answer},1"),
+            "has 32769 bytes, and the limit is 32768",
+        ),
+        ("t,d,\"1,1", "found 3; is a quotation mark never closed?"),
+    ] {
+        let error = read_text(&format!("{HEAD}{line}\nt,e,1,1\n")).unwrap_err();
+        assert!(
+            matches!(error, BadInput::Line { line: 5, .. }),
+            "{line}: {error}"
+        );
+        assert!(error.to_string().contains(why), "{line}: {error}");
+    }
+}
+
+#[test]
+fn gold_that_contradicts_itself_names_both_lines() {
+    let error = read_text(&format!("{HEAD}t,d,1,1\nt,e,1,\nt,f,1,0\n")).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.starts_with("line 7: the gold of task \"t\" is \"0\" here and \"1\" on line 5"),
+        "{error}"
+    );
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_named() {
+    let mut bytes = HEAD.as_bytes().to_vec();
+    bytes.extend_from_slice(b"t,d,caf\xe9,1\n");
+    let error = parse(&bytes, None).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "line 5: field 3 is not UTF-8: save the file as UTF-8"
+    );
+
+    let error = parse(b"t\xe4sk,worker,answer\n", None)
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("line 1: field 1 is not UTF-8"), "{error}");
+
+    let utf16: Vec<u8> = "\u{feff}task"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let error = parse(&utf16, None).unwrap_err().to_string();
+    assert!(error.contains("UTF-16"), "{error}");
+}
+
+#[test]
+fn lines_are_counted_past_blank_lines_quotes_and_crlf() {
+    for text in [
+        "task,worker,answer\n\n\nt,a,1\n,a,1\n",
+        "task,worker,answer\r\n\r\n\r\nt,a,1\r\n,a,1\r\n",
+        "\u{feff}task,worker,answer\n\"t\nu\nv\",a,1\n,a,1\n",
+        "\n\ntask,worker,answer\n\n,a,1",
+    ] {
+        let error = read_text(text).unwrap_err();
+        assert!(
+            matches!(error, BadInput::Line { line: 5, .. }),
+            "{text:?}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_file_without_anything_to_decide_is_an_error() {
+    for (text, why) in [
+        ("", "empty: expected a header"),
+        ("\n\n", "empty: expected a header"),
+        ("\u{feff}", "empty: expected a header"),
+        ("task,worker,answer\n", "a header and no answers"),
+        (
+            "just some text\n",
+            "no column has a common name for task, worker, answer",
+        ),
+        (
+            "q1,ann,yes\nq1,bob,no\n",
+            "no column has a common name for task, worker, answer",
+        ),
+        (
+            "task,worker,answer\nt,a,1\nt,b,1\nt,a,1\n",
+            "no task was answered by 3 workers",
+        ),
+    ] {
+        let error = read_text(text).unwrap_err().to_string();
+        assert!(error.contains(why), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn workers_have_a_limit() {
+    let mut text = "task,worker,answer\n".to_owned();
+    for worker in 0..WORKERS_MAX {
+        writeln!(text, "t,w{worker},1").unwrap();
+    }
+    assert_eq!(
+        read_text(&text).map(|answers| answers.workers.len()),
+        Ok(1020)
+    );
+    let error = read_text(&format!("{text}t,one more,1\n"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("line 1022: \"one more\" is worker number 1021"),
+        "{error}"
+    );
+}
+
+fn accuracy_of(file: &str) -> Option<(Answers, f64)> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../shared/data/crowd")
+        .join(file);
+    if !path.exists() {
+        eprintln!("skipped: {} is not there", path.display());
+        return None;
+    }
+    let answers = read(&path, None).unwrap();
+    let accuracy = answers.majority_accuracy().unwrap();
+    Some((answers, accuracy))
+}
+
+/// The counts and plain majorities that the data's README states.
+#[test]
+fn real_files_are_read_as_their_readme_describes_them() {
+    for (file, votes, tasks, workers, majority) in [
+        ("rte.tsv", 8000, 800, 164, "0.897"),
+        ("temp.tsv", 4620, 462, 76, "0.936"),
+    ] {
+        let Some((answers, accuracy)) = accuracy_of(file) else {
+            continue;
+        };
+        assert_eq!((answers.votes(), answers.repeated), (votes, 0), "{file}");
+        assert_eq!(
+            (answers.tasks.len(), answers.workers.len()),
+            (tasks, workers),
+            "{file}"
+        );
+        assert_eq!(format!("{accuracy:.3}"), majority, "{file}");
+    }
+}
+
+#[test]
+fn the_example_is_read() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/data/rte.csv");
+    let answers = read(&path, None).unwrap();
+    assert_eq!(
+        (answers.tasks.len(), answers.votes(), answers.repeated),
+        (80, 800, 0)
+    );
+    assert_eq!(answers.tasks_with_gold(), 80);
+    assert!(!answers.gold_is_foreign());
+}
+
+#[test]
+fn a_file_that_is_not_there_is_not_bad_input() {
+    let error = read(Path::new("/no/such/file.csv"), None).unwrap_err();
+    assert!(error.downcast_ref::<BadInput>().is_none());
+    assert!(
+        format!("{error:#}").starts_with("cannot read /no/such/file.csv: "),
+        "{error:#}"
+    );
+    let directory = fs::canonicalize(env!("CARGO_MANIFEST_DIR")).unwrap();
+    assert!(
+        read(&directory, None)
+            .unwrap_err()
+            .downcast_ref::<BadInput>()
+            .is_none()
+    );
+}

@@ -1,0 +1,253 @@
+//! What a replay tells: text for people, or one JSON object for programs.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use mycnet_consensus::{Digest, NetworkId, Spore};
+use serde::Serialize;
+
+use super::answers::{Answers, ratio};
+use super::driver::Options;
+use super::replayed::{Decision, Member, Replayed, Replica};
+use crate::terminal::plain;
+
+/// Lines of the trust table shown at either end.
+const TABLE_LINES: usize = 5;
+
+/// Characters of a name shown in the table.
+const NAME_CHARS: usize = 24;
+
+/// A replay, summed up. Serialised, it is the object of `--json`: fields may be added, none changes its meaning.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    network: NetworkId,
+    seed: u64,
+    delivery_seed: u64,
+    tasks_per_seal: usize,
+    tasks: usize,
+    /// Tasks whose true answer is known: accuracies are over these.
+    tasks_with_gold: usize,
+    workers: usize,
+    /// Answers that count.
+    votes: usize,
+    /// Answers beyond a worker's first one to a task.
+    repeated_answers: usize,
+    decided: usize,
+    no_quorum: usize,
+    /// Tasks that fewer than three workers answered.
+    not_asked: usize,
+    /// 0..=1, `null` without gold; no decision counts half.
+    accuracy: Option<f64>,
+    /// The plain majority's, 0..=1, `null` without gold; ties count half.
+    majority_accuracy: Option<f64>,
+    records: u64,
+    records_per_second: f64,
+    elapsed_ms: u64,
+    /// `null` where the platform does not tell.
+    peak_memory_bytes: Option<u64>,
+    /// Of the first replica.
+    height: u64,
+    /// Of the first replica.
+    state_digest: Digest,
+    replicas: Vec<Replica>,
+    /// From most to least trusted.
+    members: Vec<Member>,
+}
+
+impl Report {
+    /// Sums up a replay that took `elapsed`.
+    pub(crate) fn new(
+        answers: &Answers,
+        options: &Options,
+        replayed: Replayed,
+        elapsed: Duration,
+        peak_memory_bytes: Option<u64>,
+    ) -> Self {
+        let accuracy = answers.accuracy(&replayed.decisions);
+        let count = |wanted: fn(&Decision) -> bool| {
+            replayed
+                .decisions
+                .iter()
+                .filter(|decision| wanted(decision))
+                .count()
+        };
+        let mut members = replayed.members;
+        members.sort_by(|a, b| (b.trust_ppm, &a.name, a.node).cmp(&(a.trust_ppm, &b.name, b.node)));
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            network: replayed.network,
+            seed: options.seed,
+            delivery_seed: options.delivery_seed,
+            tasks_per_seal: options.tasks_per_seal,
+            tasks: answers.tasks.len(),
+            tasks_with_gold: answers.tasks_with_gold(),
+            workers: answers.workers.len(),
+            votes: answers.votes(),
+            repeated_answers: answers.repeated,
+            decided: count(|decision| matches!(decision, Decision::Decided(_))),
+            no_quorum: count(|decision| matches!(decision, Decision::NoQuorum)),
+            not_asked: count(|decision| matches!(decision, Decision::NotAsked)),
+            accuracy,
+            majority_accuracy: answers.majority_accuracy(),
+            records: replayed.records,
+            records_per_second: ratio(replayed.records.saturating_mul(1000), elapsed_ms.max(1)),
+            elapsed_ms,
+            peak_memory_bytes,
+            height: replayed.replicas[0].height,
+            state_digest: replayed.replicas[0].state_digest,
+            replicas: replayed.replicas.to_vec(),
+            members,
+        }
+    }
+
+    /// Whether all replicas hold the same state at the same height, and the same documents.
+    pub(crate) fn replicas_agree(&self) -> bool {
+        let held = self.replicas.iter();
+        let held = held.map(|r| (r.height, r.state_digest, r.documents_digest));
+        held.collect::<BTreeSet<_>>().len() == 1
+    }
+
+    /// One JSON object and a newline.
+    ///
+    /// # Errors
+    ///
+    /// None that a report can cause: its keys are strings and its numbers finite.
+    pub(crate) fn json(&self) -> Result<String, serde_json::Error> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        Ok(text)
+    }
+
+    fn fmt_decisions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} tasks, {} answers of {} workers",
+            self.tasks, self.votes, self.workers
+        )?;
+        if self.repeated_answers > 0 {
+            writeln!(
+                f,
+                "{} answers left out: the worker had answered that task before",
+                self.repeated_answers
+            )?;
+        }
+        writeln!(f, "\ndecided    {:>7}", self.decided)?;
+        writeln!(f, "no quorum  {:>7}", self.no_quorum)?;
+        if self.not_asked > 0 {
+            writeln!(
+                f,
+                "not asked  {:>7}  (fewer than three answers)",
+                self.not_asked
+            )?;
+        }
+        if let (Some(accuracy), Some(majority)) = (self.accuracy, self.majority_accuracy) {
+            writeln!(f, "accuracy   {accuracy:>7.4}")?;
+            writeln!(f, "majority   {majority:>7.4}  (plain, for comparison)")?;
+            writeln!(
+                f,
+                "Over {} tasks whose true answer is known; no decision and ties count half.",
+                self.tasks_with_gold
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Head and tail of the trust table: authorities are left out, for they answer nothing here.
+    fn fmt_trust(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let workers = self
+            .members
+            .iter()
+            .filter(|member| member.role == Spore::Latent);
+        let workers: Vec<&Member> = workers.collect();
+        let count = workers.len();
+        writeln!(f, "\nTrust of the {count} workers, in parts per million:")?;
+        for (index, worker) in workers.iter().enumerate() {
+            if index < TABLE_LINES || count - index <= TABLE_LINES {
+                fmt_worker(f, index + 1, worker)?;
+            } else if index == TABLE_LINES {
+                writeln!(f, "   … {} more", count - 2 * TABLE_LINES)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fmt_run(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "\n{} records in {}.{:03} s, {:.0} records/s",
+            self.records,
+            self.elapsed_ms / 1000,
+            self.elapsed_ms % 1000,
+            self.records_per_second
+        )?;
+        match self.peak_memory_bytes {
+            Some(bytes) => writeln!(f, ", {} MB of memory at most", bytes.div_ceil(1_000_000))?,
+            None => writeln!(f)?,
+        }
+        writeln!(f, "height          {}", self.height)?;
+        writeln!(f, "state digest    {}", self.state_digest)?;
+        if self.replicas_agree() {
+            writeln!(f, "documents       {}", self.replicas[0].documents_digest)?;
+            return writeln!(f, "All {} replicas agree.", self.replicas.len());
+        }
+        writeln!(
+            f,
+            "THE REPLICAS DO NOT AGREE (seed {}, delivery seed {}, {} tasks per seal):",
+            self.seed, self.delivery_seed, self.tasks_per_seal
+        )?;
+        for replica in &self.replicas {
+            writeln!(
+                f,
+                "  {}: height {}, state {}, documents {}",
+                shown(&replica.name),
+                replica.height,
+                replica.state_digest,
+                replica.documents_digest
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// The report for people.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_decisions(f)?;
+        self.fmt_trust(f)?;
+        self.fmt_run(f)
+    }
+}
+
+fn fmt_worker(f: &mut fmt::Formatter<'_>, place: usize, member: &Member) -> fmt::Result {
+    write!(
+        f,
+        "{place:>4}  {:<NAME_CHARS$}  {:>7}  {:<9}",
+        shown(&member.name),
+        member.trust_ppm,
+        member.standing
+    )?;
+    let mut separator = "  ";
+    for reason in &member.reasons {
+        write!(
+            f,
+            "{separator}{} {} ({:+})",
+            reason.times, reason.reason, reason.change_ppm
+        )?;
+        separator = ", ";
+    }
+    writeln!(f)
+}
+
+/// A name from a file as it may go to a terminal; what does not fit is left out.
+fn shown(name: &str) -> String {
+    let name = plain(name);
+    if name.chars().count() <= NAME_CHARS {
+        return name.into_owned();
+    }
+    let start = name.chars().take(NAME_CHARS - 1);
+    start.chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests;
