@@ -36,8 +36,7 @@ mod sync;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-pub use admit::Admission;
-pub use interface::{Answer, Event, Input, Output, Outputs, PeerId, Timing};
+pub use interface::{Admission, Answer, Event, Input, Output, Outputs, PeerId, Timing};
 pub use journal::{JournalEntry, Refusal};
 pub use query::{OperationStatus, Pending, SealStatus, Waiting, WindowStatus};
 pub use saved::{Base, RecentSeal, Saved, Write};

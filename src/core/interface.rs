@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Admission, Refusal, Write};
+use super::{Refusal, Write};
 use crate::base::digest::{OperationId, SealId};
 use crate::base::rejection::Rejection;
 use crate::exchange::bundle::Unsealed;
@@ -192,6 +192,17 @@ pub enum Event {
         /// Whether this node stopped sealing because of it.
         compromised: bool,
     },
+}
+
+/// The result for a record that was not refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// It is held now.
+    New,
+    /// It was already held or sealed.
+    Known,
+    /// It refers to something unknown and waits for it, or is asked for again later. With the rejection that applies now.
+    Waiting(Rejection),
 }
 
 /// The answer to an input.

@@ -26,9 +26,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{Change, Reason, TrustEntry};
+pub use entry::{Change, Reason, Standing, TrustEntry};
 pub use participation::{Participation, ParticipationRecord};
-pub use state::{Standing, TrustState};
+pub use state::TrustState;
 
 /// Entries kept per node, the oldest dropped first: about 100 kB. The whole history is in the sealed log.
 pub const ENTRIES_PER_NODE_MAX: usize = 1024;

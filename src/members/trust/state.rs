@@ -1,40 +1,13 @@
 //! Here trust moves: the score of one member and the arithmetic that changes it. The ledger calls [`TrustState::apply`]
 //! for every scored event of a seal (`ledger/scores.rs`).
 
-use std::fmt;
-
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::chances::Chances;
-use super::{Change, Participation, ParticipationRecord, Reason};
+use super::{Change, Participation, ParticipationRecord, Reason, Standing};
 use crate::base::limits::{CHANCES, TRUST_MAX_PPM};
 use crate::statement::operation::Class;
 use crate::statement::params::Params;
-
-/// The operations in which a member's trust counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// Newly admitted: votes without weight.
-    Probation,
-    /// Its trust is its weight in every operation.
-    Active,
-    /// Its trust fell too low: it has weight in claims only.
-    Suspended,
-    /// Equivocated: trust 0 for ever, and no further scores.
-    Banned,
-}
-
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Probation => "probation",
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Banned => "banned",
-        })
-    }
-}
 
 /// The score of one member, with the parts of its past that rules need. Part of the sealed state: its encoding is canonical.
 ///
