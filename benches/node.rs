@@ -1,5 +1,5 @@
-//! Whole nodes, each in a process of its own, over real connections on loopback: catching up on 100,000 sealed records, compared with
-//! bare `verify_strict` of 100,000 signatures, and a start with these records.
+//! Whole nodes, each in a process of its own, over real connections on loopback: catching up on 100,000 sealed records,
+//! compared with bare `verify_strict` of 100,000 signatures, and a start with these records.
 //!
 //! Fifty members decided 1,024 claims, 64 at a time, with a commit and a reveal of each member: signed one by one, and in batches
 //! of 64. `NODE_ROUNDS` sets the number of rounds, sixteen by default.

@@ -1,4 +1,4 @@
-//! A node's disk with 100,000 sealed records and 1,000 closed operations: the cost of writing, closing, serving and starting again,
+//! A node's disk with 100,000 sealed records and 1,000 closed operations: the cost of writing, closing, serving and starting,
 //! each compared with a raw baseline of the same run.
 //!
 //! Fifty members decide 1,000 claims, ten at a time: a commit and a reveal of each member, signed in batches. Starts are measured

@@ -368,8 +368,8 @@ async fn a_node_restored_as_a_whole_learns_from_blocks_what_it_forgot() {
     restore_both(true).await;
 }
 
-/// The limit of this protection, which also proves that the test would notice: a node restored as a whole, without peers that show
-/// its old records, signs again.
+/// The limit of this protection, which also proves that the test would notice: a node restored as a whole, without peers
+/// that show its old records, signs again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_is_signed_twice_is_caught() {
     let mut five = Five::new().await;

@@ -347,7 +347,7 @@ async fn at_the_door_the_silent_give_way_and_the_known_do_not() {
 #[cfg(target_os = "linux")]
 const CROWD: &str = "MYCNET_TEST_CROWD";
 
-/// The crowd, with addresses that all are this machine on Linux, in a process of its own, so that the memory measured is the node's alone.
+/// The crowd, in a process of its own, so that only the node's memory is measured. On Linux all its addresses are this machine.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "started by the test below"]
@@ -384,7 +384,7 @@ async fn the_crowd() {
 }
 
 #[cfg(target_os = "linux")]
-/// A member with an endpoint that is not known, from another place each time, and one message. Not every attempt has to succeed: a
+/// A visit of a member from an unknown endpoint and a new address, with one message. Not every attempt has to succeed: a
 /// node tries again.
 async fn visit(ada: &mut Node, number: u64) -> bool {
     let place = [127, 0, 2, u8::try_from(number % 250).unwrap()];
