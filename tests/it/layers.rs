@@ -133,9 +133,9 @@ fn read_path(tokens: &[Token], mut path: Module, found: &mut Vec<(usize, Module)
                 while !matches!(text(at), "}" | "") {
                     at += 1 + read_path(&tokens[at + 1..], path.clone(), found);
                     // An `as` gives another name.
-                    at += (at..)
-                        .take_while(|at| !matches!(text(*at), "," | "}" | ""))
-                        .count();
+                    while !matches!(text(at), "," | "}" | "") {
+                        at += 1;
+                    }
                 }
                 return at + 1;
             }
@@ -255,7 +255,10 @@ fn circles(files: &[File]) -> Vec<(String, Vec<String>)> {
     for (file, paths) in files.iter().zip(&paths) {
         for (_, path) in paths {
             if let Some([child, name]) = path.strip_prefix(&file.module[..]) {
-                homes.insert([&file.module[..], &[name.clone()]].concat(), child);
+                homes.insert(
+                    [&file.module[..], std::slice::from_ref(name)].concat(),
+                    child,
+                );
             }
         }
     }

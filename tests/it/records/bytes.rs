@@ -148,7 +148,7 @@ fn claimed_lengths_allocate_nothing() {
             refuse(&head(major));
         }
         let with = |bytes: &[u8], old: &[u8], new: [&[u8]; 2]| {
-            refuse(&replaced(bytes, old, &new.concat()))
+            refuse(&replaced(bytes, old, &new.concat()));
         };
         with(&good, b"\x64path\x82", [b"\x64path", &head(4)]);
         with(&good, b"\xa2\x64body", [&head(5), b"\x64body"]);
