@@ -433,31 +433,26 @@ impl Core {
     }
 
     /// This node's author key.
-    #[must_use]
     pub fn node_id(&self) -> NodeId {
         self.me
     }
 
     /// The network.
-    #[must_use]
     pub fn network_id(&self) -> NetworkId {
         self.net
     }
 
     /// The sealed ledger.
-    #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
     /// A record that this node holds and no seal lists: unsealed, or of the agreement on the next seal.
-    #[must_use]
     pub fn record(&self, id: &RecordId) -> Option<&Verified> {
         self.find(id)
     }
 
     /// The unsealed records.
-    #[must_use]
     pub fn pool(&self) -> &Pool {
         &self.pool
     }

@@ -27,13 +27,11 @@ impl Domain {
     }
 
     /// The context string, as given to BLAKE3's `derive_key`.
-    #[must_use]
     pub fn context(&self) -> &'static str {
         self.context
     }
 
     /// A hasher of this domain: equal to `blake3::Hasher::new_derive_key(context)`, but the context is hashed only once.
-    #[must_use]
     pub fn hasher(&self) -> blake3::Hasher {
         use blake3::hazmat::HasherExt as _;
         let key = self
@@ -43,13 +41,11 @@ impl Domain {
     }
 
     /// Hashes `bytes` in this domain.
-    #[must_use]
     pub fn hash(&self, bytes: &[u8]) -> [u8; 32] {
         *self.hasher().update(bytes).finalize().as_bytes()
     }
 
     /// Hashes the parts in this domain, each preceded by its length as a little-endian `u64`.
-    #[must_use]
     pub fn hash_parts(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut hasher = self.hasher();
         for part in parts {
@@ -125,13 +121,11 @@ macro_rules! id {
 
         impl $name {
             /// Wraps 32 bytes.
-            #[must_use]
             pub const fn from_bytes(bytes: [u8; 32]) -> Self {
                 Self(bytes)
             }
 
             /// The 32 bytes.
-            #[must_use]
             pub const fn as_bytes(&self) -> &[u8; 32] {
                 &self.0
             }
@@ -230,13 +224,11 @@ pub struct SignatureBytes([u8; 64]);
 
 impl SignatureBytes {
     /// Wraps 64 bytes.
-    #[must_use]
     pub const fn from_bytes(bytes: [u8; 64]) -> Self {
         Self(bytes)
     }
 
     /// The 64 bytes.
-    #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 64] {
         &self.0
     }

@@ -11,7 +11,6 @@ use crate::base::identity::{Signer, SignerError};
 use crate::statement::operation::Ballot;
 
 /// The commitment of `author` to `ballot` on `operation`.
-#[must_use]
 pub fn commitment(
     net: NetworkId,
     operation: OperationId,
