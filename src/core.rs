@@ -19,6 +19,7 @@ mod interface;
 mod journal;
 mod judging;
 mod naming;
+mod network;
 pub(crate) mod patience;
 pub(crate) mod pool;
 mod proposing;
@@ -36,8 +37,15 @@ use std::sync::Arc;
 pub use admit::Admission;
 pub use interface::{Answer, Event, Input, Output, Outputs, Pace, PeerId};
 pub use journal::{JournalEntry, Refusal};
+pub use network::Network;
 pub use query::{OperationStatus, Pending, SealStatus, Waiting, WindowStatus};
 pub use saved::{Base, RecentSeal, Saved, Write};
+
+pub use crate::exchange::message::Message;
+pub use crate::ledger::Applied;
+pub use crate::past::{archive::Archive, history::History};
+pub use crate::statement::commitment::sign_votes;
+pub use crate::statement::seal::SealedBlock;
 
 use journal::Journal;
 use sync::{Held, Link};

@@ -1,6 +1,6 @@
 //! A network to measure on: four authorities that seal, and as many members as asked for, with the records they sign.
 
-use mycnet_consensus::internals::commitment::{commitment, salt};
+use mycnet_consensus::internals::commitment;
 use mycnet_consensus::internals::digest::signing;
 use mycnet_consensus::internals::ledger::{Applied, Ledger, Mode};
 use mycnet_consensus::internals::merkle;
@@ -73,18 +73,7 @@ pub(crate) fn vote(
     operation: OperationId,
     ballot: Ballot,
 ) -> [Statement; 2] {
-    let salt = salt(by, net, operation).expect("keys in memory sign");
-    let commitment = commitment(net, operation, by.node_id(), &ballot, &salt);
-    let commit = Statement::Commit {
-        operation,
-        commitment,
-    };
-    let reveal = Statement::Reveal {
-        operation,
-        ballot,
-        salt,
-    };
-    [commit, reveal]
+    commitment::vote(by, net, operation, ballot).expect("keys in memory sign")
 }
 
 /// A commit and the reveal that opens it, signed at once.

@@ -10,7 +10,7 @@ mod schema;
 
 use crate::base::digest::{NetworkId, NodeId, OperationId, SealId};
 use crate::base::identity::{Identity, Signer as _};
-use crate::statement::commitment::{commitment, salt};
+use crate::statement::commitment::vote as vote_of;
 use crate::statement::consent::Consent;
 use crate::statement::operation::{Ballot, ConsensusOperation, Priority, Spore};
 use crate::statement::record::{Statement, Verified, sign};
@@ -43,18 +43,8 @@ fn propose(by: &Identity, operation: ConsensusOperation, nonce: u64) -> Verified
 
 /// A commit to `ballot` and the reveal that opens it.
 fn vote(by: &Identity, operation: OperationId, ballot: Ballot) -> [Verified; 2] {
-    let salt = salt(by, net(), operation).unwrap();
-    let commitment = commitment(net(), operation, by.node_id(), &ballot, &salt);
-    let commit = Statement::Commit {
-        operation,
-        commitment,
-    };
-    let reveal = Statement::Reveal {
-        operation,
-        ballot,
-        salt,
-    };
-    [commit, reveal].map(|statement| signed(by, statement))
+    let statements = vote_of(by, net(), operation, ballot).unwrap();
+    statements.map(|statement| signed(by, statement))
 }
 
 fn policy() -> ConsensusOperation {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mycnet_consensus::core::{Core, Input, Outputs};
+use mycnet_consensus::core::Core;
 use mycnet_consensus::internals::digest::OperationId;
 use mycnet_consensus::internals::genesis::Genesis;
 use mycnet_consensus::internals::identity::{Identity, Signer as _};
@@ -45,16 +45,16 @@ impl Host {
         })
     }
 
-    /// Gives its core an input.
-    pub(super) fn handle(&mut self, input: Input, now_ms: u64) -> Outputs {
+    /// Its core, for an input, and what its clock shows.
+    pub(super) fn woken(&mut self, now_ms: u64) -> (&mut Core, u64) {
         let clock = self.clock(now_ms);
         self.is_touched = true;
         self.core.set_pace(self.patience.pace(clock));
-        self.core.handle(input, clock)
+        (&mut self.core, clock)
     }
 
     /// What its clock shows.
-    pub(super) fn clock(&self, now_ms: u64) -> u64 {
+    fn clock(&self, now_ms: u64) -> u64 {
         now_ms.saturating_add_signed(self.skew_ms)
     }
 

@@ -4,6 +4,7 @@
 //! the [bound](super::bound). What they do not finish before they part is lost, and repaired when somebody is met again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -12,11 +13,12 @@ use super::course::{Course, Courses};
 use super::host::Host;
 use super::plan::Planned;
 use super::trace::Trace;
-use mycnet_consensus::core::{Answer, Event, Input, Output, PeerId, Refusal, Write};
+use mycnet_consensus::core::{
+    Answer, Core, Event, Input, Message, Network, PeerId, SealedBlock, Write,
+};
 use mycnet_consensus::internals::digest::OperationId;
 use mycnet_consensus::internals::genesis::Genesis;
 use mycnet_consensus::internals::identity::{Identity, Signer as _};
-use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::operation::{Class, ConsensusOperation, Priority, Spore};
 use mycnet_consensus::internals::params::Params;
 use mycnet_consensus::internals::rejection::Rejection;
@@ -188,6 +190,41 @@ fn script(trace: &Trace, planned: &[Planned]) -> BTreeMap<u64, Instant> {
     script
 }
 
+impl Network for World<'_> {
+    fn core(&mut self, node: usize) -> Option<(&mut Core, u64)> {
+        Some(self.hosts[node].woken(self.now_ms))
+    }
+
+    fn persist(&mut self, node: usize, write: Write) {
+        if let Write::Record(record) | Write::Vote(record) = &write {
+            self.hosts[node].patience.heard(record.author());
+        }
+        self.courses.note(self.now_ms, &write);
+        self.hosts[node].disk.write(&write);
+    }
+
+    fn blocks(&self, node: usize, from: u64) -> impl Iterator<Item = &Arc<SealedBlock>> {
+        self.hosts[node].disk.blocks_from(from)
+    }
+
+    fn event(&mut self, node: usize, event: Event) {
+        match event {
+            Event::Sealed { .. } => {
+                self.grown.insert(node);
+            }
+            Event::Refused { rejection, .. } => {
+                *self.refused.entry(rejection.code()).or_default() += 1;
+            }
+            _ => {}
+        }
+    }
+
+    fn send(&mut self, from: usize, to: usize, message: Message) {
+        self.messages += 1;
+        self.mail.push_back((from, to, message));
+    }
+}
+
 impl World<'_> {
     fn live(&mut self, trace: &Trace) {
         let mut script = script(trace, self.planned);
@@ -227,8 +264,8 @@ impl World<'_> {
         for (host, peer) in [(one, other), (other, one)] {
             let node = self.hosts[peer].core.node_id();
             self.hosts[host].patience.met(node);
-            self.input_alone(host, Input::PeerUp(peer_id(peer)));
         }
+        self.introduce(one, other, Input::PeerUp);
     }
 
     fn part(&mut self, (one, other): (usize, usize)) {
@@ -236,15 +273,15 @@ impl World<'_> {
         for (host, peer) in [(one, other), (other, one)] {
             let node = self.hosts[peer].core.node_id();
             self.hosts[host].patience.parted(node);
-            self.input_alone(host, Input::PeerDown(peer_id(peer)));
         }
+        self.introduce(one, other, Input::PeerDown);
     }
 
     fn call_due(&mut self) {
         for host in 0..self.hosts.len() {
             let is_due = |due_ms: u64| due_ms <= self.now_ms;
             if self.hosts[host].due_ms.is_some_and(is_due) {
-                self.input_alone(host, Input::Tick);
+                self.notify(host, Input::Tick);
             }
         }
         self.settle();
@@ -259,7 +296,7 @@ impl World<'_> {
             if self.hosts[host].look(self.now_ms) {
                 self.hosts[host].patience.nudged();
                 self.nudges += 1;
-                self.input_alone(host, Input::Nudge);
+                self.notify(host, Input::Nudge);
                 self.settle();
             }
         }
@@ -300,8 +337,7 @@ impl World<'_> {
         loop {
             while let Some((from, to, message)) = self.mail.pop_front() {
                 if self.contacts.contains(&(from.min(to), from.max(to))) {
-                    let from = peer_id(from);
-                    self.input_alone(to, Input::Message { from, message });
+                    self.arrive(from, to, message);
                 }
             }
             for host in 0..self.hosts.len() {
@@ -310,7 +346,7 @@ impl World<'_> {
             for host in std::mem::take(&mut self.grown) {
                 for peer in 0..self.hosts.len() {
                     if self.contacts.contains(&(host.min(peer), host.max(peer))) {
-                        self.input_alone(host, Input::Sync(peer_id(peer)));
+                        self.notify(host, Input::Sync(PeerId(peer as u64)));
                     }
                 }
             }
@@ -331,52 +367,9 @@ impl World<'_> {
         for operation in known {
             if let Some(ballot) = self.hosts[host].ballots.remove(&operation) {
                 self.courses.heard(self.now_ms, host, &operation);
-                self.input_alone(host, Input::Vote { operation, ballot });
+                // A vote that comes too late is refused, as it should be.
+                let _ = self.input(host, Input::Vote { operation, ballot });
             }
         }
     }
-
-    /// An input whose answer nobody waits for: a vote that comes too late is refused, as it should be.
-    fn input_alone(&mut self, host: usize, input: Input) {
-        let _ = self.input(host, input);
-    }
-
-    fn input(&mut self, host: usize, input: Input) -> Result<Answer, Refusal> {
-        let outputs = self.hosts[host].handle(input, self.now_ms);
-        for output in outputs.list {
-            match output {
-                Output::Persist(write) => {
-                    if let Write::Record(record) | Write::Vote(record) = &write {
-                        self.hosts[host].patience.heard(record.author());
-                    }
-                    self.courses.note(self.now_ms, &write);
-                    self.hosts[host].disk.write(&write);
-                }
-                Output::Send { to, message } => self.send(host, to, message),
-                Output::Serve { to, from, bytes } => {
-                    if let Some(message) = self.hosts[host].disk.serve(from, bytes) {
-                        self.send(host, to, message);
-                    }
-                }
-                Output::Event(Event::Sealed { .. }) => {
-                    self.grown.insert(host);
-                }
-                Output::Event(Event::Refused { rejection, .. }) => {
-                    *self.refused.entry(rejection.code()).or_default() += 1;
-                }
-                _ => {}
-            }
-        }
-        outputs.answer
-    }
-
-    fn send(&mut self, from: usize, to: PeerId, message: Message) {
-        let to = usize::try_from(to.0).expect("peers are hosts");
-        self.messages += 1;
-        self.mail.push_back((from, to, message));
-    }
-}
-
-fn peer_id(host: usize) -> PeerId {
-    PeerId(host as u64)
 }

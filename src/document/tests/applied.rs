@@ -41,20 +41,8 @@ fn seals(ledger: &mut Ledger) -> Vec<LedgerChange> {
         let operation = OperationId::from(proposal.id());
         first.push(proposal);
         for by in 0..3 {
-            let (ballot, salt) = (
-                Ballot::Approve,
-                salt(&identity(by), net, operation).unwrap(),
-            );
-            let commitment = commitment(net, operation, node(by), &ballot, &salt);
-            let commit = Statement::Commit {
-                operation,
-                commitment,
-            };
-            let reveal = Statement::Reveal {
-                operation,
-                ballot,
-                salt,
-            };
+            let [commit, reveal] =
+                vote_of(&identity(by), net, operation, Ballot::Approve).unwrap();
             first.push(state(by, commit));
             second.push(state(by, reveal));
         }
