@@ -5,8 +5,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context as _, bail};
-use mycnet_consensus::internals::limits::PAYLOAD_BYTES_MAX;
+use anyhow::Context as _;
+use mycnet_consensus::limits::PAYLOAD_BYTES_MAX;
 use mycnet_consensus::{Ballot, Spore};
 
 use crate::failure::Failure;
@@ -179,25 +179,6 @@ impl Waiting {
     pub(crate) fn timeout_ms(self) -> Option<u64> {
         // Thirty years are as good as for ever, and far from any overflow.
         self.timeout.map(|seconds| seconds.min(1 << 30) * 1000)
-    }
-}
-
-/// Makes sure that a directory can be exported into without mixing with what is there.
-///
-/// # Errors
-///
-/// If it is there and not empty, or no directory.
-pub(crate) fn check_empty(directory: &Path) -> anyhow::Result<()> {
-    let place = directory.display();
-    match directory.read_dir() {
-        Ok(mut entries) => {
-            if entries.next().is_some() {
-                bail!("{place}: the directory is not empty; name a new or an empty one");
-            }
-            Ok(())
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("{place}")),
     }
 }
 

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use crate::arguments::check_empty;
 use crate::home::Common;
 use crate::output::{Fields, shown};
 use crate::request::Request;
 use crate::session;
+use mycnet_replay::terminal::check_empty;
 
 /// Writes all closed operations and the ledger as files for others to read.
 ///

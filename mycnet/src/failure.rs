@@ -89,7 +89,7 @@ impl From<EngineError> for Failure {
 
 /// The exit code of an error.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
-    if error.downcast_ref::<crate::replay::BadInput>().is_some() {
+    if error.downcast_ref::<mycnet_replay::BadInput>().is_some() {
         return ExitCode::from(65);
     }
     let kind = error.downcast_ref::<Failure>().map(|failure| failure.kind);

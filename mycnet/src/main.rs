@@ -41,7 +41,6 @@ mod operations;
 mod output;
 mod propose;
 mod rejoin;
-mod replay;
 mod request;
 mod run;
 mod session;
@@ -97,7 +96,7 @@ enum Command {
     Rejoin(rejoin::Args),
     Completions(completions::Args),
     Devnet(devnet::Args),
-    Replay(replay::Args),
+    Replay(mycnet_replay::Args),
 }
 
 /// The whole command line, with the exit codes below every help.
@@ -140,7 +139,7 @@ fn main() -> ExitCode {
         Command::Rejoin(args) => rejoin::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Devnet(args) => devnet::run(args),
-        Command::Replay(args) => replay::run(args),
+        Command::Replay(args) => mycnet_replay::run(args),
     };
     let Err(error) = done else {
         return ExitCode::SUCCESS;

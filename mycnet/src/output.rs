@@ -1,10 +1,8 @@
 //! What people and programs are shown: results on stdout, remarks on stderr.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 
-use anyhow::Context as _;
+pub(crate) use mycnet_replay::terminal::{line, note, plain};
 use serde_json::Value;
 
 /// Whether a command prints one JSON object or text.
@@ -32,48 +30,6 @@ impl Format {
             line(text(value).trim_end_matches('\n'))
         }
     }
-}
-
-/// Prints a line to stdout.
-///
-/// # Errors
-///
-/// A failed write; a reader that has seen enough (`mycnet … | head`) is none.
-pub(crate) fn line(text: &str) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    let written = out.write_all(text.as_bytes());
-    let written = written.and_then(|()| out.write_all(b"\n"));
-    match written.and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.context("cannot write to standard output"),
-    }
-}
-
-/// A remark on stderr, so that stdout stays what was asked for.
-pub(crate) fn note(text: &str) {
-    // Where even stderr is gone, nobody is left to be told.
-    let _ = writeln!(io::stderr(), "note: {text}");
-}
-
-/// Text that others wrote, without what would move a terminal's cursor or paint over other lines.
-pub(crate) fn plain(text: &str) -> Cow<'_, str> {
-    // Marks that turn the direction of text could make one key or value look like another.
-    let is_bad = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(is_bad) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::new();
-    for c in text.chars() {
-        if is_bad(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    Cow::Owned(shown)
 }
 
 /// A value of an answer as text: strings without quotes, nothing for null.

@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use mycnet_consensus::Identity;
 use mycnet_consensus::engine::new_identity;
 
-use crate::arguments::check_empty;
 use crate::home::private::{make_private_directory, read_secret, write_secret};
+use mycnet_replay::terminal::check_empty;
 
 /// Signs the node's records.
 const AUTHOR_FILE: &str = "author.key";

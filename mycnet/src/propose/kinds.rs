@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mycnet_consensus::internals::limits::TEXT_BYTES_MAX;
+use mycnet_consensus::limits::TEXT_BYTES_MAX;
 use mycnet_consensus::{ConsensusOperation, Spore};
 
 use crate::arguments::{NodeArg, Payload, read_file, reason, role};
