@@ -59,7 +59,6 @@ use crate::ledger::{Draft, Ledger};
 use crate::statement::genesis::Genesis;
 use crate::statement::operation::Ballot;
 use crate::statement::record::{Signed, Verified, Verifier};
-use crate::statement::seal::SealedBlock;
 
 /// A height that is decided, kept for late votes: evidence of equivocation and of forks.
 struct Decided {

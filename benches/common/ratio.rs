@@ -1,9 +1,9 @@
 //! Measures a piece of work and its raw baseline side by side and prints their ratio.
 //!
 //! Batches of both alternate within milliseconds, so that other work on the machine, its clock frequency and its caches
-//! meet both alike; batches that were interrupted are the slow ones, so the figure is the ratio of the lower quartiles.
-//! The median over the pairs stands beside it, with its quartiles: on a quiet machine the two agree. Criterion measures each group once, one
-//! after the other, and shows how they spread; a ratio between its groups would mix in what the machine did meanwhile.
+//! affect both alike. Interrupted batches are the slow ones, so the figure is the ratio of the lower quartiles. The median
+//! over the pairs stands beside it, with its quartiles; on a quiet machine the two agree. Criterion measures one group after
+//! another, and a ratio between its groups would depend on what the machine did meanwhile.
 
 #![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 #![allow(
@@ -15,16 +15,16 @@ use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 
-/// Pairs of batches at least, however long they take.
+/// The least number of pairs of batches.
 const PAIRS_MIN: usize = 11;
 
-/// A batch of work: what it takes for how many items.
+/// A batch of work.
 pub(crate) struct Side<F> {
-    /// What it is called in the line.
+    /// Its name in the line.
     pub(crate) name: &'static str,
     /// Items per batch.
     pub(crate) items: usize,
-    /// Runs one batch and says how long the part that counts took: see [`timed`].
+    /// Runs one batch and returns the time of the part that counts: see [`timed`].
     pub(crate) batch: F,
 }
 
@@ -40,7 +40,7 @@ impl<F: FnMut() -> Duration> Side<F> {
     }
 }
 
-/// What the ratio of a comparison is.
+/// The kind of ratio.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Ratio {
     /// Our rate over the baseline's; more is better.
@@ -49,11 +49,10 @@ pub(crate) enum Ratio {
     Cost,
 }
 
-/// What the ratio should be: at least this for rates, at most this for costs.
+/// The goal: at least this for rates, at most this for costs.
 pub(crate) type Target = Option<f64>;
 
-/// How long `work` takes: the time on the processor where the system tells it, so that what other programs take does not
-/// count.
+/// The time of `work`: processor time where the system tells it, so that other programs do not count.
 pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> Duration {
     let before = on_processor();
     let start = Instant::now();
@@ -68,8 +67,8 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> Duration {
     }
 }
 
-/// Batches shorter than this begin with a slice of the scheduler of their own and are mostly not interrupted; reading the
-/// time on the processor, some microseconds, would blur them.
+/// Batches shorter than this fit into one slice of the scheduler and are rarely interrupted. Reading the processor time takes
+/// some microseconds, which would blur them.
 const UNINTERRUPTED: Duration = Duration::from_millis(1);
 
 /// This thread's time on the processor (Linux). The scheduler brings it up to date when the thread yields.
@@ -80,7 +79,7 @@ fn on_processor() -> Option<Duration> {
     Some(Duration::from_nanos(nanoseconds))
 }
 
-/// Compares `ours` with `bare` and prints the line. Gives the ratio.
+/// Compares `ours` with `bare` and prints the line. Returns the ratio.
 pub(crate) fn compare(
     title: &str,
     ratio: Ratio,
@@ -92,7 +91,7 @@ pub(crate) fn compare(
     let (mut our_times, mut bare_times, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     let is_enough = |pairs: usize| is_test() || (pairs >= PAIRS_MIN && start.elapsed() >= budget());
     loop {
-        // Which goes first alternates, so that what a batch leaves in the caches evens out.
+        // The order alternates, so that the caches favour neither.
         let (our, its) = if ratios.len() % 2 == 0 {
             let our = ours.run();
             (our, bare.run())
@@ -146,13 +145,13 @@ fn shown(seconds: f64) -> String {
     format!("{:.3} µs", seconds * 1e6)
 }
 
-/// How long one comparison may take: `RATIO_MS`, in milliseconds.
+/// The time of one comparison in milliseconds: `RATIO_MS`.
 fn budget() -> Duration {
     let ms = std::env::var("RATIO_MS").ok();
     Duration::from_millis(ms.and_then(|ms| ms.parse().ok()).unwrap_or(2_000))
 }
 
-/// Whether the benches are only to be tried (`cargo bench -- --test`).
+/// Whether the benches are only tried (`cargo bench -- --test`).
 pub(crate) fn is_test() -> bool {
     std::env::args().any(|arg| arg == "--test")
 }
@@ -163,7 +162,7 @@ pub(crate) fn main(groups: impl FnOnce(&mut Criterion), ratios: impl FnOnce()) {
         println!("note: with the feature `sim` signatures may be remembered; measure without it");
     }
     if std::env::var("RATIOS").as_deref() != Ok("only") {
-        // The ratios below are what is compared; the groups show how their parts spread.
+        // The ratios below are the result. The groups show the spread of their parts.
         let mut criterion = Criterion::default()
             .warm_up_time(Duration::from_millis(500))
             .measurement_time(Duration::from_secs(2))

@@ -24,10 +24,10 @@ use crate::sim::plan::{NetworkPlan, Plan, START_MS};
 const PERSON_MS: u64 = 250;
 /// Mean time between two comparisons with some peer.
 const SYNC_MS: u64 = 1200;
-/// How often it is looked whether everything is settled.
+/// The time between two looks whether everything is settled.
 const LOOK_MS: u64 = 400;
 
-/// Something that happens at a time.
+/// An event in virtual time.
 enum Happening {
     Arrival {
         from: usize,
@@ -44,12 +44,12 @@ enum Happening {
     Restart(usize),
 }
 
-/// What a schedule gave.
+/// The result of a schedule.
 #[derive(Debug)]
 pub struct Report {
     /// The seed of the plan.
     pub seed: u64,
-    /// A digest of everything that was sent and when: equal for equal plans.
+    /// A digest of all frames and their times: equal for equal plans.
     pub digest: Digest,
     /// Broken properties.
     pub violations: Vec<Violation>,
@@ -57,11 +57,11 @@ pub struct Report {
     pub height: u64,
     /// Operations opened, and closed.
     pub operations: (u64, u64),
-    /// How they ended, see [`Checker::outcomes`].
+    /// The outcomes, see [`Checker::outcomes`].
     pub outcomes: BTreeMap<String, u64>,
-    /// From which height on the assumption about liars did not hold.
+    /// The first height at which a third or more of the weight was dishonest.
     pub assumption_lost: Option<u64>,
-    /// What honest hosts said about forks: the height, whom they blame, and the share of the sealers' weight in percent.
+    /// Forks as honest hosts reported them: the height, the blame, and the blamed share of the sealers' weight in percent.
     pub forks: Vec<(u64, Blame, u64)>,
     /// Frames sent.
     pub frames: u64,
@@ -237,13 +237,13 @@ impl World {
         }
     }
 
-    /// Whether all honest hosts are where the checker is, with nothing left to do; or the schedule shows nothing any more.
+    /// Whether all honest hosts have the checker's last seal and nothing left to do, or the schedule can show nothing more.
     fn is_over(&self) -> bool {
         let is_lost = self.checker.assumption_lost().is_some();
         if (is_lost && !self.plan.goes_on_above_a_third) || !self.forks.is_empty() {
             return true;
         }
-        // Branches of a fork may be of one height: then they have yet to meet.
+        // Branches of a fork may have the same height before hosts compare them.
         let seal = self.checker.ledger().state().seal();
         let gone = self.network.gone.map(|gone| self.hosts[gone].node);
         let mut honest = self

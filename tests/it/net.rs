@@ -1,4 +1,4 @@
-//! A few cores, connected directly: every message arrives at once and in order.
+//! A few connected cores. Every message arrives at once and in order.
 //!
 //! The host of each core keeps what it is told to persist, can crash after any output and restart, and checks that the core
 //! keeps its promises ([`Promises`]).
@@ -31,7 +31,7 @@ pub(crate) struct Net {
     pub(crate) genesis: Genesis,
     pub(crate) cores: Vec<Core>,
     pub(crate) saved: Vec<Saved>,
-    /// What each node journalled, in order, since its journal was lost if it was.
+    /// The journal entries of each node in order, since its last loss of the journal.
     pub(crate) journals: Vec<Vec<JournalEntry>>,
     pub(crate) blocks: Vec<Vec<Arc<SealedBlock>>>,
     pub(crate) events: Vec<Vec<Event>>,
@@ -51,12 +51,12 @@ pub(crate) struct Net {
     /// A node that crashes, and after which number of outputs.
     pub(crate) crash: Option<(usize, usize)>,
     promises: Vec<Promises>,
-    /// Records made with a member's key behind its core's back: no promise covers them.
+    /// Records signed with a member's key without its core. No promise covers them.
     forged: BTreeSet<RecordId>,
     queue: VecDeque<(usize, usize, Message)>,
 }
 
-/// What a node has promised by what it showed, across restarts (DESIGN section 8).
+/// The promises of a node across restarts, by the records that it showed (DESIGN section 8).
 #[derive(Default)]
 pub(crate) struct Promises {
     journalled: BTreeSet<RecordId>,
@@ -64,7 +64,7 @@ pub(crate) struct Promises {
 }
 
 impl Promises {
-    /// Looks at one output of `me`, in order: an own record leaves only after it was journalled, and a slot has one body.
+    /// Checks the next output of `me`: an own record leaves only after it was journalled, and a slot has one body.
     pub(crate) fn watch(
         &mut self,
         me: NodeId,
@@ -98,7 +98,7 @@ impl Promises {
     }
 }
 
-/// The records that a message carries, blocks aside.
+/// The records in a message, without those in blocks.
 pub(crate) fn records_of(message: &Message) -> Vec<Signed> {
     let all: Vec<&ByteBuf> = match message {
         Message::Records(records) => records.iter().collect(),
@@ -264,7 +264,8 @@ impl Network for Net {
             Output::Send { .. } => self.said += 1,
             Output::Serve { from, bytes, .. } => {
                 *bytes = (*bytes).min(self.window_bytes);
-                self.served += usize::from(self.blocks(n, *from).next().is_some());
+                let is_answered = self.blocks(n, *from).next().is_some();
+                self.served += usize::from(is_answered);
             }
             _ => {}
         }
@@ -280,7 +281,7 @@ impl Network for Net {
 }
 
 impl Net {
-    /// Members and, beyond them, nodes that only read until they are admitted.
+    /// Nodes of which the first are the members. The others only read until they are admitted.
     pub(crate) fn new(genesis: &Genesis, nodes: usize) -> Self {
         let cores: Vec<Core> = (0..nodes)
             .map(|n| Core::new(genesis, Arc::new(identity(n))).unwrap())
@@ -321,13 +322,13 @@ impl Net {
         Network::input(self, n, input)
     }
 
-    /// Starts a node again from what its host made durable.
+    /// Restarts a node from what its host made durable.
     pub(crate) fn restart(&mut self, n: usize) {
         self.start(n);
         self.meet(n);
     }
 
-    /// All nodes stop at once, with all messages on their way; those that are not down start again.
+    /// All nodes stop at once, and the messages under way are lost. Nodes that are not down restart.
     pub(crate) fn stop_all(&mut self) {
         self.queue.clear();
         for n in 0..self.cores.len() {
@@ -397,7 +398,7 @@ impl Net {
         self.all(&Input::Tick);
     }
 
-    /// Lets time pass in which hosts lose their patience.
+    /// Lets time pass and all hosts give up waiting, this number of times.
     pub(crate) fn nudge(&mut self, times: usize) {
         for _ in 0..times {
             self.advance(300);
@@ -455,14 +456,14 @@ impl Net {
         roster.get(&node(of)).unwrap().trust.trust_ppm()
     }
 
-    /// A record made with a member's key behind its core's back.
+    /// A record signed with a member's key without its core.
     pub(crate) fn forge(&mut self, n: usize, statement: Statement) -> Verified {
         let record = sign(&identity(n), self.network_id(), statement).unwrap();
         self.forged.insert(record.id());
         record
     }
 
-    /// Lets a member's records pass that its core did not make.
+    /// Allows records of members that their cores did not make.
     pub(crate) fn allow(&mut self, records: &[Verified]) {
         self.forged.extend(records.iter().map(Verified::id));
     }
@@ -484,7 +485,7 @@ impl Net {
         results.remove(0)
     }
 
-    /// Says something to a node in another's name.
+    /// Sends a node a message in the name of another.
     pub(crate) fn tell(&mut self, n: usize, from: usize, message: Message) {
         self.arrive(from, n, message);
         self.pump();
@@ -508,7 +509,7 @@ impl Net {
             .collect()
     }
 
-    /// Everything about a node's ledger and pool that a refused record must not change.
+    /// The parts of a node's ledger and pool that a refused record must not change.
     pub(crate) fn fingerprint(&self, n: usize) -> String {
         fingerprint(&self.cores[n])
     }

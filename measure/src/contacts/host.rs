@@ -1,4 +1,4 @@
-//! A node that people carry about: a core, its disk and clock, and when it nudges.
+//! A node that people carry about: a core, its disk, its clock and its patience.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ pub(super) struct Host {
     pub(super) patience: Patience,
     /// Its clock minus the true time.
     skew_ms: i64,
-    /// How its person votes on what it has not heard of yet.
+    /// The ballots of its person for operations that it has not heard of yet.
     pub(super) ballots: BTreeMap<OperationId, Ballot>,
-    /// Whether something happened to it that may have changed what it waits for.
+    /// Whether it had an input since it last looked at what it waits for.
     pub(super) is_touched: bool,
-    /// When it wants to be called, by the true time.
+    /// The true time of its next call.
     pub(super) due_ms: Option<u64>,
 }
 
@@ -45,7 +45,7 @@ impl Host {
         })
     }
 
-    /// Its core, for an input, and what its clock shows.
+    /// Its core, ready for an input, and the time on its clock.
     pub(super) fn woken(&mut self, now_ms: u64) -> (&mut Core, u64) {
         let clock = self.clock(now_ms);
         self.is_touched = true;
@@ -53,13 +53,12 @@ impl Host {
         (&mut self.core, clock)
     }
 
-    /// What its clock shows.
+    /// The time on its clock.
     fn clock(&self, now_ms: u64) -> u64 {
         now_ms.saturating_add_signed(self.skew_ms)
     }
 
-    /// Looks at where it stands, and plans when it has to be called without anything happening. Says whether it gives up
-    /// waiting.
+    /// Looks at what it waits for, and plans its next call. Returns whether it gives up waiting.
     pub(super) fn look(&mut self, now_ms: u64) -> bool {
         let clock = self.clock(now_ms);
         let sealers = self.core.ledger().state().sealers().clone();

@@ -1,7 +1,7 @@
-//! Driving cores by a trace.
+//! Cores whose contacts come from a trace.
 //!
-//! Between two events nothing is on its way: whatever nodes in contact have to say to one another is said at once, as in
-//! the [bound](super::bound). What they do not finish before they part is lost, and repaired when somebody is met again.
+//! Between two events no message is under way: nodes in contact exchange everything at once, as in the
+//! [bound](super::bound). A message that does not arrive before a contact ends is lost, and a later contact repairs it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -24,21 +24,20 @@ use mycnet_consensus::internals::params::Params;
 use mycnet_consensus::internals::rejection::Rejection;
 use mycnet_consensus::internals::sim::plan::START_MS;
 
-/// What the cores are started with.
+/// The setup of the cores.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Where keys, and with them the order of proposers, and the errors of clocks come from.
+    /// The seed of keys, and so of the order of proposers, and of the errors of clocks.
     pub seed: u64,
     /// The parameters of the network.
     pub params: Params,
-    /// The Primary, who proposes every seal first; `None`: the member with the smallest key does.
+    /// The Primary, who proposes every seal first. If `None`, the member with the smallest key does.
     pub primary: Option<usize>,
 }
 
 impl Setup {
-    /// The profile `default` with the commit and reveal windows of `field`, and a minute as the grace of either class: whoever did
-    /// not commit a minute after the opening is not waited for. The bound waits for nobody, so this is what it is to be compared
-    /// with.
+    /// The profile `default` with the commit and reveal windows of `field`, and a minute of grace for both classes: operations wait
+    /// a minute after the opening for commits. This is to be compared with the bound, which waits for nobody.
     #[must_use]
     pub fn prompt(seed: u64, primary: Option<usize>) -> Self {
         let (default, field) = (Params::default(), Params::field());
@@ -51,8 +50,8 @@ impl Setup {
         Self::among_equals(seed, &params, primary)
     }
 
-    /// The profile `field`. Both classes have the grace of claims, an hour: the day that critical operations otherwise wait
-    /// for latecomers is a choice of people, and no delay of the protocol.
+    /// The profile `field`. Both classes have the grace of claims, an hour: the day of grace for critical operations is a choice
+    /// of people, and no delay of the protocol.
     #[must_use]
     pub fn field(seed: u64, primary: Option<usize>) -> Self {
         let field = Params::field();
@@ -63,7 +62,7 @@ impl Setup {
         Self::among_equals(seed, &params, primary)
     }
 
-    /// Without changes of trust: founders then weigh the same to the end, as in the bound.
+    /// Without changes of trust, so that founders weigh the same to the end, as in the bound.
     fn among_equals(seed: u64, params: &Params, primary: Option<usize>) -> Self {
         let params = Params {
             coherent_gain_ppm: 0,
@@ -99,16 +98,16 @@ impl Setup {
     }
 }
 
-/// What a replay gave.
+/// The result of a replay.
 #[derive(Debug, Clone)]
 pub struct Replayed {
-    /// What became of each operation, in the order of the plan.
+    /// The course of each operation, in the order of the plan.
     pub courses: Vec<Course>,
     /// Per height the round in which it was decided.
     pub rounds: Vec<u32>,
     /// Messages sent.
     pub messages: u64,
-    /// How often somebody gave up waiting.
+    /// How often a node gave up waiting.
     pub nudges: u64,
     /// Records that were refused, by code.
     pub refused: BTreeMap<&'static str, u64>,
@@ -120,7 +119,7 @@ struct World<'a> {
     contacts: BTreeSet<(usize, usize)>,
     now_ms: u64,
     mail: VecDeque<(usize, usize, Message)>,
-    /// Hosts whose height grew: they compare what they hold with those in contact.
+    /// Hosts whose height grew. They compare what they hold with the hosts in contact.
     grown: BTreeSet<usize>,
     courses: Courses,
     messages: u64,
@@ -128,7 +127,7 @@ struct World<'a> {
     refused: BTreeMap<&'static str, u64>,
 }
 
-/// Lets the nodes of a trace, founders of equal weight, decide what was planned.
+/// Lets the nodes of a trace, founders of equal weight, decide the planned operations.
 ///
 /// # Errors
 ///
@@ -167,7 +166,7 @@ pub fn replay(trace: &Trace, planned: &[Planned], setup: &Setup) -> Result<Repla
     })
 }
 
-/// What a trace and a plan say happens at one time.
+/// The events of a trace and a plan at one time.
 #[derive(Default)]
 struct Instant {
     ups: Vec<(usize, usize)>,
@@ -240,7 +239,7 @@ impl World<'_> {
             }
             self.now_ms = at_ms;
             let instant = script.remove(&at_ms).unwrap_or_default();
-            // Who meets for a moment only has met all the same: contacts begin before others end.
+            // Contacts begin before others end, so that a contact of one moment counts.
             for pair in instant.ups {
                 self.meet(pair);
             }
@@ -288,7 +287,7 @@ impl World<'_> {
         self.look();
     }
 
-    /// Lets all to whom something happened look whether they give up waiting, until nobody does.
+    /// Lets touched hosts see whether they give up waiting, until none does.
     fn look(&mut self) {
         self.settle();
         while let Some(host) = self.hosts.iter().position(|host| host.is_touched) {
@@ -321,7 +320,7 @@ impl World<'_> {
             ballot: Some(planned.ballots[planned.by].clone()),
             nonce: number as u64,
         };
-        // Refused is who has as many open proposals as there may be: the operation then stays undecided.
+        // A proposer at its limit of open proposals is refused, and the operation stays undecided.
         if let Ok(Answer::Proposed(id)) = self.input(planned.by, input) {
             self.courses.proposed(number, id);
             for (host, ballot) in self.hosts.iter_mut().zip(&planned.ballots) {
@@ -332,7 +331,7 @@ impl World<'_> {
         }
     }
 
-    /// Delivers everything, lets people vote on what they hear of, and whoever got further compare notes, until all is quiet.
+    /// Delivers all messages, lets people vote on new operations and grown hosts compare what they hold, until none is left.
     fn settle(&mut self) {
         loop {
             while let Some((from, to, message)) = self.mail.pop_front() {
@@ -367,7 +366,7 @@ impl World<'_> {
         for operation in known {
             if let Some(ballot) = self.hosts[host].ballots.remove(&operation) {
                 self.courses.heard(self.now_ms, host, &operation);
-                // A vote that comes too late is refused, as it should be.
+                // A late vote is refused, as it should be.
                 let _ = self.input(host, Input::Vote { operation, ballot });
             }
         }

@@ -113,7 +113,7 @@ fn columns_can_be_named() {
         ("task=!,worker=who,answer=what", Err("no such column")),
         (
             "task=id,worker=who,answer=label",
-            Err("several columns have that name"),
+            Err("several columns of that name"),
         ),
         (
             "task=id,worker=who,answer=1",

@@ -28,12 +28,7 @@ fn options(seed: u64, delivery_seed: u64, tasks_per_seal: usize) -> Options {
 }
 
 fn replay(answers: &Answers, options: &Options) -> Replayed {
-    run(
-        answers,
-        options,
-        &Progress::on_terminal(answers.tasks.len()),
-    )
-    .unwrap()
+    run(answers, options, &ProgressBar::hidden()).unwrap()
 }
 
 #[test]
@@ -114,4 +109,34 @@ fn groups_fit_a_seal() {
     assert!(sizes(&[0, 2], 64).is_empty());
     // 1,001 records each, and a seal takes 10,000.
     assert_eq!(sizes(&[1000; 20], 64), [9, 9, 2]);
+}
+
+#[test]
+fn the_seed_and_the_names_alone_order_the_tasks() {
+    let named = |names: &mut dyn Iterator<Item = usize>| Answers {
+        tasks: names
+            .map(|name| Task {
+                name: name.to_string(),
+                gold: None,
+                answers: Vec::new(),
+            })
+            .collect(),
+        ..Answers::default()
+    };
+    let answers = named(&mut (0..200));
+    let order = shuffled(&answers, 1);
+    assert_eq!(order, shuffled(&answers, 1));
+    assert_ne!(order, shuffled(&answers, 2));
+    let mut sorted = order.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, (0..200).collect::<Vec<_>>());
+    assert_ne!(order, sorted);
+    let names = |answers: &Answers| -> Vec<String> {
+        let order = shuffled(answers, 7).into_iter();
+        order.map(|i| answers.tasks[i].name.clone()).collect()
+    };
+    assert_eq!(
+        names(&named(&mut (0..50))),
+        names(&named(&mut (0..50).rev()))
+    );
 }

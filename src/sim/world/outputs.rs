@@ -1,4 +1,4 @@
-//! What cores want done: the disk, the network, and what the checker wants to know.
+//! The outputs of cores: for the disk, for the network, and for the checker.
 
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ impl Network for World {
         }
     }
 
-    /// A message of the own core leaves a host, as its actor wants it.
+    /// The host's actor may change or drop the message of its core.
     fn send(&mut self, from: usize, to: usize, message: Message) {
         if to == from {
             return;
@@ -113,7 +113,7 @@ impl World {
     }
 
     fn note_fork(&mut self, host: usize, height: u64, blame: Blame) {
-        // A fork across rounds is blamed on the absence of votes, which others may hold: only double signing is proof.
+        // Blame for a fork across rounds rests on absent votes, which others may hold. Only double signing is proof.
         let innocent: Vec<usize> = (0..self.hosts.len())
             .filter(|n| self.hosts[*n].is_honest())
             .filter(|n| blame.double_signers.contains_key(&self.hosts[*n].node))

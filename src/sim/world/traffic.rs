@@ -1,4 +1,4 @@
-//! Messages on their way: actors, loss, delay, doubling.
+//! Messages under way: actors, loss, delay, doubling.
 
 use rand::RngExt as _;
 
@@ -40,7 +40,7 @@ impl World {
         changed
     }
 
-    /// A message sets out on its way, or is lost.
+    /// Sends a message, which the network may lose.
     pub(super) fn leave(&mut self, from: usize, to: usize, message: &Message) {
         if from == to || self.sides[from] != self.sides[to] {
             return;

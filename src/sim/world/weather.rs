@@ -7,7 +7,7 @@ use crate::core::{Input, Network as _};
 use crate::statement::genesis::Genesis;
 
 impl World {
-    /// The network becomes good, and everybody comes back.
+    /// The network becomes good, and all hosts restart.
     pub(super) fn calm(&mut self) {
         self.is_calm = true;
         self.network.loss_percent = 0;
