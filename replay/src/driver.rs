@@ -18,7 +18,6 @@ mod network;
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
-use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
 
@@ -34,36 +33,19 @@ use self::cast::{AUTHORITY_NAMES, Cast};
 use self::documents::{Filing, SEALS_WAITING_MAX, file_all};
 use self::export::Export;
 use self::network::{Batch, Replicas};
-use crate::AUTHORITIES;
 use crate::answers::{Answers, Task};
 use crate::replayed::{Decision, Member, Replayed, Replica, ScoreChange};
-
-/// How to replay.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Options {
-    /// Orders the tasks and makes the keys.
-    pub(crate) seed: u64,
-    /// Orders the exchange between replicas, which must not change the result.
-    pub(crate) delivery_seed: u64,
-    /// Tasks that one seal opens: 1..=64.
-    pub(crate) tasks_per_seal: usize,
-    /// Where to write documents and certificates: a directory that exists and is empty.
-    pub(crate) export: Option<PathBuf>,
-}
+use crate::{AUTHORITIES, Args};
 
 /// Replays the answers. Tasks without a panel ([`Task::has_panel`]) are not asked.
 ///
 /// # Errors
 ///
 /// A failed write into the export directory, or a record that the ledger refused, which would be a bug.
-pub(crate) fn run(
-    answers: &Answers,
-    options: &Options,
-    bar: &ProgressBar,
-) -> anyhow::Result<Replayed> {
-    let cast = Cast::new(answers, options.seed)?;
+pub(crate) fn run(answers: &Answers, args: &Args, bar: &ProgressBar) -> anyhow::Result<Replayed> {
+    let cast = Cast::new(answers, args.seed)?;
     // One replica's documents are enough to export: all have the same.
-    let mut export = match &options.export {
+    let mut export = match &args.export {
         Some(directory) => Some(Export::new(directory.clone(), &cast.genesis)?),
         None => None,
     };
@@ -76,7 +58,7 @@ pub(crate) fn run(
             building.push(scope.spawn(move || file_all(genesis, export, &sealed)));
         }
         // This drops the senders, so that the threads end.
-        let played = Replay::play(&cast, answers, options, bar, filing);
+        let played = Replay::play(&cast, answers, args, bar, filing);
         let digests: Vec<anyhow::Result<Digest>> = building
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
@@ -104,16 +86,16 @@ fn shuffled(answers: &Answers, seed: u64) -> Vec<usize> {
 
 /// The groups of tasks in the order of asking. A group is smaller than the options say where one seal could not list all its
 /// records.
-fn groups(answers: &Answers, options: &Options) -> Vec<Vec<usize>> {
+fn groups(answers: &Answers, args: &Args) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut room = 0;
-    for task in shuffled(answers, options.seed) {
+    for task in shuffled(answers, args.seed) {
         if !answers.tasks[task].has_panel() {
             continue;
         }
         let records = 1 + answers.tasks[task].answers.len();
         match groups.last_mut() {
-            Some(group) if group.len() < options.tasks_per_seal && records <= room => {
+            Some(group) if group.len() < usize::from(args.tasks_per_seal) && records <= room => {
                 group.push(task);
             }
             _ => {
@@ -141,19 +123,19 @@ impl<'a> Replay<'a> {
     fn play(
         cast: &'a Cast,
         answers: &'a Answers,
-        options: &Options,
+        args: &Args,
         bar: &ProgressBar,
         filing: Vec<Filing>,
     ) -> anyhow::Result<Replayed> {
         let mut replay = Self {
-            network: Replicas::new(cast, options.delivery_seed, filing)?,
+            network: Replicas::new(cast, args.delivery_seed, filing)?,
             cast,
             answers,
-            seed: options.seed,
+            seed: args.seed,
             decisions: vec![Decision::NotAsked; answers.tasks.len()],
         };
         let mut closed = 0;
-        for group in groups(answers, options) {
+        for group in groups(answers, args) {
             replay.decide(&group)?;
             closed += group.len();
             bar.set_message(format!("at height {}", replay.network.height()));

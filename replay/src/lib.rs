@@ -19,7 +19,6 @@ use anyhow::{Context as _, bail};
 use mycnet_consensus::limits::OPEN_PROPOSALS_MAX;
 
 use self::columns::Columns;
-use self::driver::Options;
 use self::report::Report;
 use self::terminal::{check_empty, line, note, progress};
 
@@ -68,6 +67,7 @@ const TASKS_PER_SEAL: u16 = 16;
 /// Text is UTF-8, and space around a field is ignored. A worker's first answer to a
 /// task counts; the report counts further ones. A task with fewer than three
 /// workers is not put to the network.
+#[cfg_attr(test, derive(Default))]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -114,13 +114,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if answers.gold_is_foreign() {
         note("no answer equals a gold value: is it the right column, and spelt like the answers?");
     }
-    let options = Options {
-        seed: args.seed,
-        delivery_seed: args.delivery_seed,
-        tasks_per_seal: usize::from(args.tasks_per_seal),
-        export: args.export.clone(),
-    };
-    if let Some(directory) = &options.export {
+    if let Some(directory) = &args.export {
         // Before the work, so that none is lost if the directory cannot be used.
         check_empty(directory).context("--export")?;
         fs::create_dir_all(directory)
@@ -133,12 +127,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         reason = "measures the command from outside; the core never sees it"
     )]
     let start = std::time::Instant::now();
-    let replayed = driver::run(&answers, &options, &bar)?;
+    let replayed = driver::run(&answers, args, &bar)?;
     let elapsed = start.elapsed();
     bar.finish_and_clear();
 
     let peak = memory::peak_memory_bytes();
-    let report = Report::new(&answers, &options, replayed, elapsed, peak);
+    let report = Report::new(&answers, args, replayed, elapsed, peak);
     let text = if args.json {
         report.json()?
     } else {

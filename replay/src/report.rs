@@ -7,8 +7,8 @@ use std::time::Duration;
 use mycnet_consensus::{Digest, NetworkId, Spore};
 use serde::Serialize;
 
+use super::Args;
 use super::answers::{Answers, ratio};
-use super::driver::Options;
 use super::replayed::{Decision, Member, Replayed, Replica};
 use crate::terminal::plain;
 
@@ -24,7 +24,7 @@ pub(crate) struct Report {
     network: NetworkId,
     seed: u64,
     delivery_seed: u64,
-    tasks_per_seal: usize,
+    tasks_per_seal: u16,
     tasks: usize,
     /// Tasks with a known true answer. Accuracies are over these.
     tasks_with_gold: usize,
@@ -59,7 +59,7 @@ impl Report {
     /// The report of a replay that took `elapsed`.
     pub(crate) fn new(
         answers: &Answers,
-        options: &Options,
+        args: &Args,
         replayed: Replayed,
         elapsed: Duration,
         peak_memory_bytes: Option<u64>,
@@ -73,9 +73,9 @@ impl Report {
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         Self {
             network: replayed.network,
-            seed: options.seed,
-            delivery_seed: options.delivery_seed,
-            tasks_per_seal: options.tasks_per_seal,
+            seed: args.seed,
+            delivery_seed: args.delivery_seed,
+            tasks_per_seal: args.tasks_per_seal,
             tasks: answers.tasks.len(),
             tasks_with_gold: answers.tasks_with_gold(),
             workers: answers.workers.len(),

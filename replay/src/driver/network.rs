@@ -9,10 +9,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use mycnet_consensus::core::{
-    Admission, Answer, Core, Event, Input, Message, Network, Pace, PeerId, Refusal, SealedBlock,
-    Write,
+    Admission, Answer, Applied, Core, Event, Input, Message, Network, Pace, PeerId, Refusal,
+    SealedBlock, Write,
 };
 use mycnet_consensus::{
     ConsensusOperation, Digest, NodeId, OperationId, Outcome, Priority, Reason, RecordId, Rejection,
@@ -102,31 +102,17 @@ impl Network for Replicas {
     }
 
     fn persist(&mut self, node: usize, write: Write) {
-        // Nothing is read again after a restart here, so that only seals are kept.
+        // Without restarts, nothing else has to be kept.
         match write {
             Write::Journal(_) => self.signed += 1,
             Write::Block { block, applied } => {
-                if node == 0 {
-                    for (member, entry) in &applied.trust {
-                        let scores = self.scores.entry(*member).or_default();
-                        let (times, change_ppm) = scores.entry(entry.reason).or_default();
-                        *times += 1;
-                        *change_ppm += i64::from(entry.after_ppm) - i64::from(entry.before_ppm);
-                    }
-                    self.closed.extend(applied.closed.iter().map(|operation| {
-                        let decision = operation.decision();
-                        let decision = decision.expect("only decided operations close");
-                        (operation.id(), decision.outcome.clone())
-                    }));
-                }
                 let replica = &mut self.nodes[node];
                 replica.blocks.push_back(block.clone());
                 if replica.blocks.len() > BLOCKS_KEPT {
                     replica.blocks.pop_front();
                 }
-                let filed = replica.filing.send((block, applied));
-                if let Err(error) = filed.context("the documents are no longer built") {
-                    self.fail(error);
+                if replica.filing.send((block, applied)).is_err() {
+                    self.fail(anyhow!("the documents are no longer built"));
                 }
             }
             _ => {}
@@ -138,15 +124,16 @@ impl Network for Replicas {
         blocks.filter(move |block| block.seal.height >= from)
     }
 
-    fn event(&mut self, _node: usize, event: Event) {
-        self.fail(match event {
+    fn event(&mut self, node: usize, event: Event) {
+        match event {
+            Event::Sealed { applied, .. } if node == 0 => self.note(&applied),
             Event::Refused { rejection, .. } => {
-                anyhow::anyhow!("a record was refused: {rejection}")
+                self.fail(anyhow!("a record was refused: {rejection}"));
             }
-            Event::Forked { height, .. } => anyhow::anyhow!("a fork at height {height}"),
-            Event::JournalLost => anyhow::anyhow!("a replica lost its journal"),
-            _ => return,
-        });
+            Event::Forked { height, .. } => self.fail(anyhow!("a fork at height {height}")),
+            Event::JournalLost => self.fail(anyhow!("a replica lost its journal")),
+            _ => {}
+        }
     }
 
     fn send(&mut self, from: usize, to: usize, message: Message) {
@@ -317,6 +304,21 @@ impl Replicas {
             );
         }
         Ok(())
+    }
+
+    /// Notes how a seal changed scores and closed operations.
+    fn note(&mut self, applied: &Applied) {
+        for (member, entry) in &applied.trust {
+            let scores = self.scores.entry(*member).or_default();
+            let (times, change_ppm) = scores.entry(entry.reason).or_default();
+            *times += 1;
+            *change_ppm += i64::from(entry.after_ppm) - i64::from(entry.before_ppm);
+        }
+        for operation in &applied.closed {
+            let decision = operation.decision();
+            let decision = decision.expect("only decided operations close");
+            self.closed.insert(operation.id(), decision.outcome.clone());
+        }
     }
 
     /// Gives every replica an input about every other.

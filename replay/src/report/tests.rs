@@ -68,15 +68,15 @@ fn replayed(workers: u32) -> Replayed {
 }
 
 fn report(answers: &Answers, replayed: Replayed) -> Report {
-    let options = Options {
+    let args = Args {
         seed: 5,
         delivery_seed: 6,
         tasks_per_seal: 16,
-        export: None,
+        ..Args::default()
     };
     Report::new(
         answers,
-        &options,
+        &args,
         replayed,
         Duration::from_millis(1500),
         Some(123_456_789),
