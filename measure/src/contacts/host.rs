@@ -49,7 +49,7 @@ impl Host {
     pub(super) fn woken(&mut self, now_ms: u64) -> (&mut Core, u64) {
         let clock = self.clock(now_ms);
         self.is_touched = true;
-        self.core.set_pace(self.patience.pace(clock));
+        self.core.set_timing(self.patience.timing(clock));
         (&mut self.core, clock)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The delivery seed draws the order of delivery: messages overtake one another, wait, and one in [`FATES`] is lost. Each worker
 //! hands its records to a replica that is drawn too. None of it may change a result, for two reasons. The clock stands still
-//! until all replicas hold the same records, and a proposer waits for the clock before it seals ([`Pace::gather_ms`]), so
+//! until all replicas hold the same records, and a proposer waits for the clock before it seals ([`Timing::gather_ms`]), so
 //! that the content of a seal does not depend on the order of arrival. And replicas compare what they hold ([`Input::Sync`]),
 //! which brings what was lost.
 
@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use anyhow::{anyhow, bail, ensure};
 use mycnet_consensus::core::{
-    Admission, Answer, Applied, Core, Event, Input, Message, Network, Pace, PeerId, Refusal,
-    SealedBlock, Write,
+    Admission, Answer, Applied, Core, Event, Input, Message, Network, PeerId, Refusal, SealedBlock,
+    Timing, Write,
 };
 use mycnet_consensus::{
     ConsensusOperation, Digest, NodeId, OperationId, Outcome, Priority, Reason, RecordId, Rejection,
@@ -156,9 +156,9 @@ impl Replicas {
         let mut nodes = Vec::with_capacity(AUTHORITIES);
         for (identity, filing) in cast.authorities.iter().zip(filing) {
             let mut core = Core::new(&cast.genesis, identity.clone())?;
-            core.set_pace(Pace {
+            core.set_timing(Timing {
                 gather_ms: GATHER_MS,
-                ..Pace::of(&cast.genesis.params)
+                ..Timing::of(&cast.genesis.params)
             });
             nodes.push(Replica {
                 core,

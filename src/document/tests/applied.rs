@@ -41,9 +41,9 @@ fn seals(ledger: &mut Ledger) -> Vec<LedgerChange> {
         let operation = OperationId::from(proposal.id());
         first.push(proposal);
         for by in 0..3 {
-            let [commit, reveal] = vote_of(&identity(by), net, operation, Ballot::Approve).unwrap();
-            first.push(state(by, commit));
-            second.push(state(by, reveal));
+            let [commit, reveal] = vote_in(net, &identity(by), operation, Ballot::Approve);
+            first.push(commit);
+            second.push(reveal);
         }
     }
     let rejoin = Statement::Rejoin {
