@@ -197,6 +197,14 @@ id!(
     /// Any other BLAKE3 hash: of a state, a roster, a list of records, a Merkle root.
     Digest
 );
+impl Digest {
+    /// What these parts alone determine, for replays, simulations and examples: the same on every machine, and no secret.
+    #[must_use]
+    pub fn seeded(parts: &[&[u8]]) -> Self {
+        Self(SEEDED_KEY.hash_parts(parts))
+    }
+}
+
 id!(
     /// A commitment to a ballot, see [`crate::statement::commitment`].
     Commitment

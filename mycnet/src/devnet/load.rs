@@ -1,12 +1,11 @@
 //! Operations one after another, and how long they take.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use mycnet_consensus::{Ballot, OperationId, Outcome};
+use mycnet_replay::terminal::progress;
 use serde::Serialize;
 
 use super::network::{Network, PATIENCE, name};
@@ -63,7 +62,7 @@ pub(super) async fn run(
     load: Load,
     proposers: &[usize],
 ) -> anyhow::Result<Latency> {
-    let bar = progress(load.operations);
+    let bar = progress(load.operations, "claims final");
     let (mut asked, mut open) = (BTreeMap::new(), Vec::new());
     let before = height(network);
     let begun = now();
@@ -197,19 +196,6 @@ fn rounded(figure: f64) -> f64 {
     (figure * 10.0).round() / 10.0
 }
 
-/// A bar on stderr if that is a terminal, else nothing.
-fn progress(operations: usize) -> ProgressBar {
-    let bar = if io::stderr().is_terminal() {
-        ProgressBar::new(operations as u64)
-    } else {
-        ProgressBar::hidden()
-    };
-    let style = ProgressStyle::with_template("{elapsed:>4} [{bar:40}] {pos} of {len} claims final")
-        .expect("the template is constant and valid");
-    bar.set_style(style.progress_chars("=> "));
-    bar.with_finish(ProgressFinish::AndClear)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,10 +212,5 @@ mod tests {
             ("1.3".into(), "1.3".into())
         );
         assert_eq!(quantiles(Vec::new()).p99.to_string(), "0");
-    }
-
-    #[test]
-    fn the_template_is_valid() {
-        progress(3).finish_and_clear();
     }
 }
