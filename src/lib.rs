@@ -89,13 +89,14 @@ pub use base::limits;
 pub use base::rejection::Rejection;
 #[cfg(feature = "engine")]
 pub use engine::BFTConsensusEngine;
-pub use ledger::Evidence;
+pub use ledger::{Applied, Evidence};
 pub use members::trust::{ParticipationRecord, Reason, Standing, TrustEntry, TrustScoring};
 pub use past::certificate::{Certificate, Proved};
 pub use statement::consent::Consent;
 pub use statement::genesis::{Founder, Genesis, PanelScoring, Sealing};
 pub use statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
 pub use statement::params::Params;
+pub use statement::record::{Statement, Verified};
 
 /// The examples of the README run as tests.
 #[cfg(all(doctest, feature = "engine"))]

@@ -93,7 +93,7 @@ pub trait Archive {
     /// # Errors
     ///
     /// [`ArchiveError`], also if it would be longer than
-    /// [`CERTIFICATE_BYTES_MAX`](crate::past::certificate::CERTIFICATE_BYTES_MAX).
+    /// [`CERTIFICATE_BYTES_MAX`](crate::base::limits::CERTIFICATE_BYTES_MAX).
     fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, ArchiveError>;
 
     /// The block of a height, if it is sealed.
