@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use mycnet_replay::terminal::check_empty;
+
 use crate::client::ask;
-use crate::files::{absolute, check_empty};
+use crate::files::absolute;
 use crate::home::Common;
 use crate::output::Fields;
 use crate::reply::Exported;

@@ -84,6 +84,9 @@ impl From<EngineError> for Failure {
 
 /// The exit code of an error.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<mycnet_replay::BadInput>() {
+        return ExitCode::from(65);
+    }
     let kind = error.downcast_ref::<Failure>().map(|failure| failure.kind);
     ExitCode::from(match kind.unwrap_or(Kind::Failed) {
         Kind::Failed => 1,

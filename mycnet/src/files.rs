@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use crate::failure::Failure;
 
@@ -33,20 +33,6 @@ pub(crate) fn read_file(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
         return Err(Failure::bad_data(format!("{name} has more than {limit} bytes")).into());
     }
     Ok(bytes)
-}
-
-/// Refuses a directory that has files already, so that an export never mixes with them.
-pub(crate) fn check_empty(directory: &Path) -> anyhow::Result<()> {
-    let name = directory.display();
-    match directory.read_dir() {
-        Ok(mut entries) if entries.next().is_some() => {
-            bail!("{name}: the directory is not empty; name a new or an empty one")
-        }
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| name.to_string())
-        }
-        _ => Ok(()),
-    }
 }
 
 /// A path that means the same in the working directory of a running node.

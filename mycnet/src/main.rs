@@ -44,7 +44,6 @@ mod operations;
 mod output;
 mod propose;
 mod rejoin;
-mod replay;
 mod reply;
 mod request;
 mod run;
@@ -108,7 +107,7 @@ enum Command {
     Rejoin(rejoin::Args),
     Completions(completions::Args),
     Devnet(devnet::Args),
-    Replay(replay::Args),
+    Replay(mycnet_replay::Args),
 }
 
 /// The whole command line, with the exit codes below every help.
@@ -151,7 +150,7 @@ fn main() -> ExitCode {
         Command::Rejoin(args) => rejoin::run(args),
         Command::Completions(args) => completions::run(args, command_line()),
         Command::Devnet(args) => devnet::run(args),
-        Command::Replay(args) => replay::run(args),
+        Command::Replay(args) => mycnet_replay::run(args),
     };
     let Err(error) = done else {
         return ExitCode::SUCCESS;

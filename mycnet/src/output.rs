@@ -1,11 +1,9 @@
 //! What people and programs are shown: results on stdout, remarks on stderr.
 
-use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
-use std::io::{self, Write as _};
 
-use anyhow::Context as _;
 use mycnet_consensus::{Ballot, Outcome};
+pub(crate) use mycnet_replay::terminal::{line, note, plain};
 use serde::Serialize;
 
 /// Whether a command prints one JSON object or text.
@@ -30,42 +28,6 @@ impl Format {
             line(text(answer).trim_end_matches('\n'))
         }
     }
-}
-
-/// Prints a line to stdout. A reader that has seen enough (`mycnet … | head`) is no failure.
-pub(crate) fn line(text: &str) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.context("cannot write to standard output"),
-    }
-}
-
-/// A remark on stderr, so that stdout has nothing but the result.
-pub(crate) fn note(text: &str) {
-    // If stderr is closed too, there is nobody to tell.
-    let _ = writeln!(io::stderr(), "note: {text}");
-}
-
-/// Text from others, without characters that move a terminal's cursor or paint over other lines.
-pub(crate) fn plain(text: &str) -> Cow<'_, str> {
-    // Marks that turn the direction of text could make one key or value look like another.
-    let is_bad = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(is_bad) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::new();
-    for c in text.chars() {
-        if is_bad(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    Cow::Owned(shown)
 }
 
 /// The first digits of an id, enough for a person to tell it from others.

@@ -13,7 +13,7 @@ use serde_json::Value;
 const LEAST: &str = "task,worker,answer\nt,a,1\nt,b,1\nt,c,0\n";
 
 /// 800 real answers.
-const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/rte.csv");
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/rte.csv");
 
 /// Runs `mycnet` with `input` on its standard input.
 fn mycnet(arguments: &[&str], input: &[u8]) -> Output {

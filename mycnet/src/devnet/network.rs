@@ -10,13 +10,13 @@ use anyhow::{Context as _, bail};
 use mycnet_consensus::engine::new_identity;
 use mycnet_consensus::net::Ticket;
 use mycnet_consensus::{BFTConsensusEngine, Genesis, NodeId, Params, Signer as _, Spore};
+use mycnet_replay::terminal::check_empty;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::child::Child;
 use super::events::{NodeEvent, Received, send, watch};
 use super::progress::Progress;
 use super::voter::Voting;
-use crate::files::check_empty;
 use crate::home::Home;
 use crate::home::private::make_private_directory;
 use crate::join;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mycnet_consensus::internals::limits::PANEL_WEIGHTED_MIN;
+use mycnet_consensus::limits::PANEL_WEIGHTED_MIN;
 
 use super::replayed::Decision;
 

@@ -31,7 +31,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context as _, bail};
-use mycnet_consensus::internals::limits::SEAL_RECORDS_MAX;
+use mycnet_consensus::limits::SEAL_RECORDS_MAX;
 use mycnet_consensus::{
     Ballot, ConsensusOperation, Digest, NodeId, OperationId, Outcome, Reason, Signer as _,
 };

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use csv::ByteRecord;
-use mycnet_consensus::internals::limits::{
+use mycnet_consensus::limits::{
     MEMBERS_MAX, PANEL_WEIGHTED_MIN, PAYLOAD_BYTES_MAX, TEXT_BYTES_MAX,
 };
 
@@ -26,7 +26,7 @@ const DELIMITERS: [u8; 3] = *b"\t,;";
 
 /// The content of the input is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadInput {
+pub enum BadInput {
     /// One line is.
     #[error("line {line}: {what}")]
     Line {

@@ -10,7 +10,7 @@ use mycnet_consensus::{Ballot, OperationId, Signer as _};
 
 use super::cast::Cast;
 use super::network::Batch;
-use crate::replay::answers::Answers;
+use crate::answers::Answers;
 
 /// An answer on its way to be counted.
 struct Vote {

@@ -216,7 +216,7 @@ fn workers_have_a_limit() {
 
 fn accuracy_of(file: &str) -> Option<(Answers, f64)> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared/data/crowd")
+        .join("../../shared/data/crowd")
         .join(file);
     if !path.exists() {
         eprintln!("skipped: {} is not there", path.display());
@@ -249,7 +249,7 @@ fn real_files_are_read_as_their_readme_describes_them() {
 
 #[test]
 fn the_example_is_read() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/data/rte.csv");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/data/rte.csv");
     let answers = read(&path, None).unwrap();
     assert_eq!(
         (answers.tasks.len(), answers.votes(), answers.repeated),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::answers::{Answers, ratio};
 use super::driver::Options;
 use super::replayed::{Decision, Member, Replayed, Replica};
-use crate::output::plain;
+use crate::terminal::plain;
 
 /// Lines of the trust table shown at either end.
 const TABLE_LINES: usize = 5;

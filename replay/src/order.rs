@@ -18,7 +18,7 @@ pub(crate) fn shuffled(answers: &Answers, seed: u64) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::replay::answers::Task;
+    use crate::answers::Task;
 
     fn named(names: impl Iterator<Item = usize>) -> Answers {
         let tasks = names.map(|name| Task {

@@ -16,7 +16,7 @@ use super::cast::Cast;
 use super::documents::Filing;
 use super::draws::Draws;
 use super::replica::{Replica, Sent};
-use crate::replay::AUTHORITIES;
+use crate::AUTHORITIES;
 
 /// How long a proposer gathers records, in virtual milliseconds. Any value above 0 does: it is what the clock goes on by
 /// from seal to seal, far below every window of the rules.
@@ -233,7 +233,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::replay::answers::Answers;
+    use crate::answers::Answers;
 
     /// A network that proposed something, with nothing delivered yet. No seal is made, so that nothing is filed.
     fn proposed(delivery_seed: u64) -> (Network, OperationId) {

@@ -2,8 +2,8 @@ use mycnet_consensus::NodeId;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::replay::answers::Task;
-use crate::replay::replayed::ScoreChange;
+use crate::answers::Task;
+use crate::replayed::ScoreChange;
 
 fn answers() -> Answers {
     let task = |gold: Option<&str>| Task {

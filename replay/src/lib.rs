@@ -1,5 +1,7 @@
 //! `mycnet replay`: real answers of real people, decided and scored as a network would.
 //!
+//! A package of its own, because it needs no node: no disk, no connections, and a small part of their dependencies.
+//!
 //! | module | knows |
 //! |---|---|
 //! | `columns` | which column of a header is which |
@@ -9,20 +11,19 @@
 //! | `driver` | the network: authorities, workers, seals |
 //! | `replayed` | what a finished replay is |
 //! | `report` | what people and programs are shown |
-//! | `progress`, `memory` | the terminal, the process |
+//! | `terminal`, `progress`, `memory` | the terminal, the process |
 
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use mycnet_consensus::internals::limits::OPEN_PROPOSALS_MAX;
+use mycnet_consensus::limits::OPEN_PROPOSALS_MAX;
 
 use self::columns::Columns;
 use self::driver::Options;
 use self::progress::Progress;
 use self::report::Report;
-use crate::arguments::check_empty;
-use crate::output::{line, note};
+use self::terminal::{check_empty, line, note};
 
 mod answers;
 mod columns;
@@ -33,8 +34,9 @@ mod order;
 mod progress;
 mod replayed;
 mod report;
+pub mod terminal;
 
-pub(crate) use self::input::BadInput;
+pub use self::input::BadInput;
 
 /// A Primary and three Seeds: the smallest group that still agrees with one of it lying.
 const AUTHORITIES: usize = 4;
@@ -73,7 +75,7 @@ const TASKS_PER_SEAL: u16 = 16;
 /// answered is not put to the network.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
-pub(crate) struct Args {
+pub struct Args {
     /// The answers, one a line below a header; - reads standard input
     file: PathBuf,
 
@@ -112,7 +114,7 @@ pub(crate) struct Args {
 /// # Errors
 ///
 /// [`BadInput`] where the file's content is at fault; anything else failed while running.
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+pub fn run(args: &Args) -> anyhow::Result<()> {
     let answers = input::read(&args.file, args.columns.as_ref())?;
     if answers.gold_is_foreign() {
         note(

@@ -9,8 +9,8 @@ use mycnet_consensus::{
     Genesis, Identity, NetworkId, NodeId, PanelScoring, Sealing, Signer as _, Spore,
 };
 
-use crate::replay::AUTHORITIES;
-use crate::replay::answers::Answers;
+use crate::AUTHORITIES;
+use crate::answers::Answers;
 
 /// The authorities' names, the Primary's first.
 pub(super) const AUTHORITY_NAMES: [&str; AUTHORITIES] = ["Primary", "Seed 1", "Seed 2", "Seed 3"];
