@@ -4,8 +4,10 @@ use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::Context as _;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use mycnet_consensus::Spore;
 use mycnet_consensus::limits::PAYLOAD_BYTES_MAX;
-use mycnet_consensus::{Ballot, Spore};
+use serde::de::DeserializeOwned;
 
 use crate::files::read_file;
 
@@ -75,25 +77,12 @@ pub(crate) fn reason(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// How to vote, on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Choice {
-    /// For it
-    Approve,
-    /// Against it
-    Reject,
-    /// Present, without a preference
-    Abstain,
-}
-
-impl From<Choice> for Ballot {
-    fn from(choice: Choice) -> Self {
-        match choice {
-            Choice::Approve => Self::Approve,
-            Choice::Reject => Self::Reject,
-            Choice::Abstain => Self::Abstain,
-        }
-    }
+/// A parser of the variants of an enum, by their names in JSON.
+pub(crate) fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| serde_json::from_value(name.into()))
 }
 
 /// Waiting for the outcome.

@@ -7,7 +7,7 @@ use anyhow::bail;
 use mycnet_consensus::engine::{Clock as _, SystemClock, new_identity};
 use mycnet_consensus::{Genesis, NodeId, PanelScoring, Params, Rejection, Sealing, Spore};
 
-use crate::arguments::role;
+use crate::arguments::{named, role};
 use crate::client::ask;
 use crate::failure::Failure;
 use crate::files::{self, OutputFile, read_file};
@@ -60,11 +60,13 @@ struct NewArgs {
 
     /// The sealers: all members with weight, or only primary and seeds
     #[arg(long, value_name = "WHO", default_value = "members")]
-    sealing: WhoSeals,
+    #[arg(value_parser = named::<Sealing>(&["members", "authorities"]))]
+    sealing: Sealing,
 
     /// The members that small panels of claims score: nobody (quorum) or the panel
     #[arg(long, value_name = "WHOM", default_value = "quorum")]
-    panel_scoring: WhomPanelsScore,
+    #[arg(value_parser = named::<PanelScoring>(&["quorum", "authorities"]))]
+    panel_scoring: PanelScoring,
 
     #[command(flatten)]
     file: OutputFile,
@@ -89,18 +91,6 @@ enum Profile {
     Dev,
     Default,
     Field,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum WhoSeals {
-    Members,
-    Authorities,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum WhomPanelsScore {
-    Quorum,
-    Authorities,
 }
 
 fn member(text: &str) -> Result<(NodeId, Spore), String> {
@@ -147,13 +137,13 @@ fn new(args: &NewArgs) -> anyhow::Result<()> {
         file: file.clone(),
     };
     args.format.print(&made, |made| {
-        let file = made.file.display();
+        let file = made.file.display().to_string();
         let mut fields = Fields::default();
         fields
             .add("network", made.network)
             .add("name", &made.name)
             .add("members", made.members)
-            .add("genesis", file);
+            .add("genesis", &file);
         format!(
             "{}\nNext: `mycnet join {file}`, then `mycnet run`.",
             fields.text()
@@ -173,21 +163,13 @@ fn build(args: &NewArgs) -> anyhow::Result<Genesis> {
         params[name] = (*number).into();
     }
     let params: Params = serde_json::from_value(params)?;
-    let sealing = match args.sealing {
-        WhoSeals::Members => Sealing::Members,
-        WhoSeals::Authorities => Sealing::Authorities,
-    };
-    let panel_scoring = match args.panel_scoring {
-        WhomPanelsScore::Quorum => PanelScoring::Quorum,
-        WhomPanelsScore::Authorities => PanelScoring::Authorities,
-    };
     let mut builder = Genesis::builder(&args.name)
         // A new secret, which nobody keeps, has 32 random bytes.
         .nonce(new_identity()?.secret())
         .time_ms(SystemClock.now_ms())
         .params(params)
-        .sealing(sealing)
-        .panel_scoring(panel_scoring);
+        .sealing(args.sealing)
+        .panel_scoring(args.panel_scoring);
     let mut named = BTreeSet::new();
     for (node, role) in &args.members {
         if !named.insert(node) {

@@ -2,7 +2,7 @@
 
 use mycnet_consensus::Class;
 
-use crate::arguments::IdPrefix;
+use crate::arguments::{IdPrefix, named};
 use crate::client;
 use crate::home::Common;
 use crate::output::{Table, outcome_shown};
@@ -21,8 +21,8 @@ pub(crate) struct Args {
     closed: bool,
 
     /// The only class to list
-    #[arg(long)]
-    class: Option<OfClass>,
+    #[arg(long, value_parser = named::<Class>(&["critical", "claim", "standard"]))]
+    class: Option<Class>,
 
     /// The only kind to list, named as `mycnet propose` names it or in full
     #[arg(long, hide_possible_values = true)]
@@ -34,13 +34,6 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     common: Common,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum OfClass {
-    Critical,
-    Claim,
-    Standard,
 }
 
 /// The kinds by the names in operations, and by those of `mycnet propose`.
@@ -85,11 +78,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         };
         let filter = Filter {
             is_open: (args.open || args.closed).then_some(args.open),
-            class: args.class.map(|class| match class {
-                OfClass::Critical => Class::Critical,
-                OfClass::Claim => Class::Claim,
-                OfClass::Standard => Class::Standard,
-            }),
+            class: args.class,
             kind: args.kind.and_then(OfKind::name),
             by,
         };

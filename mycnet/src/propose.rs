@@ -3,7 +3,7 @@
 use mycnet_consensus::{Ballot, Class, ConsensusOperation, Priority};
 
 use self::kinds::Kind;
-use crate::arguments::Waiting;
+use crate::arguments::{Waiting, named};
 use crate::failure::Failure;
 use crate::home::Common;
 use crate::output::note;
@@ -29,11 +29,13 @@ pub(crate) struct Args {
 
     /// The urgency; only the primary and seeds may propose with high
     #[arg(long, global = true, value_name = "HOW", default_value = "normal")]
-    priority: Urgency,
+    #[arg(value_parser = named::<Priority>(&["normal", "high"]))]
+    priority: Priority,
 
     /// The proposer's own vote, or none; approve unless given
     #[arg(long, global = true, value_name = "VOTE")]
-    ballot: Option<OwnBallot>,
+    #[arg(value_parser = ["approve", "reject", "abstain", "none"])]
+    ballot: Option<String>,
 
     #[command(flatten)]
     waiting: Waiting,
@@ -42,30 +44,13 @@ pub(crate) struct Args {
     common: Common,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Urgency {
-    Normal,
-    High,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum OwnBallot {
-    Approve,
-    Reject,
-    Abstain,
-    None,
-}
-
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     client::with(&args.common, async |client| {
         let (operation, result) = args.kind.operation(client).await?;
         let request = Request::Propose {
-            ballot: ballot(&operation, result, args.ballot)?,
+            ballot: ballot(&operation, result, args.ballot.as_deref())?,
             operation: Box::new(operation),
-            priority: match args.priority {
-                Urgency::Normal => Priority::Normal,
-                Urgency::High => Priority::High,
-            },
+            priority: args.priority,
         };
         let proposed: reply::Accepted = client.ask(request).await?;
         let print_id = || {
@@ -89,28 +74,25 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     })
 }
 
+/// The proposer's own ballot, from `--result` and `--ballot`.
 fn ballot(
     operation: &ConsensusOperation,
     result: Option<Vec<u8>>,
-    own: Option<OwnBallot>,
+    own: Option<&str>,
 ) -> Result<Option<Ballot>, Failure> {
     let is_claim = operation.class() == Class::Claim;
-    Ok(match (result, own) {
-        (Some(_), Some(_)) => {
-            return Err(Failure::usage(
-                "a claim takes --result or --ballot, not both",
-            ));
-        }
-        (Some(result), None) => Some(Ballot::Result(result)),
-        (None, Some(OwnBallot::Approve | OwnBallot::Reject)) if is_claim => {
-            return Err(Failure::usage(
-                "a claim is not approved or rejected: vote with --result, or --ballot abstain or none",
-            ));
-        }
-        (None, None) if is_claim => None,
-        (None, None | Some(OwnBallot::Approve)) => Some(Ballot::Approve),
-        (None, Some(OwnBallot::Reject)) => Some(Ballot::Reject),
-        (None, Some(OwnBallot::Abstain)) => Some(Ballot::Abstain),
-        (None, Some(OwnBallot::None)) => None,
-    })
+    match (result, own) {
+        (Some(_), Some(_)) => Err(Failure::usage(
+            "a claim takes --result or --ballot, not both",
+        )),
+        (None, Some("approve" | "reject")) if is_claim => Err(Failure::usage(
+            "a claim is not approved or rejected: vote with --result, or --ballot abstain or none",
+        )),
+        (Some(result), None) => Ok(Some(Ballot::Result(result))),
+        (None, None) if is_claim => Ok(None),
+        (None, Some("reject")) => Ok(Some(Ballot::Reject)),
+        (None, Some("abstain")) => Ok(Some(Ballot::Abstain)),
+        (None, Some("none")) => Ok(None),
+        (None, _) => Ok(Some(Ballot::Approve)),
+    }
 }

@@ -245,7 +245,7 @@ pub(crate) struct Peer {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PeerLink {
-    pub(crate) endpoint: String,
+    pub(crate) endpoint: Digest,
     /// Whether this node dialled, if they are connected.
     pub(crate) dialled: Option<bool>,
     /// Attempts that failed since the last connection.

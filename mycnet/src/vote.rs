@@ -2,7 +2,7 @@
 
 use mycnet_consensus::{Ballot, OperationId};
 
-use crate::arguments::{Choice, IdPrefix, Payload, Waiting, reason};
+use crate::arguments::{IdPrefix, Payload, Waiting, named, reason};
 use crate::home::Common;
 use crate::request::Request;
 use crate::status::operation_text;
@@ -37,19 +37,12 @@ pub(crate) struct VoteArgs {
     options: Options,
 
     /// The vote; on a claim only abstain
-    choice: Option<Choice>,
+    #[arg(value_parser = named::<Ballot>(&["approve", "reject", "abstain"]))]
+    choice: Option<Ballot>,
 
     /// The result of a claim: text, @FILE or hex:DIGITS
     #[arg(long, value_name = "VALUE")]
     result: Option<Payload>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Verdict {
-    /// For it
-    Approve,
-    /// Against it
-    Reject,
 }
 
 /// Decide a standard operation, as the primary
@@ -63,7 +56,8 @@ pub(crate) struct DirectArgs {
     options: Options,
 
     /// The decision
-    verdict: Verdict,
+    #[arg(value_parser = named::<Ballot>(&["approve", "reject"]))]
+    verdict: Ballot,
 }
 
 /// Object to a standard operation, as a seed: then the seeds decide
@@ -84,13 +78,14 @@ pub(crate) struct ResolveArgs {
     options: Options,
 
     /// The vote
-    verdict: Verdict,
+    #[arg(value_parser = named::<Ballot>(&["approve", "reject"]))]
+    verdict: Ballot,
 }
 
 pub(crate) fn vote(args: &VoteArgs) -> anyhow::Result<()> {
-    let ballot = match (&args.result, args.choice) {
+    let ballot = match (&args.result, &args.choice) {
         (Some(result), _) => Ballot::Result(result.bytes()?),
-        (None, choice) => choice.map_or(Ballot::Abstain, Ballot::from),
+        (None, choice) => choice.clone().unwrap_or(Ballot::Abstain),
     };
     sign(&args.options, |operation| Request::Vote {
         operation,
@@ -99,7 +94,7 @@ pub(crate) fn vote(args: &VoteArgs) -> anyhow::Result<()> {
 }
 
 pub(crate) fn direct(args: &DirectArgs) -> anyhow::Result<()> {
-    let approve = args.verdict == Verdict::Approve;
+    let approve = args.verdict == Ballot::Approve;
     sign(&args.options, |operation| Request::Direct {
         operation,
         approve,
@@ -115,7 +110,7 @@ pub(crate) fn object(args: &ObjectArgs) -> anyhow::Result<()> {
 }
 
 pub(crate) fn resolve(args: &ResolveArgs) -> anyhow::Result<()> {
-    let approve = args.verdict == Verdict::Approve;
+    let approve = args.verdict == Ballot::Approve;
     sign(&args.options, |operation| Request::Resolve {
         operation,
         approve,

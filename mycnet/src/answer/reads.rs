@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mycnet_consensus::core::{OperationStatus, Pending};
 use mycnet_consensus::node::Node;
-use mycnet_consensus::{NodeId, OperationId};
+use mycnet_consensus::{Digest, NodeId, OperationId};
 
 use super::only;
 use super::operations::open_operations;
@@ -193,7 +193,7 @@ pub(super) fn peers(node: &Node) -> Result<Peers, Failure> {
     // An endpoint that dialled in cannot be dialled unless somebody tells its address, but it is connected.
     for info in connected {
         let link = PeerLink {
-            endpoint: hex::encode(info.endpoint.as_bytes()),
+            endpoint: Digest::from_bytes(*info.endpoint.as_bytes()),
             dialled: Some(info.dialled),
             failures: 0,
             last_fault: None,
