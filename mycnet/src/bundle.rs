@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -56,25 +56,25 @@ enum Command {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let common = &args.common;
     match &args.command {
-        Command::Export { file, from } => export(common, file.clone(), *from),
-        Command::Import { file } => import(common, file.clone()),
+        Command::Export { file, from } => export(common, file, *from),
+        Command::Import { file } => import(common, file),
     }
 }
 
-fn export(common: &Common, output: PathBuf, from: u64) -> anyhow::Result<()> {
+fn export(common: &Common, output: &Path, from: u64) -> anyhow::Result<()> {
     let home = common.home()?;
     // A running node cannot write into the streams of this command.
-    let temporary = is_stream(&output).then(|| TemporaryFile::new(&home));
+    let temporary = is_stream(output).then(|| TemporaryFile::new(&home));
     let file = match &temporary {
         Some(temporary) => temporary.path().to_owned(),
-        None => absolute(&output)?,
+        None => absolute(output)?,
     };
     let exported: BundleExported = client::with(common, async |client| {
         unless_stopped(client.ask(Request::ExportBundle { file, from })).await
     })?;
     if let Some(temporary) = temporary {
         let mut file = File::open(temporary.path()).context("the bundle that was written")?;
-        return to_stream(&output, |mut out| io::copy(&mut file, &mut out).map(drop));
+        return to_stream(output, |mut out| io::copy(&mut file, &mut out).map(drop));
     }
     common.format.print(&exported, |exported| {
         let heights = format!("{} to {}", exported.from, exported.height);
@@ -88,13 +88,13 @@ fn export(common: &Common, output: PathBuf, from: u64) -> anyhow::Result<()> {
     })
 }
 
-fn import(common: &Common, file: PathBuf) -> anyhow::Result<()> {
+fn import(common: &Common, file: &Path) -> anyhow::Result<()> {
     let imported: BundleImported = client::with(common, async |client| {
-        if !is_stream(&file) {
-            let file = absolute(&file)?;
+        if !is_stream(file) {
+            let file = absolute(file)?;
             return client.ask(Request::ImportBundle { file }).await;
         }
-        let (read, name) = open(&file)?;
+        let (read, name) = open(file)?;
         match client.own_node() {
             Some(node) => Ok(answer::import_bundle(node, read, &name).await?),
             None => unless_stopped(import_through_file(client, read, name)).await,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use mycnet_consensus::limits::CERTIFICATE_BYTES_MAX;
-use mycnet_consensus::{Certificate, Genesis, Rejection, Statement};
+use mycnet_consensus::{Certificate, ConsensusOperation, Genesis, Rejection, Statement};
 
 use crate::arguments::IdPrefix;
 use crate::client::{self, ask};
@@ -103,8 +103,8 @@ pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
         network: genesis.network_id(),
         name: genesis.name,
         operation: proved.operation,
-        kind: proposed.map(|operation| operation.kind()),
-        subject: proposed.map(|operation| operation.subject()),
+        kind: proposed.map(ConsensusOperation::kind),
+        subject: proposed.map(ConsensusOperation::subject),
         outcome: proved.outcome,
         decided_height: proved.decided_height,
         closed_height: proved.closed_height,

@@ -7,7 +7,7 @@ use crate::arguments::IdPrefix;
 use crate::client::{self, ask};
 use crate::home::Common;
 use crate::output::{Fields, Table, bytes_shown, note, percent};
-use crate::reply::{Config, EvidenceList, Peers, Roster, TicketText, Trust};
+use crate::reply::{Config, EvidenceList, MemberTrust, Peers, Roster, TicketText};
 use crate::request::Request;
 
 /// Show the trust in a member, now or after a height, and the reasons
@@ -57,7 +57,7 @@ pub(crate) fn roster(common: &Common) -> anyhow::Result<()> {
 }
 
 pub(crate) fn trust(args: &TrustArgs) -> anyhow::Result<()> {
-    let trust: Trust = client::with(&args.common, async |client| {
+    let trust: MemberTrust = client::with(&args.common, async |client| {
         let node = match &args.node {
             Some(node) => Some(client.node(node).await?),
             None => None,

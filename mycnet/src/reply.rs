@@ -83,7 +83,7 @@ pub(crate) struct Accepted {
 
 /// An operation: its state, what it says, and what was said about it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Operation {
+pub(crate) struct OperationDetails {
     pub(crate) operation: OperationId,
     pub(crate) kind: Cow<'static, str>,
     pub(crate) class: Class,
@@ -143,7 +143,7 @@ pub(crate) struct OperationLine {
 
 /// A member's trust after a height.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Trust {
+pub(crate) struct MemberTrust {
     pub(crate) node: NodeId,
     pub(crate) height: u64,
     pub(crate) trust_ppm: Option<u32>,

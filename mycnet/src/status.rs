@@ -11,7 +11,7 @@ use crate::home::Common;
 use crate::output::{
     Fields, ballot_shown, bytes_lines, from_now, outcome_shown, percent, short, short_list,
 };
-use crate::reply::{Operation, Status, Verdict};
+use crate::reply::{OperationDetails, Status, Verdict};
 use crate::request::Request;
 
 /// Show the state of this node and its network, or of one operation
@@ -81,7 +81,7 @@ fn node_text(status: &Status, option: &str) -> String {
 }
 
 /// An operation, for people.
-pub(crate) fn operation_text(operation: &Operation) -> String {
+pub(crate) fn operation_text(operation: &OperationDetails) -> String {
     let mut fields = Fields::default();
     let kind = operation.kind.replace('_', " ");
     let class = format!("{:?}", operation.class).to_lowercase();
@@ -127,7 +127,7 @@ pub(crate) fn operation_text(operation: &Operation) -> String {
 }
 
 /// The statements of the Primary and Seeds about a standard operation.
-fn add_authorities(fields: &mut Fields, operation: &Operation) {
+fn add_authorities(fields: &mut Fields, operation: &OperationDetails) {
     let verdict = |Verdict { author, approve }: &Verdict| {
         let verdict = if *approve { "approve" } else { "reject" };
         format!("{verdict} by {}", short(author))

@@ -122,7 +122,7 @@ fn sign(options: &Options, request: impl FnOnce(OperationId) -> Request) -> anyh
     client::with(&options.common, async |client| {
         let operation = client.operation(&options.operation).await?;
         let _: reply::Accepted = client.ask(request(operation)).await?;
-        let shown: reply::Operation = if options.waiting.wait {
+        let shown: reply::OperationDetails = if options.waiting.wait {
             client.wait(operation, options.waiting.timeout_ms()).await?
         } else {
             client.note_unsent();

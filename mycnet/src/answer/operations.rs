@@ -9,7 +9,7 @@ use mycnet_consensus::{BFTConsensusEngine, OperationId, Statement};
 use super::{only, proposal};
 use crate::failure::Failure;
 use crate::reply::{
-    CertificateBytes, FoundId, Objection, Operation, OperationLine, Operations, Verdict,
+    CertificateBytes, FoundId, Objection, OperationDetails, OperationLine, Operations, Verdict,
 };
 use crate::request::Filter;
 
@@ -79,7 +79,7 @@ pub(super) fn find(node: &Node, prefix: &str) -> Result<FoundId<OperationId>, Fa
 }
 
 /// Everything about an operation.
-pub(super) fn operation(node: &Node, id: OperationId) -> Result<Operation, Failure> {
+pub(super) fn operation(node: &Node, id: OperationId) -> Result<OperationDetails, Failure> {
     let engine = node.engine();
     let status = engine.status(&id);
     let status = status.ok_or(EngineError::UnknownOperation(id))?;
@@ -88,7 +88,7 @@ pub(super) fn operation(node: &Node, id: OperationId) -> Result<Operation, Failu
     let (outcome, decided_height) = status.outcome.unzip();
     let is_closed = status.phase == "closed";
     let unless_closed = |weight: u64| (!is_closed).then_some(weight);
-    let mut operation = Operation {
+    let mut operation = OperationDetails {
         operation: id,
         kind: proposal.what.kind().into(),
         class: status.class.unwrap_or_else(|| proposal.what.class()),
@@ -118,7 +118,10 @@ pub(super) fn operation(node: &Node, id: OperationId) -> Result<Operation, Failu
 }
 
 /// Adds the statements of the Primary and Seeds, by author.
-fn add_authorities(engine: &BFTConsensusEngine, operation: &mut Operation) -> Result<(), Failure> {
+fn add_authorities(
+    engine: &BFTConsensusEngine,
+    operation: &mut OperationDetails,
+) -> Result<(), Failure> {
     let mut records = engine.records_about(&operation.operation)?;
     records.sort_by_key(|record| (record.author(), record.id()));
     records.dedup_by_key(|record| record.id());

@@ -10,7 +10,8 @@ use super::only;
 use super::operations::open_operations;
 use crate::failure::Failure;
 use crate::reply::{
-    Config, Equivocation, EvidenceList, FoundId, Peer, PeerLink, Peers, Status, TicketText, Trust,
+    Config, Equivocation, EvidenceList, FoundId, MemberTrust, Peer, PeerLink, Peers, Status,
+    TicketText,
 };
 
 /// The state of the node and its network.
@@ -66,7 +67,7 @@ pub(super) fn trust(
     member: Option<NodeId>,
     at: Option<u64>,
     explain: bool,
-) -> Result<Trust, Failure> {
+) -> Result<MemberTrust, Failure> {
     let engine = node.engine();
     let member = member.unwrap_or_else(|| engine.node_id());
     let now = engine.height();
@@ -89,7 +90,7 @@ pub(super) fn trust(
         )));
     }
     entries.retain(|entry| entry.height <= height);
-    Ok(Trust {
+    Ok(MemberTrust {
         node: member,
         height,
         trust_ppm,

@@ -4,6 +4,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -86,7 +87,7 @@ impl Child {
 
 /// Runs the node of such a process.
 pub(super) async fn run(directory: &Path, tickets: &[Ticket]) -> anyhow::Result<()> {
-    let voting = Voting::start(&Home::at(directory)?, tickets, Default::default()).await?;
+    let voting = Voting::start(&Home::at(directory)?, tickets, Arc::default()).await?;
     print(&NodeEvent::Ready {
         ticket: voting.ticket()?.to_string(),
         has_journal: voting.has_journal(),
