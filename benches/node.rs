@@ -1,8 +1,8 @@
-//! Whole nodes, each in a process of its own, over real connections on loopback: catching up on 100,000 sealed records beside
-//! bare `verify_strict` of as many signatures, and a start with them.
+//! Whole nodes, each in a process of its own, over real connections on loopback: catching up on 100,000 sealed records, compared with
+//! bare `verify_strict` of 100,000 signatures, and a start with these records.
 //!
-//! Fifty members decided 1,024 claims, 64 at a time, with a commit and a reveal of everybody: signed one by one, and in batches
-//! of 64. `NODE_ROUNDS` changes the sixteen rounds.
+//! Fifty members decided 1,024 claims, 64 at a time, with a commit and a reveal of each member: signed one by one, and in batches
+//! of 64. `NODE_ROUNDS` sets the number of rounds, sixteen by default.
 
 #![allow(
     clippy::disallowed_methods,
@@ -38,10 +38,10 @@ use mycnet_consensus::{Genesis, Identity, Signer as _};
 use network::{Signature, member, verify_all};
 use past::{MEMBERS, Past, Signed, past};
 
-/// Claims that are decided together; what a member says about them it signs at once, or one by one.
+/// Claims that are decided together; a member signs its records about them at once, or one by one.
 const CLAIMS: usize = 64;
 
-/// Signatures whose checks stand for those of all records.
+/// A sample of signatures, for the cost of checking all.
 const SAMPLE: usize = 2000;
 
 fn rounds() -> usize {
@@ -130,7 +130,7 @@ fn measure(directory: &Path, signed: Signed, how: &str) {
     server.kill().expect("it runs");
     server.wait().expect("it was started");
     let took = Duration::from_micros(micros);
-    // Once more, now that the machine was busy with the other side of the comparison.
+    // Once more, after the machine was busy with the other side of the comparison.
     let bare = (bare + baseline(&records)) / 2;
     println!(
         "node  catching up: {:.3} s, {:.1} us a record; {:.2} of the rate of verify_strict ({:.1} us); received {:.3} \
@@ -149,7 +149,7 @@ fn measure(directory: &Path, signed: Signed, how: &str) {
     }
 }
 
-/// What bare checks of one signature for each record would take, in processor time: other programs do not count.
+/// The processor time of bare checks of one signature for each record, without that of other programs.
 fn baseline(records: &[Verified]) -> Duration {
     let step = (records.len() / SAMPLE).max(1);
     let sample: Vec<Signature> = records.iter().step_by(step).map(Signature::of).collect();
@@ -235,7 +235,7 @@ async fn start(home: &Path) {
     node.shutdown().await;
 }
 
-/// Processor time that this process used so far, all threads and the kernel's part included, where Linux tells it: in
+/// The processor time of this process so far, with all threads and the kernel's part, where Linux reports it: in
 /// hundredths of a second.
 fn processor_ms() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();

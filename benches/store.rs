@@ -1,8 +1,8 @@
-//! A node's disk under 100,000 sealed records and 1,000 closed operations: what writing, closing, serving and starting again
-//! cost, each beside a raw baseline of the same run.
+//! A node's disk with 100,000 sealed records and 1,000 closed operations: the cost of writing, closing, serving and starting again,
+//! each compared with a raw baseline of the same run.
 //!
-//! Fifty members decide 1,000 claims, ten at a time: a commit and a reveal of everybody, signed in batches. Starts are measured
-//! in a process of their own, which then says how much memory it holds. `STORE_ROUNDS` changes the hundred rounds.
+//! Fifty members decide 1,000 claims, ten at a time: a commit and a reveal of each member, signed in batches. Starts are measured
+//! in a process of their own, which reports its memory. `STORE_ROUNDS` sets the number of rounds, a hundred by default.
 
 #![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 #![allow(
@@ -37,7 +37,7 @@ const CLAIMS: usize = 10;
 /// Writes of one record each.
 const SINGLE: usize = 300;
 
-/// Nobody's time in particular; starts are not about windows.
+/// Any time will do; starts do not depend on windows.
 const NOW_MS: u64 = 1_000_000_000_000;
 
 fn rounds() -> usize {
@@ -68,7 +68,7 @@ fn bytes_in(directory: &Path) -> u64 {
         .sum()
 }
 
-/// Bare appending with a sync after each of `parts`.
+/// Bare appending, with a sync after each of `parts`.
 fn append(directory: &Path, parts: &[Vec<u8>]) -> Duration {
     let path = directory.join("baseline");
     let mut file = File::create(&path).expect("the disk has room");
@@ -208,7 +208,7 @@ fn serve(store: &Store) -> (usize, usize) {
     }
 }
 
-/// Writes of one record each: somebody's, and an own one.
+/// Writes of one record each: another member's, and an own one.
 fn single_writes(directory: &Path, store: &Store, genesis: &Genesis) {
     let net = genesis.network_id();
     let records: Vec<Verified> = (0..SINGLE as u64)
@@ -263,7 +263,7 @@ fn child(what: &str, home: &PathBuf) {
     assert!(status.expect("the program starts").success());
 }
 
-/// Starts a node from its disk and says what that took. `at_once`: stops without closing the databases.
+/// Starts a node from its disk and prints the cost. `at_once`: stops without closing the databases.
 fn start(home: &Path, at_once: bool) {
     let begin = Instant::now();
     let store = Store::open(home).expect("the store opens");

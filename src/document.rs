@@ -1,17 +1,17 @@
 //! Automerge documents: the durable and exchangeable form of the ledger (DESIGN section 9).
 //!
-//! - [`OperationDocument`]: one per operation, with every record about it. What a closed operation is stored as, exported
-//!   as and read back from.
-//! - [`LedgerDocument`]: one per network: roster, trust, standings, parameters, configuration and recent operations. Each
-//!   seal adds one change, so the past is Automerge history ([`LedgerDocument::trust_at`]).
+//! - [`OperationDocument`]: one per operation, with all its records. A closed operation is stored and exported as this
+//!   document, and read back from it.
+//! - [`LedgerDocument`]: one per network, with roster, trust, standings, parameters, configuration and recent operations.
+//!   Each seal adds one change, so the past is Automerge history ([`LedgerDocument::trust_at`]).
 //!
 //! Invariants:
 //!
-//! - *Documents are a projection.* Nothing is decided from them, and no identity depends on Automerge's hashes or bytes.
+//! - *Documents are a projection.* They decide nothing, and no identity depends on Automerge's hashes or bytes.
 //! - *The same records make the same heads.* Changes are canonical: their actor, sequence number, time and dependencies
-//!   follow from the records alone. No random actor, no clock, no order of arrival.
+//!   follow from the records alone, without random actors, clocks or the order of arrival.
 //! - *Untrusted bytes never reach Automerge.* Its decoders panic, hang or allocate without bound on crafted input. Peers
-//!   exchange records, and each node builds its documents itself; [`OperationDocument::load`] and [`LedgerDocument::load`]
+//!   exchange records, and each node builds its documents itself. [`OperationDocument::load`] and [`LedgerDocument::load`]
 //!   are for bytes that this node saved.
 //! - Integers stay below 2^53, so that every Automerge client reads them exactly.
 
@@ -33,61 +33,61 @@ use crate::base::digest::{DOCUMENTS, Digest, NetworkId, RecordId};
 
 /// Why a document cannot be built, extended or read.
 ///
-/// None of them is a peer's fault: records that reach a document were admitted before, and bytes come from the own store.
+/// No case is a peer's fault: the records were admitted before, and the bytes come from this node's store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
-    /// Records of an operation were given without its `Propose`.
-    #[error("there is no proposal among the records")]
+    /// The records lack the operation's `Propose`.
+    #[error("the proposal is missing")]
     MissingProposal,
-    /// A record of another operation or network, a second proposal, or a statement that is about no operation.
+    /// A record of another operation or network, a second proposal, or a statement without an operation.
     #[error("record {0} does not belong to the operation")]
     Foreign(RecordId),
-    /// A reveal whose commit is not among the records.
-    #[error("reveal {0} opens none of the commits")]
+    /// The reveal's commit is not among the records.
+    #[error("the commit of reveal {0} is missing")]
     OpensNothing(RecordId),
-    /// A record as read back is not the one whose id its change and its proof bear.
-    #[error("what is stored as record {stored} reads as record {read}")]
+    /// A record was changed: its fields give another id than its change and its proof.
+    #[error("record {stored} was changed: its fields give the id {read}")]
     WrongId {
-        /// The id that the document states.
+        /// The id in the document.
         stored: RecordId,
-        /// The id of the record that its fields make.
+        /// The id of the record that its fields give.
         read: RecordId,
     },
-    /// A field is missing, of another type, or in conflict where no conflict can be.
+    /// A field is missing, has another type, or is in conflict where no conflict can be.
     #[error("cannot read {place}: {reason}")]
     Unreadable {
-        /// Where, as a path of keys.
+        /// The place, as a path of keys.
         place: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
-    /// The document reads well, but it is not the one that this crate makes of its content.
-    #[error("the document is not the canonical one of its content")]
+    /// The document decodes, but this crate would make another one of its content.
+    #[error("the document is not in canonical form")]
     NotCanonical,
-    /// The document is of another network.
-    #[error("the document is of another network than {0}")]
+    /// The document belongs to another network.
+    #[error("the document belongs to another network than {0}")]
     OtherNetwork(NetworkId),
-    /// A seal that does not follow the last one.
+    /// The seal does not follow the last one.
     #[error("height {found} does not follow; expected {expected}")]
     WrongHeight {
-        /// The height that would follow.
+        /// The next height.
         expected: u64,
-        /// The height given.
+        /// The given height.
         found: u64,
     },
-    /// A height that the document has not reached.
+    /// The document has not reached this height.
     #[error("height {height} is not sealed yet; the document is at {at}")]
     FutureHeight {
-        /// The height asked for.
+        /// The requested height.
         height: u64,
         /// The document's height.
         at: u64,
     },
-    /// An integer of 2^53 or beyond, which not every Automerge client reads.
+    /// An integer of 2^53 or more, which not every Automerge client reads exactly.
     #[error("{place} is an integer beyond 2^53")]
     TooLarge {
-        /// Where, as a path of keys.
+        /// The place, as a path of keys.
         place: String,
     },
     /// Automerge failed.
@@ -113,7 +113,7 @@ fn heads_of(document: &Automerge) -> Vec<Digest> {
         .collect()
 }
 
-/// One digest for any number of heads.
+/// A digest of heads.
 fn digest_of(heads: &[Digest]) -> Digest {
     let mut parts: Vec<&[u8]> = vec![b"heads"];
     parts.extend(heads.iter().map(|head| &head.as_bytes()[..]));

@@ -1,9 +1,9 @@
 //! [`BFTConsensusEngine`]: the asynchronous handle that programs use (DESIGN section 10).
 //!
-//! A handle is cheap to clone and speaks to one node. In memory, the nodes of a network live in one [`Hub`]: they exchange
-//! the same messages as over a network, at once, whenever one of them is used. Nothing is spawned: futures that wait drive
-//! the hub themselves and need no particular runtime. Who waits for nothing calls [`BFTConsensusEngine::tick`] now and then,
-//! so that windows end.
+//! A handle is cheap to clone and speaks to one node. In memory, the nodes of a network live in one [`Hub`] and exchange the
+//! same messages as over a network, whenever one of them is used. Nothing is spawned: futures that wait drive the hub
+//! themselves, on any runtime. A program that does not wait calls [`BFTConsensusEngine::tick`] now and then, so that windows
+//! end.
 
 mod bundle;
 pub(crate) mod host;
@@ -28,26 +28,26 @@ use crate::past::archive::{Archive, ArchiveError};
 use crate::statement::genesis::Genesis;
 use crate::statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
 
-/// Why the engine does not do what it was asked to.
+/// Why the engine refused a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// This node does not sign it, or the others would refuse it.
+    /// This node refuses to sign the record, or the others would refuse it.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// No such operation is known here.
+    /// This node knows no such operation.
     #[error("operation {0} is not known to this node")]
     UnknownOperation(OperationId),
-    /// A result was given for something that is no claim.
+    /// A result for an operation that is not a claim.
     #[error("only claims take a result: propose a {0} with `propose_operation`")]
     NotAClaim(&'static str),
     /// The platform gave no randomness.
     #[error("the platform gives no randomness: {0}")]
     NoRandomness(String),
-    /// The stored past cannot be read.
+    /// The archive cannot be read.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// The node is not running (any more).
+    /// The node has stopped.
     #[error("the node has stopped: {0}")]
     Stopped(String),
 }
@@ -74,7 +74,7 @@ pub fn new_identity() -> Result<Identity, EngineError> {
     Ok(Identity::from_secret(&random_bytes()?))
 }
 
-/// One node's ledger: proposes, votes, and answers from what the node holds.
+/// The handle of one node: proposes, votes, and answers queries from the node's data.
 ///
 /// ```
 /// use mycnet_consensus::{BFTConsensusEngine, ConsensusOperation, Outcome, Ballot};
@@ -139,7 +139,7 @@ impl std::fmt::Debug for BFTConsensusEngine {
 }
 
 impl BFTConsensusEngine {
-    /// A network of one, in memory, with default parameters and the system's clock.
+    /// A network of one node, in memory, with default parameters and the system's clock.
     ///
     /// # Panics
     ///
@@ -164,24 +164,21 @@ impl BFTConsensusEngine {
     }
 
     /// The node's author key.
-    #[must_use]
     pub fn node_id(&self) -> NodeId {
         self.node
     }
 
     /// The network.
-    #[must_use]
     pub fn network_id(&self) -> NetworkId {
         self.host.genesis().network_id()
     }
 
-    /// What the network started from.
-    #[must_use]
+    /// The genesis of the network.
     pub fn genesis(&self) -> &Genesis {
         self.host.genesis()
     }
 
-    /// Shows the node and its past.
+    /// Gives access to the node and its past.
     fn look<T>(&self, read: impl FnOnce(&Core, &dyn Archive) -> T) -> T {
         let (mut read, mut seen) = (Some(read), None);
         self.host.look(&mut |core, archive| {
@@ -190,7 +187,7 @@ impl BFTConsensusEngine {
         seen.expect("a host shows its node once")
     }
 
-    /// Shows the past, without keeping the node from going on.
+    /// Gives access to the past, without stopping the node.
     fn archive<T>(&self, read: impl FnOnce(&dyn Archive) -> T) -> T {
         let (mut read, mut seen) = (Some(read), None);
         self.host.archive(&mut |archive| {
@@ -199,12 +196,12 @@ impl BFTConsensusEngine {
         seen.expect("a host shows its past once")
     }
 
-    /// Proposes an operation and commits `Approve`. For a standard operation the Primary's proposal carries its directive;
-    /// anybody else's approval counts if the operation ever becomes a vote of all.
+    /// Proposes an operation and commits `Approve`. For a standard operation, the Primary's proposal carries its directive;
+    /// the approval of others counts if the operation becomes a vote of all.
     ///
     /// # Errors
     ///
-    /// [`EngineError::Refused`] with the reason; nothing is signed then.
+    /// [`EngineError::Refused`] with the reason. Then nothing is signed.
     pub async fn propose_operation(
         &self,
         operation: ConsensusOperation,
@@ -216,7 +213,7 @@ impl BFTConsensusEngine {
         self.propose_with(operation, Priority::Normal, ballot).await
     }
 
-    /// Proposes a claim and commits the caller's own result, if it is among the electors.
+    /// Proposes a claim and commits the caller's own result, if the caller is an elector.
     ///
     /// # Errors
     ///
@@ -233,7 +230,7 @@ impl BFTConsensusEngine {
         self.propose_with(claim, Priority::Normal, ballot).await
     }
 
-    /// Proposes an operation with a priority (`High` only for the Primary and Seeds) and the caller's ballot, or none.
+    /// Proposes an operation with a priority (`High` is for the Primary and Seeds) and optionally the caller's ballot.
     ///
     /// # Errors
     ///
@@ -257,8 +254,8 @@ impl BFTConsensusEngine {
         }
     }
 
-    /// Votes: commits now, and reveals by itself once the commit is frozen. On a standard operation the ballot counts if it
-    /// ever becomes a vote of all.
+    /// Votes: commits now, and reveals without a further call once the commit is frozen. On a standard operation the ballot
+    /// counts if the operation becomes a vote of all.
     ///
     /// # Errors
     ///
@@ -268,7 +265,7 @@ impl BFTConsensusEngine {
         self.host.input(input).await.map(drop)
     }
 
-    /// The Primary decides a standard operation.
+    /// The Primary's decision on a standard operation.
     ///
     /// # Errors
     ///
@@ -278,7 +275,7 @@ impl BFTConsensusEngine {
         self.host.input(input).await.map(drop)
     }
 
-    /// A Seed objects to a standard operation.
+    /// A Seed's objection to a standard operation.
     ///
     /// # Errors
     ///
@@ -293,7 +290,7 @@ impl BFTConsensusEngine {
         self.host.input(input).await.map(drop)
     }
 
-    /// A Seed votes on a standard operation that was objected to.
+    /// A Seed's vote on a standard operation with an objection.
     ///
     /// # Errors
     ///
@@ -303,24 +300,24 @@ impl BFTConsensusEngine {
         self.host.input(input).await.map(drop)
     }
 
-    /// Declares, after this node lost its journal, that it holds every record of its own that anybody else holds: to be
-    /// called only after it was in contact with all other members since its start. Where they have no quorum without it,
-    /// which is so for one to three members, nothing else ends its wait (DESIGN section 8).
+    /// Declares, after this node lost its journal, that it holds all of its own records that anybody else holds. Call it
+    /// only after contact with all other members since the start. Where the others have no quorum without this node, in
+    /// networks of one to three members, nothing else ends its wait (DESIGN section 8).
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotLost`], [`Refusal::OthersDecide`] if the others will seal its `Rejoin`, [`Refusal::JournalLost`] if it has not
-    /// made one yet.
+    /// [`Refusal::NotLost`], [`Refusal::OthersDecide`] if the others can seal its `Rejoin`, [`Refusal::JournalLost`] if it
+    /// has not signed one yet.
     pub async fn declare_journal(&self) -> Result<(), EngineError> {
         self.host.input(Input::DeclareJournal).await.map(drop)
     }
 
-    /// Waits for the freeze, reveals this node's ballot, and waits for the closing seal. Gives the final outcome;
-    /// `NoQuorum` is one. Cancelling the wait loses nothing: the reveal happens by itself once the commit is frozen.
+    /// Waits for the freeze, reveals this node's ballot, and waits for the closing seal. Returns the final outcome, which
+    /// may be `NoQuorum`. Cancelling loses nothing: the reveal follows by itself once the commit is frozen.
     ///
     /// # Errors
     ///
-    /// [`EngineError::UnknownOperation`], or [`EngineError::Stopped`] if the node stops before the operation is closed.
+    /// [`EngineError::UnknownOperation`], or [`EngineError::Stopped`] if the node stops before the operation closes.
     pub async fn execute_reveal_phase(
         &self,
         operation: OperationId,
@@ -328,11 +325,11 @@ impl BFTConsensusEngine {
         self.wait_until_closed(operation).await
     }
 
-    /// Takes records from outside: canonical bytes of one record each. Says of each what became of it.
+    /// Takes records from outside, each in canonical bytes. Returns the admission of each.
     ///
     /// # Errors
     ///
-    /// [`EngineError::Stopped`] if the node is not running (any more).
+    /// [`EngineError::Stopped`] if the node has stopped.
     pub async fn import(
         &self,
         records: Vec<Vec<u8>>,
@@ -343,9 +340,8 @@ impl BFTConsensusEngine {
         }
     }
 
-    /// All records that this node holds and no seal lists yet, canonical bytes each, for a transport of the caller's own. What
-    /// sealing them takes besides is in a bundle ([`Self::export_bundle`]).
-    #[must_use]
+    /// All unsealed records of this node in canonical bytes, for a transport of the caller's own. Sealing them needs more,
+    /// which a bundle contains ([`Self::export_bundle`]).
     pub fn export(&self) -> Vec<Vec<u8>> {
         self.look(|core, _| {
             let pool = core.pool().iter();
@@ -353,13 +349,12 @@ impl BFTConsensusEngine {
         })
     }
 
-    /// Lets windows end and steps time out that are due by now, in a hub. A node with a disk and peers keeps time itself.
+    /// Ends windows and steps that are due, in a hub. A node with a disk and peers keeps time by itself.
     pub fn tick(&self) {
         self.host.tick();
     }
 
     /// Events from now on.
-    #[must_use]
     pub fn subscribe(&self) -> Subscription {
         Subscription::new(self.host.events())
     }

@@ -1,8 +1,9 @@
 //! The transport: messages between authenticated members, over iroh (feature `net`).
 //!
-//! [`Transport`] moves [`Message`](crate::exchange::message::Message)s between this node and its peers, and knows nothing of what they mean.
-//! It runs on the caller's [`iroh::Endpoint`]: register it with a [`Router`](iroh::protocol::Router) under [`ALPN`], beside
-//! whatever else the endpoint serves, or let [`bind()`] make an endpoint that asks nobody on the internet for anything.
+//! [`Transport`] carries [`Message`](crate::exchange::message::Message)s between this node and its peers, and does not
+//! interpret them. It runs on the caller's [`iroh::Endpoint`]. Register it under [`ALPN`] with a
+//! [`Router`](iroh::protocol::Router), beside the endpoint's other protocols. [`bind()`] makes an endpoint that contacts no
+//! server on the internet.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -31,91 +32,96 @@
 //!
 //! # One connection
 //!
-//! The dialler opens one stream, on which both sides first prove their author (`net/hello.rs`): whoever is no
-//! member, or banned, is refused with a [`CloseCode`] and sees nothing more. Then frames follow in both directions
-//! (`net/frame.rs`). Of one author there is one connection; a newer one takes the place of the older, so that a
-//! peer that crashed and came back, perhaps on another port, is in contact at once.
+//! The dialler opens one stream. On it, both sides first prove their author (`net/hello.rs`). An author that is banned or
+//! not a member is refused with a [`CloseCode`] and sees nothing more. Then frames follow in both directions
+//! (`net/frame.rs`). Each author has one connection. A newer one replaces the older one, so that a peer that crashed and
+//! came back, perhaps on another port, is in contact at once.
 //!
 //! # What a peer can do to this node
 //!
-//! - before its hello: hold one of few places for a few seconds, from which the next one pushes it out, and not more often than
-//!   the filter lets it try ([`Transport::incoming_filter`]);
-//! - as a member: make it keep a frame, and a frame's worth of messages, or a block that was asked for. A flood fills only its
-//!   own queue, because the listener takes one message of each peer in turn, and is then slowed down by flow control;
-//! - reading nothing: make it keep one outgoing queue, and lose the connection.
+//! - Before its hello, a peer can hold one of a few pending connections for a few seconds. The next stranger pushes it out,
+//!   and the filter limits the attempts ([`Transport::incoming_filter`]).
+//! - A member can make this node hold one frame that arrives, and messages of one frame's size or one requested block that
+//!   wait. A flood fills only its own queue: the listener takes one message of each peer in turn, and flow control then
+//!   slows the sender.
+//! - A peer that reads nothing can fill one outgoing queue. Then it loses the connection.
 //!
 //! # Faults
 //!
-//! A peer that crashed is noticed after ten seconds of silence, or when the layer above says that it is suspicious
-//! ([`Transport::suspect`]); then the connection is closed first and dialled second, because a peer that is back on a new port
-//! cannot be dialled while the old connection lives. Known peers are dialled again and again, with growing pauses, and the met
-//! ones never forgotten as long as they are members.
+//! A crashed peer is noticed after ten seconds of silence, or when the layer above suspects it ([`Transport::suspect`]).
+//! Then the connection is closed first and dialled second, because a peer on a new port cannot be dialled while the old
+//! connection lives. Known peers are dialled again with growing pauses. Members that were met are never forgotten.
 
 mod address;
+mod address_book;
 mod bind;
-mod book;
+mod builder;
 mod close;
 mod config;
-mod connection;
-mod door;
+mod dialler;
 mod events;
-mod filter;
 mod frame;
 mod genesis;
+mod handshake;
 mod hello;
 mod inbox;
-mod intake;
-mod links;
-mod manager;
+mod incoming_filter;
 mod membership;
 mod outbox;
+mod peer_exchange;
+mod pending;
+mod quarantine;
+mod rate;
+mod receive_budget;
+mod session_task;
+mod sessions;
 mod shared;
-mod shunned;
+mod sources;
 mod ticket;
 mod transport;
-mod up;
 
 pub use address::PeerCard;
+pub use address_book::{KnownPeer, Origin};
 pub use bind::{Bound, EndpointSettings, Listen, bind};
-pub use book::{KnownPeer, Origin};
-pub use close::{CloseCode, Closed};
+pub use builder::Builder;
+pub use close::{CloseCode, CloseReason};
 pub use config::{Config, quic_config};
 pub use events::{Events, NetEvent, PeerInfo, Traffic};
 pub use genesis::fetch_genesis;
 pub use membership::{Membership, Relation};
 pub use ticket::Ticket;
-pub use transport::{Builder, Transport};
+pub use transport::Transport;
 
 /// The protocol's name in the transport's handshake.
 pub const ALPN: &[u8] = b"mycnet-consensus/0";
 
-/// Why the transport cannot do what it was asked to.
+/// Why the transport cannot start or join.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NetError {
-    /// No endpoint could be made.
+    /// The endpoint cannot be bound.
     #[error("cannot bind an endpoint: {0}")]
     Bind(String),
     /// The platform gave no randomness.
     #[error("the platform gives no randomness: {0}")]
     NoRandomness(String),
-    /// No peer of a ticket gave the genesis.
-    #[error("no peer gave the genesis: {0}")]
+    /// No peer of a ticket sent the genesis.
+    #[error("no peer sent the genesis: {0}")]
     NoGenesis(String),
 }
 
-/// Why a message is not on its way.
+/// Why a message was not queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The peer is not connected (any more).
+    /// The peer is not connected.
     #[error("the peer is not connected")]
     NotConnected,
-    /// As much waits for this peer as may. Of a message with several blocks, the first may be on their way. Nothing has to
-    /// be done: the regular reconciliation fills the gap.
-    #[error("too much waits to be sent to the peer")]
+    /// The peer's queue is full. The first blocks of a message may be queued already. The caller has nothing to do: the
+    /// regular reconciliation fills the gap.
+    #[error("the queue of messages to the peer is full")]
     Full,
-    /// The message fits no frame, by its encoded bytes.
+    /// The encoded message has this many bytes, which is more than a frame holds.
     #[error("a message of {0} bytes fits no frame")]
     TooLong(usize),
 }

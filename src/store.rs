@@ -7,56 +7,57 @@
 //!
 //! The host's part:
 //!
-//! 1. [`Store::create`] or [`Store::open`], then [`Store::load`]: the core as it was, and what was found. If
-//!    [`Loaded::journal_lost`] says so, give the core [`Input::JournalLost`](crate::core::Input::JournalLost) first.
-//! 2. After one input or several, [`Store::write`] all their `Persist` outputs, in order and at once, before any other output
-//!    of theirs is done. One write costs two syncs of the disk at most, however much it holds.
-//! 3. On the event `JournalLost`, [`Store::note_journal_lost`]: then every start says so until a `Rejoin` is journalled.
-//! 4. After writing, [`Store::checkpoint_if_due`]; when there is nothing better to do, [`Store::write_documents`]; at a stop
-//!    in good order, [`Store::checkpoint`].
+//! 1. [`Store::create`] or [`Store::open`], then [`Store::load`], which returns the core. If [`Loaded::journal_lost`] is
+//!    set, give the core [`Input::JournalLost`](crate::core::Input::JournalLost) first.
+//! 2. After each input or group of inputs, [`Store::write`] all their `Persist` outputs in order and at once, before any
+//!    other of their outputs. One write costs at most two disk syncs.
+//! 3. On the event `JournalLost`, call [`Store::note_journal_lost`]. Then every start reports it until a `Rejoin` is in the
+//!    journal.
+//! 4. After writing, call [`Store::checkpoint_if_due`]; when idle, [`Store::write_documents`]; at an orderly stop,
+//!    [`Store::checkpoint`].
 //!
 //! # Invariants
 //!
-//! - *Durable before it is said.* [`Store::write`] returns when everything is on the disk; the host sends afterwards.
-//! - *A stop between the databases breaks no promise.* One write is up to two commits: the journal first, then the ledger.
-//!   The other way round, own records could stand in the ledger that the journal lacks, which is what a lost journal looks
-//!   like. If only the journal was written, nothing was said yet, and own records that no block has are offered again as
-//!   after any stop. But a vote must not be there without the votes, lists and records that moved the node to it, or a
-//!   blackout of all could leave locks behind that nobody can prove. So the journal holds the rest of its last write too,
-//!   blocks aside, and opening finishes it. And nothing is *removed* from the journal together with a write: the block that
-//!   makes an own record useless has to be durable first, or a slot that the ledger still has open would be free again.
-//!   Removals wait for the next write, or for the checkpoint at the latest: a start that applies the blocks after a
-//!   checkpoint asks for theirs again.
-//! - *A journal that is behind is noticed.* Writes of own records are counted in both databases. A journal that counts less
-//!   than the ledger was deleted or replaced by an old copy, and so was a ledger that counts less than the write before the
-//!   journal's last ([`Loaded::journal_lost`]). Only a `Rejoin` mends it, and until then no other own record is written.
-//! - *Closed operations are their documents.* [`Store::write_documents`] writes the Automerge document of a closed operation,
-//!   and its records go from the blocks, which keep their ids; they are read back from the document. The latest blocks stay
-//!   whole for those who catch up ([`WHOLE_BYTES`]). Building one takes some
-//!   twenty times as long as applying its records, so that it does not happen while others wait for a seal: documents are a
-//!   projection that sealing does not wait for (DESIGN section 9). A height's records stand in one row.
-//! - *Nothing that was read is believed.* Records are compared with the seal that lists them, states with the seal that states
-//!   them, documents with a digest before Automerge sees them. What is wrong is an error that names the place.
+//! - *Write before send.* [`Store::write`] returns when everything is on the disk; the host sends afterwards.
+//! - *A stop between the databases breaks no promise.* One write is at most two commits: the journal first, then the ledger.
+//!   In the other order, the ledger could hold own records that the journal lacks, which is what a lost journal looks like.
+//!   If only the journal was written, nothing was sent yet, and own unsealed records are offered again after any stop. But a
+//!   vote must not be there without the votes, lists and records that moved the node to it: otherwise a power cut of all
+//!   nodes could leave locks that nobody can prove. So the journal also holds the rest of its last write, without blocks,
+//!   and opening completes that write. Nothing is *removed* from the journal within a write: first the block that makes an
+//!   own record useless must be durable, or a slot that is open in the ledger would be free again. Removals wait for the
+//!   next write, at the latest for the checkpoint. A start that applies blocks after a checkpoint asks for their removals
+//!   again.
+//! - *A journal that is behind is noticed.* Both databases count the writes of own records. A journal that counts less than
+//!   the ledger was deleted or replaced by an old copy. The ledger was replaced if it counts less than the write before the
+//!   journal's last ([`Loaded::journal_lost`]). Only a `Rejoin` repairs this. Until then no other own record is written.
+//! - *Closed operations are their documents.* [`Store::write_documents`] writes the Automerge document of a closed
+//!   operation. Its records are removed from the blocks, which keep their ids, and are read back from the document. The
+//!   latest blocks stay whole for peers that catch up ([`WHOLE_BYTES`]). Building a document takes some twenty times as long
+//!   as applying its records, so it never delays a seal: documents are a projection that sealing does not wait for (DESIGN
+//!   section 9). The records of a height are one row.
+//! - *Reads are verified.* Records are compared with the seal that lists them, states with the seal that states them, and
+//!   documents with a digest before Automerge sees them. An error names the damaged place.
 //! - *Starts do not repeat the past.* A [`Checkpoint`](crate::ledger::Checkpoint) is written every [`CHECKPOINT_HEIGHTS`]
-//!   heights; its seal states its digest, so that a damaged one is refused. What a start reads of the past beside it are the
-//!   ids of seals (some 50 bytes a height) and how operations ended.
-//! - *After a failed write nothing more is written*: what is in memory and what is on the disk may differ. Reading goes on,
-//!   from the last commit.
+//!   heights. Its seal states its digest, so a damaged one is refused. Apart from it, a start reads only the ids of seals
+//!   (some 50 bytes per height) and the ends of operations.
+//! - *After a failed write nothing more is written*, because memory and disk may differ. Reads continue from the last
+//!   commit.
 
 mod archive;
-mod base;
 mod check;
 mod compare;
 mod documents;
 mod error;
 mod load;
 mod medium;
-mod past;
 mod peers;
+mod queries;
 mod read;
 mod records;
 mod rows;
 mod sealed;
+mod start;
 mod write;
 
 use std::fs::File;
@@ -81,17 +82,17 @@ use write::Writing;
 /// Heights after which a checkpoint is due.
 pub const CHECKPOINT_HEIGHTS: u64 = 32;
 
-/// Sealed records after which a checkpoint is due: reading and applying one again costs a start some 20 microseconds.
+/// Sealed records after which a checkpoint is due. Each record after the checkpoint costs a start some 20 microseconds.
 pub const CHECKPOINT_RECORDS: u64 = 4096;
 
-/// Bytes of blocks that are kept whole beside documents: some 150,000 records.
+/// Bytes of blocks that stay whole beside documents: some 150,000 records.
 pub const WHOLE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What redb may keep of each database in memory. Its own default is a gigabyte.
+/// redb's cache for each database. Its default is a gigabyte.
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
 
-/// Databases up to this size, in bytes, are checked page by page when they are opened, which takes about a second then; redb may
-/// panic on a page that is not what it wrote. Larger ones are left to [`Store::check`] and to redb's own care after a crash.
+/// Databases up to this size in bytes are checked page by page when opened, in about a second: redb may panic on a damaged
+/// page. Larger ones rely on [`Store::check`] and on redb's own repair after a crash.
 const CHECKED_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
 const LEDGER_FILE: &str = "ledger.redb";
@@ -113,11 +114,11 @@ pub struct Store {
     whole_bytes: AtomicU64,
 }
 
-/// One database with what it stands on.
+/// A database and its medium.
 #[derive(Debug)]
 struct Side {
     path: PathBuf,
-    /// A second handle that reads what was committed, after the first one failed.
+    /// A second handle that reads the last commit, after the first one failed.
     fallback: Mutex<Option<Database>>,
     database: Database,
     medium: Medium,
@@ -153,7 +154,7 @@ impl Side {
         }
     }
 
-    /// Reads what was committed; `has_failed` says whether redb still does.
+    /// Reads the last commit. `has_failed`: whether the first handle failed.
     fn read(&self, has_failed: bool) -> Result<ReadTransaction, StoreError> {
         if !has_failed {
             return Ok(self.database.begin_read()?);
@@ -171,13 +172,13 @@ impl Side {
 }
 
 impl Store {
-    /// Makes the databases of a node in a directory, which is created if need be. A journal that is there already stays:
-    /// what it has signed, it has signed.
+    /// Creates the databases of a node, and the directory if needed. An existing journal stays, because its signatures
+    /// cannot be undone.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Exists`] if there is a ledger already; [`StoreError::OtherNode`] or [`StoreError::OtherNetwork`] if the
-    /// journal is another node's or network's; otherwise as [`Store::open`].
+    /// [`StoreError::Exists`] if there is a ledger; [`StoreError::OtherNode`] or [`StoreError::OtherNetwork`] if the journal
+    /// belongs to another node or network; otherwise as [`Store::open`].
     pub fn create(directory: &Path, genesis: &Genesis, node: NodeId) -> Result<Self, StoreError> {
         std::fs::create_dir_all(directory).map_err(|error| StoreError::File {
             path: directory.to_path_buf(),
@@ -194,12 +195,12 @@ impl Store {
         Self::resume(ledger, journal)
     }
 
-    /// Opens the databases in a directory. A missing journal is made anew, and [`Loaded::journal_lost`] says so.
+    /// Opens the databases in a directory. A missing journal is created, and [`Loaded::journal_lost`] reports it.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Missing`] if there is no ledger, [`StoreError::Locked`] if a process has it open,
-    /// [`StoreError::Version`] for one of a later version, [`StoreError::Damaged`] or [`StoreError::Database`] if it cannot
+    /// [`StoreError::Missing`] if there is no ledger, [`StoreError::Locked`] if another process has it open,
+    /// [`StoreError::Version`] if a later version wrote it, [`StoreError::Damaged`] or [`StoreError::Database`] if it cannot
     /// be read.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let ledger = open_file(directory, LEDGER_FILE)?;
@@ -219,7 +220,7 @@ impl Store {
         Self::resume(ledger, journal)
     }
 
-    /// Databases on other media than files. Each must be blank, or have held a database to the end of its making.
+    /// Creates databases on other media than files. Each medium must be blank, or hold a completely created database.
     ///
     /// # Errors
     ///
@@ -240,7 +241,7 @@ impl Store {
         Self::resume(ledger, journal)
     }
 
-    /// Databases on other media than files, made by [`Store::create_on`].
+    /// Opens databases that [`Store::create_on`] made.
     ///
     /// # Errors
     ///
@@ -279,25 +280,21 @@ impl Store {
     }
 
     /// The genesis of the network.
-    #[must_use]
     pub fn genesis(&self) -> &Genesis {
         &self.genesis
     }
 
     /// The network.
-    #[must_use]
     pub fn network_id(&self) -> NetworkId {
         self.genesis.network_id()
     }
 
     /// The node whose records the journal holds.
-    #[must_use]
     pub fn node_id(&self) -> NodeId {
         self.node
     }
 
-    /// Whether a write failed. Then nothing more is written, and what was committed is still read.
-    #[must_use]
+    /// Whether a write failed. Then nothing more is written, and reads see the last commit.
     pub fn has_failed(&self) -> bool {
         self.has_failed.load(Ordering::SeqCst)
     }
@@ -307,7 +304,7 @@ impl Store {
     }
 }
 
-/// What the lock guards is changed in one step, so that a thread that panicked cannot have left it half changed.
+/// Each change under the lock is a single step, so a panicked thread cannot have left a half change.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -334,7 +331,7 @@ fn journal_in(directory: &Path, network: NetworkId, node: NodeId) -> Result<Side
     }
 }
 
-/// Makes a database under another name first: one that was not made to the end is never taken for one.
+/// Creates a database under a temporary name first, so that an incomplete one is never opened.
 fn make_file(
     directory: &Path,
     name: &str,
@@ -347,7 +344,7 @@ fn make_file(
     };
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(true);
-    // The journal holds ballots that are not revealed yet.
+    // The journal holds ballots that are still secret.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(&begun).map_err(at(&begun))?;
@@ -359,7 +356,7 @@ fn make_file(
     Ok(side)
 }
 
-/// Makes the names of new files durable; their contents are synced by redb.
+/// Makes the names of new files durable. redb syncs their contents.
 fn sync_directory(directory: &Path) -> Result<(), std::io::Error> {
     if cfg!(unix) {
         File::open(directory)?.sync_all()?;

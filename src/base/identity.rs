@@ -1,7 +1,7 @@
-//! Who signs, and how signatures are checked.
+//! Keys that sign records, and the check of signatures.
 //!
-//! Only `verify_strict` is used, everywhere, on decoded keys: acceptance must be the same on every machine, and the
-//! looser check accepts more on some.
+//! Only `verify_strict` is used, everywhere, on decoded keys. Every machine must accept the same signatures, and
+//! implementations of the looser check differ.
 
 #[cfg(feature = "sim")]
 mod memo;
@@ -21,7 +21,7 @@ pub trait Signer: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`SignerError`] if the key cannot be used now; nothing is sent then.
+    /// [`SignerError`] if the key cannot be used now; then nothing is sent.
     fn sign(&self, message: &[u8]) -> Result<SignatureBytes, SignerError>;
 }
 

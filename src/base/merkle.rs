@@ -22,7 +22,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Builds the tree. Without leaves its root is the leaf hash of nothing.
+    /// Builds the tree. The root of a tree without leaves is the leaf hash of the empty string.
     #[must_use]
     pub fn new(leaves: Vec<Digest>) -> Self {
         let mut levels = vec![if leaves.is_empty() {
@@ -80,8 +80,8 @@ pub fn path_length(index: u32, size: u32) -> usize {
     length
 }
 
-/// The root that `leaf` at `index` of a tree of `size` leaves leads to along `path`, or `None` if the path has not
-/// exactly the length that index and size ask for (RFC 9162, section 2.1.3.2).
+/// The root that `leaf` at `index` of a tree of `size` leaves leads to along `path`. `None` if the path does not have
+/// the length that index and size require (RFC 9162, section 2.1.3.2).
 #[must_use]
 pub fn root_of(leaf: Digest, index: u32, size: u32, path: &[Digest]) -> Option<Digest> {
     if index >= size || path.len() != path_length(index, size) {

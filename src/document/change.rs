@@ -1,9 +1,9 @@
-//! Canonical changes: made from what they say alone, without a document.
+//! Canonical changes, made without a document.
 //!
-//! A transaction on a document that holds nothing but the dependencies makes the same change (a test compares them), but
-//! takes a document per change, at four times the cost of building an operation document as a whole. So changes are put
-//! together from Automerge's expanded form. Its parts are public, though not documented; the tests' frozen heads notice if
-//! an update of Automerge encodes them otherwise.
+//! A transaction on a document with only the dependencies makes the same change (a test compares them). But it needs a
+//! document per change, which makes building an operation document four times as expensive. So changes are made from
+//! Automerge's expanded form. Its parts are public but undocumented. The frozen heads in the tests reveal whether an update
+//! of Automerge encodes them differently.
 
 use std::num::NonZeroU64;
 
@@ -13,7 +13,7 @@ use automerge::{ActorId, Change, ChangeHash, ExpandedChange, ObjType, ScalarValu
 use super::DocumentError;
 use super::tree::Tree;
 
-/// One change of one actor: its sequence number is 1, its time 0, and it has no message.
+/// A change under construction: sequence number 1, time 0, no message.
 pub(super) struct ChangeBuilder {
     actor: ActorId,
     dependency: Option<ChangeHash>,
@@ -24,9 +24,9 @@ pub(super) struct ChangeBuilder {
 }
 
 impl ChangeBuilder {
-    /// Starts the change of `actor` that depends on `dependency` alone.
+    /// Starts the change of `actor` with this single dependency.
     pub(super) fn new(actor: &[u8; 32], dependency: Option<&Change>) -> Self {
-        // Larger than all operations it depends on, or documents that hold the change do not load.
+        // It must be larger than all operations that it depends on, or the document does not load.
         let first = dependency.map_or(NonZeroU64::MIN, |change| {
             NonZeroU64::MIN.saturating_add(change.max_op())
         });
@@ -110,7 +110,7 @@ impl ChangeBuilder {
         self.operations.push(Op {
             action,
             obj: object.clone(),
-            // Elements of lists are inserted; nothing is ever overwritten, so no operation has a predecessor.
+            // Elements of lists are only inserted, never overwritten, so no operation has a predecessor.
             insert: !key.is_map_key(),
             key,
             pred: SortedVec::new(),

@@ -1,4 +1,4 @@
-//! Where a record stands in an operation document, and under which names.
+//! The place and the names of a record in an operation document.
 //!
 //! ```text
 //! v            1, the version of the records' form
@@ -13,16 +13,16 @@
 //! proofs       <record id hex>: { sig, size, index, path }
 //! ```
 //!
-//! The maps are created by the change of the `Propose`, so that all later changes fill the same ones. What all records of
-//! an operation share (version, network, operation) stands once; an author is the key of its entry. A record's id is the
-//! actor of the change that made its entry.
+//! The change of the `Propose` creates the maps, so that all later changes fill the same ones. Fields that all records of an
+//! operation share (version, network, operation) stand once. An entry's key is its author. A record's id is the actor of the
+//! change that made its entry.
 
 use super::DocumentError;
 use super::tree::Tree;
 use crate::base::digest::OperationId;
 use crate::statement::record::{Body, Statement};
 
-/// The maps of an operation document that hold one entry per author, with the kind of statement each is for.
+/// The maps with one entry per author, and the kind of statement in each.
 pub(super) const CONTAINERS: [(&str, &str); 5] = [
     ("commits", "commit"),
     ("reveals", "reveal"),
@@ -34,7 +34,7 @@ pub(super) const CONTAINERS: [(&str, &str); 5] = [
 /// The map of the proofs, by record id.
 pub(super) const PROOFS: &str = "proofs";
 
-/// The container of a statement and its fields there; `None` for a `Propose` and for what is about no operation.
+/// The container of a statement and its fields; `None` for a `Propose` and for statements without an operation.
 pub(super) fn entry_of(statement: &Statement) -> Option<(&'static str, Tree)> {
     let (container, kind) = *CONTAINERS
         .iter()
@@ -48,7 +48,7 @@ pub(super) fn entry_of(statement: &Statement) -> Option<(&'static str, Tree)> {
     Some((container, fields))
 }
 
-/// The statement that stands as `fields` in a container for statements of this kind.
+/// The statement of this container with these `fields`.
 pub(super) fn statement_from(
     kind: &str,
     operation: OperationId,
@@ -60,7 +60,7 @@ pub(super) fn statement_from(
     Tree::map([(kind, Tree::Map(fields))]).value(place)
 }
 
-/// The fields `proposal` and `operation` of a document, from the body of its `Propose`.
+/// The fields `proposal` and `operation`, from the body of a `Propose`.
 pub(super) fn proposal_fields(body: &Body) -> Option<(Tree, Tree)> {
     let Statement::Propose {
         operation,
@@ -75,13 +75,13 @@ pub(super) fn proposal_fields(body: &Body) -> Option<(Tree, Tree)> {
         ("by", Tree::from(body.by.as_bytes())),
         ("priority", Tree::of(priority)),
         ("last", Tree::from(last.as_bytes())),
-        // Any 64-bit value; not every client reads such an integer.
+        // As text, because it may be any 64-bit value, and not every client reads such integers.
         ("nonce", Tree::Text(nonce.to_string())),
     ]);
     Some((proposal, Tree::of(operation)))
 }
 
-/// The statement `Propose` from the fields `proposal` (its author taken out) and `operation` of a document.
+/// The `Propose`, from the fields `proposal` (without its author) and `operation`.
 pub(super) fn proposal_from(
     mut proposal: Tree,
     operation: Tree,

@@ -1,4 +1,4 @@
-//! The ledger document: what the network is after each seal.
+//! The ledger document: the state of the network after each seal.
 //!
 //! ```text
 //! v, network, genesis    the version of this form (1), bytes, the canonical bytes of the genesis
@@ -11,9 +11,9 @@
 //!
 //! `operations` holds the last [`OPERATIONS_KEPT`] that a seal changed, with the height of that seal.
 //!
-//! Every change's actor is the network, and its sequence number is the height of its seal. The genesis has no change of
-//! its own: what it says is written by the change of height 1, before what the first seal adds, and read from the genesis
-//! itself for height 0.
+//! The actor of every change is the network, and its sequence number is the height of its seal. The genesis has no change of
+//! its own. The change of height 1 writes the genesis's state before the first seal's changes; for height 0 it is read from
+//! the genesis itself.
 
 mod applied;
 mod input;
@@ -33,7 +33,7 @@ use super::{DocumentError, digest_of, heads_of};
 use crate::base::digest::{Digest, NetworkId, NodeId, OperationId};
 use crate::statement::genesis::Genesis;
 
-/// Operations that the ledger document shows. Older ones are read from their own documents; all are in its history.
+/// Operations in the ledger document. Older ones have their own documents; the history has all.
 pub const OPERATIONS_KEPT: usize = 256;
 
 /// Roster, trust, standings, parameters, configuration and recent operations of a network, with their history.
@@ -62,14 +62,14 @@ impl LedgerDocument {
         }
     }
 
-    /// Opens a document that **this node saved**; see [`super::OperationDocument::load`] for why no other bytes may come
-    /// here.
+    /// Opens a document that **this node saved**; [`super::OperationDocument::load`] explains why no other bytes may be
+    /// given.
     ///
     /// # Errors
     ///
     /// [`DocumentError::OtherNetwork`] if it does not start from `genesis`; [`DocumentError::NotCanonical`] if its changes
-    /// are not one per height of the one actor; [`DocumentError::Automerge`] or [`DocumentError::Unreadable`] for bytes
-    /// that are no such document.
+    /// are not one per height of the one actor; [`DocumentError::Automerge`] or [`DocumentError::Unreadable`] for other
+    /// bytes.
     pub fn load(genesis: &Genesis, bytes: &[u8]) -> Result<Self, DocumentError> {
         let mut ledger = Self::new(genesis);
         let actor = ActorId::from(&ledger.network.as_bytes()[..]);
@@ -102,12 +102,12 @@ impl LedgerDocument {
         Ok(ledger)
     }
 
-    /// Adds a seal: one change, whose cost follows what the seal changed.
+    /// Adds a seal as one change. The cost follows the number of changes in the seal.
     ///
     /// # Errors
     ///
     /// [`DocumentError::WrongHeight`] if the seal is not the next one, [`DocumentError::TooLarge`] for an integer beyond
-    /// 2^53. The document is as it was then.
+    /// 2^53. Then the document is unchanged.
     pub fn append(&mut self, change: &LedgerChange) -> Result<(), DocumentError> {
         let expected = self.height() + 1;
         if change.height != expected {
@@ -119,7 +119,7 @@ impl LedgerDocument {
         let mut recent = self.recent.clone();
         let (written, dropped) = recent.admit(change);
         let maps = self.maps()?;
-        // Dropped without a commit, a transaction takes everything back.
+        // A transaction that is dropped without a commit is undone.
         let mut transaction = self.document.transaction();
         let maps = match maps {
             Some(maps) => maps,
@@ -135,32 +135,27 @@ impl LedgerDocument {
     }
 
     /// The height of the last seal; 0 before the first.
-    #[must_use]
     pub fn height(&self) -> u64 {
         self.changes.len() as u64
     }
 
     /// The network.
-    #[must_use]
     pub fn network(&self) -> NetworkId {
         self.network
     }
 
-    /// The hash of the last change: one, or none at height 0.
-    #[must_use]
+    /// The hash of the last change; none at height 0.
     pub fn heads(&self) -> Vec<Digest> {
         heads_of(&self.document)
     }
 
-    /// One digest of the [`LedgerDocument::heads`].
-    #[must_use]
+    /// A digest of the [`LedgerDocument::heads`].
     pub fn digest(&self) -> Digest {
         digest_of(&self.heads())
     }
 
-    /// The document as any Automerge client reads it, history included. Not compressed, as
+    /// The document with its history, as any Automerge client reads it. Uncompressed, like
     /// [`super::OperationDocument::save`].
-    #[must_use]
     pub fn save(&self) -> Vec<u8> {
         self.document.save_nocompress()
     }
@@ -252,7 +247,7 @@ fn write_seal<T: Transactable>(
     Ok(())
 }
 
-/// Writes the fields of an entry, into the map that is there if there is one: a value that stays is not written again.
+/// Writes the fields of an entry, into an existing map if there is one. Unchanged values are not written again.
 fn write_fields<T: Transactable>(
     transaction: &mut T,
     map: &ObjId,
@@ -270,7 +265,7 @@ fn write_fields<T: Transactable>(
         .try_for_each(|(name, value)| value.put(transaction, &entry, Place::Key(name)))
 }
 
-/// Removes a key, if it is there: a member may come and go within one seal.
+/// Removes a key if it exists: a member may come and go within one seal.
 fn remove<T: Transactable>(
     transaction: &mut T,
     map: &ObjId,

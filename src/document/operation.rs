@@ -1,4 +1,4 @@
-//! The document of one operation: how it is built from records.
+//! The document of one operation: building it from records.
 
 use std::collections::BTreeMap;
 
@@ -16,14 +16,13 @@ use crate::statement::record::{Proof, Record, Statement, Verified};
 
 /// All records of one operation as an Automerge document.
 ///
-/// Each record is one change: its actor is the [`RecordId`], its sequence number 1, its time 0, and it depends on exactly
-/// the change of its proposal or, for a reveal, of the commit that it opens. So the change follows from the record
-/// (and what it refers to) alone: whoever holds the same records builds the same changes, documents of two parts of the
-/// records merge into the document of all, and no author can make two changes with one actor and number, which would
-/// wedge merging for ever. A record's proof follows in a change of its own, whose actor is a hash of it, since one body
-/// can bear two proofs.
+/// Each record is one change. Its actor is the [`RecordId`], its sequence number 1, its time 0. Its only dependency is the
+/// change of its proposal or, for a reveal, of its commit. So the change follows from the record and what it refers to:
+/// nodes with the same records build the same changes, and documents with parts of the records merge into the document of
+/// all. No author can make two changes with one actor and number, which would block merging for ever. A record's proof is a
+/// change of its own, whose actor is a hash of the proof, because one body can have two proofs.
 ///
-/// Two commits (directives, …) of one author are concurrent writes to its key: Automerge's own conflict shows the
+/// Two commits (directives, …) of one author are concurrent writes to its key. Automerge's own conflict shows the
 /// equivocation.
 #[derive(Debug, Clone)]
 pub struct OperationDocument {
@@ -32,13 +31,13 @@ pub struct OperationDocument {
 }
 
 impl OperationDocument {
-    /// Builds the document of the operation that all of `records` are about, in any order; duplicates count once. Of two
-    /// proofs of one body the smaller one is kept.
+    /// Builds the document from the records of one operation, in any order, with or without duplicates. Of two proofs of one
+    /// body, it keeps the smaller one.
     ///
     /// # Errors
     ///
-    /// [`DocumentError::MissingProposal`], [`DocumentError::Foreign`] or [`DocumentError::OpensNothing`] if the records
-    /// are not those of one operation.
+    /// [`DocumentError::MissingProposal`], [`DocumentError::Foreign`] or [`DocumentError::OpensNothing`] if these are not
+    /// the records of one operation.
     pub fn build(records: &[Verified]) -> Result<Self, DocumentError> {
         Self::build_from(records.iter().map(|record| (record.id(), record.record())))
     }
@@ -60,10 +59,10 @@ impl OperationDocument {
             changes.push(change);
         }
         changes.push(base.change);
-        // An actor must be set, or Automerge draws one; nothing is written under it here.
+        // Without an actor, Automerge would draw a random one. Nothing is written under it here.
         let actor = ActorId::from(&sorted.proposal.0.as_bytes()[..]);
         let mut document = Automerge::new().with_actor(actor);
-        // At once: applying changes one by one takes time by the square of their number.
+        // All at once: applying changes one by one takes quadratic time.
         document.apply_changes(changes)?;
         Ok(Self {
             id: OperationId::from(sorted.proposal.0),
@@ -72,27 +71,24 @@ impl OperationDocument {
     }
 
     /// The operation.
-    #[must_use]
     pub fn operation_id(&self) -> OperationId {
         self.id
     }
 
-    /// The hashes of the changes that no other change follows, sorted: equal iff the documents hold the same records.
-    #[must_use]
+    /// The hashes of the changes that no other change follows, sorted. They are equal iff the documents hold the same
+    /// records.
     pub fn heads(&self) -> Vec<Digest> {
         heads_of(&self.document)
     }
 
-    /// One digest of all [`OperationDocument::heads`].
-    #[must_use]
+    /// A digest of the [`OperationDocument::heads`].
     pub fn digest(&self) -> Digest {
         digest_of(&self.heads())
     }
 
-    /// The document as any Automerge client reads it. Not compressed: that saves 3 to 6 % of it, takes ten times as long
-    /// and fragments the memory of a node that keeps many documents open. Equal documents may be saved as different bytes:
+    /// The document as any Automerge client reads it. Uncompressed: compression saves only 3 to 6 %, takes ten times as
+    /// long, and fragments the memory of a node with many open documents. Equal documents may be saved as different bytes:
     /// compare heads.
-    #[must_use]
     pub fn save(&self) -> Vec<u8> {
         self.document.save_nocompress()
     }
@@ -100,12 +96,12 @@ impl OperationDocument {
 
 type Entry<'a> = (RecordId, &'a Record);
 
-/// The records of an operation, each once, by what their changes depend on.
+/// The records of an operation, each once, by the dependency of their changes.
 struct Sorted<'a> {
     proposal: Entry<'a>,
-    /// All but the proposal and the reveals: their changes depend on the proposal's.
+    /// Records whose changes depend on the proposal's.
     others: Vec<Entry<'a>>,
-    /// Reveals by the commit that they open.
+    /// Reveals by their commit.
     reveals: BTreeMap<RecordId, Vec<Entry<'a>>>,
 }
 
@@ -160,12 +156,12 @@ impl<'a> Sorted<'a> {
     }
 }
 
-/// What proofs of one body are ordered by.
+/// The order of proofs of one body.
 pub(super) fn proof_order(proof: &Proof) -> impl Ord + '_ {
     (proof.sig, proof.size, proof.index, &proof.path)
 }
 
-/// The change of the proposal, and the maps in it that all other changes fill.
+/// The change of the proposal, and the maps that it creates.
 struct Base {
     change: Change,
     maps: BTreeMap<&'static str, ObjectId>,
@@ -205,7 +201,7 @@ impl Base {
         Ok(change.finish())
     }
 
-    /// The change of a record's proof, behind that of the record.
+    /// The change of a record's proof, after that of the record.
     fn proof(&self, (id, record): Entry<'_>, behind: &Change) -> Result<Change, DocumentError> {
         let encoded = codec::encode(&record.proof);
         let actor = DOCUMENTS.hash_parts(&[b"proof", id.as_bytes(), &encoded]);

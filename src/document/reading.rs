@@ -1,4 +1,4 @@
-//! The document of one operation: reading its records back, and showing it.
+//! The document of one operation: reading its records, and showing it.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId};
 use crate::statement::record::{Body, Proof, Record};
 
 impl OperationDocument {
-    /// Opens a document that **this node saved**. Bytes from anyone else must never come here: Automerge's decoders panic,
-    /// hang or allocate without bound on crafted input, and catching a panic is not enough. What peers send are records.
+    /// Opens a document that **this node saved**. Never give it other bytes: Automerge's decoders panic, hang or allocate
+    /// without bound on crafted input, and catching a panic is not enough. Peers send records instead.
     ///
     /// # Errors
     ///
-    /// [`DocumentError::Automerge`] or [`DocumentError::Unreadable`] for bytes that are no such document. The records are
-    /// read, and so judged, by [`OperationDocument::records`].
+    /// [`DocumentError::Automerge`] or [`DocumentError::Unreadable`] for other bytes. [`OperationDocument::records`] reads
+    /// the records and checks them.
     pub fn load(bytes: &[u8]) -> Result<Self, DocumentError> {
         let document = Automerge::load(bytes)?;
         let (_, object) = map_at(&document, "operation")?;
@@ -27,14 +27,14 @@ impl OperationDocument {
         Ok(Self { id, document })
     }
 
-    /// The records, by id, with their proofs. Each was put together from its fields and has the id that its change bears.
+    /// The records with their proofs, by id. Each is built from its fields and has the id of its change.
     ///
-    /// The proofs are not checked against the authors' keys again.
+    /// The proofs are not verified again.
     ///
     /// # Errors
     ///
-    /// [`DocumentError::WrongId`] if a field was changed, [`DocumentError::Unreadable`] if one is missing or not of its
-    /// type, or if a record has no proof.
+    /// [`DocumentError::WrongId`] if a field was changed; [`DocumentError::Unreadable`] if a field or a proof is missing, or
+    /// has another type.
     pub fn records(&self) -> Result<Vec<Record>, DocumentError> {
         let mut bodies = BTreeMap::from([(RecordId::from(self.id), self.proposal()?)]);
         let net = bodies[&RecordId::from(self.id)].net;
@@ -63,12 +63,12 @@ impl OperationDocument {
             .collect()
     }
 
-    /// Whether the document is, change by change, the one that its own records make. This finds what
-    /// [`OperationDocument::records`] does not look at: changes of other actors, other times, fields beside the known ones.
+    /// Whether the document equals, change by change, the one that its records make. This finds what
+    /// [`OperationDocument::records`] does not check: changes of other actors, other times, additional fields.
     ///
     /// # Errors
     ///
-    /// [`DocumentError::NotCanonical`], or why the records cannot be read or built from.
+    /// [`DocumentError::NotCanonical`], or the reason why the records cannot be read or used.
     pub fn check(&self) -> Result<(), DocumentError> {
         let records = self.records()?;
         let rebuilt = Self::build_from(records.iter().map(|record| (record.body.id(), record)))?;
@@ -80,8 +80,8 @@ impl OperationDocument {
     }
 
     /// The document as JSON (`schemas/operation-document.schema.json`): named fields, byte strings in hexadecimal, each
-    /// entry with the id of its `record`. Where one author made several entries, `conflicts` lists them all by id: none of
-    /// them counts more than another.
+    /// entry with the id of its `record`. Where an author made several entries, `conflicts` lists all of them by id: none
+    /// counts more than another.
     ///
     /// # Errors
     ///
@@ -135,7 +135,7 @@ impl OperationDocument {
         Ok(Json::Object(entries.collect()))
     }
 
-    /// The body of the `Propose`, as its fields state it.
+    /// The body of the `Propose`, from its fields.
     fn proposal(&self) -> Result<Body, DocumentError> {
         let mut proposal = self.fields("proposal")?;
         let by = proposal.take("by")?.value("proposal.by")?;
@@ -160,7 +160,7 @@ impl OperationDocument {
         }
     }
 
-    /// All entries of a container, those in conflict included.
+    /// All entries of a container, including those in conflict.
     fn entries(&self, container: &str) -> Result<Vec<StoredEntry>, DocumentError> {
         let map = object_at(&self.document, container)?;
         let mut entries = vec![];
@@ -180,7 +180,7 @@ impl OperationDocument {
         Ok(entries)
     }
 
-    /// The proofs by record. Where documents with different proofs of a body were merged, the smaller one.
+    /// The proofs by record. If merged documents had different proofs of a body, the smaller one.
     fn proofs(&self) -> Result<BTreeMap<RecordId, Proof>, DocumentError> {
         let mut proofs: BTreeMap<RecordId, Proof> = BTreeMap::new();
         for entry in self.entries(PROOFS)? {
@@ -200,21 +200,21 @@ impl OperationDocument {
 
 struct StoredEntry {
     key: String,
-    /// The actor of the change that made it.
+    /// The actor of the change that made an object.
     made_by: RecordId,
     fields: Tree,
 }
 
 fn parse_key<T: std::str::FromStr>(key: &str, place: &str) -> Result<T, DocumentError> {
-    // Upper-case digits would parse as well, and be another key.
+    // Upper-case digits would parse too, but are another key.
     if key.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Err(DocumentError::unreadable(place, "the key is no id"));
+        return Err(DocumentError::unreadable(place, "the key is not an id"));
     }
     key.parse()
-        .map_err(|_| DocumentError::unreadable(place, "the key is no id"))
+        .map_err(|_| DocumentError::unreadable(place, "the key is not an id"))
 }
 
-/// The one object at a key of the root.
+/// The only object at a key of the root.
 fn object_at(document: &Automerge, name: &str) -> Result<ObjId, DocumentError> {
     let mut values = document.get_all(ROOT, name)?;
     match (values.pop(), values.is_empty()) {
@@ -236,5 +236,5 @@ fn actor_of(object: &ObjId, place: &str) -> Result<RecordId, DocumentError> {
         ObjId::Root => None,
     }
     .map(|bytes: [u8; 32]| RecordId::from_bytes(bytes))
-    .ok_or_else(|| DocumentError::unreadable(place, "its actor is no record"))
+    .ok_or_else(|| DocumentError::unreadable(place, "its actor is not a record"))
 }

@@ -1,4 +1,4 @@
-//! Records to build documents from, and what is asked of the documents.
+//! Fixtures for the tests of documents.
 
 mod applied;
 mod cost;
@@ -43,8 +43,12 @@ fn propose(by: &Identity, operation: ConsensusOperation, nonce: u64) -> Verified
 
 /// A commit to `ballot` and the reveal that opens it.
 fn vote(by: &Identity, operation: OperationId, ballot: Ballot) -> [Verified; 2] {
-    let salt = salt(by, net(), operation).unwrap();
-    let commitment = commitment(net(), operation, by.node_id(), &ballot, &salt);
+    vote_in(net(), by, operation, ballot)
+}
+
+fn vote_in(net: NetworkId, by: &Identity, operation: OperationId, ballot: Ballot) -> [Verified; 2] {
+    let salt = salt(by, net, operation).unwrap();
+    let commitment = commitment(net, operation, by.node_id(), &ballot, &salt);
     let commit = Statement::Commit {
         operation,
         commitment,
@@ -54,7 +58,7 @@ fn vote(by: &Identity, operation: OperationId, ballot: Ballot) -> [Verified; 2] 
         ballot,
         salt,
     };
-    [commit, reveal].map(|statement| signed(by, statement))
+    [commit, reveal].map(|statement| sign(by, net, statement).unwrap())
 }
 
 fn policy() -> ConsensusOperation {

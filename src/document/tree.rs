@@ -1,8 +1,8 @@
-//! A value as CBOR, Automerge and JSON all have it: the bridge between the three.
+//! A value in the common form of CBOR, Automerge and JSON.
 //!
-//! A statement becomes a [`Tree`] through its canonical encoding and is put into a document field by field, under the
-//! names that records have. The way back ends in the canonical encoding too, so whatever the encoding covers (and the id
-//! of a record hashes), the document holds.
+//! A statement becomes a [`Tree`] through its canonical encoding and is put into a document field by field, under the same
+//! names. The way back also ends in the canonical encoding. So the document holds everything that the encoding covers and
+//! the record's id hashes.
 
 mod cbor;
 
@@ -19,10 +19,10 @@ use serde_json::Value as Json;
 use super::DocumentError;
 use crate::base::codec;
 
-/// Integers in documents stay below this in size: JavaScript's numbers are exact up to here.
+/// The bound of integers in documents: JavaScript's numbers are exact up to here.
 const INTEGER_END: i128 = 1 << 53;
 
-/// A value without floats. Integers are those of CBOR, of which documents take the ones below 2^53.
+/// A value without floats. CBOR's integers, of which documents accept those below 2^53.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Tree {
     Null,
@@ -34,7 +34,7 @@ pub(super) enum Tree {
     Map(BTreeMap<String, Tree>),
 }
 
-/// Where a value is put: under a key of a map, or inserted into a list.
+/// The target of a value: a key of a map, or a position in a list.
 #[derive(Clone, Copy)]
 pub(super) enum Place<'a> {
     Key(&'a str),
@@ -79,19 +79,19 @@ impl Tree {
         )
     }
 
-    /// A value of the crate as a tree, by way of its canonical encoding.
+    /// A value of this crate as a tree, through its canonical encoding.
     pub(super) fn of<T: Serialize>(value: &T) -> Self {
         serde_ipld_dagcbor::from_slice(&codec::encode(value))
             .expect("canonical encodings hold nothing but what a tree has")
     }
 
-    /// The value that [`Tree::of`] made this tree from.
+    /// The value from which [`Tree::of`] made this tree.
     pub(super) fn value<T: DeserializeOwned>(&self, place: &str) -> Result<T, DocumentError> {
         serde_ipld_dagcbor::from_slice(&codec::encode(self))
             .map_err(|error| DocumentError::unreadable(place, error.to_string()))
     }
 
-    /// Takes a field out of a map.
+    /// Removes a field from a map and returns it.
     pub(super) fn take(&mut self, name: &str) -> Result<Self, DocumentError> {
         match self {
             Self::Map(fields) => fields.remove(name),
@@ -108,7 +108,7 @@ impl Tree {
         }
     }
 
-    /// Puts the value into a document.
+    /// Writes the value into a document.
     pub(super) fn put<T: Transactable>(
         &self,
         transaction: &mut T,
@@ -140,7 +140,7 @@ impl Tree {
         }
     }
 
-    /// A value that is neither list nor map, as documents hold it.
+    /// A scalar in the form of documents.
     pub(super) fn to_scalar(&self, place: &str) -> Result<ScalarValue, DocumentError> {
         Ok(match self {
             Self::Null => ScalarValue::Null,
@@ -160,7 +160,7 @@ impl Tree {
         })
     }
 
-    /// Reads an object of a document, now or as it was at `heads`.
+    /// Reads an object of a document, now or at `heads`.
     pub(super) fn read(
         document: &Automerge,
         object: &ObjId,
@@ -202,7 +202,7 @@ impl Tree {
         }
     }
 
-    /// A scalar of a document, if it is of a type that documents here have.
+    /// A scalar of a document, if documents here have its type.
     pub(super) fn from_scalar(scalar: &ScalarValue, place: &str) -> Result<Self, DocumentError> {
         Ok(match scalar {
             ScalarValue::Null => Self::Null,
@@ -214,7 +214,7 @@ impl Tree {
         })
     }
 
-    /// The value for people and their tools: byte strings are hexadecimal.
+    /// The value as JSON, with byte strings in hexadecimal.
     pub(super) fn into_json(self) -> Json {
         match self {
             Self::Null => Json::Null,

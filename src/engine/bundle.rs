@@ -1,7 +1,7 @@
-//! Sync by a file that somebody carries (DESIGN section 12). [`crate::exchange::bundle`] is the format.
+//! Sync by a file that a person carries (DESIGN section 12). [`crate::exchange::bundle`] is the format.
 //!
-//! A node that imports takes in the whole bundle before it says anything because of it, and what it says then (votes on the
-//! next seal, reveals) is in its next export. So everything is decided by carrying bundles to and fro, sealing included.
+//! A node imports the whole bundle before it reacts. Its reaction (votes on the next seal, reveals) is in its next export.
+//! So everything, including sealing, works by carrying bundles between nodes.
 
 mod export;
 mod import;
@@ -16,50 +16,50 @@ use super::EngineError;
 use crate::base::digest::NetworkId;
 use crate::base::rejection::Rejection;
 use crate::core::Admission;
-use crate::exchange::bundle::{End, Fault, Header, Place};
+use crate::exchange::bundle::{End, Fault, Header, Position};
 use crate::past::archive::ArchiveError;
 
-/// What was exported.
+/// The result of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BundleReport {
-    /// Which heights it has, and where this node stood.
+    /// The heights in the bundle, and the node's own height.
     pub header: Header,
-    /// How many records, proposals and votes beside its blocks.
+    /// The records, proposals and votes beside the blocks.
     pub unsealed: u64,
-    /// Its end; the digest tells bundles apart.
+    /// The end of the bundle, with its digest.
     pub end: End,
 }
 
-/// Records that were refused for one reason.
+/// Records that were refused with the same code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusals {
-    /// How many.
+    /// Their number.
     pub count: u64,
-    /// The first of these rejections.
+    /// The first of their rejections.
     pub first: Rejection,
 }
 
-/// What an import did.
+/// The result of an import.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BundleImport {
     /// The bundle's header, if it was read.
     pub header: Option<Header>,
-    /// The last sealed height before.
+    /// The last sealed height before the import.
     pub height_before: u64,
-    /// The last sealed height now.
+    /// The last sealed height after it.
     pub height: u64,
-    /// Heights applied from its blocks. Its votes may have sealed another one.
+    /// Heights that its blocks added. Its votes may have sealed another one.
     pub applied: u64,
-    /// Blocks whose heights were sealed here already.
+    /// Blocks of heights that were sealed here already.
     pub held: u64,
-    /// Of the rest, how many this node did not hold.
+    /// Records, proposals and votes that were new here.
     pub new: u64,
-    /// How many it held, or has sealed.
+    /// Those that this node already held or had sealed.
     pub known: u64,
-    /// How many refer to something that it does not have. It keeps some of these; another import brings the others again.
+    /// Those that refer to unknown records. The node keeps some of them; importing again brings the others.
     pub waiting: u64,
-    /// What it refused, by [`Rejection::code`].
+    /// Refused ones, by [`Rejection::code`].
     pub refused: BTreeMap<&'static str, Refusals>,
 }
 
@@ -81,27 +81,27 @@ impl BundleImport {
     }
 }
 
-/// Why a bundle cannot be written, or not be taken to its end.
+/// Why a bundle cannot be written, or not be read to its end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BundleError {
-    /// Reading or writing failed.
+    /// A read or write failed.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// It is no bundle, or damaged, from this part on.
+    /// From this part on it is damaged, or not a bundle.
     #[error("{fault} ({place})")]
     Unreadable {
-        /// Where.
-        place: Place,
-        /// Why.
+        /// The part.
+        place: Position,
+        /// The fault.
         fault: Fault,
     },
-    /// Made in another network.
-    #[error("a bundle of another network, {0}")]
+    /// The bundle is from another network.
+    #[error("the bundle is from another network, {0}")]
     WrongNetwork(NetworkId),
-    /// Heights are missing between what this node has and what the bundle has.
+    /// Heights are missing between this node's last one and the bundle's first one.
     #[error(
-        "the bundle begins at height {begins}, this node lacks everything from height {lacks} on: ask for a bundle from height {lacks}"
+        "the bundle begins at height {begins}, but this node lacks everything from height {lacks} on: ask for a bundle from height {lacks}"
     )]
     Gap {
         /// The first height of the bundle.
@@ -109,18 +109,16 @@ pub enum BundleError {
         /// The first height that this node lacks.
         lacks: u64,
     },
-    /// A block was refused, and so everything after it.
+    /// A block was refused, with everything after it.
     #[error("the block of height {height} is refused: {rejection}")]
     Refused {
-        /// Its height.
+        /// The block's height.
         height: u64,
-        /// Why.
+        /// The reason.
         rejection: Rejection,
     },
-    /// Two certificates for one height are known: until people have said which branch goes on, this node seals nothing.
-    #[error(
-        "there is a fork: nothing more is sealed here until people have said which branch goes on"
-    )]
+    /// There are two certificates for one height. Until people choose a branch, this node seals nothing.
+    #[error("there is a fork: this node seals nothing more until people choose a branch")]
     Forked,
     /// The node or its store failed.
     #[error(transparent)]
@@ -133,12 +131,12 @@ impl From<ArchiveError> for BundleError {
     }
 }
 
-/// An import that did not get to the end of its bundle. What stands before the fault was taken.
+/// An import that did not reach the end of its bundle. Everything before the fault was imported.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct ImportError {
     /// Why it ended.
     pub error: BundleError,
-    /// What it did until then.
+    /// What it did before.
     pub imported: Box<BundleImport>,
 }

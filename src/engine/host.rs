@@ -1,4 +1,4 @@
-//! What is behind a handle: a node of a [`Hub`](super::Hub), or one with a disk and peers.
+//! What is behind a handle: a node in a [`Hub`](super::Hub), or one with a disk and peers.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,28 +10,28 @@ use crate::core::{Answer, Core, Event, Input};
 use crate::past::archive::Archive;
 use crate::statement::genesis::Genesis;
 
-/// The answer to an input, once everything that it led to is done: written, and on its way.
+/// The answer to an input, after all its results are written and sent.
 pub(crate) type Answered<'a> =
     Pin<Box<dyn Future<Output = Result<Answer, EngineError>> + Send + 'a>>;
 
-/// A running node. Handles ask nothing else of it, so that programs see no difference.
+/// A running node, as a handle sees it. Both kinds look the same to programs.
 pub(crate) trait Host: Send + Sync {
-    /// What the network started from.
+    /// The genesis of the network.
     fn genesis(&self) -> &Genesis;
     /// Gives the node an input.
     fn input(&self, input: Input) -> Answered<'_>;
-    /// Lets windows end and steps time out that are due. A node that keeps time itself does nothing here.
+    /// Ends windows and steps that are due. No effect on a node that keeps time by itself.
     fn tick(&self);
-    /// How long until something is due, in milliseconds, for those who keep time for the node.
+    /// Milliseconds until something is due, for hosts that keep time for the node.
     fn due_in_ms(&self) -> Option<u64>;
-    /// Why nothing more happens here; `None` as long as something may.
+    /// Why the node has stopped; `None` while it runs.
     fn stopped(&self) -> Option<EngineError>;
-    /// Counts what was done, its end included.
+    /// Counts the turns, including the end.
     fn progress(&self) -> watch::Receiver<u64>;
     /// Events from now on.
     fn events(&self) -> broadcast::Receiver<Event>;
-    /// Shows the node and its past, between two inputs.
+    /// Gives access to the node and its past, between two inputs.
     fn look(&self, read: &mut dyn FnMut(&Core, &dyn Archive));
-    /// Shows the past alone. It can take long to read: a node that has it on a disk goes on meanwhile.
+    /// Gives access to the past alone. Reading it may take long; a node with a disk continues meanwhile.
     fn archive(&self, read: &mut dyn FnMut(&dyn Archive));
 }

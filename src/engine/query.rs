@@ -1,4 +1,4 @@
-//! Local queries: answered from what this node holds.
+//! Local queries, answered from this node's data.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::statement::operation::{Class, ConsensusOperation, Outcome, Priority, 
 use crate::statement::params::Params;
 use crate::statement::record::{Seal, Statement, Verified};
 
-/// One line of the roster.
+/// A member as queries show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberView {
     /// The member.
@@ -28,22 +28,22 @@ pub struct MemberView {
     pub trust_ppm: u32,
     /// Its standing.
     pub standing: Standing,
-    /// What it weighs in critical votes, sealing and authority.
+    /// Its weight in critical votes, sealing and authority.
     pub critical_weight: u64,
-    /// What it weighs in claims.
+    /// Its weight in claims.
     pub claim_weight: u64,
 }
 
-/// What somebody proposed.
+/// A proposal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Proposal {
     /// The operation.
     pub operation: OperationId,
-    /// Who proposed it.
+    /// Its proposer.
     pub proposer: NodeId,
-    /// How urgent it is.
+    /// Its priority.
     pub priority: Priority,
-    /// What is (or was) to be decided.
+    /// The subject of the decision.
     pub what: ConsensusOperation,
 }
 
@@ -52,7 +52,7 @@ pub struct Proposal {
 pub struct OperationFilter {
     /// Only open (`true`) or only closed (`false`) ones.
     pub is_open: Option<bool>,
-    /// Only of this class (closed ones: the class they were decided by).
+    /// Only this class; for closed ones, the class that decided them.
     pub class: Option<Class>,
     /// Only of this kind, as [`crate::ConsensusOperation::kind`] names it.
     pub kind: Option<String>,
@@ -60,16 +60,16 @@ pub struct OperationFilter {
     pub proposer: Option<NodeId>,
 }
 
-/// One operation in a list.
+/// An operation in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OperationView {
     /// The operation.
     pub operation: OperationId,
     /// Its kind.
     pub kind: Cow<'static, str>,
-    /// How it is (was) decided.
+    /// The class that decides it, or decided it.
     pub class: Class,
-    /// Who proposed it.
+    /// Its proposer.
     pub proposer: NodeId,
     /// `authority`, `committing`, `revealing`, `decided` or `closed`.
     pub phase: &'static str,
@@ -81,32 +81,27 @@ pub struct OperationView {
 
 impl BFTConsensusEngine {
     /// The last sealed height.
-    #[must_use]
     pub fn height(&self) -> u64 {
         self.look(|core, _| core.ledger().state().height())
     }
 
     /// The last seal.
-    #[must_use]
     pub fn seal(&self) -> SealId {
         self.look(|core, _| core.ledger().state().seal())
     }
 
-    /// The last seal with what it states, the height and the state's digest among it; the genesis's own at height 0.
-    #[must_use]
+    /// The last seal with the height and the state's digest that it states; at height 0, the genesis's.
     pub fn last_seal(&self) -> Seal {
         self.look(|core, _| core.ledger().last_seal().clone())
     }
 
-    /// Where the agreement on the next seal stands, and whom it waits for.
-    #[must_use]
+    /// The state of the agreement on the next seal, and the members it waits for.
     pub fn seal_status(&self) -> SealStatus {
         self.look(|core, _| core.seal_status())
     }
 
-    /// Where an operation stands, whose records are missing, and what its window does; `None` if it is not known here. The
-    /// long result of a closed claim is read from the archive, and missing if that cannot be read.
-    #[must_use]
+    /// The state of an operation: its phase, missing records and window; `None` if it is not known here. The long result of
+    /// a closed claim comes from the archive, and is missing if that cannot be read.
     pub fn status(&self, operation: &OperationId) -> Option<OperationStatus> {
         self.look(|core, past| {
             let status = status_of(core, past, operation);
@@ -114,7 +109,7 @@ impl BFTConsensusEngine {
         })
     }
 
-    /// As [`Self::status`], with the error.
+    /// As [`Self::status`], but returns errors.
     pub(super) fn whole_status(
         &self,
         operation: &OperationId,
@@ -122,7 +117,7 @@ impl BFTConsensusEngine {
         Ok(self.look(|core, past| status_of(core, past, operation))?)
     }
 
-    /// What is (or was) to be decided, by whom, and in which order of urgency; `None` if it is not known here.
+    /// The proposal of an operation; `None` if it is not known here.
     ///
     /// # Errors
     ///
@@ -153,7 +148,7 @@ impl BFTConsensusEngine {
         })
     }
 
-    /// The records about an operation that this node holds, sealed or not, the proposal among them.
+    /// The records of an operation that this node holds, sealed or not, with the proposal.
     ///
     /// # Errors
     ///
@@ -173,14 +168,12 @@ impl BFTConsensusEngine {
         })
     }
 
-    /// How many records this node holds that no seal lists yet.
-    #[must_use]
+    /// The number of unsealed records that this node holds.
     pub fn unsealed_records(&self) -> usize {
         self.look(|core, _| core.pool().len())
     }
 
-    /// Proposals that no seal lists yet, by id.
-    #[must_use]
+    /// The unsealed proposals, by id.
     pub fn unsealed_proposals(&self) -> Vec<OperationId> {
         self.look(|core, _| {
             let pooled = core.pool().iter().map(|pooled| &pooled.record);
@@ -191,24 +184,23 @@ impl BFTConsensusEngine {
     }
 
     /// The final outcome, if there is one.
-    #[must_use]
     pub fn outcome(&self, operation: &OperationId) -> Option<Outcome> {
         let (outcome, _) = self.status(operation)?.outcome?;
         Some(outcome)
     }
 
-    /// The certificate of a closed operation, which [`Certificate::verify`] checks with the genesis alone.
+    /// The certificate of a closed operation. [`Certificate::verify`] needs only the genesis to check it.
     ///
     /// # Errors
     ///
     /// [`EngineError::Archive`] if it would be longer than
-    /// [`CERTIFICATE_BYTES_MAX`](crate::base::limits::CERTIFICATE_BYTES_MAX), and here and everywhere below if the disk fails.
+    /// [`CERTIFICATE_BYTES_MAX`](crate::base::limits::CERTIFICATE_BYTES_MAX), or, as in all queries below, if the disk
+    /// fails.
     pub fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, EngineError> {
         Ok(self.archive(|past| past.certificate(operation))?)
     }
 
     /// A member's trust in parts per million; 0 for anybody else.
-    #[must_use]
     pub fn trust(&self, node: &NodeId) -> u32 {
         self.look(|core, _| {
             let member = core.ledger().state().roster().get(node);
@@ -216,7 +208,7 @@ impl BFTConsensusEngine {
         })
     }
 
-    /// A member's trust (parts per million) and standing after a height; `None` if it was no member then.
+    /// A member's trust (parts per million) and standing after a height; `None` if it was not a member then.
     ///
     /// # Errors
     ///
@@ -229,7 +221,7 @@ impl BFTConsensusEngine {
         Ok(self.archive(|past| past.trust_at(node, height))?)
     }
 
-    /// Why a member's score is what it is: every change, oldest first.
+    /// Every change of a member's score, oldest first, with its reason.
     ///
     /// # Errors
     ///
@@ -238,8 +230,8 @@ impl BFTConsensusEngine {
         Ok(self.archive(|past| past.explain(node))?)
     }
 
-    /// Everybody's trust if the network had started with other parameters: the sealed log applied again, which takes as long
-    /// as the log is.
+    /// Everybody's trust if the network had started with other parameters. It applies the sealed log again, so it takes time
+    /// in proportion to the log.
     ///
     /// # Errors
     ///
@@ -250,7 +242,6 @@ impl BFTConsensusEngine {
     }
 
     /// The members, by key.
-    #[must_use]
     pub fn roster(&self) -> Vec<MemberView> {
         self.look(|core, _| {
             let roster = core.ledger().state().roster();
@@ -269,18 +260,16 @@ impl BFTConsensusEngine {
     }
 
     /// The configuration map.
-    #[must_use]
     pub fn config(&self) -> BTreeMap<String, Vec<u8>> {
         self.look(|core, _| core.ledger().state().config().clone())
     }
 
     /// The parameters in force.
-    #[must_use]
     pub fn params(&self) -> Params {
         self.look(|core, _| core.ledger().state().params().clone())
     }
 
-    /// Sealed operations, open ones first, each by id.
+    /// Sealed operations by id, open ones first.
     ///
     /// # Errors
     ///
@@ -323,7 +312,7 @@ fn view_of_open(operation: &OpenOperation) -> OperationView {
     }
 }
 
-/// Where an operation stands; a result that the core does not remember is the archive's.
+/// The state of an operation. A result that the core does not keep is read from the archive.
 fn status_of(
     core: &Core,
     past: &dyn Archive,

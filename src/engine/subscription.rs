@@ -1,20 +1,20 @@
-//! Events, without ever blocking the node that they come from.
+//! Subscriptions to a node's events. They never block the node.
 
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::core::Event;
 
-/// What a subscriber hears.
+/// A notice to a subscriber.
 #[derive(Debug, Clone)]
 pub enum Notice {
-    /// Something happened.
+    /// An event.
     Event(Event),
-    /// The subscriber was too slow and missed this many events. It goes on with the oldest still kept.
+    /// The subscriber was too slow and missed this many events. It continues with the oldest one that is kept.
     Lagged(u64),
 }
 
-/// Events of one node, in order.
+/// The events of one node, in order.
 #[derive(Debug)]
 pub struct Subscription {
     receiver: broadcast::Receiver<Event>,
@@ -25,7 +25,7 @@ impl Subscription {
         Self { receiver }
     }
 
-    /// The next event; `None` once the node is gone. Cancel-safe.
+    /// The next event; `None` once the node has ended. Cancel-safe.
     pub async fn next(&mut self) -> Option<Notice> {
         match self.receiver.recv().await {
             Ok(event) => Some(Notice::Event(event)),

@@ -1,4 +1,4 @@
-//! Waiting for outcomes without a runtime: the future that waits lets time pass in the hub.
+//! Waiting for outcomes without a runtime: the waiting future drives the hub.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -11,7 +11,7 @@ use super::{BFTConsensusEngine, EngineError};
 use crate::base::digest::OperationId;
 use crate::statement::operation::Outcome;
 
-/// Nothing is looked at less often than this while somebody waits: clocks may jump.
+/// Longest sleep while somebody waits, because clocks may jump.
 const LOOK_AGAIN_MS: u64 = 1000;
 
 impl BFTConsensusEngine {
@@ -22,7 +22,7 @@ impl BFTConsensusEngine {
         let mut progress = self.host.progress();
         loop {
             progress.mark_unchanged();
-            // Asked first: what was closed to the last moment is an outcome all the same.
+            // Checked first, so that an outcome that was reached before the stop is returned.
             let stopped = self.host.stopped();
             match self.whole_status(&operation)? {
                 None => return Err(EngineError::UnknownOperation(operation)),

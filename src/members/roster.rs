@@ -1,4 +1,4 @@
-//! The roster: who is a member, with which role, trust and standing, and what that weighs.
+//! The roster: the members with their roles, trust, standing and weights.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use crate::statement::operation::{Class, Spore};
 pub struct Member {
     /// Its role.
     pub role: Spore,
-    /// Trust, standing and what both are computed from.
+    /// Trust, standing, and the history that determines both.
     pub trust: TrustState,
     /// The last height that listed a `Rejoin` of this member (DESIGN section 8).
     pub rejoined: Option<u64>,
 }
 
 impl Member {
-    /// What the member's vote weighs in an operation of this class (DESIGN section 6).
+    /// The weight of the member's vote in an operation of this class (DESIGN section 6).
     #[must_use]
     pub fn weight(&self, class: Class) -> u64 {
         match class {
@@ -33,7 +33,7 @@ impl Member {
         }
     }
 
-    /// Whether equivocation was proved.
+    /// Whether the member is banned for a proved equivocation.
     #[must_use]
     pub fn is_banned(&self) -> bool {
         self.trust.standing() == Standing::Banned
@@ -56,25 +56,16 @@ impl Roster {
     /// The founding members.
     #[must_use]
     pub fn founders(genesis: &Genesis) -> Self {
-        let founder = TrustState::founder(&genesis.params);
-        let members = genesis
-            .members
-            .iter()
-            .map(|member| {
-                let role = member.role;
-                let trust = founder;
-                let rejoined = None;
-                (
-                    member.node,
-                    Arc::new(Member {
-                        role,
-                        trust,
-                        rejoined,
-                    }),
-                )
-            })
-            .collect();
-        Self { members }
+        let mut roster = Self::default();
+        for founder in &genesis.members {
+            let member = Member {
+                role: founder.role,
+                trust: TrustState::founder(&genesis.params),
+                rejoined: None,
+            };
+            roster.insert(founder.node, member);
+        }
+        roster
     }
 
     /// The member with this key.
@@ -95,7 +86,7 @@ impl Roster {
             .map(|(node, member)| (*node, member.as_ref()))
     }
 
-    /// How many members there are, banned ones included.
+    /// The number of members, banned ones included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.members.len()
@@ -117,8 +108,8 @@ impl Roster {
         self.members.remove(node);
     }
 
-    /// The members that may vote on an operation of this class, with their weights: everyone who is not banned.
-    /// Members of weight 0 are among them: they vote along and are scored.
+    /// The members that may vote on an operation of this class, with their weights: all that are not banned. Members of
+    /// weight 0 vote too and are scored.
     pub fn electors(&self, class: Class) -> impl Iterator<Item = (NodeId, u64)> {
         self.iter()
             .filter(|(_, member)| !member.is_banned())
@@ -155,8 +146,8 @@ impl Roster {
             .filter(|(_, weight)| *weight > 0)
     }
 
-    /// Who seals the next height, in the order of proposers (S4, S5): the Primary first (else the Seed with most trust,
-    /// ties by id), then the other Seeds, then Latents, each by id. Empty if nobody has weight.
+    /// The sealers of the next height, in the order in which they propose (S4, S5): the Primary first (without one, the Seed
+    /// with most trust, ties by id), then the other Seeds, then Latents, each by id. Empty if no member has weight.
     #[must_use]
     pub fn sealers(&self, sealing: Sealing) -> Vec<(NodeId, u64)> {
         let weighted: Vec<(NodeId, &Member, u64)> = self

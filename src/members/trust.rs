@@ -1,4 +1,4 @@
-//! Trust: how reliable a member has been, in parts per million, and what that counts for (DESIGN section 6).
+//! Trust: how reliable a member has been, in parts per million, and what it counts for (DESIGN section 6).
 //!
 //! | event | effect on the trust `t` (of 1), by default |
 //! |---|---|
@@ -10,9 +10,9 @@
 //! | no quorum, abstention | nothing |
 //! | equivocation | 0, and `Banned` for ever |
 //!
-//! Integers only; gains are rounded down and penalties up. The sealed log alone determines every score: a state is a fold of
-//! [`TrustState::apply`] over [`ParticipationRecord`]s, and this arithmetic exists once. [`TrustScoring`] does it for many
-//! nodes and remembers why; the ledger holds a [`TrustState`] per member of its roster.
+//! Integers only; gains are rounded down and penalties up. The sealed log alone determines every score: a state is a
+//! fold of [`TrustState::apply`] over [`ParticipationRecord`]s. [`TrustScoring`] does this for many nodes and remembers
+//! the reasons; the ledger holds a [`TrustState`] per member of its roster.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -36,8 +36,7 @@ pub const ENTRIES_PER_NODE_MAX: usize = 1024;
 /// Trust scores of many nodes, usable on its own.
 ///
 /// ```
-/// use mycnet_consensus::digest::{NodeId, OperationId};
-/// use mycnet_consensus::trust::{Participation, ParticipationRecord, TrustScoring};
+/// use mycnet_consensus::{NodeId, OperationId, Participation, ParticipationRecord, TrustScoring};
 ///
 /// let node_id = NodeId::from_bytes([1; 32]);
 /// let operation_id = OperationId::from_bytes([2; 32]);
@@ -91,13 +90,13 @@ impl TrustScoring {
         }
     }
 
-    /// Starts (or starts again) to score a node from this state, with an empty history. A node that is never admitted
-    /// starts as a founding member at its first record.
+    /// Sets the state of a node and clears its history. A node that is never admitted starts as a founding member at
+    /// its first record.
     pub fn admit(&mut self, node: NodeId, state: TrustState) {
         self.nodes.insert(node, Scored::new(state));
     }
 
-    /// Applies one line of a node's history. Says what changed, if its trust or standing did.
+    /// Applies one event of a node's history. Gives the change of its trust or standing, if there is one.
     pub fn update_trust_score(
         &mut self,
         node: NodeId,
@@ -135,7 +134,7 @@ impl TrustScoring {
             .map_or_else(|| TrustState::founder(&self.params), |scored| scored.state)
     }
 
-    /// Why a node's score is what it is: its last [`ENTRIES_PER_NODE_MAX`] changes, oldest first.
+    /// The last [`ENTRIES_PER_NODE_MAX`] changes of a node's score with their reasons, oldest first.
     #[must_use]
     pub fn explain(&self, node: &NodeId) -> Vec<TrustEntry> {
         self.nodes

@@ -1,4 +1,4 @@
-//! Addresses as they are written down: in hellos, tickets and address books.
+//! Addresses in text form: in hellos, tickets and the address book.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::digest::{Digest, NodeId};
 use crate::base::limits::{ADDRESS_BYTES_MAX, PEER_ADDRESSES_MAX};
 
-/// Where a peer can be dialled, in a form that is encoded canonically and can be stored.
+/// A peer's addresses, in a canonical encoding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeerCard {
@@ -40,20 +40,17 @@ impl PeerCard {
     }
 
     /// The endpoint's key, if it is one.
-    #[must_use]
     pub fn endpoint_id(&self) -> Option<EndpointId> {
         EndpointId::from_bytes(self.endpoint.as_bytes()).ok()
     }
 
-    /// What can be dialled of it; relays only if `relays`. `None` if the endpoint is no key.
-    #[must_use]
+    /// The addresses that can be dialled; relays only if `relays` is set. `None` if the endpoint is not a valid key.
     pub fn address(&self, relays: bool) -> Option<EndpointAddr> {
         let id = self.endpoint_id()?;
         Some(EndpointAddr::from_parts(id, read(&self.addresses, relays)))
     }
 
-    /// Whether it keeps the limits of a card that a stranger wrote.
-    #[must_use]
+    /// Whether a card that a stranger wrote is within the limits.
     pub fn is_within_limits(&self) -> bool {
         addresses_within_limits(&self.addresses)
     }
@@ -66,7 +63,7 @@ pub(super) fn addresses_within_limits(addresses: &[String]) -> bool {
             .all(|address| address.len() <= ADDRESS_BYTES_MAX)
 }
 
-/// Addresses as text, at most as many as a card holds.
+/// Addresses as text, as many as a card holds.
 pub(super) fn written<'a>(addresses: impl Iterator<Item = &'a TransportAddr>) -> Vec<String> {
     addresses
         .filter_map(|address| match address {
@@ -79,8 +76,8 @@ pub(super) fn written<'a>(addresses: impl Iterator<Item = &'a TransportAddr>) ->
         .collect()
 }
 
-/// The addresses of a card that make sense to dial. What does not is left out: a peer may know of networks that this node has
-/// no idea of.
+/// The addresses of a card that this node can dial. Others are left out: a peer may use networks that this node does not
+/// know.
 pub(super) fn read(addresses: &[String], relays: bool) -> Vec<TransportAddr> {
     addresses
         .iter()
@@ -93,12 +90,12 @@ pub(super) fn read(addresses: &[String], relays: bool) -> Vec<TransportAddr> {
         .collect()
 }
 
-/// Those of a peer's texts that are addresses, written anew: the rest may be anything, and would reach people's screens.
+/// The valid addresses of a peer, written again from their parsed form. Other text may be anything, and people would see it.
 pub(super) fn dialable(addresses: &[String]) -> Vec<String> {
     written(read(addresses, true).iter())
 }
 
-/// Whether packets to it could reach one machine. Without this a member could aim its peers' dials at whole networks.
+/// Whether the address can be one machine. Without this check a member could aim its peers' dials at whole networks.
 fn is_dialable(address: &SocketAddr) -> bool {
     let ip = address.ip();
     let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());

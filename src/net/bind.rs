@@ -1,4 +1,4 @@
-//! Endpoints for nodes that bring none: on this machine only, on the local network, or with relays.
+//! Endpoints for programs that have none: on this machine, on the local network, or with relays.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -24,19 +24,20 @@ pub enum Listen {
     At(std::net::IpAddr),
 }
 
-/// How an endpoint is made. The default asks nobody anything: loopback, any free port, no relays, no discovery.
+/// How an endpoint is made. By default it contacts no server: loopback, any free port, no relays, no discovery.
 #[derive(Debug, Clone, Default)]
 pub struct EndpointSettings {
-    /// The secret of the transport's key, 32 random bytes, kept from start to start so that peers find the node again. Not
-    /// the author's: the transport signs other things, must hold it in memory, and a relay takes one endpoint per key.
+    /// The secret of the transport's key: 32 random bytes, the same at every start, so that peers find the node again. It
+    /// must not be the author's secret: the transport signs other things and keeps it in memory, and a relay allows one
+    /// endpoint per key.
     pub secret: [u8; 32],
     /// Where it listens.
     pub listen: Listen,
-    /// The UDP port; 0 takes a free one. A fixed one lets peers find a restarted node where it was.
+    /// The UDP port; 0 takes any free one. With a fixed port, peers find a restarted node at its old address.
     pub port: u16,
-    /// Relays, by URL. Empty: none.
+    /// URLs of relays. Empty: no relays.
     pub relays: Vec<String>,
-    /// Whether the node announces itself and looks for others on the local network by mDNS.
+    /// Whether the node announces itself, and looks for others, on the local network by mDNS.
     pub mdns: bool,
 }
 
@@ -45,7 +46,7 @@ pub struct EndpointSettings {
 pub struct Bound {
     /// The endpoint.
     pub endpoint: Endpoint,
-    /// The discovery on the local network, if it was asked for; see [`super::Transport::discover`].
+    /// The mDNS discovery, if the settings ask for it; see [`super::Transport::discover`].
     pub mdns: Option<MdnsAddressLookup>,
 }
 
@@ -56,14 +57,14 @@ const MDNS_SERVICE: &str = "mycnet";
 ///
 /// # Errors
 ///
-/// [`NetError::Bind`] says what does not work: the port is taken, a URL is none, mDNS is not allowed.
+/// [`NetError::Bind`] if the port is taken, a URL is not valid, or mDNS is not allowed.
 pub async fn bind(settings: &EndpointSettings, network: &NetworkId) -> Result<Bound, NetError> {
     let secret_key = SecretKey::from_bytes(&settings.secret);
     let mut relays = Vec::new();
     for url in &settings.relays {
         let parsed: RelayUrl = url
             .parse()
-            .map_err(|error| NetError::Bind(format!("{url} is no relay URL: {error}")))?;
+            .map_err(|error| NetError::Bind(format!("{url} is not a relay URL: {error}")))?;
         relays.push(parsed);
     }
     let relay_mode = if relays.is_empty() {
@@ -108,7 +109,7 @@ fn addresses(listen: &Listen, port: u16) -> Vec<SocketAddr> {
     }
 }
 
-/// A machine without IPv6 refuses to bind it, which must not keep the node from IPv4.
+/// On a machine without IPv6, binding it fails. The node must still get IPv4.
 fn has_ipv6() -> bool {
     std::net::UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
 }
@@ -125,7 +126,8 @@ fn announce(endpoint: &Endpoint, network: &NetworkId) -> Result<MdnsAddressLooku
     Ok(mdns)
 }
 
-/// What is announced about a network: enough to tell networks on one LAN apart, and not its id, which opens its genesis.
+/// The announced tag of a network: enough to tell networks on one LAN apart. The id itself opens the genesis, so it is not
+/// announced.
 pub(super) fn announced(network: &NetworkId) -> String {
     let digest = crate::base::digest::ANNOUNCED.hash(network.as_bytes());
     hex::encode(&digest[..8])

@@ -1,6 +1,6 @@
 //! Why a connection ends. Both sides see the code and its text.
 
-use iroh::endpoint::{ConnectionError, VarInt};
+use iroh::endpoint::{Connection, ConnectionError, VarInt};
 
 /// The code with which a connection is closed. Codes never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,7 +15,7 @@ pub enum CloseCode {
     WrongNetwork = 3,
     /// The signature does not prove that the author stands behind this connection.
     BadProof = 4,
-    /// The author's key is of small order or no point at all: anyone could sign under it.
+    /// The author's key is of small order or not a curve point, so anyone could sign under it.
     WeakKey = 5,
     /// The author is not a member.
     NotAMember = 6,
@@ -23,76 +23,72 @@ pub enum CloseCode {
     Banned = 7,
     /// The author is this node's own.
     OwnAuthor = 8,
-    /// No room for another connection.
+    /// There is no room for another connection.
     Busy = 9,
     /// A step took too long.
     Deadline = 10,
-    /// Another connection with the same author remains.
+    /// Another connection with the same author stays open.
     Duplicate = 11,
-    /// A frame longer than its kind may be.
+    /// A frame is longer than its kind allows.
     FrameTooLong = 12,
     /// A frame that does not decode, or is out of place.
     Malformed = 13,
-    /// The peer took nothing of what was sent to it.
+    /// The peer read nothing of what was sent to it.
     SlowReader = 14,
     /// The connection may be dead; a new one is dialled.
     Suspect = 15,
-    /// A block longer than a frame, without having been asked for.
+    /// The peer sent a long block that was not requested.
     Unasked = 16,
-    /// The node could not serve the connection: its key, its randomness or a part of it failed.
+    /// The node failed to serve the connection: its key, its randomness or one of its tasks failed.
     Internal = 17,
-    /// The program above the transport ended it.
+    /// The program above the transport ended the connection.
     Application = 18,
-    /// What was asked for is served.
+    /// The requested data is served.
     Done = 19,
-    /// A record or message that no honest node passes on: forged, malformed or for another network.
+    /// The peer sent a forged or malformed record or message, or one for another network.
     Misbehaved = 20,
 }
 
 /// All codes with their texts.
-const CODES: &[(CloseCode, &str)] = &[
-    (CloseCode::Shutdown, "the node stops"),
-    (CloseCode::Version, "another version of the protocol"),
-    (CloseCode::WrongNetwork, "another network"),
-    (
-        CloseCode::BadProof,
-        "the signature does not prove the author",
-    ),
-    (CloseCode::WeakKey, "the author's key is weak"),
-    (CloseCode::NotAMember, "the author is not a member"),
-    (CloseCode::Banned, "the author is banned"),
-    (CloseCode::OwnAuthor, "the author is this node's own"),
-    (CloseCode::Busy, "no room for another connection"),
-    (CloseCode::Deadline, "a step took too long"),
-    (
-        CloseCode::Duplicate,
-        "another connection with the same author remains",
-    ),
-    (CloseCode::FrameTooLong, "a frame is too long"),
-    (
-        CloseCode::Malformed,
-        "a frame does not decode or is out of place",
-    ),
-    (CloseCode::SlowReader, "nothing was read for too long"),
-    (CloseCode::Suspect, "the connection seemed dead"),
-    (CloseCode::Unasked, "a long block that nobody asked for"),
-    (CloseCode::Internal, "the node failed to serve it"),
-    (CloseCode::Application, "ended by the program above"),
-    (CloseCode::Done, "served"),
-    (
-        CloseCode::Misbehaved,
-        "it sent what no honest node passes on",
-    ),
-];
+const CODES: &[(CloseCode, &str)] = {
+    use CloseCode as Code;
+    &[
+        (Code::Shutdown, "the node stops"),
+        (Code::Version, "another version of the protocol"),
+        (Code::WrongNetwork, "another network"),
+        (Code::BadProof, "the signature does not prove the author"),
+        (Code::WeakKey, "the author's key is weak"),
+        (Code::NotAMember, "the author is not a member"),
+        (Code::Banned, "the author is banned"),
+        (Code::OwnAuthor, "the author is this node's own"),
+        (Code::Busy, "no room for another connection"),
+        (Code::Deadline, "a step took too long"),
+        (
+            Code::Duplicate,
+            "another connection with the same author remains",
+        ),
+        (Code::FrameTooLong, "a frame is too long"),
+        (
+            Code::Malformed,
+            "a frame does not decode or is out of place",
+        ),
+        (Code::SlowReader, "nothing was read for too long"),
+        (Code::Suspect, "the connection seemed dead"),
+        (Code::Unasked, "a long block that nobody asked for"),
+        (Code::Internal, "the node failed to serve it"),
+        (Code::Application, "ended by the program above"),
+        (Code::Done, "served"),
+        (Code::Misbehaved, "it sent what no honest node passes on"),
+    ]
+};
 
 impl CloseCode {
     /// The code on the wire.
-    #[must_use]
     pub fn code(self) -> u32 {
         self as u32
     }
 
-    /// The code of this number, if it is one of this protocol's.
+    /// The code with this number, if this protocol has one.
     #[must_use]
     pub fn from_code(code: u64) -> Option<Self> {
         CODES
@@ -101,8 +97,7 @@ impl CloseCode {
             .find(|known| u64::from(known.code()) == code)
     }
 
-    /// What it means, as sent along with it.
-    #[must_use]
+    /// Its meaning, as text that is sent along.
     pub fn reason(self) -> &'static str {
         CODES
             .iter()
@@ -110,8 +105,7 @@ impl CloseCode {
             .map_or("", |(_, reason)| reason)
     }
 
-    /// Whether trying again soon could not help: one has judged who the other is, or what it does.
-    #[must_use]
+    /// Whether a new attempt soon would fail too, because one side rejected the other's identity or behaviour.
     pub fn is_refusal(self) -> bool {
         matches!(
             self,
@@ -126,8 +120,8 @@ impl CloseCode {
         )
     }
 
-    pub(super) fn var_int(self) -> VarInt {
-        VarInt::from_u32(self.code())
+    pub(super) fn close(self, connection: &Connection) {
+        connection.close(VarInt::from_u32(self.code()), self.reason().as_bytes());
     }
 }
 
@@ -140,21 +134,20 @@ impl std::fmt::Display for CloseCode {
 /// How a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Closed {
+pub enum CloseReason {
     /// This node closed it.
     #[error("closed here: {0}")]
     Here(CloseCode),
     /// The peer closed it, with a code of this protocol.
     #[error("closed by the peer: {0}")]
     There(CloseCode),
-    /// It broke: nothing was heard for too long, the peer's endpoint was closed, or the peer's code is none of this protocol's.
+    /// It broke: a timeout, a closed endpoint, or a code that this protocol does not have.
     #[error("lost: {0}")]
     Lost(String),
 }
 
-impl Closed {
-    /// The code, if it was closed with one of this protocol's.
-    #[must_use]
+impl CloseReason {
+    /// The code of this protocol, if one was used.
     pub fn code(&self) -> Option<CloseCode> {
         match self {
             Self::Here(code) | Self::There(code) => Some(*code),
@@ -163,13 +156,13 @@ impl Closed {
     }
 }
 
-impl From<ConnectionError> for Closed {
+impl From<ConnectionError> for CloseReason {
     fn from(error: ConnectionError) -> Self {
         match &error {
             ConnectionError::ApplicationClosed(close) => {
                 match CloseCode::from_code(close.error_code.into_inner()) {
                     Some(code) => Self::There(code),
-                    // The peer's own text is not repeated: it may be anything.
+                    // The peer's own text may be anything, so it is not repeated.
                     None if close.error_code.into_inner() == 0 => {
                         Self::Lost("the peer's endpoint was closed".to_owned())
                     }

@@ -1,41 +1,41 @@
-//! What a node sets for its connections. None of it must be the same on all nodes.
+//! Settings of a node's connections. Nodes may differ in all of them.
 
 use std::time::Duration;
 
 use iroh::endpoint::{QuicTransportConfig, VarInt};
 
-/// Windows, caps and deadlines of one node's connections.
+/// Windows, limits and deadlines of one node's connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Connections with proven members at most.
+    /// Most connections with proven members.
     pub connections_max: usize,
-    /// Connections whose hello is not done, of endpoints not known from before. When there are more, the oldest goes.
+    /// Most pending connections of unknown endpoints. The oldest is closed when there are more.
     pub strangers_max: usize,
-    /// The node dials peers it knows while it has dialled fewer of its connections than this.
+    /// The node dials known peers until it has dialled this many of its connections.
     pub degree: usize,
-    /// Bytes that wait to be sent to one peer; a message that finds as many waiting is refused.
+    /// Most bytes that wait to be sent to one peer. Further messages are refused.
     pub outgoing_bytes_max: usize,
-    /// Bytes of long frames (over 64 KiB: blocks, and records in bulk) that are received, or wait to be taken, over all peers. A
-    /// block that is longer still takes all of it.
+    /// Most bytes of long frames (over 64 KiB: blocks, and records in bulk), arriving or waiting, over all peers. A longer
+    /// block takes the whole budget.
     pub incoming_bytes_max: usize,
-    /// How long establishing a connection may take.
+    /// Deadline for establishing a connection.
     pub dial_deadline: Duration,
-    /// How long the hello may take, on both sides.
+    /// Deadline for the hello, on both sides.
     pub hello_deadline: Duration,
-    /// How long a peer that has something to send or to take may move nothing.
+    /// Longest time without progress while a peer sends or receives.
     pub stall_deadline: Duration,
-    /// The pause before a peer is dialled again. It doubles with every failure and is spread at random by half.
+    /// The first pause before a peer is dialled again. It doubles with every failure, with 50% random spread.
     pub backoff_min: Duration,
     /// The longest pause before an unreachable peer is dialled again.
     pub backoff_max: Duration,
-    /// The shortest pause before a peer is dialled again that refused this node.
+    /// The shortest pause after a peer refused this node.
     pub backoff_refused: Duration,
-    /// Of two connections that two nodes dialled at each other within this time one remains, the same on both.
+    /// If two nodes dial each other within this time, both keep the same one of the two connections.
     pub simultaneous: Duration,
     /// How often peers are told about other peers.
     pub tell_peers_every: Duration,
-    /// Whether addresses on relays are taken from peers and tickets. Only with relays configured at the endpoint: a node
-    /// that is offline by default asks no server that a peer names.
+    /// Whether relay addresses from peers and tickets are used. Set it only if the endpoint has relays: an offline node must
+    /// not contact servers that a peer names.
     pub relays: bool,
 }
 
@@ -60,36 +60,35 @@ impl Default for Config {
     }
 }
 
-/// Nothing heard for this long ends a connection: a peer that crashed is noticed.
+/// Silence after which a connection ends, so that a crashed peer is noticed.
 const IDLE_TIMEOUT_MS: u32 = 10_000;
 
-/// How often an idle connection says that it lives: two may be lost.
+/// How often an idle connection sends a sign of life. Two may be lost.
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
 
-/// What a peer can make this node buffer unread, per connection. Short, because unread packets cost far more than their bytes: the
-/// transport receives the packets of all connections into common buffers of up to 64 KiB, and one packet that nobody reads keeps its
-/// whole buffer. With 128 KiB, fifty connections that were not read from held 52 MB. Long frames that have their place
-/// are read at once, and get [`WIDE_WINDOW`] for as long.
+/// Unread bytes per connection that a peer can make this node buffer. Small, because unread packets cost far more than their
+/// bytes: the transport receives packets of all connections into shared buffers of up to 64 KiB, and one unread packet keeps
+/// its whole buffer. With 128 KiB, fifty unread connections held 52 MB. Long frames with a reservation are read at once, and
+/// get [`WIDE_WINDOW`] until they have arrived.
 const WINDOW: u32 = 32 * 1024;
 
-/// The same for a peer that is slowed down: what it says waits, and so is not to be much. What it was granted before stays
-/// granted.
+/// The same for a slowed-down peer, whose messages wait. Credit that it got earlier stays valid.
 const SQUEEZED_WINDOW: u32 = 8 * 1024;
 
-/// What may be on its way of a long frame that is being read. The window over the round trip bounds a long way: 5.2 MB/s at 50 ms.
-/// It is the window of each stream too, of which the protocol uses one, so that the connection's counts.
+/// Unread bytes while a long frame is read. The window divided by the round trip bounds the speed: 5.2 MB/s at 50 ms. It is
+/// also the window of each stream. The protocol uses one stream, so the connection's window is the one that counts.
 const WIDE_WINDOW: u32 = 256 * 1024;
 
-/// What this node buffers until a peer acknowledges it: as much as a node takes. Peers choose their own windows, so the default
-/// would let one that reads nothing hold ten megabytes.
+/// Most unacknowledged bytes that this node buffers. Peers choose their own receive windows, so with the default a peer that
+/// reads nothing could hold ten megabytes.
 const SEND_WINDOW: u64 = WIDE_WINDOW as u64;
 
-/// Streams that a peer may open. The protocol uses one; the rest is for other protocols on the same endpoint.
+/// Streams that a peer may open. This protocol uses one; the others are for other protocols on the endpoint.
 const STREAMS: u32 = 16;
 
-/// The settings of QUIC that this protocol asks for: what is dialled here has them, and an endpoint that accepts should be
-/// built with them ([`iroh::endpoint::Builder::transport_config`]). Its windows are narrow; other protocols on the endpoint that
-/// move much should widen theirs ([`iroh::endpoint::Connection::set_receive_window`]).
+/// The QUIC settings of this protocol. Dialled connections have them; an accepting endpoint should be built with them
+/// ([`iroh::endpoint::Builder::transport_config`]). The windows are narrow. Other protocols on the endpoint that move much
+/// data should widen theirs ([`iroh::endpoint::Connection::set_receive_window`]).
 #[must_use]
 pub fn quic_config() -> QuicTransportConfig {
     QuicTransportConfig::builder()
@@ -106,20 +105,20 @@ pub fn quic_config() -> QuicTransportConfig {
         .build()
 }
 
-/// Narrows what can be narrowed on a connection that a caller's own endpoint accepted.
+/// Sets the usual windows on a connection, which a caller's own endpoint may have accepted with others.
 pub(super) fn narrow(connection: &iroh::endpoint::Connection) {
     connection.set_max_concurrent_uni_streams(VarInt::from_u32(0));
     connection.set_receive_window(VarInt::from_u32(WINDOW));
 }
 
-/// Leaves little on its way, until [`narrow`] is called again.
+/// Sets the window for a slowed-down peer, until the next call of [`narrow`].
 pub(super) fn squeeze(connection: &iroh::endpoint::Connection) {
     connection.set_receive_window(VarInt::from_u32(SQUEEZED_WINDOW));
 }
 
-/// Lets so much of a frame of this length be on its way beyond the usual window, and gives how much. Before the last so many
-/// bytes of it are read, [`narrow`] has to be called: what they free is then not granted again, so that nothing that comes after
-/// the frame may be on its way already.
+/// Widens the window for a frame of this length, and returns by how many bytes. Call [`narrow`] before the last so many
+/// bytes of the frame are read. Then their credit is not granted again, and nothing behind the frame can be in flight
+/// already.
 pub(super) fn widen(connection: &iroh::endpoint::Connection, length: usize) -> usize {
     let length = u32::try_from(length).unwrap_or(u32::MAX);
     let more = length.min(WIDE_WINDOW - WINDOW);

@@ -1,37 +1,37 @@
-//! What happens on the network, for the layer above.
+//! Network events, for the layer above.
 
 use std::sync::Arc;
 
 use iroh::EndpointId;
 
-use super::close::Closed;
+use super::close::CloseReason;
 use super::inbox::Inbox;
 use super::membership::Relation;
 use crate::base::digest::NodeId;
 use crate::core::PeerId;
 use crate::exchange::message::Message;
 
-/// A peer that is connected.
+/// A connected peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerInfo {
-    /// The connection.
+    /// The id of the connection.
     pub peer: PeerId,
-    /// The author that proved to stand behind it.
+    /// The author, which proved its key.
     pub author: NodeId,
-    /// What the author was to the network at that time. [`Relation::Stranger`] only if the program gave this node the peer, and
-    /// the peer is ahead: whoever is behind does not know later members, and should look again as it catches up
+    /// The author's relation to the network at the hello. A [`Relation::Stranger`] is a peer that the program gave and that
+    /// is ahead: a node that is behind does not know later members. It should check again as it catches up
     /// ([`Transport::recheck`](super::Transport::recheck)).
     pub relation: Relation,
     /// The endpoint.
     pub endpoint: EndpointId,
-    /// The height that it said to have sealed when it was met; it says it once.
+    /// Its sealed height at the hello. It is not updated.
     pub height: u64,
     /// Whether this node dialled.
     pub dialled: bool,
 }
 
-/// Bytes of a connection's packets, handshake included.
+/// Bytes in a connection's packets, including the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Traffic {
     /// Sent to the peer.
@@ -40,44 +40,45 @@ pub struct Traffic {
     pub received_bytes: u64,
 }
 
-/// What happens on the network.
+/// A network event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NetEvent {
     /// A peer is connected and has proved its author.
     PeerUp(PeerInfo),
-    /// A peer is gone. Nothing more comes from it.
+    /// A connection ended. No more events of it follow.
     PeerDown {
         /// The connection.
         peer: PeerId,
         /// The author.
         author: NodeId,
-        /// Why.
-        reason: Closed,
+        /// Why it ended.
+        reason: CloseReason,
     },
-    /// Half of what may wait for a peer is free again, after it was not: more can be sent ([`Transport::room`](super::Transport::room)).
+    /// A queue that was full is half empty again: more can be sent ([`Transport::room`](super::Transport::room)).
     Drained {
         /// The connection.
         peer: PeerId,
     },
-    /// A peer said something.
+    /// A message arrived.
     Message {
         /// The connection.
         peer: PeerId,
-        /// What it said: bounded and canonical, but not verified in any other way.
+        /// The message: bounded and canonical, but not verified otherwise.
         message: Message,
     },
 }
 
-/// What happens on the network, for the one who listens.
+/// The stream of network events.
 ///
-/// Peers are heard in turn. What is not taken fills the queues of the peers concerned and then slows them down.
+/// Each peer's messages come in turn. Messages that are not taken fill the queues of their senders, and then slow these
+/// down.
 pub struct Events {
     pub(super) inbox: Arc<Inbox>,
 }
 
 impl Events {
-    /// The next event; `None` once the transport is shut down and everything was taken. Nothing is lost if the future is dropped.
+    /// The next event. `None` once the transport is shut down and the queues are empty. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<NetEvent> {
         self.inbox.next().await
     }

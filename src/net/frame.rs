@@ -1,7 +1,7 @@
-//! Frames on the one stream of a connection: a kind, a length (`u32`, big-endian), and so many bytes.
+//! Frames on the one stream of a connection: a kind, a length (`u32`, big-endian), and the body.
 //!
-//! The length is judged before anything is allocated, and memory grows only with the bytes that arrive. Sending in the middle of a
-//! frame must not stop for longer than the stall deadline.
+//! The length is checked before memory is allocated, and memory grows only with the bytes that arrive. In the middle of a
+//! frame, no pause may exceed the stall deadline.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use crate::base::codec;
 use crate::base::limits::{BLOCK_BYTES_MAX, FRAME_BYTES_MAX, FRAME_ITEMS_MAX, HELLO_BYTES_MAX};
 use crate::exchange::message::Message;
 
-/// Bytes before a frame's own.
+/// Bytes of a frame's head.
 const HEADER_BYTES: usize = 5;
 
-/// What is read or written at once; the stall deadline counts for each.
+/// Bytes per read or write. The stall deadline applies to each.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// What a frame holds.
+/// The kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
@@ -40,14 +40,9 @@ pub(super) enum Kind {
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
-        match byte {
-            0 => Some(Self::Hello),
-            1 => Some(Self::Message),
-            2 => Some(Self::LongBlock),
-            3 => Some(Self::Peers),
-            4 => Some(Self::Genesis),
-            _ => None,
-        }
+        use Kind::{Genesis, Hello, LongBlock, Message, Peers};
+        let kinds = [Hello, Message, LongBlock, Peers, Genesis];
+        kinds.into_iter().find(|kind| *kind as u8 == byte)
     }
 
     fn bytes_max(self) -> usize {
@@ -55,20 +50,20 @@ impl Kind {
             Self::Hello => HELLO_BYTES_MAX,
             Self::Message | Self::Genesis => FRAME_BYTES_MAX,
             Self::LongBlock => BLOCK_BYTES_MAX,
-            // As many cards as may be told at once, as long as they may be.
+            // The largest cards, as many as may be told at once.
             Self::Peers => 128 * 1024,
         }
     }
 }
 
-/// The head of a frame whose body has yet to be read.
+/// The head of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) kind: Kind,
     pub(super) length: usize,
 }
 
-/// The bytes of a frame.
+/// Encodes a frame.
 pub(super) fn frame(kind: Kind, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).expect("no kind of frame reaches four gigabytes");
     let mut bytes = Vec::with_capacity(HEADER_BYTES + body.len());
@@ -78,17 +73,17 @@ pub(super) fn frame(kind: Kind, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A message that fits no frame, which only a fault of this node's can make.
+/// A message that fits no frame. Only a bug of this node can produce one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooLong(pub(super) usize);
 
-/// What CBOR adds to a list of blocks: a name, and the head of the list.
+/// Bytes that CBOR adds to a list of blocks: a name, and the head of the list.
 const AROUND: usize = 32;
 
-/// What it adds to each block: a head of at most five bytes.
+/// Bytes that CBOR adds to each block: a head of at most five bytes.
 const EACH: usize = 5;
 
-/// The frames of a message: one, unless it holds more blocks than fit one.
+/// The frames of a message: one, unless its blocks need more.
 pub(super) fn frames(message: &Message) -> Result<Vec<Vec<u8>>, TooLong> {
     let Message::Blocks(blocks) = message else {
         return Ok(vec![message_frame(message)?]);
@@ -128,7 +123,7 @@ fn message_frame(message: &Message) -> Result<Vec<u8>, TooLong> {
     Ok(frame(Kind::Message, &bytes))
 }
 
-/// A message from the body of a frame of this kind.
+/// Decodes the body of a frame.
 pub(super) fn read_message(kind: Kind, body: Vec<u8>) -> Result<Message, CloseCode> {
     if kind == Kind::LongBlock {
         return Ok(Message::Blocks(vec![ByteBuf::from(body)]));
@@ -142,15 +137,15 @@ pub(super) fn read_message(kind: Kind, body: Vec<u8>) -> Result<Message, CloseCo
     }
 }
 
-/// Waits for the next frame. `None` when the peer ended the stream between two frames.
+/// Waits for the next frame. `None` if the peer ended the stream between two frames.
 ///
-/// Waiting for the first byte has no deadline: a peer may have nothing to say.
+/// The first byte has no deadline: a peer may have nothing to send.
 pub(super) async fn read_head(
     stream: &mut RecvStream,
     stall: Duration,
 ) -> Result<Option<Head>, CloseCode> {
     let mut header = [0; HEADER_BYTES];
-    // A broken connection reads as an ended stream; what ended it is asked of the connection.
+    // A broken connection reads as an ended stream. The connection itself knows the cause.
     let Ok(Some(first)) = stream.read(&mut header).await else {
         return Ok(None);
     };
@@ -164,13 +159,13 @@ pub(super) async fn read_head(
     Ok(Some(Head { kind, length }))
 }
 
-/// An empty body that will have this length. Growing would take twice as much for a moment; what is not written to takes no
-/// memory yet.
+/// An empty body with capacity for this length. Growing later would take twice the memory for a moment, and untouched memory
+/// costs nothing.
 pub(super) fn empty_body(length: usize) -> Vec<u8> {
     Vec::with_capacity(length.min(FRAME_BYTES_MAX))
 }
 
-/// Reads the body of a frame, with a deadline for each piece of it.
+/// Reads the body of a frame. The deadline applies to each piece.
 pub(super) async fn read_body(
     stream: &mut RecvStream,
     length: usize,
@@ -181,7 +176,7 @@ pub(super) async fn read_body(
     Ok(body)
 }
 
-/// Reads on until so much of a body is there.
+/// Reads until the body has `until` bytes.
 pub(super) async fn read_until(
     stream: &mut RecvStream,
     body: &mut Vec<u8>,
@@ -203,13 +198,13 @@ async fn read_all(
 ) -> Result<(), CloseCode> {
     match timeout(stall, stream.read_exact(buffer)).await {
         Ok(Ok(())) => Ok(()),
-        // The stream ended inside a frame, or the connection broke, which then says why itself.
+        // The stream ended inside a frame, or the connection broke and knows the cause itself.
         Ok(Err(_)) => Err(CloseCode::Malformed),
         Err(_) => Err(CloseCode::Deadline),
     }
 }
 
-/// Writes bytes, with a deadline for each piece of them.
+/// Writes bytes. The deadline applies to each piece.
 pub(super) async fn write(
     stream: &mut SendStream,
     bytes: &[u8],
@@ -218,7 +213,7 @@ pub(super) async fn write(
     for chunk in bytes.chunks(CHUNK_BYTES) {
         match timeout(stall, stream.write_all(chunk)).await {
             Ok(Ok(())) => {}
-            // Either the connection broke, which then says why itself, or the peer stopped the stream.
+            // The connection broke and knows the cause itself, or the peer stopped the stream.
             Ok(Err(_)) => return Err(CloseCode::Malformed),
             Err(_) => return Err(CloseCode::SlowReader),
         }
@@ -236,7 +231,7 @@ pub(super) async fn write_value<T: Serialize>(
     write(stream, &frame(kind, &codec::encode(value)), stall).await
 }
 
-/// Reads a frame of one kind with a value.
+/// Reads a frame of this kind and decodes its value.
 pub(super) async fn read_value<T: Serialize + DeserializeOwned>(
     stream: &mut RecvStream,
     kind: Kind,

@@ -1,57 +1,25 @@
-//! The genesis, asked for by its digest: what a candidate needs before it can be anything to the network.
+//! Fetching the genesis by its digest, before a candidate is a member.
 //!
-//! Knowing the network's id, as a ticket tells it, is all that it takes: the genesis is not secret to holders of tickets. The
-//! answer is bounded, and answers are rare.
+//! Whoever knows the network's id, from a ticket, may read the genesis. Its size and the rate of answers are limited.
 
 use std::time::Duration;
 
 use iroh::endpoint::{
-    ConnectOptions, ConnectingError, Connection, Endpoint, RecvStream, SendStream,
+    ConnectOptions, ConnectingError, Connection, ConnectionError, Endpoint, RecvStream, SendStream,
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use super::close::{CloseCode, Closed};
+use super::close::{CloseCode, CloseReason};
 use super::config::{Config, quic_config};
 use super::frame::{Kind, frame, read_body, read_head, write, write_value};
 use super::hello::{Opening, VERSION};
+use super::rate::Rate;
 use super::ticket::Ticket;
 use super::{ALPN, NetError};
 use crate::statement::genesis::Genesis;
 
-/// Answers that can be given at once.
-const ANSWERS_MAX: u32 = 8;
-
-/// How often one more may be given.
-const ANSWER_EVERY: Duration = Duration::from_millis(250);
-
-/// How many answers may be given.
-pub(super) struct Answers {
-    left: u32,
-    since: Instant,
-}
-
-impl Answers {
-    pub(super) fn new(now: Instant) -> Self {
-        Self {
-            left: ANSWERS_MAX,
-            since: now,
-        }
-    }
-
-    /// Takes one, if there is one.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
-        while self.left < ANSWERS_MAX && self.since + ANSWER_EVERY <= now {
-            self.left += 1;
-            self.since += ANSWER_EVERY;
-        }
-        if self.left == ANSWERS_MAX {
-            self.since = now;
-        }
-        let taken = self.left.checked_sub(1);
-        self.left = taken.unwrap_or(0);
-        taken.is_some()
-    }
-}
+/// The rate of answers to all askers together.
+pub(super) const ANSWERS: Rate = Rate::new(8, 250);
 
 /// Sends the genesis and waits until it has arrived.
 pub(super) async fn answer(
@@ -64,18 +32,18 @@ pub(super) async fn answer(
         return code;
     }
     let _ = send.finish();
-    // The one who asked closes: only it knows that it has everything.
+    // The asker closes, because only it knows that the answer is complete.
     let _ = timeout(stall, connection.closed()).await;
     CloseCode::Done
 }
 
-/// Fetches the genesis of a ticket's network from one of its peers, in the order of the ticket, and checks that it is the one.
+/// Fetches the genesis of a ticket's network from the first of its peers that sends it, and checks its digest.
 ///
-/// `relays` says whether peers may be reached over relays.
+/// `relays`: whether peers may be reached over relays.
 ///
 /// # Errors
 ///
-/// [`NetError::NoGenesis`] with what every peer answered.
+/// [`NetError::NoGenesis`] with the answer of every peer.
 pub async fn fetch_genesis(
     endpoint: &Endpoint,
     ticket: &Ticket,
@@ -93,7 +61,7 @@ pub async fn fetch_genesis(
         }
     }
     if faults.is_empty() {
-        faults.push("the ticket names no peer".to_owned());
+        faults.push("the ticket has no peer that can be dialled".to_owned());
     }
     Err(NetError::NoGenesis(faults.join("; ")))
 }
@@ -102,7 +70,7 @@ async fn fetch_from(
     endpoint: &Endpoint,
     address: iroh::EndpointAddr,
     ticket: &Ticket,
-) -> Result<Genesis, Closed> {
+) -> Result<Genesis, CloseReason> {
     let config = Config::default();
     let connection = connect(endpoint, address, config.dial_deadline).await?;
     let asked = timeout(
@@ -145,21 +113,14 @@ async fn ask(
     read_body(&mut receive, head.length, stall).await
 }
 
-/// Closes a connection that is not a link yet, and tells how it ended: the peer may have been first.
-pub(super) fn close(connection: &Connection, code: CloseCode) -> Closed {
-    if let Some(reason) = connection.close_reason() {
-        return match Closed::from(reason) {
-            Closed::Lost(_) if connection_closed_here(connection) => Closed::Here(code),
-            closed => closed,
-        };
+/// Closes a connection that is not a session yet. The peer may have closed it first; returns the reason that came first.
+pub(super) fn close(connection: &Connection, code: CloseCode) -> CloseReason {
+    match connection.close_reason() {
+        None => code.close(connection),
+        Some(ConnectionError::LocallyClosed) => {}
+        Some(reason) => return reason.into(),
     }
-    connection.close(code.var_int(), code.reason().as_bytes());
-    Closed::Here(code)
-}
-
-fn connection_closed_here(connection: &Connection) -> bool {
-    use iroh::endpoint::ConnectionError::LocallyClosed;
-    matches!(connection.close_reason(), Some(LocallyClosed))
+    CloseReason::Here(code)
 }
 
 /// Dials an endpoint for this protocol, within a deadline.
@@ -167,37 +128,18 @@ pub(super) async fn connect(
     endpoint: &Endpoint,
     address: iroh::EndpointAddr,
     deadline: Duration,
-) -> Result<Connection, Closed> {
+) -> Result<Connection, CloseReason> {
     let options = ConnectOptions::new().with_transport_config(quic_config());
     let connecting = async {
         let connecting = endpoint
             .connect_with_opts(address, ALPN, options)
             .await
-            .map_err(|error| Closed::Lost(format!("{error:#}")))?;
+            .map_err(|error| CloseReason::Lost(format!("{error:#}")))?;
         connecting.await.map_err(|error| match error {
             ConnectingError::ConnectionError { source, .. } => source.into(),
-            other => Closed::Lost(format!("{other:#}")),
+            other => CloseReason::Lost(format!("{other:#}")),
         })
     };
-    let late = Err(Closed::Lost("no answer".to_owned()));
+    let late = Err(CloseReason::Lost("no answer".to_owned()));
     timeout(deadline, connecting).await.unwrap_or(late)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn answers_are_rare() {
-        let mut now = Instant::now();
-        let mut answers = Answers::new(now);
-        let given = (0..100).filter(|_| answers.take(now)).count();
-        assert_eq!(given, ANSWERS_MAX as usize);
-        now += ANSWER_EVERY * 2;
-        let given = (0..100).filter(|_| answers.take(now)).count();
-        assert_eq!(given, 2);
-        now += ANSWER_EVERY * 1000;
-        let given = (0..100).filter(|_| answers.take(now)).count();
-        assert_eq!(given, ANSWERS_MAX as usize);
-    }
 }

@@ -1,20 +1,20 @@
-//! The hello: both sides prove which author stands behind the connection, before anything else is said.
+//! The hello: both sides prove their author before they exchange anything else.
 //!
-//! The transport has authenticated both endpoints. On the connection's one stream, which the dialler opens, follow
+//! The transport has authenticated both endpoints. The dialler opens the connection's one stream, and on it follow
 //!
 //! 1. dialler: version, network, nonce;
 //! 2. acceptor: nonce;
 //! 3. dialler: author, and its signature over (role, network, both endpoints, both nonces);
 //! 4. acceptor: the same.
 //!
-//! The acceptor shows who it is only to a proven member, and its part is also the dialler's leave to speak: after a refusal the
-//! dialler's `connect` has long returned, so only an answer tells that it was let in. A proof made for other endpoints, another
-//! connection, the other role or another network verifies as nothing; early data of the transport, which can be replayed, is
-//! not used, and could not contain the fresh nonce.
+//! The acceptor shows its author only to a proven member. Its proof also tells the dialler that it was accepted: QUIC's
+//! `connect` returns before a refusal can arrive. A proof for other endpoints, another connection, the other role or another
+//! network does not verify. Early data of the transport can be replayed; it is not used, and could not contain the fresh
+//! nonce.
 //!
-//! Who dials shows the network's id first, and then its own author, to whoever is there: this form binds it to. The id opens the
-//! genesis. So a machine on the local network that repeats what members announce by mDNS, or an endpoint that a hostile member
-//! tells of, can learn both, as whoever holds a ticket does; it gets no further. Who minds leaves mDNS off, which is the default.
+//! The dialler shows the network's id, and then its author, to an endpoint that has proved nothing yet. The id opens the
+//! genesis. So a machine on the local network that repeats mDNS announcements, or an endpoint that a hostile member names,
+//! can learn both, like the holder of a ticket. It gets no further. mDNS is off by default.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,48 +31,48 @@ use crate::base::digest::signing::HELLO;
 use crate::base::digest::{Digest, NetworkId, NodeId, SignatureBytes};
 use crate::base::identity::{PublicKey, Signer};
 
-/// The version of the protocol: the digit of its ALPN.
+/// The version of the protocol, which is the digit in its ALPN.
 pub(super) const VERSION: u16 = 0;
 
-/// Who signs.
+/// The signer's side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Dialler,
     Acceptor,
 }
 
-/// The first thing that a dialler says.
+/// The dialler's first frame.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Opening {
-    /// It wants to exchange messages.
+    /// A request to exchange messages.
     Hello {
         /// [`VERSION`].
         version: u16,
         network: NetworkId,
         nonce: Digest,
     },
-    /// It wants the genesis of a network whose id it has from a ticket.
+    /// A request for the genesis of a network that a ticket names.
     Genesis { version: u16, network: NetworkId },
 }
 
-/// The acceptor's part of what is signed.
+/// The acceptor's contribution to the signed bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Challenge {
     pub(super) nonce: Digest,
 }
 
-/// Who stands behind one side.
+/// One side's proof of its author.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Proof {
     pub(super) author: NodeId,
     /// The last sealed height.
     pub(super) height: u64,
-    /// Random for each start of the node: tells a node that came back from one that dials again.
+    /// Random for each start: distinguishes a restarted node from one that dials again.
     pub(super) boot: u64,
-    /// Where the sender can be dialled.
+    /// The sender's addresses.
     pub(super) listens: Vec<String>,
     pub(super) signature: SignatureBytes,
 }
@@ -88,7 +88,7 @@ pub(super) struct Transcript {
 }
 
 impl Transcript {
-    /// The signed bytes: every field has a fixed length.
+    /// The signed bytes. Every field has a fixed length.
     pub(super) fn signed_by(&self, role: Role) -> Vec<u8> {
         let mut bytes = HELLO.to_vec();
         bytes.push(match role {
@@ -108,7 +108,7 @@ impl Transcript {
     }
 }
 
-/// What this node says of itself.
+/// This node's side of a hello.
 pub(super) struct Own {
     pub(super) network: NetworkId,
     pub(super) endpoint: EndpointId,
@@ -119,7 +119,7 @@ pub(super) struct Own {
     pub(super) stall: Duration,
 }
 
-/// What the hello showed about the other side.
+/// What the hello proved about the other side.
 #[derive(Debug, Clone)]
 pub(super) struct Proven {
     pub(super) author: NodeId,
@@ -130,7 +130,7 @@ pub(super) struct Proven {
 }
 
 impl Own {
-    /// Signs away from the executor: a key may live in hardware, and may wait for a person.
+    /// Signs outside the executor: a key may live in hardware and wait for a person.
     async fn prove(&self, transcript: &Transcript, role: Role) -> Result<Proof, CloseCode> {
         let (signer, message) = (self.signer.clone(), transcript.signed_by(role));
         let work = tokio::task::spawn_blocking(move || signer.sign(&message));
@@ -147,7 +147,7 @@ impl Own {
         })
     }
 
-    /// Judges what the other side says of itself. `is_chosen` tells whether the program gave this node the peer, as this author's.
+    /// Checks the other side's proof. `is_chosen`: whether the program gave this node the peer with this author.
     fn judge(
         &self,
         proof: Proof,
@@ -168,8 +168,8 @@ impl Own {
         let relation = self.membership.relation(&proof.author);
         match relation {
             Relation::Banned => return Err(CloseCode::Banned),
-            // A node that knows only the genesis knows no later member, and has to hear of them from one whose address somebody
-            // gave it. One that is not ahead has nothing to tell.
+            // A new node knows only the founders. It learns of later members from a peer whose address the program gave, if
+            // that peer is ahead.
             Relation::Stranger
                 if proof.height <= self.membership.height() || !is_chosen(&proof.author) =>
             {
@@ -186,7 +186,7 @@ impl Own {
         })
     }
 
-    /// The dialler's side, on the stream it opened. `is_chosen` as in [`Self::judge`].
+    /// The dialler's side. `is_chosen` as in [`Self::judge`].
     pub(super) async fn dialled(
         &self,
         connection: &Connection,
@@ -215,7 +215,7 @@ impl Own {
         self.judge(proof, &transcript, Role::Acceptor, is_chosen)
     }
 
-    /// The acceptor's side up to the dialler's proof; [`Self::welcome`] follows once the connection is let in.
+    /// The acceptor's side up to the dialler's proof. [`Self::welcome`] follows once the session exists.
     pub(super) async fn accepted(
         &self,
         connection: &Connection,
@@ -237,7 +237,7 @@ impl Own {
         Ok((proven, transcript))
     }
 
-    /// The acceptor's proof, which lets the dialler in.
+    /// Sends the acceptor's proof, which tells the dialler that it was accepted.
     pub(super) async fn welcome(
         &self,
         transcript: &Transcript,
@@ -247,7 +247,7 @@ impl Own {
         write_value(send, Kind::Hello, &proof, self.stall).await
     }
 
-    /// Judges what an opening says before anybody has proved anything.
+    /// Checks an opening.
     pub(super) fn check(&self, version: u16, network: &NetworkId) -> Result<(), CloseCode> {
         if version != VERSION {
             return Err(CloseCode::Version);
@@ -289,7 +289,7 @@ mod tests {
         iroh::SecretKey::from_bytes(&[byte; 32]).public()
     }
 
-    /// Whether the published form of the protocol has it so.
+    /// Whether the published CDDL describes the value so.
     fn described(rule: &str, value: &impl Serialize) -> bool {
         let forms = include_str!("../../schemas/records.cddl");
         cddl_cat::validate_cbor_bytes(rule, forms, &crate::base::codec::encode(value)).is_ok()

@@ -1,6 +1,6 @@
-//! What peers said, on its way to the one who listens: in turn, one message of each peer, so that a flood delays nobody else.
+//! Received messages on their way to the listener, one message of each peer in turn, so that a flood delays nobody else.
 //!
-//! What waits here holds its place in the [intake](super::intake) until it is taken.
+//! A waiting message holds its [reservation](super::receive_budget).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,16 +8,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::NetEvent;
-use super::intake::Place;
+use super::receive_budget::Reservation;
 use crate::core::PeerId;
 
-/// An event, and the place that it holds until it is taken.
-type Waiting = (NetEvent, Place);
+/// An event with its reservation.
+type Held = (NetEvent, Reservation);
 
 #[derive(Default)]
-struct State {
-    queues: BTreeMap<PeerId, VecDeque<Waiting>>,
-    /// Peers with something waiting, in the order of their turns.
+struct Waiting {
+    queues: BTreeMap<PeerId, VecDeque<Held>>,
+    /// Peers with waiting events, in the order of their turns.
     turns: VecDeque<PeerId>,
     closed: bool,
 }
@@ -25,28 +25,28 @@ struct State {
 /// The queues, shared by the connections' tasks and [`super::Events`].
 #[derive(Default)]
 pub(super) struct Inbox {
-    state: Mutex<State>,
+    state: Mutex<Waiting>,
     ready: Notify,
 }
 
 impl Inbox {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         // Nothing in this file panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues that a peer came or went.
+    /// Queues a `PeerUp` or `PeerDown`.
     pub(super) fn push(&self, peer: PeerId, event: NetEvent) {
-        self.push_while(peer, event, Place::default(), || true);
+        self.push_while(peer, event, Reservation::default(), || true);
     }
 
-    /// Queues an event unless `open` no longer holds. It is asked under the lock: what is pushed before a connection is closed
-    /// is found by [`Self::discard_messages`], and nothing is pushed afterwards.
+    /// Queues an event if `open` holds. `open` is called under the lock: an event that was pushed before the connection
+    /// closed is found by [`Self::discard_messages`], and none is pushed afterwards.
     pub(super) fn push_while(
         &self,
         peer: PeerId,
         event: NetEvent,
-        place: Place,
+        reservation: Reservation,
         open: impl FnOnce() -> bool,
     ) {
         let mut state = self.lock();
@@ -54,7 +54,7 @@ impl Inbox {
             return;
         }
         let queue = state.queues.entry(peer).or_default();
-        queue.push_back((event, place));
+        queue.push_back((event, reservation));
         if queue.len() == 1 {
             state.turns.push_back(peer);
         }
@@ -62,7 +62,7 @@ impl Inbox {
         self.ready.notify_one();
     }
 
-    /// Queues an event unless an equal one waits already.
+    /// Queues an event unless an equal one waits.
     pub(super) fn push_once(&self, peer: PeerId, event: NetEvent) {
         let queued = {
             let state = self.lock();
@@ -74,7 +74,7 @@ impl Inbox {
         }
     }
 
-    /// Forgets the messages of a peer that wait; that it came or went stays.
+    /// Drops a peer's waiting messages, but not its `PeerUp` and `PeerDown`.
     pub(super) fn discard_messages(&self, peer: PeerId) {
         let mut state = self.lock();
         if let Some(queue) = state.queues.get_mut(&peer) {
@@ -86,18 +86,18 @@ impl Inbox {
         }
     }
 
-    /// How many peers have something waiting.
+    /// The number of peers with waiting events.
     pub(super) fn peers(&self) -> usize {
         self.lock().queues.len()
     }
 
-    /// No more events: what waits can still be taken.
+    /// Takes no more events. Waiting ones can still be taken.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.ready.notify_one();
     }
 
-    /// The listener is gone: nothing is kept any more.
+    /// The listener is gone: drops everything.
     pub(super) fn abandon(&self) {
         let mut state = self.lock();
         state.closed = true;
@@ -110,30 +110,26 @@ impl Inbox {
         let Some(peer) = state.turns.pop_front() else {
             return Err(state.closed);
         };
-        let queue = state
-            .queues
-            .get_mut(&peer)
-            .expect("only peers with something waiting have a turn");
-        let (event, place) = queue
+        let mut queue = state.queues.remove(&peer).unwrap_or_default();
+        let (event, reservation) = queue
             .pop_front()
-            .expect("only peers with something waiting have a turn");
-        if queue.is_empty() {
-            state.queues.remove(&peer);
-        } else {
+            .expect("only peers with waiting events have a turn");
+        if !queue.is_empty() {
+            state.queues.insert(peer, queue);
             state.turns.push_back(peer);
         }
         drop(state);
-        drop(place);
+        drop(reservation);
         Ok(event)
     }
 
-    /// The next event; `None` once it is closed and empty. Nothing is lost if the future is dropped.
+    /// The next event; `None` once closed and empty. Dropping the future loses nothing.
     pub(super) async fn next(self: &Arc<Self>) -> Option<NetEvent> {
         loop {
             match self.take() {
                 Ok(event) => return Some(event),
                 Err(true) => return None,
-                // `notify_one` leaves a permit behind if nobody waits, so nothing that came in between is missed.
+                // `notify_one` stores a permit if nobody waits, so no event is missed.
                 Err(false) => self.ready.notified().await,
             }
         }
@@ -148,7 +144,7 @@ impl Inbox {
 mod tests {
     use super::*;
     use crate::exchange::message::Message;
-    use crate::net::intake::{Intake, share};
+    use crate::net::receive_budget::{ReceiveBudget, peer_budget};
     use std::time::Duration;
 
     fn message(peer: u64, from: u64) -> NetEvent {
@@ -180,22 +176,24 @@ mod tests {
     #[tokio::test]
     async fn taking_a_message_frees_its_place() {
         let inbox = Arc::new(Inbox::default());
-        let (intake, own) = (Intake::new(1), share());
+        let (budget, own) = (ReceiveBudget::new(1), peer_budget());
         let is_free = async || {
-            let place = intake.place(&own, usize::MAX);
-            tokio::time::timeout(Duration::ZERO, place).await.is_ok()
+            let reservation = budget.reserve(&own, usize::MAX);
+            tokio::time::timeout(Duration::ZERO, reservation)
+                .await
+                .is_ok()
         };
-        let place = intake.place(&own, usize::MAX).await;
-        inbox.push_while(PeerId(1), message(1, 0), place, || true);
+        let reservation = budget.reserve(&own, usize::MAX).await;
+        inbox.push_while(PeerId(1), message(1, 0), reservation, || true);
         assert!(!is_free().await);
         inbox.next().await.unwrap();
         assert!(is_free().await);
-        let place = intake.place(&own, usize::MAX).await;
-        inbox.push_while(PeerId(1), message(1, 0), place, || true);
+        let reservation = budget.reserve(&own, usize::MAX).await;
+        inbox.push_while(PeerId(1), message(1, 0), reservation, || true);
         inbox.discard_messages(PeerId(1));
         assert!(is_free().await, "also if it is forgotten");
         assert_eq!(inbox.peers(), 0);
-        inbox.push_while(PeerId(1), message(1, 0), Place::default(), || false);
+        inbox.push_while(PeerId(1), message(1, 0), Reservation::default(), || false);
         assert!(inbox.try_next().is_none());
         inbox.close();
         assert!(inbox.next().await.is_none());

@@ -1,25 +1,25 @@
-//! What the transport asks the layer above.
+//! The transport's questions to the layer above.
 
 use crate::base::digest::NodeId;
 
-/// What an author is to the network, as far as this node has applied seals.
+/// An author's relation to the network, as far as this node has applied seals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Relation {
     /// A member that is not banned.
     Member,
-    /// Excluded, but an elector of operations that are still open: served until they close.
+    /// Excluded, but an elector of open operations. It is served until they close.
     Leaving,
-    /// Nobody this node knows: not yet, or no longer a member.
+    /// Not known: not a member yet, or no longer.
     Stranger,
     /// Banned.
     Banned,
 }
 
-/// What the transport asks about the ledger. It is asked from the transport's tasks, often: answers must come at once. A panic in
-/// it ends only the connection that asked.
+/// The transport's view of the ledger. The transport's tasks ask often, so answers must not block. A panic ends only the
+/// connection that asked.
 pub trait Membership: Send + Sync {
-    /// What this author is.
+    /// The relation of an author.
     fn relation(&self, author: &NodeId) -> Relation;
 
     /// The last sealed height.

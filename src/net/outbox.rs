@@ -1,9 +1,9 @@
-//! What waits to be sent to one peer.
+//! Messages that wait to be sent to one peer.
 //!
-//! Sending never blocks. A message that finds the queue full is refused, and the connection stays: a link that is slow for a
-//! while is no fault, opening a connection anew costs more than the gap, and the regular reconciliation fills it. A peer that takes
-//! nothing at all for the stall deadline is closed by the writer. All queues together are bounded too; when they are full, peers for
-//! which much waits already get nothing more, the others still do.
+//! Sending never blocks. A full queue refuses a message, and the connection stays: a slow link is not a fault, a new
+//! connection costs more than the gap, and the regular reconciliation fills the gap. The writer closes a peer that reads
+//! nothing for the stall deadline. All queues together are limited too: beyond the limit, only peers with short queues get
+//! more.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,28 +12,28 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 #[derive(Default)]
-struct State {
+struct Queue {
     frames: VecDeque<Vec<u8>>,
     bytes: usize,
     finishing: bool,
-    /// Half of the queue was used, or something was refused.
+    /// Half of the queue was used, or a frame was refused.
     filled: bool,
 }
 
 pub(super) struct Outbox {
-    state: Mutex<State>,
+    state: Mutex<Queue>,
     bytes_max: usize,
     all: Arc<AtomicUsize>,
     ready: Notify,
 }
 
-/// The least that a frame counts, so that small ones are bounded in number too.
+/// The least size that a frame counts, so that the number of small frames is limited too.
 const FRAME_COUNTS_BYTES: usize = 1024;
 
-/// What waits for all peers together, in bytes, before those for which more than [`SHARE_BYTES`] wait get nothing more.
+/// Bytes in all queues together, beyond which a peer's queue is limited to [`SHARE_BYTES`].
 const ALL_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// What may wait for one peer even if [`ALL_BYTES_MAX`] wait for all.
+/// Bytes that one peer's queue may hold even if all queues hold [`ALL_BYTES_MAX`].
 const SHARE_BYTES: usize = 128 * 1024;
 
 fn counts(frame: &[u8]) -> usize {
@@ -41,7 +41,7 @@ fn counts(frame: &[u8]) -> usize {
 }
 
 impl Outbox {
-    /// An empty queue; `all` counts the bytes of all queues of a node.
+    /// An empty queue. `all` counts the bytes of all queues of a node.
     pub(super) fn new(bytes_max: usize, all: Arc<AtomicUsize>) -> Self {
         Self {
             state: Mutex::default(),
@@ -51,17 +51,17 @@ impl Outbox {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
         // Nothing in this file panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a frame, or gives up if the queue is full. A frame is taken whole, however long, if there is any room: a long
+    /// Queues a frame, or refuses it if the queue is full. If there is any room, a frame of any length fits, because a long
     /// block must be able to pass.
     pub(super) fn push(&self, frame: Vec<u8>) -> bool {
         let mut state = self.lock();
         if state.finishing || state.bytes >= self.limit() {
-            // Whoever is refused waits to hear that there is room, also if it is others' queues that leave none.
+            // The sender will be told when there is room, even if the other queues leave none.
             state.filled = true;
             return false;
         }
@@ -82,8 +82,7 @@ impl Outbox {
         }
     }
 
-    /// Bytes that can be queued before messages are refused. Whoever is told that there are none hears when there are
-    /// ([`Self::sent`]), unless it is finished.
+    /// Free bytes. After an answer of zero, [`Self::sent`] reports when there is room again, unless the queue is finished.
     pub(super) fn room(&self) -> usize {
         let mut state = self.lock();
         if state.finishing {
@@ -94,7 +93,7 @@ impl Outbox {
         room
     }
 
-    /// The next frame; it counts until [`Self::sent`]. `None` once it is finished and empty.
+    /// The next frame, which counts until [`Self::sent`]. `None` once finished and empty.
     pub(super) async fn next(&self) -> Option<Vec<u8>> {
         loop {
             let (next, finishing) = {
@@ -108,14 +107,14 @@ impl Outbox {
         }
     }
 
-    /// Takes nothing more; what waits is still sent.
+    /// Takes no more frames. Waiting ones are still sent.
     pub(super) fn finish(&self) {
         self.lock().finishing = true;
         self.ready.notify_one();
     }
 
-    /// A frame was handed to the transport. Returns whether half of the queue is free again; while all together are full, whether
-    /// some of its share is.
+    /// A frame was sent. Returns whether a queue that was full is half empty again, or below its share while all queues
+    /// together are full.
     pub(super) fn sent(&self, frame: &[u8]) -> bool {
         let mut state = self.lock();
         state.bytes -= counts(frame);

@@ -7,23 +7,22 @@ use iroh::endpoint::Endpoint;
 use tokio::sync::Notify;
 
 use super::address::written;
-use super::book::Book;
+use super::address_book::AddressBook;
 use super::close::CloseCode;
 use super::config::Config;
-use super::door::Door;
-use super::filter::Met;
-use super::genesis::Answers;
 use super::hello::Own;
 use super::inbox::Inbox;
-use super::intake::Intake;
-use super::links::Links;
 use super::membership::Membership;
-use super::shunned::Shunned;
+use super::pending::Pending;
+use super::quarantine::Quarantine;
+use super::rate::TokenBucket;
+use super::receive_budget::ReceiveBudget;
+use super::sessions::Sessions;
+use super::sources::MemberSources;
 use crate::base::digest::NetworkId;
 use crate::base::identity::Signer;
 use crate::core::PeerId;
 
-/// What all tasks share.
 pub(super) struct Inner {
     pub(super) endpoint: Endpoint,
     pub(super) config: Config,
@@ -32,31 +31,31 @@ pub(super) struct Inner {
     pub(super) signer: Arc<dyn Signer>,
     pub(super) membership: Arc<dyn Membership>,
     pub(super) boot: u64,
-    pub(super) door: Arc<Door>,
+    pub(super) pending: Arc<Pending>,
     pub(super) inbox: Arc<Inbox>,
-    pub(super) intake: Intake,
-    /// Bytes that wait to be sent, for all peers.
+    pub(super) receive_budget: ReceiveBudget,
+    /// Bytes in the outgoing queues of all peers.
     pub(super) outgoing: Arc<AtomicUsize>,
     pub(super) table: Mutex<Table>,
-    pub(super) answers: Mutex<Answers>,
-    /// Somebody came, went, or is to be dialled.
+    pub(super) genesis_answers: Mutex<TokenBucket>,
+    /// A peer came, went, or is to be dialled.
     pub(super) changed: Arc<Notify>,
     pub(super) next_peer: AtomicU64,
     pub(super) closing: AtomicBool,
 }
 
-/// Who is connected and who is known.
+/// Connected and known peers.
 #[derive(Default)]
 pub(super) struct Table {
-    pub(super) links: Links,
-    pub(super) book: Book,
-    pub(super) shunned: Shunned,
-    pub(super) met: Met,
+    pub(super) sessions: Sessions,
+    pub(super) book: AddressBook,
+    pub(super) quarantine: Quarantine,
+    pub(super) member_sources: MemberSources,
 }
 
 impl Inner {
     pub(super) fn table(&self) -> MutexGuard<'_, Table> {
-        // Nothing calls foreign code while it holds the lock.
+        // No foreign code runs under this lock.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -68,7 +67,7 @@ impl Inner {
         self.closing.load(Ordering::SeqCst)
     }
 
-    /// Where this node can be dialled.
+    /// This node's addresses.
     pub(super) fn listens(&self) -> Vec<String> {
         written(self.endpoint.addr().addrs.iter())
     }
@@ -87,9 +86,9 @@ impl Inner {
 
     pub(super) fn close_all(&self, code: CloseCode) {
         self.closing.store(true, Ordering::SeqCst);
-        let links = self.table().links.all();
-        for link in links {
-            link.close(code);
+        let sessions = self.table().sessions.all();
+        for session in sessions {
+            session.close(code);
         }
         self.changed.notify_one();
     }

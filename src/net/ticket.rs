@@ -1,4 +1,4 @@
-//! Tickets: what a person passes on so that another node can join.
+//! Tickets: an invitation that one person gives to another.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,14 +11,14 @@ use crate::base::codec;
 use crate::base::digest::{NetworkId, SealId};
 use crate::base::limits::{TEXT_BYTES_MAX, TICKET_PEERS_MAX};
 
-/// Bytes of a ticket: a name and [`TICKET_PEERS_MAX`] cards, as long as they may be.
+/// Bytes of the longest ticket: a name and [`TICKET_PEERS_MAX`] cards.
 const TICKET_BYTES_MAX: usize = 16 * 1024;
 
 /// An invitation to a network.
 ///
-/// It holds no genesis, which can have 1,024 members, but the network's id, which is the genesis's digest:
-/// [`super::fetch_genesis`] asks one of the peers for it and checks it. It proves nothing about its holder and makes nobody a
-/// member. It is not secret either, but whoever holds one can read the genesis.
+/// It contains the network's id, which is the digest of the genesis, but not the genesis, which may have 1,024 members.
+/// [`super::fetch_genesis`] fetches the genesis from one of the peers and checks it. A ticket proves nothing about its
+/// holder and makes nobody a member. It is not secret, but its holder can read the genesis.
 ///
 /// Its text starts with `mycnet` and is base32, as iroh's tickets are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,8 @@ pub struct Ticket {
     pub peers: Vec<PeerCard>,
     /// A recent height.
     pub height: u64,
-    /// Its seal. A newcomer accepts no other seal at that height, so that it cannot be led onto a branch made from old keys.
+    /// The seal of that height. A newcomer accepts no other seal there, so that nobody can lead it onto a branch made with
+    /// old keys.
     pub seal: SealId,
 }
 
@@ -53,7 +54,7 @@ impl Ticket {
             return Some("too many or too long addresses");
         }
         if !self.peers.iter().all(|peer| peer.endpoint_id().is_some()) {
-            return Some("an endpoint that is no key");
+            return Some("an endpoint that is not a valid key");
         }
         None
     }

@@ -1,4 +1,4 @@
-//! The thread that owns the core: it takes inputs in turn, writes, and only then sends and answers.
+//! The thread that owns the core. It takes inputs in turn, writes, and only then sends and answers.
 
 mod turn;
 
@@ -8,63 +8,61 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::NodeError;
-use super::address_book::AddressBook;
-use super::handle::{Command, Shared, Signals, Stopped};
-use super::rhythm::Rhythm;
-use super::serving::Requests;
-use super::shares::Shares;
+use super::block_server::BlockRequests;
+use super::cpu_budget::CpuBudget;
+use super::saved_peers::SavedPeers;
+use super::shared::{Command, Reply, Shared, Signals, Stopped};
+use super::timers::Timers;
 use crate::base::digest::SealId;
 use crate::base::identity::Signer;
 use crate::base::limits::WINDOW_BYTES_MAX;
-use crate::core::{Answer, Input, PeerId, Refusal};
+use crate::core::{Input, PeerId};
 use crate::engine::Clock;
 use crate::exchange::message::Message;
 use crate::net::{Events, NetEvent, Relation, Transport};
 
-/// Inputs that share a turn: one write of the disk serves them all. More would let those wait who ask.
+/// Inputs in one turn, which share one commit. More of them would delay callers.
 const INPUTS_MAX: usize = 64;
 
-/// What is heard in one turn, or said, in bytes: beyond it a turn takes long enough by itself, or much memory.
+/// Bytes of messages in one turn, in each direction. It bounds the turn's time and memory.
 const TURN_BYTES_MAX: usize = WINDOW_BYTES_MAX;
 
-/// Nothing is looked at less often than this: clocks are set, and machines sleep.
+/// Longest wait between two turns, because clocks are set and machines sleep.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// How long nothing comes before documents of closed operations are written.
+/// How long a node must be idle before it writes documents of closed operations.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// The connections of a node that has any. Dropped, also by a panic, it closes them and ends the thread that serves.
+/// The connections of a node. Dropping it, also by a panic, closes them and ends the serving thread.
 pub(super) struct Connected {
     pub(super) transport: Transport,
     pub(super) events: Events,
-    pub(super) requests: Arc<Requests>,
+    pub(super) requests: Arc<BlockRequests>,
     pub(super) serving: Option<JoinHandle<()>>,
 }
 
-/// Whether this node has to rejoin, because its journal is lost.
+/// Whether this node must rejoin because its journal is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rejoin {
     NotOwed,
     /// At the next turn.
     Owed,
-    /// It was refused, to somebody who is no member, say. Once the roster changes it is tried again.
+    /// Refused, because the node is not a member, for example. It is tried again when the roster changes.
     Refused,
 }
 
 type Inputs = VecDeque<(Input, Option<Reply>)>;
 
-type Reply = oneshot::Sender<Result<Answer, Refusal>>;
-
-/// What shares a turn, or a few if much is said.
+/// The inputs of one turn, or of a few if they lead to long messages.
 #[derive(Default)]
 struct Batch {
     inputs: Inputs,
-    /// Bytes of messages in it.
+    /// Bytes of the messages in it.
     bytes: usize,
-    /// Somebody ended the node.
+    /// The node was asked to stop.
     is_last: bool,
 }
 
@@ -74,63 +72,63 @@ pub(super) struct Actor {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) connected: Option<Connected>,
-    pub(super) rhythm: Rhythm,
-    pub(super) shares: Shares,
-    /// Peers that were parted from and are not gone yet: what they said is not heard any more.
-    pub(super) parted: BTreeSet<PeerId>,
-    pub(super) address_book: AddressBook,
-    /// The seal that a ticket names.
+    pub(super) timers: Timers,
+    pub(super) cpu_budget: CpuBudget,
+    /// Peers that misbehaved and whose connection is not closed yet. Their messages are dropped.
+    pub(super) misbehaved: BTreeSet<PeerId>,
+    pub(super) saved_peers: SavedPeers,
+    /// The seal that the ticket names.
     pub(super) expected: Option<(u64, SealId)>,
     pub(super) rejoin: Rejoin,
     pub(super) has_new_addresses: bool,
-    /// Peers that were let in and were no members as far as was known: every seal may say whether they are.
+    /// Connected peers that are not members yet. Every seal may change that.
     pub(super) strangers: BTreeSet<PeerId>,
     pub(super) has_documents_to_write: bool,
-    /// Nothing came the last time.
+    /// The last turn had no input.
     pub(super) was_idle: bool,
     /// The host's time of the last turn.
-    pub(super) told_ms: u64,
+    pub(super) last_turn_ms: u64,
 }
 
-/// Why a node stopped whose thread panicked.
+/// The reason that is given after a panic.
 const PANICKED: &str = "the node's own thread failed; its log says why";
 
-/// Says that the node is no more, also if its thread panicked.
-struct Ending(Arc<Signals>);
+/// Reports the end of the node, also after a panic.
+struct EndGuard(Arc<Signals>);
 
-impl Drop for Ending {
+impl Drop for EndGuard {
     fn drop(&mut self) {
         self.0.end(Stopped::Failed(PANICKED.to_owned()));
     }
 }
 
 impl Actor {
-    /// Lives, in this thread, until it is stopped. `has_lost` says that the store noticed a lost journal.
+    /// Runs in this thread until the node stops. `has_lost`: the store found that the journal is lost.
     pub(super) fn run(mut self, has_lost: bool) {
-        let ending = Ending(self.shared.signals.clone());
+        let ending = EndGuard(self.shared.signals.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build();
         let how = match runtime {
             Ok(runtime) => {
-                let living = || runtime.block_on(self.live(has_lost));
+                let living = || runtime.block_on(self.run_turns(has_lost));
                 let lived = match catch_unwind(AssertUnwindSafe(living)) {
                     Ok(lived) => lived.map_err(|error| error.to_string()),
-                    // What it was doing is not on the disk, and taken up anew from there.
+                    // The unfinished turn is not on the disk; the core is loaded from there again.
                     Err(_) => Err(PANICKED.to_owned()),
                 };
-                runtime.block_on(self.die(lived))
+                runtime.block_on(self.wind_down(lived))
             }
             Err(error) => Stopped::Failed(format!("no runtime: {error}")),
         };
-        // Whoever asks from here on is refused; whoever waits for an answer is told why none comes. The disk is free for
-        // the next node before anybody hears that this one is gone.
+        // From here on inputs are refused, and waiting callers learn why no answer comes. The disk is released before
+        // anybody hears that the node has stopped.
         self.commands.close();
         drop(self);
         ending.0.end(how);
     }
 
-    async fn live(&mut self, has_lost: bool) -> Result<(), NodeError> {
+    async fn run_turns(&mut self, has_lost: bool) -> Result<(), NodeError> {
         let mut batch = Batch::default();
         if has_lost {
             batch.inputs.push_back((Input::JournalLost, None));
@@ -151,7 +149,7 @@ impl Actor {
         }
     }
 
-    /// Waits for something to do.
+    /// Waits for the next inputs or the next timer.
     async fn next(&mut self) -> Batch {
         let mut batch = Batch::default();
         let patience = self.patience();
@@ -185,11 +183,11 @@ impl Actor {
         if self.rejoin == Rejoin::Owed {
             return Duration::ZERO;
         }
-        let due_in = self.rhythm.due_in(self.clock.now_ms());
+        let due_in = self.timers.due_in(self.clock.now_ms());
         let quiet = if self.was_idle { Duration::ZERO } else { QUIET };
         let quiet = self.has_documents_to_write.then_some(quiet);
         let soonest = due_in.into_iter().chain(quiet).min();
-        // A peer could have something due at every moment; it is not looked at in a busy loop.
+        // A peer can make something due at every moment. The lower limit prevents a busy loop.
         soonest.map_or(LOOK_AGAIN, |soonest| {
             soonest.clamp(Duration::from_millis(1), LOOK_AGAIN)
         })
@@ -197,7 +195,7 @@ impl Actor {
 
     fn take_event(&mut self, event: Option<NetEvent>, batch: &mut Batch) {
         let Some(event) = event else {
-            // The transport was shut down by whoever owns the endpoint: the node goes on without peers.
+            // The owner of the endpoint shut the transport down. The node continues without peers.
             self.connected = None;
             return;
         };
@@ -207,7 +205,7 @@ impl Actor {
         match event {
             NetEvent::PeerUp(info) => {
                 tracing::debug!(peer = %info.author, height = info.height, "met");
-                self.rhythm.peer_up(info.peer, info.author);
+                self.timers.peer_up(info.peer, info.author);
                 if info.relation == Relation::Stranger {
                     self.strangers.insert(info.peer);
                 }
@@ -223,9 +221,9 @@ impl Actor {
                 batch.push(Input::PeerDown(peer));
             }
             NetEvent::Message { peer, message } => {
-                self.rhythm.answered(peer);
+                self.timers.answered(peer);
                 batch.bytes += match &message {
-                    // A seal is worth a turn, and a write, of its own.
+                    // A block gets a turn and a commit of its own.
                     Message::Blocks(_) => TURN_BYTES_MAX,
                     other => other.weight(),
                 };
@@ -239,22 +237,22 @@ impl Actor {
         }
     }
 
-    /// Leaves the store as the next start wants it.
-    async fn die(&mut self, mut lived: Result<(), String>) -> Stopped {
+    /// Stops the peers and leaves the store ready for the next start.
+    async fn wind_down(&mut self, mut lived: Result<(), String>) -> Stopped {
         if lived.is_err() {
-            // What was not written is not shown, from now on.
-            self.take_up_anew();
+            // From now on, queries must not see the unwritten turn.
+            self.reload();
         }
         if let Some(mut connected) = self.connected.take() {
             let known = connected.transport.known_peers();
             connected.transport.shutdown().await;
             connected.requests.close();
             if let Some(serving) = connected.serving.take() {
-                // Its panic was reported when it happened.
+                // A panic of it was reported when it happened.
                 let _ = serving.join();
             }
             lived = lived.and_then(|()| {
-                let kept = self.address_book.keep(&self.shared.store, &known);
+                let kept = self.saved_peers.keep(&self.shared.store, &known);
                 kept.map_err(|error| error.to_string())
             });
         }
@@ -269,13 +267,13 @@ impl Actor {
         }
     }
 
-    /// Shows what is on the disk, whatever the core was in the middle of.
-    fn take_up_anew(&self) {
+    /// Loads the core from the disk again, whatever state it was in.
+    fn reload(&self) {
         let mut core = self.shared.core();
         let store = &self.shared.store;
-        match store.load(self.signer.clone(), self.told_ms) {
+        match store.load(self.signer.clone(), self.last_turn_ms) {
             Ok(loaded) => *core = loaded.core,
-            Err(error) => tracing::error!(%error, "what is on the disk cannot be shown"),
+            Err(error) => tracing::error!(%error, "the core cannot be loaded again"),
         }
     }
 }
@@ -283,7 +281,7 @@ impl Actor {
 impl Connected {
     fn send(&self, to: PeerId, message: &Message) {
         if let Err(error) = self.transport.send(to, message) {
-            // What does not arrive is found by the next comparison.
+            // The next comparison finds what did not arrive.
             tracing::debug!(peer = to.0, %error, "not sent");
         }
     }

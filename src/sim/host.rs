@@ -5,12 +5,12 @@ use std::sync::Arc;
 use crate::base::digest::{NodeId, SealId};
 use crate::base::identity::{Identity, Signer as _};
 use crate::base::rejection::Rejection;
-use crate::core::{Core, Pace};
+use crate::core::{Core, Timing};
 use crate::ledger::Mode;
 use crate::sim::actors::{Actor, ActorKind};
 use crate::sim::disk::Disk;
-use crate::sim::people::Person;
-use crate::sim::plan::{HostPlan, START_MS, identity};
+use crate::sim::people::{Person, identity};
+use crate::sim::plan::{HostPlan, START_MS};
 use crate::statement::genesis::Genesis;
 
 /// How long a host waits in a step at first, milliseconds. It adapts: half as much again after each vain wait.
@@ -75,8 +75,11 @@ impl Host {
             None => (Core::new(genesis, signer)?, 0),
             Some((base, height)) => (Core::resume(genesis, signer, base)?, height),
         };
-        let pace = Pace::of(&genesis.params);
-        core.set_pace(Pace { gather_ms, ..pace });
+        let timing = Timing::of(&genesis.params);
+        core.set_timing(Timing {
+            gather_ms,
+            ..timing
+        });
         core.restore(
             self.disk.saved.clone(),
             self.disk.blocks[from..]

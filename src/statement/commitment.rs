@@ -1,7 +1,7 @@
 //! Commitments: how an elector binds itself to a ballot without showing it.
 //!
-//! A commitment names its author, so that one copied from another author never opens. The salt is derived from the
-//! author's signature over the operation: whoever has the key can always reveal, and nobody has a salt to lose.
+//! A commitment contains its author, so one copied from another author never opens. The salt is derived from the
+//! author's signature over the operation: the key alone is enough to reveal, and there is no salt to lose.
 
 use crate::base::codec;
 use crate::base::digest::{

@@ -1,4 +1,4 @@
-//! What can be decided: the kinds of operation, their classes, and ballots.
+//! The kinds of operation that members decide, their classes, and ballots.
 
 use std::fmt;
 
@@ -9,36 +9,7 @@ use crate::base::limits::{MEMBERS_MAX, PAYLOAD_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::base::rejection::Rejection;
 use crate::statement::consent::Consent;
 use crate::statement::params::Params;
-
-/// A member's role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Spore {
-    /// Coordinates standard operations and proposes seals first; at most one in a network.
-    Primary,
-    /// Backs the Primary up and may object to it.
-    Seed,
-    /// The electorate that everything finally falls back on.
-    Latent,
-}
-
-impl fmt::Display for Spore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Primary => "primary",
-            Self::Seed => "seed",
-            Self::Latent => "latent",
-        })
-    }
-}
-
-impl Spore {
-    /// Whether the role is one of the network's authorities: Primary or Seed.
-    #[must_use]
-    pub fn is_authority(self) -> bool {
-        self != Self::Latent
-    }
-}
+pub use crate::statement::spore::Spore;
 
 /// How an operation is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,19 +17,19 @@ impl Spore {
 pub enum Class {
     /// Full BFT: more than two thirds of the electorate's weight.
     Critical,
-    /// What is the result? The heaviest answer of those revealed.
+    /// A question about a result: the heaviest of the revealed answers wins.
     Claim,
     /// Spore authority: Primary, then Seeds, then full BFT.
     Standard,
 }
 
-/// Whether an operation is taken before others in a seal.
+/// Whether an operation precedes others in a seal.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
-    /// Taken first; only the Primary and Seeds may ask for it.
+    /// Before the others; only the Primary and Seeds may ask for it.
     High,
     /// In order of age.
     #[default]
@@ -85,7 +56,7 @@ pub enum ConsensusOperation {
     SecurityPolicyUpdate {
         /// The policy's name.
         policy: String,
-        /// Its new content; empty removes it.
+        /// Its new content; empty removes the policy.
         #[serde(with = "hex_bytes")]
         content: Vec<u8>,
     },
@@ -125,7 +96,7 @@ pub enum ConsensusOperation {
     ServiceDeployment {
         /// The service's name.
         service: String,
-        /// What to run; empty removes the service.
+        /// The service to run; empty removes it.
         #[serde(with = "hex_bytes")]
         manifest: Vec<u8>,
     },
@@ -141,13 +112,13 @@ pub enum ConsensusOperation {
     RoutineMaintenance {
         /// The task's name.
         task: String,
-        /// What is to be done.
+        /// The work to be done.
         #[serde(with = "hex_bytes")]
         details: Vec<u8>,
     },
     /// Standard, without objection window. Sets `performance.NAME` in the configuration map.
     PerformanceOptimization {
-        /// What is tuned.
+        /// The subject that is tuned.
         target: String,
         /// How.
         #[serde(with = "hex_bytes")]
@@ -155,12 +126,12 @@ pub enum ConsensusOperation {
     },
     /// Claim. What is the result of `subject`?
     Claim {
-        /// What is asked, for people and programs.
+        /// The question, for people and programs.
         subject: String,
-        /// What the result is computed from.
+        /// The input of the computation.
         #[serde(with = "hex_bytes")]
         input: Vec<u8>,
-        /// The electors, sorted and without repetition; everybody if there is none. Only the Primary and Seeds may
+        /// The electors, sorted and without repetition; `None` stands for all members. Only the Primary and Seeds may
         /// name a panel (P9).
         panel: Option<Vec<NodeId>>,
     },
@@ -203,7 +174,7 @@ impl ConsensusOperation {
         }
     }
 
-    /// What it is about, for people: the key, name or member that it is about, or the question that is asked.
+    /// The subject for people: the key, name or member concerned, or the question asked.
     #[must_use]
     pub fn subject(&self) -> String {
         match self {
@@ -282,7 +253,7 @@ impl ConsensusOperation {
         }
     }
 
-    /// Judges what can be judged without any state: lengths, the order of a panel, the names of parameters.
+    /// Checks everything that needs no state: lengths, the order of a panel, the names of parameters.
     ///
     /// # Errors
     ///
@@ -394,7 +365,7 @@ fn check_config_type(config_type: &str, value: &[u8]) -> Result<(), Rejection> {
         .any(|prefix| config_type.starts_with(prefix))
     {
         return Err(Rejection::Malformed(
-            "this key of the configuration map is set by an operation kind of its own",
+            "another kind of operation sets this key of the configuration map",
         ));
     }
     Ok(())
@@ -416,7 +387,7 @@ fn check_panel(panel: Option<&[NodeId]>) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// What an elector says.
+/// The answer of an elector.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ballot {
@@ -431,7 +402,7 @@ pub enum Ballot {
 }
 
 impl Ballot {
-    /// What the ballot counts as: one that does not fit the class counts as `Abstain` (P9).
+    /// The value that the ballot counts for: a ballot that does not fit the class counts as `Abstain` (P9).
     #[must_use]
     pub fn counted_for(&self, class: Class) -> &Self {
         match (self, class) {
@@ -441,7 +412,7 @@ impl Ballot {
         }
     }
 
-    /// Judges the length of a result.
+    /// Checks the length of a result.
     ///
     /// # Errors
     ///
@@ -468,13 +439,13 @@ impl fmt::Display for Ballot {
     }
 }
 
-/// What became of an operation.
+/// The outcome of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The electorate (or the spore authority) said this.
+    /// The electorate (or the spore authority) decided this.
     Decided(Ballot),
-    /// Not enough of it said the same. A result like any other, not an error.
+    /// No answer had enough weight. A normal outcome, not an error.
     NoQuorum,
 }
 

@@ -1,4 +1,4 @@
-//! A deep check, for when a disk is in doubt: everything that can be computed again is computed again.
+//! A deep check for a suspect disk: computes everything again.
 
 use std::collections::BTreeMap;
 
@@ -12,46 +12,46 @@ use super::{Store, StoreError};
 use crate::base::digest::{OperationId, RecordId};
 use crate::base::rejection::Rejection;
 use crate::finality::verify_certificate;
-use crate::ledger::{Applied, Checkpoint, Ended, Ledger};
+use crate::ledger::{Applied, Checkpoint, Ledger, RememberedOperation};
 use crate::statement::commitment::commitment;
 use crate::statement::record::{Signed, Statement, Verified, Verifier};
 use crate::statement::seal::SealedBlock;
 
-/// How far a check is.
+/// The progress of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckStep {
-    /// What is checked: `pages`, `heights` or `documents`.
+    /// What is checked now: `pages`, `heights` or `documents`.
     pub what: &'static str,
-    /// How many are done.
+    /// How many of them are done.
     pub done: u64,
-    /// Of how many.
+    /// How many there are.
     pub of: u64,
 }
 
-/// What a check looked at and found.
+/// The result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CheckReport {
-    /// Heights whose seal, certificate, records and signatures are good.
+    /// Heights with a correct seal, certificate, records and signatures.
     pub heights: u64,
-    /// Records in them.
+    /// Records in these heights.
     pub records: u64,
     /// Documents that are the canonical ones of their records.
     pub documents: u64,
-    /// Whether pages were not in order, and redb put them in order.
+    /// Whether redb had to repair pages.
     pub is_repaired: bool,
-    /// What is wrong; empty if all is well.
+    /// Faults; empty if the store is sound.
     pub faults: Vec<String>,
 }
 
 impl Store {
     /// Checks everything: the pages of both databases, the chain of seals from the genesis with every certificate, record id
-    /// and signature, the state after each height, what was written down beside it, the checkpoint, every document, and what
-    /// a start takes up. Takes as long as a new node takes to catch up. Nothing may be read or written meanwhile, which is
-    /// why it asks for the whole store; redb may put its own pages in order.
+    /// and signature, the state after each height, the rows beside it, the checkpoint, every document, and what a start
+    /// loads. Takes as long as a new node needs to catch up. It needs the whole store, because nothing may be read or
+    /// written meanwhile; redb may repair its own pages.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Redb`] if the disk fails. Damage is no error but in [`CheckReport::faults`].
+    /// [`StoreError::Redb`] if the disk fails. Damage is reported in [`CheckReport::faults`].
     pub fn check(
         &mut self,
         mut progress: impl FnMut(CheckStep),
@@ -109,7 +109,7 @@ impl Store {
                 && kept.seal.height == height
                 && *kept != replay.ledger.checkpoint()
             {
-                let fault = "meta: checkpoint: it is not the state at its height";
+                let fault = "meta: checkpoint: differs from the state at its height";
                 report.faults.push(fault.to_owned());
             }
             report.heights += 1;
@@ -120,7 +120,7 @@ impl Store {
             report.faults.push(fault.to_owned());
         }
         compared.surplus(reading, &mut report.faults)?;
-        let mut ended: BTreeMap<OperationId, Ended> = BTreeMap::new();
+        let mut ended: BTreeMap<OperationId, RememberedOperation> = BTreeMap::new();
         for row in reading.open_table(CLOSED)?.iter()? {
             let (id, row) = row?;
             let id = OperationId::from_bytes(*id.value());
@@ -132,13 +132,13 @@ impl Store {
             .all_closed()
             .eq(ended.iter().map(|(id, closed)| (*id, closed)))
         {
-            let fault = "closed: it does not say how the operations ended";
+            let fault = "closed: the ends of operations differ";
             report.faults.push(fault.to_owned());
         }
         Ok(())
     }
 
-    /// What a start takes up: own records with what their commits bind to, and records that no block has.
+    /// Checks the unsealed part that a start loads: own records with what their commits bind to, and unsealed records.
     fn check_saved(
         &self,
         verifier: &mut Verifier,
@@ -147,7 +147,7 @@ impl Store {
         let saved = self.saved()?;
         let mut verify = |table: &str, id: RecordId, signed: Result<Signed, Rejection>| {
             match signed.and_then(|signed| verifier.verify(signed)) {
-                // A member that is yet to be admitted.
+                // A candidate, which is not a member yet.
                 Ok(_) | Err(Rejection::UnknownAuthor(_)) => {}
                 Err(error) => faults.push(format!("{table}: record {id}: {error}")),
             }
@@ -215,7 +215,7 @@ fn step(what: &'static str, done: u64, of: u64) -> CheckStep {
     CheckStep { what, done, of }
 }
 
-/// A ledger that is computed anew, as a stranger would.
+/// A ledger that is computed from the blocks alone.
 struct Replay {
     ledger: Ledger,
     verifier: Verifier,

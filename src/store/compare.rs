@@ -1,4 +1,4 @@
-//! Compares what was written down beside the blocks with what applying them changes.
+//! Compares the rows beside the blocks with the result of applying the blocks.
 
 use std::borrow::Borrow;
 
@@ -15,7 +15,7 @@ use crate::document::LedgerChange;
 use crate::ledger::Applied;
 use crate::statement::record::Seal;
 
-/// How many rows the heights account for: a table with more has some that nothing was sealed for.
+/// The number of rows that the heights produced. A table with more has rows without a seal.
 #[derive(Default)]
 pub(super) struct Compared {
     changes: u64,
@@ -27,7 +27,7 @@ pub(super) struct Compared {
     closed: u64,
 }
 
-/// Whether a table has this row, and counts it.
+/// Checks that a table has this row, and counts it.
 fn has<'a, K: Key + 'static, T: Serialize>(
     table: &ReadOnlyTable<K, &'static [u8]>,
     key: impl Borrow<K::SelfType<'a>>,
@@ -40,7 +40,7 @@ fn has<'a, K: Key + 'static, T: Serialize>(
 }
 
 impl Compared {
-    /// Compares what a height changed.
+    /// Compares the rows of one height.
     pub(super) fn height(
         &mut self,
         reading: &ReadTransaction,
@@ -52,7 +52,7 @@ impl Compared {
         let mut expect = |table: &str, is_same: bool| {
             if !is_same {
                 faults.push(format!(
-                    "{table}: height {height}: it is not what was sealed"
+                    "{table}: height {height}: differs from what was sealed"
                 ));
             }
         };
@@ -104,7 +104,7 @@ impl Compared {
         Ok(())
     }
 
-    /// Names the tables that have more rows than the heights compared account for.
+    /// Reports tables with more rows than the compared heights produced.
     pub(super) fn surplus(
         &self,
         reading: &ReadTransaction,

@@ -1,4 +1,4 @@
-//! Closed operations: their documents, and their records as read back from them.
+//! Documents of closed operations, and reading their records back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -15,17 +15,17 @@ use crate::base::codec;
 use crate::base::digest::{DOCUMENTS as DOCUMENTS_DIGEST, OperationId, RecordId};
 use crate::document::{DocumentError, LedgerChange, LedgerDocument, OperationDocument};
 
-/// Lengths of a document's parts, in bytes. redb keeps a value that is longer than a page in a run of pages whose number is a
-/// power of two; these fill such runs, so that half of the last one is not lost.
+/// Lengths of a document's parts in bytes. redb stores a long value in a power of two of pages; parts of these lengths fill
+/// them.
 const PARTS: [usize; 3] = [16_128, 7_936, 3_840];
 
-/// Heights by which the saved ledger document may be behind before it is saved again: saving takes as long as it is large.
+/// Heights after which the ledger document is saved again. Saving it takes time in proportion to its size.
 const LEDGER_DOCUMENT_HEIGHTS: u64 = 256;
 
 /// Documents written in one commit.
 const DOCUMENTS_AT_ONCE: usize = 16;
 
-/// A document behind the digest of its bytes: Automerge must never see what this node did not save.
+/// A document with a digest of its bytes: Automerge must never see bytes that this node did not save.
 fn wrapped(document: &[u8]) -> Vec<u8> {
     let digest = DOCUMENTS_DIGEST.hash_parts(&[b"stored", document]);
     [&digest[..], document].concat()
@@ -36,10 +36,10 @@ fn unwrapped<'a>(place: &str, row: &'a [u8]) -> Result<&'a [u8], StoreError> {
     parts
         .filter(|(digest, bytes)| **digest == DOCUMENTS_DIGEST.hash_parts(&[b"stored", bytes]))
         .map(|(_, bytes)| bytes)
-        .ok_or_else(|| StoreError::damaged(place, "its bytes are not those that were written"))
+        .ok_or_else(|| StoreError::damaged(place, "its bytes were changed"))
 }
 
-/// Reads the parts of an operation's document; `None` if it has none.
+/// Reads the parts of an operation's document. `None` if it has none.
 pub(super) fn document_bytes(
     reading: &ReadTransaction,
     id: OperationId,
@@ -56,7 +56,7 @@ pub(super) fn document_bytes(
     Ok(Some(bytes.to_vec()))
 }
 
-/// Reads an operation's document; `None` if it has none.
+/// Reads an operation's document. `None` if it has none.
 pub(super) fn read_document(
     reading: &ReadTransaction,
     id: OperationId,
@@ -84,7 +84,7 @@ fn write_document(
     Ok(())
 }
 
-/// Takes a documented operation off the heights that have records about it.
+/// Removes a documented operation from the lists of its heights.
 fn release(transaction: &WriteTransaction, id: OperationId) -> Result<(), StoreError> {
     let mut places = transaction.open_table(PLACES)?;
     let heights = places.remove(id.as_bytes())?;
@@ -100,8 +100,8 @@ fn release(transaction: &WriteTransaction, id: OperationId) -> Result<(), StoreE
     Ok(())
 }
 
-/// Makes lists of the oldest heights whose records all stand in documents, until what is left whole is short enough. `whole` is
-/// how long that is now, in bytes; gives how long it is then.
+/// Replaces records by their ids in the oldest heights whose records are all in documents, until the whole blocks are short
+/// enough. Takes and returns the bytes of whole blocks.
 fn list_oldest(
     transaction: &WriteTransaction,
     whole: u64,
@@ -122,8 +122,7 @@ fn list_oldest(
     Ok(left)
 }
 
-/// Of rows of [`WAITING`], the first that wait for no document and together have as many bytes, with their lengths. Reads no
-/// more rows than that takes.
+/// The first heights in [`WAITING`] that wait for no document, up to this many bytes, with their lengths. Reads no further.
 fn oldest_listable(
     mut rows: impl Iterator<Item = Result<(u64, (u64, u64)), StoreError>>,
     bytes: u64,
@@ -141,7 +140,7 @@ fn oldest_listable(
     Ok(oldest)
 }
 
-/// Replaces the records of a height by their ids. What no document has stays.
+/// Replaces the records of a height by their ids. Records without a document stay.
 fn list_contents(transaction: &WriteTransaction, height: u64) -> Result<(), StoreError> {
     let place = format!("contents: height {height}");
     let mut contents = transaction.open_table(CONTENTS)?;
@@ -185,20 +184,20 @@ fn list_contents(transaction: &WriteTransaction, height: u64) -> Result<(), Stor
     Ok(())
 }
 
-/// An operation's document is bytes that this node saved; what it does not read as is damage.
+/// This node saved the bytes, so whatever does not decode is damage.
 pub(super) fn unreadable(id: OperationId, error: &DocumentError) -> StoreError {
     StoreError::damaged(format!("documents: operation {id}"), error)
 }
 
 impl Store {
-    /// How many bytes of blocks are kept as they were sealed although their records stand in documents: serving them is ten
-    /// times faster than out of documents, and who comes to catch up mostly lacks the latest. [`WHOLE_BYTES`](super::WHOLE_BYTES) at first.
+    /// Sets how many bytes of blocks stay whole although their records are in documents. Serving whole blocks is ten times
+    /// faster, and a peer that catches up mostly needs the latest. The default is [`WHOLE_BYTES`](super::WHOLE_BYTES).
     pub fn set_whole_bytes(&self, bytes: u64) {
         self.whole_bytes.store(bytes, Ordering::SeqCst);
     }
 
-    /// Writes the documents of at most `limit` closed operations that have none yet; in old blocks their records become ids.
-    /// Says how many are left. Takes some 50 microseconds a record, during most of which others may read and write.
+    /// Writes the documents of at most `limit` closed operations, and replaces their records in old blocks by ids. Returns
+    /// how many operations remain. Takes some 50 microseconds per record; others can read and write during most of it.
     ///
     /// # Errors
     ///
@@ -211,7 +210,7 @@ impl Store {
             let (height, id) = key.value();
             due.push((height, OperationId::from_bytes(*id)));
         }
-        // What is built at once stays in memory until it is written.
+        // Documents of one commit stay in memory until it is written.
         for some in due.chunks(DOCUMENTS_AT_ONCE) {
             let mut built = Vec::new();
             for (height, id) in some {
@@ -237,12 +236,12 @@ impl Store {
         Ok(reading.open_table(PENDING)?.len()? - due.len() as u64)
     }
 
-    /// The document of a closed operation; `None` for any other. That of an open one is built from its records
+    /// The document of a closed operation; `None` for any other. For an open one, build it from its records
     /// ([`OperationDocument::build`] of [`OpenOperation::records`](crate::decision::open::OpenOperation::records)).
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] if it does not read.
+    /// [`StoreError::Damaged`] if it cannot be read.
     pub fn operation_document(
         &self,
         id: &OperationId,
@@ -262,12 +261,12 @@ impl Store {
         document.map(Some).map_err(|error| unreadable(*id, &error))
     }
 
-    /// The ledger document at the last height: as it was saved last, with what was sealed since. It is saved again now and
-    /// then. Costs as much as the document is large, which follows the past.
+    /// The ledger document at the last height, made from the last saved one and the seals since. It is saved now and then.
+    /// The cost follows the size of the document, which grows with the past.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Document`] or [`StoreError::Damaged`] if it does not read.
+    /// [`StoreError::Document`] or [`StoreError::Damaged`] if it cannot be read.
     pub fn ledger_document(&self) -> Result<LedgerDocument, StoreError> {
         let reading = self.reading()?;
         let saved = reading.open_table(LEDGER)?;

@@ -1,4 +1,4 @@
-//! Why the disk did not do what it should.
+//! Errors of the store.
 
 use std::path::PathBuf;
 
@@ -17,76 +17,76 @@ pub enum StoreError {
     /// There is a ledger already.
     #[error("there is a ledger at {} already", .0.display())]
     Exists(PathBuf),
-    /// Another process has it open.
+    /// Another process has the store open.
     #[error("{} is open in another process", .0.display())]
     Locked(PathBuf),
-    /// A file or directory failed.
+    /// A file operation failed.
     #[error("{}: {error}", path.display())]
     File {
-        /// Which.
+        /// The file or directory.
         path: PathBuf,
-        /// How.
+        /// The operating system's error.
         error: std::io::Error,
     },
     /// A database cannot be opened.
     #[error("{}: {error}", path.display())]
     Database {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// How.
+        /// redb's error.
         error: redb::DatabaseError,
     },
-    /// The ledger was written by a later version of this crate.
+    /// A later version of this crate wrote the ledger.
     #[error("the ledger has format {found}; this version reads format {known}")]
     Version {
-        /// The format found.
+        /// The format of the ledger.
         found: u64,
-        /// The format known.
+        /// The format that this version reads.
         known: u64,
     },
-    /// The store is another node's.
-    #[error("the store is node {found}'s, and the key is node {given}'s")]
+    /// The store belongs to another node.
+    #[error("the store belongs to node {found}, but the key to node {given}")]
     OtherNode {
-        /// The node whose store it is.
+        /// The node of the store.
         found: NodeId,
-        /// The node whose key was given.
+        /// The node of the given key.
         given: NodeId,
     },
-    /// The journal is another network's.
-    #[error("the journal is network {found}'s, and the ledger is network {given}'s")]
+    /// The journal belongs to another network.
+    #[error("the journal belongs to network {found}, but the ledger to network {given}")]
     OtherNetwork {
-        /// The network whose journal it is.
+        /// The network of the journal.
         found: NetworkId,
-        /// The ledger's network.
+        /// The network of the ledger.
         given: NetworkId,
     },
-    /// A row is missing or does not read as it was written.
+    /// A row is missing or cannot be decoded.
     #[error("the store is damaged: {place}: {reason}")]
     Damaged {
         /// The table, and the row if there is one.
         place: String,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
-    /// What is stored reads well, and is not what was sealed.
+    /// Stored data decodes, but differs from what was sealed.
     #[error("the store is damaged: {place}: {rejection}")]
     NotSealed {
-        /// What was read.
+        /// The table and row.
         place: String,
-        /// How it differs.
+        /// The difference.
         rejection: Rejection,
     },
     /// A ledger document cannot be built or read.
     #[error(transparent)]
     Document(#[from] DocumentError),
-    /// The certificate of an operation would be too long to be read by anybody.
+    /// The certificate would exceed the limit that readers accept.
     #[error("there is no certificate: {0}")]
     CertificateTooLong(Rejection),
     /// Something other than a `Rejoin` was signed although the journal is lost.
-    #[error("the journal is lost: nothing but a Rejoin may be signed")]
+    #[error("the journal is lost: only a Rejoin may be signed")]
     JournalLost,
     /// An earlier write failed; nothing is written until the store is opened again.
-    #[error("an earlier write failed: nothing more is written until the node starts again")]
+    #[error("an earlier write failed: nothing more is written until the node restarts")]
     Failed,
     /// The database failed: the disk is full, or broken.
     #[error("the disk failed: {0}")]
@@ -118,7 +118,7 @@ impl StoreError {
 }
 
 impl From<redb::Error> for StoreError {
-    /// A table that is not there, or a page that is not what it was, is damage; all else says that the disk failed.
+    /// A missing table or a corrupted page is damage. Everything else is a failure of the disk.
     fn from(error: redb::Error) -> Self {
         match error {
             redb::Error::TableDoesNotExist(name) => Self::damaged(name, "the table is missing"),

@@ -1,4 +1,4 @@
-//! Taking a node up from its disk.
+//! Loading a node from its disk.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,25 +18,25 @@ use crate::ledger::Checkpoint;
 use crate::statement::genesis::Genesis;
 use crate::statement::record::Signed;
 
-/// A node taken up from its disk.
+/// A loaded node.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The core as it was.
+    /// The core in its last state.
     pub core: Core,
-    /// Whether the journal lacks what this node has signed. The host then gives the core
-    /// [`Input::JournalLost`](crate::core::Input::JournalLost) before anything else.
+    /// Set if the journal lacks records that this node has signed. Then the host gives the core
+    /// [`Input::JournalLost`](crate::core::Input::JournalLost) first.
     pub journal_lost: Option<JournalLost>,
-    /// What there was.
+    /// The content of the store.
     pub found: Found,
 }
 
-/// The journal and the ledger are not of one past: one of them was deleted, or replaced by an old copy, or the network
-/// showed a record of this node that it does not know.
+/// The journal and the ledger do not fit together: one was deleted or replaced by an old copy, or the network showed a
+/// record of this node that the journal lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JournalLost {
-    /// Writes that the journal counts.
+    /// Writes according to the journal.
     pub journal: u64,
-    /// Writes of the journal that the ledger knows of.
+    /// Writes of the journal according to the ledger.
     pub ledger: u64,
 }
 
@@ -51,22 +51,22 @@ impl fmt::Display for JournalLost {
         } else {
             write!(
                 f,
-                "the ledger knows of {ledger} of the journal's {journal} writes: it is an old copy"
+                "the ledger counts {ledger} of the journal's {journal} writes: it is an old copy"
             )
         }
     }
 }
 
-/// What a start found.
+/// What a start found in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The last sealed height.
     pub height: u64,
     /// The height of the checkpoint; 0 if there is none.
     pub checkpoint: u64,
-    /// Records in the blocks after it, which were applied again.
+    /// Records in the blocks after the checkpoint, which were applied again.
     pub applied_records: u64,
-    /// Records that no block has.
+    /// Unsealed records.
     pub unsealed: usize,
     /// Own records in the journal.
     pub journalled: usize,
@@ -93,7 +93,7 @@ impl fmt::Display for Found {
     }
 }
 
-/// Whether a ledger was made to the end.
+/// Whether the ledger was created completely.
 pub(super) fn has_header(ledger: &Database) -> Result<bool, StoreError> {
     match ledger.begin_read()?.open_table(META) {
         Ok(_) => Ok(true),
@@ -104,7 +104,7 @@ pub(super) fn has_header(ledger: &Database) -> Result<bool, StoreError> {
 
 type Meta = ReadOnlyTable<&'static str, &'static [u8]>;
 
-/// Refuses what a later version wrote, before anything else is read.
+/// Refuses a later version's ledger before reading anything else.
 fn check_format(table: &Meta, place: &str) -> Result<(), StoreError> {
     let row = table
         .get("format")?
@@ -125,7 +125,7 @@ fn id_in(table: &Meta, key: &str, place: &str) -> Result<[u8; 32], StoreError> {
         .ok_or_else(|| StoreError::damaged(place, "not 32 bytes"))
 }
 
-/// The network and node whose ledger it is.
+/// The network and node of the ledger.
 pub(super) fn header(reading: &ReadTransaction) -> Result<(Genesis, NodeId), StoreError> {
     let meta = reading.open_table(META)?;
     check_format(&meta, "meta: format")?;
@@ -138,7 +138,7 @@ pub(super) fn header(reading: &ReadTransaction) -> Result<(Genesis, NodeId), Sto
     Ok((genesis, NodeId::from_bytes(node)))
 }
 
-/// Whether the journal is this node's.
+/// Checks that the journal belongs to this node.
 pub(super) fn check_owner(
     owner: &Meta,
     network: NetworkId,
@@ -157,7 +157,7 @@ pub(super) fn check_owner(
     Ok(())
 }
 
-/// The height of the checkpoint (0 if there is none), and how many records were sealed since.
+/// The height of the checkpoint (0 if there is none), and the number of records sealed since.
 pub(super) fn since_checkpoint(reading: &ReadTransaction) -> Result<(u64, u64), StoreError> {
     let checkpoint = checkpoint(reading)?;
     let height = checkpoint.map_or(0, |checkpoint| checkpoint.seal.height);
@@ -183,13 +183,13 @@ pub(super) fn checkpoint(reading: &ReadTransaction) -> Result<Option<Checkpoint>
 }
 
 impl Store {
-    /// Takes the node up at the host's time `now_ms`, milliseconds since 1970: the state of the last checkpoint, the blocks
-    /// after it, and what was saved beside them.
+    /// Loads the node at the host's time `now_ms` (milliseconds since 1970): the state of the last checkpoint, the blocks
+    /// after it, and the unsealed rest.
     ///
     /// # Errors
     ///
-    /// [`StoreError::OtherNode`] if the signer is not this store's node; [`StoreError::Damaged`] if a row does not read,
-    /// [`StoreError::NotSealed`] if the whole is not what was sealed.
+    /// [`StoreError::OtherNode`] if the signer is not this store's node; [`StoreError::Damaged`] if a row cannot be decoded;
+    /// [`StoreError::NotSealed`] if the data differs from what was sealed.
     pub fn load(&self, signer: Arc<dyn Signer>, now_ms: u64) -> Result<Loaded, StoreError> {
         let given = signer.node_id();
         if given != self.node {
@@ -249,11 +249,11 @@ impl Store {
         })
     }
 
-    /// What a start takes up beside the sealed blocks.
+    /// What a start loads beside the sealed blocks.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] if a row does not read.
+    /// [`StoreError::Damaged`] if a row cannot be decoded.
     pub fn saved(&self) -> Result<Saved, StoreError> {
         let reading = self.reading()?;
         let meta = reading.open_table(META)?;
@@ -300,7 +300,7 @@ impl Store {
             let place = format!("entries: record {id}");
             let entry: JournalEntry = decode(&place, entry.value())?;
             if entry.record.body.id() != id || entry.record.body.by != self.node {
-                return Err(StoreError::damaged(place, "it is another record"));
+                return Err(StoreError::damaged(place, "the row holds another record"));
             }
             let signed = Signed::try_from(entry.record.clone());
             signed.map_err(|error| StoreError::damaged(place, error))?;

@@ -1,7 +1,7 @@
-//! What a database stands on, shared so that reading can go on after a write failed.
+//! The medium of a database, shared so that reads can continue after a failed write.
 //!
-//! redb refuses everything after an error of its medium, reads of pages that it does not hold among them. A second handle
-//! over an [`Overlay`] then opens the same medium: what redb writes to take the last commit up stays in memory.
+//! After an error of its medium, redb refuses everything, even reads of uncached pages. Then a second handle opens the same
+//! medium through an [`Overlay`], which keeps in memory what redb writes to recover the last commit.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{BackendError, StorageBackend};
 
-/// Written bytes are kept by pages of this size, in bytes.
+/// Size in bytes of the pages that the overlay keeps.
 const PAGE: usize = 4096;
 
-/// A medium with more than one reader.
+/// A medium that several handles can read.
 #[derive(Debug, Clone)]
 pub(super) struct Medium(Arc<dyn StorageBackend>);
 
@@ -77,7 +77,7 @@ impl StorageBackend for Medium {
     }
 }
 
-/// A medium that is only read; what is written over it stays in memory.
+/// A read-only view of a medium. Writes stay in memory.
 #[derive(Debug)]
 pub(super) struct Overlay {
     below: Medium,
@@ -87,7 +87,7 @@ pub(super) struct Overlay {
 #[derive(Debug)]
 struct Above {
     len: u64,
-    /// What of the medium shows through where no page is: less than it has once it was made shorter.
+    /// The length of the medium that is visible below the pages. It shrinks when the view is made shorter.
     below_len: u64,
     pages: BTreeMap<u64, Box<[u8]>>,
 }
@@ -156,7 +156,7 @@ impl Above {
     }
 }
 
-/// The pages that a range touches: their numbers, what of each, and where in the range that is.
+/// The pages that a range touches: the page's number, the part of the page, and its position in the range.
 fn pieces(
     offset: u64,
     len: usize,

@@ -1,4 +1,4 @@
-//! What the network layer keeps of peers.
+//! Data of peers, for the layer above.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::{Store, StoreError};
 use crate::base::digest::NodeId;
 
 impl Store {
-    /// Keeps what the network layer knows of a peer, in place of what it kept before. The store does not look into it.
+    /// Stores an author's bytes in place of earlier ones. The store does not interpret them.
     ///
     /// # Errors
     ///
@@ -22,7 +22,7 @@ impl Store {
         })
     }
 
-    /// Forgets a peer.
+    /// Removes a peer's bytes.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl Store {
         })
     }
 
-    /// What is kept of a peer.
+    /// The bytes of a peer.
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl Store {
         Ok(known.map(|known| known.value().to_vec()))
     }
 
-    /// What is kept of all peers.
+    /// The bytes of all peers.
     ///
     /// # Errors
     ///

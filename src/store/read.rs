@@ -1,4 +1,4 @@
-//! Blocks and what they changed: the disk's counterpart of [`History`](crate::past::history::History).
+//! Blocks and their changes, on the disk. [`History`](crate::past::history::History) is the counterpart in memory.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ impl Store {
         last_height(&self.reading()?)
     }
 
-    /// The seal of a height; `None` if there is none yet. Seal 0 is not stored.
+    /// The seal of a height; `None` if it is not sealed. Seal 0 is not stored.
     ///
     /// # Errors
     ///
@@ -35,11 +35,11 @@ impl Store {
         Ok(seal.map(|seal| SealId::from_bytes(*seal.value())))
     }
 
-    /// The block of a height; `None` if there is none yet.
+    /// The block of a height; `None` if it is not sealed.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] or [`StoreError::NotSealed`] if it does not read as it was written.
+    /// [`StoreError::Damaged`] or [`StoreError::NotSealed`] if the data cannot be decoded or differs from what was sealed.
     pub fn block(&self, height: u64) -> Result<Option<SealedBlock>, StoreError> {
         let reading = self.reading()?;
         if height == 0 || height > last_height(&reading)? {
@@ -48,7 +48,7 @@ impl Store {
         self.block_of(&reading, height).map(Some)
     }
 
-    /// The blocks from a height on, encoded as [`Message::Blocks`](crate::exchange::message::Message::Blocks) carries them: as many as
+    /// The blocks from a height on, encoded as in [`Message::Blocks`](crate::exchange::message::Message::Blocks): as many as
     /// fit into `max_bytes`, but at least one if there is one.
     ///
     /// # Errors
@@ -80,7 +80,7 @@ impl Store {
         let certificate = decode(&at, row.value())?;
         let row = reading.open_table(CONTENTS)?.get(height)?;
         let row = row.ok_or_else(|| StoreError::damaged(&at, "its list is missing"))?;
-        // Nobody else writes rows, and the list says whether these are its records: no need to encode them once more.
+        // Only this crate writes rows, and the list proves that these are its records: no need to encode them once more.
         let contents: ContentsRow = decode_own(&at, row.value())?;
         let records = match contents {
             ContentsRow::Whole(records) => by_id(records),
@@ -102,7 +102,7 @@ impl Store {
     }
 }
 
-/// The header of a height, which is the one whose id starts know.
+/// The header of a height, checked against the id that a start reads.
 pub(super) fn header_of(reading: &ReadTransaction, height: u64) -> Result<HeaderRow, StoreError> {
     let at = place(height);
     let row = reading.open_table(HEADERS)?.get(height)?;
@@ -111,7 +111,7 @@ pub(super) fn header_of(reading: &ReadTransaction, height: u64) -> Result<Header
     let seal = reading.open_table(SEALS)?.get(height)?;
     let is_same = seal.is_some_and(|seal| seal.value() == header.seal.id().as_bytes());
     if !is_same || header.parts.digest() != header.seal.state {
-        let rejection = Rejection::ImpossibleSeal("its header is another");
+        let rejection = Rejection::ImpossibleSeal("the header is not the sealed one");
         return Err(StoreError::not_sealed(at, rejection));
     }
     Ok(header)
@@ -122,7 +122,7 @@ pub(super) fn by_id(records: Vec<Record>) -> BTreeMap<RecordId, Record> {
     records.map(|record| (record.body.id(), record)).collect()
 }
 
-/// Whether these are the records of a seal.
+/// Checks that these are the records of a seal.
 pub(super) fn check_list<'a>(
     seal: &Seal,
     ids: impl Iterator<Item = &'a RecordId>,
@@ -131,6 +131,6 @@ pub(super) fn check_list<'a>(
     if list_digest(&ids) == seal.records {
         return Ok(());
     }
-    let rejection = Rejection::ImpossibleSeal("its records are others");
+    let rejection = Rejection::ImpossibleSeal("the records are not the sealed ones");
     Err(StoreError::not_sealed(place(seal.height), rejection))
 }

@@ -1,4 +1,4 @@
-//! Records about an operation: from its document, or from the blocks that have them as long as there is none.
+//! Records of an operation: read from its document or, as long as there is none, from the blocks.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -13,20 +13,20 @@ use crate::base::digest::{OperationId, RecordId};
 use crate::document::OperationDocument;
 use crate::statement::record::{Record, Signed, Verified};
 
-/// Decoded documents and blocks that are kept, counted in bytes of their encodings. Who serves the past block by block reads
-/// an operation's document for its proposal, its commits and its reveals; decoded, they take some four times as much.
+/// Cache of decoded documents and blocks, in encoded bytes; decoded, they take some four times as much. Serving the past
+/// block by block reads an operation's document for its proposal, its commits and its reveals.
 const DECODED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 pub(super) type Records = BTreeMap<RecordId, Record>;
 
-/// Where records were read.
+/// The place of decoded records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Source {
     Document(OperationId),
     Block(u64),
 }
 
-/// What was decoded last.
+/// The cache.
 #[derive(Debug, Default)]
 pub(super) struct Decoded {
     records: BTreeMap<Source, (Arc<Records>, usize)>,
@@ -52,7 +52,7 @@ impl Decoded {
 }
 
 impl Store {
-    /// Records about one operation, from its document or from the blocks that have them.
+    /// Records of an operation, from its document or the blocks.
     pub(super) fn records_of(
         &self,
         reading: &ReadTransaction,
@@ -89,7 +89,7 @@ impl Store {
         }
     }
 
-    /// The records of a closed operation that has no document yet.
+    /// The records of a closed operation without a document.
     pub(super) fn pending_records(
         &self,
         reading: &ReadTransaction,
@@ -108,7 +108,7 @@ impl Store {
         records.collect()
     }
 
-    /// The records in an operation's document; none if it has none.
+    /// The records in an operation's document; empty if it has none.
     fn document_records(
         &self,
         reading: &ReadTransaction,
@@ -125,7 +125,7 @@ impl Store {
         })
     }
 
-    /// The records of a height that is no list yet.
+    /// The records of a height that still has them.
     fn block_records(
         &self,
         reading: &ReadTransaction,
@@ -136,7 +136,7 @@ impl Store {
             let row = reading.open_table(CONTENTS)?.get(height)?;
             let row = row.ok_or_else(|| StoreError::damaged(&place, "the row is missing"))?;
             let ContentsRow::Whole(records) = decode(&place, row.value())? else {
-                return Err(StoreError::damaged(&place, "it is a list too early"));
+                return Err(StoreError::damaged(&place, "it lost its records too early"));
             };
             let records = by_id(records);
             check_list(&header_of(reading, height)?.seal, records.keys())?;
@@ -154,7 +154,7 @@ impl Store {
         }
         let (records, bytes) = read()?;
         let records = Arc::new(records);
-        // What is not there may come.
+        // Absence is not cached, because the row may come.
         if bytes > 0 {
             lock(&self.decoded).insert(source, records.clone(), bytes);
         }

@@ -1,7 +1,7 @@
-//! The tables: their names carry the version of their rows.
+//! The tables. Their names contain the version of their rows.
 //!
-//! A later version that changes a row gives its table a new name and moves the rows when it opens a store of an earlier
-//! format ([`FORMAT`]); nothing is ever read under another meaning. `meta.v1` keeps its name for ever: it says the format.
+//! A later version that changes a row renames its table, and moves the rows when it opens a store of an earlier [`FORMAT`].
+//! So no row is ever read with another meaning. `meta.v1`, which states the format, keeps its name for ever.
 
 use std::borrow::Cow;
 
@@ -23,11 +23,11 @@ use crate::statement::seal::encode_records;
 /// The format of both databases, under `format` in [`META`] and [`OWNER`].
 pub(super) const FORMAT: u64 = 1;
 
-/// The bytes of an id.
+/// An id's bytes.
 pub(super) type Key = &'static [u8; 32];
 type Rows<K> = TableDefinition<'static, K, &'static [u8]>;
 
-/// `format`, `genesis`, `node`, `checkpoint`, `compromised`, `declared`, and `journal`: how far the journal is known to count.
+/// `format`, `genesis`, `node`, `checkpoint`, `compromised`, `declared`, and `journal`: the journal's count as far as known.
 pub(super) const META: Rows<&'static str> = TableDefinition::new("meta.v1");
 /// By height: [`HeaderRow`].
 pub(super) const HEADERS: Rows<u64> = TableDefinition::new("headers.v1");
@@ -35,11 +35,11 @@ pub(super) const HEADERS: Rows<u64> = TableDefinition::new("headers.v1");
 pub(super) const CERTIFICATES: Rows<u64> = TableDefinition::new("certificates.v1");
 /// By height: [`ContentsRow`].
 pub(super) const CONTENTS: Rows<u64> = TableDefinition::new("contents.v1");
-/// By height: the id of the seal. Read as a whole at each start.
+/// By height: the id of the seal. Each start reads the whole table.
 pub(super) const SEALS: TableDefinition<'static, u64, Key> = TableDefinition::new("seals.v1");
-/// By the first height that they seal: sealers, where they changed.
+/// By the first height that they seal: the sealers, at each change.
 pub(super) const SEALERS: Rows<u64> = TableDefinition::new("sealers.v1");
-/// By height that is not a list yet: how many of its operations have no document, and the length of its row.
+/// By height with records: the number of its operations without a document, and the length of its row.
 pub(super) const WAITING: TableDefinition<'static, u64, (u64, u64)> =
     TableDefinition::new("waiting.v1");
 /// By operation without a document: the heights that have records about it.
@@ -50,9 +50,9 @@ pub(super) const RECORDS: Rows<Key> = TableDefinition::new("records.v1");
 pub(super) const VOTES: Rows<Key> = TableDefinition::new("votes.v1");
 /// By seal: the ids that a proposal of the next seal lists.
 pub(super) const LISTS: Rows<Key> = TableDefinition::new("lists.v1");
-/// By operation: the ballot to be cast if it becomes a vote of all.
+/// By operation: this node's ballot, for the case that it becomes a vote of all.
 pub(super) const INTENTS: Rows<Key> = TableDefinition::new("intents.v1");
-/// By closed operation: how it ended ([`Ended`](crate::ledger::Ended)). Read as a whole at each start.
+/// By closed operation: its end ([`RememberedOperation`](crate::ledger::RememberedOperation)). Each start reads the whole table.
 pub(super) const CLOSED: Rows<Key> = TableDefinition::new("closed.v1");
 /// By closed operation: [`SummaryRow`].
 pub(super) const SUMMARIES: Rows<Key> = TableDefinition::new("summaries.v1");
@@ -67,7 +67,7 @@ pub(super) const DOCUMENTS: Rows<(Key, u32)> = TableDefinition::new("documents.v
 pub(super) const REJOINS: TableDefinition<'static, Key, u64> = TableDefinition::new("rejoins.v1");
 /// By member and height: its changes of trust.
 pub(super) const TRUST: Rows<(Key, u64)> = TableDefinition::new("trust.v1");
-/// By member and height: [`MemberRow`], where it changed.
+/// By member and height: [`MemberRow`], at each change.
 pub(super) const MEMBERS: Rows<(Key, u64)> = TableDefinition::new("members.v1");
 /// By height and place: [`EvidenceRow`].
 pub(super) const EVIDENCE: Rows<(u64, u32)> = TableDefinition::new("evidence.v1");
@@ -75,9 +75,9 @@ pub(super) const EVIDENCE: Rows<(u64, u32)> = TableDefinition::new("evidence.v1"
 pub(super) const EFFECTS: Rows<Key> = TableDefinition::new("effects.v1");
 /// By height: the change of the ledger document.
 pub(super) const CHANGES: Rows<u64> = TableDefinition::new("changes.v1");
-/// By height: the ledger document as it was saved last.
+/// By height: the last saved ledger document.
 pub(super) const LEDGER: Rows<u64> = TableDefinition::new("ledger.v1");
-/// By author: what the network layer keeps of a peer.
+/// By author: data of the network layer.
 pub(super) const PEERS: Rows<Key> = TableDefinition::new("peers.v1");
 
 /// In the journal: `format`, `network`, `node`, and `ahead`: [`AheadRow`] of the last write.
@@ -88,12 +88,12 @@ pub(super) const ENTRIES: Rows<Key> = TableDefinition::new("entries.v1");
 pub(super) const COUNTS: TableDefinition<'static, &'static str, u64> =
     TableDefinition::new("counts.v1");
 
-/// What the last write that had own records put into the ledger beside them. The ledger is written second; should the node
-/// stop between the two, what moved it to a vote must not be missing where the vote is not.
+/// The ledger part of the last write with own records. The ledger is written second: after a stop between the two commits,
+/// whatever moved the node to a vote must not be missing.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AheadRow {
-    /// How far the ledger knew the journal to count before that write.
+    /// The journal's count in the ledger before that write.
     pub(super) base: u64,
     pub(super) records: Vec<ByteBuf>,
     pub(super) votes: Vec<ByteBuf>,
@@ -108,23 +108,23 @@ pub(super) struct HeaderRow {
     pub(super) parts: StateParts,
 }
 
-/// The records of a seal. One row, written once and in order of heights, costs a tenth of a row for each.
+/// The records of a seal. One row, written once and in order of heights, costs a tenth of one row per record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub(super) enum ContentsRow {
-    /// As they were sealed.
+    /// The sealed records.
     Whole(Vec<Record>),
-    /// Once they all stand in documents.
+    /// Only ids, once documents hold all records.
     Listed {
-        /// By the operation whose document has them.
+        /// By the operation whose document has the records.
         operations: Vec<(OperationId, Vec<RecordId>)>,
-        /// Those that no document has.
+        /// Records that are in no document.
         apart: Vec<Record>,
     },
 }
 
 impl ContentsRow {
-    /// The bytes of [`Self::Whole`].
+    /// The encoding of [`Self::Whole`].
     pub(super) fn whole(records: &[Record]) -> Vec<u8> {
         let mut bytes = b"\xa1\x65whole".to_vec();
         encode_records(records, &mut bytes);
@@ -132,7 +132,7 @@ impl ContentsRow {
     }
 }
 
-/// A closed operation, its records aside.
+/// A closed operation without its records.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OperationRow {
@@ -141,7 +141,7 @@ pub(super) struct OperationRow {
     pub(super) proof: OperationProof,
 }
 
-/// A closed operation as lists show it.
+/// A closed operation for lists.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SummaryRow {
@@ -151,7 +151,7 @@ pub(super) struct SummaryRow {
     pub(super) subject: String,
 }
 
-/// A member as a seal left it; `None`: it left.
+/// A member after a seal; `None`: it left.
 pub(super) type MemberRow = Option<(Spore, u32, Standing)>;
 
 /// Why an effect was refused; `None`: it was not.
@@ -160,7 +160,7 @@ pub(super) type EffectRow = Option<Cow<'static, str>>;
 /// Two records of one slot.
 pub(super) type EvidenceRow = (ByteBuf, ByteBuf);
 
-/// Reads a row. `place` is for people.
+/// Decodes a row. `place` names it in errors.
 pub(super) fn decode<T: Serialize + DeserializeOwned>(
     place: &str,
     bytes: &[u8],
@@ -168,13 +168,13 @@ pub(super) fn decode<T: Serialize + DeserializeOwned>(
     codec::decode(bytes, usize::MAX).map_err(|error| StoreError::unreadable(place, &error))
 }
 
-/// Reads a row that is compared otherwise.
+/// Decodes a row whose bytes another check compares.
 pub(super) fn decode_own<T: DeserializeOwned>(place: &str, bytes: &[u8]) -> Result<T, StoreError> {
     let row = codec::decode_unchecked(bytes, usize::MAX);
     row.map_err(|error| StoreError::unreadable(place, &error))
 }
 
-/// Reads a record's row, whose key is its id.
+/// Decodes the row of a record, whose key is its id.
 pub(super) fn decode_record(
     table: &str,
     id: &RecordId,
@@ -188,7 +188,7 @@ pub(super) fn decode_record(
         let found = record.id();
         Err(StoreError::damaged(
             place(),
-            format!("it reads as record {found}"),
+            format!("the row holds record {found}"),
         ))
     }
 }

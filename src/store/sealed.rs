@@ -1,4 +1,4 @@
-//! Writing a sealed block with what it changed.
+//! Writing a sealed block with its changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use crate::base::codec;
 use crate::base::digest::{NodeId, OperationId};
 use crate::decision::open::OpenOperation;
 use crate::document::LedgerChange;
-use crate::ledger::{Applied, Ended};
+use crate::ledger::{Applied, RememberedOperation};
 use crate::members::trust::TrustEntry;
 use crate::statement::record::{Record, Statement};
 use crate::statement::seal::SealedBlock;
 
-/// The operation that a record is about; a proposal is about its own.
+/// The operation of a record; a proposal's is its own id.
 pub(super) fn about(record: &Record) -> Option<OperationId> {
     match &record.body.what {
         Statement::Propose { .. } => Some(record.body.id().into()),
@@ -31,7 +31,7 @@ pub(super) fn about(record: &Record) -> Option<OperationId> {
     }
 }
 
-/// Gives the bytes that its records take as they were sealed.
+/// Writes a block. Returns the bytes of its records.
 pub(super) fn write_block(
     transaction: &WriteTransaction,
     block: &Arc<SealedBlock>,
@@ -81,7 +81,7 @@ pub(super) fn write_block(
     Ok(length)
 }
 
-/// Notes which operations the height has records about, until their documents have them.
+/// Lists the operations with records at the height, until their documents hold them.
 fn write_places(
     transaction: &WriteTransaction,
     block: &SealedBlock,
@@ -102,7 +102,7 @@ fn write_places(
     Ok(())
 }
 
-/// What a seal changed, by what it is asked for later.
+/// Writes the changes of a seal, each into the table of its later query.
 fn write_changes(
     transaction: &WriteTransaction,
     height: u64,
@@ -135,7 +135,7 @@ fn write_changes(
     Ok(())
 }
 
-/// Changes of trust by member, each member's in order.
+/// Writes changes of trust by member, each member's in order.
 pub(super) fn trust_by_member(applied: &Applied) -> BTreeMap<NodeId, Vec<&TrustEntry>> {
     let mut by_member: BTreeMap<NodeId, Vec<&TrustEntry>> = BTreeMap::new();
     for (node, entry) in &applied.trust {
@@ -144,7 +144,7 @@ pub(super) fn trust_by_member(applied: &Applied) -> BTreeMap<NodeId, Vec<&TrustE
     by_member
 }
 
-/// A closed operation; its document is written later.
+/// Writes a closed operation; its document follows later.
 fn write_closed(
     transaction: &WriteTransaction,
     height: u64,
@@ -153,7 +153,7 @@ fn write_closed(
     change: &LedgerChange,
 ) -> Result<(), StoreError> {
     let id = operation.id();
-    let ended = Ended::of(operation, height);
+    let ended = RememberedOperation::of(operation, height);
     insert_id(transaction.open_table(CLOSED)?, id.as_bytes(), &ended)?;
     let (row, summary) = closed_rows(applied, operation, change);
     insert_id(transaction.open_table(OPERATIONS)?, id.as_bytes(), &row)?;
@@ -163,7 +163,7 @@ fn write_closed(
     Ok(())
 }
 
-/// What is written down of an operation that this seal closed.
+/// The rows of an operation that this seal closed.
 pub(super) fn closed_rows(
     applied: &Applied,
     operation: &OpenOperation,
@@ -185,7 +185,7 @@ pub(super) fn closed_rows(
     (row, summary)
 }
 
-/// The rows of what a seal proves of equivocations.
+/// Writes the evidence of equivocations in a seal.
 pub(super) fn evidence_rows(applied: &Applied) -> impl Iterator<Item = EvidenceRow> {
     applied.evidence.iter().map(|proof| {
         (

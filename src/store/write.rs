@@ -1,4 +1,4 @@
-//! Writing: own records first, then everything else.
+//! Writing: own records first, then the rest.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -19,24 +19,24 @@ use crate::ledger::Ledger;
 use crate::statement::genesis::Genesis;
 use crate::statement::record::{Signed, Statement};
 
-/// What is known of the journal while the store is open. Whoever writes holds it.
+/// The journal's state while the store is open. A writer holds it.
 #[derive(Debug)]
 pub(super) struct Writing {
-    /// Writes that the journal counts.
+    /// Writes according to the journal.
     pub(super) journal: u64,
-    /// Writes of the journal that the ledger knows of.
+    /// Writes of the journal according to the ledger.
     pub(super) known: u64,
-    /// Whether the two are not of one past: only a `Rejoin` mends that.
+    /// Whether the two do not fit together, which only a `Rejoin` repairs.
     pub(super) is_lost: bool,
-    /// Entries that are of no more use, by what the ledger durably has.
+    /// Entries that the durable ledger has made useless.
     spent: BTreeSet<RecordId>,
-    /// Bytes of the blocks that are not lists yet: the sum over [`WAITING`].
+    /// Bytes of the blocks that still have their records: the sum over [`WAITING`].
     pub(super) whole: u64,
 }
 
 impl Writing {
-    /// Compares the databases. A stop between the commits of one write leaves the journal one write ahead of the ledger it
-    /// was made on; then the rest of that write is done.
+    /// Compares the databases. After a stop between the two commits of a write, the journal is one write ahead of the
+    /// ledger; then that write is completed.
     pub(super) fn open(ledger: &Database, journal: &Database) -> Result<Self, StoreError> {
         let reading = journal.begin_read()?;
         let counts = reading.open_table(COUNTS)?;
@@ -71,7 +71,7 @@ impl Writing {
 }
 
 impl AheadRow {
-    /// What a write puts into the ledger beside blocks. A block in it is decided again from the votes, or fetched again.
+    /// The ledger part of a write, without blocks. A block is decided again from the votes, or fetched again.
     fn of(writes: &[Write], base: u64) -> Self {
         let mut ahead = Self {
             base,
@@ -113,7 +113,7 @@ impl AheadRow {
     }
 }
 
-/// Makes every table, so that reading never misses one.
+/// Creates every table, so that reads never miss one.
 pub(super) fn create_ledger(
     ledger: &Database,
     genesis: &Genesis,
@@ -148,7 +148,7 @@ pub(super) fn create_ledger(
     Ok(())
 }
 
-/// Makes the journal's tables if it is new; otherwise checks whose it is, and writes nothing: the disk may be full.
+/// Creates the tables of a new journal. An existing one is only checked, not written, because the disk may be full.
 pub(super) fn create_journal(
     journal: &Database,
     network: NetworkId,
@@ -182,13 +182,13 @@ fn entries(writes: &[Write]) -> impl Iterator<Item = &JournalEntry> {
 }
 
 impl Store {
-    /// Writes in order, all or nothing per database; durable when it returns. Outputs of several inputs may be written at
-    /// once: the cost is one sync of the disk, and another one if there are own records among them.
+    /// Writes in order, all or nothing per database; durable on return. Outputs of several inputs can share a write: it
+    /// costs one disk sync, and another one if it contains own records.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Redb`] if the disk is full or broken; [`StoreError::JournalLost`] if something other than a `Rejoin` was
-    /// signed without a complete journal. Nothing of these writes may be sent then, and the node must stop: every later
+    /// [`StoreError::Redb`] if the disk is full or broken; [`StoreError::JournalLost`] if something other than a `Rejoin`
+    /// was signed without a complete journal. Then nothing of these writes may be sent, and the node must stop: every later
     /// write fails with [`StoreError::Failed`].
     pub fn write(&self, writes: &[Write]) -> Result<(), StoreError> {
         if writes.is_empty() {
@@ -199,7 +199,7 @@ impl Store {
                 self.write_journal(writing, writes)?;
             }
             self.write_ledger(writing, writes)?;
-            // Only now that the ledger has what made them useless.
+            // Only now is the block durable that made these entries useless.
             for write in writes {
                 match write {
                     Write::Journal(entry) => {
@@ -213,8 +213,8 @@ impl Store {
         })
     }
 
-    /// Notes that the journal lacks a record of this node that the network showed
-    /// ([`Event::JournalLost`](crate::core::Event::JournalLost)): each start says so until a `Rejoin` is journalled.
+    /// Records that the network showed a record of this node that the journal lacks
+    /// ([`Event::JournalLost`](crate::core::Event::JournalLost)). Each start reports it until a `Rejoin` is in the journal.
     ///
     /// # Errors
     ///
@@ -222,7 +222,7 @@ impl Store {
     pub fn note_journal_lost(&self) -> Result<(), StoreError> {
         self.guarded(|writing| {
             if !writing.is_lost {
-                // The ledger counts a write that the journal lacks.
+                // The ledger counts one write more than the journal.
                 writing.known = writing.journal + 1;
                 writing.is_lost = true;
                 self.write_ledger(writing, &[])?;
@@ -231,7 +231,7 @@ impl Store {
         })
     }
 
-    /// Does one write at a time, and none after a failed one.
+    /// Runs one write at a time, and none after a failed one.
     pub(super) fn guarded<T>(
         &self,
         act: impl FnOnce(&mut Writing) -> Result<T, StoreError>,
@@ -247,14 +247,14 @@ impl Store {
         done
     }
 
-    /// Writes own records, and takes out what was spent before.
+    /// Writes own records, and removes useless entries.
     fn write_journal(&self, writing: &mut Writing, writes: &[Write]) -> Result<(), StoreError> {
         let is_rejoin =
             |entry: &JournalEntry| matches!(entry.record.body.what, Statement::Rejoin { .. });
         if writing.is_lost && !entries(writes).all(is_rejoin) {
             return Err(StoreError::JournalLost);
         }
-        // A journal that was begun anew goes on where the lost one was.
+        // A new journal continues the count of the lost one.
         let count = writing.journal.max(writing.known) + 1;
         let transaction = self.journal.database.begin_write()?;
         {
@@ -345,8 +345,8 @@ impl Store {
         Ok(())
     }
 
-    /// Writes the state after the last seal, if one is due: the next start applies only what was sealed since. Call it after
-    /// the writes of an input; blocks up to the ledger's height must have been written. Says whether it was due.
+    /// Writes a checkpoint of the state after the last seal, if one is due, for a short next start. Call it after the writes
+    /// of an input: the blocks up to the ledger's height must be written. Returns whether it was due.
     ///
     /// # Errors
     ///
@@ -362,7 +362,7 @@ impl Store {
         Ok(is_due)
     }
 
-    /// Writes the state after the last seal now, for a stop in good order.
+    /// Writes a checkpoint now, for an orderly stop.
     ///
     /// # Errors
     ///
@@ -374,7 +374,7 @@ impl Store {
         }
         let checkpoint = codec::encode(&ledger.checkpoint());
         self.guarded(|writing| {
-            // A start from the checkpoint does not ask for these again.
+            // A start from the checkpoint will not ask for these again.
             if !writing.spent.is_empty() {
                 let transaction = self.journal.database.begin_write()?;
                 {

@@ -11,7 +11,7 @@ use mycnet_consensus::core::{
 };
 use mycnet_consensus::internals::commitment::commitment;
 use mycnet_consensus::internals::digest::Salt;
-use mycnet_consensus::internals::ledger::Draft;
+use mycnet_consensus::internals::ledger::{Draft, State};
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{
     Seal, Signed, Slot, Statement, Verified, VoteKind, sign,
@@ -19,12 +19,14 @@ use mycnet_consensus::internals::record::{
 use mycnet_consensus::internals::seal::{SealCertificate, SealedBlock};
 use mycnet_consensus::{
     Ballot, ConsensusOperation, Genesis, Identity, NetworkId, NodeId, OperationId, Outcome, Params,
-    Priority, RecordId, Rejection, Signer, Spore,
+    Priority, RecordId, Rejection, SealId, Signer, Spore,
 };
 use serde_bytes::ByteBuf;
 
 /// The salt of commits that a test makes itself.
 pub(crate) const SALT: Salt = Salt::from_bytes([7; 32]);
+
+pub(crate) const APPROVED: Option<Outcome> = Some(Outcome::Decided(Ballot::Approve));
 
 pub(crate) struct Net {
     pub(crate) genesis: Genesis,
@@ -185,6 +187,25 @@ pub(crate) fn reveal_of(operation: OperationId, ballot: Ballot) -> Statement {
     }
 }
 
+/// A proposal of normal priority.
+pub(crate) fn proposal_of(operation: ConsensusOperation, last: SealId, nonce: u64) -> Statement {
+    Statement::Propose {
+        operation,
+        priority: Priority::Normal,
+        last,
+        nonce,
+    }
+}
+
+pub(crate) fn nil_vote(height: u64, round: u32, kind: VoteKind) -> Statement {
+    Statement::SealVote {
+        height,
+        round,
+        kind,
+        seal: None,
+    }
+}
+
 pub(crate) fn vote_for(height: u64, round: u32, kind: VoteKind, seal: &Seal) -> Statement {
     Statement::SealVote {
         height,
@@ -262,6 +283,11 @@ impl Net {
         }
         net.pump();
         net
+    }
+
+    /// What a node's ledger says after its last seal.
+    pub(crate) fn state(&self, n: usize) -> &State {
+        self.cores[n].ledger().state()
     }
 
     pub(crate) fn network_id(&self) -> NetworkId {
@@ -425,16 +451,17 @@ impl Net {
         self.pump();
     }
 
+    pub(crate) fn approve(&mut self, voters: &[usize], operation: OperationId) {
+        for n in voters {
+            self.vote(*n, operation, Ballot::Approve);
+        }
+    }
+
     /// Proposes by node `by` and lets everybody named vote `Approve`.
     pub(crate) fn decide(&mut self, by: usize, operation: ConsensusOperation, voters: &[usize]) {
         let id = self.propose(by, operation, Some(Ballot::Approve));
-        for n in voters {
-            self.vote(*n, id, Ballot::Approve);
-        }
-        assert_eq!(
-            self.outcome(by, &id),
-            Some(Outcome::Decided(Ballot::Approve))
-        );
+        self.approve(voters, id);
+        assert_eq!(self.outcome(by, &id), APPROVED);
     }
 
     pub(crate) fn outcome(&self, n: usize, id: &OperationId) -> Option<Outcome> {

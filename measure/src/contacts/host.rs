@@ -49,7 +49,7 @@ impl Host {
     pub(super) fn handle(&mut self, input: Input, now_ms: u64) -> Outputs {
         let clock = self.clock(now_ms);
         self.is_touched = true;
-        self.core.set_pace(self.patience.pace(clock));
+        self.core.set_timing(self.patience.timing(clock));
         self.core.handle(input, clock)
     }
 

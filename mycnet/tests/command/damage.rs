@@ -71,7 +71,11 @@ fn a_journal_of_another_network_is_told_from_a_damaged_one() {
     let (ledger, journal) = (node.0.join("ledger.redb"), node.0.join("journal.redb"));
     let other = directory.network("other", &[(&node, "primary")]);
     fs::remove_file(&ledger).unwrap();
-    let says = ["the journal is network", "move journal.redb", "never run"];
+    let says = [
+        "the journal belongs to network",
+        "move journal.redb",
+        "never run",
+    ];
     node.fails(&["join", &other], 65, &says);
     fs::write(&journal, "damaged").unwrap();
     node.fails(&["join", &other], 65, &["move journal.redb", "Rejoin"]);

@@ -3,13 +3,13 @@
 //! What arrives when is drawn from the delivery seed: frames overtake one another, wait, and one in [`FATES`] is lost; each
 //! worker hands its records to a replica of its own. None of it may change a result, for two reasons. The clock stands
 //! still until all replicas hold the same records, and a proposer waits for the clock before it seals
-//! ([`Pace::gather_ms`]), so that what a seal lists does not depend on what came first. And what was lost is made up for by
+//! ([`Timing::gather_ms`]), so that what a seal lists does not depend on what came first. And what was lost is made up for by
 //! comparing what is held ([`Input::Sync`]).
 
 use std::sync::Arc;
 
 use anyhow::bail;
-use mycnet_consensus::core::{Core, Input, Pace, PeerId};
+use mycnet_consensus::core::{Core, Input, PeerId, Timing};
 use mycnet_consensus::{ConsensusOperation, OperationId, Outcome, RecordId, Signer};
 
 use super::cast::Cast;
@@ -65,9 +65,9 @@ impl Network {
         delivery_seed: u64,
         filing: Vec<Filing>,
     ) -> anyhow::Result<Self> {
-        let pace = Pace {
+        let timing = Timing {
             gather_ms: GATHER_MS,
-            ..Pace::of(&cast.genesis.params)
+            ..Timing::of(&cast.genesis.params)
         };
         let mut network = Self {
             replicas: Vec::with_capacity(AUTHORITIES),
@@ -79,7 +79,7 @@ impl Network {
         for (identity, filing) in cast.authorities.iter().zip(filing) {
             let signer: Arc<dyn Signer> = identity.clone();
             let core = Core::new(&cast.genesis, signer)?;
-            network.replicas.push(Replica::new(core, pace, filing));
+            network.replicas.push(Replica::new(core, timing, filing));
         }
         network.between(Input::PeerUp)?;
         network.settle(0)?;

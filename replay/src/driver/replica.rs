@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use mycnet_consensus::core::{
-    Admission, Answer, Core, Event, Input, Output, Pace, PeerId, Refusal, Write,
+    Admission, Answer, Core, Event, Input, Output, PeerId, Refusal, Timing, Write,
 };
 use mycnet_consensus::internals::ledger::Applied;
 use mycnet_consensus::internals::message::Message;
@@ -47,8 +47,8 @@ pub(super) struct Score {
 }
 
 impl Replica {
-    pub(super) fn new(mut core: Core, pace: Pace, filing: Filing) -> Self {
-        core.set_pace(pace);
+    pub(super) fn new(mut core: Core, timing: Timing, filing: Filing) -> Self {
+        core.set_timing(timing);
         Self {
             state: core.ledger().genesis_seal().state,
             core,

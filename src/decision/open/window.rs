@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A window that ends in two steps, so that a chain that stood still for days punishes nobody who was ready: the first
-/// seal at or after its end only marks it, and it passes at the first seal one commit grace later. A window of length 0
-/// passes at once.
+/// A window that ends in two steps: the first seal at or after its end only marks it, and it passes at the first seal one
+/// commit grace later. So nobody who was ready is punished if the chain stood still for days. A window of length 0 passes at
+/// once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_field_names, reason = "units stand last in every name")]
@@ -15,12 +15,12 @@ pub struct Window {
     marked_ms: Option<u64>,
 }
 
-/// How a seal's time stands to a window.
+/// The state of a window at a seal's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passage {
     /// It runs.
     Open,
-    /// It ended by this seal's time and was marked by it.
+    /// It ended, and this seal marked it.
     Marked,
     /// It passed.
     Passed,
@@ -38,7 +38,7 @@ impl Window {
         }
     }
 
-    /// Judges the window at a seal's time, and marks it.
+    /// Compares the window with a seal's time, and marks it if it ended.
     pub fn judge(&mut self, time_ms: u64) -> Passage {
         if time_ms < self.due_ms() {
             return Passage::Open;
@@ -59,7 +59,7 @@ impl Window {
         }
     }
 
-    /// When its first step was taken.
+    /// The time of the seal that marked it.
     #[must_use]
     pub fn marked_ms(&self) -> Option<u64> {
         self.marked_ms

@@ -1,4 +1,4 @@
-//! From what a seal changed in the ledger to the change of its document.
+//! Turns the changes of a seal into the change of the ledger document.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use crate::statement::params::Params;
 use crate::statement::record::Seal;
 
 impl LedgerChange {
-    /// The change that a seal makes to the ledger document. `applied` is what applying `seal` changed: every node that
-    /// applies the seal gets the same change.
+    /// The change of the ledger document for a seal, where `applied` is the result of applying it. All nodes get the same
+    /// one.
     ///
     /// # Panics
     ///
-    /// If `applied` is that of another height.
+    /// If `applied` belongs to another height.
     #[must_use]
     pub fn from_applied(seal: &Seal, applied: &Applied) -> Self {
         assert_eq!(
@@ -47,8 +47,8 @@ impl LedgerChange {
     }
 }
 
-/// Whether a seal opened, froze, decided or closed an operation. One in which it only filed records, or marked a window, is
-/// shown as before: its records go to its own document.
+/// Whether a seal opened, froze, decided or closed an operation. Other operations are shown as before; their new records are
+/// in their own documents.
 fn is_shown(operation: &OpenOperation, height: u64) -> bool {
     let frozen = operation.frozen().map(|frozen| frozen.height);
     let decided = operation.decision().map(|decision| decision.height);

@@ -1,4 +1,4 @@
-//! What a seal changed, as the ledger states it for its document.
+//! A seal's changes, in the form that the ledger document takes.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,11 +10,11 @@ use super::super::tree::Tree;
 use crate::base::digest::{NodeId, OperationId, SealId};
 use crate::statement::operation::{Ballot, Class, Outcome, Spore};
 
-/// Results of claims up to this many bytes stand in the ledger document; longer ones only in the operation's own, since
-/// the history of the ledger document keeps them for ever.
+/// Longest result of a claim, in bytes, in the ledger document. Its history keeps results for ever, so longer ones are only
+/// in the operation's document.
 const RESULT_BYTES_SHOWN: usize = 256;
 
-/// A member as the roster holds it.
+/// A member's entry in the roster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RosterEntry {
@@ -44,17 +44,17 @@ impl RosterEntry {
     }
 }
 
-/// An operation as the ledger document shows it.
+/// An operation's entry in the ledger document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OperationEntry {
     /// The kind's name, see [`crate::statement::operation::ConsensusOperation::kind`].
     pub kind: Cow<'static, str>,
-    /// How it is decided.
+    /// The class that decides it.
     pub class: Class,
-    /// The phase it is in now.
+    /// Its present phase.
     pub phase: Cow<'static, str>,
-    /// What it is about, for people: a policy's name, a member's key, a claim's subject.
+    /// Its subject for people: a policy's name, a member's key, a claim's subject.
     pub subject: String,
     /// Its outcome, once it is decided.
     pub outcome: Option<Outcome>,
@@ -91,7 +91,7 @@ impl OperationEntry {
     }
 }
 
-/// What one seal changed. Only what changed: the document's cost follows the length of these lists.
+/// The changes of one seal and nothing else: the document's cost follows the length of these lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerChange {
@@ -103,16 +103,16 @@ pub struct LedgerChange {
     pub seal: SealId,
     /// Members whose entry changed; `None` for those that left.
     pub roster: Vec<(NodeId, Option<RosterEntry>)>,
-    /// Parameters that changed. One with the value it has already is not written again.
+    /// Parameters that changed. Unchanged values are not written again.
     pub params: Vec<(String, u64)>,
-    /// Keys of the configuration map that changed; `None` for those that were removed.
+    /// Keys of the configuration that changed; `None` for removed ones.
     #[serde(with = "values")]
     pub config: Vec<(String, Option<Vec<u8>>)>,
     /// Operations that opened, changed their phase or were decided.
     pub operations: Vec<(OperationId, OperationEntry)>,
 }
 
-/// Values of the configuration map as byte strings; by itself a `Vec<u8>` would become a list of numbers.
+/// Values of the configuration as byte strings. A plain `Vec<u8>` would become a list of numbers.
 mod values {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use serde_bytes::{ByteBuf, Bytes};

@@ -1,4 +1,4 @@
-//! The ledger document: its past, and showing it.
+//! The ledger document: reading its past, and showing it.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::{LedgerDocument, RosterEntry, founding_roster, write_genesis};
 use crate::base::digest::{NodeId, OperationId};
 
 impl LedgerDocument {
-    /// The trust of `node` after the seal of `height`, parts per million; `None` if it was no member then.
+    /// The trust of `node` after the seal of `height` in parts per million; `None` if it was not a member then.
     ///
     /// # Errors
     ///
@@ -43,8 +43,8 @@ impl LedgerDocument {
     ///
     /// # Errors
     ///
-    /// [`DocumentError::FutureHeight`] for a height that is not sealed yet, [`DocumentError::Unreadable`] if the document
-    /// is not one of this crate.
+    /// [`DocumentError::FutureHeight`] for a height that is not sealed yet; [`DocumentError::Unreadable`] if this crate did
+    /// not make the document.
     pub fn roster_at(&self, height: u64) -> Result<BTreeMap<NodeId, RosterEntry>, DocumentError> {
         let (Some(heads), Some(maps)) = (self.heads_at(height)?, self.maps()?) else {
             return Ok(founding_roster(&self.genesis));
@@ -56,18 +56,18 @@ impl LedgerDocument {
                 let place = format!("roster.{key}");
                 let node = key
                     .parse()
-                    .map_err(|_| DocumentError::unreadable(&place, "the key is no id"))?;
+                    .map_err(|_| DocumentError::unreadable(&place, "the key is not an id"))?;
                 Ok((node, RosterEntry::from_tree(entry, &place)?))
             })
             .collect()
     }
 
-    /// The document as JSON (`schemas/ledger-document.schema.json`): named fields, byte strings in hexadecimal. At height
-    /// 0 there is no `seal`.
+    /// The document as JSON (`schemas/ledger-document.schema.json`): named fields, byte strings in hexadecimal. At height 0
+    /// it has no `seal`.
     ///
     /// # Errors
     ///
-    /// [`DocumentError::Unreadable`] if the document is not one of this crate.
+    /// [`DocumentError::Unreadable`] if this crate did not make the document.
     pub fn to_json(&self) -> Result<Json, DocumentError> {
         let content = if self.height() > 0 {
             Tree::read(&self.document, &ROOT, None, "ledger")?
@@ -100,7 +100,7 @@ impl LedgerDocument {
             })
     }
 
-    /// Which operations the document shows, from its content.
+    /// The operations that the document shows, from its content.
     pub(super) fn read_recent(&self) -> Result<Recent, DocumentError> {
         let mut recent = Recent::default();
         let Some(maps) = self.maps()? else {
@@ -110,7 +110,7 @@ impl LedgerDocument {
         for (key, mut entry) in operations.into_fields("operations")? {
             let id: OperationId = key
                 .parse()
-                .map_err(|_| DocumentError::unreadable(&key, "the key is no id"))?;
+                .map_err(|_| DocumentError::unreadable(&key, "the key is not an id"))?;
             recent.insert(id, entry.take("height")?.value("height")?);
         }
         Ok(recent)

@@ -1,11 +1,11 @@
-//! Which operations the ledger document shows.
+//! The choice of operations in the ledger document.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{LedgerChange, OPERATIONS_KEPT, OperationEntry};
 use crate::base::digest::OperationId;
 
-/// Which operations the document shows: the last ones by (height of their last change, id).
+/// The operations in the document: the last ones by (height of their last change, id).
 #[derive(Debug, Clone, Default)]
 pub(super) struct Recent {
     by_height: BTreeSet<(u64, OperationId)>,
@@ -20,8 +20,8 @@ impl Recent {
         self.by_height.insert((height, id));
     }
 
-    /// Takes a seal's operations in. Returns those to be written and those that fall out; one that is new and falls out at
-    /// once is neither.
+    /// Adds a seal's operations. Returns those to write and those to remove. A new operation that would be removed at once
+    /// is in neither list.
     pub(super) fn admit<'a>(
         &mut self,
         change: &'a LedgerChange,

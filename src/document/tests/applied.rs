@@ -41,22 +41,9 @@ fn seals(ledger: &mut Ledger) -> Vec<LedgerChange> {
         let operation = OperationId::from(proposal.id());
         first.push(proposal);
         for by in 0..3 {
-            let (ballot, salt) = (
-                Ballot::Approve,
-                salt(&identity(by), net, operation).unwrap(),
-            );
-            let commitment = commitment(net, operation, node(by), &ballot, &salt);
-            let commit = Statement::Commit {
-                operation,
-                commitment,
-            };
-            let reveal = Statement::Reveal {
-                operation,
-                ballot,
-                salt,
-            };
-            first.push(state(by, commit));
-            second.push(state(by, reveal));
+            let [commit, reveal] = vote_in(net, &identity(by), operation, Ballot::Approve);
+            first.push(commit);
+            second.push(reveal);
         }
     }
     let rejoin = Statement::Rejoin {

@@ -16,22 +16,22 @@ use crate::statement::record::{Statement, Verified};
 use crate::statement::seal::SealedBlock;
 
 impl BFTConsensusEngine {
-    /// Writes what another node lacks that has everything below `from_height`, or some of it already: the sealed blocks from
-    /// that height on, and everything that no seal lists yet, votes on the next seal included. 1 is everything; a height that
-    /// is yet to come writes only the latter.
+    /// Writes the data that another node lacks if it has everything below `from_height`: the sealed blocks from that height
+    /// on, and everything unsealed, including votes on the next seal. The height 1 writes everything; a future height writes
+    /// only the unsealed part.
     ///
     /// Blocks are read one by one between the node's other work. Writing blocks the calling thread.
     ///
     /// # Errors
     ///
-    /// [`BundleError::Io`] if writing fails, [`BundleError::Engine`] if the stored past cannot be read. What was written
-    /// until then is no bundle.
+    /// [`BundleError::Io`] if writing fails, [`BundleError::Engine`] if the archive cannot be read. Then the output is not a
+    /// bundle.
     pub fn export_bundle(
         &self,
         from_height: u64,
         write: &mut impl Write,
     ) -> Result<BundleReport, BundleError> {
-        // Of one moment: votes are of use on top of the last block only.
+        // All from one moment, because votes are useful only on top of the last block.
         let (header, unsealed) =
             self.look(|core, _| (header(core, self.network_id(), from_height), unsealed(core)));
         let mut writer = Writer::start(BufWriter::new(write))?;
@@ -73,7 +73,7 @@ fn header(core: &Core, net: NetworkId, from_height: u64) -> Header {
     }
 }
 
-/// Records are shared, so that the copy is of references and lists.
+/// Records are shared, so this copies only references and lists.
 fn unsealed(core: &Core) -> Vec<(Verified, Vec<RecordId>)> {
     let unsealed = core.unsealed().into_iter();
     unsealed

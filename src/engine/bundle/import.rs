@@ -1,4 +1,4 @@
-//! Taking in a bundle.
+//! Importing a bundle.
 
 use std::io::Read;
 
@@ -9,19 +9,18 @@ use crate::core::{Answer, Input};
 use crate::exchange::bundle::{Header, Part, Unsealed};
 
 impl BFTConsensusEngine {
-    /// Takes in a bundle: applies the blocks that this node lacks, then takes the rest, and acts on all of it. Whatever it
-    /// holds is verified like what a peer sends. A bundle may be imported again, and before or after others.
+    /// Imports a bundle: applies the blocks that this node lacks, takes the rest, and then reacts to all of it. The contents
+    /// are verified like a peer's messages. Bundles may be imported repeatedly and in any order.
     ///
-    /// It is given to the node in groups as large as the messages of a peer, and at most one group is kept beside the part
-    /// that is being read. Reading blocks the calling thread. Whoever drops the future has taken the groups until then;
-    /// what follows from them comes with whatever the node does next.
+    /// The node gets them in groups as large as a peer's messages. Memory holds at most one group and the part being read.
+    /// Reading blocks the calling thread. If the future is dropped, the groups so far stay imported; the node reacts to them
+    /// with its next input.
     ///
     /// # Errors
     ///
-    /// [`ImportError`] says why the bundle was not read to its end, and what was taken before. Of a bundle of another
-    /// network ([`BundleError::WrongNetwork`]) or one that begins too late ([`BundleError::Gap`]), nothing is; of a
-    /// damaged one ([`BundleError::Unreadable`]), the parts before the damaged one, which are as good as in a bundle
-    /// that ends there.
+    /// [`ImportError`] with the reason, and the result until then. A bundle of another network
+    /// ([`BundleError::WrongNetwork`]), or one that begins too late ([`BundleError::Gap`]), imports nothing. A damaged one
+    /// ([`BundleError::Unreadable`]) imports the parts before the damage, like a bundle that ends there.
     pub async fn import_bundle(&self, read: impl Read) -> Result<BundleImport, ImportError> {
         let height = self.height();
         let mut imported = BundleImport {
@@ -138,10 +137,10 @@ impl BFTConsensusEngine {
     }
 }
 
-/// What a part takes beside its bytes: a million empty parts are short in a file, not in memory.
+/// Bytes counted per part in addition to its own: a million empty parts are short in a file, but not in memory.
 const PART_BYTES: usize = 64;
 
-/// Parts that are given to the node at once.
+/// Parts that the node gets at once.
 #[derive(Debug, Default)]
 struct Group {
     /// The height of the first block.
@@ -152,7 +151,7 @@ struct Group {
 }
 
 impl Group {
-    /// Whether a part fits; into an empty group every part does.
+    /// Whether a part fits. Every part fits into an empty group.
     fn has_room_for(&self, part: &Part) -> bool {
         self.bytes == 0 || self.bytes + length(part) <= WINDOW_BYTES_MAX
     }

@@ -1,18 +1,18 @@
-//! Reads a bundle part by part, keeping one part at a time.
+//! Reads a bundle, one part in memory at a time.
 
 use std::io::{self, BufReader, ErrorKind, Read};
 
 use super::BundleError;
 use crate::exchange::bundle::{
-    CHECK_BYTES, Decoder, Fault, HEAD_BYTES, Header, MAGIC, Part, Place, START_BYTES,
+    CHECK_BYTES, Decoder, Fault, HEAD_BYTES, Header, MAGIC, Part, Position, START_BYTES,
 };
 
-/// Room made for a body before any of it was read. Beyond, memory grows with the bytes that are there.
+/// Memory allocated for a body in advance. Beyond it, memory grows with the bytes that arrive.
 const ROOM_BYTES: usize = 16 * 1024;
 
-/// Reads the parts of a bundle: their form is judged, what they hold is not.
+/// Reads the parts of a bundle. It checks their form, but not their contents.
 ///
-/// It reads ahead, so that what follows a bundle in a stream cannot be read by others.
+/// It reads ahead, so other data cannot follow a bundle in a stream.
 #[derive(Debug)]
 pub struct BundleReader<R> {
     read: BufReader<R>,
@@ -22,7 +22,7 @@ pub struct BundleReader<R> {
 }
 
 impl<R: Read> BundleReader<R> {
-    /// Reads until after the header.
+    /// Reads up to the end of the header.
     ///
     /// # Errors
     ///
@@ -41,13 +41,12 @@ impl<R: Read> BundleReader<R> {
         }
     }
 
-    /// What the bundle is about.
-    #[must_use]
+    /// The header of the bundle.
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// The next part after the header; `None` after the end mark. After an error, nothing more is to be read.
+    /// The next part after the header; `None` after the end mark. After an error, do not call it again.
     ///
     /// # Errors
     ///
@@ -63,7 +62,7 @@ impl<R: Read> BundleReader<R> {
 }
 
 fn start(read: &mut impl Read) -> Result<Decoder, BundleError> {
-    let place = Place { part: 0, byte: 0 };
+    let place = Position { part: 0, byte: 0 };
     let unreadable = |fault| BundleError::Unreadable { place, fault };
     let mut found = Vec::with_capacity(START_BYTES);
     read.take(START_BYTES as u64).read_to_end(&mut found)?;
@@ -79,7 +78,7 @@ fn start(read: &mut impl Read) -> Result<Decoder, BundleError> {
 }
 
 fn next_part(read: &mut impl Read, decoder: &mut Decoder) -> Result<Part, BundleError> {
-    let place = decoder.place();
+    let place = decoder.position();
     let unreadable = |fault| BundleError::Unreadable { place, fault };
     let cut_off = |error: io::Error| match error.kind() {
         ErrorKind::UnexpectedEof => unreadable(Fault::CutOff),

@@ -1,18 +1,18 @@
-//! What is to be written around the bodies of a bundle.
+//! Makes the bytes that surround the bodies of a bundle.
 
 use super::{CHECK_BYTES, End, HEAD_BYTES, Kind, MAGIC, START_BYTES, VERSION, check};
 use crate::base::digest::{BUNDLE, Digest};
 
-/// What surrounds a body.
+/// The bytes around a body.
 #[derive(Debug, Clone, Copy)]
 pub struct Around {
-    /// To be written before the body.
+    /// The bytes before the body.
     pub head: [u8; HEAD_BYTES],
-    /// To be written after it.
+    /// The bytes after it.
     pub check: [u8; CHECK_BYTES],
 }
 
-/// Says what is to be written around the bodies of a bundle. It keeps no bodies.
+/// Makes the bytes around the bodies of a bundle, and keeps no bodies.
 #[derive(Debug, Clone)]
 pub struct Encoder {
     hasher: blake3::Hasher,
@@ -30,7 +30,7 @@ impl Encoder {
         (Self { hasher, parts: 0 }, start)
     }
 
-    /// What surrounds the next body.
+    /// The bytes around the next body.
     ///
     /// # Panics
     ///
@@ -48,7 +48,7 @@ impl Encoder {
         Around { head, check }
     }
 
-    /// What to end with.
+    /// The end mark.
     #[must_use]
     pub fn end(&self) -> End {
         End {

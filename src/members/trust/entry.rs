@@ -1,4 +1,4 @@
-//! Why a score is what it is: one entry per change.
+//! The history of a score: one entry per change, with its reason.
 
 use std::fmt;
 
@@ -16,15 +16,15 @@ pub enum Reason {
     Coherent,
     /// Revealed another result of a claim.
     ClaimDissent,
-    /// Voted otherwise on something critical.
+    /// Voted against the outcome of a critical operation.
     CriticalDissent,
-    /// Nothing that touches the score; the standing changed because the parameters had.
+    /// No effect on the score; the standing changed because the parameters had changed.
     Neutral,
     /// Did not reveal a frozen commit.
     Withheld,
     /// Missed more than half of the last chances to take part.
     Absent,
-    /// Made two different statements where only one is allowed.
+    /// Signed two different statements in one slot.
     Equivocation,
     /// The members decided to change the score.
     Modified,
@@ -45,7 +45,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What [`super::TrustState::apply`] changed: the score, the standing, or both.
+/// A change made by [`super::TrustState::apply`]: of the score, the standing, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// Why.

@@ -1,4 +1,4 @@
-//! One turn: inputs through the core, what follows from them onto the disk, and then out to peers and callers.
+//! One turn: inputs go through the core, their results to the disk, and then out to peers and callers.
 
 use tokio::time::Instant;
 
@@ -6,20 +6,20 @@ use super::{Actor, Inputs, Rejoin, TURN_BYTES_MAX};
 use crate::core::{Core, Event, Input, Output, Outputs, PeerId, Refusal, Write};
 use crate::engine::random_bytes;
 use crate::node::NodeError;
-use crate::node::handle::check_branch;
-use crate::node::shares::is_gain;
+use crate::node::cpu_budget::is_gain;
+use crate::node::shared::check_branch;
 
-/// Rounds that a seal may take before this node dials peers beyond those it has: it may be connected to the wrong ones only.
+/// Rounds that a seal may take before this node dials additional peers, in case it is connected to the wrong ones.
 const ROUNDS_WITH_THESE_PEERS: u32 = 2;
 
 impl Actor {
-    /// Takes inputs through the core, until much is to be said or none is left, writes what follows, then does the rest.
+    /// Takes inputs through the core until many bytes are to be sent or no input is left; then writes, and does the rest.
     pub(super) fn turn(&mut self, inputs: &mut Inputs) -> Result<(), NodeError> {
         let now_ms = self.clock.now_ms();
-        self.told_ms = now_ms;
+        self.last_turn_ms = now_ms;
         let shared = self.shared.clone();
         let mut core = shared.core();
-        core.set_pace(self.rhythm.pace());
+        core.set_timing(self.timers.timing());
         let (mut outputs, mut answers) = (Vec::new(), Vec::new());
         let mut said = 0;
         while said < TURN_BYTES_MAX
@@ -34,7 +34,7 @@ impl Actor {
         let (writes, rest) = self.sort(outputs);
         self.check_branch(&rest)?;
         shared.store.write(&writes)?;
-        // Before anything else is signed: the next write would be refused.
+        // This comes before anything else is signed, because the next write would be refused.
         if rest
             .iter()
             .any(|output| matches!(output, Output::Event(Event::JournalLost)))
@@ -45,7 +45,7 @@ impl Actor {
         shared.store.checkpoint_if_due(core.ledger())?;
         self.keep_addresses(now_ms)?;
         let asks_anew = self.note_seals(&core, &rest);
-        self.rhythm.settle(&core);
+        self.timers.settle(&core);
         drop(core);
         for output in rest {
             self.perform(output);
@@ -54,11 +54,11 @@ impl Actor {
             && asks_anew
         {
             connected.transport.recheck();
-            // Who left is not dialled after the next start either.
+            // Former members are not dialled after the next start either.
             self.has_new_addresses = true;
         }
         for (reply, answer) in answers {
-            // Who does not wait any more loses nothing.
+            // A caller that stopped waiting loses nothing.
             let _ = reply.send(answer);
         }
         shared.signals.turned();
@@ -70,9 +70,9 @@ impl Actor {
         match input {
             Input::Message { from, .. } => self.hear(core, from, input, now_ms),
             Input::PeerDown(peer) => {
-                // Only now, after all that the peer said: whoever leaves at once answers for it all the same.
-                self.rhythm.peer_down(peer);
-                self.parted.remove(&peer);
+                // This comes after all messages of the peer, so that it answers for them even if it left at once.
+                self.timers.peer_down(peer);
+                self.misbehaved.remove(&peer);
                 self.strangers.remove(&peer);
                 if let Some(connected) = &self.connected {
                     connected.requests.forget(peer);
@@ -83,31 +83,31 @@ impl Actor {
         }
     }
 
-    /// Takes a peer's message through the core. What it takes without bringing anything is its author's account.
+    /// Takes a peer's message through the core. Time without a gain is charged to its author.
     fn hear(&mut self, core: &mut Core, from: PeerId, input: Input, now_ms: u64) -> Outputs {
-        if self.parted.contains(&from) {
+        if self.misbehaved.contains(&from) {
             return Outputs::nothing();
         }
         let began = Instant::now();
         let done = core.handle(input, now_ms);
         let now = Instant::now();
-        let (Some(author), Some(connected)) = (self.rhythm.author(from), &self.connected) else {
+        let (Some(author), Some(connected)) = (self.timers.author(from), &self.connected) else {
             return done;
         };
         let is_part = |output: &Output| matches!(output, Output::Part(_));
         if done.list.iter().any(is_part) {
-            self.parted.insert(from);
-            connected.transport.shun(from, author);
+            self.misbehaved.insert(from);
+            connected.transport.quarantine(from, author);
         }
         if !is_gain(&done.list)
-            && let Some(pause) = self.shares.charge(author, now - began, now)
+            && let Some(pause) = self.cpu_budget.charge(author, now - began, now)
         {
             connected.transport.slow(author, pause);
         }
         done
     }
 
-    /// What is due because time passed.
+    /// Adds what is due by time.
     fn keep_time(&mut self, core: &mut Core, now_ms: u64, outputs: &mut Vec<Output>) {
         if self.rejoin == Rejoin::Owed {
             self.rejoin = Rejoin::NotOwed;
@@ -119,15 +119,15 @@ impl Actor {
                 if let Err(refusal) = done.answer
                     && refusal != Refusal::NotLost
                 {
-                    tracing::warn!(%refusal, "the rejoin waits");
+                    tracing::warn!(%refusal, "the rejoin is refused for now");
                     self.rejoin = Rejoin::Refused;
                 }
             }
         }
-        for input in self.rhythm.take_due(now_ms) {
+        for input in self.timers.take_due(now_ms) {
             outputs.extend(core.handle(input, now_ms).list);
         }
-        if self.rhythm.gives_up(core) {
+        if self.timers.gives_up(core) {
             let waiting = core.waiting();
             tracing::debug!(
                 height = waiting.height,
@@ -143,20 +143,20 @@ impl Actor {
             outputs.extend(core.handle(Input::Nudge, now_ms).list);
         }
         if let Some(connected) = &self.connected {
-            for peer in self.rhythm.take_silent() {
+            for peer in self.timers.take_silent() {
                 connected.transport.suspect(peer);
             }
         }
     }
 
-    /// Parts what has to be durable from what comes after it.
+    /// Separates what must be durable from what comes after it.
     fn sort(&mut self, outputs: Vec<Output>) -> (Vec<Write>, Vec<Output>) {
         let (mut writes, mut rest) = (Vec::new(), Vec::new());
         for output in outputs {
             match output {
                 Output::Persist(write) => {
                     if let Write::Record(record) | Write::Vote(record) = &write {
-                        self.rhythm.heard(record.author());
+                        self.timers.heard(record.author());
                     }
                     writes.push(write);
                 }
@@ -166,7 +166,7 @@ impl Actor {
         (writes, rest)
     }
 
-    /// Stops before the disk has a seal that the ticket excludes.
+    /// Stops before the disk gets a seal that the ticket excludes.
     fn check_branch(&self, outputs: &[Output]) -> Result<(), NodeError> {
         let Some((expected_height, expected)) = self.expected else {
             return Ok(());
@@ -186,13 +186,13 @@ impl Actor {
             && self.has_new_addresses
         {
             let known = || connected.transport.known_peers();
-            let book = &mut self.address_book;
+            let book = &mut self.saved_peers;
             self.has_new_addresses = !book.keep_some(&self.shared.store, known, now_ms)?;
         }
         Ok(())
     }
 
-    /// Takes note of what was sealed. Says whether it has to be asked anew who the peers are.
+    /// Records the sealed changes. Returns whether the peers' relations must be checked again.
     fn note_seals(&mut self, core: &Core, outputs: &[Output]) -> bool {
         let (mut is_roster_changed, mut is_sealed) = (false, false);
         for output in outputs {
@@ -201,12 +201,12 @@ impl Actor {
             };
             let state = core.ledger().state();
             is_sealed = true;
-            is_roster_changed |= self.shared.standings.apply(state, applied);
+            is_roster_changed |= self.shared.relations.apply(state, applied);
             self.has_documents_to_write |= !applied.closed.is_empty();
             if let Some(params) = &applied.params {
-                self.rhythm.set_params(params);
+                self.timers.set_params(params);
             }
-            self.rhythm.grew();
+            self.timers.grew();
         }
         if is_roster_changed && self.rejoin == Rejoin::Refused {
             self.rejoin = Rejoin::Owed;
@@ -219,11 +219,11 @@ impl Actor {
             (Output::Event(event), _) => self.shared.signals.tell(event),
             (Output::Send { to, message }, Some(connected)) => connected.send(to, &message),
             (Output::Serve { to, from, bytes }, Some(connected)) => {
-                if let Some(author) = self.rhythm.author(to) {
+                if let Some(author) = self.timers.author(to) {
                     connected.requests.serve(to, author, (from, bytes));
                 }
             }
-            // It was written, or done when it was heard, or there is nobody to hear it.
+            // Already written, already done, or without a recipient.
             (
                 Output::Persist(_) | Output::Send { .. } | Output::Serve { .. } | Output::Part(_),
                 _,
@@ -232,7 +232,7 @@ impl Actor {
     }
 }
 
-/// About how many bytes an output keeps in memory until it is sent.
+/// Approximate bytes of memory that an output takes until it is sent.
 fn weight(output: &Output) -> usize {
     match output {
         Output::Send { message, .. } => message.weight(),

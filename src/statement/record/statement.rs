@@ -1,4 +1,5 @@
-//! What a record states, and which slot it takes.
+//! The statements that records carry, and their slots. An author signs one statement per slot; two different ones are
+//! equivocation.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ pub enum Statement {
         priority: Priority,
         /// The last seal its author held.
         last: SealId,
-        /// Tells equal proposals apart; any value.
+        /// Distinguishes equal proposals; any value.
         nonce: u64,
     },
     /// Binds an elector to a ballot without showing it.
@@ -79,7 +80,7 @@ pub enum Statement {
         /// The seal voted for, or nil.
         seal: Option<SealId>,
     },
-    /// A member whose journal was lost asks to sign again (DESIGN section 8).
+    /// A member that lost its journal asks to sign again (DESIGN section 8).
     Rejoin {
         /// 32 random bytes.
         nonce: Digest,
@@ -90,9 +91,9 @@ pub enum Statement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VoteKind {
-    /// First: this proposal is acceptable.
+    /// First vote: this proposal is acceptable.
     Prevote,
-    /// Second: a quorum found it acceptable.
+    /// Second vote: a quorum found it acceptable.
     Precommit,
 }
 
@@ -108,7 +109,7 @@ pub struct Seal {
     pub prev: SealId,
     /// Milliseconds since 1970, larger than those of the seal before.
     pub time_ms: u64,
-    /// How many records it adds.
+    /// The number of records it adds.
     pub count: u32,
     /// The digest of their sorted ids, see [`crate::statement::seal::list_digest`].
     pub records: Digest,
@@ -126,7 +127,7 @@ impl Seal {
     }
 }
 
-/// The statements of which an author may make only one.
+/// A slot of an author: it may make only one statement in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Slot {
@@ -216,8 +217,7 @@ impl Statement {
         }
     }
 
-    /// Where records of this kind stand when a seal is applied (DESIGN section 5): proposals first, evidence about seals
-    /// last.
+    /// The position of this kind when a seal is applied (DESIGN section 5): proposals first, evidence about seals last.
     #[must_use]
     pub fn rank(&self) -> u8 {
         match self {
@@ -233,7 +233,7 @@ impl Statement {
         }
     }
 
-    /// The operation a statement other than `Propose` is about.
+    /// The operation that the statement is about; `None` for `Propose` and for statements about seals.
     #[must_use]
     pub fn operation(&self) -> Option<OperationId> {
         match self {
@@ -246,7 +246,7 @@ impl Statement {
         }
     }
 
-    /// Judges what can be judged without any state.
+    /// Checks everything that needs no state.
     ///
     /// # Errors
     ///

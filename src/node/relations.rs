@@ -1,0 +1,99 @@
+//! Each author's relation to the network, for the transport. It is kept beside the core, because the transport asks often
+//! and must not wait for a disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{PoisonError, RwLock};
+
+use crate::base::digest::NodeId;
+use crate::core::Core;
+use crate::ledger::{Applied, State};
+use crate::members::trust::Standing;
+use crate::net::{Membership, Relation};
+
+/// The relations as of the last turn.
+#[derive(Debug, Default)]
+pub(super) struct Relations(RwLock<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    height: u64,
+    relations: BTreeMap<NodeId, Relation>,
+    /// Former members that may be electors of open operations.
+    left: BTreeSet<NodeId>,
+}
+
+impl Relations {
+    pub(super) fn of(core: &Core) -> Self {
+        let state = core.ledger().state();
+        let mut known = Known {
+            height: state.height(),
+            ..Known::default()
+        };
+        for (node, member) in state.roster().iter() {
+            let relation = relation(member.trust.standing());
+            known.relations.insert(node, relation);
+        }
+        // A start does not know who left: these are all electors that are not members.
+        let electors = state.operations().flat_map(|open| open.electorate().iter());
+        let gone = electors.map(|(node, _)| node);
+        known.left = gone
+            .filter(|node| !known.relations.contains_key(node))
+            .collect();
+        Self(RwLock::new(known))
+    }
+
+    /// Applies the changes of a seal. Returns whether a relation changed.
+    pub(super) fn apply(&self, state: &State, applied: &Applied) -> bool {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.height = known.height.max(applied.height);
+        let mut is_changed = false;
+        for change in &applied.members {
+            let node = change.node;
+            let now = change.now.map(|(_, _, standing)| relation(standing));
+            let before = if let Some(now) = now {
+                known.left.remove(&node);
+                known.relations.insert(node, now)
+            } else {
+                known.left.insert(node);
+                known.relations.remove(&node)
+            };
+            is_changed |= before != now;
+        }
+        if !known.left.is_empty() && (is_changed || !applied.closed.is_empty()) {
+            let is_awaited = |node: &NodeId| {
+                let mut open = state.operations();
+                open.any(|open| {
+                    open.electorate()
+                        .iter()
+                        .any(|(elector, _)| elector == *node)
+                })
+            };
+            let before = known.left.len();
+            known.left.retain(is_awaited);
+            is_changed |= known.left.len() != before;
+        }
+        is_changed
+    }
+}
+
+fn relation(standing: Standing) -> Relation {
+    match standing {
+        Standing::Banned => Relation::Banned,
+        Standing::Active | Standing::Probation | Standing::Suspended => Relation::Member,
+    }
+}
+
+impl Membership for Relations {
+    fn relation(&self, author: &NodeId) -> Relation {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        match known.relations.get(author) {
+            Some(relation) => *relation,
+            None if known.left.contains(author) => Relation::Leaving,
+            None => Relation::Stranger,
+        }
+    }
+
+    fn height(&self) -> u64 {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).height
+    }
+}
