@@ -91,7 +91,7 @@ pub use base::limits;
 pub use base::rejection::Rejection;
 #[cfg(feature = "engine")]
 pub use engine::BFTConsensusEngine;
-pub use ledger::Evidence;
+pub use ledger::{Applied, Evidence};
 pub use members::trust::{
     Participation, ParticipationRecord, Reason, Standing, TrustEntry, TrustScoring,
 };
@@ -100,6 +100,7 @@ pub use statement::consent::Consent;
 pub use statement::genesis::{Founder, Genesis, PanelScoring, Sealing};
 pub use statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
 pub use statement::params::Params;
+pub use statement::record::{Statement, Verified};
 
 /// The examples of the README run as tests.
 #[cfg(all(doctest, feature = "engine"))]
