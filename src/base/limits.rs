@@ -129,3 +129,11 @@ pub const TIME_MS_MAX: u64 = (1 << 53) - 1;
 
 /// The highest round of a height: keeps the arithmetic of proposers far from overflow.
 pub const ROUND_MAX: u32 = u32::MAX / 2;
+
+/// The largest certificate, in bytes. Longer ones are neither made nor read.
+///
+/// A height takes some 300 bytes, and far more if the sealers change, which happens at every seal that closes a scored
+/// operation: the new sealers and a quorum of the old ones' precommits take about 2 KB with 4 members, 28 KB with 100 and 290
+/// KB with 1,024. So the limit is reached after some 33,000, 2,400 or 230 such seals. Later decisions have an outcome that
+/// members agree on, but no certificate for strangers.
+pub const CERTIFICATE_BYTES_MAX: usize = 64 * 1024 * 1024;

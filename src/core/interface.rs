@@ -239,7 +239,6 @@ pub struct Outputs {
 
 impl Outputs {
     /// The result of an input that the host does not give to its core.
-    #[must_use]
     pub fn nothing() -> Self {
         Self {
             answer: Ok(Answer::Done),
@@ -259,7 +258,6 @@ pub struct Timing {
 
 impl Timing {
     /// For hosts that nudge after the parameters' longest step patience: no gathering.
-    #[must_use]
     pub fn of(params: &Params) -> Self {
         Self {
             censorship_ms: 3 * params.step_patience_ms,

@@ -1,8 +1,9 @@
 //! Answers queries from the data that this node holds, without asking other nodes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Core, Signing};
 use crate::base::digest::{NodeId, OperationId, SealId};
@@ -44,7 +45,7 @@ pub struct OperationStatus {
 }
 
 /// Whose records are missing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "records", content = "of")]
 pub enum Pending {
     /// No records are missing.
@@ -64,25 +65,25 @@ pub enum Pending {
 }
 
 /// A window and the consequence of its end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowStatus {
     /// The earliest seal time (milliseconds since 1970) at which it ends or passes.
     pub due_ms: u64,
     /// Whether its end is marked, so that it passes at `due_ms`.
     pub is_marked: bool,
     /// What happens when it has passed.
-    pub then: &'static str,
+    pub then: Cow<'static, str>,
 }
 
 /// The status of the agreement on the next seal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealStatus {
     /// The height to be sealed.
     pub height: u64,
     /// The round.
     pub round: u32,
     /// `propose`, `prevote` or `precommit`.
-    pub step: &'static str,
+    pub step: Cow<'static, str>,
     /// Who proposes in this round.
     pub proposer: Option<NodeId>,
     /// The seal this node is locked on.
@@ -90,7 +91,7 @@ pub struct SealStatus {
     /// Sealers whose vote of this step is missing. Empty if no agreement is under way.
     pub waits_for: Vec<NodeId>,
     /// `ready`, `journal_lost`, `rejoining` or `compromised`.
-    pub signing: &'static str,
+    pub signing: Cow<'static, str>,
 }
 
 /// The state of the agreement on the next seal, for a host's [`Patience`](super::patience::Patience).
@@ -112,7 +113,6 @@ pub struct Waiting {
 
 impl Core {
     /// The state of the agreement, for a host's patience.
-    #[must_use]
     pub fn waiting(&self) -> Waiting {
         let agreement = &self.agreement;
         Waiting {
@@ -128,7 +128,6 @@ impl Core {
     }
 
     /// The status of an operation; `None` if this node does not know it.
-    #[must_use]
     pub fn status(&self, id: &OperationId) -> Option<OperationStatus> {
         if let Some(open) = self.ledger().state().operation(id) {
             return Some(self.open_status(open));
@@ -211,7 +210,6 @@ impl Core {
     }
 
     /// The status of the agreement on the next seal.
-    #[must_use]
     pub fn seal_status(&self) -> SealStatus {
         let agreement = &self.agreement;
         let round = agreement.round();
@@ -233,7 +231,8 @@ impl Core {
                 Step::Propose => "propose",
                 Step::Prevote => "prevote",
                 Step::Precommit => "precommit",
-            },
+            }
+            .into(),
             proposer: agreement.sealers().proposer(agreement.height(), round),
             locked: agreement.locked().map(|(_, seal)| seal),
             waits_for,
@@ -242,7 +241,8 @@ impl Core {
                 Signing::Above(_) => "ready",
                 Signing::Lost => "journal_lost",
                 Signing::Rejoining(_) => "rejoining",
-            },
+            }
+            .into(),
         }
     }
 
@@ -256,7 +256,6 @@ impl Core {
     }
 
     /// Trust of every member in parts per million.
-    #[must_use]
     pub fn trust(&self) -> BTreeMap<NodeId, u32> {
         self.ledger()
             .state()
@@ -305,6 +304,6 @@ fn window_status(open: &OpenOperation) -> Option<WindowStatus> {
     Some(WindowStatus {
         due_ms,
         is_marked: window.marked_ms().is_some(),
-        then,
+        then: then.into(),
     })
 }

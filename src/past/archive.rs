@@ -68,7 +68,7 @@ pub trait Archive {
     fn closed(&self, operation: &OperationId) -> Result<Option<Arc<OpenOperation>>, ArchiveError>;
 
     /// The certificate of a closed operation; `None` for an operation that is not closed. It must not be longer than
-    /// [`CERTIFICATE_BYTES_MAX`](crate::past::certificate::CERTIFICATE_BYTES_MAX).
+    /// [`CERTIFICATE_BYTES_MAX`](crate::base::limits::CERTIFICATE_BYTES_MAX).
     fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, ArchiveError>;
 
     /// The block of a height, if it is sealed.

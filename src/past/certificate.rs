@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::codec;
 use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
+use crate::base::limits::CERTIFICATE_BYTES_MAX;
 use crate::base::rejection::Rejection;
 use crate::decision::open::Snapshot;
 use crate::decision::tally::Tally;
@@ -26,14 +27,6 @@ use crate::statement::genesis::Genesis;
 use crate::statement::operation::Outcome;
 use crate::statement::record::{Record, Seal, Signed, Statement, Verified, Verifier};
 use crate::statement::seal::SealCertificate;
-
-/// The largest certificate, in bytes. Longer ones are neither made nor read.
-///
-/// A height takes some 300 bytes, and far more if the sealers change, which happens at every seal that closes a scored
-/// operation: the new sealers and a quorum of the old ones' precommits take about 2 KB with 4 members, 28 KB with 100 and 290
-/// KB with 1,024. So the limit is reached after some 33,000, 2,400 or 230 such seals. Later decisions have an outcome that
-/// members agree on, but no certificate for strangers.
-pub const CERTIFICATE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// One height on the path from the genesis.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +83,6 @@ fn bad(reason: &'static str) -> Rejection {
 
 impl Certificate {
     /// The canonical bytes.
-    #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         codec::encode(self)
     }

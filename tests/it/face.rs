@@ -16,6 +16,7 @@ const MODULES: &[&str] = &[
 ];
 
 const ITEMS: &[&str] = &[
+    "Applied",
     "BFTConsensusEngine",
     "Ballot",
     "Certificate",
@@ -48,8 +49,10 @@ const ITEMS: &[&str] = &[
     "SignerError",
     "Spore",
     "Standing",
+    "Statement",
     "TrustEntry",
     "TrustScoring",
+    "Verified",
     "limits",
 ];
 

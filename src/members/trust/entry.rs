@@ -109,7 +109,6 @@ pub struct TrustEntry {
 
 impl TrustEntry {
     /// The entry for a change that this record made.
-    #[must_use]
     pub fn new(record: &ParticipationRecord, change: &Change) -> Self {
         Self {
             height: record.height,

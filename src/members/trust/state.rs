@@ -39,13 +39,11 @@ fn bounded_ppm<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Err
 
 impl TrustState {
     /// The state of a founding member: `Active`.
-    #[must_use]
     pub fn founder(params: &Params) -> Self {
         Self::starting(params.founder_trust_ppm, Standing::Active)
     }
 
     /// The state of an admitted member: on `Probation`.
-    #[must_use]
     pub fn admitted(params: &Params) -> Self {
         Self::starting(params.admitted_trust_ppm, Standing::Probation)
     }
@@ -63,31 +61,26 @@ impl TrustState {
     }
 
     /// The trust in parts per million.
-    #[must_use]
     pub fn trust_ppm(&self) -> u32 {
         self.trust_ppm
     }
 
     /// The standing.
-    #[must_use]
     pub fn standing(&self) -> Standing {
         self.standing
     }
 
     /// Coherent votes in a row.
-    #[must_use]
     pub fn streak(&self) -> u32 {
         self.streak
     }
 
     /// The number of missed chances among the last 100.
-    #[must_use]
     pub fn missed_chances(&self) -> u32 {
         self.chances.missed()
     }
 
     /// The weight in claims: the trust of `Active` and `Suspended` members.
-    #[must_use]
     pub fn claim_weight(&self) -> u64 {
         match self.standing {
             Standing::Active | Standing::Suspended => u64::from(self.trust_ppm),
@@ -96,7 +89,6 @@ impl TrustState {
     }
 
     /// The weight in critical votes, sealing and authority: the trust of `Active` members.
-    #[must_use]
     pub fn critical_weight(&self) -> u64 {
         match self.standing {
             Standing::Active => u64::from(self.trust_ppm),

@@ -1,9 +1,9 @@
 //! Certificates of operations: a good one convinces a reader who has only the genesis, and any other is refused.
 
 use super::*;
-use mycnet_consensus::internals::certificate::CERTIFICATE_BYTES_MAX;
 use mycnet_consensus::internals::record::{Statement, VoteKind, sign};
 use mycnet_consensus::internals::seal::SealCertificate;
+use mycnet_consensus::limits::CERTIFICATE_BYTES_MAX;
 use mycnet_consensus::{Certificate, Digest, NetworkId, Rejection, SealId};
 
 use crate::net::vote_for;

@@ -1,28 +1,30 @@
-//! Files in the node's directory that stand in for streams, in which a running node has no part.
+//! Streams and running nodes: a node reads and writes files only, so a temporary file in its directory takes the stream's place.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use mycnet_consensus::NetworkId;
 use mycnet_consensus::engine::{BundleError, BundleReader};
-use serde_json::Value;
 use tokio::sync::oneshot;
 
+use crate::client::Client;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::reply::{BundleImported, Status};
 use crate::request::Request;
-use crate::session::{Session, asked_to_stop};
+use crate::start::asked_to_stop;
 
-/// What the names of such files begin with: nothing that a person would call a file of its own there.
-const NAME: &str = ".importing-";
+/// The beginning of these files' names, which no person would choose.
+const PREFIX: &str = ".importing-";
 
-/// A file that stands in for a stream, as long as the command takes.
-pub(super) struct Stand(PathBuf);
+/// A file that is removed at the end of the command.
+pub(super) struct TemporaryFile(PathBuf);
 
-impl Stand {
+impl TemporaryFile {
     pub(super) fn new(home: &Home) -> Self {
-        let name = format!("{NAME}{}", std::process::id());
+        let name = format!("{PREFIX}{}", std::process::id());
         Self(home.path().join(name))
     }
 
@@ -31,23 +33,24 @@ impl Stand {
     }
 }
 
-impl Drop for Stand {
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
 }
 
-/// Removes what killed commands left behind. They ask running nodes only, so that at a node's start all of them are old.
+/// Removes the temporary files of killed commands. Commands use them with running nodes only, so all that a starting node
+/// finds are old.
 pub(crate) fn remove_old(home: &Home) {
     let entries = fs::read_dir(home.path()).into_iter().flatten().flatten();
     for entry in entries {
-        if entry.file_name().to_string_lossy().starts_with(NAME) {
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// What comes of the work, unless Ctrl-C or SIGTERM ends the command before: then files that go with it go.
+/// The result of the work, or an error at Ctrl-C or SIGTERM, so that temporary files are removed then too.
 pub(super) async fn unless_stopped<T>(
     work: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
@@ -59,7 +62,7 @@ pub(super) async fn unless_stopped<T>(
 }
 
 /// A stream to read from, and its name.
-pub(super) fn stream(path: &Path) -> anyhow::Result<(Box<dyn Read + Send>, String)> {
+pub(super) fn open(path: &Path) -> anyhow::Result<(Box<dyn Read + Send>, String)> {
     let name = path.display().to_string();
     if path == Path::new("-") {
         return Ok((Box::new(io::stdin()), "standard input".to_owned()));
@@ -69,38 +72,35 @@ pub(super) fn stream(path: &Path) -> anyhow::Result<(Box<dyn Read + Send>, Strin
 }
 
 /// Lets a running node import a stream.
-pub(super) async fn by_stand(
-    session: &Session,
-    home: &Home,
+pub(super) async fn import_through_file(
+    client: &Client,
     read: Box<dyn Read + Send>,
     name: String,
-) -> anyhow::Result<Value> {
-    let status = session.ask(Request::Status).await?;
-    let network = status["network"].as_str().unwrap_or_default().to_owned();
-    let stand = Stand::new(home);
-    let path = stand.path().to_owned();
+) -> anyhow::Result<BundleImported> {
+    let Status { network, .. } = client.ask(Request::Status).await?;
+    let temporary = TemporaryFile::new(&client.home);
+    let path = temporary.path().to_owned();
     let (done, copied) = oneshot::channel();
     #[allow(
         clippy::disallowed_methods,
         reason = "a thread of the command, which a signal need not wait for; the core never sees it"
     )]
-    std::thread::spawn(move || done.send(keep(read, &path, &network, &name)));
+    std::thread::spawn(move || done.send(copy(read, &path, network, &name)));
     copied.await.context("the bundle was not read")??;
-    let file = stand.path().to_owned();
-    session.ask(Request::ImportBundle { file }).await
+    let file = temporary.path().to_owned();
+    client.ask(Request::ImportBundle { file }).await
 }
 
-/// Keeps a stream in a file as far as it is a bundle of this network; what is wrong further on is for the node to say.
-fn keep(read: impl Read, path: &Path, network: &str, name: &str) -> anyhow::Result<()> {
-    let place = path.display();
-    let file = File::create(path).with_context(|| format!("cannot write {place}"))?;
+/// Copies a stream into a file as long as it is a bundle of this network. The node checks the rest.
+fn copy(read: impl Read, path: &Path, network: NetworkId, name: &str) -> anyhow::Result<()> {
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     let bad = |error: &BundleError| match error {
         BundleError::Io(error) => Failure::failed(format!("{name}: {error}")),
         error => Failure::bad_data(format!("{name}: {error}")),
     };
     let mut bundle = BundleReader::new(Tee(read, file)).map_err(|error| bad(&error))?;
     let found = bundle.header().net;
-    if found.to_string() != network {
+    if found != network {
         return Err(bad(&BundleError::WrongNetwork(found)).into());
     }
     loop {
@@ -112,7 +112,7 @@ fn keep(read: impl Read, path: &Path, network: &str, name: &str) -> anyhow::Resu
     }
 }
 
-/// Reads, and writes what it reads.
+/// A reader that writes what it reads into a file.
 struct Tee<R>(R, File);
 
 impl<R: Read> Read for Tee<R> {
@@ -128,10 +128,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_a_bundle_is_kept() {
-        let path = std::env::temp_dir().join(format!("mycnet-stand-{}", std::process::id()));
+    fn only_a_bundle_is_copied() {
+        let path = std::env::temp_dir().join(format!("mycnet-copy-{}", std::process::id()));
         let endless = io::repeat(b'x');
-        let error = keep(endless, &path, "", "standard input").unwrap_err();
+        let error = copy(endless, &path, NetworkId::default(), "standard input").unwrap_err();
         assert!(error.to_string().contains("standard input"), "{error}");
         assert!(fs::metadata(&path).unwrap().len() < 64 * 1024);
         fs::remove_file(path).unwrap();

@@ -1,13 +1,13 @@
-//! The `mycnet` command from outside: what it says, where, and its exit codes.
+//! `mycnet replay` from outside: what it prints, where, and its exit codes.
 
 use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::PathBuf;
 
 use mycnet_consensus::document::{LedgerDocument, OperationDocument};
 use mycnet_consensus::{Certificate, Genesis, NodeId, Outcome};
 use serde_json::Value;
+
+use crate::harness::{Directory, assert_fails, mycnet_fed, said};
 
 /// Three answers to one task: the least that can be decided.
 const LEAST: &str = "task,worker,answer\nt,a,1\nt,b,1\nt,c,0\n";
@@ -15,44 +15,18 @@ const LEAST: &str = "task,worker,answer\nt,a,1\nt,b,1\nt,c,0\n";
 /// 800 real answers.
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/rte.csv");
 
-/// Runs `mycnet` with `input` on its standard input.
-fn mycnet(arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mycnet"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    // A command that fails before it reads closes its end, which is no failure of the test.
-    let _ = child.stdin.take().expect("stdin is piped").write_all(input);
-    child.wait_with_output().expect("the command ends")
-}
-
-/// Asserts that a run failed with `code`, said each of `said` on stderr, and printed nothing.
-fn assert_fails(output: &Output, code: i32, said: &[&str]) {
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{stderr}");
-    assert!(output.stdout.is_empty(), "a failure prints no result");
-    assert!(stderr.starts_with("error: "), "{stderr}");
-    for text in said {
-        assert!(stderr.contains(text), "{text:?} in {stderr}");
-    }
-}
-
-/// A new, empty directory for one test.
-fn directory(name: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = fs::remove_dir_all(&directory);
-    fs::create_dir_all(&directory).expect("cargo's directory for tests can be written");
-    directory
+/// Asserts that a run fails with nothing else on stderr than the error.
+fn fails(arguments: &[&str], input: &[u8], code: i32, says: &[&str]) {
+    let output = mycnet_fed(arguments, input);
+    assert_fails(&output, code, says);
+    assert!(said(&output).starts_with("error: "));
 }
 
 /// Runs `mycnet replay --json`, and gives what it says.
 fn replayed(arguments: &[&str], input: &[u8]) -> Value {
     let arguments = [&["replay", "--json"], arguments].concat();
-    let output = mycnet(&arguments, input);
-    let stderr = String::from_utf8_lossy(&output.stderr);
+    let output = mycnet_fed(&arguments, input);
+    let stderr = said(&output);
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     assert!(stderr.is_empty(), "{stderr}");
     serde_json::from_slice(&output.stdout).expect("one JSON object")
@@ -112,9 +86,9 @@ fn real_answers_are_decided_the_same_whatever_the_delivery() {
 
 #[test]
 fn an_export_can_be_read_and_checked_by_others() {
-    let export = directory("export-of-example");
-    let place = export.to_str().expect("the path is UTF-8");
-    let report = replayed(&[EXAMPLE, "--export", place], b"");
+    let directory = Directory::new();
+    let export = directory.path().join("export");
+    let report = replayed(&[EXAMPLE, "--export", &directory.file("export")], b"");
     let read = |file: PathBuf| fs::read(file).expect("the file is there");
     let genesis = read(export.join("genesis.json"));
     let genesis: Genesis = serde_json::from_slice(&genesis).expect("a genesis");
@@ -154,7 +128,7 @@ fn an_export_can_be_read_and_checked_by_others() {
 
 #[test]
 fn people_are_told_what_was_decided() {
-    let output = mycnet(&["replay", "-"], LEAST.as_bytes());
+    let output = mycnet_fed(&["replay", "-"], LEAST.as_bytes());
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stderr.is_empty());
@@ -218,27 +192,25 @@ fn bad_data_exits_with_65_and_says_where() {
             &["\"label\", \"vote\" may each be the answer"],
         ),
     ] {
-        assert_fails(&mycnet(&["replay", "-"], input), 65, said);
+        fails(&["replay", "-"], input, 65, said);
     }
 }
 
 #[test]
 fn a_bad_file_is_named() {
-    let file = directory("bad-file").join("answers.csv");
-    fs::write(&file, "task,worker,answer\nt,a,1\nt,b,1,1\n").expect("the file can be written");
-    let name = file.to_str().expect("the path is UTF-8");
-    assert_fails(
-        &mycnet(&["replay", name], b""),
-        65,
-        &[name, ": line 3: expected 3 fields"],
-    );
+    let directory = Directory::new();
+    let file = directory.file("answers.csv");
+    fs::write(&file, "task,worker,answer\nt,a,1\nt,b,1,1\n").unwrap();
+    let says = [&file, ": line 3: expected 3 fields"];
+    fails(&["replay", &file], b"", 65, &says);
 }
 
 #[test]
 fn columns_that_are_not_there_are_bad_data() {
     let columns = "task=task,worker=worker,answer=reply";
-    assert_fails(
-        &mycnet(&["replay", "-", "--columns", columns], LEAST.as_bytes()),
+    fails(
+        &["replay", "-", "--columns", columns],
+        LEAST.as_bytes(),
         65,
         &[
             "line 1: --columns says answer=reply",
@@ -249,25 +221,21 @@ fn columns_that_are_not_there_are_bad_data() {
 
 #[test]
 fn what_cannot_be_opened_exits_with_1() {
-    assert_fails(
-        &mycnet(&["replay", "no/such/file.csv"], b""),
-        1,
-        &["cannot read no/such/file.csv: "],
-    );
+    let says = ["cannot read no/such/file.csv: "];
+    fails(&["replay", "no/such/file.csv"], b"", 1, &says);
 }
 
 #[test]
 fn an_export_never_mixes_with_older_files() {
-    let export = directory("export");
-    let file = export.join("older");
-    fs::write(&file, "").expect("the file can be written");
-    for (place, said) in [
-        (&export, "the directory is not empty"),
+    let directory = Directory::new();
+    let (export, file) = (directory.path().to_str().unwrap(), directory.file("older"));
+    fs::write(&file, "").unwrap();
+    for (path, said) in [
+        (export, "the directory is not empty"),
         (&file, "Not a directory"),
     ] {
-        let place = place.to_str().expect("the path is UTF-8");
-        let output = mycnet(&["replay", "-", "--export", place], LEAST.as_bytes());
-        assert_fails(&output, 1, &["--export: ", said]);
+        let arguments = ["replay", "-", "--export", path];
+        fails(&arguments, LEAST.as_bytes(), 1, &["--export: ", said]);
     }
 }
 
@@ -295,21 +263,6 @@ fn a_wrong_command_line_exits_with_2() {
         (&["replay", "-", "--delivery-seed", "-1"], "-1"),
         (&["nothing"], "nothing"),
     ] {
-        assert_fails(&mycnet(arguments, b""), 2, &[said]);
+        fails(arguments, b"", 2, &[said]);
     }
-}
-
-#[test]
-fn help_names_the_exit_codes_and_the_version_is_the_packages() {
-    for arguments in [&["--help"][..], &["replay", "--help"], &["replay", "-h"]] {
-        let output = mycnet(arguments, b"");
-        let help = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.code(), Some(0));
-        for text in ["Exit codes:", "  65  "] {
-            assert!(help.contains(text), "{text:?} in {help}");
-        }
-    }
-    let version = mycnet(&["--version"], b"").stdout;
-    let expected = concat!("mycnet ", env!("CARGO_PKG_VERSION"), "\n");
-    assert_eq!(String::from_utf8_lossy(&version), expected);
 }

@@ -1,48 +1,47 @@
-//! Operations one after another, and how long they take.
+//! Claims one after another, and how long they take.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use mycnet_consensus::{Ballot, OperationId, Outcome};
+use mycnet_replay::terminal::progress;
 use serde::Serialize;
 
-use super::network::{Network, PATIENCE, name};
-use super::news::now;
+use super::events::now;
+use super::network::{DEADLINE, Network, name};
 use super::voter::claim;
 
-/// What is to be measured.
+/// What to measure.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Load {
     /// Claims in all.
     pub(super) operations: usize,
-    /// Claims that are not final at their proposer yet, at a time.
+    /// Claims at a time that are not final at their proposer yet.
     pub(super) in_flight: usize,
 }
 
-/// Milliseconds that half, and ninety-nine of a hundred, took at most.
+/// The median and the 99th percentile, in milliseconds.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct Quantiles {
     pub(super) p50: f64,
     pub(super) p99: f64,
 }
 
-/// How long operations took from their proposal on.
+/// How long claims took from their proposal on.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Latency {
     pub(super) operations: usize,
     pub(super) in_flight: usize,
-    /// Until the proposer could tell the outcome.
+    /// Until the proposer knew the outcome.
     pub(super) tallied_ms: Quantiles,
-    /// Until the proposer had the seal that makes it final.
+    /// Until the proposer had the seal that makes the outcome final.
     pub(super) final_ms: Quantiles,
     /// Until every node had that seal.
     pub(super) everywhere_ms: Quantiles,
     /// Over the whole load.
     pub(super) operations_per_second: f64,
-    /// Heights sealed meanwhile, for each operation.
+    /// Heights sealed meanwhile, per claim.
     pub(super) seals_per_operation: f64,
 }
 
@@ -53,18 +52,15 @@ struct Asked {
     answer: Vec<u8>,
 }
 
-/// Proposes claims, by all members of `proposers` in turn, and measures.
-///
-/// # Errors
-///
-/// If one is not decided in time, or not as it should be.
-pub(super) async fn run(
+/// Lets `proposers` propose claims in turn, and measures.
+pub(super) async fn measure(
     network: &mut Network,
     load: Load,
     proposers: &[usize],
 ) -> anyhow::Result<Latency> {
-    let bar = progress(load.operations);
-    let (mut asked, mut open) = (BTreeMap::new(), Vec::new());
+    let bar = progress(load.operations, "claims final");
+    let mut asked: BTreeMap<OperationId, Asked> = BTreeMap::new();
+    let mut open = Vec::new();
     let before = height(network);
     let begun = now();
     while asked.len() < load.operations || !open.is_empty() {
@@ -74,24 +70,24 @@ pub(super) async fn run(
             open.push((id, question.proposer));
             asked.insert(id, question);
         }
-        let heard = tokio::time::timeout(PATIENCE, network.next()).await;
-        heard.with_context(|| format!("no node said anything for {PATIENCE:?}"))?;
+        let heard = tokio::time::timeout(DEADLINE, network.next()).await;
+        heard.with_context(|| format!("no node told anything for {DEADLINE:?}"))?;
         open.retain(|(id, proposer)| {
-            let course = network.board.course(id);
-            course.and_then(|it| it.decided_at(*proposer)).is_none()
+            let known = network.progress.operation(id);
+            known
+                .and_then(|known| known.decided_at(*proposer))
+                .is_none()
         });
-        let waits = open.iter().any(|(id, _)| {
-            let question: &Asked = &asked[id];
-            question.at.elapsed() > PATIENCE
-        });
-        ensure!(!waits, "a claim was not decided within {PATIENCE:?}");
+        let is_late = |id: &OperationId| asked[id].at.elapsed() > DEADLINE;
+        let is_late = open.iter().any(|(id, _)| is_late(id));
+        ensure!(!is_late, "a claim was not decided within {DEADLINE:?}");
         bar.set_position((asked.len() - open.len()) as u64);
     }
     let taken = now() - begun;
     let nodes = network.running();
     let all_final = |network: &Network| {
         let mut all = asked.keys();
-        all.all(|id| network.board.is_final(id, &nodes))
+        all.all(|id| network.progress.is_final(id, &nodes))
     };
     network
         .until("all claims to be final everywhere", all_final)
@@ -102,7 +98,7 @@ pub(super) async fn run(
 }
 
 fn height(network: &Network) -> u64 {
-    network.board.stand(0).map_or(0, |(height, _)| height)
+    network.progress.position(0).map_or(0, |(height, _)| height)
 }
 
 async fn ask(
@@ -136,19 +132,20 @@ fn latency(
 ) -> anyhow::Result<Latency> {
     let (mut tallied, mut decided, mut everywhere) = (Vec::new(), Vec::new(), Vec::new());
     for (id, question) in asked {
-        let course = network.board.course(id).context("an operation is lost")?;
+        let known = network.progress.operation(id);
+        let known = known.context("an operation is lost")?;
         let expected = Outcome::Decided(Ballot::Result(question.answer.clone()));
         ensure!(
-            course.outcome() == Some(&expected),
+            known.outcome() == Some(&expected),
             "expected {expected} for {id}, found {:?}",
-            course.outcome()
+            known.outcome()
         );
         let proposer = question.proposer;
-        tallied.extend(course.tallied_at(proposer).map(|at| at - question.at));
-        decided.extend(course.decided_at(proposer).map(|at| at - question.at));
+        tallied.extend(known.tallied_at(proposer).map(|at| at - question.at));
+        decided.extend(known.decided_at(proposer).map(|at| at - question.at));
         let last = nodes
             .iter()
-            .filter_map(|node| course.decided_at(*node))
+            .filter_map(|node| known.decided_at(*node))
             .max();
         everywhere.extend(last.map(|at| at - question.at));
     }
@@ -180,7 +177,7 @@ fn quantiles(mut all: Vec<Duration>) -> Quantiles {
     }
 }
 
-/// The smallest value that so many per cent are not above.
+/// The nearest-rank percentile: the smallest value that at least `percent` per cent are not above.
 fn nearest_rank(sorted: &[Duration], percent: usize) -> Duration {
     let rank = (sorted.len() * percent).div_ceil(100);
     let value = sorted.get(rank.saturating_sub(1));
@@ -195,19 +192,6 @@ fn ms(duration: Duration) -> f64 {
 #[allow(clippy::float_arithmetic, reason = "figures for people")]
 fn rounded(figure: f64) -> f64 {
     (figure * 10.0).round() / 10.0
-}
-
-/// A bar on stderr if that is a terminal, else nothing.
-fn progress(operations: usize) -> ProgressBar {
-    let bar = if io::stderr().is_terminal() {
-        ProgressBar::new(operations as u64)
-    } else {
-        ProgressBar::hidden()
-    };
-    let style = ProgressStyle::with_template("{elapsed:>4} [{bar:40}] {pos} of {len} claims final")
-        .expect("the template is constant and valid");
-    bar.set_style(style.progress_chars("=> "));
-    bar.with_finish(ProgressFinish::AndClear)
 }
 
 #[cfg(test)]
@@ -226,10 +210,5 @@ mod tests {
             ("1.3".into(), "1.3".into())
         );
         assert_eq!(quantiles(Vec::new()).p99.to_string(), "0");
-    }
-
-    #[test]
-    fn the_template_is_valid() {
-        progress(3).finish_and_clear();
     }
 }

@@ -1,4 +1,4 @@
-//! A command's side.
+//! The side of a command that asks.
 
 use std::io;
 use std::time::Duration;
@@ -14,20 +14,16 @@ use crate::failure::Failure;
 use crate::home::Home;
 use crate::request::{Reply, Request};
 
-/// Bytes of an answer at most: the largest certificate, in hexadecimal, and room for the rest.
+/// Bytes of a reply at most: the largest certificate, in hexadecimal, and room for the rest.
 const REPLY_BYTES_MAX: u64 = 160 * 1024 * 1024;
 
-/// How long an answer may take, beside what a request asks to wait.
+/// How long a reply may take, beside the timeout of a `Wait`.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// What carrying a long past in files may take.
+/// How long an export or import of a long past may take.
 const FILES_DEADLINE: Duration = Duration::from_hours(4);
 
-/// Whether a node answers.
-///
-/// # Errors
-///
-/// If there is a socket that this user cannot open.
+/// Whether a node answers. A socket that this user cannot open is an error.
 pub(crate) async fn is_answered(home: &Home) -> anyhow::Result<bool> {
     let path = home.socket();
     check_path(&path)?;
@@ -41,12 +37,8 @@ pub(crate) async fn is_answered(home: &Home) -> anyhow::Result<bool> {
 }
 
 /// Asks a running node.
-///
-/// # Errors
-///
-/// The node's own, or why there is no answer.
 pub(crate) async fn ask(home: &Home, request: &Request) -> Result<Value, Failure> {
-    let patience = match request {
+    let deadline = match request {
         Request::Wait { timeout_ms, .. } => DEADLINE + Duration::from_millis(*timeout_ms),
         Request::Export { .. } | Request::ExportBundle { .. } | Request::ImportBundle { .. } => {
             FILES_DEADLINE
@@ -60,12 +52,14 @@ pub(crate) async fn ask(home: &Home, request: &Request) -> Result<Value, Failure
             path.display()
         ))
     };
-    let answered = timeout(patience, exchange(home, request)).await;
-    let line = answered
-        .map_err(|_| gone(&"it takes too long"))?
-        .map_err(|error| gone(&error))?;
-    let reply: Reply = serde_json::from_slice(&line).map_err(|error| gone(&error))?;
-    reply.into()
+    let line = match timeout(deadline, exchange(home, request)).await {
+        Ok(line) => line.map_err(|error| gone(&error))?,
+        Err(_) => return Err(gone(&"it takes too long")),
+    };
+    match serde_json::from_slice(&line).map_err(|error| gone(&error))? {
+        Reply::Ok(answer) => Ok(answer),
+        Reply::Err(failure) => Err(failure),
+    }
 }
 
 async fn exchange(home: &Home, request: &Request) -> io::Result<Vec<u8>> {

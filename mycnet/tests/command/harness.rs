@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use mycnet_consensus::Signer as _;
 use serde_json::Value;
 
-/// What nothing here should take.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+/// What no step here takes unless something is wrong.
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
-/// A directory that goes with the test. Its path is short: sockets' paths have a limit.
+/// A directory that is removed with the test. Its path is short: sockets' paths have a limit.
 pub struct Directory(PathBuf);
 
 impl Directory {
@@ -30,21 +30,33 @@ impl Directory {
     }
 
     /// A node in it, made by `mycnet init`.
-    pub fn node(&self, name: &str) -> Place {
-        let place = Place(self.0.join(name));
+    pub fn node(&self, name: &str) -> TestNode {
+        let place = TestNode(self.0.join(name));
         place.json(&["init"]);
         place
     }
 
     /// A node that is a network by itself.
-    pub fn alone(&self) -> Place {
+    pub fn alone(&self) -> TestNode {
         let node = self.node("ada");
         node.json(&["join", &self.network("alone", &[(&node, "primary")])]);
         node
     }
 
+    /// A network of these nodes, which they know but have not joined, and its genesis.
+    pub fn federation<const N: usize>(
+        &self,
+        names: [&str; N],
+        roles: [&str; N],
+    ) -> ([TestNode; N], String) {
+        let nodes = names.map(|name| self.node(name));
+        let members: Vec<(&TestNode, &str)> = nodes.iter().zip(roles).collect();
+        let genesis = self.network("village", &members);
+        (nodes, genesis)
+    }
+
     /// The genesis of a network of these nodes.
-    pub fn network(&self, name: &str, nodes: &[(&Place, &str)]) -> String {
+    pub fn network(&self, name: &str, nodes: &[(&TestNode, &str)]) -> String {
         let file = self.file(&format!("{name}.json"));
         let mut new = vec!["network", "new", name, "--profile", "dev", "-o", &file];
         let members: Vec<String> = nodes
@@ -76,7 +88,39 @@ pub fn mycnet(arguments: &[&str]) -> Output {
     command(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
-fn command(arguments: &[&str]) -> Command {
+/// Runs `mycnet` with `input` on its standard input.
+pub fn mycnet_fed(arguments: &[&str], input: &[u8]) -> Output {
+    fed(command(arguments), input)
+}
+
+fn fed(mut command: Command, input: &[u8]) -> Output {
+    let mut child = piped(&mut command);
+    // A command that fails before it reads closes its end.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+fn piped(command: &mut Command) -> Child {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Asserts that a run failed with a code, said these things on stderr, and printed nothing.
+pub fn assert_fails(output: &Output, code: i32, says: &[&str]) {
+    let stderr = said(output);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(output.stdout.is_empty(), "a failure prints no result");
+    assert!(stderr.contains("error: "), "{stderr}");
+    for text in says {
+        assert!(stderr.contains(text), "{text:?} in {stderr}");
+    }
+}
+
+pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mycnet"));
     command.args(arguments);
     command.env_remove("MYCNET_DIR").env_remove("MYCNET_LOG");
@@ -89,33 +133,29 @@ pub fn said(output: &Output) -> String {
 }
 
 /// A node's directory.
-pub struct Place(pub PathBuf);
+pub struct TestNode(pub PathBuf);
 
-impl Place {
+impl TestNode {
     /// Runs a command about it.
     pub fn run(&self, arguments: &[&str]) -> Output {
-        let mut all = arguments.to_vec();
-        all.extend(["--dir", self.0.to_str().unwrap()]);
-        mycnet(&all)
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null()).output().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(arguments);
+        command.args(["--dir", self.0.to_str().unwrap()]);
+        command
     }
 
     /// Runs a command about it with this on its standard input.
     pub fn fed(&self, arguments: &[&str], input: &[u8]) -> Output {
-        let mut child = self.begin(arguments);
-        // It need not read to the end.
-        let _ = child.stdin.take().unwrap().write_all(input);
-        child.wait_with_output().unwrap()
+        fed(self.command(arguments), input)
     }
 
     /// Starts a command about it, with pipes.
     pub fn begin(&self, arguments: &[&str]) -> Child {
-        command(arguments)
-            .args(["--dir", self.0.to_str().unwrap()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+        piped(&mut self.command(arguments))
     }
 
     /// Runs a command that must do what it is asked, and reads its JSON.
@@ -136,16 +176,7 @@ impl Place {
 
     /// Runs a command that must fail with a code, say these things, and print nothing.
     pub fn fails(&self, arguments: &[&str], code: i32, says: &[&str]) {
-        let output = self.run(arguments);
-        let stderr = said(&output);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
-        assert!(output.stdout.is_empty(), "{arguments:?} prints a result");
-        for text in says {
-            assert!(
-                stderr.contains(text),
-                "{arguments:?} says no {text:?}: {stderr}"
-            );
-        }
+        assert_fails(&self.run(arguments), code, says);
     }
 
     /// The node's id.
@@ -160,9 +191,8 @@ impl Place {
 
     /// Starts the node, and reads what it says of itself.
     pub fn start(&self, arguments: &[&str]) -> Running {
-        let mut all = vec!["run", "--json", "--dir", self.0.to_str().unwrap()];
-        all.extend(arguments);
-        let mut child = command(&all)
+        let mut child = self
+            .command(&[&["run", "--json"], arguments].concat())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -184,7 +214,7 @@ impl Place {
 
     /// Asks until the answer is as it should be.
     pub fn until(&self, arguments: &[&str], what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + DEADLINE;
         loop {
             let value = self.json(arguments);
             if is_so(&value) {
@@ -206,7 +236,22 @@ impl Place {
     }
 }
 
-/// A running node, which goes with the test.
+/// Sends a signal.
+pub fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    let mut kill = Command::new("kill");
+    assert!(kill.args(["-s", name, &pid]).status().unwrap().success());
+}
+
+/// The id in an answer about an operation.
+pub fn id_of(value: &Value) -> String {
+    value["operation"].as_str().unwrap().to_owned()
+}
+
+/// A proposal, for a test that does not care what.
+pub const MOTD: [&str; 6] = ["propose", "config", "--key", "motd", "--value", "welcome"];
+
+/// A running node, which ends with the test.
 pub struct Running {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -218,11 +263,9 @@ impl Running {
         self.started["ticket"].as_str().unwrap()
     }
 
-    /// Stops it as a service manager does; gives all that it told since it started.
+    /// Stops it as a service manager does; gives all events that it told since it started.
     pub fn stop(mut self) -> Vec<Value> {
-        let pid = self.child.id().to_string();
-        let told = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-        assert!(told.success());
+        signal(&self.child, "TERM");
         let lines = self.stdout.by_ref().lines().map(Result::unwrap);
         let events = lines
             .map(|line| serde_json::from_str(&line).unwrap())

@@ -1,4 +1,4 @@
-//! What nodes tell: the same from this process and, line by line, from another.
+//! What the nodes of a devnet tell: the same from this process and, line by line, from another.
 
 use std::time::Instant;
 
@@ -8,42 +8,34 @@ use mycnet_consensus::{BFTConsensusEngine, Digest, OperationId, Outcome};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 
-/// Something that a node tells. As JSON, a line of a node in a process of its own.
+/// Something that a node tells. A node in a process of its own prints it as a line of JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Happening {
-    /// It runs.
+pub(super) enum NodeEvent {
+    /// The node runs.
     Ready {
-        /// With which others reach it.
         ticket: String,
-        /// Whether its journal is what it left.
-        is_whole: bool,
+        /// Whether it still has the journal of its last stop.
+        has_journal: bool,
     },
-    /// Where it stands, after a start and after every seal.
-    Stands {
-        /// The last sealed height.
+    /// Its position, after a start and after every seal.
+    Position {
         height: u64,
-        /// The digest of the state after it.
         state_digest: Digest,
-        /// What became final with it.
+        /// The operations that became final with the seal.
         decided: Vec<(OperationId, Outcome)>,
     },
     /// The reveals that it holds decide an operation.
-    Tallied {
-        /// The operation.
-        operation: OperationId,
-    },
+    Tallied { operation: OperationId },
 }
 
-/// What which node told, and when it was heard.
+/// An event of one node.
 #[derive(Debug)]
-pub(super) struct News {
+pub(super) struct Received {
     /// The node's number.
     pub(super) node: usize,
-    /// When.
     pub(super) at: Instant,
-    /// What.
-    pub(super) what: Happening,
+    pub(super) event: NodeEvent,
 }
 
 /// The present time, for measuring.
@@ -55,34 +47,32 @@ pub(super) fn now() -> Instant {
     Instant::now()
 }
 
-/// Where a node stands now.
-pub(super) fn stands(engine: &BFTConsensusEngine) -> Happening {
-    let seal = engine.last_seal();
-    Happening::Stands {
-        height: seal.height,
-        state_digest: seal.state,
-        decided: Vec::new(),
-    }
-}
-
-/// Tells what happens at a node, until it is gone or nobody listens.
+/// Tells what happens at a node, until the node stops or `tell` says that nobody listens.
 pub(super) async fn watch(
     engine: BFTConsensusEngine,
-    mut tell: impl FnMut(Happening) -> bool + Send,
+    mut tell: impl FnMut(NodeEvent) -> bool + Send,
 ) {
+    let position = || {
+        let seal = engine.last_seal();
+        NodeEvent::Position {
+            height: seal.height,
+            state_digest: seal.state,
+            decided: Vec::new(),
+        }
+    };
     let mut subscription = engine.subscribe();
-    let mut is_heard = tell(stands(&engine));
+    let mut is_heard = tell(position());
     while is_heard {
         is_heard = match subscription.next().await {
             None => return,
-            // What was missed is counted as never heard of; where the node stands is asked.
-            Some(Notice::Lagged(_)) => tell(stands(&engine)),
-            Some(Notice::Event(event)) => of(&event).is_none_or(&mut tell),
+            // The missed events are lost; the position is known all the same.
+            Some(Notice::Lagged(_)) => tell(position()),
+            Some(Notice::Event(event)) => node_event(&event).is_none_or(&mut tell),
         };
     }
 }
 
-fn of(event: &Event) -> Option<Happening> {
+fn node_event(event: &Event) -> Option<NodeEvent> {
     match event {
         Event::Sealed {
             height, applied, ..
@@ -92,23 +82,23 @@ fn of(event: &Event) -> Option<Happening> {
                 let is_new = applied.decided.contains(&operation.id());
                 is_new.then(|| (operation.id(), decision.outcome.clone()))
             });
-            Some(Happening::Stands {
+            Some(NodeEvent::Position {
                 height: *height,
                 state_digest: applied.parts.digest(),
                 decided: decided.collect(),
             })
         }
-        Event::Tallied { operation, .. } => Some(Happening::Tallied {
+        Event::Tallied { operation, .. } => Some(NodeEvent::Tallied {
             operation: *operation,
         }),
         _ => None,
     }
 }
 
-/// Sends a node's news on, with the time. Says whether anybody listens.
-pub(super) fn send(news: &UnboundedSender<News>, node: usize, what: Happening) -> bool {
+/// Sends a node's event on, with the time. Says whether anybody listens.
+pub(super) fn send(events: &UnboundedSender<Received>, node: usize, event: NodeEvent) -> bool {
     let at = now();
-    news.send(News { node, at, what }).is_ok()
+    events.send(Received { node, at, event }).is_ok()
 }
 
 #[cfg(test)]
@@ -123,13 +113,13 @@ mod tests {
             OperationId::from_bytes([2; 32]),
             Outcome::Decided(Ballot::Result(b"42".to_vec())),
         );
-        let told = Happening::Stands {
+        let event = NodeEvent::Position {
             height: 7,
             state_digest: Digest::from_bytes([1; 32]),
             decided: vec![decided],
         };
-        let line = serde_json::to_string(&told).unwrap();
+        let line = serde_json::to_string(&event).unwrap();
         assert!(!line.contains('\n'));
-        assert_eq!(serde_json::from_str::<Happening>(&line).unwrap(), told);
+        assert_eq!(serde_json::from_str::<NodeEvent>(&line).unwrap(), event);
     }
 }
