@@ -1,6 +1,8 @@
 //! Operations from end to end: the spore hierarchy and its fallback, what decisions do to the roster and the parameters,
 //! windows on an idle network, and a proposer that leaves records out.
 
+use std::borrow::Cow;
+
 use mycnet_consensus::core::{Input, Pending, Refusal};
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Seal, Statement, Verified, VoteKind};
@@ -45,9 +47,9 @@ fn service(net: &Net, n: usize) -> Option<&Vec<u8>> {
     net.state(n).config().get("service.mail")
 }
 
-fn then(net: &Net, id: &OperationId) -> &'static str {
+fn then(net: &Net, id: &OperationId) -> Cow<'static, str> {
     let status = net.cores[1].status(id).unwrap();
-    status.window.map_or("closed", |window| window.then)
+    status.window.map_or("closed".into(), |window| window.then)
 }
 
 #[test]

@@ -257,7 +257,7 @@ fn has_lost(net: &Net, n: usize) -> bool {
     net.events[n].iter().any(lost)
 }
 
-fn signing(net: &Net, n: usize) -> &'static str {
+fn signing(net: &Net, n: usize) -> std::borrow::Cow<'static, str> {
     net.cores[n].seal_status().signing
 }
 

@@ -56,7 +56,7 @@ async fn seal_status_names_who_is_waited_for() {
     let engines: Vec<_> = [0, 1].map(|n| hub.join(identity(n)).unwrap()).into();
     let id = engines[0].propose_operation(config(b"x")).await.unwrap();
     let status = engines[1].seal_status();
-    assert_eq!((status.height, status.step), (1, "prevote"));
+    assert_eq!((status.height, &*status.step), (1, "prevote"));
     assert_eq!(status.proposer, Some(node(0)));
     let mut away = status.waits_for;
     away.sort();

@@ -114,7 +114,7 @@ fn rejoin(net: &mut Net, n: usize, nonce: u8) {
     assert!(matches!(answer, Some(Ok(_))), "{answer:?}");
 }
 
-fn signing(net: &Net, n: usize) -> &'static str {
+fn signing(net: &Net, n: usize) -> std::borrow::Cow<'static, str> {
     net.hosts[n].core.seal_status().signing
 }
 
