@@ -88,7 +88,9 @@ fn the_root_has_what_is_listed_here_and_nothing_else() {
 
 #[test]
 fn the_check_fires() {
-    let more = format!("{ROOT}\npub mod novelty;\npub use base::{{\n    New,\n    Newer,\n}};\npub use base::Alone;\n");
+    let more = format!(
+        "{ROOT}\npub mod novelty;\npub use base::{{\n    New,\n    Newer,\n}};\npub use base::Alone;\n"
+    );
     let (modules, items) = public(&more);
     assert!(modules.contains("novelty"));
     for name in ["New", "Newer", "Alone"] {
