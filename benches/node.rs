@@ -1,5 +1,5 @@
-//! Whole nodes, each in a process of its own, over real connections on loopback: catching up on 100,000 sealed records, compared with
-//! bare `verify_strict` of 100,000 signatures, and a start with these records.
+//! Whole nodes, each in a process of its own, over real connections on loopback: catching up on 100,000 sealed records,
+//! compared with bare `verify_strict` of 100,000 signatures, and a start with these records.
 //!
 //! Fifty members decided 1,024 claims, 64 at a time, with a commit and a reveal of each member: signed one by one, and in batches
 //! of 64. `NODE_ROUNDS` sets the number of rounds, sixteen by default.
@@ -22,6 +22,8 @@ mod past;
 #[path = "common/ratio.rs"]
 #[allow(dead_code, reason = "each bench takes what it needs")]
 mod ratio;
+#[path = "common/usage.rs"]
+mod usage;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -37,6 +39,7 @@ use mycnet_consensus::store::Store;
 use mycnet_consensus::{Genesis, Identity, Signer as _};
 use network::{Signature, member, verify_all};
 use past::{MEMBERS, Past, Signed, past};
+use usage::{kilobytes, processor_time};
 
 /// Claims that are decided together; a member signs its records about them at once, or one by one.
 const CLAIMS: usize = 64;
@@ -215,7 +218,10 @@ async fn catch_up(home: &Path, ticket: &Ticket, height: u64) {
         received = traffic.map_or(received, |traffic| traffic.received_bytes);
     }
     let took = begin.elapsed();
-    let (resident, busy) = (resident_kilobytes(), processor_ms());
+    let (resident, busy) = (
+        kilobytes("self", "VmRSS"),
+        processor_time("self").as_millis(),
+    );
     println!("{} {received} {resident} {busy}", took.as_micros());
     node.shutdown().await;
 }
@@ -230,26 +236,7 @@ async fn start(home: &Path) {
     println!(
         "first answer after {took:?}; {}; {} kB resident when idle",
         node.opened().found,
-        resident_kilobytes()
+        kilobytes("self", "VmRSS")
     );
     node.shutdown().await;
-}
-
-/// The processor time of this process so far, with all threads and the kernel's part, where Linux reports it: in
-/// hundredths of a second.
-fn processor_ms() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name, in parentheses, may have spaces.
-    let after_name = stat.rsplit(") ").next().unwrap_or_default();
-    let times = after_name.split(' ').skip(11).take(2);
-    let ticks: u64 = times.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-    ticks * 10
-}
-
-fn resident_kilobytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mut lines = status.lines();
-    let line = lines.find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! A node's disk with 100,000 sealed records and 1,000 closed operations: the cost of writing, closing, serving and starting again,
+//! A node's disk with 100,000 sealed records and 1,000 closed operations: the cost of writing, closing, serving and starting,
 //! each compared with a raw baseline of the same run.
 //!
 //! Fifty members decide 1,000 claims, ten at a time: a commit and a reveal of each member, signed in batches. Starts are measured
@@ -16,6 +16,8 @@
 mod network;
 #[path = "common/past.rs"]
 mod past;
+#[path = "common/usage.rs"]
+mod usage;
 
 use std::fs::File;
 use std::io::Write as _;
@@ -31,6 +33,7 @@ use mycnet_consensus::store::Store;
 use mycnet_consensus::{Genesis, OperationId, Signer as _};
 use network::{Signature, claim, member, verify_all};
 use past::{MEMBERS, Past, Signed, past};
+use usage::kilobytes;
 
 const CLAIMS: usize = 10;
 
@@ -278,16 +281,9 @@ fn start(home: &Path, at_once: bool) {
         std::process::exit(0);
     }
     println!(
-        "store  start: first answer after {took:?} (open {opened:?}); {}; {}",
+        "store  start: first answer after {took:?} (open {opened:?}); {}; {} kB resident, at most {}",
         loaded.found,
-        memory()
+        kilobytes("self", "VmRSS"),
+        kilobytes("self", "VmHWM")
     );
-}
-
-fn memory() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let lines = status.lines();
-    let lines = lines.filter(|line| line.starts_with("VmRSS") || line.starts_with("VmHWM"));
-    let words = lines.flat_map(str::split_whitespace);
-    words.collect::<Vec<_>>().join(" ")
 }

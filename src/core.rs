@@ -20,6 +20,7 @@ mod exempt;
 mod forks;
 mod interface;
 mod journal;
+mod network;
 mod orphans;
 pub(crate) mod patience;
 pub(crate) mod pool;
@@ -36,11 +37,17 @@ mod sync;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-pub use admit::Admission;
-pub use interface::{Answer, Event, Input, Output, Outputs, PeerId, Timing};
+pub use interface::{Admission, Answer, Event, Input, Output, Outputs, PeerId, Timing};
 pub use journal::{JournalEntry, Refusal};
+pub use network::Network;
 pub use query::{OperationStatus, Pending, SealStatus, Waiting, WindowStatus};
 pub use saved::{Base, RecentSeal, Saved, Write};
+
+pub use crate::exchange::message::Message;
+pub use crate::ledger::Applied;
+pub use crate::past::{archive::Archive, history::History};
+pub use crate::statement::commitment::sign_votes;
+pub use crate::statement::seal::SealedBlock;
 
 use journal::Journal;
 use sync::{CachedSnapshot, Link};
@@ -56,7 +63,6 @@ use crate::ledger::{Draft, Ledger};
 use crate::statement::genesis::Genesis;
 use crate::statement::operation::Ballot;
 use crate::statement::record::{Signed, Statement, Verified, Verifier};
-use crate::statement::seal::SealedBlock;
 
 /// A decided height, kept for late votes: they can be evidence of equivocation and of forks.
 struct Decided {
@@ -434,31 +440,26 @@ impl Core {
     }
 
     /// This node's author key.
-    #[must_use]
     pub fn node_id(&self) -> NodeId {
         self.me
     }
 
     /// The network.
-    #[must_use]
     pub fn network_id(&self) -> NetworkId {
         self.net
     }
 
     /// The sealed ledger.
-    #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
     /// A record that this node holds and no seal lists: unsealed, or of the agreement on the next seal.
-    #[must_use]
     pub fn record(&self, id: &RecordId) -> Option<&Verified> {
         self.find(id)
     }
 
     /// The unsealed records.
-    #[must_use]
     pub fn pool(&self) -> &Pool {
         &self.pool
     }

@@ -56,7 +56,6 @@ impl Config {
     }
 
     /// The map.
-    #[must_use]
     pub fn map(&self) -> &BTreeMap<String, Vec<u8>> {
         &self.map
     }
@@ -126,49 +125,41 @@ impl State {
     }
 
     /// The height of the last seal.
-    #[must_use]
     pub fn height(&self) -> u64 {
         self.height
     }
 
     /// The last seal.
-    #[must_use]
     pub fn seal(&self) -> SealId {
         self.seal
     }
 
     /// Its time, milliseconds since 1970.
-    #[must_use]
     pub fn time_ms(&self) -> u64 {
         self.time_ms
     }
 
     /// The members.
-    #[must_use]
     pub fn roster(&self) -> &Roster {
         &self.roster
     }
 
     /// The parameters of operations that open now.
-    #[must_use]
     pub fn params(&self) -> &Params {
         &self.params
     }
 
     /// The configuration map.
-    #[must_use]
     pub fn config(&self) -> &BTreeMap<String, Vec<u8>> {
         &self.config.map
     }
 
     /// The sealers of the next height.
-    #[must_use]
     pub fn sealers(&self) -> &Arc<Sealers> {
         &self.sealers
     }
 
     /// An open operation.
-    #[must_use]
     pub fn operation(&self, id: &OperationId) -> Option<&OpenOperation> {
         self.open.get(id).map(|held| held.operation.as_ref())
     }
@@ -179,13 +170,11 @@ impl State {
     }
 
     /// The number of open operations that this author proposed.
-    #[must_use]
     pub fn open_by(&self, author: &NodeId) -> usize {
         self.open_by_author.get(author).copied().unwrap_or(0)
     }
 
     /// The earliest seal time at which something changes without a further record (S7).
-    #[must_use]
     pub fn due_ms(&self) -> Option<u64> {
         self.operations().filter_map(OpenOperation::due_ms).min()
     }
@@ -201,7 +190,6 @@ pub struct Past {
 
 impl Past {
     /// The summary of a closed operation.
-    #[must_use]
     pub fn closed(&self, id: &OperationId) -> Option<&RememberedOperation> {
         self.closed.get(id)
     }
@@ -212,13 +200,11 @@ impl Past {
     }
 
     /// Whether a seal listed this `Rejoin`.
-    #[must_use]
     pub fn has_rejoined(&self, id: &RecordId) -> bool {
         self.rejoins.contains(id)
     }
 
     /// The height of a sealed seal.
-    #[must_use]
     pub fn height_of(&self, seal: &SealId) -> Option<u64> {
         self.seals.get(seal).copied()
     }
@@ -248,7 +234,6 @@ pub struct Draft {
 
 impl Ledger {
     /// The ledger at its genesis.
-    #[must_use]
     pub fn new(genesis: &Genesis) -> Self {
         let (state, genesis_seal) = State::genesis(genesis);
         let mut past = Past::default();
@@ -270,25 +255,21 @@ impl Ledger {
     }
 
     /// The state after the last seal.
-    #[must_use]
     pub fn state(&self) -> &State {
         &self.state
     }
 
     /// The parts of the past that rules need.
-    #[must_use]
     pub fn past(&self) -> &Past {
         &self.past
     }
 
     /// The last seal.
-    #[must_use]
     pub fn last_seal(&self) -> &Seal {
         &self.last.0
     }
 
     /// Seal 0.
-    #[must_use]
     pub fn genesis_seal(&self) -> &Seal {
         &self.genesis_seal
     }

@@ -19,7 +19,7 @@
 //! | 1 | `statement`: record, operation, commitment, consent, genesis, params, seal | what a member can say |
 //! | 2 | `members`: trust, roster, sealers; `decision`: one open operation (P1 to P9, spore authority) and its tally | one operation |
 //! | 3 | `finality` agrees on a seal; `ledger` applies one; `past`: archive, history, certificate; `exchange`: message, bundle | the whole ledger |
-//! | 4 | [`core`]: `handle(Input, now) -> Outputs` | one node, without I/O |
+//! | 4 | [`core`]: `handle(Input, now) -> Outputs`; `core::Network` connects several in one process | one node, without I/O |
 //! | 5 | `document`: Automerge documents; `store`: two redb databases; `net`: messages between authenticated members, over iroh | documents, disks, sockets |
 //! | 6 | `engine`: the handle, nodes in memory; `node`: a core with its disk and peers behind the same handle | waiting |
 //! | 7 | the command `mycnet`, a package of its own | people |

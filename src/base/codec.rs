@@ -33,7 +33,6 @@ pub enum CodecError {
 ///
 /// Never for the types of this crate: the encoder refuses only floats, maps with keys that are not text, and values of
 /// unknown length.
-#[must_use]
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     serde_ipld_dagcbor::to_vec(value).expect("the crate's types always encode; see above")
 }

@@ -27,13 +27,11 @@ impl Domain {
     }
 
     /// The context string, as given to BLAKE3's `derive_key`.
-    #[must_use]
     pub fn context(&self) -> &'static str {
         self.context
     }
 
     /// A hasher of this domain: equal to `blake3::Hasher::new_derive_key(context)`, but the context is hashed only once.
-    #[must_use]
     pub fn hasher(&self) -> blake3::Hasher {
         use blake3::hazmat::HasherExt as _;
         let key = self
@@ -43,13 +41,11 @@ impl Domain {
     }
 
     /// Hashes `bytes` in this domain.
-    #[must_use]
     pub fn hash(&self, bytes: &[u8]) -> [u8; 32] {
         *self.hasher().update(bytes).finalize().as_bytes()
     }
 
     /// Hashes the parts in this domain, each preceded by its length as a little-endian `u64`.
-    #[must_use]
     pub fn hash_parts(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut hasher = self.hasher();
         for part in parts {
@@ -125,13 +121,11 @@ macro_rules! id {
 
         impl $name {
             /// Wraps 32 bytes.
-            #[must_use]
             pub const fn from_bytes(bytes: [u8; 32]) -> Self {
                 Self(bytes)
             }
 
             /// The 32 bytes.
-            #[must_use]
             pub const fn as_bytes(&self) -> &[u8; 32] {
                 &self.0
             }
@@ -203,6 +197,14 @@ id!(
     /// Any other BLAKE3 hash: of a state, a roster, a list of records, a Merkle root.
     Digest
 );
+impl Digest {
+    /// What these parts alone determine, for replays, simulations and examples: the same on every machine, and no secret.
+    #[must_use]
+    pub fn seeded(parts: &[&[u8]]) -> Self {
+        Self(SEEDED_KEY.hash_parts(parts))
+    }
+}
+
 id!(
     /// A commitment to a ballot, see [`crate::statement::commitment`].
     Commitment
@@ -230,13 +232,11 @@ pub struct SignatureBytes([u8; 64]);
 
 impl SignatureBytes {
     /// Wraps 64 bytes.
-    #[must_use]
     pub const fn from_bytes(bytes: [u8; 64]) -> Self {
         Self(bytes)
     }
 
     /// The 64 bytes.
-    #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 64] {
         &self.0
     }

@@ -38,7 +38,6 @@ pub struct Identity {
 
 impl Identity {
     /// The key pair of a 32-byte secret, which must come from a good source of randomness.
-    #[must_use]
     pub fn from_secret(secret: &[u8; 32]) -> Self {
         Self {
             key: SigningKey::from_bytes(secret),
@@ -46,13 +45,11 @@ impl Identity {
     }
 
     /// A key pair for replays, simulations and examples: anyone who knows the label knows the secret.
-    #[must_use]
     pub fn from_seed_label(label: &str) -> Self {
         Self::from_secret(&SEEDED_KEY.hash(label.as_bytes()))
     }
 
     /// The 32-byte secret, to be stored where only its owner can read it.
-    #[must_use]
     pub fn secret(&self) -> [u8; 32] {
         self.key.to_bytes()
     }

@@ -105,7 +105,6 @@ pub enum Rejection {
 
 impl Rejection {
     /// A code that never changes its meaning, for programs and logs.
-    #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
             Self::OverLimit { .. } => "over-limit",
@@ -141,7 +140,6 @@ impl Rejection {
     /// All other rejections can be caused by an honest peer that is ahead, behind or on another branch. An author unknown here
     /// may have been admitted there; a certificate that proves nothing to the sealers of this branch can prove something to
     /// those of another; phases, slots, caps and roles change with every seal; and some limits depend on the records held.
-    #[must_use]
     pub fn is_senders_fault(&self) -> bool {
         match self {
             Self::NonCanonical(_)

@@ -1,6 +1,6 @@
 //! Admits records that arrive: into the pool, or as orphans, or not at all.
 
-use super::{Core, Event, Output, PeerId, Signing, Write};
+use super::{Admission, Core, Event, Output, PeerId, Signing, Write};
 use crate::base::digest::{NodeId, OperationId, RecordId};
 use crate::base::limits::SLOT_BODIES_MAX;
 use crate::base::rejection::Rejection;
@@ -10,17 +10,6 @@ use crate::decision::open::Context;
 use crate::ledger::proposal_cap;
 use crate::statement::operation::{Class, Priority, Spore};
 use crate::statement::record::{Signed, Statement, Verified};
-
-/// The result for a record that was not refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Admission {
-    /// It is held now.
-    New,
-    /// It was already held or sealed.
-    Known,
-    /// It refers to something unknown and waits for it, or is asked for again later. With the rejection that applies now.
-    Waiting(Rejection),
-}
 
 impl Core {
     /// Decodes, verifies and admits a record.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Admission, Refusal, Write};
+use super::{Refusal, Write};
 use crate::base::digest::{OperationId, SealId};
 use crate::base::rejection::Rejection;
 use crate::exchange::bundle::Unsealed;
@@ -194,6 +194,17 @@ pub enum Event {
     },
 }
 
+/// The result for a record that was not refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// It is held now.
+    New,
+    /// It was already held or sealed.
+    Known,
+    /// It refers to something unknown and waits for it, or is asked for again later. With the rejection that applies now.
+    Waiting(Rejection),
+}
+
 /// The answer to an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -228,7 +239,6 @@ pub struct Outputs {
 
 impl Outputs {
     /// The result of an input that the host does not give to its core.
-    #[must_use]
     pub fn nothing() -> Self {
         Self {
             answer: Ok(Answer::Done),
@@ -248,7 +258,6 @@ pub struct Timing {
 
 impl Timing {
     /// For hosts that nudge after the parameters' longest step patience: no gathering.
-    #[must_use]
     pub fn of(params: &Params) -> Self {
         Self {
             censorship_ms: 3 * params.step_patience_ms,

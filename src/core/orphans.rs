@@ -61,13 +61,11 @@ impl Orphans {
     }
 
     /// The record, if it waits.
-    #[must_use]
     pub(super) fn get(&self, id: &RecordId) -> Option<&Verified> {
         self.waiting.get(id).map(|(record, _, _)| record)
     }
 
     /// Whether the record waits.
-    #[must_use]
     pub(super) fn contains(&self, id: &RecordId) -> bool {
         self.waiting.contains_key(id)
     }

@@ -71,7 +71,6 @@ pub struct Patience {
 impl Patience {
     /// The patience of a node that starts now, with the longest step patience from the first round on: for nodes that people
     /// carry, for which a further round costs more than waiting.
-    #[must_use]
     pub fn new(me: NodeId, params: &Params, now_ms: u64) -> Self {
         Self {
             me,
@@ -90,7 +89,6 @@ impl Patience {
     }
 
     /// The patience of a node that starts now and is mostly connected: at first a tenth of the longest step patience.
-    #[must_use]
     pub fn impatient(me: NodeId, params: &Params, now_ms: u64) -> Self {
         Self {
             part: 10,
@@ -187,14 +185,12 @@ impl Patience {
     }
 
     /// When to look again even if nothing happens; not before the next sweep is complete.
-    #[must_use]
     pub fn due_ms(&self) -> Option<u64> {
         self.due_ms
     }
 
     /// The times for the core: censorship after three times the longest of the latest sweeps, and no gathering, as a chance to
     /// seal may be the last of a day.
-    #[must_use]
     pub fn timing(&self, now_ms: u64) -> Timing {
         let running_ms = now_ms.saturating_sub(self.began_ms);
         let sweep_ms = self.lengths.iter().copied().fold(running_ms, u64::max);

@@ -50,7 +50,6 @@ pub struct Pool {
 
 impl Pool {
     /// The record with this id.
-    #[must_use]
     pub fn get(&self, id: &RecordId) -> Option<&Pooled> {
         self.records.get(id)
     }
@@ -61,19 +60,16 @@ impl Pool {
     }
 
     /// The number of records.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
     /// Whether there is none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
     /// The number of changes of the set of records.
-    #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision
     }
@@ -95,7 +91,6 @@ impl Pool {
     }
 
     /// Whether any record is about an operation of high priority.
-    #[must_use]
     pub fn is_urgent(&self) -> bool {
         !self.urgent.is_empty()
     }
@@ -133,7 +128,6 @@ impl Pool {
 
     /// Whether the pool has two votes on seals that prove an equivocation of this author. The cost is proportional to the
     /// author's slots.
-    #[must_use]
     pub fn has_evidence(&self, author: &NodeId) -> bool {
         let first = (*author, Slot::Proposal(0, 0));
         let slots = self.slots.range(first..);
@@ -236,7 +230,6 @@ impl Pool {
     }
 
     /// The tally of all reveals held, if any of them is unsealed.
-    #[must_use]
     pub fn tallied(&self, operation: &OperationId) -> Option<&Tally> {
         self.tallies.get(operation)
     }

@@ -12,14 +12,12 @@ use crate::statement::record::{Seal, Statement, Verified};
 
 impl Core {
     /// Whether the host should run its step timer: this node takes part in a running agreement, or has something to seal.
-    #[must_use]
     pub fn wants_to_seal(&self) -> bool {
         self.may_seal() && (self.agreement.is_under_way() || self.has_something_to_seal())
     }
 
     /// The earliest future time at which there is something to do without any input. Tasks already due were tried at the last
     /// input, and are tried again when this node is nudged.
-    #[must_use]
     pub fn next_due_ms(&self) -> Option<u64> {
         let gathered = (!self.pool.is_empty()).then_some(self.sealed_at_ms + self.timing.gather_ms);
         let due = self.ledger.state().due_ms();

@@ -113,7 +113,6 @@ pub struct Waiting {
 
 impl Core {
     /// The state of the agreement, for a host's patience.
-    #[must_use]
     pub fn waiting(&self) -> Waiting {
         let agreement = &self.agreement;
         Waiting {
@@ -129,7 +128,6 @@ impl Core {
     }
 
     /// The status of an operation; `None` if this node does not know it.
-    #[must_use]
     pub fn status(&self, id: &OperationId) -> Option<OperationStatus> {
         if let Some(open) = self.ledger().state().operation(id) {
             return Some(self.open_status(open));
@@ -212,7 +210,6 @@ impl Core {
     }
 
     /// The status of the agreement on the next seal.
-    #[must_use]
     pub fn seal_status(&self) -> SealStatus {
         let agreement = &self.agreement;
         let round = agreement.round();
@@ -259,7 +256,6 @@ impl Core {
     }
 
     /// Trust of every member in parts per million.
-    #[must_use]
     pub fn trust(&self) -> BTreeMap<NodeId, u32> {
         self.ledger()
             .state()

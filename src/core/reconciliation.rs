@@ -51,19 +51,16 @@ impl Snapshot {
     }
 
     /// The number of records.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.items.size().unwrap_or(0)
     }
 
     /// Whether there is none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The initiator's first message, at most 1 KiB.
-    #[must_use]
     pub fn open(&self) -> Vec<u8> {
         self.negentropy()
             .initiate()

@@ -37,7 +37,6 @@ pub struct Electorate {
 
 impl Electorate {
     /// Takes members in the order of their keys.
-    #[must_use]
     pub fn new(electors: Vec<(NodeId, u64)>) -> Self {
         debug_assert!(
             electors.is_sorted_by(|a, b| a.0 < b.0),
@@ -48,13 +47,11 @@ impl Electorate {
     }
 
     /// The weight of all electors: `W` of P5.
-    #[must_use]
     pub fn total(&self) -> u64 {
         self.total
     }
 
     /// An elector's weight; `None` if the node is no elector.
-    #[must_use]
     pub fn weight(&self, node: &NodeId) -> Option<u64> {
         let at = self
             .electors
@@ -69,7 +66,6 @@ impl Electorate {
     }
 
     /// The number of electors with weight.
-    #[must_use]
     pub fn weighted(&self) -> usize {
         self.electors
             .iter()
@@ -212,7 +208,6 @@ impl OpenOperation {
     /// # Panics
     ///
     /// If `record` is another statement.
-    #[must_use]
     pub fn open(
         record: &Verified,
         params: Arc<Params>,
@@ -298,19 +293,16 @@ impl OpenOperation {
     }
 
     /// The operation's id.
-    #[must_use]
     pub fn id(&self) -> OperationId {
         self.id
     }
 
     /// Its `Propose`.
-    #[must_use]
     pub fn proposal(&self) -> &Verified {
         &self.proposal
     }
 
     /// The matter to be decided.
-    #[must_use]
     pub fn operation(&self) -> &ConsensusOperation {
         match self.proposal.statement() {
             Statement::Propose { operation, .. } => operation,
@@ -319,55 +311,46 @@ impl OpenOperation {
     }
 
     /// Its priority.
-    #[must_use]
     pub fn priority(&self) -> Priority {
         self.priority
     }
 
     /// How it is decided.
-    #[must_use]
     pub fn class(&self) -> Class {
         self.class
     }
 
     /// The parameters it was opened under.
-    #[must_use]
     pub fn params(&self) -> &Params {
         &self.params
     }
 
     /// The seal that opened it. For a standard operation that became a BFT vote: the seal at which it did.
-    #[must_use]
     pub fn opened_height(&self) -> u64 {
         self.opened_height
     }
 
     /// The time of that seal.
-    #[must_use]
     pub fn opened_ms(&self) -> u64 {
         self.opened_ms
     }
 
     /// Whether its votes are scored (P9).
-    #[must_use]
     pub fn is_scored(&self) -> bool {
         self.scored
     }
 
     /// The electors. Empty for a standard operation that the spore hierarchy decides.
-    #[must_use]
     pub fn electorate(&self) -> &Electorate {
         &self.electorate
     }
 
     /// Its phase.
-    #[must_use]
     pub fn phase(&self) -> &Phase {
         &self.phase
     }
 
     /// The phase's name, as in rejections, documents and `status`.
-    #[must_use]
     pub fn phase_name(&self) -> &'static str {
         match (&self.phase, &self.decision) {
             (Phase::Authority(_), _) => "authority",
@@ -379,31 +362,26 @@ impl OpenOperation {
     }
 
     /// The sealed commits by author.
-    #[must_use]
     pub fn commits(&self) -> &BTreeMap<NodeId, Filed> {
         &self.commits
     }
 
     /// The frozen commits.
-    #[must_use]
     pub fn frozen(&self) -> Option<&Frozen> {
         self.frozen.as_deref()
     }
 
     /// The sealed reveals by author.
-    #[must_use]
     pub fn reveals(&self) -> &BTreeMap<NodeId, Verified> {
         &self.reveals
     }
 
     /// The tally of the sealed reveals, once frozen.
-    #[must_use]
     pub fn tally(&self) -> Option<&Tally> {
         self.tally.as_ref()
     }
 
     /// The final outcome.
-    #[must_use]
     pub fn decision(&self) -> Option<&Decision> {
         self.decision.as_ref()
     }
@@ -435,13 +413,11 @@ impl OpenOperation {
     }
 
     /// The order in which operations of one seal take effect (P7).
-    #[must_use]
     pub fn rank(&self) -> (Priority, OperationId) {
         (self.priority, self.id)
     }
 
     /// The earliest seal time at which something changes without any further record.
-    #[must_use]
     pub fn due_ms(&self) -> Option<u64> {
         match &self.phase {
             Phase::Authority(authority) => Some(authority.window.due_ms()),
@@ -459,7 +435,6 @@ impl OpenOperation {
     }
 
     /// The ballot of a sealed reveal.
-    #[must_use]
     pub fn ballot(&self, node: &NodeId) -> Option<&Ballot> {
         match self.reveals.get(node)?.statement() {
             Statement::Reveal { ballot, .. } => Some(ballot),

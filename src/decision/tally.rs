@@ -47,7 +47,6 @@ struct Leader {
 
 impl Tally {
     /// A tally without reveals. `total` is the weight of the whole electorate (`W`), `frozen` that of the frozen commits.
-    #[must_use]
     pub fn new(class: Class, total: u64, frozen: u64) -> Self {
         debug_assert!(frozen <= total, "frozen commits are the electorate's");
         Self {
@@ -114,19 +113,16 @@ impl Tally {
     }
 
     /// The weight of the frozen commits that are not revealed (`U`).
-    #[must_use]
     pub fn unrevealed(&self) -> u64 {
         self.unrevealed
     }
 
     /// The weight of all reveals, abstentions included.
-    #[must_use]
     pub fn revealed(&self) -> u64 {
         self.revealed
     }
 
     /// The weight of the whole electorate (`W`).
-    #[must_use]
     pub fn total(&self) -> u64 {
         self.total
     }
@@ -139,14 +135,12 @@ impl Tally {
     }
 
     /// The outcome, if no further reveal can change it. Then it is final.
-    #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         self.outcome_with(self.unrevealed)
     }
 
     /// The outcome if unrevealed commits are forfeited: the tally with `U = 0` (P6). Equal to [`Tally::outcome`] where that
     /// gives one.
-    #[must_use]
     pub fn forfeited(&self) -> Outcome {
         self.outcome_with(0)
             .expect("with nothing left to reveal, what is not decided has no quorum")

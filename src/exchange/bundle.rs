@@ -79,7 +79,6 @@ impl Kind {
     }
 
     /// The largest body of this kind, in bytes.
-    #[must_use]
     pub fn bytes_max(self) -> usize {
         match self {
             Self::Header | Self::End => BUNDLE_MARK_BYTES_MAX,
@@ -90,7 +89,6 @@ impl Kind {
     }
 
     /// Its name.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Header => "header",

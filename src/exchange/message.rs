@@ -75,7 +75,6 @@ pub enum Message {
 impl Message {
     /// The first of these encoded blocks: as many as fit into `bytes`, but at least one; `None` without any. Takes only as many
     /// from the iterator as it examines.
-    #[must_use]
     pub fn blocks(encoded: impl IntoIterator<Item = Vec<u8>>, bytes: usize) -> Option<Self> {
         let (mut blocks, mut room) = (Vec::new(), bytes);
         for block in encoded {
@@ -91,7 +90,6 @@ impl Message {
     }
 
     /// Its approximate length in bytes, without encoding it.
-    #[must_use]
     pub fn weight(&self) -> usize {
         // The lengths of parts, and the rest of the message.
         const BESIDE: usize = 64;
@@ -108,7 +106,6 @@ impl Message {
     }
 
     /// The frame.
-    #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         codec::encode(self)
     }

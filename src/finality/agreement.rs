@@ -36,7 +36,6 @@ pub struct Agreement {
 impl Agreement {
     /// The agreement on the seal of `height`, in round 0. If `me` is `None` or a node without weight, it observes and never
     /// asks for a signature.
-    #[must_use]
     pub fn new(height: u64, sealers: Arc<Sealers>, me: Option<NodeId>) -> Self {
         Self {
             me: me.filter(|me| sealers.weight(me) > 0),
@@ -131,7 +130,6 @@ impl Agreement {
 
     /// The seal that a quorum precommitted in one round (L49), and the lowest such round. After a fork, the first by round and
     /// id; see [`Self::decisions`].
-    #[must_use]
     pub fn decided(&self) -> Option<(SealId, u32)> {
         self.decisions().next()
     }
@@ -146,7 +144,6 @@ impl Agreement {
     }
 
     /// The certificate of the seal that is [`Self::decided`].
-    #[must_use]
     pub fn certificate(&self) -> Option<SealCertificate> {
         let (seal, round) = self.decided()?;
         self.certificate_of(seal, round)
@@ -154,13 +151,11 @@ impl Agreement {
 
     /// The certificate of one of the [`Self::decisions`]: enough precommits for a quorum, sorted by record id. An equivocator
     /// without a held precommit for the seal counts by two others.
-    #[must_use]
     pub fn certificate_of(&self, seal: SealId, round: u32) -> Option<SealCertificate> {
         certificate::assemble(&self.votes, seal, round)
     }
 
     /// The seal of this id, if a proposal of it is kept.
-    #[must_use]
     pub fn proposal(&self, seal: &SealId) -> Option<&Seal> {
         self.votes.seal(seal)
     }
@@ -173,7 +168,6 @@ impl Agreement {
     }
 
     /// Whether a quorum prevoted or precommitted this seal.
-    #[must_use]
     pub fn is_quorate(&self, seal: &SealId) -> bool {
         let quorums = self.votes.proofs().iter().chain(self.votes.decisions());
         quorums.into_iter().any(|(_, quorate)| quorate == seal)
@@ -186,7 +180,6 @@ impl Agreement {
 
     /// Seals with a quorum of prevotes or precommits whose proposals are not kept here. The caller asks for them and gives them
     /// to [`Self::add_exempt`].
-    #[must_use]
     pub fn wanted(&self) -> BTreeSet<SealId> {
         let quorums = self.votes.proofs().iter().chain(self.votes.decisions());
         quorums
@@ -201,19 +194,16 @@ impl Agreement {
     }
 
     /// The number of changes of the set of records.
-    #[must_use]
     pub fn revision(&self) -> u64 {
         self.votes.revision()
     }
 
     /// A record, if it is kept.
-    #[must_use]
     pub fn record(&self, id: &RecordId) -> Option<&Verified> {
         self.votes.records().get(id)
     }
 
     /// The two records in the slot of `record`, if its author equivocated in it.
-    #[must_use]
     pub fn equivocation(&self, record: &Verified) -> Option<(Verified, Verified)> {
         let other = self.votes.beside(record)?;
         Some((other.clone(), record.clone()))
@@ -221,7 +211,6 @@ impl Agreement {
 
     /// Whether this node, or authors of more than a third of the weight, signed something at this height. So a single liar
     /// keeps nobody awake.
-    #[must_use]
     pub fn is_under_way(&self) -> bool {
         let authors = self.votes.authors();
         let sealers = self.votes.sealers();
@@ -230,46 +219,39 @@ impl Agreement {
     }
 
     /// Whether this node seals at this height.
-    #[must_use]
     pub fn is_active(&self) -> bool {
         self.me.is_some()
     }
 
     /// The height.
-    #[must_use]
     pub fn height(&self) -> u64 {
         self.votes.height()
     }
 
     /// The sealers of this height.
-    #[must_use]
     pub fn sealers(&self) -> &Sealers {
         self.votes.sealers()
     }
 
     /// This node's round.
-    #[must_use]
     pub fn round(&self) -> u32 {
         self.round
     }
 
     /// The round that [`Self::advance`] moves this node to: a higher one with more than a third of the weight (L55), or its
     /// own.
-    #[must_use]
     pub fn round_to_be(&self) -> u32 {
         let crowded = self.votes.crowded_above(self.round);
         crowded.unwrap_or(self.round)
     }
 
     /// This node's step.
-    #[must_use]
     pub fn step(&self) -> Step {
         self.step
     }
 
     /// Whether no seal can reach the quorum that this step waits for, whatever the remaining sealers vote. Then [`Self::nudge`]
     /// loses nothing.
-    #[must_use]
     pub fn is_hopeless(&self) -> bool {
         if !self.is_under_way() {
             return false;
@@ -289,13 +271,11 @@ impl Agreement {
     }
 
     /// The round and seal that this node is locked on.
-    #[must_use]
     pub fn locked(&self) -> Option<(u32, SealId)> {
         self.locked
     }
 
     /// Whether a vote of `node` in this slot is kept, for displays of missing votes.
-    #[must_use]
     pub fn has_voted(&self, node: &NodeId, round: u32, kind: VoteKind) -> bool {
         self.votes
             .weights(round, kind)

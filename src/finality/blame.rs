@@ -31,7 +31,6 @@ pub struct Blame {
 
 impl Blame {
     /// All accused nodes.
-    #[must_use]
     pub fn culprits(&self) -> BTreeSet<NodeId> {
         let signers = self.double_signers.keys();
         signers
@@ -42,7 +41,6 @@ impl Blame {
     }
 
     /// The weight of all accused nodes.
-    #[must_use]
     pub fn weight(&self, sealers: &Sealers) -> u64 {
         self.culprits()
             .iter()
@@ -62,7 +60,6 @@ struct Votes {
 
 /// Examines the records of one height and ignores others, and those of nodes that do not seal there. A function of the set of
 /// records: order and repetition do not matter.
-#[must_use]
 pub fn blame<'a>(
     height: u64,
     sealers: &Sealers,

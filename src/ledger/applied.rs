@@ -104,7 +104,6 @@ pub struct Applied {
 
 impl Applied {
     /// The proof that an operation closed at this seal.
-    #[must_use]
     pub fn proof(&self, operation: &OperationId) -> Option<OperationProof> {
         let index = self.closed_order.binary_search(operation).ok()?;
         let as_u32 = |n| u32::try_from(n).expect("a seal closes fewer operations than 2^32");

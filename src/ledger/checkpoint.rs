@@ -55,7 +55,6 @@ impl Past {
 
 impl Ledger {
     /// The state after the last seal, to be stored. The cost is proportional to its size.
-    #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
         let state = &self.state;
         let (seal, closed) = &self.last;

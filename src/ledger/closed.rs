@@ -60,7 +60,6 @@ impl RememberedOperation {
     /// # Panics
     ///
     /// If it is not decided: an operation closes only when it is.
-    #[must_use]
     pub fn of(operation: &OpenOperation, closed_height: u64) -> Self {
         let decision = operation.decision();
         let decision = decision.expect("an operation closes only when it is decided");
@@ -72,7 +71,6 @@ impl RememberedOperation {
     }
 
     /// The outcome, if it is remembered in full.
-    #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
         match &self.outcome {
             RememberedOutcome::Whole(outcome) => Some(outcome),

@@ -37,7 +37,6 @@ pub struct StateParts {
 
 impl StateParts {
     /// The digest that the seal states.
-    #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::from_bytes(STATE.hash(&codec::encode(self)))
     }

@@ -25,7 +25,6 @@ pub struct Member {
 
 impl Member {
     /// The weight of the member's vote in an operation of this class (DESIGN section 6).
-    #[must_use]
     pub fn weight(&self, class: Class) -> u64 {
         match class {
             Class::Claim => self.trust.claim_weight(),
@@ -34,13 +33,11 @@ impl Member {
     }
 
     /// Whether the member is banned for a proved equivocation.
-    #[must_use]
     pub fn is_banned(&self) -> bool {
         self.trust.standing() == Standing::Banned
     }
 
     /// Whether the member holds this role with authority: a suspended Seed has none.
-    #[must_use]
     pub fn is_active(&self, role: Spore) -> bool {
         self.role == role && self.trust.standing() == Standing::Active
     }
@@ -54,7 +51,6 @@ pub struct Roster {
 
 impl Roster {
     /// The founding members.
-    #[must_use]
     pub fn founders(genesis: &Genesis) -> Self {
         let mut roster = Self::default();
         for founder in &genesis.members {
@@ -69,7 +65,6 @@ impl Roster {
     }
 
     /// The member with this key.
-    #[must_use]
     pub fn get(&self, node: &NodeId) -> Option<&Member> {
         self.members.get(node).map(Arc::as_ref)
     }
@@ -87,13 +82,11 @@ impl Roster {
     }
 
     /// The number of members, banned ones included.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
     /// Whether there is no member.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
@@ -117,13 +110,11 @@ impl Roster {
     }
 
     /// The weight of all members in operations of this class.
-    #[must_use]
     pub fn total(&self, class: Class) -> u64 {
         self.electors(class).map(|(_, weight)| weight).sum()
     }
 
     /// The Primary, if there is one and it has authority.
-    #[must_use]
     pub fn active_primary(&self) -> Option<NodeId> {
         self.iter()
             .find(|(_, member)| member.is_active(Spore::Primary))
@@ -131,7 +122,6 @@ impl Roster {
     }
 
     /// The Primary, whatever its standing.
-    #[must_use]
     pub fn primary(&self) -> Option<NodeId> {
         self.iter()
             .find(|(_, member)| member.role == Spore::Primary)
@@ -148,7 +138,6 @@ impl Roster {
 
     /// The sealers of the next height, in the order in which they propose (S4, S5): the Primary first (without one, the Seed
     /// with most trust, ties by id), then the other Seeds, then Latents, each by id. Empty if no member has weight.
-    #[must_use]
     pub fn sealers(&self, sealing: Sealing) -> Vec<(NodeId, u64)> {
         let weighted: Vec<(NodeId, &Member, u64)> = self
             .iter()
@@ -184,7 +173,6 @@ impl Roster {
     }
 
     /// The digest of role, trust and standing of every member, as a seal states it.
-    #[must_use]
     pub fn digest(&self) -> Digest {
         let lines: Vec<_> = self
             .iter()
@@ -197,7 +185,6 @@ impl Roster {
     }
 
     /// The digest of everything kept per member.
-    #[must_use]
     pub fn full_digest(&self) -> Digest {
         let lines: Vec<_> = self.iter().collect();
         Digest::from_bytes(STATE_PART.hash(&codec::encode(&lines)))

@@ -19,7 +19,6 @@ pub struct Sealers {
 impl Sealers {
     /// Takes sealers in the order in which they propose. Nodes without weight are left out; of a node that is listed
     /// twice the first entry counts. Weights are trust in parts per million; a sum beyond 2^64 - 1 is cut off.
-    #[must_use]
     pub fn new(in_order: Vec<(NodeId, u64)>) -> Self {
         let mut sealers = Self::default();
         for (node, weight) in in_order {
@@ -35,32 +34,27 @@ impl Sealers {
     }
 
     /// The sum of the weights.
-    #[must_use]
     pub fn total(&self) -> u64 {
         self.total
     }
 
     /// A node's weight; 0 if it does not seal.
-    #[must_use]
     pub fn weight(&self, node: &NodeId) -> u64 {
         self.weights.get(node).copied().unwrap_or(0)
     }
 
     /// The number of sealers.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
     /// Whether there are none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
     /// The proposer of a round. In round 0 it is the first sealer, so that the Primary can seal urgent records at once.
     /// Later rounds take turns, starting at a position that changes with the height.
-    #[must_use]
     pub fn proposer(&self, height: u64, round: u32) -> Option<NodeId> {
         let len = self.order.len() as u64;
         if len == 0 {

@@ -26,9 +26,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{Change, Reason, TrustEntry};
+pub use entry::{Change, Reason, Standing, TrustEntry};
 pub use participation::{Participation, ParticipationRecord};
-pub use state::{Standing, TrustState};
+pub use state::TrustState;
 
 /// Entries kept per node, the oldest dropped first: about 100 kB. The whole history is in the sealed log.
 pub const ENTRIES_PER_NODE_MAX: usize = 1024;
@@ -76,13 +76,11 @@ impl Scored {
 
 impl TrustScoring {
     /// Without any node, under the default parameters.
-    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Without any node, under these parameters.
-    #[must_use]
     pub fn with_params(params: Params) -> Self {
         Self {
             params,
@@ -115,19 +113,16 @@ impl TrustScoring {
     }
 
     /// The trust of a node in parts per million; the score of a founding member for a node never seen.
-    #[must_use]
     pub fn get_trust_score(&self, node: &NodeId) -> u32 {
         self.state(node).trust_ppm()
     }
 
     /// The standing of a node; that of a founding member for a node never seen.
-    #[must_use]
     pub fn standing(&self, node: &NodeId) -> Standing {
         self.state(node).standing()
     }
 
     /// The state of a node; that of a founding member for a node never seen.
-    #[must_use]
     pub fn state(&self, node: &NodeId) -> TrustState {
         self.nodes
             .get(node)
@@ -135,7 +130,6 @@ impl TrustScoring {
     }
 
     /// The last [`ENTRIES_PER_NODE_MAX`] changes of a node's score with their reasons, oldest first.
-    #[must_use]
     pub fn explain(&self, node: &NodeId) -> Vec<TrustEntry> {
         self.nodes
             .get(node)

@@ -83,7 +83,6 @@ fn bad(reason: &'static str) -> Rejection {
 
 impl Certificate {
     /// The canonical bytes.
-    #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         codec::encode(self)
     }

@@ -46,7 +46,6 @@ pub struct History {
 
 impl History {
     /// The log before its first seal.
-    #[must_use]
     pub fn new(genesis: &Genesis) -> Self {
         Self {
             genesis: genesis.clone(),
@@ -95,7 +94,6 @@ impl History {
     }
 
     /// The last height.
-    #[must_use]
     pub fn height(&self) -> u64 {
         self.entries.len() as u64
     }

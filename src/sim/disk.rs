@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::base::digest::{OperationId, RecordId};
 use crate::base::limits::EVIDENCE_HEIGHTS;
 use crate::core::{Base, RecentSeal, Saved, Write};
-use crate::exchange::message::Message;
 use crate::ledger::{Checkpoint, Ledger, RememberedOperation, StoredPast};
 use crate::members::sealers::Sealers;
 use crate::statement::genesis::Genesis;
@@ -92,9 +91,9 @@ impl Disk {
         self.checkpoint = Some((ledger.checkpoint(), closed));
     }
 
-    /// A window of blocks from a height on.
-    pub fn serve(&self, from: u64, bytes: usize) -> Option<Message> {
-        let blocks = self.blocks.iter().filter(|b| b.seal.height >= from);
-        Message::blocks(blocks.map(|block| block.encode()), bytes)
+    /// The blocks from a height on.
+    pub fn blocks_from(&self, height: u64) -> impl Iterator<Item = &Arc<SealedBlock>> {
+        let blocks = self.blocks.iter();
+        blocks.filter(move |block| block.seal.height >= height)
     }
 }

@@ -13,7 +13,7 @@ use crate::sim::people::{Person, identity};
 use crate::sim::plan::{HostPlan, START_MS};
 use crate::statement::genesis::Genesis;
 
-/// How long a host waits in a step at first, milliseconds. It adapts: half as much again after each vain wait.
+/// How long a host waits in a step at first, milliseconds. After each vain wait it waits half as long again.
 pub(super) const PATIENCE_MS: u64 = 350;
 const PATIENCE_MS_MAX: u64 = 3000;
 
@@ -27,9 +27,9 @@ pub(super) struct Host {
     pub(super) kind: Option<ActorKind>,
     pub(super) actor: Option<Box<dyn Actor>>,
     pub(super) person: Person,
-    /// Whether the next thing it does is interrupted by a crash.
+    /// Whether a crash interrupts its next outputs.
     pub(super) is_doomed: bool,
-    /// Whether its journal was lost at some time.
+    /// Whether it has ever lost its journal.
     pub(super) lost_journal: bool,
     skew_ms: i64,
     patience_ms: u64,
@@ -97,7 +97,7 @@ impl Host {
         self.kind.is_none()
     }
 
-    /// What its clock shows at a true time.
+    /// The time on its clock at a true time.
     pub(super) fn clock(&self, now_ms: u64) -> u64 {
         now_ms.saturating_add_signed(self.skew_ms).max(START_MS)
     }
@@ -118,7 +118,7 @@ impl Host {
         Some(core.ledger().state().seal())
     }
 
-    /// Whether it gives up waiting in its step, and how long it waits for the next thing.
+    /// Whether it gives up waiting in its step, and how long it waits next.
     pub(super) fn lose_patience(&mut self) -> (bool, u64) {
         let height = self.height();
         let is_stuck = height == self.height_seen;

@@ -68,7 +68,6 @@ pub struct Genesis {
 
 impl Genesis {
     /// A builder of a genesis.
-    #[must_use]
     pub fn builder(name: impl Into<String>) -> GenesisBuilder {
         GenesisBuilder {
             genesis: Self {
@@ -85,13 +84,11 @@ impl Genesis {
     }
 
     /// BLAKE3 of the canonical genesis.
-    #[must_use]
     pub fn network_id(&self) -> NetworkId {
         NetworkId::from_bytes(NETWORK.hash(&codec::encode(self)))
     }
 
     /// The canonical bytes.
-    #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         codec::encode(self)
     }

@@ -139,7 +139,6 @@ pub enum ConsensusOperation {
 
 impl ConsensusOperation {
     /// How this kind of operation is decided.
-    #[must_use]
     pub fn class(&self) -> Class {
         match self {
             Self::NetworkConfiguration { .. }
@@ -157,7 +156,6 @@ impl ConsensusOperation {
     }
 
     /// The kind's name, as in records and documents.
-    #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::NetworkConfiguration { .. } => "network_configuration",
@@ -175,7 +173,6 @@ impl ConsensusOperation {
     }
 
     /// The subject for people: the key, name or member concerned, or the question asked.
-    #[must_use]
     pub fn subject(&self) -> String {
         match self {
             Self::NetworkConfiguration { config_type, .. } => config_type.clone(),
@@ -193,7 +190,6 @@ impl ConsensusOperation {
     }
 
     /// Whether the Primary's directive takes effect without an objection window (DESIGN section 7, rule 1).
-    #[must_use]
     pub fn is_routine(&self) -> bool {
         matches!(
             self,
@@ -202,7 +198,6 @@ impl ConsensusOperation {
     }
 
     /// The panel of a claim, if it names one.
-    #[must_use]
     pub fn panel(&self) -> Option<&[NodeId]> {
         match self {
             Self::Claim { panel, .. } => panel.as_deref(),
@@ -211,7 +206,6 @@ impl ConsensusOperation {
     }
 
     /// The parameter and value that this operation sets, if it sets one.
-    #[must_use]
     pub fn param_entry(&self) -> Option<(&str, &[u8])> {
         match self {
             Self::NetworkConfiguration {
@@ -223,7 +217,6 @@ impl ConsensusOperation {
     }
 
     /// The key and value that this operation sets in the configuration map, if it sets one.
-    #[must_use]
     pub fn config_entry(&self) -> Option<(String, &[u8])> {
         match self {
             Self::NetworkConfiguration {
@@ -403,7 +396,6 @@ pub enum Ballot {
 
 impl Ballot {
     /// The value that the ballot counts for: a ballot that does not fit the class counts as `Abstain` (P9).
-    #[must_use]
     pub fn counted_for(&self, class: Class) -> &Self {
         match (self, class) {
             (Self::Result(_), Class::Claim)

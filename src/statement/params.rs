@@ -37,7 +37,6 @@ macro_rules! params {
             pub const NAMES: &'static [&'static str] = &[$(stringify!($name),)*];
 
             /// The largest value of a parameter on its own; `None` for an unknown name.
-            #[must_use]
             pub fn max_of(name: &str) -> Option<u64> {
                 match name {
                     $(stringify!($name) => Some(u64::from($max)),)*
@@ -135,7 +134,6 @@ params! {
 
 impl Params {
     /// For tests and demonstrations on one machine: windows of seconds.
-    #[must_use]
     pub fn dev() -> Self {
         Self {
             drift_ms: 500,
@@ -152,7 +150,6 @@ impl Params {
     }
 
     /// For people who meet now and then: windows of days.
-    #[must_use]
     pub fn field() -> Self {
         Self {
             drift_ms: 10 * MINUTE_MS,
@@ -169,7 +166,6 @@ impl Params {
     }
 
     /// BLAKE3 of the canonical parameters.
-    #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::from_bytes(STATE_PART.hash(&codec::encode(self)))
     }

@@ -41,7 +41,6 @@ pub struct Body {
 
 impl Body {
     /// BLAKE3 of the canonical bytes.
-    #[must_use]
     pub fn id(&self) -> RecordId {
         RecordId::from_bytes(RECORD.hash(&codec::encode(self)))
     }
@@ -73,7 +72,6 @@ pub struct Record {
 
 impl Record {
     /// The canonical bytes.
-    #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.encode_to(&mut bytes);
@@ -146,13 +144,11 @@ impl Signed {
     }
 
     /// The record's id.
-    #[must_use]
     pub fn id(&self) -> RecordId {
         self.id
     }
 
     /// The record.
-    #[must_use]
     pub fn record(&self) -> &Record {
         &self.record
     }
@@ -192,55 +188,46 @@ pub struct Verified(Arc<Signed>);
 
 impl Verified {
     /// The record's id.
-    #[must_use]
     pub fn id(&self) -> RecordId {
         self.0.id
     }
 
     /// The author.
-    #[must_use]
     pub fn author(&self) -> NodeId {
         self.0.record.body.by
     }
 
     /// The statement.
-    #[must_use]
     pub fn statement(&self) -> &Statement {
         &self.0.record.body.what
     }
 
     /// The body.
-    #[must_use]
     pub fn body(&self) -> &Body {
         &self.0.record.body
     }
 
     /// The proof. One body can have several valid proofs.
-    #[must_use]
     pub fn proof(&self) -> &Proof {
         &self.0.record.proof
     }
 
     /// The wire form.
-    #[must_use]
     pub fn record(&self) -> &Record {
         &self.0.record
     }
 
     /// The canonical bytes.
-    #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         self.0.record.encode()
     }
 
     /// The number of canonical bytes.
-    #[must_use]
     pub fn encoded_len(&self) -> usize {
         self.0.encoded_len
     }
 
     /// The number of canonical bytes of the body, which does not depend on the proof.
-    #[must_use]
     pub fn body_len(&self) -> usize {
         self.0.body_len
     }

@@ -8,19 +8,16 @@ use crate::base::rejection::Rejection;
 use crate::statement::record::{Record, Seal, Signed};
 
 /// The strict test for a quorum: more than two thirds. A total of 0 has no quorum.
-#[must_use]
 pub fn is_quorum(weight: u64, total: u64) -> bool {
     3 * u128::from(weight) > 2 * u128::from(total)
 }
 
 /// More than a third: at least one of these nodes is honest.
-#[must_use]
 pub fn is_over_third(weight: u64, total: u64) -> bool {
     3 * u128::from(weight) > u128::from(total)
 }
 
 /// The digest of the records that a seal adds, over their ids in ascending order.
-#[must_use]
 pub fn list_digest(ids: &[RecordId]) -> Digest {
     debug_assert!(ids.is_sorted(), "lists are kept sorted");
     let mut hasher = RECORD_LIST.hasher();
@@ -73,7 +70,6 @@ pub(crate) fn encode_records(records: &[Record], bytes: &mut Vec<u8>) {
 
 impl SealedBlock {
     /// The canonical bytes, equal to those of [`codec::encode`] but faster.
-    #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let seal = codec::encode(&self.seal);
         let certificate = codec::encode(&self.certificate);

@@ -28,7 +28,6 @@ impl fmt::Display for Spore {
 
 impl Spore {
     /// Whether the role is one of the network's authorities: Primary or Seed.
-    #[must_use]
     pub fn is_authority(self) -> bool {
         self != Self::Latent
     }

@@ -1,4 +1,4 @@
-//! A node disconnects from a peer whose message no honest node would pass on, but not from one that is only ahead, behind or wrong.
+//! A node disconnects from a peer whose message no honest node would pass on, but not from one that is ahead, behind or wrong.
 
 use mycnet_consensus::core::{Event, Input, Output, PeerId};
 use mycnet_consensus::internals::codec;

@@ -36,4 +36,6 @@ mod smoke;
 mod store;
 mod transport;
 mod twins;
+#[path = "../../benches/common/usage.rs"]
+mod usage;
 mod vectors;

@@ -1,6 +1,6 @@
-//! Agreement on seals under attack, in the manner of Twins (Bano et al., arXiv 2004.10617): some keys are held by two
-//! nodes that both follow the rules and know nothing of each other, which makes all the ways to sign twice, to forget a lock
-//! and to tell two stories, without writing an attack for each.
+//! Agreement on seals under attack, in the manner of Twins (Bano et al., arXiv 2004.10617): two nodes hold the same key, follow
+//! the rules and know nothing of each other. Together they sign twice, forget locks and contradict themselves in every way,
+//! and no attack has to be written.
 //!
 //! Every run is a function of its seed, which a failure prints. `MYCNET_SCHEDULES=1500 cargo test --test it twins` runs more
 //! schedules than the 150 per row that are run by default.
@@ -19,21 +19,21 @@ struct Row {
     outcomes: OnceLock<Vec<Outcome>>,
 }
 
-/// Fewer than a third are twinned: nothing may go wrong.
+/// Fewer than a third have twins: nothing may go wrong.
 static SAFE: [Row; 3] = [
     Row::new(4, 0, Flaw::None),
     Row::new(4, 1, Flaw::None),
     Row::new(7, 2, Flaw::None),
 ];
 
-/// A third or more: forks are possible, and blame must find who made them.
+/// A third or more have twins: forks are possible, and blame must name their makers.
 static UNSAFE: [Row; 3] = [
     Row::new(4, 2, Flaw::None),
     Row::new(7, 3, Flaw::None),
     Row::new(7, 4, Flaw::None),
 ];
 
-/// Nobody is twinned, but members that restart have lost their journal and sign on all the same.
+/// No member has a twin, but members that restart have lost their journal and go on signing.
 static FORGETFUL: Row = Row::new(4, 0, Flaw::LostJournals);
 
 /// Half of the members never say anything.
@@ -150,7 +150,7 @@ fn s_blame_fires_when_honest_nodes_break_the_rules() {
     assert!(FORGETFUL.count(|outcome| outcome.amnesiacs > 0) > 0);
 }
 
-/// What the other tests judge, as a table: `cargo test --test it twins::table -- --nocapture`.
+/// The outcomes that the other tests judge, as a table: `cargo test --test it twins::table -- --nocapture`.
 #[test]
 fn table() {
     println!(

@@ -17,7 +17,7 @@ use mycnet_consensus::{Ballot, Genesis, OperationId, Outcome, RecordId};
 use crate::federation::{
     Directory, PATIENCE, Running, claim, genesis, identity, node_id, start, until,
 };
-use crate::promises::{Ledger, Slots, copy_files};
+use crate::promises::{Promises, Slots, copy_files};
 
 const NODES: usize = 5;
 
@@ -47,7 +47,7 @@ struct Five {
     directory: Directory,
     genesis: Genesis,
     nodes: Vec<Option<Running>>,
-    ledgers: Vec<Ledger>,
+    promises: Vec<Promises>,
     slots: Slots,
 }
 
@@ -59,7 +59,7 @@ impl Five {
             directory,
             genesis,
             nodes: nodes.into_iter().map(Some).collect(),
-            ledgers: (0..NODES).map(|_| Ledger::default()).collect(),
+            promises: (0..NODES).map(|_| Promises::default()).collect(),
             slots: Slots::default(),
         }
     }
@@ -75,12 +75,12 @@ impl Five {
     /// Checks all disks, also those of stopped nodes.
     fn look(&mut self) -> Result<(), String> {
         for n in 0..NODES {
-            let (ledger, slots) = (&mut self.ledgers[n], &mut self.slots);
+            let (promises, slots) = (&mut self.promises[n], &mut self.slots);
             if let Some(running) = &self.nodes[n] {
-                ledger.check(node_id(n), running.node.store(), slots)?;
+                promises.check(node_id(n), running.node.store(), slots)?;
             } else {
                 let path = self.directory.path().join(n.to_string());
-                ledger.check(node_id(n), &Store::open(&path).unwrap(), slots)?;
+                promises.check(node_id(n), &Store::open(&path).unwrap(), slots)?;
             }
         }
         Ok(())
@@ -276,7 +276,7 @@ async fn lose(is_old_copy: bool) {
         std::fs::remove_file(&journal).unwrap();
     }
     // The records that it had shown are gone from its journal, but they are in the blocks of other nodes.
-    five.ledgers[LOSER] = Ledger::default();
+    five.promises[LOSER] = Promises::default();
     let kept = entries(&five.path());
 
     // Each start reports the loss until the node has signed its Rejoin.
@@ -348,7 +348,7 @@ async fn restore_both(is_all_closed: bool) {
     five.stop_loser().await;
     five.look().unwrap();
     copy_files(backup.path(), &five.path());
-    five.ledgers[LOSER] = Ledger::default();
+    five.promises[LOSER] = Promises::default();
     let kept = entries(&five.path());
     let mut events = five.start_loser().await;
     assert_eq!(five.node(LOSER).opened().journal_lost, None);
@@ -368,8 +368,8 @@ async fn a_node_restored_as_a_whole_learns_from_blocks_what_it_forgot() {
     restore_both(true).await;
 }
 
-/// The limit of this protection, which also proves that the test would notice: a node restored as a whole, without peers that show
-/// its old records, signs again.
+/// The limit of this protection, which also proves that the test would notice: a node restored as a whole, without peers
+/// that show its old records, signs again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_is_signed_twice_is_caught() {
     let mut five = Five::new().await;
@@ -395,7 +395,7 @@ async fn a_slot_that_is_signed_twice_is_caught() {
             _ => assert!(looked.unwrap_err().contains("signed Commit")),
         }
         copy_files(backup.path(), &five.path());
-        five.ledgers[LOSER] = Ledger::default();
+        five.promises[LOSER] = Promises::default();
     }
     for running in five.nodes.drain(..).flatten() {
         running.stop().await;

@@ -34,6 +34,8 @@ mod promises;
 mod raw;
 mod stop;
 mod together;
+#[path = "../../benches/common/usage.rs"]
+mod usage;
 
 /// Names that the hostile side uses.
 mod node {

@@ -14,7 +14,7 @@ use mycnet_consensus::store::Store;
 use crate::federation::{Directory, node_id};
 use crate::medium::Random;
 use crate::process::{Order, Process, Report, Setup, Told};
-use crate::promises::{Ledger, Slots, copy_of};
+use crate::promises::{Promises, Slots, copy_of};
 
 const NODES: usize = 4;
 
@@ -39,7 +39,7 @@ struct Member {
     starts: u64,
     port: u16,
     ticket: String,
-    ledger: Ledger,
+    promises: Promises,
     height: u64,
     is_started: bool,
     behind: Option<Behind>,
@@ -218,12 +218,12 @@ impl Fleet {
                 self.rose(n, 0);
             }
             Told::Proposed(operation) => {
-                member.ledger.proposed(operation);
-                member.ledger.voted(operation);
+                member.promises.proposed(operation);
+                member.promises.voted(operation);
                 return self.acknowledged(n);
             }
             Told::Voted(operation) => {
-                member.ledger.voted(operation);
+                member.promises.voted(operation);
                 return self.acknowledged(n);
             }
             Told::Report(report) => member.report = Some(report),
@@ -235,7 +235,7 @@ impl Fleet {
     fn rose(&mut self, n: usize, height: u64) {
         let member = &mut self.members[n];
         member.height = member.height.max(height);
-        member.ledger.said_height = member.height;
+        member.promises.said_height = member.height;
         if let Some(behind) = member.behind
             && behind.has_peer
             && member.height >= behind.height
@@ -280,7 +280,7 @@ impl Fleet {
         member.back = Some((back, is_new_port));
         let (_copy, store) = copy_of(&self.directory.path().join(n.to_string()));
         member
-            .ledger
+            .promises
             .check(node_id(n), &store, &mut self.slots)
             .map_err(|broken| format!("node {n}: {broken}"))
     }
@@ -442,13 +442,13 @@ impl Fleet {
         while let Ok((tag, told)) = self.told.try_recv() {
             self.hear(tag, told)?;
         }
-        let proposed = self.members.iter().flat_map(|it| it.ledger.proposals());
+        let proposed = self.members.iter().flat_map(|it| it.promises.proposals());
         let proposed: Vec<OperationId> = proposed.copied().collect();
         for n in 0..NODES {
             let path = self.directory.path().join(n.to_string());
             let mut store = Store::open(&path).map_err(|error| error.to_string())?;
-            let ledger = &mut self.members[n].ledger;
-            let checked = ledger.check(node_id(n), &store, &mut self.slots);
+            let promises = &mut self.members[n].promises;
+            let checked = promises.check(node_id(n), &store, &mut self.slots);
             checked.map_err(|broken| format!("node {n}: {broken}"))?;
             let closed = store.all_closed().unwrap();
             for id in &proposed {
@@ -506,7 +506,7 @@ fn four_processes_that_are_killed_again_and_again_lose_nothing_and_agree() {
     let acknowledged: usize = fleet
         .members
         .iter()
-        .map(|it| it.ledger.acknowledged())
+        .map(|it| it.promises.acknowledged())
         .sum();
     let (middle, longest) = spread(&mut figures.synced);
     let (moved_middle, moved_longest) = spread(&mut figures.synced_on_new_port);

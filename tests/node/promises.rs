@@ -31,7 +31,7 @@ impl Slots {
 
 /// The acknowledgements of one node, and how far its disk was checked.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub struct Promises {
     /// The last checked height.
     pub height: u64,
     sealed: BTreeSet<RecordId>,
@@ -43,7 +43,7 @@ pub struct Ledger {
     pub said_height: u64,
 }
 
-impl Ledger {
+impl Promises {
     pub fn proposed(&mut self, operation: OperationId) {
         self.proposed.insert(operation);
     }

@@ -1,12 +1,11 @@
 //! Claims one after another, and how long they take.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use mycnet_consensus::{Ballot, OperationId, Outcome};
+use mycnet_replay::terminal::progress;
 use serde::Serialize;
 
 use super::events::now;
@@ -59,7 +58,7 @@ pub(super) async fn measure(
     load: Load,
     proposers: &[usize],
 ) -> anyhow::Result<Latency> {
-    let bar = progress_bar(load.operations);
+    let bar = progress(load.operations, "claims final");
     let mut asked: BTreeMap<OperationId, Asked> = BTreeMap::new();
     let mut open = Vec::new();
     let before = height(network);
@@ -195,19 +194,6 @@ fn rounded(figure: f64) -> f64 {
     (figure * 10.0).round() / 10.0
 }
 
-/// A progress bar if stderr is a terminal.
-fn progress_bar(operations: usize) -> ProgressBar {
-    let bar = if io::stderr().is_terminal() {
-        ProgressBar::new(operations as u64)
-    } else {
-        ProgressBar::hidden()
-    };
-    let style = ProgressStyle::with_template("{elapsed:>4} [{bar:40}] {pos} of {len} claims final")
-        .expect("the template is constant and valid");
-    bar.set_style(style.progress_chars("=> "));
-    bar.with_finish(ProgressFinish::AndClear)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,10 +210,5 @@ mod tests {
             ("1.3".into(), "1.3".into())
         );
         assert_eq!(quantiles(Vec::new()).p99.to_string(), "0");
-    }
-
-    #[test]
-    fn the_template_is_valid() {
-        progress_bar(3).finish_and_clear();
     }
 }

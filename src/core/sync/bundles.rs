@@ -12,7 +12,6 @@ impl Core {
     /// All unsealed records that this node holds, in the best order for another node: votes on the next seal, which decide
     /// whose lists are of use; its proposals, each with its list (empty if only the proposal is here, and for all other
     /// records); then the other records, each after those it refers to.
-    #[must_use]
     pub fn unsealed(&self) -> Vec<(&Verified, &[RecordId])> {
         let (mut votes, mut proposals) = (Vec::new(), Vec::new());
         for record in self.agreement.records() {

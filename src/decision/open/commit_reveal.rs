@@ -136,7 +136,6 @@ impl OpenOperation {
 
     /// The weight of authors with exactly one sealed commit; an author with two has none (P3). A running sum, because every
     /// seal and every host asks all open operations when they are due.
-    #[must_use]
     pub fn committed_weight(&self) -> u64 {
         self.committed
     }

@@ -55,7 +55,6 @@ impl Lookup<'_> {
 
 impl OpenOperation {
     /// The stored form.
-    #[must_use]
     pub fn store(&self) -> StoredOperation {
         StoredOperation {
             snapshot: self.snapshot(),

@@ -62,13 +62,11 @@ pub struct FrozenLine {
 
 impl Snapshot {
     /// BLAKE3 of the canonical form: the operation's leaf in the state.
-    #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::from_bytes(OPERATION.hash(&codec::encode(self)))
     }
 
     /// Every record that was sealed about the operation, its proposal included.
-    #[must_use]
     pub fn records(&self) -> BTreeSet<RecordId> {
         let slots = [
             &self.commits,
@@ -86,7 +84,6 @@ impl Snapshot {
     }
 
     /// The digest in [`Snapshot::electorate`] for these electors, in the order of their keys.
-    #[must_use]
     pub fn electorate_digest(electors: &[(NodeId, u64)]) -> Digest {
         Digest::from_bytes(STATE_PART.hash(&codec::encode(electors)))
     }
@@ -103,7 +100,6 @@ fn lines<'a>(slots: impl Iterator<Item = &'a Filed>) -> Vec<(RecordId, Option<Re
 
 impl OpenOperation {
     /// The canonical form of this state. The cost is proportional to the number of its sealed records.
-    #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             id: self.id,

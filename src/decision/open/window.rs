@@ -28,7 +28,6 @@ pub enum Passage {
 
 impl Window {
     /// A window of `length_ms` from `start_ms` on.
-    #[must_use]
     pub fn new(start_ms: u64, length_ms: u64, grace_ms: u64) -> Self {
         Self {
             start_ms,
@@ -51,7 +50,6 @@ impl Window {
     }
 
     /// The earliest seal time that marks the window or lets it pass.
-    #[must_use]
     pub fn due_ms(&self) -> u64 {
         match self.marked_ms {
             Some(marked_ms) => marked_ms + self.grace_ms,
@@ -60,7 +58,6 @@ impl Window {
     }
 
     /// The time of the seal that marked it.
-    #[must_use]
     pub fn marked_ms(&self) -> Option<u64> {
         self.marked_ms
     }

@@ -63,7 +63,6 @@ impl Decoder {
     }
 
     /// The position of the next part.
-    #[must_use]
     pub fn position(&self) -> Position {
         self.position
     }

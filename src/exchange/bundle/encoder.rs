@@ -21,7 +21,6 @@ pub struct Encoder {
 
 impl Encoder {
     /// The start of a bundle, and its encoder.
-    #[must_use]
     pub fn new() -> (Self, [u8; START_BYTES]) {
         let mut start = [VERSION; START_BYTES];
         start[..MAGIC.len()].copy_from_slice(&MAGIC);
@@ -35,7 +34,6 @@ impl Encoder {
     /// # Panics
     ///
     /// If the body is longer than 4 GiB, which no kind allows.
-    #[must_use]
     pub fn part(&mut self, kind: Kind, body: &[u8]) -> Around {
         let length = u32::try_from(body.len()).expect("no kind of part reaches four gigabytes");
         let mut head = [kind as u8; HEAD_BYTES];
@@ -49,7 +47,6 @@ impl Encoder {
     }
 
     /// The end mark.
-    #[must_use]
     pub fn end(&self) -> End {
         End {
             parts: self.parts,

@@ -4,8 +4,33 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ParticipationRecord, Standing};
+use super::ParticipationRecord;
 use crate::base::digest::OperationId;
+
+/// The operations in which a member's trust counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Newly admitted: votes without weight.
+    Probation,
+    /// Its trust is its weight in every operation.
+    Active,
+    /// Its trust fell too low: it has weight in claims only.
+    Suspended,
+    /// Equivocated: trust 0 for ever, and no further scores.
+    Banned,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Probation => "probation",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Banned => "banned",
+        })
+    }
+}
 
 /// Why a score or a standing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -84,7 +109,6 @@ pub struct TrustEntry {
 
 impl TrustEntry {
     /// The entry for a change that this record made.
-    #[must_use]
     pub fn new(record: &ParticipationRecord, change: &Change) -> Self {
         Self {
             height: record.height,

@@ -37,7 +37,6 @@ pub enum Participation {
 impl Participation {
     /// The event of a member that revealed this ballot, in an operation of this class with this outcome: [`Self::Coherent`],
     /// [`Self::Dissent`] or [`Self::Neutral`]. A ballot that does not fit the class counts as `Abstain` (P9).
-    #[must_use]
     pub fn of_ballot(class: Class, outcome: &Outcome, ballot: &Ballot) -> Self {
         match (outcome, ballot.counted_for(class)) {
             (Outcome::NoQuorum, _) | (_, Ballot::Abstain) => Self::Neutral,
@@ -69,7 +68,6 @@ pub struct ParticipationRecord {
 
 impl ParticipationRecord {
     /// A record about an operation that scores its electors.
-    #[must_use]
     pub fn new(height: u64, time_ms: u64, operation: OperationId, event: Participation) -> Self {
         Self {
             height,

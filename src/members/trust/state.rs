@@ -1,40 +1,13 @@
 //! Here trust moves: the score of one member and the arithmetic that changes it. The ledger calls [`TrustState::apply`]
 //! for every scored event of a seal (`ledger/scores.rs`).
 
-use std::fmt;
-
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::chances::Chances;
-use super::{Change, Participation, ParticipationRecord, Reason};
+use super::{Change, Participation, ParticipationRecord, Reason, Standing};
 use crate::base::limits::{CHANCES, TRUST_MAX_PPM};
 use crate::statement::operation::Class;
 use crate::statement::params::Params;
-
-/// The operations in which a member's trust counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// Newly admitted: votes without weight.
-    Probation,
-    /// Its trust is its weight in every operation.
-    Active,
-    /// Its trust fell too low: it has weight in claims only.
-    Suspended,
-    /// Equivocated: trust 0 for ever, and no further scores.
-    Banned,
-}
-
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Probation => "probation",
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Banned => "banned",
-        })
-    }
-}
 
 /// The score of one member, with the parts of its past that rules need. Part of the sealed state: its encoding is canonical.
 ///
@@ -66,13 +39,11 @@ fn bounded_ppm<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Err
 
 impl TrustState {
     /// The state of a founding member: `Active`.
-    #[must_use]
     pub fn founder(params: &Params) -> Self {
         Self::starting(params.founder_trust_ppm, Standing::Active)
     }
 
     /// The state of an admitted member: on `Probation`.
-    #[must_use]
     pub fn admitted(params: &Params) -> Self {
         Self::starting(params.admitted_trust_ppm, Standing::Probation)
     }
@@ -90,31 +61,26 @@ impl TrustState {
     }
 
     /// The trust in parts per million.
-    #[must_use]
     pub fn trust_ppm(&self) -> u32 {
         self.trust_ppm
     }
 
     /// The standing.
-    #[must_use]
     pub fn standing(&self) -> Standing {
         self.standing
     }
 
     /// Coherent votes in a row.
-    #[must_use]
     pub fn streak(&self) -> u32 {
         self.streak
     }
 
     /// The number of missed chances among the last 100.
-    #[must_use]
     pub fn missed_chances(&self) -> u32 {
         self.chances.missed()
     }
 
     /// The weight in claims: the trust of `Active` and `Suspended` members.
-    #[must_use]
     pub fn claim_weight(&self) -> u64 {
         match self.standing {
             Standing::Active | Standing::Suspended => u64::from(self.trust_ppm),
@@ -123,7 +89,6 @@ impl TrustState {
     }
 
     /// The weight in critical votes, sealing and authority: the trust of `Active` members.
-    #[must_use]
     pub fn critical_weight(&self) -> u64 {
         match self.standing {
             Standing::Active => u64::from(self.trust_ppm),

@@ -121,7 +121,6 @@ pub struct Seal {
 
 impl Seal {
     /// BLAKE3 of the canonical form.
-    #[must_use]
     pub fn id(&self) -> SealId {
         SealId::from_bytes(crate::base::digest::SEAL.hash(&crate::base::codec::encode(self)))
     }
@@ -149,7 +148,6 @@ pub enum Slot {
 
 impl Slot {
     /// The operation, if the slot is one of an operation.
-    #[must_use]
     pub fn operation(&self) -> Option<OperationId> {
         match self {
             Self::Commit(operation)
@@ -161,7 +159,6 @@ impl Slot {
     }
 
     /// The height, if the slot is one of the agreement on a seal.
-    #[must_use]
     pub fn height(&self) -> Option<u64> {
         match self {
             Self::Proposal(height, _) | Self::Prevote(height, _) | Self::Precommit(height, _) => {
@@ -174,7 +171,6 @@ impl Slot {
 
 impl Statement {
     /// The statement's slot; `Propose`, `Reveal` and `Rejoin` have none.
-    #[must_use]
     pub fn slot(&self) -> Option<Slot> {
         match self {
             Self::Propose { .. } | Self::Reveal { .. } | Self::Rejoin { .. } => None,
@@ -196,13 +192,11 @@ impl Statement {
     }
 
     /// Whether it is a proposal of a seal or a vote on one.
-    #[must_use]
     pub fn is_about_seals(&self) -> bool {
         matches!(self, Self::SealProposal { .. } | Self::SealVote { .. })
     }
 
     /// The kind's name, as in records and documents.
-    #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Propose { .. } => "propose",
@@ -218,7 +212,6 @@ impl Statement {
     }
 
     /// The position of this kind when a seal is applied (DESIGN section 5): proposals first, evidence about seals last.
-    #[must_use]
     pub fn rank(&self) -> u8 {
         match self {
             Self::Propose { .. } => 0,
@@ -234,7 +227,6 @@ impl Statement {
     }
 
     /// The operation that the statement is about; `None` for `Propose` and for statements about seals.
-    #[must_use]
     pub fn operation(&self) -> Option<OperationId> {
         match self {
             Self::Commit { operation, .. }

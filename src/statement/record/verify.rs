@@ -21,7 +21,6 @@ pub struct Verifier {
 
 impl Verifier {
     /// A verifier that knows no author yet.
-    #[must_use]
     pub fn new(net: NetworkId) -> Self {
         Self {
             net,
@@ -42,7 +41,6 @@ impl Verifier {
     }
 
     /// Whether the author is known.
-    #[must_use]
     pub fn knows(&self, node: &NodeId) -> bool {
         self.keys.contains_key(node)
     }

@@ -10,6 +10,7 @@ use proptest::sample::Index;
 use super::damage::{apply, cbor, damage, statement};
 use super::{forged, verifier};
 use crate::samples::{ada, batch, genesis, net, records, replaced};
+use crate::usage::kilobytes;
 
 /// The canonical bytes of every sample record, some with a Merkle path.
 static ENCODED: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
@@ -116,14 +117,6 @@ fn deep_nesting_needs_no_stack() {
     judged.join().expect("nothing overflowed");
 }
 
-/// The largest size of this process's address space so far, where the platform tells.
-fn peak_bytes() -> Option<usize> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmPeak:"))?;
-    let kibibytes: usize = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kibibytes * 1024)
-}
-
 /// Set for the process that [`claimed_lengths_allocate_nothing`] starts.
 const ALONE: &str = "MYCNET_TEST_ALONE";
 
@@ -148,14 +141,14 @@ fn claimed_lengths_allocate_nothing() {
         salt: [0; 32].into(),
     });
     let genesis = genesis().encode();
-    let before = peak_bytes();
+    let before = kilobytes("self", "VmPeak");
     for length in [1_u64 << 28, 1 << 32, 1 << 40, 1 << 60, u64::MAX] {
         let head = |major: u8| [&[(major << 5) | 0x1b][..], &length.to_be_bytes()].concat();
         for major in 2..=5 {
             refuse(&head(major));
         }
         let with = |bytes: &[u8], old: &[u8], new: [&[u8]; 2]| {
-            refuse(&replaced(bytes, old, &new.concat()))
+            refuse(&replaced(bytes, old, &new.concat()));
         };
         with(&good, b"\x64path\x82", [b"\x64path", &head(4)]);
         with(&good, b"\xa2\x64body", [&head(5), b"\x64body"]);
@@ -166,10 +159,8 @@ fn claimed_lengths_allocate_nothing() {
         with(&genesis, b"\x67members\x83", [b"\x67members", &head(4)]);
         with(&genesis, b"\x66sample", [&head(3), b"sample"]);
     }
-    if let (Some(before), Some(after)) = (before, peak_bytes()) {
-        let grown = (after - before) / (1024 * 1024);
-        assert!(grown < 256, "the address space grew by {grown} MiB");
-    }
+    let grown = kilobytes("self", "VmPeak") - before;
+    assert!(grown < 256 * 1024, "the address space grew by {grown} kB");
 }
 
 fn refuse(bytes: &[u8]) {

@@ -192,6 +192,15 @@ fn judge(cases: Vec<(&str, Vec<u8>, Verdict)>) {
     }
 }
 
+/// A name, bytes of a good record, and their replacement.
+type Damage<'a> = (&'a str, &'a [u8], &'a [u8]);
+
+fn judge_damages(good: &[u8], expected: Verdict, damages: &[Damage]) {
+    for (name, old, new) in damages {
+        judge(vec![(name, replaced(good, old, new), expected)]);
+    }
+}
+
 #[test]
 fn forms_that_are_wrong() {
     let id = [9; 32];
@@ -211,79 +220,58 @@ fn forms_that_are_wrong() {
         ballot: Ballot::Abstain,
         salt: id.into(),
     });
-    let damaged = |old: &[u8], new: &[u8]| replaced(&good, old, new);
+    let as_text = [b"\x78\x20", &[b'x'; 32][..]].concat();
     judge(vec![
         ("good", good.clone(), GOOD),
         ("cut", good[..good.len() - 1].to_vec(), BAD),
-        ("version 2", damaged(b"\x61v\x01", b"\x61v\x02"), BAD),
-        (
-            "version as a float",
-            damaged(b"\x61v\x01", b"\x61v\xf9\x3c\x00"),
-            BAD,
-        ),
-        ("no version", damaged(b"\xa4\x61v\x01", b"\xa3"), BAD),
-        (
-            "an unknown field",
-            damaged(b"\xa4\x61v\x01", b"\xa5\x61a\x01\x61v\x01"),
-            BAD,
-        ),
-        ("a short id", damaged(&named, b"\x41\x09"), BAD),
-        (
-            "an id as a text",
-            damaged(&named, &[b"\x78\x20", &[b'x'; 32][..]].concat()),
-            BAD,
-        ),
-        (
-            "an unknown statement",
-            damaged(b"\x69directive", b"\x69dirictive"),
-            BAD,
-        ),
-        (
-            "another's fields",
-            damaged(b"\x69directive", b"\x69objection"),
-            BAD,
-        ),
-        (
-            "approval as a number",
-            damaged(b"\x67approve\xf5", b"\x67approve\x01"),
-            BAD,
-        ),
-        (
-            "an unknown ballot",
-            replaced(&reveal, b"\x67abstain", b"\x67abstein"),
-            BAD,
-        ),
-        (
-            "a result without bytes",
-            replaced(&reveal, b"\x67abstain", b"\x66result"),
-            BAD,
-        ),
         ("a vote for nil", vote.clone(), GOOD),
-        (
-            "a vote for nothing",
-            replaced(&vote, b"\x64seal\xf6", b"\x64seal\xf4"),
-            BAD,
-        ),
-        (
-            "an unknown vote",
-            replaced(&vote, b"\x67prevote", b"\x67postvot"),
-            BAD,
-        ),
-        (
-            "a long number",
-            damaged(b"\x61v\x01", b"\x61v\x18\x01"),
-            BEYOND,
-        ),
     ]);
+    judge_damages(
+        &good,
+        BAD,
+        &[
+            ("version 2", b"\x61v\x01", b"\x61v\x02"),
+            ("version as a float", b"\x61v\x01", b"\x61v\xf9\x3c\x00"),
+            ("no version", b"\xa4\x61v\x01", b"\xa3"),
+            ("a new field", b"\xa4\x61v\x01", b"\xa5\x61a\x01\x61v\x01"),
+            ("a short id", &named, b"\x41\x09"),
+            ("an id as a text", &named, &as_text),
+            ("a new statement", b"\x69directive", b"\x69dirictive"),
+            ("another's fields", b"\x69directive", b"\x69objection"),
+            (
+                "approval as a number",
+                b"\x67approve\xf5",
+                b"\x67approve\x01",
+            ),
+        ],
+    );
+    judge_damages(
+        &reveal,
+        BAD,
+        &[
+            ("an unknown ballot", b"\x67abstain", b"\x67abstein"),
+            ("a result without bytes", b"\x67abstain", b"\x66result"),
+        ],
+    );
+    judge_damages(
+        &vote,
+        BAD,
+        &[
+            ("a vote for nothing", b"\x64seal\xf6", b"\x64seal\xf4"),
+            ("an unknown vote", b"\x67prevote", b"\x67postvot"),
+        ],
+    );
+    let long: Damage = ("a long number", b"\x61v\x01", b"\x61v\x18\x01");
+    judge_damages(&good, BEYOND, &[long]);
 }
 
 #[test]
 fn proofs_that_are_wrong() {
+    const SIZE: &[u8] = b"\x64size\x01";
     let good = record(Statement::Directive {
         operation: OperationId::default(),
         approve: true,
     });
-    let damaged = |old: &[u8], new: &[u8]| replaced(&good, old, new);
     let path = |length: usize, hash: usize| {
         let mut bytes = b"\x64path".to_vec();
         bytes.push(0x80 | u8::try_from(length).expect("short"));
@@ -291,34 +279,27 @@ fn proofs_that_are_wrong() {
             bytes.extend([0x58, u8::try_from(hash).expect("short")]);
             bytes.extend(vec![0; hash]);
         }
-        damaged(b"\x64path\x80", &bytes)
+        replaced(&good, b"\x64path\x80", &bytes)
     };
     judge(vec![
-        ("no records", damaged(b"\x64size\x01", b"\x64size\x00"), BAD),
-        (
-            "the most records",
-            damaged(b"\x64size\x01", b"\x64size\x1a\x00\x01\x00\x00"),
-            GOOD,
-        ),
-        (
-            "too many records",
-            damaged(b"\x64size\x01", b"\x64size\x1a\x00\x01\x00\x01"),
-            BAD,
-        ),
         ("a path", path(16, 32), GOOD),
         ("a long path", path(17, 32), BAD),
         ("a path of short hashes", path(2, 31), BAD),
-        (
-            "a wide index",
-            damaged(b"\x65index\x00", b"\x65index\x1b\0\0\0\x01\0\0\0\0"),
-            BAD,
-        ),
-        (
-            "an endless path",
-            damaged(b"\x64path\x80", b"\x64path\x9f\xff"),
-            BEYOND,
-        ),
     ]);
+    let most: Damage = ("65,536 records", SIZE, b"\x64size\x1a\x00\x01\x00\x00");
+    judge_damages(&good, GOOD, &[most]);
+    let wide = b"\x65index\x1b\0\0\0\x01\0\0\0\0";
+    judge_damages(
+        &good,
+        BAD,
+        &[
+            ("no records", SIZE, b"\x64size\x00"),
+            ("65,537 records", SIZE, b"\x64size\x1a\x00\x01\x00\x01"),
+            ("a wide index", b"\x65index\x00", wide),
+        ],
+    );
+    let endless: Damage = ("an endless path", b"\x64path\x80", b"\x64path\x9f\xff");
+    judge_damages(&good, BEYOND, &[endless]);
 }
 
 #[test]

@@ -9,6 +9,8 @@ use serde_bytes::ByteBuf;
 
 use super::node::{Node, author, genesis, hasty, marked};
 use super::raw::{self, HELLO, LONG_BLOCK, MESSAGE, PEERS, Raw};
+#[cfg(target_os = "linux")]
+use crate::usage::kilobytes;
 
 #[tokio::test]
 async fn bad_frames_close_the_connection_with_their_code() {
@@ -343,17 +345,9 @@ async fn at_the_door_the_silent_give_way_and_the_known_do_not() {
 }
 
 #[cfg(target_os = "linux")]
-fn resident_kilobytes() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS"));
-    let number = line.and_then(|line| line.split_whitespace().nth(1));
-    number.and_then(|number| number.parse().ok()).unwrap_or(0)
-}
-
-#[cfg(target_os = "linux")]
 const CROWD: &str = "MYCNET_TEST_CROWD";
 
-/// The crowd, with addresses that all are this machine on Linux, in a process of its own, so that the memory measured is the node's alone.
+/// The crowd, in a process of its own, so that only the node's memory is measured. On Linux all its addresses are this machine.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "started by the test below"]
@@ -390,7 +384,7 @@ async fn the_crowd() {
 }
 
 #[cfg(target_os = "linux")]
-/// A member with an endpoint that is not known, from another place each time, and one message. Not every attempt has to succeed: a
+/// A visit of a member from an unknown endpoint and a new address, with one message. Not every attempt has to succeed: a
 /// node tries again.
 async fn visit(ada: &mut Node, number: u64) -> bool {
     let place = [127, 0, 2, u8::try_from(number % 250).unwrap()];
@@ -413,7 +407,7 @@ async fn visit(ada: &mut Node, number: u64) -> bool {
 async fn a_thousand_connections_keep_no_member_out() {
     let mut ada = Node::new("ada").await;
     let socket = ada.endpoint.bound_sockets()[0];
-    let before = resident_kilobytes();
+    let before = kilobytes("self", "VmRSS");
     let start = Instant::now();
     let mut crowd = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "transport::hostile::the_crowd"])
@@ -431,7 +425,7 @@ async fn a_thousand_connections_keep_no_member_out() {
         }
         slowest = slowest.max(hello.elapsed());
         hellos += 1;
-        grown = grown.max(resident_kilobytes().saturating_sub(before));
+        grown = grown.max(kilobytes("self", "VmRSS").saturating_sub(before));
         if let Some(status) = crowd.try_wait().unwrap() {
             break status.success();
         }

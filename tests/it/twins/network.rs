@@ -1,4 +1,7 @@
-//! Nodes that exchange records directly, some of them twins.
+//! Nodes, some of them twins, that exchange records of one height.
+//!
+//! They hold agreements and no cores, so that this is no [`Network`](mycnet_consensus::core::Network): an exchange compares two
+//! sets of records.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +17,7 @@ use super::random::Random;
 
 const HEIGHT: u64 = 5;
 
-/// Who takes part, and which rule is broken on purpose.
+/// The members, and the rule that is broken on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
     pub members: usize,
@@ -25,22 +28,22 @@ pub struct Setting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
     None,
-    /// Who restarts has lost its journal and signs on.
+    /// A node that restarts has lost its journal and goes on signing.
     LostJournals,
     /// The last members sign nothing.
     Mute(usize),
 }
 
-/// What came of one schedule.
+/// The outcome of one schedule.
 pub struct Outcome {
     pub seed: u64,
     /// The seals that instances decided first.
     pub decided: BTreeSet<SealId>,
-    /// Instances without a decision after everyone could speak to everyone for long.
+    /// Instances without a decision although all have exchanged records for long.
     pub undecided: usize,
     /// Whether a decision ever disappeared.
     pub reverted: bool,
-    /// Whether a certificate of a decision failed its check.
+    /// Whether the certificate of a decision is invalid.
     pub bad_certificate: bool,
     /// The weight that blame names, and the total.
     pub named: (u64, u64),
@@ -70,7 +73,7 @@ struct Instance {
     agreement: Agreement,
     /// Its own records, durable.
     journal: Vec<Verified>,
-    /// Tells its own seals from those of others, its twin's included.
+    /// Makes its seals differ from those of others and of its twin.
     mark: u8,
     mute: bool,
     group: usize,
@@ -112,20 +115,20 @@ struct Network {
     setting: Setting,
     sealers: Arc<Sealers>,
     instances: Vec<Instance>,
-    /// Everything that was ever signed.
+    /// All signed records.
     signed: BTreeMap<RecordId, Verified>,
     random: Random,
     tick_percent: usize,
-    /// Precommits that an exchange does not bring: without them there are locks and no decision, and rounds go on.
+    /// The share of precommits that an exchange loses. Without them there are locks and no decision, and rounds go on.
     precommit_loss_percent: usize,
-    /// Who hears no prevotes for now, and so proposes without knowing what others are locked on.
+    /// Instances that receive no prevotes for now, and so propose without knowing the locks of others.
     deaf: BTreeSet<usize>,
 }
 
-/// Runs one schedule: a time of partitions, then everyone can speak to everyone.
+/// Runs one schedule: partitions at first, then a whole network.
 pub fn run(setting: Setting, seed: u64) -> Outcome {
     let mut network = Network::new(setting, seed);
-    // How long partitions last and how patient nodes are is the schedule's own.
+    // Each schedule draws the length of its partitions and the patience of its nodes.
     let events = 12 << network.random.below(3);
     for _ in 0..8 {
         network.partition();
@@ -180,8 +183,8 @@ impl Network {
         }
     }
 
-    /// Puts every instance into one of two or three groups that hear nothing of each other. Mostly members are spread
-    /// evenly and twins parted, so that both sides come close to a quorum.
+    /// Puts every instance into one of two or three groups that exchange nothing. Mostly members are spread evenly and twins
+    /// separated, so that both sides come close to a quorum.
     fn partition(&mut self) {
         let deaf = self.random.below(3);
         self.deaf = (0..deaf)
@@ -224,8 +227,7 @@ impl Network {
         }
     }
 
-    /// `to` gets what `from` holds and it lacks, unless the exchange is lost, which one in ten is. Says whether anything
-    /// was new.
+    /// Gives `to` the records of `from` that it lacks; one exchange in ten is lost. Returns whether a record was new.
     fn exchange(&mut self, from: usize, to: usize) -> bool {
         if from == to || self.random.chance(10) {
             return false;
@@ -248,7 +250,7 @@ impl Network {
             if is_lost {
                 continue;
             }
-            // Twins make at most two bodies per slot and few rounds, so nothing is ever too many.
+            // Twins sign at most two bodies per slot in few rounds, so no limit is reached.
             new |= self.instances[to]
                 .agreement
                 .add(record)
@@ -258,7 +260,7 @@ impl Network {
         new
     }
 
-    /// A timer ends: it gives up waiting unless something new came since the last time.
+    /// A timer ends: the node gives up waiting if no record came since the last time.
     fn tick(&mut self, node: usize) {
         let records = self.instances[node].agreement.records().count();
         if self.instances[node].records_at_tick == records {
@@ -285,7 +287,7 @@ impl Network {
         self.speak(node);
     }
 
-    /// Lets the node say what it has to say.
+    /// Lets the node sign what it can.
     fn speak(&mut self, node: usize) {
         loop {
             let instance = &mut self.instances[node];
@@ -323,7 +325,7 @@ impl Network {
         }
     }
 
-    /// Everyone exchanges with everyone until nothing is new; then those who wait give up waiting, and so on.
+    /// All exchange with all until no record is new. Then all give up waiting, and exchange again.
     fn heal(&mut self) {
         self.precommit_loss_percent = 0;
         self.deaf.clear();
@@ -410,7 +412,7 @@ impl Instance {
         if self.decided.is_none() {
             self.decided = self.agreement.decided().map(|(seal, _)| seal);
         }
-        // A restart may lose the votes of others, so only another seal is a decision taken back.
+        // A restart may lose the votes of others, so only a decision for another seal reverts one.
         let now = self.agreement.decided().map(|(seal, _)| seal);
         self.reverted |= now.is_some() && now != self.decided;
     }
@@ -425,7 +427,7 @@ impl Instance {
                 return false;
             };
             let Some(seal) = self.agreement.proposal(&id) else {
-                // The precommits can arrive without the proposal, and then nothing asks for it here.
+                // The precommits can arrive without the proposal, which nothing asks for here.
                 return true;
             };
             verify_certificate(&certificate, seal, self.agreement.sealers(), &mut verifier).is_ok()

@@ -1,4 +1,4 @@
-//! S-order: what is decided, kept and blamed is a function of the set of records.
+//! S-order: decisions, kept records and blame are functions of the set of records.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ fn sealers() -> Arc<Sealers> {
     ))
 }
 
-/// Votes of four sealers, the first of which sign whatever comes; the others have one body per slot.
+/// Votes of four sealers. The first ones equivocate; the others have one body per slot.
 fn votes(random: &mut Random, rounds: u32, equivocators: usize, percent: usize) -> Vec<Verified> {
     let values = [None, Some(seal(1, 0).id()), Some(seal(2, 0).id())];
     let mut votes = Vec::new();
@@ -71,7 +71,7 @@ struct Answers {
     blame: Blame,
 }
 
-/// Adds the records in their order; fails if a decision is taken back on the way.
+/// Adds the records in their order. Fails if a decision disappears on the way.
 fn answers(records: &[Verified], seed: u64) -> Answers {
     let sealers = sealers();
     let mut agreement = Agreement::new(HEIGHT, Arc::clone(&sealers), None);
@@ -120,7 +120,7 @@ fn s_order() {
 fn s_order_holds_when_rounds_are_dropped() {
     for seed in 0..5 {
         let mut random = Random::new(seed);
-        // Too few votes for any quorum, as without one the limits alone say what is kept.
+        // Too few votes for any quorum: without one, the limits alone say what is kept.
         let mut records = votes(&mut random, 90, 1, 90);
         let liars: BTreeSet<NodeId> = identities()[..2].iter().map(Identity::node_id).collect();
         records.retain(|record| liars.contains(&record.author()));

@@ -1,4 +1,4 @@
-//! Randomness from a seed: `SplitMix64` (Steele, Lea and Flood, 2014), so that a seed means the same for ever.
+//! Randomness from a seed: `SplitMix64` (Steele, Lea and Flood, 2014). A seed always gives the same numbers.
 
 /// A generator.
 pub struct Random(u64);

@@ -6,6 +6,8 @@ use std::process::{Child as Process, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use crate::usage::{kilobytes, processor_time};
+
 /// The environment variable with a child's task.
 const TASK: &str = "MYCNET_HOSTILE_TASK";
 
@@ -95,21 +97,12 @@ impl Child {
         self.hear(patience)
     }
 
-    /// A figure of the system about its memory, in kilobytes.
-    fn kilobytes(&self, what: &str) -> usize {
-        let path = format!("/proc/{}/status", self.process.id());
-        let status = std::fs::read_to_string(path).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix(what));
-        let number = line.and_then(|line| line.split_whitespace().next());
-        number.and_then(|number| number.parse().ok()).unwrap_or(0)
-    }
-
     pub fn resident_kilobytes(&self) -> usize {
-        self.kilobytes("VmRSS:")
+        kilobytes(&self.process.id().to_string(), "VmRSS")
     }
 
     pub fn peak_kilobytes(&self) -> usize {
-        self.kilobytes("VmHWM:")
+        kilobytes(&self.process.id().to_string(), "VmHWM")
     }
 
     /// Makes the system measure the peak from here on.
@@ -129,16 +122,6 @@ impl Drop for Child {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// The processor time of a process so far, to a hundredth of a second.
-pub fn processor_time(process: &str) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The program's name, in brackets, may contain any characters.
-    let fields = stat.rsplit(')').next().unwrap_or_default();
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let ticks = [11, 12].map(|field| fields.get(field).and_then(|it| it.parse::<u64>().ok()));
-    Duration::from_millis(ticks.iter().flatten().sum::<u64>() * 10)
 }
 
 /// Words and numbers in a line: "a 1 b 2".

@@ -14,10 +14,11 @@ use mycnet_consensus::node::Node;
 use mycnet_consensus::store::Store;
 use mycnet_consensus::{Identity, SealId, Signer as _};
 
-use super::child::{obey, processor_time, say};
+use super::child::{obey, say};
 use super::genesis;
 use crate::network::member;
 use crate::past::{Past, Signed, past, seal};
+use crate::usage::processor_time;
 
 /// The node under attack.
 pub const SERVER: usize = 4;
