@@ -5,6 +5,8 @@
 //! is read from `MYCNET_CONTACTS` or from `shared/data/contacts` beside the repository. Without it, its tests say so and do
 //! nothing. `MYCNET_SCHEDULES=10` runs ten seeds of 60 operations each.
 
+#![allow(clippy::unwrap_used, reason = "tests say directly what they expect")]
+
 use std::path::PathBuf;
 
 use mycnet_consensus::Class;
