@@ -1,4 +1,4 @@
-//! Admission of records, from bytes to [`Verified`], beside the bare signature check and the bare hash of the same bytes.
+//! Admission of records, from bytes to [`Verified`], compared with the bare signature check and the bare hash of the same bytes.
 
 #[path = "common/network.rs"]
 #[allow(dead_code, reason = "each bench takes what it needs")]
@@ -21,7 +21,7 @@ use ratio::{Ratio, Side, compare, timed};
 /// Records that one signature covers in the batched measurements.
 const BATCH: usize = 64;
 
-/// Records on their way: their bytes, and what they are compared with.
+/// Records to admit: their bytes, and the inputs of the baselines.
 struct Load {
     genesis: Genesis,
     proposals: Vec<Verified>,
@@ -84,7 +84,7 @@ impl Load {
         }
     }
 
-    /// A node that watches and has nothing to sign, and holds the proposals.
+    /// A watching node that signs nothing and holds the proposals.
     fn observer(&self) -> Core {
         let me = Arc::new(member(usize::MAX));
         let mut core = Core::new(&self.genesis, me).expect("the network is valid");

@@ -1,9 +1,9 @@
-//! What one decision costs each node at no network delay, beside the bare check of as many signatures as there are
+//! The cost of one decision for each node without network delay, compared with the bare check of as many signatures as there are
 //! proposals and votes.
 //!
-//! - *agreement*: each node verifies every proposal and vote once and decides; its own are signed. What a well-behaved
-//!   transport leaves to be done.
-//! - *cores*: whole nodes in a full mesh, each passing on what is new to all others, as the core does without a transport
+//! - *agreement*: each node signs its own proposals and votes, verifies every other one once, and decides: the work that a
+//!   transport without duplicates leaves.
+//! - *cores*: whole nodes in a full mesh, each passing new records on to all others, as the core does without a transport
 //!   that spares it duplicates: with `n` nodes every vote arrives `n - 1` times. Includes the records sealed.
 
 #[path = "common/network.rs"]
@@ -35,7 +35,7 @@ fn records_of_a_decision(members: usize) -> usize {
     2 * members + 1
 }
 
-/// Accepts everything: what a seal says is the ledger's to judge.
+/// Accepts every seal: judging its content is the ledger's work.
 struct Yes;
 
 impl Judge for Yes {
@@ -109,7 +109,7 @@ impl Height {
         }
     }
 
-    /// Lets everybody decide; every record reaches every other member once.
+    /// Lets all members decide; every record reaches every other member once.
     fn decide(&self) -> Duration {
         let mut sealers = self.start();
         timed(|| {
@@ -192,14 +192,14 @@ impl Mesh {
         mesh
     }
 
-    /// Gives one node an input, and everybody what follows.
+    /// Gives one node an input, and all nodes the messages that follow.
     fn give(&mut self, at: usize, input: Input) {
         let mut queue = VecDeque::from([(at, input)]);
         while let Some((at, input)) = queue.pop_front() {
             let from = PeerId(at as u64);
             for output in self.cores[at].handle(input, 1 + self.decisions).list {
                 if let Output::Send { to, message } = output {
-                    // Answers to greetings: everybody holds everything already.
+                    // Answers to greetings: all nodes hold all records already.
                     if !matches!(
                         message,
                         Message::Reconcile { .. } | Message::Reconciled { .. }
@@ -272,7 +272,7 @@ fn ratios() {
             Ratio::Cost,
             None,
             Side::new("decision and node", members, || {
-                // Open proposals are capped.
+                // The number of open proposals is limited.
                 if mesh.decisions == 64 * members as u64 / 2 {
                     mesh = Mesh::new(members);
                 }

@@ -1,4 +1,4 @@
-//! Building the document of a decided operation, beside the bare hash of its records and their canonical encoding.
+//! Building the document of a decided operation, compared with the bare hash of its records and their canonical encoding.
 
 #[path = "common/network.rs"]
 #[allow(dead_code, reason = "each bench takes what it needs")]

@@ -1,8 +1,8 @@
-//! Whole nodes, each in a process of its own, over real connections on loopback: catching up on 100,000 sealed records beside
-//! bare `verify_strict` of as many signatures, and a start with them.
+//! Whole nodes, each in a process of its own, over real connections on loopback: catching up on 100,000 sealed records,
+//! compared with bare `verify_strict` of 100,000 signatures, and a start with these records.
 //!
-//! Fifty members decided 1,024 claims, 64 at a time, with a commit and a reveal of everybody: signed one by one, and in batches
-//! of 64. `NODE_ROUNDS` changes the sixteen rounds.
+//! Fifty members decided 1,024 claims, 64 at a time, with a commit and a reveal of each member: signed one by one, and in batches
+//! of 64. `NODE_ROUNDS` sets the number of rounds, sixteen by default.
 
 #![allow(
     clippy::disallowed_methods,
@@ -22,6 +22,8 @@ mod past;
 #[path = "common/ratio.rs"]
 #[allow(dead_code, reason = "each bench takes what it needs")]
 mod ratio;
+#[path = "common/usage.rs"]
+mod usage;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -37,11 +39,12 @@ use mycnet_consensus::store::Store;
 use mycnet_consensus::{Genesis, Identity, Signer as _};
 use network::{Signature, member, verify_all};
 use past::{MEMBERS, Past, Signed, past};
+use usage::{kilobytes, processor_time};
 
-/// Claims that are decided together; what a member says about them it signs at once, or one by one.
+/// Claims that are decided together; a member signs its records about them at once, or one by one.
 const CLAIMS: usize = 64;
 
-/// Signatures whose checks stand for those of all records.
+/// A sample of signatures, for the cost of checking all.
 const SAMPLE: usize = 2000;
 
 fn rounds() -> usize {
@@ -130,7 +133,7 @@ fn measure(directory: &Path, signed: Signed, how: &str) {
     server.kill().expect("it runs");
     server.wait().expect("it was started");
     let took = Duration::from_micros(micros);
-    // Once more, now that the machine was busy with the other side of the comparison.
+    // Once more, after the machine was busy with the other side of the comparison.
     let bare = (bare + baseline(&records)) / 2;
     println!(
         "node  catching up: {:.3} s, {:.1} us a record; {:.2} of the rate of verify_strict ({:.1} us); received {:.3} \
@@ -149,7 +152,7 @@ fn measure(directory: &Path, signed: Signed, how: &str) {
     }
 }
 
-/// What bare checks of one signature for each record would take, in processor time: other programs do not count.
+/// The processor time of bare checks of one signature for each record, without that of other programs.
 fn baseline(records: &[Verified]) -> Duration {
     let step = (records.len() / SAMPLE).max(1);
     let sample: Vec<Signature> = records.iter().step_by(step).map(Signature::of).collect();
@@ -215,7 +218,10 @@ async fn catch_up(home: &Path, ticket: &Ticket, height: u64) {
         received = traffic.map_or(received, |traffic| traffic.received_bytes);
     }
     let took = begin.elapsed();
-    let (resident, busy) = (resident_kilobytes(), processor_ms());
+    let (resident, busy) = (
+        kilobytes("self", "VmRSS"),
+        processor_time("self").as_millis(),
+    );
     println!("{} {received} {resident} {busy}", took.as_micros());
     node.shutdown().await;
 }
@@ -230,26 +236,7 @@ async fn start(home: &Path) {
     println!(
         "first answer after {took:?}; {}; {} kB resident when idle",
         node.opened().found,
-        resident_kilobytes()
+        kilobytes("self", "VmRSS")
     );
     node.shutdown().await;
-}
-
-/// Processor time that this process used so far, all threads and the kernel's part included, where Linux tells it: in
-/// hundredths of a second.
-fn processor_ms() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name, in parentheses, may have spaces.
-    let after_name = stat.rsplit(") ").next().unwrap_or_default();
-    let times = after_name.split(' ').skip(11).take(2);
-    let ticks: u64 = times.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-    ticks * 10
-}
-
-fn resident_kilobytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mut lines = status.lines();
-    let line = lines.find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }

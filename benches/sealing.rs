@@ -1,7 +1,7 @@
-//! Sealing and applying 10,000 verified records, beside the bare check of as many signatures and the bare hash of their
+//! Sealing and applying 10,000 verified records, compared with the bare check of 10,000 signatures and the bare hash of their
 //! bytes.
 //!
-//! - *one seal*: the largest there is, over operations of 100 electors: reveals of 49 that the seal before froze, 50 new
+//! - *one seal*: the largest one, over operations of 100 electors: reveals of 49 that the seal before froze, 50 new
 //!   ones with all their commits, and 50 proposals more.
 //! - *many seals*: claims with panels of ten, as `mycnet replay` seals them: 20 proposals with their commits in one seal,
 //!   their reveals in the next.
@@ -24,7 +24,7 @@ use ratio::{Ratio, Side, compare, timed};
 
 const MEMBERS: usize = 100;
 
-/// Signatures that stand for all: checking 10,000 takes half a second.
+/// A sample of the signatures: checking all 10,000 takes half a second.
 const SIGNATURES: usize = 500;
 
 /// A ledger, and lists of records to seal on it, one after the other.
@@ -99,7 +99,7 @@ impl Load {
         self.lists.iter().map(Vec::len).sum()
     }
 
-    /// Seals and applies everything on a copy of the ledger.
+    /// Seals and applies all lists on a copy of the ledger.
     fn apply(&self) -> Duration {
         let mut ledger = self.ledger.clone();
         let lists = self.lists.clone();

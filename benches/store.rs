@@ -1,8 +1,8 @@
-//! A node's disk under 100,000 sealed records and 1,000 closed operations: what writing, closing, serving and starting again
-//! cost, each beside a raw baseline of the same run.
+//! A node's disk with 100,000 sealed records and 1,000 closed operations: the cost of writing, closing, serving and starting,
+//! each compared with a raw baseline of the same run.
 //!
-//! Fifty members decide 1,000 claims, ten at a time: a commit and a reveal of everybody, signed in batches. Starts are measured
-//! in a process of their own, which then says how much memory it holds. `STORE_ROUNDS` changes the hundred rounds.
+//! Fifty members decide 1,000 claims, ten at a time: a commit and a reveal of each member, signed in batches. Starts are measured
+//! in a process of their own, which reports its memory. `STORE_ROUNDS` sets the number of rounds, a hundred by default.
 
 #![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 #![allow(
@@ -16,6 +16,8 @@
 mod network;
 #[path = "common/past.rs"]
 mod past;
+#[path = "common/usage.rs"]
+mod usage;
 
 use std::fs::File;
 use std::io::Write as _;
@@ -31,13 +33,14 @@ use mycnet_consensus::store::Store;
 use mycnet_consensus::{Genesis, OperationId, Signer as _};
 use network::{Signature, claim, member, verify_all};
 use past::{MEMBERS, Past, Signed, past};
+use usage::kilobytes;
 
 const CLAIMS: usize = 10;
 
 /// Writes of one record each.
 const SINGLE: usize = 300;
 
-/// Nobody's time in particular; starts are not about windows.
+/// Any time will do; starts do not depend on windows.
 const NOW_MS: u64 = 1_000_000_000_000;
 
 fn rounds() -> usize {
@@ -68,7 +71,7 @@ fn bytes_in(directory: &Path) -> u64 {
         .sum()
 }
 
-/// Bare appending with a sync after each of `parts`.
+/// Bare appending, with a sync after each of `parts`.
 fn append(directory: &Path, parts: &[Vec<u8>]) -> Duration {
     let path = directory.join("baseline");
     let mut file = File::create(&path).expect("the disk has room");
@@ -208,7 +211,7 @@ fn serve(store: &Store) -> (usize, usize) {
     }
 }
 
-/// Writes of one record each: somebody's, and an own one.
+/// Writes of one record each: another member's, and an own one.
 fn single_writes(directory: &Path, store: &Store, genesis: &Genesis) {
     let net = genesis.network_id();
     let records: Vec<Verified> = (0..SINGLE as u64)
@@ -263,7 +266,7 @@ fn child(what: &str, home: &PathBuf) {
     assert!(status.expect("the program starts").success());
 }
 
-/// Starts a node from its disk and says what that took. `at_once`: stops without closing the databases.
+/// Starts a node from its disk and prints the cost. `at_once`: stops without closing the databases.
 fn start(home: &Path, at_once: bool) {
     let begin = Instant::now();
     let store = Store::open(home).expect("the store opens");
@@ -278,16 +281,9 @@ fn start(home: &Path, at_once: bool) {
         std::process::exit(0);
     }
     println!(
-        "store  start: first answer after {took:?} (open {opened:?}); {}; {}",
+        "store  start: first answer after {took:?} (open {opened:?}); {}; {} kB resident, at most {}",
         loaded.found,
-        memory()
+        kilobytes("self", "VmRSS"),
+        kilobytes("self", "VmHWM")
     );
-}
-
-fn memory() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let lines = status.lines();
-    let lines = lines.filter(|line| line.starts_with("VmRSS") || line.starts_with("VmHWM"));
-    let words = lines.flat_map(str::split_whitespace);
-    words.collect::<Vec<_>>().join(" ")
 }

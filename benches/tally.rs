@@ -1,5 +1,5 @@
-//! What one reveal costs, by the number of electors and of reveals that came before: the tally alone, the ledger's filing
-//! of a seal's reveals, and a reveal's way through a core. None of it checks a signature: the reveals come verified, or in
+//! The cost of one reveal, by the number of electors and of earlier reveals: the tally alone, the ledger's filing
+//! of a seal's reveals, and a reveal's way through a core. No signature is checked here: the reveals come verified, or in
 //! batches whose signature was checked with the commits.
 
 #[path = "common/network.rs"]
@@ -31,7 +31,7 @@ const ELECTORS: [usize; 3] = [10, 100, 1_000];
 /// Trust of a founding member.
 const WEIGHT: u64 = 500_000;
 
-/// Reveals of a whole electorate into a tally, asking for the outcome after each.
+/// Feeds the reveals of a whole electorate into a tally and asks for the outcome after each.
 fn tally(ballots: &[Ballot]) -> Tally {
     let total = ballots.len() as u64 * WEIGHT;
     let mut tally = Tally::new(Class::Claim, total, total);
@@ -55,7 +55,7 @@ struct Frozen {
 }
 
 impl Frozen {
-    /// One claim that everybody votes on.
+    /// One claim on which all members vote.
     fn new(electors: usize) -> Self {
         Self::of(electors, &[(0..electors).collect()], false)
     }
@@ -221,7 +221,7 @@ fn in_the_ledger() {
     );
 }
 
-/// A reveal's way through a core, when 10 and when 990 came before.
+/// A reveal's way through a core, after 10 and after 990 others.
 fn in_the_core() {
     let frozen = Frozen::new(1_000);
     let encoded: Vec<Vec<u8>> = frozen.reveals.iter().map(Verified::encode).collect();
@@ -247,7 +247,7 @@ fn in_the_core() {
         Side::new("after 990", 10, || after(990)),
         Side::new("after 10", 10, || after(10)),
     );
-    // A host asks after each input when to come back and whether to run its timer.
+    // After each input a host asks for the next deadline and whether to run its timer.
     compare(
         "tally/the same with what a host asks, after 990 to after 10",
         Ratio::Cost,

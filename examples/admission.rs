@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         engines.push(hub.join(founder)?);
     }
 
-    // A candidate consents: nobody becomes a member unasked.
+    // The candidate must consent before it can become a member.
     let candidate = new_identity()?;
     let consent = Consent::sign(&candidate, genesis.network_id(), Spore::Latent)?;
     let admission = ConsensusOperation::NodeAdmission {
@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     engines[3].vote(id, Ballot::Reject).await?;
 
-    // Everybody reveals by itself once the commits are frozen; each node computes the outcome on its own.
+    // Each node reveals automatically once the commits are frozen, and computes the outcome itself.
     let outcome = engines[0].execute_reveal_phase(id).await?;
     println!("outcome: {outcome}");
     assert_eq!(outcome, Outcome::Decided(Ballot::Approve));
@@ -63,7 +63,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         );
     }
 
-    // The certificate convinces someone who has only the genesis.
+    // The certificate convinces a reader who has only the genesis.
     let certificate = engines[2]
         .certificate(&id)?
         .ok_or("the operation is closed")?;

@@ -1,4 +1,4 @@
-//! Sync by bundle: two machines that never connect decide something, because somebody carries a file between them.
+//! Sync by bundle: two machines that never connect decide together, because a person carries files between them.
 //!
 //! `cargo run --example bundle`
 
@@ -10,7 +10,7 @@ use mycnet_consensus::{
     BFTConsensusEngine, Ballot, ConsensusOperation, Genesis, Outcome, Signer, Spore,
 };
 
-/// Carries what one machine has to another, on a stick. The receiver only needs what it lacks.
+/// Carries the records that the receiver lacks from one machine to another, on a stick.
 async fn carry(
     stick: &Path,
     from: (&str, &BFTConsensusEngine),
@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(&folder)?;
     let stick = folder.join("stick");
 
-    // Bob asks something, and tells what he found.
+    // Bob proposes a claim, with his own result.
     let claim = ConsensusOperation::Claim {
         subject: "water level at the spring, cm".into(),
         input: Vec::new(),
@@ -58,8 +58,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let id = bob.propose_claim(claim, found.clone()).await?;
     carry(&stick, ("bob", &bob), ("ada", &ada)).await?;
 
-    // Ada found the same. From here on nobody does anything but walk: the proposals of seals, the votes on them and the
-    // reveals are in the bundles too.
+    // Ada has the same result. From here on only bundles are carried: the proposals of seals, the votes on them and the
+    // reveals are in them too.
     ada.vote(id, Ballot::Result(found.clone())).await?;
     let mut walks = 1;
     let is_final = |engine: &BFTConsensusEngine| {
@@ -80,7 +80,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(ada.outcome(&id), bob.outcome(&id));
     assert_eq!(ada.seal(), bob.seal());
 
-    // A file that was damaged on the way says where, and changes nothing from there on.
+    // A damaged file is read up to the damage, and the error names its place.
     ada.export_bundle(1, &mut File::create(&stick)?)?;
     let mut bytes = std::fs::read(&stick)?;
     let middle = bytes.len() / 2;

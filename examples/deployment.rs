@@ -1,4 +1,4 @@
-//! A service deployment: the Primary decides, a Seed objects, the Seeds resolve. And one that nobody objects to.
+//! Service deployments: the Primary decides one, a Seed objects, the Seeds resolve; another meets no objection.
 //!
 //! `cargo run --example deployment`
 
@@ -44,14 +44,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let status = second.status(&mail).ok_or("the proposal has spread")?;
     println!("mail: {:?}", status.waits_for);
 
-    // The Seeds decide what was objected to: more than half of their weight.
+    // After an objection the Seeds decide, by more than half of their weight.
     first.resolve(mail, false).await?;
     second.resolve(mail, false).await?;
     println!("mail: {}", third.execute_reveal_phase(mail).await?);
     assert_eq!(third.outcome(&mail), Some(Outcome::Decided(Ballot::Reject)));
 
-    // Nobody objects to the wiki. Windows end in two steps, in the time of seals, which may be some milliseconds ahead of
-    // the clock; here the clock is moved by hand.
+    // No Seed objects to the wiki. Windows end in two steps, in the time of seals, which may be some milliseconds ahead of
+    // the clock; here the example moves the clock.
     let window = second.status(&wiki).and_then(|status| status.window);
     println!(
         "wiki: {:?}",

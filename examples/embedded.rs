@@ -1,9 +1,9 @@
-//! A program that embeds a node: its own router carries the ledger's protocol beside one of its own, and it votes by itself.
+//! A program that embeds a node: its router carries the ledger's protocol and one of its own, and it votes automatically.
 //!
 //! `cargo run --example embedded`
 //!
-//! Each program here rebuilds what others propose to verify, and answers whoever asks it what the network holds to be
-//! true. Three of them run in one process, each with its own disk and port.
+//! Each program rebuilds the releases that others propose to verify, and answers questions about the verified
+//! results. Three programs run in one process, each with its own disk and port.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use mycnet_consensus::{
 
 type Failure = Box<dyn std::error::Error>;
 
-/// The program's own protocol: whoever connects is told how many members this node knows, by trust.
+/// The program's own protocol: it tells each connecting peer how many members this node knows, by trust.
 const WHO: &[u8] = b"example/who/0";
 
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ struct Who(BFTConsensusEngine);
 
 impl ProtocolHandler for Who {
     async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
-        // What `net::bind` makes takes streams in both directions only.
+        // Endpoints of `net::bind` accept only streams in both directions.
         let (mut send, _) = connection.accept_bi().await?;
         let roster = self.0.roster();
         let trust: Vec<String> = roster.iter().map(|it| it.trust_ppm.to_string()).collect();
@@ -44,12 +44,12 @@ impl ProtocolHandler for Who {
     }
 }
 
-/// What an honest rebuild gives.
+/// The result of an honest rebuild.
 fn rebuild(source: &[u8]) -> Ballot {
     Ballot::Result(blake3::hash(source).as_bytes().to_vec())
 }
 
-/// Rebuilds whatever is proposed, and commits to the result. The reveal follows by itself.
+/// Rebuilds each proposed release and commits to the result. The node reveals it automatically.
 async fn verify(engine: BFTConsensusEngine) -> Result<(), mycnet_consensus::engine::EngineError> {
     let mut notices = engine.subscribe();
     while let Some(notice) = notices.next().await {

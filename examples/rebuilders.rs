@@ -1,4 +1,4 @@
-//! Independent rebuilders compare the hash of an artifact. One of them lies, again and again, and stops counting.
+//! Independent rebuilders compare the hash of an artifact. One of them lies repeatedly and loses its weight.
 //!
 //! `cargo run --example rebuilders`
 
@@ -7,7 +7,7 @@ use mycnet_consensus::{Ballot, ConsensusOperation, Genesis, Outcome, Signer, Spo
 
 const RELEASES: usize = 12;
 
-/// What an honest rebuild of a release gives.
+/// The hash that an honest rebuild of a release gives.
 fn rebuild(release: usize) -> Vec<u8> {
     blake3::hash(format!("source of release {release}").as_bytes())
         .as_bytes()
@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             input: format!("v1.{release}.0").into_bytes(),
             panel: None,
         };
-        // Each commits to its own hash before it can see another's: nobody can copy.
+        // Each commits to its own hash before it can see another's, so none can copy.
         let id = honest[0].propose_claim(claim, rebuild(release)).await?;
         for rebuilder in &honest[1..] {
             rebuilder.vote(id, Ballot::Result(rebuild(release))).await?;

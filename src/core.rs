@@ -1,59 +1,70 @@
-//! The core: one node's ledger, agreement, pool and promises, without I/O, clock, randomness or threads.
+//! The core: one node's ledger, agreement, pool and journal, without I/O, clock, randomness or threads.
 //!
-//! [`Core::handle`] takes one [`Input`] and the host's clock and returns what the host has to do, in order. The host's part:
+//! [`Core::handle`] takes one [`Input`] and the host's clock, and returns what the host has to do, in order. The host must:
 //!
-//! 1. do the outputs in the order given; an [`Output::Persist`] is durable before the next output is done, because it
+//! 1. do the outputs in the order given; an [`Output::Persist`] must be durable before the next output is done, because it
 //!    protects the [`Output::Send`]s after it (DESIGN section 8);
-//! 2. call `handle` with [`Input::Tick`] when [`Core::next_due_ms`] is reached, and with [`Input::Nudge`] when it gives up
-//!    waiting for a seal (a timer, a peer that appeared, a person);
+//! 2. call `handle` with [`Input::Tick`] at [`Core::next_due_ms`], and with [`Input::Nudge`] when it gives up waiting for a
+//!    seal (after a timer, a new peer, or a person's request);
 //! 3. keep sealed blocks and answer [`Output::Serve`] from them;
-//! 4. after a start, [`Core::restore`] what was persisted ([`Saved`] says what each [`Write`] means).
+//! 4. after a start, [`Core::restore`] the persisted data ([`Saved`] gives the meaning of each [`Write`]).
 //!
-//! The state changes only through seals; whatever a peer sends is bounded, verified and either admitted, kept as an orphan
-//! or refused with a [`Rejection`].
+//! The state changes only through seals. Everything that a peer sends is bounded and verified, and then admitted, kept as an
+//! orphan, or refused with a [`Rejection`]. Among the files, `admit.rs` takes records in, `statements.rs` signs own ones (each
+//! slot once, guarded by `journal.rs`), `sealing.rs` drives the agreement, `apply_seal.rs` applies a seal, and `sync.rs` talks
+//! to peers.
 
 mod admit;
-mod applying;
+mod apply_seal;
+mod exempt;
 mod forks;
 mod interface;
 mod journal;
-mod judging;
-mod naming;
+mod network;
+mod orphans;
 pub(crate) mod patience;
 pub(crate) mod pool;
 mod proposing;
 mod query;
 pub(crate) mod reconciliation;
 mod saved;
+mod seal_judge;
+mod seal_votes;
 mod sealing;
 mod statements;
 mod sync;
-mod voting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-pub use admit::Admission;
-pub use interface::{Answer, Event, Input, Output, Outputs, Pace, PeerId};
+pub use interface::{Admission, Answer, Event, Input, Output, Outputs, PeerId, Timing};
 pub use journal::{JournalEntry, Refusal};
+pub use network::Network;
 pub use query::{OperationStatus, Pending, SealStatus, Waiting, WindowStatus};
 pub use saved::{Base, RecentSeal, Saved, Write};
 
+pub use crate::exchange::message::Message;
+pub use crate::ledger::Applied;
+pub use crate::past::{archive::Archive, history::History};
+pub use crate::statement::commitment::sign_votes;
+pub use crate::statement::seal::SealedBlock;
+
 use journal::Journal;
-use sync::{Held, Link};
+use sync::{CachedSnapshot, Link};
 
 use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
 use crate::base::identity::Signer;
 use crate::base::rejection::Rejection;
-use crate::core::pool::{Orphans, Pool};
+use crate::core::orphans::Orphans;
+use crate::core::pool::Pool;
+use crate::decision::open::OpenOperation;
 use crate::finality::Agreement;
 use crate::ledger::{Draft, Ledger};
 use crate::statement::genesis::Genesis;
 use crate::statement::operation::Ballot;
-use crate::statement::record::{Signed, Verified, Verifier};
-use crate::statement::seal::SealedBlock;
+use crate::statement::record::{Signed, Statement, Verified, Verifier};
 
-/// A height that is decided, kept for late votes: evidence of equivocation and of forks.
+/// A decided height, kept for late votes: they can be evidence of equivocation and of forks.
 struct Decided {
     seal: SealId,
     agreement: Agreement,
@@ -63,11 +74,12 @@ struct Decided {
 /// Whether this node may sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Signing {
-    /// It may. Votes on seals only above this height, commits only to operations that name it or a later one.
+    /// It may. Votes on seals only above this height, and commits only to operations whose proposal names this seal or a later
+    /// one.
     Above(u64),
     /// The journal is lost.
     Lost,
-    /// The journal is lost, and this `Rejoin` is to be sealed.
+    /// The journal is lost, and this `Rejoin` waits to be sealed.
     Rejoining(RecordId),
 }
 
@@ -83,32 +95,32 @@ pub struct Core {
     agreement: Agreement,
     /// The lists that travel beside proposals of the next height.
     lists: BTreeMap<SealId, Vec<RecordId>>,
-    /// Those of the lists that are persisted.
+    /// The seals whose lists are persisted.
     saved_lists: BTreeSet<SealId>,
-    /// Proposals of the next height that were found to apply.
+    /// Proposals of the next height that apply.
     drafts: BTreeMap<SealId, Draft>,
-    /// Proposals of the next height that were found not to apply.
+    /// Proposals of the next height that do not apply.
     refused: BTreeSet<SealId>,
-    /// Proposals and votes that are kept whatever the limits say, although no list names them.
-    named: BTreeSet<RecordId>,
+    /// Proposals and votes of the agreement that are exempt from the limits although no list has them.
+    exempt_votes: BTreeSet<RecordId>,
     /// The last [`crate::base::limits::EVIDENCE_HEIGHTS`] heights, the latest last.
     recent: VecDeque<Decided>,
     journal: Journal,
     signing: Signing,
-    /// `Rejoin`s that need no seal, on the word of a person.
+    /// `Rejoin`s that need no seal, because a person declared the journal complete.
     declared: BTreeSet<RecordId>,
     compromised: bool,
-    /// Ballots for operations that take no commit yet.
+    /// Ballots for operations that do not take commits yet.
     intents: BTreeMap<OperationId, Ballot>,
     peers: BTreeSet<PeerId>,
-    /// What is remembered about peers; as many as the host says there are.
+    /// The state per peer; the host bounds their number.
     links: BTreeMap<PeerId, Link>,
-    snapshot: Option<Held>,
-    pace: Pace,
+    snapshot: Option<CachedSnapshot>,
+    timing: Timing,
     now_ms: u64,
     sealed_at_ms: u64,
     out: Vec<Output>,
-    /// What was told to be refused in this input already, by peer and code.
+    /// Rejections already reported in this input, by peer and code.
     told: BTreeSet<(Option<PeerId>, &'static str)>,
     relay: Vec<(Option<PeerId>, Verified)>,
 }
@@ -124,12 +136,12 @@ impl Core {
         Self::at(genesis, signer, Ledger::new(genesis))
     }
 
-    /// A node that takes up a kept past.
+    /// A node that continues from a stored past.
     ///
     /// # Errors
     ///
-    /// [`Rejection`] if the genesis is not valid, or the past is not the one that was sealed: the store is damaged, or
-    /// another network's.
+    /// [`Rejection`] if the genesis is not valid, or the past is not the sealed one: the store is damaged, or belongs to
+    /// another network.
     pub fn resume(
         genesis: &Genesis,
         signer: Arc<dyn Signer>,
@@ -146,13 +158,13 @@ impl Core {
         let mut core = Self::at(genesis, signer, ledger)?;
         let height = base.checkpoint.seal.height;
         for (recent, height) in base.recent.into_iter().rev().zip((1..=height).rev()) {
-            // Who left since can still be shown to have signed twice.
+            // A sealer that left since can still be convicted of signing twice.
             for (node, _) in recent.sealers.iter() {
                 core.verifier.add_author(node)?;
             }
             let mut agreement = Agreement::new(height, recent.sealers, Some(core.me));
             for vote in recent.certificate.votes {
-                agreement.add_named(Signed::try_from(vote)?.trusted())?;
+                agreement.add_exempt(Signed::try_from(vote)?.trusted())?;
             }
             core.recent.push_front(Decided {
                 seal: recent.seal,
@@ -169,13 +181,13 @@ impl Core {
     fn at(genesis: &Genesis, signer: Arc<dyn Signer>, ledger: Ledger) -> Result<Self, Rejection> {
         let net = genesis.network_id();
         let mut verifier = Verifier::new(net);
-        // Who left still reveals what it committed to.
+        // An elector that left still reveals its commits.
         let state = ledger.state();
         let members = state.roster().iter().map(|(node, _)| node);
         let electors = state
             .operations()
             .flat_map(|open| open.electorate().iter().map(|(node, _)| node));
-        // So do those whose second statement would be evidence.
+        // An author's second statement can still be evidence.
         let authors = state
             .operations()
             .flat_map(|open| open.records().map(Verified::author));
@@ -199,7 +211,7 @@ impl Core {
             saved_lists: BTreeSet::new(),
             drafts: BTreeMap::new(),
             refused: BTreeSet::new(),
-            named: BTreeSet::new(),
+            exempt_votes: BTreeSet::new(),
             recent: VecDeque::new(),
             journal: Journal::default(),
             signing: Signing::Above(0),
@@ -209,7 +221,7 @@ impl Core {
             peers: BTreeSet::new(),
             links: BTreeMap::new(),
             snapshot: None,
-            pace: Pace::of(&genesis.params),
+            timing: Timing::of(&genesis.params),
             now_ms: genesis.time_ms,
             sealed_at_ms: 0,
             out: Vec::new(),
@@ -218,23 +230,24 @@ impl Core {
         })
     }
 
-    /// Sets how patient the node is.
-    pub fn set_pace(&mut self, pace: Pace) {
-        self.pace = pace;
+    /// Sets the node's times.
+    pub fn set_timing(&mut self, timing: Timing) {
+        self.timing = timing;
     }
 
-    /// Takes up after a start, at the host's time `now_ms`, what was persisted: sealed blocks in order (those after the
-    /// checkpoint, if there was one), and what was saved beside them. Blocks are this node's own: their signatures were
-    /// verified before they were written.
+    /// After a start, takes up the persisted data at the host's time `now_ms`: sealed blocks in order (those after the
+    /// checkpoint, if there was one), and the rest. Blocks are this node's own: their signatures were verified before they were
+    /// written.
     ///
-    /// If blocks or records have a statement of this node that the journal does not know, the journal is lost
-    /// ([`Event::JournalLost`] comes with the first input). If the journal has a `Rejoin` that no block lists, the node goes on
-    /// waiting for it, unless [`Saved::journal_lost`] says that the journal was lost since. Patience with records begins anew.
+    /// If blocks or records contain a statement of this node that the journal does not have, the journal is lost
+    /// ([`Event::JournalLost`] comes with the first input). If the journal has a `Rejoin` that no block lists, the node
+    /// continues to wait for it, unless [`Saved::journal_lost`] says that the journal was lost again. The time that records
+    /// were held starts at zero.
     ///
     /// # Errors
     ///
-    /// [`Rejection`] if a journalled record is malformed, or a block does not follow or does not give the state that it
-    /// states: the store is damaged, or another network's.
+    /// [`Rejection`] if a journalled record is malformed, or a block does not follow or does not give its stated state: the
+    /// store is damaged, or belongs to another network.
     pub fn restore(
         &mut self,
         saved: Saved,
@@ -255,23 +268,23 @@ impl Core {
             .extend(intents.filter(|(id, _)| self.ledger.past().closed(id).is_none()));
         self.recover_agreement();
         for (seal, list) in saved.lists {
-            self.name(&list);
+            self.exempt_listed(&list);
             self.saved_lists.insert(seal);
             self.lists.insert(seal, list);
         }
-        // Whatever the limits would make of the votes in this order, they were kept before.
-        self.named.extend(saved.votes.keys());
+        // The limits kept these votes before; in this order they might not.
+        self.exempt_votes.extend(saved.votes.keys());
         self.restore_records(saved.records);
         for bytes in saved.votes.into_values() {
             let _ = self.admit_bytes(None, &bytes);
         }
         self.recover_signing();
         if saved.journal_lost {
-            // Whatever `Rejoin` the journal has answers an earlier loss: the journalling of one ends this flag.
+            // The journal's `Rejoin`s answer earlier losses; the next one to be journalled ends this flag.
             self.signing = Signing::Lost;
         }
-        // What has to be done because of the restart is given with the first input; the rest is persisted already. A loss
-        // that a `Rejoin` answers is none any more: nothing else would be written after it is told.
+        // Work due to the restart is output with the first input; the rest is persisted already. `JournalLost` is told again
+        // below, if no `Rejoin` answered it.
         self.out.retain(|output| match output {
             Output::Persist(write) => matches!(
                 write,
@@ -287,7 +300,8 @@ impl Core {
         Ok(())
     }
 
-    /// Takes up unsealed records, own ones too, what they refer to first. Those that no longer fit go.
+    /// Takes up unsealed records, including own ones, in the order in which they refer to one another. Forgets those that no
+    /// longer apply.
     fn restore_records(&mut self, records: BTreeMap<RecordId, Vec<u8>>) {
         let own = self.journal.unsealed(&self.ledger);
         let mut all: Vec<Verified> = own.cloned().collect();
@@ -308,7 +322,7 @@ impl Core {
         self.forget(spent);
     }
 
-    /// Has the host forget records that no block has and that are held no more.
+    /// Makes the host forget records that are no longer held and in no block.
     fn forget(&mut self, mut ids: Vec<RecordId>) {
         ids.retain(|id| self.find(id).is_none());
         if !ids.is_empty() {
@@ -316,7 +330,7 @@ impl Core {
         }
     }
 
-    /// Takes one input at the host's time `now_ms` (milliseconds since 1970; the core's time never goes back).
+    /// Handles one input at the host's time `now_ms` (milliseconds since 1970; the core's time never goes back).
     pub fn handle(&mut self, input: Input, now_ms: u64) -> Outputs {
         self.now_ms = self.now_ms.max(now_ms);
         let is_part_of_more = matches!(
@@ -342,9 +356,15 @@ impl Core {
                 nonce,
             } => self.propose(operation, priority, ballot, nonce),
             Input::Vote { operation, ballot } => self.vote(operation, ballot),
-            Input::Direct { operation, approve } => self.direct(operation, approve),
-            Input::Object { operation, reason } => self.object(operation, reason),
-            Input::Resolve { operation, approve } => self.resolve(operation, approve),
+            Input::Direct { operation, approve } => {
+                self.say_as_authority(Statement::Directive { operation, approve })
+            }
+            Input::Object { operation, reason } => {
+                self.say_as_authority(Statement::Objection { operation, reason })
+            }
+            Input::Resolve { operation, approve } => {
+                self.say_as_authority(Statement::Resolution { operation, approve })
+            }
             Input::JournalLost => {
                 self.lose_journal();
                 Ok(Answer::Done)
@@ -366,7 +386,7 @@ impl Core {
             )),
             Input::PeerUp(peer) => {
                 self.peers.insert(peer);
-                // A new connection: whatever was on its way is lost.
+                // A new connection: messages on their way are lost.
                 self.links.remove(&peer);
                 self.greet(peer);
                 Ok(Answer::Done)
@@ -374,7 +394,7 @@ impl Core {
             Input::PeerDown(peer) => {
                 self.peers.remove(&peer);
                 self.links.remove(&peer);
-                // It offers them again when it comes back; a number of a connection does not.
+                // The peer will offer these orphans again under a new connection number.
                 self.orphans.forget_source(peer.0);
                 Ok(Answer::Done)
             }
@@ -394,12 +414,25 @@ impl Core {
         }
     }
 
+    /// The index in `recent` of a sealed height, if its votes are still kept.
+    fn recent_index(&self, height: u64) -> Option<usize> {
+        let back = usize::try_from(self.ledger.state().height().checked_sub(height)?).ok()?;
+        self.recent.len().checked_sub(back + 1)
+    }
+
+    /// The `Propose` with this id, of an open operation or in the pool.
+    fn proposal(&self, id: &RecordId) -> Option<&Verified> {
+        let open = self.ledger.state().operation(&(*id).into());
+        open.map(OpenOperation::proposal)
+            .or_else(|| self.pool.get(id).map(|pooled| &pooled.record))
+    }
+
     fn event(&mut self, event: Event) {
         self.out.push(Output::Event(event));
     }
 
-    /// Tells that a record was refused, once for each reason and peer in one input: a message full of bad records must not
-    /// crowd out what else there is to tell.
+    /// Reports a refused record, once per reason and peer in one input, so that a message full of bad records cannot crowd out
+    /// other events.
     fn tell_refused(&mut self, from: Option<PeerId>, rejection: Rejection) {
         if self.told.insert((from, rejection.code())) {
             self.event(Event::Refused { from, rejection });
@@ -407,31 +440,26 @@ impl Core {
     }
 
     /// This node's author key.
-    #[must_use]
     pub fn node_id(&self) -> NodeId {
         self.me
     }
 
     /// The network.
-    #[must_use]
     pub fn network_id(&self) -> NetworkId {
         self.net
     }
 
     /// The sealed ledger.
-    #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// A record that this node holds and no seal lists: unsealed, or about the agreement on the next seal.
-    #[must_use]
+    /// A record that this node holds and no seal lists: unsealed, or of the agreement on the next seal.
     pub fn record(&self, id: &RecordId) -> Option<&Verified> {
         self.find(id)
     }
 
     /// The unsealed records.
-    #[must_use]
     pub fn pool(&self) -> &Pool {
         &self.pool
     }

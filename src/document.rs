@@ -24,12 +24,14 @@ mod reading;
 mod tests;
 mod tree;
 
+use std::collections::BTreeMap;
+
 use automerge::{Automerge, AutomergeError, ChangeHash};
 
 pub use ledger::{LedgerChange, LedgerDocument, OPERATIONS_KEPT, OperationEntry, RosterEntry};
 pub use operation::OperationDocument;
 
-use crate::base::digest::{DOCUMENTS, Digest, NetworkId, RecordId};
+use crate::base::digest::{DOCUMENTS, Digest, NetworkId, OperationId, RecordId};
 
 /// Why a document cannot be built, extended or read.
 ///
@@ -111,6 +113,20 @@ fn heads_of(document: &Automerge) -> Vec<Digest> {
         .into_iter()
         .map(|head| Digest::from_bytes(head.0))
         .collect()
+}
+
+/// One digest for a network's documents: its ledger document, and by operation the digests of the others.
+#[must_use]
+pub fn digest_of_all(
+    ledger: &LedgerDocument,
+    operations: &BTreeMap<OperationId, Digest>,
+) -> Digest {
+    let ledger = ledger.digest();
+    let mut parts: Vec<&[u8]> = vec![b"replay", ledger.as_bytes()];
+    for (id, digest) in operations {
+        parts.extend([&id.as_bytes()[..], &digest.as_bytes()[..]]);
+    }
+    Digest::from_bytes(DOCUMENTS.hash_parts(&parts))
 }
 
 /// A digest of heads.

@@ -1,4 +1,4 @@
-//! Layer 3: what nodes exchange: messages on a connection, bundles in a file.
+//! Layer 3: the data that nodes exchange: messages on a connection, bundles in a file.
 
 pub mod bundle;
 pub mod message;

@@ -1,29 +1,31 @@
 //! The ledger: the state after a seal, and how a seal changes it (DESIGN section 5, "applying a seal").
 //!
-//! [`State`] is a value: applying a seal makes a new one that shares what did not change, so that a proposal can be tried
-//! without touching anything. [`Ledger`] holds the state that is sealed and what of the past rules still ask for.
+//! [`State`] is a value: applying a seal makes a new one that shares the unchanged parts, so a proposal can be tried without
+//! side effects. [`Ledger`] holds the sealed state and the parts of the past that rules need.
 //!
-//! Nothing here knows a clock, a vote or a socket. `finality` agrees on seals and does not import this module, nor this
-//! module it, except for the weights of sealers that both speak of.
+//! Nothing here knows a clock, a vote or a socket. `finality`, which agrees on seals, and this module do not import each other;
+//! both use the sealers of [`crate::members`].
 
+mod applied;
 mod apply;
 mod checkpoint;
+mod closed;
 mod digest;
 mod effects;
-mod ended;
 mod filing;
-mod settle;
+mod scores;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub(crate) use apply::SealRoom;
-pub use apply::{Applied, Dropped, EffectEntry, Evidence, MemberChange, Mode};
+pub use applied::{Applied, Dropped, EffectEntry, Evidence, MemberChange, Mode};
 pub use checkpoint::{Checkpoint, StoredPast};
+pub use closed::{Closed, RememberedOperation, RememberedOutcome};
 pub(crate) use digest::sealers_digest;
 pub use digest::{OperationProof, StateParts};
-pub use ended::{Ended, EndedOutcome};
 pub(crate) use filing::proposal_cap;
+pub(crate) use work::SealRoom;
 
 use crate::base::codec;
 use crate::base::digest::{Digest, NodeId, OperationId, RecordId, STATE_PART, SealId};
@@ -32,12 +34,11 @@ use crate::decision::open::OpenOperation;
 use crate::members::roster::Roster;
 use crate::members::sealers::Sealers;
 use crate::statement::genesis::{Genesis, PanelScoring, Sealing};
-use crate::statement::operation::Outcome;
 use crate::statement::params::Params;
 use crate::statement::record::{Seal, Verified};
 use crate::statement::seal::list_digest;
 
-/// The configuration map with its digest, which is computed when the map changes and not otherwise.
+/// The configuration map with its digest, which is computed only when the map changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     map: BTreeMap<String, Vec<u8>>,
@@ -55,13 +56,12 @@ impl Config {
     }
 
     /// The map.
-    #[must_use]
     pub fn map(&self) -> &BTreeMap<String, Vec<u8>> {
         &self.map
     }
 }
 
-/// An open operation with the digest of its state, which is computed when the operation changes and not otherwise.
+/// An open operation with the digest of its state, which is computed only when the operation changes.
 #[derive(Debug, Clone)]
 pub(crate) struct Held {
     pub(crate) operation: Arc<OpenOperation>,
@@ -125,49 +125,41 @@ impl State {
     }
 
     /// The height of the last seal.
-    #[must_use]
     pub fn height(&self) -> u64 {
         self.height
     }
 
     /// The last seal.
-    #[must_use]
     pub fn seal(&self) -> SealId {
         self.seal
     }
 
     /// Its time, milliseconds since 1970.
-    #[must_use]
     pub fn time_ms(&self) -> u64 {
         self.time_ms
     }
 
     /// The members.
-    #[must_use]
     pub fn roster(&self) -> &Roster {
         &self.roster
     }
 
-    /// The parameters that operations opened now get.
-    #[must_use]
+    /// The parameters of operations that open now.
     pub fn params(&self) -> &Params {
         &self.params
     }
 
     /// The configuration map.
-    #[must_use]
     pub fn config(&self) -> &BTreeMap<String, Vec<u8>> {
         &self.config.map
     }
 
-    /// Who seals the next height.
-    #[must_use]
+    /// The sealers of the next height.
     pub fn sealers(&self) -> &Arc<Sealers> {
         &self.sealers
     }
 
     /// An open operation.
-    #[must_use]
     pub fn operation(&self, id: &OperationId) -> Option<&OpenOperation> {
         self.open.get(id).map(|held| held.operation.as_ref())
     }
@@ -177,88 +169,71 @@ impl State {
         self.open.values().map(|held| held.operation.as_ref())
     }
 
-    /// How many open operations this author proposed.
-    #[must_use]
+    /// The number of open operations that this author proposed.
     pub fn open_by(&self, author: &NodeId) -> usize {
         self.open_by_author.get(author).copied().unwrap_or(0)
     }
 
-    /// The earliest seal time at which something changes without any further record (S7).
-    #[must_use]
+    /// The earliest seal time at which something changes without a further record (S7).
     pub fn due_ms(&self) -> Option<u64> {
         self.operations().filter_map(OpenOperation::due_ms).min()
     }
 }
 
-/// How an operation ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Closed {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// The seal that decided it.
-    pub decided_height: u64,
-    /// The seal that closed it.
-    pub closed_height: u64,
-}
-
-/// What of the past the rules ask for: which operations there were, which seals, which `Rejoin`s.
+/// The parts of the past that rules need: closed operations, the ids of seals, and `Rejoin`s.
 #[derive(Debug, Clone, Default)]
 pub struct Past {
-    closed: BTreeMap<OperationId, Ended>,
+    closed: BTreeMap<OperationId, RememberedOperation>,
     rejoins: BTreeSet<RecordId>,
     seals: BTreeMap<SealId, u64>,
 }
 
 impl Past {
-    /// How a closed operation ended.
-    #[must_use]
-    pub fn closed(&self, id: &OperationId) -> Option<&Ended> {
+    /// The summary of a closed operation.
+    pub fn closed(&self, id: &OperationId) -> Option<&RememberedOperation> {
         self.closed.get(id)
     }
 
-    /// All closed operations by id.
-    pub fn all_closed(&self) -> impl Iterator<Item = (OperationId, &Ended)> {
+    /// The summaries of all closed operations by id.
+    pub fn all_closed(&self) -> impl Iterator<Item = (OperationId, &RememberedOperation)> {
         self.closed.iter().map(|(id, closed)| (*id, closed))
     }
 
     /// Whether a seal listed this `Rejoin`.
-    #[must_use]
     pub fn has_rejoined(&self, id: &RecordId) -> bool {
         self.rejoins.contains(id)
     }
 
     /// The height of a sealed seal.
-    #[must_use]
     pub fn height_of(&self, seal: &SealId) -> Option<u64> {
         self.seals.get(seal).copied()
     }
 }
 
-/// The sealed state and the past that rules ask for.
+/// The sealed state and the parts of the past that rules need.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     state: State,
     past: Past,
     genesis_seal: Seal,
-    /// The last seal, and the root over the operations that it closed.
+    /// The last seal, and the root over the operations closed by it.
     last: (Seal, Digest),
 }
 
-/// The outcome of trying records on a state: the seal that they make, and the state after it.
+/// The result of trying records on a state: the seal for these records, and the state after it.
 #[derive(Debug, Clone)]
 pub struct Draft {
     /// The seal.
     pub seal: Seal,
     /// Its records in the order of their ids.
     pub records: Vec<Verified>,
-    /// What it changes.
+    /// The changes.
     pub applied: Applied,
     state: State,
 }
 
 impl Ledger {
     /// The ledger at its genesis.
-    #[must_use]
     pub fn new(genesis: &Genesis) -> Self {
         let (state, genesis_seal) = State::genesis(genesis);
         let mut past = Past::default();
@@ -271,7 +246,7 @@ impl Ledger {
         }
     }
 
-    /// The ledger at a changed genesis, for records of the original network.
+    /// The ledger at a changed genesis, which takes the records of the original network.
     pub(crate) fn alternative(original: &Genesis, changed: &Genesis) -> Self {
         let mut ledger = Self::new(changed);
         let original = Self::new(original);
@@ -280,30 +255,26 @@ impl Ledger {
     }
 
     /// The state after the last seal.
-    #[must_use]
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// What the rules ask for of the past.
-    #[must_use]
+    /// The parts of the past that rules need.
     pub fn past(&self) -> &Past {
         &self.past
     }
 
     /// The last seal.
-    #[must_use]
     pub fn last_seal(&self) -> &Seal {
         &self.last.0
     }
 
     /// Seal 0.
-    #[must_use]
     pub fn genesis_seal(&self) -> &Seal {
         &self.genesis_seal
     }
 
-    /// Tries records on the state after the last seal. [`Mode::Strict`] fails at the first that does not apply,
+    /// Tries records on the state after the last seal. [`Mode::Strict`] fails at the first record that does not apply,
     /// [`Mode::Lenient`] leaves it out. The ledger does not change.
     ///
     /// # Errors
@@ -338,12 +309,12 @@ impl Ledger {
         Ok((draft, dropped))
     }
 
-    /// Tries a seal that somebody states over these records.
+    /// Tries a stated seal with its records.
     ///
     /// # Errors
     ///
-    /// [`Rejection::ImpossibleSeal`] if it does not follow the last one or states other digests, and what a record is
-    /// refused for.
+    /// [`Rejection::ImpossibleSeal`] if the seal does not follow the last one or states other digests; otherwise the rejection
+    /// of a record.
     pub fn check(&self, seal: &Seal, records: Vec<Verified>) -> Result<Draft, Rejection> {
         if seal.net != self.genesis_seal.net {
             return Err(Rejection::WrongNetwork(seal.net));
@@ -355,21 +326,25 @@ impl Ledger {
             });
         }
         if seal.prev != self.state.seal {
-            return Err(Rejection::ImpossibleSeal("it follows another seal"));
+            return Err(Rejection::ImpossibleSeal(
+                "it does not follow the last seal",
+            ));
         }
         if seal.time_ms <= self.state.time_ms {
-            return Err(Rejection::ImpossibleSeal("its time is not after the last"));
+            return Err(Rejection::ImpossibleSeal(
+                "its time is not later than the last seal's",
+            ));
         }
         if records.len() != seal.count as usize {
-            return Err(Rejection::ImpossibleSeal("it counts other records"));
+            return Err(Rejection::ImpossibleSeal("its record count is wrong"));
         }
         let (draft, _) = self
             .draft(seal.time_ms, records, Mode::Strict)
             .map_err(|dropped| dropped.reason)?;
         if draft.seal != *seal {
-            return Err(Rejection::ImpossibleSeal("it states other digests"));
+            return Err(Rejection::ImpossibleSeal("its digests are wrong"));
         }
-        if draft.records.is_empty() && !draft.applied.is_change() {
+        if draft.records.is_empty() && !draft.applied.has_advanced {
             return Err(Rejection::ImpossibleSeal(
                 "it has no records and changes nothing",
             ));
@@ -377,18 +352,18 @@ impl Ledger {
         Ok(draft)
     }
 
-    /// Applies a sealed list again under other parameters: what does not apply under them is left out, and the seal's own id
-    /// stands for the one it gets here.
+    /// Applies a sealed list again under other parameters. Records that do not apply under them are left out, and the original
+    /// seal's id stands for the new one.
     pub(crate) fn replay(&mut self, seal: &Seal, records: Vec<Verified>) -> Applied {
         let (draft, _) = self
             .draft(seal.time_ms, records, Mode::Lenient)
-            .expect("lenient drafts leave out what does not apply");
+            .expect("lenient drafts leave out records that do not apply");
         let applied = self.commit(draft);
         self.past.seals.insert(seal.id(), seal.height);
         applied
     }
 
-    /// Moves to the state of a draft that was made from the present one.
+    /// Moves to the state of a draft that was made from the current state.
     ///
     /// # Panics
     ///
@@ -409,8 +384,8 @@ impl Ledger {
         self.past.seals.insert(self.state.seal, self.state.height);
         self.past.rejoins.extend(applied.rejoins.iter().copied());
         for operation in &applied.closed {
-            let ended = Ended::of(operation, self.state.height);
-            self.past.closed.insert(operation.id(), ended);
+            let remembered = RememberedOperation::of(operation, self.state.height);
+            self.past.closed.insert(operation.id(), remembered);
         }
         applied
     }

@@ -19,7 +19,7 @@
 //! | 1 | `statement`: record, operation, commitment, consent, genesis, params, seal | what a member can say |
 //! | 2 | `members`: trust, roster, sealers; `decision`: one open operation (P1 to P9, spore authority) and its tally | one operation |
 //! | 3 | `finality` agrees on a seal; `ledger` applies one; `past`: archive, history, certificate; `exchange`: message, bundle | the whole ledger |
-//! | 4 | [`core`]: `handle(Input, now) -> Outputs` | one node, without I/O |
+//! | 4 | [`core`]: `handle(Input, now) -> Outputs`; `core::Network` connects several in one process | one node, without I/O |
 //! | 5 | `document`: Automerge documents; `store`: two redb databases; `net`: messages between authenticated members, over iroh | documents, disks, sockets |
 //! | 6 | `engine`: the handle, nodes in memory; `node`: a core with its disk and peers behind the same handle | waiting |
 //! | 7 | the command `mycnet`, a package of its own | people |
@@ -27,10 +27,12 @@
 //!
 //! Layers 5 and 6 and the simulator are features of the same names; `engine` is on by default.
 //!
-//! A record arrives at [`core`], is decoded and verified (`statement::record::Verifier`), judged against the sealed state
-//! (`ledger::State`) and put into the pool (`core::pool`). The proposer of a height lists what the pool holds; the sealers
-//! agree (`finality::Agreement`); applying the seal (`ledger::Ledger`) files the records, moves operations through their
-//! phases (`decision::open`), settles trust (`members::trust`) and applies effects.
+//! A record arrives at [`core`] (`admit`), is decoded and verified (`statement::record::Verifier`), checked against the sealed
+//! state (`ledger::State`) and put into the pool (`core::pool`). The proposer of a height lists records of the pool; the
+//! sealers agree (`finality::Agreement`, which keeps a node's lock); applying the seal (`ledger::Ledger`) files the records,
+//! moves operations through their phases (`decision::open`, where `commit_reveal` refuses reveals that do not open a frozen
+//! commit), moves trust (`ledger::scores`, by the arithmetic of `members::trust`) and applies effects. Own statements are
+//! signed in `core::statements`, each slot once (`core::journal`).
 //!
 //! # Invariants
 //!
@@ -39,7 +41,7 @@
 //! - The state changes only through seals. Whether one is decided is a monotone function of the votes held.
 //! - `finality` and `ledger` do not know each other; [`core`] joins them.
 //! - Every output that persists an own record precedes the outputs that send it. A slot is signed once.
-//! - Whatever a peer sends is bounded, and a [`Rejection`] is data with a stable code; the state stays as it was.
+//! - All data from peers is bounded, and a [`Rejection`] is data with a stable code; the state stays as it was.
 //! - Untrusted bytes never reach Automerge, and consensus never depends on its hashes.
 //!
 //! # Words
@@ -89,13 +91,16 @@ pub use base::limits;
 pub use base::rejection::Rejection;
 #[cfg(feature = "engine")]
 pub use engine::BFTConsensusEngine;
-pub use ledger::Evidence;
-pub use members::trust::{ParticipationRecord, Reason, Standing, TrustEntry, TrustScoring};
+pub use ledger::{Applied, Evidence};
+pub use members::trust::{
+    Participation, ParticipationRecord, Reason, Standing, TrustEntry, TrustScoring,
+};
 pub use past::certificate::{Certificate, Proved};
 pub use statement::consent::Consent;
 pub use statement::genesis::{Founder, Genesis, PanelScoring, Sealing};
 pub use statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
 pub use statement::params::Params;
+pub use statement::record::{Statement, Verified};
 
 /// The examples of the README run as tests.
 #[cfg(all(doctest, feature = "engine"))]

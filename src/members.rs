@@ -1,4 +1,4 @@
-//! Layer 2: the members: their roles, their trust and standing, and who of them seals.
+//! Layer 2: the members: their roles, trust and standing, and those who seal.
 
 pub mod roster;
 pub mod sealers;

@@ -15,7 +15,7 @@ mod disk;
 pub mod generate;
 mod host;
 pub mod oracle;
-mod people;
+pub mod people;
 pub mod plan;
 pub mod projection;
 pub mod view;

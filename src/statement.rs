@@ -1,4 +1,4 @@
-//! Layer 1: what a member can say: the form of each statement, what it means by itself, and whether it is well formed.
+//! Layer 1: the statements that members sign: the form of each, its meaning by itself, and whether it is well formed.
 
 pub mod commitment;
 pub mod consent;
@@ -7,3 +7,4 @@ pub mod operation;
 pub mod params;
 pub mod record;
 pub mod seal;
+pub(crate) mod spore;

@@ -65,7 +65,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use redb::backends::FileBackend;
+use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
 
 pub use check::{CheckReport, CheckStep};
@@ -206,6 +206,17 @@ impl Store {
         let ledger = open_file(directory, LEDGER_FILE)?;
         let (genesis, node) = load::header(&ledger.database.begin_read()?)?;
         let journal = journal_in(directory, genesis.network_id(), node)?;
+        Self::resume(ledger, journal)
+    }
+
+    /// Opens the ledger in a directory with an empty journal in memory, to look at a ledger whose journal is gone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn open_without_journal(directory: &Path) -> Result<Self, StoreError> {
+        let ledger = open_file(directory, LEDGER_FILE)?;
+        let journal = Side::open(Path::new(JOURNAL_FILE), InMemoryBackend::new())?;
         Self::resume(ledger, journal)
     }
 

@@ -1,6 +1,6 @@
-//! A network to measure on: four authorities that seal, and as many members as asked for, with the records they sign.
+//! The genesis, members and records that benches measure: four authorities that seal, and any number of other members.
 
-use mycnet_consensus::internals::commitment::{commitment, salt};
+use mycnet_consensus::internals::commitment;
 use mycnet_consensus::internals::digest::signing;
 use mycnet_consensus::internals::ledger::{Applied, Ledger, Mode};
 use mycnet_consensus::internals::merkle;
@@ -73,18 +73,7 @@ pub(crate) fn vote(
     operation: OperationId,
     ballot: Ballot,
 ) -> [Statement; 2] {
-    let salt = salt(by, net, operation).expect("keys in memory sign");
-    let commitment = commitment(net, operation, by.node_id(), &ballot, &salt);
-    let commit = Statement::Commit {
-        operation,
-        commitment,
-    };
-    let reveal = Statement::Reveal {
-        operation,
-        ballot,
-        salt,
-    };
-    [commit, reveal]
+    commitment::vote(by, net, operation, ballot).expect("keys in memory sign")
 }
 
 /// A commit and the reveal that opens it, signed at once.
@@ -101,13 +90,13 @@ pub(crate) fn signed_vote(
         .expect("as many records as statements")
 }
 
-/// What member `n` finds: one in five disagrees.
+/// The ballot of member `n`: one in five disagrees.
 pub(crate) fn ballot(n: usize) -> Ballot {
     let result: &[u8] = if n % 5 == 4 { b"other" } else { b"sha256" };
     Ballot::Result(result.to_vec())
 }
 
-/// Seals records on a ledger: the block that a node catching up would get, and what it changed.
+/// Seals records on a ledger. Returns the block for a node that is behind, and what it changed.
 pub(crate) fn seal(ledger: &mut Ledger, records: Vec<Verified>) -> (SealedBlock, Applied) {
     let time_ms = ledger.state().time_ms() + 1;
     let (draft, _) = ledger

@@ -1,4 +1,4 @@
-//! A sealed past: members who decided claims, everybody voting, as the writes that a host is given.
+//! A sealed past in which all members voted on claims, as the writes that a core gives its host.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::network::{self, ballot, claim, genesis, member, vote};
 
 pub(crate) const MEMBERS: usize = 50;
 
-/// How members sign what they say in one round.
+/// How members sign their records of one round.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[allow(dead_code, reason = "each bench takes what it needs")]
 pub(crate) enum Signed {
@@ -26,7 +26,7 @@ pub(crate) struct Past {
     pub(crate) records: Vec<Verified>,
 }
 
-/// Rounds of claims, two seals each: proposals with a commit of everybody, then the reveals.
+/// Rounds of claims, two seals each: proposals with a commit of each member, then the reveals.
 pub(crate) fn past(rounds: usize, claims: usize, signed: Signed) -> Past {
     let members: Vec<Identity> = (0..MEMBERS).map(member).collect();
     let genesis = genesis(MEMBERS, Sealing::Authorities);
@@ -86,7 +86,7 @@ fn round(
     [opening, closing]
 }
 
-/// Seals records: the write that a host is given.
+/// Seals records and returns the write for the host.
 pub(crate) fn seal(ledger: &mut Ledger, records: Vec<Verified>) -> Write {
     let (block, applied) = network::seal(ledger, records);
     Write::Block {
@@ -95,7 +95,7 @@ pub(crate) fn seal(ledger: &mut Ledger, records: Vec<Verified>) -> Write {
     }
 }
 
-/// How many rounds the environment asks for; with `--test` few, to see that it runs.
+/// The number of rounds that the environment asks for; few with `--test`, which only runs the bench once.
 #[allow(dead_code, reason = "each bench takes what it needs")]
 pub(crate) fn rounds(variable: &str, few: usize, usual: usize) -> usize {
     let is_test = std::env::args().any(|arg| arg == "--test");

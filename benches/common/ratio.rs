@@ -1,9 +1,9 @@
 //! Measures a piece of work and its raw baseline side by side and prints their ratio.
 //!
 //! Batches of both alternate within milliseconds, so that other work on the machine, its clock frequency and its caches
-//! meet both alike; batches that were interrupted are the slow ones, so the figure is the ratio of the lower quartiles.
-//! The median over the pairs stands beside it, with its quartiles: on a quiet machine the two agree. Criterion measures each group once, one
-//! after the other, and shows how they spread; a ratio between its groups would mix in what the machine did meanwhile.
+//! affect both alike. Interrupted batches are slow, so the figure is the ratio of the lower quartiles.
+//! The median over the pairs is printed too, with its quartiles: on a quiet machine the two agree. Criterion measures its
+//! groups one after the other and shows their spread; a ratio between them would include changes of the machine's load.
 
 #![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 #![allow(
@@ -15,16 +15,16 @@ use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 
-/// Pairs of batches at least, however long they take.
+/// The least number of pairs of batches, however long they take.
 const PAIRS_MIN: usize = 11;
 
-/// A batch of work: what it takes for how many items.
+/// A batch of work.
 pub(crate) struct Side<F> {
-    /// What it is called in the line.
+    /// Its name in the printed line.
     pub(crate) name: &'static str,
     /// Items per batch.
     pub(crate) items: usize,
-    /// Runs one batch and says how long the part that counts took: see [`timed`].
+    /// Runs one batch and returns the time of its measured part: see [`timed`].
     pub(crate) batch: F,
 }
 
@@ -40,7 +40,7 @@ impl<F: FnMut() -> Duration> Side<F> {
     }
 }
 
-/// What the ratio of a comparison is.
+/// How to read the ratio of a comparison.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Ratio {
     /// Our rate over the baseline's; more is better.
@@ -49,10 +49,10 @@ pub(crate) enum Ratio {
     Cost,
 }
 
-/// What the ratio should be: at least this for rates, at most this for costs.
+/// The target: a rate should be at least this, a cost at most this.
 pub(crate) type Target = Option<f64>;
 
-/// How long `work` takes: the time on the processor where the system tells it, so that what other programs take does not
+/// The time of `work`: processor time where the system reports it, so that the time of other programs does not
 /// count.
 pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> Duration {
     let before = on_processor();
@@ -68,11 +68,11 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> Duration {
     }
 }
 
-/// Batches shorter than this begin with a slice of the scheduler of their own and are mostly not interrupted; reading the
-/// time on the processor, some microseconds, would blur them.
+/// Shorter batches start with a fresh time slice of the scheduler and are mostly not interrupted; reading the
+/// processor time takes some microseconds and would blur them.
 const UNINTERRUPTED: Duration = Duration::from_millis(1);
 
-/// This thread's time on the processor (Linux). The scheduler brings it up to date when the thread yields.
+/// This thread's processor time (Linux). The scheduler updates it when the thread yields.
 fn on_processor() -> Option<Duration> {
     std::thread::yield_now();
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
@@ -80,7 +80,7 @@ fn on_processor() -> Option<Duration> {
     Some(Duration::from_nanos(nanoseconds))
 }
 
-/// Compares `ours` with `bare` and prints the line. Gives the ratio.
+/// Compares `ours` with `bare`, prints the line, and returns the ratio.
 pub(crate) fn compare(
     title: &str,
     ratio: Ratio,
@@ -92,7 +92,7 @@ pub(crate) fn compare(
     let (mut our_times, mut bare_times, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     let is_enough = |pairs: usize| is_test() || (pairs >= PAIRS_MIN && start.elapsed() >= budget());
     loop {
-        // Which goes first alternates, so that what a batch leaves in the caches evens out.
+        // The order alternates, so that the caches help both sides alike.
         let (our, its) = if ratios.len() % 2 == 0 {
             let our = ours.run();
             (our, bare.run())
@@ -146,13 +146,13 @@ fn shown(seconds: f64) -> String {
     format!("{:.3} µs", seconds * 1e6)
 }
 
-/// How long one comparison may take: `RATIO_MS`, in milliseconds.
+/// The time for one comparison: `RATIO_MS`, in milliseconds.
 fn budget() -> Duration {
     let ms = std::env::var("RATIO_MS").ok();
     Duration::from_millis(ms.and_then(|ms| ms.parse().ok()).unwrap_or(2_000))
 }
 
-/// Whether the benches are only to be tried (`cargo bench -- --test`).
+/// Whether the benches only have to run once (`cargo bench -- --test`).
 pub(crate) fn is_test() -> bool {
     std::env::args().any(|arg| arg == "--test")
 }
@@ -163,7 +163,7 @@ pub(crate) fn main(groups: impl FnOnce(&mut Criterion), ratios: impl FnOnce()) {
         println!("note: with the feature `sim` signatures may be remembered; measure without it");
     }
     if std::env::var("RATIOS").as_deref() != Ok("only") {
-        // The ratios below are what is compared; the groups show how their parts spread.
+        // The comparisons are below; the groups show the spread of their parts.
         let mut criterion = Criterion::default()
             .warm_up_time(Duration::from_millis(500))
             .measurement_time(Duration::from_secs(2))

@@ -1,5 +1,5 @@
-//! Whatever bytes are read as a bundle: no panic, and no part that is longer than its kind may be. Checks are put right, so that
-//! the fuzzer gets behind them.
+//! Reads any bytes as a bundle: no panic, and no part longer than its kind allows. Checksums are corrected, so that
+//! the fuzzer gets past them.
 
 #![no_main]
 
@@ -27,7 +27,7 @@ fn read(bytes: &[u8]) -> Option<()> {
     }
 }
 
-/// A bundle of what these bytes tell: a kind, a length of two bytes, a body, and so on.
+/// A bundle from the fuzzer's bytes: a kind, a length of two bytes, a body, and so on.
 fn framed(mut bytes: &[u8]) -> Vec<u8> {
     let (mut encoder, start) = Encoder::new();
     let mut bundle = start.to_vec();

@@ -1,4 +1,4 @@
-//! Bytes that claim to be a genesis: nothing panics, and what is read is valid and has exactly these bytes.
+//! Reads any bytes as a genesis: no panic, and a genesis that is read is valid and encodes to exactly these bytes.
 
 #![no_main]
 

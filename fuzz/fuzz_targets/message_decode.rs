@@ -1,4 +1,4 @@
-//! Whatever bytes arrive as a frame: decoding does not panic, gives one canonical form, and ranges of a reconciliation are
+//! Decodes any bytes as a frame: no panic, one canonical form, and ranges of a reconciliation are
 //! answered within their limit.
 
 #![no_main]
@@ -12,7 +12,7 @@ use mycnet_consensus::internals::limits::RECONCILE_BYTES_MAX;
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::reconciliation::Snapshot;
 
-/// What the node holds: enough that its ranges split twice.
+/// The node's records: enough that its ranges split twice.
 static HELD: LazyLock<Snapshot> = LazyLock::new(|| {
     Snapshot::new((0..1000_u32).map(|n| {
         let hash = RECORD.hash(&n.to_le_bytes());
@@ -38,6 +38,6 @@ fuzz_target!(|bytes: &[u8]| {
             compare(ranges);
         }
     }
-    // The frame around them is found soon; the ranges themselves deserve every byte.
+    // The fuzzer finds the frame quickly; here all its bytes are ranges.
     compare(bytes);
 });

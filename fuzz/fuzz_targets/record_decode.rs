@@ -1,4 +1,4 @@
-//! Bytes that claim to be a record: nothing panics, what is read has exactly these bytes, and its id is its body's.
+//! Reads any bytes as a record: no panic, a record that is read encodes to exactly these bytes, and its id is its body's.
 
 #![no_main]
 
@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     let body = &signed.record().body;
     assert_eq!(signed.record().encode(), bytes);
     assert_eq!(body.id(), signed.id());
-    // A verifier of this record's network that knows its author, so that path and signature are judged.
+    // A verifier of this record's network that knows its author, so that it checks path and signature.
     let mut verifier = Verifier::new(body.net);
     if verifier.add_author(body.by).is_ok()
         && let Ok(verified) = verifier.verify(signed)

@@ -1,12 +1,12 @@
-//! Opportunistic replay: production cores on nodes that people carry about, in contact as a recorded trace says.
+//! Opportunistic replay: production cores on nodes that people carry, in contact as a recorded trace says.
 //!
 //! - [`trace`] reads who met whom;
-//! - [`plan`] says what is proposed when, and how everybody votes;
-//! - [`bound`] computes from the trace alone, by temporal reachability ([`reach`]), what no protocol of this kind can beat;
+//! - [`plan`] says what is proposed when, and how all nodes vote;
+//! - [`bound`] computes from the trace alone, by temporal reachability ([`reach`]), a bound for all protocols of this kind;
 //! - [`replay`](mod@replay) drives the cores, with the [`Patience`](mycnet_consensus::internals::patience::Patience) that real nodes have;
-//! - [`compare`] puts the two beside each other.
+//! - [`compare`] compares the two.
 //!
-//! The founding members are the nodes of the trace. Devices that were merely seen by them ran nothing and kept nothing, so
+//! The founding members are the nodes of the trace. Devices that these only saw ran no program and stored nothing, so
 //! that they can be neither members nor carriers; published traces for simulators leave them out.
 //!
 //! `cargo run --release -p mycnet-measure --bin contacts -- TRACE` prints a comparison.
@@ -15,20 +15,20 @@
 //!
 //! `haggle-one-intel`, 10 seeds of 60 operations, medians of the cores over those of the bound, first and last node:
 //!
-//! - [`prompt`](replay::Setup::prompt), where latecomers are waited for during a minute (the bound waits for nobody): 1.13 and 1.04 to 1.24 and 1.04 with Primaries 0, 1, 2 (met most) and 6, and everything decided that the bound
-//!   decides (594 of 594); up to 1.77 and 1.86 with one that is met least, which rounds wait for; 1.27 and 1.18 over all
-//!   nine, with 5,331 of 5,346 decided. Of 100 seeds (5,887 operations) five stay open whichever of these four is Primary: they were
-//!   proposed in the last two and a half hours, and either the bound's proposer, of whom there may be any, was needed, or everybody
-//!   but one met for less than the minute, and only twice more.
-//! - [`field`](replay::Setup::field), with an hour: 1.30 and 1.19 with the Primary that is met most, 1.38 and 1.38 over all. Four
-//!   in 594 stay open, in the last three hours: a quorum met once more, but not everybody, so that the freeze had to wait for its
-//!   hour (P3), and either too few met after it, or a seal was in the way that had begun for other operations a minute before.
+//! - [`prompt`](replay::Setup::prompt), with a grace of a minute (the bound has none): 1.13 and 1.04 to 1.24 and 1.04 with
+//!   Primaries 0, 1, 2 (met most) and 6, with all 594 operations decided that the bound decides; up to 1.77 and 1.86 with the
+//!   least met Primary, for which rounds wait; 1.27 and 1.18 over all nine, with 5,331 of 5,346 decided. Of 100 seeds (5,887
+//!   operations) five stay open with each of these four Primaries. They were proposed in the last two and a half hours, and
+//!   needed the bound's proposer, or the other nodes met for less than the minute, and only twice more.
+//! - [`field`](replay::Setup::field), with an hour: 1.30 and 1.19 with the most met Primary, 1.38 and 1.38 over all. Four
+//!   in 594 stay open, in the last three hours: a quorum met once more, but not all nodes, so that the freeze had to wait an
+//!   hour (P3), and then too few met, or an unfinished seal for other operations was in the way.
 //!
-//! What makes the difference is the grace: with twenty minutes of it, and the step patience of `field`, it is 1.28 and 1.24 over all
-//! (3 seeds). It is what people pay for latecomers, an hour of it with up to two hours of the median here.
+//! The grace makes the difference: with twenty minutes of it, and the step patience of `field`, it is 1.28 and 1.24 over all
+//! (3 seeds). It is the price of waiting for latecomers: an hour of it costs up to two hours of the median here.
 //!
-//! What helps on this trace need not help elsewhere, so each idea was put, with `field`, on made-up traces as well (a daily
-//! plenary, villages with a carrier, rare meetings), and dropped if it cost something there:
+//! An idea that helps on this trace may not help elsewhere. Each was also tried, with `field`, on made-up traces (a daily
+//! plenary, villages with a carrier, rare meetings), and dropped if it was worse there:
 //!
 //! - counting news of an author like a meeting with it, and giving up after three silent sweeps: 1.29 and 1.31 over all Primaries
 //!   here; with plenaries from 1.94 to 2.30, with rare meetings 207 operations decided instead of 241;

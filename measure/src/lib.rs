@@ -1,5 +1,5 @@
-//! Programs that only measure: they compare the production core with what nothing can beat, and say what was found.
+//! Programs that only measure: they compare the production core with lower bounds.
 //!
-//! - [`contacts`]: nodes that people carry about, driven by recorded contact traces.
+//! - [`contacts`]: nodes that people carry, driven by recorded contact traces.
 
 pub mod contacts;

@@ -1,9 +1,9 @@
-//! Opportunistic replay: what cores decide on a contact trace, beside the bound that the trace alone gives.
+//! Opportunistic replay: the decisions of cores on a contact trace, compared with the bound that the trace alone gives.
 //!
 //! The recorded trace is `haggle-one-intel.tsv`: Bluetooth encounters of nine iMotes, from CRAWDAD cambridge/haggle
 //! (v. 2009-05-29, DOI 10.15783/C70011) as converted by D.-G. Akestoridis. It comes without a licence to pass it on, so that it
-//! is read from `MYCNET_CONTACTS` or from `shared/data/contacts` beside the repository, and its tests say so and do nothing
-//! where it is missing. `MYCNET_SCHEDULES=10` runs as many seeds of 60 operations each.
+//! is read from `MYCNET_CONTACTS` or from `shared/data/contacts` beside the repository. Without it, its tests say so and do
+//! nothing. `MYCNET_SCHEDULES=10` runs ten seeds of 60 operations each.
 
 use std::path::PathBuf;
 
@@ -43,7 +43,7 @@ fn recorded() -> Option<Trace> {
     Some(Trace::read(&std::fs::read_to_string(path).unwrap()).unwrap())
 }
 
-/// Office days: from nine to five two nodes meet now and then for some minutes, in the evening hardly any, at night nobody.
+/// Office days: from nine to five two nodes meet now and then for some minutes, in the evening rarely, at night never.
 fn office(seed: u64, nodes: usize, days: u64) -> Trace {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut contacts = Vec::new();
@@ -82,13 +82,13 @@ fn run(trace: &Trace, seed: u64, count: usize, setup: MakeSetup) -> Comparison {
 fn the_recorded_trace_is_read_as_described() {
     let Some(trace) = recorded() else { return };
     assert_eq!((trace.nodes(), trace.end_s()), (9, 359_190));
-    // 1364 sightings; what two nodes noted of one meeting is one contact.
+    // 1364 sightings; those of one meeting by both nodes are one contact.
     assert_eq!(trace.contacts().len(), 1364 - 363);
 }
 
-/// The bar: what the bound decides is decided (all of it with few seeds; of a hundred seeds one in a thousand stays open at the end
-/// of the trace), and the median is at most 1.3 times the bound's, for the first node and for the last. With an hour's grace, which
-/// the bound does not know, one in 150 stays open, and one in fifty is let pass.
+/// The goal: the cores decide what the bound decides (all of it with few seeds; of a hundred seeds one in a thousand stays open
+/// at the end of the trace), and the median is at most 1.3 times the bound's, for the first and the last node. With an hour's
+/// grace, which the bound does not have, one in 150 stays open, and the test allows one in fifty.
 #[test]
 fn the_recorded_trace_is_used_nearly_as_well_as_can_be() {
     let Some(trace) = recorded() else { return };
@@ -145,7 +145,7 @@ fn a_replay_is_the_same_twice() {
     assert_eq!(one.replayed.messages, two.replayed.messages);
 }
 
-/// The check that nothing is faster than the bound fires when the bound is made from another, poorer trace.
+/// The check that nothing is faster than the bound fires when the bound comes from another trace with fewer contacts.
 #[test]
 fn what_is_faster_than_the_bound_is_noticed() {
     let trace = office(3, 5, 2);

@@ -1,12 +1,10 @@
-//! What a node answers: one place for those who ask over the socket and for those who open the databases themselves.
+//! What a node answers, for requests over the socket and for commands with a node of their own.
 
-mod bundle;
-mod export;
-mod find;
-mod operation;
+mod files;
+mod operations;
 mod reads;
 
-pub(crate) use self::bundle::import_from;
+pub(crate) use self::files::import_bundle;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,106 +14,110 @@ use mycnet_consensus::engine::{EngineError, Proposal};
 use mycnet_consensus::node::Node;
 use mycnet_consensus::{Ballot, Class, OperationId};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::failure::{Failure, Kind};
+use crate::reply;
 use crate::request::Request;
 
 /// An answer on its way.
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Value, Failure>> + Send + 'a>>;
 
-/// Answers a request. What is signed on its way is on the disk when the answer is given.
+/// Answers a request. Every record that it signs is on the disk before the answer is given.
 pub(crate) fn answer(node: &Node, request: Request) -> Answer<'_> {
     Box::pin(async move {
-        match request {
+        let engine = node.engine();
+        let operation = match request {
             Request::Propose {
                 operation,
                 priority,
                 ballot,
             } => {
-                let engine = node.engine();
                 // The rules that need no state give the clearest messages.
                 operation.check().map_err(EngineError::from)?;
-                let id = engine.propose_with(*operation, priority, ballot).await?;
-                Ok(json!({ "operation": id }))
+                engine.propose_with(*operation, priority, ballot).await?
             }
             Request::Vote { operation, ballot } => {
-                check_ballot(&proposal(node, &operation)?, &ballot)?;
-                node.engine().vote(operation, ballot).await?;
-                Ok(json!({ "operation": operation }))
+                check_ballot(&proposal(node, operation)?, &ballot)?;
+                engine.vote(operation, ballot).await?;
+                operation
             }
             Request::Direct { operation, approve } => {
-                proposal(node, &operation)?;
-                node.engine().direct(operation, approve).await?;
-                Ok(json!({ "operation": operation }))
+                proposal(node, operation)?;
+                engine.direct(operation, approve).await?;
+                operation
             }
             Request::Object { operation, reason } => {
-                proposal(node, &operation)?;
-                node.engine().object(operation, reason).await?;
-                Ok(json!({ "operation": operation }))
+                proposal(node, operation)?;
+                engine.object(operation, reason).await?;
+                operation
             }
             Request::Resolve { operation, approve } => {
-                proposal(node, &operation)?;
-                node.engine().resolve(operation, approve).await?;
-                Ok(json!({ "operation": operation }))
+                proposal(node, operation)?;
+                engine.resolve(operation, approve).await?;
+                operation
             }
             Request::Wait {
                 operation,
                 timeout_ms,
-            } => wait(node, operation, Duration::from_millis(timeout_ms)).await,
+            } => return wait(node, operation, Duration::from_millis(timeout_ms)).await,
             Request::DeclareJournal => {
-                node.engine().declare_journal().await?;
-                Ok(Value::Null)
+                engine.declare_journal().await?;
+                return Ok(Value::Null);
             }
-            Request::ImportBundle { file } => bundle::import(node, &file).await,
-            // Reading can take as long as the disk does, and must not keep others from being answered.
+            Request::ImportBundle { file } => return value(files::import(node, &file).await),
+            // Reading takes as long as the disk does, and must not block the answers to others.
             request => {
                 let node = node.clone();
                 let read = tokio::task::spawn_blocking(move || read(&node, request));
-                read.await
-                    .unwrap_or_else(|error| Err(Failure::failed(error)))
+                return read
+                    .await
+                    .unwrap_or_else(|error| Err(Failure::failed(error)));
             }
-        }
+        };
+        value(Ok(reply::Accepted { operation }))
     })
 }
 
 fn read(node: &Node, request: Request) -> Result<Value, Failure> {
     match request {
-        Request::Status => reads::status(node),
-        Request::Operation { operation } => operation::operation(node, &operation),
-        Request::Operations(filter) => reads::operations(node, filter),
+        Request::Status => value(reads::status(node)),
+        Request::Operation { operation } => value(operations::operation(node, operation)),
+        Request::Operations(filter) => value(operations::list(node, &filter)),
         Request::Trust {
-            node: whom,
+            node: member,
             at,
             explain,
-        } => reads::trust(node, whom, at, explain),
-        Request::Roster => value(&json!({ "members": node.engine().roster() })),
-        Request::Config => Ok(reads::config(node)),
-        Request::Evidence => reads::evidence(node),
-        Request::Certificate { operation } => reads::certificate(node, &operation),
-        Request::Genesis => value(node.engine().genesis()),
-        Request::Ticket => reads::ticket(node),
-        Request::Peers => reads::peers(node),
-        Request::FindNode { prefix } => find::node(node, &prefix),
-        Request::FindOperation { prefix } => find::operation(node, &prefix),
-        Request::ExportBundle { file, from } => bundle::export(node, &file, from),
-        Request::Export { directory } => export::export(node, &directory),
-        _ => unreachable!("what signs and what waits is answered before"),
+        } => value(reads::trust(node, member, at, explain)),
+        Request::Roster => value(Ok(reply::Roster {
+            members: node.engine().roster(),
+        })),
+        Request::Config => value(Ok(reads::config(node))),
+        Request::Evidence => value(reads::evidence(node)),
+        Request::Certificate { operation } => value(operations::certificate(node, operation)),
+        Request::Genesis => value(Ok(node.engine().genesis())),
+        Request::Ticket => value(reads::ticket(node)),
+        Request::Peers => value(reads::peers(node)),
+        Request::FindNode { prefix } => value(reads::find_node(node, &prefix)),
+        Request::FindOperation { prefix } => value(operations::find(node, &prefix)),
+        Request::ExportBundle { file, from } => value(files::export_bundle(node, &file, from)),
+        Request::Export { directory } => value(files::export(node, &directory)),
+        _ => unreachable!("requests that sign or wait are answered before"),
     }
 }
 
 /// An answer as JSON.
-fn value(answer: &impl Serialize) -> Result<Value, Failure> {
-    serde_json::to_value(answer).map_err(Failure::failed)
+fn value(answer: Result<impl Serialize, Failure>) -> Result<Value, Failure> {
+    serde_json::to_value(answer?).map_err(Failure::failed)
 }
 
-/// What is to be decided.
-fn proposal(node: &Node, operation: &OperationId) -> Result<Proposal, Failure> {
-    let proposal = node.engine().proposal(operation)?;
-    Ok(proposal.ok_or(EngineError::UnknownOperation(*operation))?)
+/// An operation's proposal, or an error if the node does not know it.
+fn proposal(node: &Node, operation: OperationId) -> Result<Proposal, Failure> {
+    let proposal = node.engine().proposal(&operation)?;
+    Ok(proposal.ok_or(EngineError::UnknownOperation(operation))?)
 }
 
-/// Refuses a ballot that would count as an abstention (P9): it could never be taken back.
+/// Refuses a ballot that would count as an abstention (P9), because a vote cannot be taken back.
 fn check_ballot(proposal: &Proposal, ballot: &Ballot) -> Result<(), Failure> {
     let class = proposal.what.class();
     if ballot.counted_for(class) == ballot {
@@ -127,31 +129,58 @@ fn check_ballot(proposal: &Proposal, ballot: &Ballot) -> Result<(), Failure> {
     }))
 }
 
-/// Waits until an operation is closed, or at the end of the patience at least decided.
-async fn wait(node: &Node, operation: OperationId, patience: Duration) -> Result<Value, Failure> {
+/// Waits until an operation is closed. At the timeout, an operation that is decided is enough.
+async fn wait(node: &Node, operation: OperationId, timeout: Duration) -> Result<Value, Failure> {
     let engine = node.engine();
     tokio::select! {
         outcome = engine.execute_reveal_phase(operation) => {
             outcome?;
-            operation::operation(node, &operation)
         }
-        how = node.stopped() => Err(Failure::failed(format!("the node has stopped: {how}"))),
-        () = tokio::time::sleep(patience) => {
+        how = node.stopped() => return Err(Failure::failed(format!("the node has stopped: {how}"))),
+        () = tokio::time::sleep(timeout) => {
             let status = engine.status(&operation);
             let status = status.ok_or(EngineError::UnknownOperation(operation))?;
-            if status.outcome.is_some() {
-                // Final: what it still waits for are the reveals of those who are silent.
-                return operation::operation(node, &operation);
+            // With an outcome, only the reveals of silent members are missing.
+            if status.outcome.is_none() {
+                return Err(Failure::new(
+                    Kind::Undecided,
+                    format!(
+                        "operation {operation} is not decided after {} s (phase: {}); it goes on, and `mycnet status \
+                         {operation}` tells its state",
+                        timeout.as_secs_f32(),
+                        status.phase,
+                    ),
+                ));
             }
-            Err(Failure::new(
-                Kind::Undecided,
-                format!(
-                    "operation {operation} is not decided after {} s (phase: {}); it goes on without being waited for, \
-                     and `mycnet status {operation}` tells how it stands",
-                    patience.as_secs_f32(),
-                    status.phase,
-                ),
-            ))
+        }
+    }
+    value(operations::operation(node, operation))
+}
+
+/// The only one of some ids that begins with these digits.
+fn only<T: ToString + Copy>(
+    kind: &str,
+    command: &str,
+    prefix: &str,
+    ids: impl IntoIterator<Item = T>,
+) -> Result<reply::FoundId<T>, Failure> {
+    /// Ids that the message about an ambiguous prefix names.
+    const NAMED_MAX: usize = 4;
+    let found = ids
+        .into_iter()
+        .filter(|id| id.to_string().starts_with(prefix));
+    match found.collect::<Vec<T>>().as_slice() {
+        [id] => Ok(reply::FoundId { id: *id }),
+        [] => Err(Failure::failed(format!(
+            "no {kind} known to this node begins with {prefix}: `{command}` lists the known ones"
+        ))),
+        several => {
+            let named: Vec<String> = several.iter().take(NAMED_MAX).map(T::to_string).collect();
+            Err(Failure::usage(format!(
+                "{} {kind}s begin with {prefix}: {}; give more digits",
+                several.len(),
+                named.join(", ")
+            )))
         }
     }
 }

@@ -1,64 +1,34 @@
 //! Arguments that several commands take.
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::Context as _;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use mycnet_consensus::Spore;
 use mycnet_consensus::limits::PAYLOAD_BYTES_MAX;
-use mycnet_consensus::{Ballot, Spore};
+use serde::de::DeserializeOwned;
 
-use crate::failure::Failure;
+use crate::files::read_file;
 
-/// Digits that an abbreviated id has at least: fewer would soon mean something else.
+/// Digits that an abbreviated id has at least: with fewer, other ids would soon begin alike.
 const DIGITS_MIN: usize = 8;
 
-fn digits(text: &str) -> Result<String, String> {
-    let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !is_hex || !(DIGITS_MIN..=64).contains(&text.len()) {
-        return Err(format!(
-            "an id has 64 hexadecimal digits, of which the first {DIGITS_MIN} or more are enough if only one id begins so"
-        ));
-    }
-    Ok(text.to_ascii_lowercase())
-}
-
-/// A node's id, or how it begins.
+/// An id, or its first digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NodeArg(String);
+pub(crate) struct IdPrefix(pub(crate) String);
 
-/// An operation's id, or how it begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OperationArg(String);
-
-impl NodeArg {
-    /// The digits given.
-    pub(crate) fn digits(&self) -> &str {
-        &self.0
-    }
-}
-
-impl OperationArg {
-    /// The digits given.
-    pub(crate) fn digits(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for NodeArg {
+impl FromStr for IdPrefix {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        digits(text).map(Self)
-    }
-}
-
-impl FromStr for OperationArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        digits(text).map(Self)
+        let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_hex || !(DIGITS_MIN..=64).contains(&text.len()) {
+            return Err(format!(
+                "an id has 64 hexadecimal digits; its first {DIGITS_MIN} or more are enough if no other known id begins with them"
+            ));
+        }
+        Ok(Self(text.to_ascii_lowercase()))
     }
 }
 
@@ -78,11 +48,6 @@ impl FromStr for Payload {
 }
 
 impl Payload {
-    /// The bytes.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be read, or has more bytes than any payload.
     pub(crate) fn bytes(&self) -> anyhow::Result<Vec<u8>> {
         if let Some(path) = self.0.strip_prefix('@') {
             return read_file(Path::new(path), PAYLOAD_BYTES_MAX);
@@ -94,36 +59,7 @@ impl Payload {
     }
 }
 
-/// Reads a file of at most so many bytes; `-` is standard input.
-///
-/// # Errors
-///
-/// If it cannot be read, or has more.
-pub(crate) fn read_file(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
-    let place = path.display();
-    let mut bytes = Vec::new();
-    let bound = limit as u64 + 1;
-    let read = if path == Path::new("-") {
-        io::stdin().lock().take(bound).read_to_end(&mut bytes)
-    } else {
-        File::open(path).and_then(|file| file.take(bound).read_to_end(&mut bytes))
-    };
-    read.with_context(|| format!("cannot read {place}"))?;
-    if bytes.len() > limit {
-        return Err(Failure::bad_data(format!("{place} has more than {limit} bytes")).into());
-    }
-    Ok(bytes)
-}
-
-/// A file that is written; `-` is standard output.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct OutputFile {
-    /// The file to write; - is standard output
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: PathBuf,
-}
-
-/// A role, as it is written.
+/// A role.
 pub(crate) fn role(text: &str) -> Result<Spore, String> {
     match text {
         "primary" => Ok(Spore::Primary),
@@ -133,7 +69,7 @@ pub(crate) fn role(text: &str) -> Result<Spore, String> {
     }
 }
 
-/// A reason that says something.
+/// A reason, which must not be blank.
 pub(crate) fn reason(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
         return Err("a reason says why, for the others".to_owned());
@@ -141,25 +77,12 @@ pub(crate) fn reason(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// How to vote, on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Choice {
-    /// For it
-    Approve,
-    /// Against it
-    Reject,
-    /// Present, without a preference
-    Abstain,
-}
-
-impl From<Choice> for Ballot {
-    fn from(choice: Choice) -> Self {
-        match choice {
-            Choice::Approve => Self::Approve,
-            Choice::Reject => Self::Reject,
-            Choice::Abstain => Self::Abstain,
-        }
-    }
+/// A parser of the variants of an enum, by their names in JSON.
+pub(crate) fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| serde_json::from_value(name.into()))
 }
 
 /// Waiting for the outcome.
@@ -169,13 +92,13 @@ pub(crate) struct Waiting {
     #[arg(long, global = true)]
     pub(crate) wait: bool,
 
-    /// Wait so long at most; the exit code is 4 if it is not decided then
+    /// Limit the waiting time; the exit code is 4 if the operation is not decided then
     #[arg(long, global = true, value_name = "SECONDS", requires = "wait")]
     timeout: Option<u64>,
 }
 
 impl Waiting {
-    /// How long to wait, in milliseconds, if that was said.
+    /// How long to wait, in milliseconds, if the user said so.
     pub(crate) fn timeout_ms(self) -> Option<u64> {
         // Thirty years are as good as for ever, and far from any overflow.
         self.timeout.map(|seconds| seconds.min(1 << 30) * 1000)
@@ -188,14 +111,12 @@ mod tests {
 
     #[test]
     fn ids_can_be_abbreviated_but_not_to_nothing() {
-        assert!("0123456".parse::<NodeArg>().is_err());
-        assert!("01234567".parse::<NodeArg>().is_ok());
-        assert!("0123456g".parse::<OperationArg>().is_err());
-        assert!("0".repeat(65).parse::<OperationArg>().is_err());
-        assert_eq!(
-            "ABCDEF01".parse::<OperationArg>().unwrap().digits(),
-            "abcdef01"
-        );
+        let parse = str::parse::<IdPrefix>;
+        assert!(parse("0123456").is_err());
+        assert!(parse("01234567").is_ok());
+        assert!(parse("0123456g").is_err());
+        assert!(parse(&"0".repeat(65)).is_err());
+        assert_eq!(parse("ABCDEF01").unwrap().0, "abcdef01");
     }
 
     #[test]

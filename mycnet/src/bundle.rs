@@ -5,160 +5,119 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use serde_json::Value;
 
-use self::stand::{Stand, by_stand, stream, unless_stopped};
+use self::stream::{TemporaryFile, import_through_file, open, unless_stopped};
+use crate::files::{absolute, is_stream, to_stream};
 use crate::home::Common;
-use crate::output::{Fields, note, shown};
+use crate::output::{Fields, note};
+use crate::reply::{BundleExported, BundleImported};
 use crate::request::Request;
-use crate::{answer, files, session};
+use crate::{answer, client};
 
-pub(crate) mod stand;
+pub(crate) mod stream;
 
-/// Carries the ledger in files between machines that do not meet.
+/// Carry the ledger in files between machines that do not meet
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
+
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    Export(ExportArgs),
-    Import(ImportArgs),
+    /// Write sealed heights, and all records that are not sealed yet, into a file
+    ///
+    /// A node that imports it knows what this node knows, and answers with a bundle of
+    /// its own: carried to and fro, bundles decide everything that connections do.
+    #[command(verbatim_doc_comment)]
+    Export {
+        /// The file to write; - is standard output
+        file: PathBuf,
+
+        /// The first height; the receiver must have all below
+        #[arg(long, value_name = "HEIGHT", default_value_t = 1)]
+        from: u64,
+    },
+    /// Import what another node exported
+    ///
+    /// All of it is verified as if a peer had sent it, and it may be imported again. What
+    /// this node says because of it (its reveals, its votes on the next seal) is in its
+    /// next export.
+    #[command(verbatim_doc_comment)]
+    Import {
+        /// The bundle; - is standard input
+        file: PathBuf,
+    },
 }
 
-/// Writes sealed heights, and all that is not sealed yet, into a file.
-///
-/// Whoever imports it knows what this node knows, and answers with a bundle of its
-/// own: carried to and fro, bundles decide everything that connections do.
-#[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
-struct ExportArgs {
-    /// The file to write; - is standard output
-    file: PathBuf,
-
-    /// The first height; the receiver must have all below
-    #[arg(long, value_name = "HEIGHT", default_value_t = 1)]
-    from: u64,
-
-    #[command(flatten)]
-    common: Common,
-}
-
-/// Takes in what another node exported.
-///
-/// All of it is verified as if a peer had sent it, and it may be imported again. What
-/// this node says because of it (its reveals, its votes on the next seal) is in its
-/// next export.
-#[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
-struct ImportArgs {
-    /// The bundle; - is standard input
-    file: PathBuf,
-
-    #[command(flatten)]
-    common: Common,
-}
-
-/// Runs `mycnet bundle`.
-///
-/// # Errors
-///
-/// If the file cannot be written or read to its end, with what was taken until then.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let common = &args.common;
     match &args.command {
-        Command::Export(args) => export(args),
-        Command::Import(args) => import(args),
+        Command::Export { file, from } => export(common, file, *from),
+        Command::Import { file } => import(common, file),
     }
 }
 
-fn export(args: &ExportArgs) -> anyhow::Result<()> {
-    let home = args.common.home()?;
-    let stand = files::is_stream(&args.file).then(|| Stand::new(&home));
-    let file = absolute(stand.as_ref().map_or(args.file.as_path(), Stand::path))?;
-    let request = Request::ExportBundle {
-        file,
-        from: args.from,
+fn export(common: &Common, output: &Path, from: u64) -> anyhow::Result<()> {
+    let home = common.home()?;
+    // A running node cannot write into the streams of this command.
+    let temporary = is_stream(output).then(|| TemporaryFile::new(&home));
+    let file = match &temporary {
+        Some(temporary) => temporary.path().to_owned(),
+        None => absolute(output)?,
     };
-    let value = session::with(&home, async |session| {
-        unless_stopped(session.ask(request)).await
+    let exported: BundleExported = client::with(common, async |client| {
+        unless_stopped(client.ask(Request::ExportBundle { file, from })).await
     })?;
-    let Some(stand) = stand else {
-        return args.common.format.print(&value, exported);
-    };
-    let mut file = File::open(stand.path()).context("the bundle that was written")?;
-    files::to_stream(&args.file, |mut out| {
-        io::copy(&mut file, &mut out).map(drop)
+    if let Some(temporary) = temporary {
+        let mut file = File::open(temporary.path()).context("the bundle that was written")?;
+        return to_stream(output, |mut out| io::copy(&mut file, &mut out).map(drop));
+    }
+    common.format.print(&exported, |exported| {
+        let heights = format!("{} to {}", exported.from, exported.height);
+        let mut fields = Fields::default();
+        fields
+            .add("bundle", exported.file.display())
+            .add("heights", heights)
+            .add("unsealed", exported.unsealed)
+            .add("digest", exported.digest)
+            .text()
     })
 }
 
-fn import(args: &ImportArgs) -> anyhow::Result<()> {
-    let home = args.common.home()?;
-    let value = session::with(&home, async |session| {
-        if !files::is_stream(&args.file) {
-            let file = absolute(&args.file)?;
-            return session.ask(Request::ImportBundle { file }).await;
+fn import(common: &Common, file: &Path) -> anyhow::Result<()> {
+    let imported: BundleImported = client::with(common, async |client| {
+        if !is_stream(file) {
+            let file = absolute(file)?;
+            return client.ask(Request::ImportBundle { file }).await;
         }
-        let (read, name) = stream(&args.file)?;
-        match session.own_node() {
-            Some(node) => Ok(answer::import_from(node, read, &name).await?),
-            None => unless_stopped(by_stand(session, &home, read, name)).await,
+        let (read, name) = open(file)?;
+        match client.own_node() {
+            Some(node) => Ok(answer::import_bundle(node, read, &name).await?),
+            None => unless_stopped(import_through_file(client, read, name)).await,
         }
     })?;
-    for (code, refused) in value["refused"].as_object().into_iter().flatten() {
-        let (count, first) = (shown(&refused["count"]), shown(&refused["first"]));
+    for (code, refused) in &imported.refused {
+        let (count, first) = (refused.count, &refused.first);
         note(&format!(
             "{count} records were refused ({code}), the first: {first}"
         ));
     }
-    args.common.format.print(&value, imported)
-}
-
-/// A running node stands in another directory than this command.
-fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
-    std::path::absolute(path).with_context(|| format!("{}", path.display()))
-}
-
-fn exported(value: &Value) -> String {
-    let mut fields = Fields::default();
-    fields.add("bundle", shown(&value["file"]));
-    fields.add(
-        "heights",
-        format!("{} to {}", shown(&value["from"]), shown(&value["height"])),
-    );
-    fields.add("unsealed", shown(&value["unsealed"]));
-    fields.add("digest", shown(&value["digest"]));
-    fields.text()
-}
-
-fn imported(value: &Value) -> String {
-    let mut fields = Fields::default();
-    fields.add(
-        "height",
-        format!(
-            "{} (before: {})",
-            shown(&value["height"]),
-            shown(&value["height_before"])
-        ),
-    );
-    fields.add("new", format!("{} records", shown(&value["new"])));
-    fields.add(
-        "known",
-        format!(
-            "{} records, {} heights",
-            shown(&value["known"]),
-            shown(&value["held"])
-        ),
-    );
-    if value["waiting"] != 0 {
-        fields.add(
-            "waiting",
-            format!(
-                "{} records, for what this node does not have yet",
-                shown(&value["waiting"])
-            ),
-        );
-    }
-    fields.text()
+    common.format.print(&imported, |imported| {
+        let (height, before) = (imported.height, imported.height_before);
+        let (known, held) = (imported.known, imported.held);
+        let mut fields = Fields::default();
+        fields
+            .add("height", format!("{height} (before: {before})"))
+            .add("new", format!("{} records", imported.new))
+            .add("known", format!("{known} records, {held} heights"));
+        if imported.waiting > 0 {
+            let text = "records, for others that this node does not have yet";
+            fields.add("waiting", format!("{} {text}", imported.waiting));
+        }
+        fields.text()
+    })
 }

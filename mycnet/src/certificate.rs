@@ -3,25 +3,27 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use mycnet_consensus::internals::certificate::CERTIFICATE_BYTES_MAX;
-use mycnet_consensus::{Certificate, Genesis, Rejection};
-use serde_json::{Value, json};
+use mycnet_consensus::limits::CERTIFICATE_BYTES_MAX;
+use mycnet_consensus::{Certificate, ConsensusOperation, Genesis, Rejection, Statement};
 
-use crate::arguments::{OperationArg, OutputFile, read_file};
+use crate::arguments::IdPrefix;
+use crate::client::{self, ask};
 use crate::failure::Failure;
+use crate::files::{self, OutputFile, read_file};
 use crate::home::Common;
-use crate::output::{Fields, ballot, shown};
+use crate::network;
+use crate::output::{Fields, outcome_shown};
+use crate::reply::{CertificateBytes, CertificateChecked, CertificateFile};
 use crate::request::Request;
-use crate::{files, network, session};
 
-/// Writes the proof of a closed operation's outcome.
+/// Write the proof of a closed operation's outcome
 ///
 /// `mycnet verify` checks it with nothing but the genesis, on any machine.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The operation, or the first 8 digits or more of its id
-    operation: OperationArg,
+    operation: IdPrefix,
 
     #[command(flatten)]
     file: OutputFile,
@@ -30,10 +32,10 @@ pub(crate) struct Args {
     common: Common,
 }
 
-/// Checks a certificate, knowing nothing but the genesis.
+/// Check a certificate with nothing but the genesis
 ///
 /// The genesis is that of this node's network, or of --genesis; then no node is
-/// needed. Nobody is asked.
+/// needed. No peer is asked.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct VerifyArgs {
@@ -48,107 +50,81 @@ pub(crate) struct VerifyArgs {
     common: Common,
 }
 
-/// Runs `mycnet certificate`.
-///
-/// # Errors
-///
-/// If the operation is not closed, or the file cannot be written.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let home = args.common.home()?;
-    let answer = session::with(&home, async |session| {
-        let operation = session.operation(&args.operation).await?;
-        session.ask(Request::Certificate { operation }).await
+    let answer: CertificateBytes = client::with(&args.common, async |client| {
+        let operation = client.operation(&args.operation).await?;
+        client.ask(Request::Certificate { operation }).await
     })?;
-    let digits = answer["certificate"].as_str().unwrap_or_default();
-    let bytes = hex::decode(digits).context("the node's answer")?;
-    let path = &args.file.output;
-    files::write(path, &bytes)?;
-    if path == Path::new("-") {
+    let bytes = hex::decode(answer.certificate).context("the node's answer")?;
+    let file = &args.file.output;
+    files::write(file, &bytes)?;
+    if file == Path::new("-") {
         return Ok(());
     }
-    let value = json!({
-        "operation": answer["operation"],
-        "file": path,
-        "bytes": bytes.len(),
-    });
-    args.common.format.print(&value, |value| {
+    let written = CertificateFile {
+        operation: answer.operation,
+        file: file.clone(),
+        bytes: bytes.len(),
+    };
+    args.common.format.print(&written, |written| {
         let mut fields = Fields::default();
-        fields.add("operation", shown(&value["operation"]));
-        fields.add("certificate", shown(&value["file"]));
-        fields.add("bytes", shown(&value["bytes"]));
-        fields.text()
+        fields
+            .add("operation", written.operation)
+            .add("certificate", written.file.display())
+            .add("bytes", written.bytes)
+            .text()
     })
 }
 
-/// Runs `mycnet verify`.
-///
-/// # Errors
-///
-/// [`Failure`] of kind `BadData` if it proves nothing.
 pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
-    let place = args.file.display();
+    let name = args.file.display();
     let bytes = read_file(&args.file, CERTIFICATE_BYTES_MAX)?;
-    let bad = |error| Failure::bad_data(format!("{place}: {error}"));
     let certificate = Certificate::decode(&bytes).map_err(|error| {
-        // A decoder's words for bytes that are something else altogether help nobody.
         let why = match error {
+            // For bytes that are something else altogether, the decoder's message is of no help.
             Rejection::NonCanonical(_) => String::new(),
             error => format!(": {error}"),
         };
-        Failure::bad_data(format!("{place} is no certificate, or damaged{why}"))
+        Failure::bad_data(format!("{name} is no certificate, or damaged{why}"))
     })?;
-    let genesis = match &args.genesis {
+    let genesis: Genesis = match &args.genesis {
         Some(path) => network::read(path)?,
-        None => of_node(&args.common)?,
+        None => ask(&args.common, Request::Genesis)
+            .context("no genesis to check against: give --genesis FILE")?,
     };
-    let proved = certificate.verify(&genesis).map_err(bad)?;
-    let what = certificate
-        .records
-        .iter()
-        .find_map(|record| match &record.body.what {
-            mycnet_consensus::internals::record::Statement::Propose { operation, .. } => {
-                Some(operation)
-            }
-            _ => None,
-        });
-    let value = json!({
-        "network": genesis.network_id(),
-        "name": genesis.name,
-        "operation": proved.operation,
-        "kind": what.map(mycnet_consensus::ConsensusOperation::kind),
-        "subject": what.map(mycnet_consensus::ConsensusOperation::subject),
-        "outcome": proved.outcome,
-        "decided_height": proved.decided_height,
-        "closed_height": proved.closed_height,
-        "seal": proved.seal,
+    let proved = certificate.verify(&genesis);
+    let proved = proved.map_err(|error| Failure::bad_data(format!("{name}: {error}")))?;
+    let mut records = certificate.records.iter();
+    let proposed = records.find_map(|record| match &record.body.what {
+        Statement::Propose { operation, .. } => Some(operation),
+        _ => None,
     });
-    args.common.format.print(&value, proved_text)
-}
-
-fn proved_text(value: &Value) -> String {
-    let mut fields = Fields::default();
-    fields.add("network", shown(&value["network"]));
-    fields.add("name", shown(&value["name"]));
-    fields.add("operation", shown(&value["operation"]));
-    fields.add("kind", shown(&value["kind"]).replace('_', " "));
-    fields.add("subject", shown(&value["subject"]));
-    fields.add("outcome", ballot(&value["outcome"]));
-    let (decided, closed) = (
-        shown(&value["decided_height"]),
-        shown(&value["closed_height"]),
-    );
-    fields.add(
-        "heights",
-        format!("decided at {decided}, closed at {closed}"),
-    );
-    fields.add("seal", shown(&value["seal"]));
-    format!("{}\nThe certificate is good.", fields.text())
-}
-
-fn of_node(common: &Common) -> anyhow::Result<Genesis> {
-    let asked = common
-        .home()
-        .and_then(|home| session::with(&home, async |session| session.ask(Request::Genesis).await));
-    let value = asked.context("no genesis to check against: give --genesis FILE")?;
-    Ok(serde_json::from_value(value)?)
+    let checked = CertificateChecked {
+        network: genesis.network_id(),
+        name: genesis.name,
+        operation: proved.operation,
+        kind: proposed.map(ConsensusOperation::kind),
+        subject: proposed.map(ConsensusOperation::subject),
+        outcome: proved.outcome,
+        decided_height: proved.decided_height,
+        closed_height: proved.closed_height,
+        seal: proved.seal,
+    };
+    args.common.format.print(&checked, |checked| {
+        let (decided, closed) = (checked.decided_height, checked.closed_height);
+        let mut fields = Fields::default();
+        fields
+            .add("network", checked.network)
+            .add("name", &checked.name)
+            .add("operation", checked.operation)
+            .add_some("kind", checked.kind.map(|kind| kind.replace('_', " ")))
+            .add_some("subject", checked.subject.as_ref())
+            .add("outcome", outcome_shown(&checked.outcome))
+            .add(
+                "heights",
+                format!("decided at {decided}, closed at {closed}"),
+            )
+            .add("seal", checked.seal);
+        format!("{}\nThe certificate is good.", fields.text())
+    })
 }

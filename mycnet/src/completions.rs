@@ -2,10 +2,9 @@
 
 use clap_complete::Shell;
 
-use crate::command_line;
 use crate::output::line;
 
-/// Prints completions for a shell.
+/// Print completions for a shell
 ///
 /// For bash: mycnet completions bash > ~/.local/share/bash-completion/completions/mycnet
 #[derive(Debug, clap::Args)]
@@ -15,13 +14,8 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-/// Runs `mycnet completions`.
-///
-/// # Errors
-///
-/// A failed write.
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, mut command: clap::Command) -> anyhow::Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut command_line(), "mycnet", &mut script);
+    clap_complete::generate(args.shell, &mut command, "mycnet", &mut script);
     line(&String::from_utf8_lossy(&script))
 }

@@ -3,25 +3,25 @@
 use std::fmt;
 use std::str::FromStr;
 
-use mycnet_consensus::internals::digest::SignatureBytes;
 use mycnet_consensus::{Consent, Genesis, NetworkId, NodeId, Signer as _, Spore};
 use serde_json::json;
 
 use crate::arguments::role;
+use crate::client::ask;
 use crate::home::Common;
-use crate::output::shown;
+use crate::join;
+use crate::reply::Consented;
 use crate::request::Request;
-use crate::{join, session};
 
-/// Signs that this node wants to be a member of a network.
+/// Sign that this node wants to be a member of a network
 ///
-/// Nobody is admitted unasked: a member puts the line that this prints into
+/// Nobody is admitted without consent: a member puts the line that this prints into
 /// `mycnet propose admission --consent`. It names the network, this node and the
 /// role, and is of no use for anything else.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// A ticket, a file with one, a genesis file or a network id; else the joined one
+    /// A ticket, a file with a ticket, a genesis file or a network id; the joined network unless given
     network: Option<String>,
 
     /// The role that this node agrees to: seed or latent
@@ -41,16 +41,12 @@ fn candidate_role(text: &str) -> Result<Spore, String> {
     }
 }
 
-/// What `mycnet consent` prints: all that an admission takes.
+/// What `mycnet consent` prints: everything that an admission takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SignedConsent {
-    /// The network.
-    pub(crate) network: NetworkId,
-    /// Who wants to be a member.
+    network: NetworkId,
     pub(crate) candidate: NodeId,
-    /// As what.
     pub(crate) role: Spore,
-    /// Its signature.
     pub(crate) consent: Consent,
 }
 
@@ -88,9 +84,8 @@ impl FromStr for SignedConsent {
                 .parse()
                 .map_err(|error| format!("its node: {error}"))?,
             role: role(as_role)?,
-            consent: Consent {
-                sig: signature(sig)?,
-            },
+            consent: serde_json::from_value(json!({ "sig": sig }))
+                .map_err(|error| format!("its signature: {error}"))?,
         };
         if parts.next().is_some() {
             return Err("something follows its signature".to_owned());
@@ -101,24 +96,13 @@ impl FromStr for SignedConsent {
     }
 }
 
-fn signature(digits: &str) -> Result<SignatureBytes, String> {
-    let mut bytes = [0; 64];
-    hex::decode_to_slice(digits, &mut bytes).map_err(|error| format!("its signature: {error}"))?;
-    Ok(SignatureBytes::from_bytes(bytes))
-}
-
-/// Runs `mycnet consent`.
-///
-/// # Errors
-///
-/// If it is not clear for which network, or the key cannot be read.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let home = args.common.home()?;
     let network = if let Some(text) = &args.network {
         named(text)?
     } else {
-        let value = session::with(&home, async |session| session.ask(Request::Genesis).await)?;
-        serde_json::from_value::<Genesis>(value)?.network_id()
+        let genesis: Genesis = ask(&args.common, Request::Genesis)?;
+        genesis.network_id()
     };
     let author = home.author()?;
     let signed = SignedConsent {
@@ -127,15 +111,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         role: args.role,
         consent: Consent::sign(&author, network, args.role)?,
     };
-    let value = json!({
-        "network": network,
-        "candidate": signed.candidate,
-        "role": signed.role,
-        "consent": signed.to_string(),
-    });
-    args.common
-        .format
-        .print(&value, |value| shown(&value["consent"]))
+    let consented = Consented {
+        network,
+        candidate: signed.candidate,
+        role: signed.role,
+        consent: signed.to_string(),
+    };
+    let format = args.common.format;
+    format.print(&consented, |consented| consented.consent.clone())
 }
 
 fn named(text: &str) -> anyhow::Result<NetworkId> {

@@ -6,11 +6,7 @@ use mycnet_consensus::store::{Store, StoreError};
 use crate::failure::Failure;
 use crate::home::Home;
 
-/// Opens a node's databases; `None` if another process has them.
-///
-/// # Errors
-///
-/// If there are none yet, or they cannot be read.
+/// Opens a node's databases; `None` if another process has them open.
 pub(crate) fn open_store(home: &Home) -> anyhow::Result<Option<Store>> {
     if !home.has_ledger()? {
         let option = home.option();
@@ -19,26 +15,36 @@ pub(crate) fn open_store(home: &Home) -> anyhow::Result<Option<Store>> {
             home.path().display()
         );
     }
-    match Store::open(home.path()) {
+    unless_locked(home, Store::open(home.path()))
+}
+
+/// A store, unless another process has it open.
+pub(crate) fn unless_locked(
+    home: &Home,
+    opened: Result<Store, StoreError>,
+) -> anyhow::Result<Option<Store>> {
+    match opened {
         Ok(store) => Ok(Some(store)),
         Err(StoreError::Locked(_)) => Ok(None),
         Err(error) => Err(damaged(home, &error)),
     }
 }
 
-/// What to do about databases that cannot be opened.
+/// An error about databases that cannot be opened, with what to do.
 pub(crate) fn damaged(home: &Home, error: &StoreError) -> anyhow::Error {
+    let name = home.path().display();
     let advice = match error {
-        StoreError::OtherNode { .. } | StoreError::OtherNetwork { .. } => other_journal(home),
+        StoreError::OtherNode { .. } | StoreError::OtherNetwork { .. } => format!(
+            "move journal.redb in {name} away, if its node will never run again: it holds what that node has signed"
+        ),
         StoreError::Database { .. }
         | StoreError::Damaged { .. }
         | StoreError::NotSealed { .. }
         | StoreError::Missing(_)
         | StoreError::Document(_) => {
-            // Where there is no ledger yet, it can only be the journal.
-            if is_journals(error) || matches!(home.has_ledger(), Ok(false)) {
-                let place = home.path().display();
-                format!("move journal.redb in {place} away. {}", rejoins(home))
+            // Without a ledger, only the journal can be damaged.
+            if is_about_journal(error) || matches!(home.has_ledger(), Ok(false)) {
+                format!("move journal.redb in {name} away. {}", rejoins(home))
             } else {
                 fetch_again(home)
             }
@@ -48,8 +54,8 @@ pub(crate) fn damaged(home: &Home, error: &StoreError) -> anyhow::Error {
     Failure::bad_data(format!("{error}. To go on, {advice}")).into()
 }
 
-/// Whether it is the journal that cannot be read, and not the ledger.
-fn is_journals(error: &StoreError) -> bool {
+/// Whether the journal cannot be read, and not the ledger.
+fn is_about_journal(error: &StoreError) -> bool {
     match error {
         StoreError::Database { path, .. } => path.ends_with("journal.redb"),
         StoreError::Damaged { place, .. } => {
@@ -60,7 +66,7 @@ fn is_journals(error: &StoreError) -> bool {
     }
 }
 
-/// What to do about a ledger that is damaged.
+/// What to do about a damaged ledger.
 pub(crate) fn fetch_again(home: &Home) -> String {
     format!(
         "move ledger.redb in {} away, `mycnet join{}` again, and leave journal.redb where it is: it holds what this node has \
@@ -71,15 +77,7 @@ pub(crate) fn fetch_again(home: &Home) -> String {
     )
 }
 
-/// What to do about a journal that is not this ledger's.
-fn other_journal(home: &Home) -> String {
-    format!(
-        "move journal.redb in {} away, if the node that it is of will never run again: it holds what that node has signed",
-        home.path().display()
-    )
-}
-
-/// What a node has to go through whose two databases are not of one past.
+/// What happens to a node whose ledger and journal do not match.
 pub(crate) fn rejoins(home: &Home) -> String {
     format!(
         "This node then signs nothing until the network has sealed its Rejoin: keep `mycnet run{}` going",

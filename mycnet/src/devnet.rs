@@ -2,40 +2,34 @@
 //!
 //! | module | knows |
 //! |---|---|
-//! | `home` | directories and keys |
-//! | `running`, `child` | a node in this process, and one in a process of its own |
-//! | `news` | what nodes tell, and when |
-//! | `board` | what all of them told |
-//! | `voter` | how nodes vote by themselves |
+//! | `voter`, `child` | a node that votes by itself: in this process, and in a process of its own |
+//! | `events`, `progress` | what nodes tell, and what follows for all of them |
 //! | `network` | the nodes: starting, killing, stopping, waiting for them |
 //! | `story` | the demo |
-//! | `load` | operations one after another, and their latencies |
-//! | `report` | what people and programs are shown at the end |
+//! | `latency` | claims one after another, and how long they take |
 
+use std::fmt;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, bail};
 use mycnet_consensus::net::Ticket;
+use mycnet_consensus::{Digest, NetworkId, NodeId, Spore};
+use serde::Serialize;
 
-use self::home::Ground;
-use self::load::Load;
-use self::network::{Network, name};
-use self::news::Happening;
-use self::report::Report;
+use self::events::NodeEvent;
+use self::latency::{Latency, Load, Quantiles};
+use self::network::{Directory, Network, name};
 use crate::failure::Failure;
 use crate::output::line;
-use crate::session::{asked_to_stop, runtime};
+use crate::start::{asked_to_stop, runtime};
 
-mod board;
 mod child;
-mod home;
-mod load;
+mod events;
+mod latency;
 mod network;
-mod news;
-mod report;
-mod running;
+mod progress;
 mod story;
 mod voter;
 
@@ -45,21 +39,21 @@ const NODES_MAX: i64 = 31;
 /// Claims that `--demo` measures unless told otherwise.
 const DEMO_OPERATIONS: u32 = 200;
 
-/// Starts a federation on this machine: real nodes, each with its own disk.
+/// Start a federation on this machine: real nodes, each with its own disk
 ///
 /// The nodes have keys, databases and endpoints of their own and talk over
 /// loopback. Their windows are seconds long (profile dev). One is the Primary, up
 /// to three are Seeds, the rest Latents, and all vote by themselves. What they seal
 /// and decide is shown until Ctrl-C stops them in order.
 ///
-/// With --demo they go through a story, each step of which is checked: somebody is
+/// With --demo they go through a story, each step of which is checked: a new node is
 /// admitted and joins, one node answers a claim wrongly, the Primary deploys a
 /// service, one process is killed and comes back. Then latencies are measured, and
-/// it ends when all nodes stand at the same height and state.
+/// it ends when all nodes are at the same height and state.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// How many nodes; the demo takes four or more
+    /// The number of nodes; the demo takes four or more
     #[arg(
         short,
         long,
@@ -77,11 +71,11 @@ pub(crate) struct Args {
     #[arg(long)]
     demo: bool,
 
-    /// Measure so many claims, and end; with --demo 200 unless given
+    /// Measure this number of claims, and end; with --demo 200 unless given
     #[arg(long, value_name = "K")]
     operations: Option<u32>,
 
-    /// Claims that are under way at the same time while measuring
+    /// The number of claims at the same time while measuring
     #[arg(
         long,
         value_name = "M",
@@ -90,70 +84,63 @@ pub(crate) struct Args {
     )]
     load: u8,
 
-    /// Print one JSON object at the end, and all else on stderr
+    /// Print one JSON object at the end, and everything else on stderr
     #[arg(long)]
     json: bool,
 
-    /// Be one of the nodes: the one with this directory
+    /// Run the node of this directory, as a child process
     #[arg(long, value_name = "DIR", hide = true)]
     as_node: Option<PathBuf>,
 
-    /// As one of the nodes: how to reach another
+    /// A ticket of another node, for a child process
     #[arg(long, value_name = "TICKET", hide = true)]
     ticket: Vec<Ticket>,
 }
 
-/// Runs `mycnet devnet`.
-///
-/// # Errors
-///
-/// If a node does not start, a step of the demo does not go as it should, or the nodes do not agree.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     IS_JSON.store(args.json, Ordering::Relaxed);
     runtime()?.block_on(async {
         match &args.as_node {
-            Some(directory) => child::be(directory, &args.ticket).await,
+            Some(directory) => child::run(directory, &args.ticket).await,
             None => devnet(args).await,
         }
     })
 }
 
 async fn devnet(args: &Args) -> anyhow::Result<()> {
-    let count = usize::from(args.nodes);
-    if args.demo && count < story::NODES_MIN {
-        let least = story::NODES_MIN;
+    let (count, least) = (usize::from(args.nodes), story::NODES_MIN);
+    if args.demo && count < least {
         return Err(Failure::usage(format!(
             "--demo takes at least {least} nodes: one of them goes away, and the others go on"
         ))
         .into());
     }
-    // Before anything is made that has to be taken away again.
+    // Before anything is made that a signal would leave behind.
     let mut interrupted = std::pin::pin!(asked_to_stop()?);
-    let ground = Ground::prepare(args.dir.as_deref())?;
-    let mut network = Network::create(ground, count)?;
+    let directory = Directory::prepare(args.dir.as_deref())?;
+    let mut network = Network::create(directory, count)?;
     let done = tokio::select! {
         done = live(&mut network, args) => done,
         () = &mut interrupted => interruption(args),
     };
-    let done = match done {
-        // Who only watched is told at least how the nodes stand.
-        Ok(None) if args.json => Report::of(&network, None)
-            .json()
-            .map(Some)
-            .map_err(Into::into),
-        done => done,
-    };
+    // Programs are told the positions of the nodes even if nothing was measured.
+    let done = done.map(|report| report.or_else(|| args.json.then(|| Report::of(&network, None))));
     let stopped = network.stop().await;
     let report = done?;
     stopped?;
-    match report {
-        Some(report) => line(&report),
-        None => Ok(()),
+    let Some(report) = report else {
+        return Ok(());
+    };
+    let text = report.to_string();
+    if !args.json {
+        return line(text.trim_end());
     }
+    say(text.trim_end());
+    line(&serde_json::to_string(&report)?)
 }
 
-/// Whoever only watched is done; whoever wanted an answer did not get it.
-fn interruption(args: &Args) -> anyhow::Result<Option<String>> {
+/// An interruption ends watching in order, and is a failure of a demo or measurement.
+fn interruption(args: &Args) -> anyhow::Result<Option<Report>> {
     if args.demo || args.operations.is_some() {
         bail!("interrupted");
     }
@@ -161,16 +148,16 @@ fn interruption(args: &Args) -> anyhow::Result<Option<String>> {
     Ok(None)
 }
 
-/// Gives the report once there is one.
-async fn live(network: &mut Network, args: &Args) -> anyhow::Result<Option<String>> {
+/// Runs the nodes. Gives the report once something was measured.
+async fn live(network: &mut Network, args: &Args) -> anyhow::Result<Option<Report>> {
     let count = network.members.len();
-    // The one that is killed has to be a process.
+    // The node that is killed needs a process of its own.
     let here = if args.demo { count - 1 } else { count };
     for number in 0..here {
         network.start(number).await.with_context(|| name(number))?;
     }
     if here < count {
-        network.start_child(here, true).await?;
+        network.start_child(here, false).await?;
     }
     introduce(network);
     if args.demo {
@@ -188,63 +175,122 @@ async fn live(network: &mut Network, args: &Args) -> anyhow::Result<Option<Strin
     let mut latency = None;
     if load.operations > 0 {
         let proposers: Vec<usize> = (0..here).collect();
-        latency = Some(load::run(network, load, &proposers).await?);
+        latency = Some(latency::measure(network, load, &proposers).await?);
     }
     network.settle().await?;
-    let report = Report::of(network, latency);
-    if args.json {
-        say(report.to_string().trim_end());
-        return Ok(Some(report.json()?));
-    }
-    Ok(Some(report.to_string().trim_end().to_owned()))
+    Ok(Some(Report::of(network, latency)))
 }
 
 fn introduce(network: &Network) {
-    say(&format!(
-        "Network {} of {} nodes.",
-        network.genesis.network_id(),
-        network.members.len()
-    ));
+    let (id, count) = (network.genesis.network_id(), network.members.len());
+    say(&format!("Network {id} of {count} nodes."));
     for (number, member) in network.members.iter().enumerate() {
-        say(&format!(
-            "{}  {:<7}  {}  {}",
-            name(number),
-            member.role,
-            member.address(),
-            member.id
-        ));
+        let (name, role, address) = (name(number), member.role, member.address());
+        say(&format!("{name}  {role:<7}  {address}  {}", member.id));
         if let Some(ticket) = &member.ticket {
             say(&format!("  ticket {ticket}"));
         }
     }
 }
 
-/// Shows what one node seals and decides, until the end of time.
-async fn watch(network: &mut Network) -> anyhow::Result<Option<String>> {
+/// Shows what the first node seals and decides, until Ctrl-C.
+async fn watch(network: &mut Network) -> anyhow::Result<Option<Report>> {
     say("Press Ctrl-C to stop.");
-    while let Some(news) = network.next().await {
-        let Happening::Stands {
-            height,
+    while let Some(received) = network.next().await {
+        if let NodeEvent::Position {
+            height: height @ 1..,
             state_digest,
             decided,
-        } = news.what
-        else {
-            continue;
-        };
-        if news.node == 0 && height > 0 {
+        } = received.event
+            && received.node == 0
+        {
             say(&format!("height {height}  state {state_digest}"));
             for (operation, outcome) in decided {
                 say(&format!("  {operation} {outcome}"));
             }
         }
     }
-    bail!("all nodes are gone")
+    bail!("all nodes have stopped")
+}
+
+/// The end of a devnet. `--json` prints it: keys may be added, none changes its meaning.
+#[derive(Debug, Serialize)]
+struct Report {
+    network: NetworkId,
+    /// The nodes that ran at the end.
+    nodes: Vec<NodeReport>,
+    /// `null` if nothing was measured.
+    latency: Option<Latency>,
+}
+
+#[derive(Debug, Serialize)]
+struct NodeReport {
+    name: String,
+    node: NodeId,
+    role: Spore,
+    address: String,
+    height: u64,
+    state_digest: Digest,
+}
+
+impl Report {
+    fn of(network: &Network, latency: Option<Latency>) -> Self {
+        let nodes = network.running().into_iter().map(|number| {
+            let member = &network.members[number];
+            let position = network.progress.position(number);
+            let (height, state_digest) = position.unwrap_or_default();
+            NodeReport {
+                name: name(number),
+                node: member.id,
+                role: member.role,
+                address: member.address().to_owned(),
+                height,
+                state_digest,
+            }
+        });
+        Self {
+            network: network.genesis.network_id(),
+            nodes: nodes.collect(),
+            latency,
+        }
+    }
+}
+
+/// The table for people.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for node in &self.nodes {
+            writeln!(
+                f,
+                "{:<8}  {:<8}  height {:>5}  state {}",
+                node.name, node.role, node.height, node.state_digest
+            )?;
+        }
+        let Some(latency) = &self.latency else {
+            return Ok(());
+        };
+        writeln!(
+            f,
+            "\n{} claims, {} at a time: {} a second, {} seals for each.",
+            latency.operations,
+            latency.in_flight,
+            latency.operations_per_second,
+            latency.seals_per_operation
+        )?;
+        writeln!(f, "milliseconds from proposal to        p50      p99")?;
+        let row = |f: &mut fmt::Formatter<'_>, what: &str, of: Quantiles| {
+            writeln!(f, "  {what:<28} {:>9.1} {:>8.1}", of.p50, of.p99)
+        };
+        row(f, "tallied at its proposer", latency.tallied_ms)?;
+        row(f, "final at its proposer", latency.final_ms)?;
+        row(f, "final at every node", latency.everywhere_ms)
+    }
 }
 
 /// Whether stdout is for one JSON object.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// A line on stdout, or on stderr beside JSON. A reader that has seen enough is no failure.
+/// Prints a line to stdout, or to stderr with `--json`. A reader that has seen enough is no failure.
 fn say(line: &str) {
     if IS_JSON.load(Ordering::Relaxed) {
         let _ = writeln!(io::stderr(), "{line}");

@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
-
-use crate::home::Common;
-use crate::output::{Fields, shown};
-use crate::request::Request;
-use crate::session;
 use mycnet_replay::terminal::check_empty;
 
-/// Writes all closed operations and the ledger as files for others to read.
+use crate::client::ask;
+use crate::files::absolute;
+use crate::home::Common;
+use crate::output::Fields;
+use crate::reply::Exported;
+use crate::request::Request;
+
+/// Write all closed operations and the ledger as files for others to read
 ///
 /// genesis.json             what certificates are verified against
 /// ledger.automerge         roster, trust and outcomes, with their history
@@ -29,24 +30,17 @@ pub(crate) struct Args {
     common: Common,
 }
 
-/// Runs `mycnet export`.
-///
-/// # Errors
-///
-/// If the directory is not empty, or cannot be written.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let home = args.common.home()?;
+    args.common.home()?;
     check_empty(&args.directory)?;
-    // A running node writes the files, and stands in another directory than this command.
-    let directory = std::path::absolute(&args.directory)
-        .with_context(|| format!("{}", args.directory.display()))?;
-    let request = Request::Export { directory };
-    let value = session::with(&home, async |session| session.ask(request).await)?;
-    args.common.format.print(&value, |value| {
+    let directory = absolute(&args.directory)?;
+    let exported: Exported = ask(&args.common, Request::Export { directory })?;
+    args.common.format.print(&exported, |exported| {
         let mut fields = Fields::default();
-        fields.add("directory", shown(&value["directory"]));
-        fields.add("height", shown(&value["height"]));
-        fields.add("operations", shown(&value["operations"]));
-        fields.text()
+        fields
+            .add("directory", exported.directory.display())
+            .add("height", exported.height)
+            .add("operations", exported.operations)
+            .text()
     })
 }

@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked to, and which exit code says so.
+//! Why a command failed, and which exit code says so.
 
 use std::process::ExitCode;
 
@@ -13,7 +13,7 @@ Exit codes:
    1  it failed while running: a file that cannot be opened, a disk that fails
    2  the command line was wrong
    3  refused by the network's rules: nothing was signed
-   4  --wait ended before the operation was decided; it goes on all the same
+   4  --wait ended before the operation was decided; the operation goes on
   65  the input's content was wrong; the message says where and what was expected";
 
 /// What kind of failure it is: each has an exit code of its own.
@@ -22,11 +22,11 @@ Exit codes:
 pub(crate) enum Kind {
     /// Something did not work.
     Failed,
-    /// The command line does not fit what is there.
+    /// The command line does not fit the state of the node.
     Usage,
     /// The rules of the network refuse it.
     Refused,
-    /// Waiting ended too early.
+    /// The waiting time ended before the operation was decided.
     Undecided,
     /// The input can be read but not used (`EX_DATAERR` of sysexits.h).
     BadData,
@@ -37,30 +37,25 @@ pub(crate) enum Kind {
 #[serde(deny_unknown_fields)]
 #[error("{message}")]
 pub(crate) struct Failure {
-    /// Which kind.
     pub(crate) kind: Kind,
     /// What was wrong, where, and what to do.
     pub(crate) message: String,
 }
 
 impl Failure {
-    /// A failure of a kind.
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { kind, message }
     }
 
-    /// Something did not work.
     pub(crate) fn failed(error: impl std::fmt::Display) -> Self {
         Self::new(Kind::Failed, format!("{error:#}"))
     }
 
-    /// The command line does not fit what is there.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Kind::Usage, message)
     }
 
-    /// The input's content is wrong.
     pub(crate) fn bad_data(message: impl Into<String>) -> Self {
         Self::new(Kind::BadData, message)
     }
@@ -71,7 +66,7 @@ impl From<EngineError> for Failure {
         match error {
             EngineError::Refused(Refusal::Rejected(rejection)) => {
                 let (code, text) = (rejection.code(), rejection.to_string());
-                // Some say their code themselves.
+                // Some texts begin with the code already.
                 let said = text.strip_prefix(&format!("{code}: ")).unwrap_or(&text);
                 Self::new(Kind::Refused, format!("refused ({code}): {said}"))
             }
@@ -80,7 +75,7 @@ impl From<EngineError> for Failure {
                 Self::new(Kind::Refused, format!("refused: {refusal}"))
             }
             EngineError::UnknownOperation(id) => Self::failed(format!(
-                "operation {id} is not known to this node (yet): `mycnet operations` lists those that are"
+                "operation {id} is not known to this node (yet): `mycnet operations` lists the known ones"
             )),
             error => Self::failed(error),
         }
@@ -89,7 +84,7 @@ impl From<EngineError> for Failure {
 
 /// The exit code of an error.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
-    if error.downcast_ref::<mycnet_replay::BadInput>().is_some() {
+    if error.is::<mycnet_replay::BadInput>() {
         return ExitCode::from(65);
     }
     let kind = error.downcast_ref::<Failure>().map(|failure| failure.kind);

@@ -1,26 +1,53 @@
-//! Files that commands write where their user says.
+//! Files that commands read and write where their user says.
 
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
 use crate::failure::Failure;
 
-/// Whether a path names what takes bytes and keeps no file: standard output (`-`), a pipe, a device.
+/// A file to write.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct OutputFile {
+    /// The file to write; - is standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+/// Reads a file of at most `limit` bytes; `-` is standard input.
+pub(crate) fn read_file(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
+    let name = path.display();
+    let mut bytes = Vec::new();
+    let bound = limit as u64 + 1;
+    let read = if path == Path::new("-") {
+        io::stdin().lock().take(bound).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(bound).read_to_end(&mut bytes))
+    };
+    read.with_context(|| format!("cannot read {name}"))?;
+    if bytes.len() > limit {
+        return Err(Failure::bad_data(format!("{name} has more than {limit} bytes")).into());
+    }
+    Ok(bytes)
+}
+
+/// A path that means the same in the working directory of a running node.
+pub(crate) fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    std::path::absolute(path).with_context(|| path.display().to_string())
+}
+
+/// Whether a path names a stream, which takes bytes and keeps no file: standard output (`-`), a pipe, a device.
 pub(crate) fn is_stream(path: &Path) -> bool {
     let is_special = |metadata: fs::Metadata| !metadata.is_file() && !metadata.is_dir();
     path == Path::new("-") || fs::metadata(path).is_ok_and(is_special)
 }
 
-/// Writes into a stream. It was there before and is not ours: it is neither synced, which pipes refuse, nor removed.
-///
-/// # Errors
-///
-/// A failed write; a reader that has seen enough is none.
+/// Writes into a stream, which belongs to somebody else: it is neither synced, which pipes refuse, nor removed. A reader that
+/// has seen enough is no failure.
 pub(crate) fn to_stream(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -40,12 +67,7 @@ pub(crate) fn to_stream(
     }
 }
 
-/// Writes a file that was not there. It gets its name once it is whole, so that a failure leaves nothing behind and nothing
-/// is ever replaced.
-///
-/// # Errors
-///
-/// If something has that name already, or a write fails.
+/// Writes a new file. It gets its name once it is complete, so that a failure leaves nothing behind. No file is replaced.
 pub(crate) fn new_file<T, E: Display>(
     path: &Path,
     content: impl FnOnce(&mut File) -> Result<T, E>,
@@ -53,7 +75,7 @@ pub(crate) fn new_file<T, E: Display>(
     let cannot =
         |error: &dyn Display| Failure::failed(format!("cannot write {}: {error}", path.display()));
     refuse_existing(path)?;
-    let begun = Begun::beside(path);
+    let begun = Unfinished::beside(path);
     let mut file = File::options()
         .write(true)
         .create_new(true)
@@ -61,10 +83,10 @@ pub(crate) fn new_file<T, E: Display>(
         .map_err(|error| cannot(&error))?;
     let written = content(&mut file).map_err(|error| cannot(&error))?;
     file.sync_all().map_err(|error| cannot(&error))?;
-    // Writing may have taken its time.
+    // Writing may have taken a long time.
     refuse_existing(path)?;
     fs::rename(&begun.0, path).map_err(|error| cannot(&error))?;
-    // Not every file system that is carried about can sync a directory.
+    // File systems of removable disks often cannot sync a directory.
     if let Some(Ok(directory)) = path.parent().map(File::open) {
         let _ = directory.sync_all();
     }
@@ -72,10 +94,6 @@ pub(crate) fn new_file<T, E: Display>(
 }
 
 /// Writes bytes into a stream or a new file.
-///
-/// # Errors
-///
-/// As [`to_stream`] and [`new_file`].
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if is_stream(path) {
         return to_stream(path, |out| out.write_all(bytes));
@@ -83,7 +101,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     Ok(new_file(path, |file| file.write_all(bytes))?)
 }
 
-/// Also a link to nowhere has a name that would be lost.
+/// A link to nowhere counts as a file too: its name would be lost.
 fn refuse_existing(path: &Path) -> Result<(), Failure> {
     if path.symlink_metadata().is_err() {
         return Ok(());
@@ -94,10 +112,10 @@ fn refuse_existing(path: &Path) -> Result<(), Failure> {
     )))
 }
 
-/// A file that has not got its name yet, and goes if it never gets it.
-struct Begun(PathBuf);
+/// A file that has no name of its own yet. Dropping it removes the file, unless it was renamed.
+struct Unfinished(PathBuf);
 
-impl Begun {
+impl Unfinished {
     fn beside(path: &Path) -> Self {
         let mut name = OsString::from(path);
         name.push(format!(".{}.new", std::process::id()));
@@ -105,7 +123,7 @@ impl Begun {
     }
 }
 
-impl Drop for Begun {
+impl Drop for Unfinished {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }

@@ -3,10 +3,10 @@
 //! | file | what it is |
 //! |---|---|
 //! | `author.key` | the secret that signs the node's records |
-//! | `transport.key` | the secret that peers know the node's endpoint by |
+//! | `transport.key` | the secret of the endpoint that peers connect to |
 //! | `config.toml` | settings, see `settings` |
-//! | `ledger.redb`, `journal.redb` | the ledger, and what this node has signed |
-//! | `ticket` | the ticket it joined with, if there was one |
+//! | `ledger.redb`, `journal.redb` | the ledger, and the records that this node has signed |
+//! | `ticket` | the ticket that it joined with, if there was one |
 //! | `control.sock` | where a running node answers its owner |
 
 use std::fs;
@@ -14,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use mycnet_consensus::engine::new_identity;
 use mycnet_consensus::net::Ticket;
 use mycnet_consensus::store::StoreError;
 use mycnet_consensus::{Identity, NodeId};
@@ -27,11 +28,17 @@ use crate::settings::Settings;
 
 pub(crate) mod private;
 
-/// What every command about a node takes.
+/// Options of every command about a node.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Common {
     /// The node's directory; ~/.mycnet unless given
-    #[arg(long, env = "MYCNET_DIR", value_name = "DIR", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "MYCNET_DIR",
+        value_name = "DIR",
+        hide_env_values = true,
+        global = true
+    )]
     dir: Option<PathBuf>,
 
     #[command(flatten)]
@@ -39,29 +46,19 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// The directory of a node, not looked at yet: the option, the environment, `~/.mycnet`.
-    ///
-    /// # Errors
-    ///
-    /// If nothing says where it is.
-    pub(crate) fn place(&self) -> anyhow::Result<Home> {
-        let given = self.dir.clone();
-        let directory = given
-            .or_else(default_directory)
-            .filter(|directory| !directory.as_os_str().is_empty())
-            .context("there is no home directory: say with --dir where the node's files are")?;
-        let directory = std::path::absolute(&directory)
-            .with_context(|| format!("{} is no path", directory.display()))?;
-        Ok(Home { directory })
+    /// The directory that the option or the environment names, or `~/.mycnet`. It need not exist.
+    pub(crate) fn directory(&self) -> anyhow::Result<Home> {
+        let directory = self.dir.clone().or_else(default_directory);
+        let directory = directory.filter(|directory| !directory.as_os_str().is_empty());
+        Home::at(
+            &directory
+                .context("there is no home directory: name the node's directory with --dir")?,
+        )
     }
 
-    /// The directory of a node that was made by `mycnet init`.
-    ///
-    /// # Errors
-    ///
-    /// If there is none, or others can reach into it.
+    /// The directory of a node that `mycnet init` made. Others must have no access to it.
     pub(crate) fn home(&self) -> anyhow::Result<Home> {
-        let home = self.place()?;
+        let home = self.directory()?;
         home.check()?;
         Ok(home)
     }
@@ -74,7 +71,12 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// The directory.
+    pub(crate) fn at(directory: &Path) -> anyhow::Result<Self> {
+        let absolute = std::path::absolute(directory);
+        let directory = absolute.with_context(|| format!("{} is no path", directory.display()))?;
+        Ok(Self { directory })
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.directory
     }
@@ -84,7 +86,6 @@ impl Home {
         self.directory.join("control.sock")
     }
 
-    /// The settings' file.
     pub(crate) fn settings_file(&self) -> PathBuf {
         self.directory.join("config.toml")
     }
@@ -97,37 +98,22 @@ impl Home {
         self.directory.join("transport.key")
     }
 
-    /// Whether there is a transport's key; so below.
-    ///
-    /// # Errors
-    ///
-    /// If that cannot be told, for want of a permission say.
-    pub(crate) fn has_transport(&self) -> anyhow::Result<bool> {
-        is_there(&self.transport_file())
-    }
-
     fn ticket_file(&self) -> PathBuf {
         self.directory.join("ticket")
     }
 
-    /// The ledger's file.
-    pub(crate) fn ledger_file(&self) -> PathBuf {
-        self.directory.join("ledger.redb")
-    }
-
     /// Whether the node has joined a network.
     pub(crate) fn has_ledger(&self) -> anyhow::Result<bool> {
-        is_there(&self.ledger_file())
+        is_there(&self.directory.join("ledger.redb"))
     }
 
-    /// Whether there is a journal.
     pub(crate) fn has_journal(&self) -> anyhow::Result<bool> {
         is_there(&self.directory.join("journal.redb"))
     }
 
-    /// The `--dir` that names this directory, for messages that say which command to run next.
+    /// The `--dir` option that names this directory, for messages with the next command to run. Empty for the directory that a
+    /// command finds without the option.
     pub(crate) fn option(&self) -> String {
-        // What a command finds that is given no --dir.
         let given = std::env::var_os("MYCNET_DIR").map(PathBuf::from);
         let found = given.or_else(default_directory);
         if found.and_then(|found| std::path::absolute(found).ok()) == Some(self.directory.clone()) {
@@ -148,99 +134,82 @@ impl Home {
         self.check_private()
     }
 
-    /// Refuses a directory whose databases are left and whose key is gone: a new key would be another member's.
+    /// Refuses a directory with databases and without a key: a new key would be another member's.
     fn check_key_is_not_lost(&self) -> anyhow::Result<()> {
         if !self.has_ledger()? && !self.has_journal()? {
             return Ok(());
         }
         bail!(
-            "author.key is gone from {}, where a node's databases are: put the copy of it back. Without one the member is \
-             lost; for a new node, name another --dir",
+            "author.key is gone from {}, which has a node's databases: put a copy of the key back. Without a copy the member \
+             is lost; for a new node, name another --dir",
             self.directory.display()
         )
     }
 
-    /// Whether the key is that of the databases' node.
-    ///
-    /// # Errors
-    ///
-    /// Says what to do if it is not.
+    /// Refuses a key that is not that of the databases' node.
     pub(crate) fn check_author(&self, found: NodeId, given: NodeId) -> Result<(), Failure> {
         if found == given {
             return Ok(());
         }
         Err(Failure::bad_data(format!(
-            "{}; put the author.key of that node back into {}, or name another --dir for the other",
+            "{}; put the author.key of that node back into {}, or name another --dir for the other node",
             StoreError::OtherNode { found, given },
             self.directory.display()
         )))
     }
 
     fn check_private(&self) -> anyhow::Result<()> {
-        let place = self.directory.display();
-        let metadata = fs::metadata(&self.directory).with_context(|| format!("{place}"))?;
+        let name = self.directory.display();
+        let metadata = fs::metadata(&self.directory).with_context(|| name.to_string())?;
         if let Some(mode) = open_to_others(&metadata) {
             bail!(
-                "others can reach into {place} (mode {mode:o}), where the node's keys and its socket are: \
-                 run `chmod 700 {place}` if nothing else is in it, or name another --dir"
+                "others can reach into {name} (mode {mode:o}), which has the node's keys and its socket: run `chmod 700 \
+                 {name}` if it has nothing else, or name another --dir"
             );
         }
         Ok(())
     }
 
-    /// Makes the directory, for its owner alone; one with something in it has to be that already. Says whether there is a node that has lost its transport's key, of which a
-    /// new one is as good: peers know the node by its author.
-    ///
-    /// # Errors
-    ///
-    /// If there is a whole node already, or the directory cannot be made.
+    /// Makes the directory, readable by its owner alone. A directory with files in it must have that mode already. Gives
+    /// whether it has a node without a transport key; the node can have a new one, because peers know it by its author.
     pub(crate) fn create(&self) -> anyhow::Result<bool> {
-        let place = self.directory.display();
+        let name = self.directory.display();
         let has_author = is_there(&self.author_file())?;
-        if has_author && self.has_transport()? {
+        if has_author && is_there(&self.transport_file())? {
             let option = self.option();
             bail!(
-                "there is a node in {place} already; `mycnet status{option}` tells about it. A key is never replaced: \
-                 for another node, name another --dir"
+                "there is a node in {name} already; `mycnet status{option}` tells about it. A key is never replaced: for \
+                 another node, name another --dir"
             );
         }
         if !has_author {
             self.check_key_is_not_lost()?;
         }
-        // A directory that others use too must not be shut in passing.
         let entries = self.directory.read_dir();
         if entries.is_ok_and(|mut entries| entries.next().is_some()) {
+            // Others may use it: its mode is not changed in passing.
             self.check_private()?;
         } else {
             make_private_directory(&self.directory)
-                .with_context(|| format!("cannot make the directory {place}"))?;
+                .with_context(|| format!("cannot make the directory {name}"))?;
         }
         Ok(has_author)
     }
 
-    /// Writes the author's key, which must not be there.
-    ///
-    /// # Errors
-    ///
-    /// A failed write.
-    pub(crate) fn write_author(&self, secret: &[u8; 32]) -> anyhow::Result<()> {
-        write_secret(&self.author_file(), secret)
-    }
-
-    /// Writes the transport's key, which must not be there.
-    ///
-    /// # Errors
-    ///
-    /// A failed write.
-    pub(crate) fn write_transport(&self, secret: &[u8; 32]) -> anyhow::Result<()> {
-        write_secret(&self.transport_file(), secret)
+    /// Writes the keys that are missing, and gives the author's.
+    pub(crate) fn write_keys(&self) -> anyhow::Result<Identity> {
+        // An interrupted `init` may have left one, which nobody was told about.
+        if !is_there(&self.transport_file())? {
+            write_secret(&self.transport_file(), &new_identity()?.secret())?;
+        }
+        // The author's key comes last: with it, the directory is complete.
+        if !is_there(&self.author_file())? {
+            write_secret(&self.author_file(), &new_identity()?.secret())?;
+        }
+        self.author()
     }
 
     /// Writes the settings' file if there is none.
-    ///
-    /// # Errors
-    ///
-    /// A failed write.
     pub(crate) fn write_settings(&self, settings: &Settings) -> anyhow::Result<()> {
         let path = self.settings_file();
         if is_there(&path)? {
@@ -251,22 +220,13 @@ impl Home {
     }
 
     /// The author's key pair.
-    ///
-    /// # Errors
-    ///
-    /// If others can read it, or it is no key.
     pub(crate) fn author(&self) -> anyhow::Result<Identity> {
         Ok(Identity::from_secret(&read_secret(&self.author_file())?))
     }
 
-    /// The transport's secret.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::author`].
     pub(crate) fn transport_secret(&self) -> anyhow::Result<[u8; 32]> {
         let path = self.transport_file();
-        if !self.has_transport()? {
+        if !is_there(&path)? {
             let option = self.option();
             bail!(
                 "{} is gone: `mycnet init{option}` makes a new one, and leaves everything else as it is",
@@ -276,58 +236,38 @@ impl Home {
         read_secret(&path)
     }
 
-    /// The settings.
-    ///
-    /// # Errors
-    ///
-    /// If they cannot be read, with the line.
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
         Settings::read(&self.settings_file())
     }
 
-    /// Keeps the ticket that the node joins with.
-    ///
-    /// # Errors
-    ///
-    /// A failed write.
-    pub(crate) fn keep_ticket(&self, ticket: &Ticket) -> anyhow::Result<()> {
-        self.forget_ticket()?;
+    /// Keeps the ticket that the node joins with, or removes one that an earlier attempt left.
+    pub(crate) fn keep_ticket(&self, ticket: Option<&Ticket>) -> anyhow::Result<()> {
         let path = self.ticket_file();
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+            }
+            _ => {}
+        }
+        let Some(ticket) = ticket else {
+            return Ok(());
+        };
         write_new(&path, format!("{ticket}\n").as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Removes a ticket that an attempt to join left behind.
-    ///
-    /// # Errors
-    ///
-    /// If it stays.
-    pub(crate) fn forget_ticket(&self) -> anyhow::Result<()> {
-        let path = self.ticket_file();
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove {}", path.display()))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The ticket that the node joined with.
-    ///
-    /// # Errors
-    ///
-    /// If it is there and cannot be read.
     pub(crate) fn ticket(&self) -> anyhow::Result<Option<Ticket>> {
         let path = self.ticket_file();
+        let name = path.display();
         let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("{}", path.display())),
+            read => read.with_context(|| name.to_string())?,
         };
-        let ticket = text.parse().map_err(|error| {
-            Failure::bad_data(format!("{} is no ticket: {error}", path.display()))
-        })?;
-        Ok(Some(ticket))
+        let ticket = text.parse();
+        Ok(Some(ticket.map_err(|error| {
+            Failure::bad_data(format!("{name} is no ticket: {error}"))
+        })?))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `mycnet join`: a node's place in a network.
+//! `mycnet join`: a node's databases for a network.
 
 use std::path::Path;
 
@@ -6,33 +6,33 @@ use anyhow::{Context as _, bail};
 use mycnet_consensus::net::{self, Ticket};
 use mycnet_consensus::store::Store;
 use mycnet_consensus::{Genesis, NetworkId, Signer as _};
-use serde_json::json;
 
-use crate::arguments::read_file;
 use crate::databases::damaged;
 use crate::failure::Failure;
+use crate::files::read_file;
 use crate::home::{Common, Home};
-use crate::output::{Fields, note, shown};
-use crate::session::runtime;
+use crate::output::{Fields, note};
+use crate::reply::Joined;
+use crate::start::runtime;
 use crate::{network, socket};
 
 /// Bytes of a genesis or ticket at most.
 const INVITATION_BYTES_MAX: usize = 1024 * 1024;
 
-/// Joins a network: makes this node's databases.
+/// Join a network: make this node's databases
 ///
-/// With a genesis file nobody is asked. With a ticket, which `mycnet run` and
+/// With a genesis file, no peer is asked. With a ticket, which `mycnet run` and
 /// `mycnet ticket` print on a member's machine, the genesis is fetched from the
 /// peers that it names and checked; the ticket's peers are dialled at every start,
-/// and no other branch than the ticket's is ever followed.
+/// and the node follows no other branch than the ticket's.
 ///
 /// Joining makes nobody a member: founding members are named in the genesis, and
-/// all others are admitted by a vote (`mycnet consent`). Until then a node is told
-/// nothing but the genesis.
+/// all others are admitted by a vote (`mycnet consent`). Until then members tell
+/// this node nothing but the genesis.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// A ticket, a file with one, or a genesis file; - reads standard input
+    /// A ticket, a file with a ticket, or a genesis file; - reads standard input
     #[arg(value_name = "TICKET|FILE")]
     invitation: String,
 
@@ -40,7 +40,7 @@ pub(crate) struct Args {
     common: Common,
 }
 
-/// What leads into a network.
+/// The way into a network.
 pub(crate) enum Invitation {
     Ticket(Ticket),
     Genesis(Genesis),
@@ -56,66 +56,65 @@ impl Invitation {
     }
 }
 
-/// Runs `mycnet join`.
-///
-/// # Errors
-///
-/// If the invitation cannot be used, or the node is in a network already.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let home = args.common.home()?;
     let author = home.author()?;
     socket::check_path(&home.socket())?;
     if home.has_ledger()? {
-        let option = home.option();
         bail!(
-            "this node is in a network already: `mycnet status{option}` tells which. A node has one network; for another \
-             one, `mycnet init` another --dir"
+            "this node is in a network already: `mycnet status{}` tells which. A node has one network; for another one, \
+             `mycnet init` another --dir",
+            home.option()
         );
     }
     let (genesis, ticket) = match read(&args.invitation)? {
         Invitation::Genesis(genesis) => (genesis, None),
-        Invitation::Ticket(ticket) => (fetch(&home, &ticket)?, Some(ticket)),
+        Invitation::Ticket(ticket) => {
+            let genesis = runtime()?.block_on(fetch(&home, &ticket))?;
+            (genesis, Some(ticket))
+        }
     };
-    // Before the databases: a node that has them follows its ticket from the first start on.
-    match &ticket {
-        Some(ticket) => home.keep_ticket(ticket)?,
-        None => home.forget_ticket()?,
-    }
     let me = author.node_id();
-    let store = Store::create(home.path(), &genesis, me);
-    drop(store.map_err(|error| damaged(&home, &error))?);
+    create(&home, &genesis, ticket.as_ref())?;
     let founder = genesis.members.iter().find(|member| member.node == me);
-    let value = json!({
-        "network": genesis.network_id(),
-        "name": genesis.name,
-        "node": me,
-        "role": founder.map(|founder| founder.role),
-        "height": ticket.as_ref().map_or(0, |ticket| ticket.height),
-    });
-    args.common.format.print(&value, |value| {
+    let joined = Joined {
+        network: genesis.network_id(),
+        name: genesis.name.clone(),
+        node: me,
+        role: founder.map(|founder| founder.role),
+        height: ticket.map_or(0, |ticket| ticket.height),
+    };
+    args.common.format.print(&joined, |joined| {
         let mut fields = Fields::default();
-        fields.add("network", shown(&value["network"]));
-        fields.add("name", shown(&value["name"]));
-        fields.add("node", shown(&value["node"]));
-        fields.add("role", shown(&value["role"]));
+        fields
+            .add("network", joined.network)
+            .add("name", &joined.name)
+            .add("node", joined.node)
+            .add_some("role", joined.role);
         let option = home.option();
-        let next = if founder.is_some() {
-            format!("Next: `mycnet run{option}`.")
-        } else {
-            format!(
-                "No founding member. If it is not admitted yet: `mycnet consent{option}` prints what a member needs to \
+        let next = match joined.role {
+            Some(_) => format!("Next: `mycnet run{option}`."),
+            None => format!(
+                "This node is no founding member. To be admitted: `mycnet consent{option}` prints what a member needs to \
                  propose it.\nThen: `mycnet run{option}`."
-            )
+            ),
         };
         format!("{}\n{next}", fields.text())
     })
 }
 
-/// Reads a ticket, a file with one, or a genesis file.
-///
-/// # Errors
-///
-/// If it is none of these.
+/// Makes the databases of a network. The ticket is kept first: a node with databases follows it from its first start on.
+pub(crate) fn create(
+    home: &Home,
+    genesis: &Genesis,
+    ticket: Option<&Ticket>,
+) -> anyhow::Result<()> {
+    home.keep_ticket(ticket)?;
+    let created = Store::create(home.path(), genesis, home.author()?.node_id());
+    created.map(drop).map_err(|error| damaged(home, &error))
+}
+
+/// Reads a ticket, a file with a ticket, or a genesis file.
 pub(crate) fn read(text: &str) -> anyhow::Result<Invitation> {
     if let Ok(ticket) = text.parse() {
         return Ok(Invitation::Ticket(ticket));
@@ -146,12 +145,10 @@ pub(crate) fn read(text: &str) -> anyhow::Result<Invitation> {
 }
 
 /// Asks the ticket's peers for the genesis.
-fn fetch(home: &Home, ticket: &Ticket) -> anyhow::Result<Genesis> {
+pub(crate) async fn fetch(home: &Home, ticket: &Ticket) -> anyhow::Result<Genesis> {
     let mut settings = home.settings()?;
-    // The port may be taken by a node that is to move here, and whom this one asks need not find it again.
+    // The node's own port may still be in use, and nobody has to find this endpoint again.
     settings.port = 0;
-    let endpoint = settings.endpoint(home.transport_secret()?);
-    let transport = settings.transport();
     if settings.is_on_loopback() && !ticket.peers.iter().any(has_loopback) {
         note(&format!(
             "this node listens on this machine only (listen = \"loopback\" in {}), and the ticket's peers are on others: \
@@ -159,15 +156,15 @@ fn fetch(home: &Home, ticket: &Ticket) -> anyhow::Result<Genesis> {
             home.settings_file().display()
         ));
     }
-    runtime()?.block_on(async {
-        let bound = net::bind(&endpoint, &ticket.network).await?;
-        let fetched = net::fetch_genesis(&bound.endpoint, ticket, transport.relays).await;
-        bound.endpoint.close().await;
-        fetched.context(
-            "cannot join. A peer that the ticket names must be running (`mycnet run`) and be reached from here; with a \
-             genesis file instead of a ticket nobody is asked",
-        )
-    })
+    let endpoint = settings.endpoint(home.transport_secret()?);
+    let bound = net::bind(&endpoint, &ticket.network).await?;
+    let relays = settings.transport().relays;
+    let fetched = net::fetch_genesis(&bound.endpoint, ticket, relays).await;
+    bound.endpoint.close().await;
+    fetched.context(
+        "cannot join. A peer that the ticket names must be running (`mycnet run`) and within reach; with a genesis file \
+         instead of a ticket, no peer is asked",
+    )
 }
 
 fn has_loopback(peer: &net::PeerCard) -> bool {

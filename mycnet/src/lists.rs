@@ -1,205 +1,187 @@
-//! What a node knows, in lists: `roster`, `config`, `evidence`, `peers`, and its ticket.
+//! What a node knows: `roster`, `trust`, `config`, `evidence`, `peers`, and its ticket.
 
-use anyhow::bail;
-use serde_json::{Value, json};
+use anyhow::{Context as _, bail};
+use serde::Serialize;
 
+use crate::arguments::IdPrefix;
+use crate::client::{self, ask};
 use crate::home::Common;
-use crate::output::{Table, bytes_shown, line, note, percent, rows, shown};
+use crate::output::{Fields, Table, bytes_shown, note, percent};
+use crate::reply::{Config, EvidenceList, MemberTrust, Peers, Roster, TicketText};
 use crate::request::Request;
-use crate::session;
 
-/// Lists the members with role, trust and standing.
+/// Show the trust in a member, now or after a height, and the reasons
 #[derive(Debug, clap::Args)]
-pub(crate) struct RosterArgs {
+pub(crate) struct TrustArgs {
+    /// The member, or the first 8 digits or more of its id; this node unless given
+    node: Option<IdPrefix>,
+
+    /// The height after which to look; the present one unless given
+    #[arg(long, value_name = "HEIGHT")]
+    at: Option<u64>,
+
+    /// List every change, oldest first
+    #[arg(long)]
+    explain: bool,
+
     #[command(flatten)]
     common: Common,
 }
 
-/// Shows the configuration that the members decided, and the parameters.
+/// Show the configuration that the members decided, and the parameters
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConfigArgs {
-    /// Print the value of this key alone, or of param.NAME
+    /// The only key to print, or param.NAME
     key: Option<String>,
 
     #[command(flatten)]
     common: Common,
 }
 
-/// Lists members who signed two different statements where one is allowed.
-#[derive(Debug, clap::Args)]
-pub(crate) struct EvidenceArgs {
-    #[command(flatten)]
-    common: Common,
-}
-
-/// Lists known peers, and which of them are connected.
-#[derive(Debug, clap::Args)]
-pub(crate) struct PeersArgs {
-    #[command(flatten)]
-    common: Common,
-}
-
-/// Prints a ticket: what others need to join through this running node.
-///
-/// It names the network, this node and some peers with their addresses, and a recent
-/// seal. It is not secret, and makes nobody a member.
-#[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
-pub(crate) struct TicketArgs {
-    #[command(flatten)]
-    common: Common,
-}
-
-fn ask(common: &Common, request: Request) -> anyhow::Result<Value> {
-    session::with(&common.home()?, async |session| session.ask(request).await)
-}
-
-/// Runs `mycnet roster`.
-///
-/// # Errors
-///
-/// If there is no node; so below.
-pub(crate) fn roster(args: &RosterArgs) -> anyhow::Result<()> {
-    let value = ask(&args.common, Request::Roster)?;
-    args.common.format.print(&value, |value| {
+pub(crate) fn roster(common: &Common) -> anyhow::Result<()> {
+    let roster = ask(common, Request::Roster)?;
+    common.format.print(&roster, |Roster { members }| {
         let mut table = Table::new(&["NODE", "ROLE", "STANDING", "TRUST", "WEIGHT", "IN CLAIMS"]);
-        for row in rows(&value["members"]) {
-            table.row([
-                shown(&row["node"]),
-                shown(&row["role"]),
-                shown(&row["standing"]),
-                percent(&row["trust_ppm"]),
-                shown(&row["critical_weight"]),
-                shown(&row["claim_weight"]),
+        for member in members {
+            table.row(&[
+                &member.node,
+                &member.role,
+                &member.standing,
+                &percent(member.trust_ppm),
+                &member.critical_weight,
+                &member.claim_weight,
             ]);
         }
         table.or("no members")
     })
 }
 
-/// Runs `mycnet config`.
-///
-/// # Errors
-///
-/// If a key is asked for that is not set.
+pub(crate) fn trust(args: &TrustArgs) -> anyhow::Result<()> {
+    let trust: MemberTrust = client::with(&args.common, async |client| {
+        let node = match &args.node {
+            Some(node) => Some(client.node(node).await?),
+            None => None,
+        };
+        let request = Request::Trust {
+            node,
+            at: args.at,
+            explain: args.explain,
+        };
+        client.ask(request).await
+    })?;
+    args.common.format.print(&trust, |trust| {
+        let mut fields = Fields::default();
+        fields.add("node", trust.node).add("height", trust.height);
+        match trust.standing {
+            Some(standing) => fields
+                .add_some("trust", trust.trust_ppm.map(percent))
+                .add("standing", standing),
+            None => fields.add("standing", "no member then"),
+        };
+        let changes = match trust.lines.as_deref() {
+            None => String::new(),
+            Some([]) => "\nno changes: the trust is the initial one".to_owned(),
+            Some(lines) => format!("\n{}", lines.join("\n")),
+        };
+        fields.text() + &changes
+    })
+}
+
 pub(crate) fn config(args: &ConfigArgs) -> anyhow::Result<()> {
-    let value = ask(&args.common, Request::Config)?;
-    if let Some(key) = &args.key {
-        return one(args, key, &value);
+    #[derive(Serialize)]
+    struct OneKey<'a> {
+        key: &'a str,
+        value: serde_json::Value,
     }
-    args.common.format.print(&value, |value| {
+
+    let config: Config = ask(&args.common, Request::Config)?;
+    // The library names the parameters in their JSON only.
+    let params = serde_json::to_value(&config.params)?;
+    let value_text = |digits: &str| hex::decode(digits).map(|bytes| bytes_shown(&bytes));
+    let Some(key) = &args.key else {
         let mut table = Table::new(&["KEY", "VALUE"]);
-        for (key, value) in value["config"].as_object().into_iter().flatten() {
-            table.row([crate::output::plain(key).into_owned(), bytes_shown(value)]);
+        for (key, digits) in &config.config {
+            table.row(&[key, &value_text(digits)?]);
         }
-        for (name, value) in value["params"].as_object().into_iter().flatten() {
-            table.row([format!("param.{name}"), shown(value)]);
+        for (name, value) in params.as_object().into_iter().flatten() {
+            table.row(&[&format!("param.{name}"), value]);
         }
-        table.or("nothing is set")
-    })
-}
-
-fn one(args: &ConfigArgs, key: &str, value: &Value) -> anyhow::Result<()> {
-    let found = match key.strip_prefix("param.") {
-        Some(name) => &value["params"][name],
-        None => &value["config"][key],
+        return args
+            .common
+            .format
+            .print(&config, |_| table.or("nothing is set"));
     };
-    if found.is_null() {
-        bail!("{key} is not set: `mycnet config` lists what is");
+    let (value, text) = match key.strip_prefix("param.") {
+        Some(name) => params
+            .get(name)
+            .map(|value| (value.clone(), value.to_string())),
+        None => match config.config.get(key) {
+            Some(digits) => Some((digits.as_str().into(), value_text(digits)?)),
+            None => None,
+        },
     }
-    let answer = json!({ "key": key, "value": found });
-    args.common.format.print(&answer, |_| match found {
-        Value::String(_) => bytes_shown(found),
-        number => shown(number),
-    })
+    .with_context(|| format!("{key} is not set: `mycnet config` lists the keys that are"))?;
+    args.common.format.print(&OneKey { key, value }, |_| text)
 }
 
-/// Runs `mycnet evidence`.
-///
-/// # Errors
-///
-/// As [`roster`].
-pub(crate) fn evidence(args: &EvidenceArgs) -> anyhow::Result<()> {
-    let value = ask(&args.common, Request::Evidence)?;
-    args.common.format.print(&value, |value| {
+pub(crate) fn evidence(common: &Common) -> anyhow::Result<()> {
+    let evidence = ask(common, Request::Evidence)?;
+    common.format.print(&evidence, |EvidenceList { evidence }| {
         let mut table = Table::new(&["AUTHOR", "STATEMENT", "FIRST RECORD", "SECOND RECORD"]);
-        for row in rows(&value["evidence"]) {
-            table.row([
-                shown(&row["author"]),
-                shown(&row["statement"]),
-                shown(&row["first"]),
-                shown(&row["second"]),
-            ]);
+        for row in evidence {
+            table.row(&[&row.author, &row.statement, &row.first, &row.second]);
         }
         table.or("no evidence: nobody is known to have signed two statements where one is allowed")
     })
 }
 
-/// Runs `mycnet peers`.
-///
-/// # Errors
-///
-/// As [`roster`].
-pub(crate) fn peers(args: &PeersArgs) -> anyhow::Result<()> {
-    let value = ask(&args.common, Request::Peers)?;
-    if value["running"] == false {
-        let option = args.common.home()?.option();
+pub(crate) fn peers(common: &Common) -> anyhow::Result<()> {
+    let peers: Peers = ask(common, Request::Peers)?;
+    if !peers.running {
         note(&format!(
-            "no node is running here: these are the peers that the next `mycnet run{option}` dials"
+            "no node is running here: these are the peers that the next `mycnet run{}` dials",
+            common.home()?.option()
         ));
     }
-    args.common.format.print(&value, |value| {
+    common.format.print(&peers, |Peers { peers, .. }| {
         let mut table = Table::new(&["NODE", "ROLE", "CONNECTED", "ADDRESSES", "LAST FAULT"]);
-        for row in rows(&value["peers"]) {
-            let addresses: Vec<String> = rows(&row["addresses"]).iter().map(shown).collect();
-            let node = match row["node"].as_str() {
-                Some(node) => node.to_owned(),
-                None => format!("endpoint {}", shown(&row["endpoint"])),
-            };
-            let connected = if row["connected"] == true {
-                "yes"
-            } else {
-                "no"
-            };
-            table.row([
-                node,
-                shown(&row["role"]),
-                connected.to_owned(),
-                addresses.join(" "),
-                shown(&row["last_fault"]),
+        for peer in peers {
+            let link = peer.link.as_ref();
+            let endpoint = || link.map(|link| format!("endpoint {}", link.endpoint));
+            let node = peer.node.map(|node| node.to_string());
+            table.row(&[
+                &node.or_else(endpoint).unwrap_or_default(),
+                &peer.role.map_or_else(String::new, |role| role.to_string()),
+                if peer.connected { &"yes" } else { &"no" },
+                &peer.addresses.join(" "),
+                &link
+                    .and_then(|link| link.last_fault.as_deref())
+                    .unwrap_or_default(),
             ]);
         }
         table.or("no peers are known yet: `mycnet run --peer TICKET` dials one")
     })
 }
 
-/// Runs `mycnet ticket`.
-///
-/// # Errors
-///
-/// If no node is running.
-pub(crate) fn ticket(args: &TicketArgs) -> anyhow::Result<()> {
-    let home = args.common.home()?;
-    let value = session::with(&home, async |session| {
-        if !session.is_running() {
+pub(crate) fn ticket(common: &Common) -> anyhow::Result<()> {
+    let ticket: TicketText = client::with(common, async |client| {
+        if !client.is_running() {
             bail!(
-                "a ticket says where the node can be reached, which takes a running one: start it with `mycnet run{}`",
-                home.option()
+                "a ticket says where a running node can be reached, and none runs here: start it with `mycnet run{}`",
+                client.home.option()
             );
         }
-        session.ask(Request::Ticket).await
+        client.ask(Request::Ticket).await
     })?;
-    let is_local = rows(&value["addresses"])
+    if ticket
+        .addresses
         .iter()
-        .all(|address| shown(address).starts_with("127."));
-    if is_local {
+        .all(|address| address.starts_with("127."))
+    {
         note(
             "this node listens on this machine only: the ticket is of no use on others. Set listen = \"everywhere\" and a \
              port in config.toml",
         );
     }
-    if args.common.format.json {
-        return line(&value.to_string());
-    }
-    line(&shown(&value["ticket"]))
+    common.format.print(&ticket, |ticket| ticket.ticket.clone())
 }

@@ -5,11 +5,12 @@
 //! | `init`, `network`, `join`, `consent` | how a node and a network come to be |
 //! | `run` | the node itself |
 //! | `propose`, `vote` | what people decide |
-//! | `status`, `operations`, `trust`, `lists` | what they look at |
+//! | `status`, `operations`, `lists` | what they look at |
 //! | `certificate`, `export`, `bundle` | what they carry away |
 //! | `devnet`, `doctor`, `rejoin`, `completions`, `replay` | tools |
-//! | `request`, `answer` | what a node can be asked, and what it answers |
-//! | `session`, `socket` | whom a command asks: the running node, or one of its own |
+//! | `client`, `socket` | the node that a command asks: a running one, or one of its own |
+//! | `request`, `answer`, `reply` | what a node can be asked, how it answers, and the types of the answers |
+//! | `start` | starting a node |
 //! | `home`, `settings`, `databases` | a node's directory |
 //! | `arguments`, `files`, `output`, `failure` | the command line, files, the terminal, exit codes |
 
@@ -19,11 +20,13 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use self::failure::EXIT_CODES;
+use self::home::Common;
 
 mod answer;
 mod arguments;
 mod bundle;
 mod certificate;
+mod client;
 mod completions;
 mod consent;
 mod databases;
@@ -41,16 +44,16 @@ mod operations;
 mod output;
 mod propose;
 mod rejoin;
+mod reply;
 mod request;
 mod run;
-mod session;
 mod settings;
 mod socket;
+mod start;
 mod status;
-mod trust;
 mod vote;
 
-/// A trust ledger for federations that do not fully trust one another.
+/// A trust ledger for federations that do not fully trust one another
 ///
 /// Members of a network decide things together, and the ledger keeps score of who
 /// has been reliable, with no server and no need to be always online. Every answer
@@ -75,7 +78,12 @@ enum Command {
     Join(join::Args),
     Consent(consent::Args),
     Run(Box<run::Args>),
-    Ticket(lists::TicketArgs),
+    /// Print a ticket: what others need to join through this running node
+    ///
+    /// It names the network, this node and some peers with their addresses, and a
+    /// recent seal. It is not secret, and makes nobody a member.
+    #[command(verbatim_doc_comment)]
+    Ticket(Common),
     Propose(Box<propose::Args>),
     Vote(vote::VoteArgs),
     Direct(vote::DirectArgs),
@@ -83,11 +91,14 @@ enum Command {
     Resolve(vote::ResolveArgs),
     Status(status::Args),
     Operations(operations::Args),
-    Trust(trust::Args),
-    Roster(lists::RosterArgs),
+    Trust(lists::TrustArgs),
+    /// List the members with role, trust and standing
+    Roster(Common),
     Config(lists::ConfigArgs),
-    Evidence(lists::EvidenceArgs),
-    Peers(lists::PeersArgs),
+    /// List members who signed two different statements where one is allowed
+    Evidence(Common),
+    /// List known peers, and which of them are connected
+    Peers(Common),
     Certificate(certificate::Args),
     Verify(certificate::VerifyArgs),
     Export(export::Args),
@@ -118,7 +129,7 @@ fn main() -> ExitCode {
         Command::Join(args) => join::run(args),
         Command::Consent(args) => consent::run(args),
         Command::Run(args) => run::run(args),
-        Command::Ticket(args) => lists::ticket(args),
+        Command::Ticket(common) => lists::ticket(common),
         Command::Propose(args) => propose::run(args),
         Command::Vote(args) => vote::vote(args),
         Command::Direct(args) => vote::direct(args),
@@ -126,25 +137,25 @@ fn main() -> ExitCode {
         Command::Resolve(args) => vote::resolve(args),
         Command::Status(args) => status::run(args),
         Command::Operations(args) => operations::run(args),
-        Command::Trust(args) => trust::run(args),
-        Command::Roster(args) => lists::roster(args),
+        Command::Trust(args) => lists::trust(args),
+        Command::Roster(common) => lists::roster(common),
         Command::Config(args) => lists::config(args),
-        Command::Evidence(args) => lists::evidence(args),
-        Command::Peers(args) => lists::peers(args),
+        Command::Evidence(common) => lists::evidence(common),
+        Command::Peers(common) => lists::peers(common),
         Command::Certificate(args) => certificate::run(args),
         Command::Verify(args) => certificate::verify(args),
         Command::Export(args) => export::run(args),
         Command::Bundle(args) => bundle::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Rejoin(args) => rejoin::run(args),
-        Command::Completions(args) => completions::run(args),
+        Command::Completions(args) => completions::run(args, command_line()),
         Command::Devnet(args) => devnet::run(args),
         Command::Replay(args) => mycnet_replay::run(args),
     };
     let Err(error) = done else {
         return ExitCode::SUCCESS;
     };
-    // Where even stderr is gone, the exit code still tells.
+    // If stderr is closed too, the exit code still tells.
     let _ = writeln!(std::io::stderr(), "error: {error:#}");
     failure::exit_code(&error)
 }

@@ -1,49 +1,42 @@
 //! `mycnet operations`: a list of what is and was decided.
 
 use mycnet_consensus::Class;
-use serde_json::Value;
 
-use crate::arguments::NodeArg;
+use crate::arguments::{IdPrefix, named};
+use crate::client;
 use crate::home::Common;
-use crate::output::{Table, ballot, rows, shown};
+use crate::output::{Table, outcome_shown};
+use crate::reply::Operations;
 use crate::request::{Filter, Request};
-use crate::session;
 
-/// Lists operations: those not sealed yet, open ones, closed ones.
+/// List operations: those not sealed yet, open ones, closed ones
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only those that are not closed
+    /// List only operations that are not closed
     #[arg(long, conflicts_with = "closed")]
     open: bool,
 
-    /// Only those that are closed
+    /// List only closed operations
     #[arg(long)]
     closed: bool,
 
-    /// Only of this class
-    #[arg(long)]
-    class: Option<OfClass>,
+    /// The only class to list
+    #[arg(long, value_parser = named::<Class>(&["critical", "claim", "standard"]))]
+    class: Option<Class>,
 
-    /// Only of this kind, named as `mycnet propose` names it or in full
+    /// The only kind to list, named as `mycnet propose` names it or in full
     #[arg(long, hide_possible_values = true)]
     kind: Option<OfKind>,
 
-    /// Only by this proposer
+    /// The only proposer whose operations to list
     #[arg(long, value_name = "NODE")]
-    by: Option<NodeArg>,
+    by: Option<IdPrefix>,
 
     #[command(flatten)]
     common: Common,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum OfClass {
-    Critical,
-    Claim,
-    Standard,
-}
-
-/// The kinds by the names that operations carry, and as `mycnet propose` knows them.
+/// The kinds by the names in operations, and by those of `mycnet propose`.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum OfKind {
@@ -71,53 +64,45 @@ enum OfKind {
 }
 
 impl OfKind {
-    fn name(self) -> String {
-        let value = clap::ValueEnum::to_possible_value(&self);
-        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    fn name(self) -> Option<String> {
+        let value = clap::ValueEnum::to_possible_value(&self)?;
+        Some(value.get_name().to_owned())
     }
 }
 
-/// Runs `mycnet operations`.
-///
-/// # Errors
-///
-/// If there is no node.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let home = args.common.home()?;
-    session::with(&home, async |session| {
+    let operations = client::with(&args.common, async |client| {
         let by = match &args.by {
-            Some(node) => Some(session.node(node).await?),
+            Some(node) => Some(client.node(node).await?),
             None => None,
         };
         let filter = Filter {
             is_open: (args.open || args.closed).then_some(args.open),
-            class: args.class.map(|class| match class {
-                OfClass::Critical => Class::Critical,
-                OfClass::Claim => Class::Claim,
-                OfClass::Standard => Class::Standard,
-            }),
-            kind: args.kind.map(OfKind::name),
+            class: args.class,
+            kind: args.kind.and_then(OfKind::name),
             by,
         };
-        let value = session.ask(Request::Operations(filter)).await?;
-        args.common.format.print(&value, text)
-    })
+        client.ask(Request::Operations(filter)).await
+    })?;
+    args.common.format.print(&operations, text)
 }
 
-fn text(value: &Value) -> String {
+fn text(Operations { operations }: &Operations) -> String {
     let mut table = Table::new(&["OPERATION", "KIND", "PHASE", "OUTCOME", "SUBJECT"]);
-    for row in rows(&value["operations"]) {
-        let mut outcome = ballot(&row["outcome"]);
-        if let Some(reason) = row["refused_effect"].as_str() {
+    for line in operations {
+        let mut outcome = line
+            .outcome
+            .as_ref()
+            .map_or_else(String::new, outcome_shown);
+        if let Some(reason) = &line.refused_effect {
             outcome = format!("{outcome} (no effect: {reason})");
         }
-        let (kind, phase) = (shown(&row["kind"]), shown(&row["phase"]));
-        table.row([
-            shown(&row["operation"]),
-            kind,
-            phase,
-            outcome,
-            shown(&row["subject"]),
+        table.row(&[
+            &line.operation,
+            &line.kind,
+            &line.phase,
+            &outcome,
+            &line.subject,
         ]);
     }
     table.or("no operations")

@@ -1,56 +1,55 @@
 //! What people and programs are shown: results on stdout, remarks on stderr.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
+use mycnet_consensus::{Ballot, Outcome};
 pub(crate) use mycnet_replay::terminal::{line, note, plain};
-use serde_json::Value;
+use serde::Serialize;
 
 /// Whether a command prints one JSON object or text.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct Format {
     /// Print one JSON object instead of text
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(crate) json: bool,
 }
 
 impl Format {
-    /// Prints a result: as it is, or as text for people.
-    ///
-    /// # Errors
-    ///
-    /// A failed write; a reader that has seen enough is none.
-    pub(crate) fn print(
+    /// Prints an answer: itself as JSON, or the text for people.
+    pub(crate) fn print<T: Serialize>(
         self,
-        value: &Value,
-        text: impl FnOnce(&Value) -> String,
+        answer: &T,
+        text: impl FnOnce(&T) -> String,
     ) -> anyhow::Result<()> {
         if self.json {
-            line(&value.to_string())
+            // A `Value` has its keys in alphabetical order, whatever the order of the fields.
+            line(&serde_json::to_value(answer)?.to_string())
         } else {
-            line(text(value).trim_end_matches('\n'))
+            line(text(answer).trim_end_matches('\n'))
         }
     }
 }
 
-/// A value of an answer as text: strings without quotes, nothing for null.
-pub(crate) fn shown(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => plain(text).into_owned(),
-        other => other.to_string(),
-    }
+/// The first digits of an id, enough for a person to tell it from others.
+pub(crate) fn short(id: &impl ToString) -> String {
+    let mut id = id.to_string();
+    id.truncate(8);
+    id
 }
 
-/// Bytes (in hexadecimal) as people want to see them: as text if they are text, quoted, with escapes for what is not seen or
-/// would move the cursor.
-pub(crate) fn bytes_shown(value: &Value) -> String {
-    text_of(value).map_or_else(|hex| hex, |text| format!("{text:?}"))
+pub(crate) fn short_list<T: ToString>(ids: &[T]) -> String {
+    ids.iter().map(short).collect::<Vec<_>>().join(", ")
 }
 
-/// The same, with each line of a text on a line of its own.
-pub(crate) fn bytes_lines(value: &Value) -> Vec<String> {
-    match text_of(value) {
-        Ok(text) if text.is_empty() => vec![format!("{text:?}")],
+/// Bytes for people: quoted if they are text, with escapes for invisible characters, else their digits.
+pub(crate) fn bytes_shown(bytes: &[u8]) -> String {
+    text_of(bytes).map_or_else(|hex| hex, |text| format!("{text:?}"))
+}
+
+/// The same, with one line for each line of a text.
+pub(crate) fn bytes_lines(bytes: &[u8]) -> Vec<String> {
+    match text_of(bytes) {
+        Ok("") => vec![r#""""#.to_owned()],
         Ok(text) => text
             .split_inclusive('\n')
             .map(|line| format!("{line:?}"))
@@ -60,38 +59,36 @@ pub(crate) fn bytes_lines(value: &Value) -> Vec<String> {
 }
 
 /// Bytes that are text, or else their digits.
-fn text_of(value: &Value) -> Result<String, String> {
-    let digits = value.as_str().unwrap_or_default();
+fn text_of(bytes: &[u8]) -> Result<&str, String> {
     let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-    match hex::decode(digits).map(String::from_utf8) {
-        Ok(Ok(text)) if !text.contains(is_odd) => Ok(text),
-        _ => Err(format!("hex:{digits}")),
+    match str::from_utf8(bytes) {
+        Ok(text) if !text.contains(is_odd) => Ok(text),
+        _ => Err(format!("hex:{}", hex::encode(bytes))),
     }
 }
 
 /// A share in parts per million as per cent.
-pub(crate) fn percent(ppm: &Value) -> String {
-    let ppm = ppm.as_u64().unwrap_or_default();
+pub(crate) fn percent(ppm: u32) -> String {
     format!("{}.{:02} %", ppm / 10_000, ppm % 10_000 / 100)
 }
 
-/// The rows of an answer, or none.
-pub(crate) fn rows(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-/// How an outcome or a ballot reads.
-pub(crate) fn ballot(value: &Value) -> String {
-    if let Some(decided) = value.get("decided") {
-        return ballot(decided);
-    }
-    match value.get("result") {
-        Some(result) => format!("result {}", bytes_shown(result)),
-        None => shown(value).replace('_', " "),
+/// How a ballot reads.
+pub(crate) fn ballot_shown(ballot: &Ballot) -> String {
+    match ballot {
+        Ballot::Result(bytes) => format!("result {}", bytes_shown(bytes)),
+        ballot => ballot.to_string(),
     }
 }
 
-/// A time ahead or past, from milliseconds since 1970, as people say it.
+/// How an outcome reads.
+pub(crate) fn outcome_shown(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Decided(ballot) => ballot_shown(ballot),
+        Outcome::NoQuorum => outcome.to_string(),
+    }
+}
+
+/// The time from now until a due time, both in milliseconds since 1970.
 pub(crate) fn from_now(due_ms: u64, now_ms: u64) -> String {
     let ahead = due_ms.saturating_sub(now_ms) / 1000;
     match ahead {
@@ -103,81 +100,92 @@ pub(crate) fn from_now(due_ms: u64, now_ms: u64) -> String {
     }
 }
 
-/// Columns under a head, as wide as their longest entry.
-#[derive(Debug)]
-pub(crate) struct Table {
-    rows: Vec<Vec<String>>,
-}
+/// Rows of text in columns that are as wide as their longest cell. Cells may be from others and are made [`plain`].
+#[derive(Debug, Default)]
+struct Columns(Vec<Vec<String>>);
 
-impl Table {
-    /// A table with these heads.
-    pub(crate) fn new(heads: &[&str]) -> Self {
-        let heads = heads.iter().map(|head| (*head).to_owned());
-        Self {
-            rows: vec![heads.collect()],
-        }
+impl Columns {
+    fn row(&mut self, cells: &[&dyn Display]) {
+        let cells = cells
+            .iter()
+            .map(|cell| plain(&cell.to_string()).into_owned());
+        self.0.push(cells.collect());
     }
 
-    /// Adds a row.
-    pub(crate) fn row(&mut self, row: impl IntoIterator<Item = String>) {
-        self.rows.push(row.into_iter().collect());
+    fn text(&self) -> String {
+        let mut widths = Vec::new();
+        for row in &self.0 {
+            widths.resize(widths.len().max(row.len()), 0);
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = cell.chars().count().max(*width);
+            }
+        }
+        let mut text = String::new();
+        for row in &self.0 {
+            let mut line = String::new();
+            for (cell, width) in row.iter().zip(&widths) {
+                // Writing into a `String` never fails.
+                let _ = write!(line, "{cell:<width$}  ");
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// Rows under a head.
+#[derive(Debug)]
+pub(crate) struct Table(Columns);
+
+impl Table {
+    pub(crate) fn new(heads: &[&str]) -> Self {
+        let heads = heads.iter().map(|head| (*head).to_owned());
+        Self(Columns(vec![heads.collect()]))
+    }
+
+    pub(crate) fn row(&mut self, cells: &[&dyn Display]) {
+        self.0.row(cells);
     }
 
     /// The table, or another text if it has no rows.
     pub(crate) fn or(self, empty: &str) -> String {
-        if self.rows.len() == 1 {
-            return empty.to_owned();
+        match self.0.0.len() {
+            1 => empty.to_owned(),
+            _ => self.0.text(),
         }
-        aligned(&self.rows)
     }
 }
 
-/// Names and values, one a line.
+/// Names and values, one pair a line.
 #[derive(Debug, Default)]
-pub(crate) struct Fields {
-    rows: Vec<Vec<String>>,
-}
+pub(crate) struct Fields(Columns);
 
 impl Fields {
-    /// Adds a line, if there is something to say.
-    pub(crate) fn add(&mut self, name: &str, value: impl Into<String>) -> &mut Self {
-        let value = value.into();
+    /// Adds a line, unless the value is empty.
+    pub(crate) fn add(&mut self, name: &str, value: impl Display) -> &mut Self {
+        let value = value.to_string();
         if !value.is_empty() {
-            self.rows.push(vec![name.to_owned(), value]);
+            self.0.row(&[&name, &value]);
         }
         self
     }
 
-    /// The lines.
-    pub(crate) fn text(&self) -> String {
-        aligned(&self.rows)
-    }
-}
-
-fn aligned(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            // A `String` takes whatever is written to it.
-            let _ = write!(line, "{cell:<width$}  ");
+    /// Adds a line if there is a value.
+    pub(crate) fn add_some(&mut self, name: &str, value: Option<impl Display>) -> &mut Self {
+        match value {
+            Some(value) => self.add(name, value),
+            None => self,
         }
-        text.push_str(line.trim_end());
-        text.push('\n');
     }
-    text
+
+    pub(crate) fn text(&self) -> String {
+        self.0.text()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -185,22 +193,21 @@ mod tests {
         assert_eq!(plain("motd"), "motd");
         assert_eq!(plain("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
         assert_eq!(plain("\u{202e}evil"), "\\u{202e}evil");
-        assert_eq!(bytes_shown(&json!("1b5b")), "hex:1b5b");
-        assert_eq!(bytes_shown(&json!("6f6b")), "\"ok\"");
-        let hex = |text: &str| json!(hex::encode(text));
+        assert_eq!(bytes_shown(b"\x1b["), "hex:1b5b");
+        assert_eq!(bytes_shown(b"ok"), "\"ok\"");
         assert_eq!(
-            bytes_shown(&hex("a\u{202e}\"b\r\n\tc\n")),
+            bytes_shown("a\u{202e}\"b\r\n\tc\n".as_bytes()),
             r#""a\u{202e}\"b\r\n\tc\n""#
         );
-        assert_eq!(bytes_lines(&hex("a\nb\n")), [r#""a\n""#, r#""b\n""#]);
-        assert_eq!(bytes_lines(&hex("")), [r#""""#]);
+        assert_eq!(bytes_lines(b"a\nb\n"), [r#""a\n""#, r#""b\n""#]);
+        assert_eq!(bytes_lines(b""), [r#""""#]);
     }
 
     #[test]
     fn columns_are_as_wide_as_their_longest_entry() {
         let mut table = Table::new(&["NODE", "ROLE"]);
-        table.row(["ab".to_owned(), "primary".to_owned()]);
-        table.row(["abcdef".to_owned(), "seed".to_owned()]);
+        table.row(&[&"ab", &"primary"]);
+        table.row(&[&"abcdef", &"seed"]);
         assert_eq!(
             table.or("none"),
             "NODE    ROLE\nab      primary\nabcdef  seed\n"
@@ -210,13 +217,11 @@ mod tests {
 
     #[test]
     fn outcomes_and_times_read_well() {
-        assert_eq!(ballot(&json!({"decided": "approve"})), "approve");
-        assert_eq!(
-            ballot(&json!({"decided": {"result": "3432"}})),
-            "result \"42\""
-        );
-        assert_eq!(ballot(&json!("no_quorum")), "no quorum");
-        assert_eq!(percent(&json!(505_000)), "50.50 %");
+        assert_eq!(outcome_shown(&Outcome::Decided(Ballot::Approve)), "approve");
+        let result = Outcome::Decided(Ballot::Result(b"42".to_vec()));
+        assert_eq!(outcome_shown(&result), "result \"42\"");
+        assert_eq!(outcome_shown(&Outcome::NoQuorum), "no quorum");
+        assert_eq!(percent(505_000), "50.50 %");
         assert_eq!(from_now(90_000, 30_000), "in 60 s");
         assert_eq!(from_now(1, 30_000), "due");
         assert_eq!(from_now(86_400_000 * 3, 0), "in 3 d");

@@ -1,19 +1,19 @@
 //! `mycnet propose`: something to be decided.
 
 use mycnet_consensus::{Ballot, Class, ConsensusOperation, Priority};
-use serde_json::Value;
 
 use self::kinds::Kind;
-use crate::arguments::{Choice, Waiting};
+use crate::arguments::{Waiting, named};
 use crate::failure::Failure;
 use crate::home::Common;
-use crate::output::{note, shown};
+use crate::output::note;
 use crate::request::Request;
-use crate::{session, status};
+use crate::status::operation_text;
+use crate::{client, reply};
 
 mod kinds;
 
-/// Proposes something to be decided, and prints the operation's id.
+/// Propose something to be decided, and print the operation's id
 ///
 /// The proposer votes for its own proposal unless --ballot says otherwise; for a
 /// claim, --result is its vote. While no node runs in this directory the proposal
@@ -27,110 +27,72 @@ pub(crate) struct Args {
     #[command(subcommand)]
     kind: Kind,
 
-    #[command(flatten)]
-    options: Options,
-}
-
-/// What all kinds take.
-#[derive(Debug, clap::Args)]
-struct Options {
-    /// high: taken first; only for the primary and seeds
+    /// The urgency; only the primary and seeds may propose with high
     #[arg(long, global = true, value_name = "HOW", default_value = "normal")]
-    priority: Urgency,
+    #[arg(value_parser = named::<Priority>(&["normal", "high"]))]
+    priority: Priority,
 
-    /// The proposer's own vote, or none; approve unless said otherwise
+    /// The proposer's own vote, or none; approve unless given
     #[arg(long, global = true, value_name = "VOTE")]
-    ballot: Option<Own>,
+    #[arg(value_parser = ["approve", "reject", "abstain", "none"])]
+    ballot: Option<String>,
 
     #[command(flatten)]
     waiting: Waiting,
+
+    #[command(flatten)]
+    common: Common,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Urgency {
-    Normal,
-    High,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Own {
-    Approve,
-    Reject,
-    Abstain,
-    None,
-}
-
-/// Runs `mycnet propose`.
-///
-/// # Errors
-///
-/// If the proposal is refused, or with --wait not decided in time.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let common: &Common = args.kind.common();
-    let home = common.home()?;
-    let options = &args.options;
-    session::with(&home, async |session| {
-        let (operation, result) = args.kind.operation(session).await?;
+    client::with(&args.common, async |client| {
+        let (operation, result) = args.kind.operation(client).await?;
         let request = Request::Propose {
-            ballot: ballot(&operation, result, options.ballot)?,
+            ballot: ballot(&operation, result, args.ballot.as_deref())?,
             operation: Box::new(operation),
-            priority: match options.priority {
-                Urgency::Normal => Priority::Normal,
-                Urgency::High => Priority::High,
-            },
+            priority: args.priority,
         };
-        let proposed = session.ask(request).await?;
-        let id = proposed["operation"]
-            .as_str()
-            .and_then(|id| id.parse().ok());
-        if let (true, Some(id)) = (options.waiting.wait, id) {
-            note(&format!("operation {id}"));
-            let waited = session.wait(id, options.waiting.timeout_ms()).await;
-            return match waited {
-                Ok(decided) => common.format.print(&decided, status::operation_text),
-                // Whoever gave up waiting needs the id all the more.
-                Err(error) => {
-                    common.format.print(&proposed, id_text)?;
-                    Err(error)
-                }
-            };
+        let proposed: reply::Accepted = client.ask(request).await?;
+        let print_id = || {
+            let format = args.common.format;
+            format.print(&proposed, |proposed| proposed.operation.to_string())
+        };
+        if !args.waiting.wait {
+            client.note_unsent();
+            return print_id();
         }
-        if !session.is_running() {
-            let option = home.option();
-            note(&format!(
-                "no node is running here: the proposal goes out at the next `mycnet run{option}`"
-            ));
+        note(&format!("operation {}", proposed.operation));
+        let timeout_ms = args.waiting.timeout_ms();
+        match client.wait(proposed.operation, timeout_ms).await {
+            Ok(decided) => args.common.format.print(&decided, operation_text),
+            // The user needs the id to look at the operation later.
+            Err(error) => {
+                print_id()?;
+                Err(error)
+            }
         }
-        common.format.print(&proposed, id_text)
     })
 }
 
-fn id_text(proposed: &Value) -> String {
-    shown(&proposed["operation"])
-}
-
+/// The proposer's own ballot, from `--result` and `--ballot`.
 fn ballot(
     operation: &ConsensusOperation,
     result: Option<Vec<u8>>,
-    own: Option<Own>,
+    own: Option<&str>,
 ) -> Result<Option<Ballot>, Failure> {
-    if operation.class() == Class::Claim {
-        return match (result, own) {
-            (Some(_), Some(_)) => Err(Failure::usage(
-                "a claim takes --result or --ballot, not both",
-            )),
-            (Some(result), None) => Ok(Some(Ballot::Result(result))),
-            (None, Some(Own::Approve | Own::Reject)) => Err(Failure::usage(
-                "a claim is not approved or rejected: vote with --result, or --ballot abstain or none",
-            )),
-            (None, Some(Own::Abstain)) => Ok(Some(Ballot::Abstain)),
-            (None, Some(Own::None) | None) => Ok(None),
-        };
+    let is_claim = operation.class() == Class::Claim;
+    match (result, own) {
+        (Some(_), Some(_)) => Err(Failure::usage(
+            "a claim takes --result or --ballot, not both",
+        )),
+        (None, Some("approve" | "reject")) if is_claim => Err(Failure::usage(
+            "a claim is not approved or rejected: vote with --result, or --ballot abstain or none",
+        )),
+        (Some(result), None) => Ok(Some(Ballot::Result(result))),
+        (None, None) if is_claim => Ok(None),
+        (None, Some("reject")) => Ok(Some(Ballot::Reject)),
+        (None, Some("abstain")) => Ok(Some(Ballot::Abstain)),
+        (None, Some("none")) => Ok(None),
+        (None, _) => Ok(Some(Ballot::Approve)),
     }
-    Ok(match own {
-        None | Some(Own::Approve) => Some(Choice::Approve.into()),
-        Some(Own::Reject) => Some(Choice::Reject.into()),
-        Some(Own::Abstain) => Some(Choice::Abstain.into()),
-        Some(Own::None) => None,
-    })
 }

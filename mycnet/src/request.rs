@@ -1,6 +1,6 @@
-//! What can be asked of a node, by whoever owns it.
+//! What a node can be asked by its owner.
 //!
-//! A running node is asked over its socket, and a command that finds none running opens the databases and asks itself: both
+//! A running node is asked over its socket. If no node runs, a command opens the databases and asks a node of its own. Both
 //! give the same answers, because both come from `answer`.
 
 use std::path::PathBuf;
@@ -15,36 +15,42 @@ use crate::failure::Failure;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Request {
-    /// Where the node and its network stand.
+    /// The state of the node and its network.
     Status,
-    /// Where an operation stands, and what it says.
-    Operation { operation: OperationId },
+    /// The state of an operation, and what it says.
+    Operation {
+        operation: OperationId,
+    },
     /// Operations that fit.
     Operations(Filter),
-    /// A member's trust, now or after a height, and why it is so.
+    /// A member's trust, now or after a height, and the reasons.
     Trust {
         node: Option<NodeId>,
         at: Option<u64>,
         explain: bool,
     },
-    /// The members.
     Roster,
     /// The configuration map and the parameters.
     Config,
     /// Proved equivocations.
     Evidence,
-    /// The proof of an operation's outcome, in hexadecimal.
-    Certificate { operation: OperationId },
-    /// What the network started from.
+    /// The proof of an operation's outcome.
+    Certificate {
+        operation: OperationId,
+    },
     Genesis,
     /// A ticket to the network.
     Ticket,
-    /// Known peers, and who is connected.
+    /// Known peers, and which of them are connected.
     Peers,
-    /// The only node whose id begins so.
-    FindNode { prefix: String },
-    /// The only operation whose id begins so.
-    FindOperation { prefix: String },
+    /// The only node whose id begins with these digits.
+    FindNode {
+        prefix: String,
+    },
+    /// The only operation whose id begins with these digits.
+    FindOperation {
+        prefix: String,
+    },
     /// Propose an operation.
     Propose {
         operation: Box<ConsensusOperation>,
@@ -71,19 +77,26 @@ pub(crate) enum Request {
         operation: OperationId,
         approve: bool,
     },
-    /// Take what this node holds of its own for its whole journal.
+    /// Declare that this node holds everything it has ever signed.
     DeclareJournal,
-    /// Wait until an operation is closed, so long at most.
+    /// Wait until an operation is closed, or until the timeout.
     Wait {
         operation: OperationId,
         timeout_ms: u64,
     },
     /// Write documents and certificates into a directory.
-    Export { directory: PathBuf },
+    Export {
+        directory: PathBuf,
+    },
     /// Write a bundle into a file, from a height on.
-    ExportBundle { file: PathBuf, from: u64 },
-    /// Take in a bundle.
-    ImportBundle { file: PathBuf },
+    ExportBundle {
+        file: PathBuf,
+        from: u64,
+    },
+    /// Import a bundle.
+    ImportBundle {
+        file: PathBuf,
+    },
 }
 
 /// Which operations to list.
@@ -92,41 +105,19 @@ pub(crate) enum Request {
 pub(crate) struct Filter {
     /// Only open or only closed ones.
     pub(crate) is_open: Option<bool>,
-    /// Only of this class.
     pub(crate) class: Option<Class>,
-    /// Only of this kind.
     pub(crate) kind: Option<String>,
-    /// Only by this proposer.
+    /// Only those of this proposer.
     pub(crate) by: Option<NodeId>,
 }
 
-/// What comes back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A reply on the socket: an answer, or a failure. Its JSON is `{"ok": …}` or `{"err": …}`.
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Reply {
-    /// The answer.
     Ok(Value),
-    /// Why there is none.
     Err(Failure),
 }
 
 /// Bytes of a request at most: an operation with the largest payload, in hexadecimal, and room for the rest.
 pub(crate) const REQUEST_BYTES_MAX: usize = 256 * 1024;
-
-impl From<Result<Value, Failure>> for Reply {
-    fn from(result: Result<Value, Failure>) -> Self {
-        match result {
-            Ok(value) => Self::Ok(value),
-            Err(failure) => Self::Err(failure),
-        }
-    }
-}
-
-impl From<Reply> for Result<Value, Failure> {
-    fn from(reply: Reply) -> Self {
-        match reply {
-            Reply::Ok(value) => Ok(value),
-            Reply::Err(failure) => Err(failure),
-        }
-    }
-}

@@ -1,13 +1,11 @@
 //! `mycnet run`: the node itself.
 
 use std::io::IsTerminal as _;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use iroh::protocol::Router;
-use mycnet_consensus::net::{self, ALPN, Bound, PeerCard, Ticket};
-use mycnet_consensus::node::{Node, Stopped};
+use anyhow::bail;
+use mycnet_consensus::net::{self, Ticket};
+use mycnet_consensus::node::Stopped;
 use mycnet_consensus::store::Store;
 
 use self::report::Report;
@@ -15,25 +13,21 @@ use crate::bundle;
 use crate::databases::open_store;
 use crate::failure::Failure;
 use crate::home::{Common, Home};
-use crate::session::{asked_to_stop, builder, runtime, spawn};
 use crate::settings::{Overrides, Settings};
 use crate::socket::{self, Control};
+use crate::start::{Connected, RETRIES, RETRY_AFTER, asked_to_stop, runtime};
 
 mod log;
 mod report;
 
-/// How often it is looked which peers came and went.
-const LOOK_AT_PEERS: Duration = Duration::from_millis(500);
+/// How often the node checks which peers came and went.
+const PEERS_EVERY: Duration = Duration::from_millis(500);
 
-/// How long a node that is just stopping, or a command, is waited for.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-const LOOKS: u32 = 30;
-
-/// Runs the node: meets peers, votes on seals, and answers the other commands.
+/// Run the node: meet peers, vote on seals, and answer the other commands
 ///
-/// It prints where it listens and a ticket for others, then one line for each thing
-/// that happens if it runs on a terminal (or with --verbose). Ctrl-C stops it. It
-/// may be stopped and started at any time; what it has acknowledged is on the disk.
+/// It prints where it listens and a ticket for others, then one line for each event
+/// if it runs on a terminal (or with --verbose). Ctrl-C stops it. It may be stopped
+/// and started at any time; what it has acknowledged is on the disk.
 ///
 /// Warnings go to stderr; `MYCNET_LOG` says which: a level, as `info`, or pairs, as
 /// `mycnet_consensus=debug,iroh=warn`.
@@ -46,11 +40,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     overrides: Overrides,
 
-    /// Dial the peers of this ticket too; can be repeated
+    /// A ticket with peers to dial too; can be repeated
     #[arg(long = "peer", value_name = "TICKET", value_parser = ticket)]
     peers: Vec<Ticket>,
 
-    /// Print a line for each thing that happens, whatever stdout is
+    /// Print a line for each event, also without a terminal
     #[arg(short, long)]
     verbose: bool,
 }
@@ -59,11 +53,6 @@ fn ticket(text: &str) -> Result<Ticket, String> {
     text.parse().map_err(|error| format!("{error}"))
 }
 
-/// Runs `mycnet run`.
-///
-/// # Errors
-///
-/// If the node does not start, or its disk fails.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let home = args.common.home()?;
     let settings = home.settings()?.with(&args.overrides)?;
@@ -83,39 +72,16 @@ async fn serve(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<
             .into());
         }
     }
-    // The databases are locked: a socket that is there belongs to nobody, and no command waits for this node yet.
-    bundle::stand::remove_old(home);
+    // The databases are locked: an old socket is in use by nobody, and no command waits for this node yet.
+    bundle::stream::remove_old(home);
     let control = Control::bind(home)?;
-    let bound = net::bind(&settings.endpoint(home.transport_secret()?), &network).await;
-    let bound = bound.with_context(|| {
-        format!(
-            "cannot listen on {}, port {}: another port or address of this machine can be set in {}, or with --port and --listen",
-            settings.listen,
-            settings.port,
-            home.settings_file().display()
-        )
-    })?;
-    let endpoint = bound.endpoint.clone();
-    let node = start(home, store, settings, bound, args)?;
-    let mut router = Router::builder(endpoint.clone());
-    if let Some(transport) = node.transport() {
-        let filter = transport.incoming_filter();
-        router = router
-            .incoming_filter(filter)
-            .accept(ALPN, transport.clone());
-    }
-    let router = router.spawn();
-
+    let connected = Connected::start(home, store, settings, &args.peers).await?;
     let is_told = args.verbose || args.common.format.json || std::io::stdout().is_terminal();
-    let mut report = Report::new(&node, args.common.format, is_told);
-    let listens = endpoint.bound_sockets();
-    let ended = attend(&node, &control, &mut report, &listens).await;
-    // First the socket: who asks from here on waits for the databases.
+    let mut report = Report::new(&connected.node, args.common.format, is_told);
+    let ended = attend(&connected, &control, &mut report).await;
+    // The socket closes first: from here on, commands wait for the databases.
     drop(control);
-    let how = node.shutdown().await;
-    if let Err(error) = router.shutdown().await {
-        tracing::debug!(%error, "the endpoint");
-    }
+    let how = connected.stop().await;
     ended?;
     match how {
         Stopped::Orderly => report.stopped(),
@@ -128,9 +94,9 @@ async fn serve(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<
     }
 }
 
-/// Opens the databases, or says who has them.
+/// Opens the databases, or says which process has them.
 async fn lock(home: &Home) -> anyhow::Result<Store> {
-    for _ in 0..LOOKS {
+    for _ in 0..RETRIES {
         if let Some(store) = open_store(home)? {
             return Ok(store);
         }
@@ -142,57 +108,34 @@ async fn lock(home: &Home) -> anyhow::Result<Store> {
                 option = home.option(),
             );
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        tokio::time::sleep(RETRY_AFTER).await;
     }
     bail!(
-        "another process has the databases in {} open, and it is no node that answers at {}: wait for it or stop it",
+        "another process has the databases in {} open, and no node answers at {}: wait for the process or stop it",
         home.path().display(),
         home.socket().display()
     )
 }
 
-fn start(
-    home: &Home,
-    store: Store,
-    settings: &Settings,
-    bound: Bound,
-    args: &Args,
-) -> anyhow::Result<Node> {
-    let joined = home.ticket()?;
-    let tickets = joined.iter().chain(&args.peers);
-    let peers: Vec<PeerCard> = tickets.flat_map(|ticket| ticket.peers.clone()).collect();
-    let mut builder = builder(home, store)?
-        .endpoint(bound.endpoint)
-        .mdns(bound.mdns)
-        .transport_config(settings.transport())
-        .peers(peers);
-    // The latest seal that somebody vouches for says most.
-    let tickets = joined.iter().chain(&args.peers);
-    if let Some(latest) = tickets.max_by_key(|ticket| ticket.height) {
-        builder = builder.expect_seal(latest.height, latest.seal);
-    }
-    spawn(home, builder)
-}
-
-/// Says that the node has started, and what happens until it stops or is told to.
+/// Tells that the node has started, and what happens until it stops by itself or is stopped.
 async fn attend(
-    node: &Node,
+    connected: &Connected,
     control: &Control,
     report: &mut Report,
-    listens: &[SocketAddr],
 ) -> anyhow::Result<()> {
-    // Before anybody hears of the start: whoever stops it right then stops it in order.
+    let node = &connected.node;
+    // Before the start is told: a signal right after it stops the node in good order.
     let asked_to_stop = asked_to_stop()?;
     let mut events = node.engine().subscribe();
-    report.started(node, listens)?;
-    let mut look_at_peers = tokio::time::interval(LOOK_AT_PEERS);
+    report.started(node, &connected.listening)?;
+    let mut look_at_peers = tokio::time::interval(PEERS_EVERY);
     let answering = control.serve(node);
     tokio::pin!(answering, asked_to_stop);
     loop {
         tokio::select! {
             notice = events.next() => match notice {
                 Some(notice) => report.notice(&notice)?,
-                // The node has stopped by itself; the caller finds out why.
+                // The node has stopped by itself; the caller asks for the reason.
                 None => return Ok(()),
             },
             _ = look_at_peers.tick() => {

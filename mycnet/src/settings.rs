@@ -50,22 +50,21 @@ impl fmt::Display for ListenOn {
     }
 }
 
-/// What can be set. Each has a default that asks nobody on the internet for anything.
+/// The settings. With the defaults, a node contacts nobody on the internet.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
-    /// Where the node listens.
     pub(crate) listen: ListenOn,
     /// The UDP port; 0 takes a free one.
     pub(crate) port: u16,
     /// Relays, by URL.
-    pub(crate) relays: Vec<String>,
+    relays: Vec<String>,
     /// Whether to find nodes on the local network by mDNS.
-    pub(crate) mdns: bool,
+    mdns: bool,
     /// Connections that the node makes by itself.
-    pub(crate) degree: usize,
+    degree: usize,
     /// Connections that it keeps at most.
-    pub(crate) connections: usize,
+    connections: usize,
 }
 
 impl Default for Settings {
@@ -82,10 +81,10 @@ impl Default for Settings {
     }
 }
 
-/// What `init` and `run` can set on the command line.
+/// Settings that `init` and `run` take on the command line.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Overrides {
-    /// Listen on loopback, everywhere, or an IP address
+    /// Listen on "loopback", "everywhere", or one IP address
     #[arg(long, value_name = "WHERE")]
     listen: Option<ListenOn>,
 
@@ -93,7 +92,7 @@ pub(crate) struct Overrides {
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
 
-    /// Reach peers, and be reached, through this relay; can be repeated
+    /// Connect with peers through this relay; can be repeated
     #[arg(long = "relay", value_name = "URL")]
     relays: Vec<String>,
 
@@ -103,31 +102,20 @@ pub(crate) struct Overrides {
 }
 
 impl Settings {
-    /// Reads a settings file. One that was deleted leaves the defaults.
-    ///
-    /// # Errors
-    ///
-    /// Says the line that is wrong.
+    /// Reads a settings file. Without one, the defaults hold. An error names the line that is wrong.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let name = path.display();
         let text = match fs::read_to_string(path) {
-            Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", path.display()));
-            }
+            read => read.with_context(|| format!("cannot read {name}"))?,
         };
-        let place = path.display();
-        let bad = |error: &str| Failure::bad_data(format!("{place}: {}", error.trim_end()));
+        let bad = |error: &str| Failure::bad_data(format!("{name}: {}", error.trim_end()));
         let settings: Self = toml::from_str(&text).map_err(|error| bad(&error.to_string()))?;
         check_relays(&settings.relays).map_err(|error| bad(&format!("relays: {error}")))?;
         Ok(settings)
     }
 
-    /// These settings, as the command line changes them.
-    ///
-    /// # Errors
-    ///
-    /// Names a relay that is no URL.
+    /// These settings, with the changes of the command line.
     pub(crate) fn with(mut self, overrides: &Overrides) -> Result<Self, Failure> {
         check_relays(&overrides.relays)
             .map_err(|error| Failure::usage(format!("--relay {error}")))?;
@@ -152,17 +140,17 @@ impl Settings {
             degree,
             connections,
         } = self;
-        // Rust's escapes of plain URLs are TOML's as well; what is no URL is refused before it comes here.
+        // Rust and TOML escape URLs alike; everything else was refused before.
         format!(
             "\
 # Settings of a mycnet node. They are read when it starts; `mycnet run` takes most of
-# them as options too. Nothing on the internet is asked unless a line below says so.
+# them as options too. The node contacts nobody on the internet unless a line below says so.
 
 # Where the node listens (UDP): \"loopback\" (this machine only), \"everywhere\" (all
 # interfaces), or one IP address.
 listen = \"{listen}\"
 
-# The port; 0 takes a free one at every start. Set one, and open it in the firewall,
+# The UDP port; 0 takes a free one at every start. Set one, and open it in the firewall,
 # so that peers find this node again after a restart.
 port = {port}
 
@@ -172,14 +160,14 @@ relays = {relays:?}
 # Whether to announce this node and find others on the local network by mDNS.
 mdns = {mdns}
 
-# Connections that the node makes by itself, and those that it keeps at most.
+# How many connections the node makes by itself, and how many it keeps at most.
 degree = {degree}
 connections = {connections}
 "
         )
     }
 
-    /// The endpoint's part.
+    /// The settings of the endpoint.
     pub(crate) fn endpoint(&self, secret: [u8; 32]) -> EndpointSettings {
         EndpointSettings {
             secret,
@@ -190,7 +178,7 @@ connections = {connections}
         }
     }
 
-    /// The transport's part.
+    /// The settings of the transport.
     pub(crate) fn transport(&self) -> Config {
         Config {
             degree: self.degree,
@@ -200,25 +188,24 @@ connections = {connections}
         }
     }
 
-    /// Whether peers on other machines cannot be reached.
+    /// Whether the node cannot reach other machines.
     pub(crate) fn is_on_loopback(&self) -> bool {
-        let on_loopback = match &self.listen.0 {
-            Listen::Loopback => true,
-            Listen::At(address) => address.is_loopback(),
-            _ => false,
-        };
-        on_loopback && self.relays.is_empty()
+        self.relays.is_empty()
+            && match &self.listen.0 {
+                Listen::Loopback => true,
+                Listen::At(address) => address.is_loopback(),
+                _ => false,
+            }
     }
 }
 
 /// Refuses relays that are no URLs, before they are written down or dialled.
 fn check_relays(relays: &[String]) -> Result<(), String> {
-    for relay in relays {
-        if let Err(error) = relay.parse::<iroh::RelayUrl>() {
-            return Err(format!("{relay:?}: no URL: {error}"));
-        }
-    }
-    Ok(())
+    relays.iter().try_for_each(|relay| {
+        let url = relay.parse::<iroh::RelayUrl>();
+        url.map(drop)
+            .map_err(|error| format!("{relay:?}: no URL: {error}"))
+    })
 }
 
 #[cfg(test)]

@@ -1,35 +1,31 @@
-//! The socket of a running node: one JSON line in, one JSON line out.
+//! A running node's socket, a Unix domain socket in its directory: one line of JSON with a request, one with the reply.
 //!
-//! Only its owner gets there. It is made with mode 0600 in a directory of mode 0700, and whoever connects must be the user who
-//! owns it. All the same what comes in is bounded: a script that goes wrong must not stop a node.
+//! The directory is its owner's alone, and so is the socket; on top of that, the user who connects must be the owner. The
+//! node still bounds everything that comes in: a script that goes wrong must not stop it.
 
 use std::path::Path;
 
 use anyhow::bail;
 
 #[cfg(unix)]
-mod client;
+mod ask;
 #[cfg(unix)]
 mod server;
 
 #[cfg(unix)]
-pub(crate) use self::client::{ask, is_answered};
+pub(crate) use self::ask::{ask, is_answered};
 #[cfg(unix)]
 pub(crate) use self::server::Control;
 
-/// The longest path of a socket on the systems that have them, in bytes: 104 with the final zero on the narrowest.
+/// The longest path of a socket, in bytes: the narrowest system allows 104 with the final zero.
 const PATH_BYTES_MAX: usize = 103;
 
-/// Refuses a path that no socket can have, before the system does with less to say.
-///
-/// # Errors
-///
-/// Says how long it may be.
+/// Refuses a path that is too long for a socket. The system's own message would say less.
 pub(crate) fn check_path(path: &Path) -> anyhow::Result<()> {
     let length = path.as_os_str().len();
     if length > PATH_BYTES_MAX {
         bail!(
-            "{}: a socket's path has at most {PATH_BYTES_MAX} bytes, and this has {length}: choose a shorter --dir",
+            "{}: a socket's path has at most {PATH_BYTES_MAX} bytes, and this one has {length}: choose a shorter --dir",
             path.display()
         );
     }
@@ -53,8 +49,8 @@ mod none {
     impl Control {
         pub(crate) fn bind(_: &Home) -> anyhow::Result<Self> {
             bail!(
-                "a running node answers its owner over a Unix domain socket, which this system does not have; every \
-                 other command works here, `mycnet run` does not"
+                "a running node answers its owner over a Unix domain socket, which this system does not have; every other \
+                 command works here, `mycnet run` does not"
             )
         }
 

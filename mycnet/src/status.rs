@@ -1,202 +1,165 @@
-//! `mycnet status`: where the node, or one operation, stands.
+//! `mycnet status`: the state of the node, or of one operation.
 
+use mycnet_consensus::core::Pending;
 use mycnet_consensus::engine::{Clock as _, SystemClock};
+use mycnet_consensus::{ConsensusOperation, NodeId, Priority};
 use serde_json::Value;
 
-use crate::arguments::OperationArg;
+use crate::arguments::IdPrefix;
+use crate::client;
 use crate::home::Common;
-use crate::output::{Fields, ballot, bytes_lines, from_now, percent, rows, shown};
+use crate::output::{
+    Fields, ballot_shown, bytes_lines, from_now, outcome_shown, percent, short, short_list,
+};
+use crate::reply::{OperationDetails, Status, Verdict};
 use crate::request::Request;
-use crate::session;
 
-/// Says where this node and its network stand, or one operation.
+/// Show the state of this node and its network, or of one operation
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// An operation, or the first 8 digits or more of its id
-    operation: Option<OperationArg>,
+    operation: Option<IdPrefix>,
 
     #[command(flatten)]
     common: Common,
 }
 
-/// Runs `mycnet status`.
-///
-/// # Errors
-///
-/// If there is no node, or the operation is not known.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let home = args.common.home()?;
-    session::with(&home, async |session| {
-        let Some(operation) = &args.operation else {
-            let mut value = session.ask(Request::Status).await?;
-            value["running"] = session.is_running().into();
-            let option = home.option();
-            return args
-                .common
-                .format
-                .print(&value, |value| node_text(value, &option));
-        };
-        let operation = session.operation(operation).await?;
-        let value = session.ask(Request::Operation { operation }).await?;
-        args.common.format.print(&value, operation_text)
+    let format = args.common.format;
+    client::with(&args.common, async |client| {
+        if let Some(operation) = &args.operation {
+            let operation = client.operation(operation).await?;
+            let operation = client.ask(Request::Operation { operation }).await?;
+            return format.print(&operation, operation_text);
+        }
+        let status = client.ask(Request::Status).await?;
+        format.print(&status, |status| node_text(status, &client.home.option()))
     })
 }
 
-fn node_text(value: &Value, option: &str) -> String {
-    let member = &value["member"];
-    let sealing = &value["sealing"];
+fn node_text(status: &Status, option: &str) -> String {
     let mut fields = Fields::default();
-    fields.add("node", shown(&value["node"]));
-    fields.add("network", shown(&value["network"]));
-    fields.add("name", shown(&value["name"]));
-    let running = match value["peers"].as_u64() {
-        Some(peers) => format!("yes, {peers} peers connected"),
-        None => format!("no: start it with `mycnet run{option}`"),
+    fields
+        .add("node", status.node)
+        .add("network", status.network)
+        .add("name", &status.name);
+    match status.peers {
+        Some(peers) => fields.add("running", format!("yes, {peers} peers connected")),
+        None => fields.add("running", format!("no: start it with `mycnet run{option}`")),
     };
-    fields.add("running", running);
-    fields.add("height", shown(&value["height"]));
-    fields.add("seal", shown(&value["seal"]));
-    let me = if member.is_null() {
-        "no member".to_owned()
-    } else {
-        let (role, standing) = (shown(&member["role"]), shown(&member["standing"]));
-        format!(
-            "{role}, {standing}, trust {}",
-            percent(&member["trust_ppm"])
-        )
-    };
-    fields.add("this node", me);
-    fields.add("members", shown(&value["members"]));
-    match sealing["signing"].as_str() {
-        Some("ready") | None => {}
-        Some(signing) => {
-            fields.add("signing", signing.replace('_', " "));
+    fields.add("height", status.height).add("seal", status.seal);
+    match &status.member {
+        Some(member) => {
+            let (role, standing) = (member.role, member.standing);
+            let trust = percent(member.trust_ppm);
+            fields.add("this node", format!("{role}, {standing}, trust {trust}"))
         }
+        None => fields.add("this node", "no member"),
+    };
+    fields.add("members", status.members);
+    let sealing = &status.sealing;
+    if sealing.signing != "ready" {
+        fields.add("signing", sealing.signing.replace('_', " "));
     }
-    fields.add("journal", shown(&value["journal_lost"]));
-    if value["disk_failed"] == true {
+    fields.add_some("journal", status.journal_lost.as_ref());
+    if status.disk_failed {
         fields.add("disk", "a write failed: this node must be started again");
     }
-    let waits_for = rows(&sealing["waits_for"]);
-    if !waits_for.is_empty() {
-        let (height, step) = (shown(&sealing["height"]), shown(&sealing["step"]));
-        let missing: Vec<String> = waits_for.iter().map(short).collect();
-        fields.add(
-            "sealing",
-            format!("height {height}, {step}: waits for {}", missing.join(", ")),
-        );
+    if !sealing.waits_for.is_empty() {
+        let (height, step) = (sealing.height, &sealing.step);
+        let missing = short_list(&sealing.waits_for);
+        let text = format!("height {height}, {step}: waits for {missing}");
+        fields.add("sealing", text);
     }
-    fields.add(
-        "unsealed",
-        format!("{} records", shown(&value["unsealed_records"])),
-    );
-    fields.add(
-        "open",
-        format!("{} operations", shown(&value["open_operations"])),
-    );
-    for operation in rows(&value["waiting_for_you"]) {
-        fields.add("your turn", shown(operation));
+    fields
+        .add("unsealed", format!("{} records", status.unsealed_records))
+        .add("open", format!("{} operations", status.open_operations));
+    for operation in &status.waiting_for_you {
+        fields.add("your turn", operation);
     }
     fields.text()
 }
 
-fn short(id: &Value) -> String {
-    shown(id).chars().take(8).collect()
-}
-
-/// An operation as people read it.
-pub(crate) fn operation_text(value: &Value) -> String {
+/// An operation, for people.
+pub(crate) fn operation_text(operation: &OperationDetails) -> String {
     let mut fields = Fields::default();
-    fields.add("operation", shown(&value["operation"]));
-    let (kind, class) = (shown(&value["kind"]), shown(&value["class"]));
-    fields.add("kind", format!("{} ({class})", kind.replace('_', " ")));
-    content(&mut fields, &value["content"]);
-    fields.add("proposer", shown(&value["proposer"]));
-    if value["priority"] == "high" {
+    let kind = operation.kind.replace('_', " ");
+    let class = format!("{:?}", operation.class).to_lowercase();
+    fields
+        .add("operation", operation.operation)
+        .add("kind", format!("{kind} ({class})"));
+    content(&mut fields, &operation.content);
+    fields.add("proposer", operation.proposer);
+    if operation.priority == Priority::High {
         fields.add("priority", "high");
     }
-    fields.add("phase", shown(&value["phase"]));
-    let outcome = &value["outcome"];
-    if !outcome.is_null() {
-        let height = shown(&value["decided_height"]);
-        fields.add(
-            "outcome",
-            format!("{}, final at height {height}", ballot(outcome)),
-        );
-    } else if !value["tallied"].is_null() {
-        let tallied = ballot(&value["tallied"]);
+    fields.add("phase", &operation.phase);
+    if let (Some(outcome), Some(height)) = (&operation.outcome, operation.decided_height) {
+        let outcome = outcome_shown(outcome);
+        fields.add("outcome", format!("{outcome}, final at height {height}"));
+    } else if let Some(tallied) = &operation.tallied {
+        let tallied = outcome_shown(tallied);
         fields.add("tallied", format!("{tallied}, once the reveals are sealed"));
     }
-    match value["applied"].as_bool() {
-        Some(true) => {
-            fields.add("effect", "applied");
-        }
-        Some(false) => {
-            fields.add(
-                "effect",
-                format!("none: {}", shown(&value["refused_effect"])),
-            );
-        }
-        None => {}
+    if operation.applied == Some(true) {
+        fields.add("effect", "applied");
     }
-    let weight = |name: &str| value[name].as_u64().unwrap_or_default();
-    if weight("total_weight") > 0 {
-        let (committed, revealed, total) = (
-            weight("committed_weight"),
-            weight("revealed_weight"),
-            weight("total_weight"),
-        );
-        fields.add(
-            "weight",
-            format!("{committed} committed, {revealed} revealed, of {total}"),
-        );
+    let refused = operation.refused_effect.as_ref();
+    fields.add_some("effect", refused.map(|reason| format!("none: {reason}")));
+    if let (Some(committed), Some(revealed), Some(total @ 1..)) = (
+        operation.committed_weight,
+        operation.revealed_weight,
+        operation.total_weight,
+    ) {
+        let text = format!("{committed} committed, {revealed} revealed, of {total}");
+        fields.add("weight", text);
     }
-    said_by_authorities(&mut fields, value);
-    for row in rows(&value["ballots"]) {
-        fields.add("for", format!("{}: {}", ballot(&row[0]), shown(&row[1])));
+    add_authorities(&mut fields, operation);
+    for (ballot, weight) in operation.ballots.iter().flatten() {
+        fields.add("for", format!("{}: {weight}", ballot_shown(ballot)));
     }
-    let missing = rows(&value["waits_for"]["of"]);
-    let records = shown(&value["waits_for"]["records"]);
-    if !missing.is_empty() {
-        let missing: Vec<String> = missing.iter().map(short).collect();
-        fields.add("waits for", format!("{records} of {}", missing.join(", ")));
-    } else if records == "seal" {
-        fields.add("waits for", "the seal that opens it");
-    }
-    let window = &value["window"];
-    if let Some(due_ms) = window["due_ms"].as_u64() {
-        let when = from_now(due_ms, SystemClock.now_ms());
-        fields.add("window", format!("{when}: {}", shown(&window["then"])));
+    fields.add_some("waits for", missing(&operation.waits_for));
+    if let Some(window) = &operation.window {
+        let when = from_now(window.due_ms, SystemClock.now_ms());
+        fields.add("window", format!("{when}: {}", window.then));
     }
     fields.text()
 }
 
-/// What the primary and seeds said about a standard operation.
-fn said_by_authorities(fields: &mut Fields, value: &Value) {
-    let verdict = |row: &Value| {
-        if row["approve"] == true {
-            "approve"
-        } else {
-            "reject"
-        }
+/// The statements of the Primary and Seeds about a standard operation.
+fn add_authorities(fields: &mut Fields, operation: &OperationDetails) {
+    let verdict = |Verdict { author, approve }: &Verdict| {
+        let verdict = if *approve { "approve" } else { "reject" };
+        format!("{verdict} by {}", short(author))
     };
-    for row in rows(&value["directives"]) {
-        let by = short(&row["author"]);
-        fields.add("directive", format!("{} by {by}", verdict(row)));
+    for directive in &operation.directives {
+        fields.add("directive", verdict(directive));
     }
-    for row in rows(&value["objections"]) {
-        let (by, reason) = (short(&row["author"]), shown(&row["reason"]));
-        fields.add("objection", format!("by {by}: {reason}"));
+    for objection in &operation.objections {
+        let (author, reason) = (short(&objection.author), &objection.reason);
+        fields.add("objection", format!("by {author}: {reason}"));
     }
-    for row in rows(&value["resolutions"]) {
-        let by = short(&row["author"]);
-        fields.add("resolution", format!("{} by {by}", verdict(row)));
+    for resolution in &operation.resolutions {
+        fields.add("resolution", verdict(resolution));
     }
 }
 
-/// What an operation says: one line for each of its fields.
-fn content(fields: &mut Fields, content: &Value) {
-    /// Fields that hold bytes, in hexadecimal.
+fn missing(pending: &Pending) -> Option<String> {
+    let (records, nodes): (&str, &[NodeId]) = match pending {
+        Pending::Nothing => return None,
+        Pending::Seal => return Some("the seal that opens it".to_owned()),
+        Pending::Directive(nodes) => ("directive", nodes),
+        Pending::Objections(nodes) => ("objections", nodes),
+        Pending::Resolutions(nodes) => ("resolutions", nodes),
+        Pending::Commits(nodes) => ("commits", nodes),
+        Pending::Reveals(nodes) => ("reveals", nodes),
+    };
+    (!nodes.is_empty()).then(|| format!("{records} of {}", short_list(nodes)))
+}
+
+/// The content of an operation: one line for each of its fields, whatever its kind.
+fn content(fields: &mut Fields, operation: &ConsensusOperation) {
+    /// Fields of bytes, which are hexadecimal in JSON.
     const BYTES: [&str; 6] = [
         "proposed_change",
         "content",
@@ -205,21 +168,30 @@ fn content(fields: &mut Fields, content: &Value) {
         "details",
         "input",
     ];
-    let kinds = content.as_object().into_iter().flatten();
-    for (name, value) in kinds.filter_map(|(_, fields)| fields.as_object()).flatten() {
-        let text = match value {
-            // A signature says nothing to people, and was checked.
-            _ if name == "consent" => continue,
-            Value::Array(nodes) => nodes.iter().map(short).collect::<Vec<_>>().join(", "),
-            value if BYTES.contains(&name.as_str()) => {
-                let mut name = name.replace('_', " ");
-                for line in bytes_lines(value) {
-                    fields.add(&std::mem::take(&mut name), line);
+    let Ok(Value::Object(kinds)) = serde_json::to_value(operation) else {
+        return;
+    };
+    for (name, value) in kinds.values().filter_map(Value::as_object).flatten() {
+        let mut label = name.replace('_', " ");
+        match value {
+            // A signature says nothing to people, and was verified.
+            _ if name == "consent" => {}
+            Value::String(digits) if BYTES.contains(&name.as_str()) => {
+                for line in bytes_lines(&hex::decode(digits).unwrap_or_default()) {
+                    fields.add(&std::mem::take(&mut label), line);
                 }
-                continue;
             }
-            value => shown(value),
-        };
-        fields.add(&name.replace('_', " "), text);
+            Value::String(text) => {
+                fields.add(&label, text);
+            }
+            Value::Array(nodes) => {
+                let nodes = nodes.iter().filter_map(Value::as_str);
+                fields.add(&label, short_list(&nodes.collect::<Vec<_>>()));
+            }
+            Value::Null => {}
+            number => {
+                fields.add(&label, number);
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What workers answered, and how good a set of decisions is.
+//! The answers of workers, and the accuracy of decisions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,14 +6,14 @@ use mycnet_consensus::limits::PANEL_WEIGHTED_MIN;
 
 use super::replayed::Decision;
 
-/// A question and what was answered to it.
+/// A question and its answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Task {
     /// Its name in the file: not empty, at most `limits::TEXT_BYTES_MAX` bytes.
     pub(crate) name: String,
-    /// The true answer, where it is known.
+    /// The true answer, if it is known.
     pub(crate) gold: Option<String>,
-    /// An index into [`Answers::workers`] and the answer, in the file's order; each worker once, at least one in all.
+    /// An index into [`Answers::workers`] and the answer, in the file's order. Each worker once; never empty.
     pub(crate) answers: Vec<(usize, String)>,
 }
 
@@ -24,18 +24,17 @@ pub(crate) struct Answers {
     pub(crate) tasks: Vec<Task>,
     /// The workers' names, in the order of their first answers.
     pub(crate) workers: Vec<String>,
-    /// Answers beyond a worker's first one to a task: they do not count.
+    /// The number of answers beyond a worker's first one to a task. They do not count.
     pub(crate) repeated: usize,
 }
 
 impl Task {
-    /// Whether enough workers answered for a panel (DESIGN P9). That three of them have weight is for the ledger to judge: it
-    /// takes some 270 dissents with hardly a coherent vote between them to lose all trust.
+    /// Whether enough workers answered for a panel (DESIGN P9). Whether three of them have weight is for the ledger to judge.
     pub(crate) fn has_panel(&self) -> bool {
         self.answers.len() >= PANEL_WEIGHTED_MIN
     }
 
-    /// The answer given most often; none if several share the first place.
+    /// The answer given most often; `None` if several share the first place.
     pub(crate) fn majority(&self) -> Option<&str> {
         let mut counts = BTreeMap::<&str, usize>::new();
         for (_, answer) in &self.answers {
@@ -51,24 +50,20 @@ impl Task {
 }
 
 impl Answers {
-    /// Answers that count.
+    /// The number of answers that count.
     pub(crate) fn votes(&self) -> usize {
         self.tasks.iter().map(|task| task.answers.len()).sum()
     }
 
-    /// Tasks whose true answer is known.
+    /// The number of tasks with a known true answer.
     pub(crate) fn tasks_with_gold(&self) -> usize {
         self.tasks.iter().filter(|task| task.gold.is_some()).count()
     }
 
-    /// Whether there is gold, and none of it was ever answered: most likely the wrong column, or another spelling.
+    /// Whether there is gold and no answer equals any of it: probably the wrong column, or another spelling.
     pub(crate) fn gold_is_foreign(&self) -> bool {
-        let given: BTreeSet<&str> = self
-            .tasks
-            .iter()
-            .flat_map(|task| &task.answers)
-            .map(|(_, answer)| answer.as_str())
-            .collect();
+        let given = self.tasks.iter().flat_map(|task| &task.answers);
+        let given: BTreeSet<&str> = given.map(|(_, answer)| answer.as_str()).collect();
         let mut gold = self.tasks.iter().filter_map(|task| task.gold.as_deref());
         self.tasks_with_gold() > 0 && gold.all(|gold| !given.contains(gold))
     }
@@ -80,11 +75,6 @@ impl Answers {
 
     /// How often the decisions (one for each task, in order) are right, 0..=1; no decision counts half. `None` without gold.
     pub(crate) fn accuracy(&self, decisions: &[Decision]) -> Option<f64> {
-        debug_assert_eq!(
-            decisions.len(),
-            self.tasks.len(),
-            "a decision for each task"
-        );
         self.accuracy_of(decisions.iter().map(|decision| match decision {
             Decision::Decided(answer) => Some(answer.as_str()),
             Decision::NoQuorum | Decision::NotAsked => None,
@@ -108,7 +98,7 @@ impl Answers {
     }
 }
 
-/// A fraction for people: nothing is decided by it.
+/// A fraction for people. No decision depends on it.
 #[allow(
     clippy::float_arithmetic,
     clippy::cast_precision_loss,
@@ -126,10 +116,8 @@ mod tests {
         Task {
             name: "t".to_owned(),
             gold: gold.map(str::to_owned),
-            answers: answers
-                .iter()
+            answers: (answers.iter().map(|answer| (*answer).to_owned()))
                 .enumerate()
-                .map(|(worker, answer)| (worker, (*answer).to_owned()))
                 .collect(),
         }
     }

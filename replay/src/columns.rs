@@ -1,7 +1,7 @@
-//! Which column of a header holds what: found by common names, or said by the caller.
+//! Finds the columns of a header: by common names, or as the caller names them.
 //!
-//! Nothing is guessed. Of two names that both could be meant, only one rule chooses: an id before the name or text that it
-//! stands for (`question_id` before `question`). Everything else is an error that says what to type.
+//! Where two columns fit, one rule chooses: an id before the name or text that it stands for (`question_id` before `question`).
+//! Everything else is an error that says what to type.
 
 use std::str::FromStr;
 
@@ -26,46 +26,28 @@ impl Role {
         }
     }
 
-    /// Header names that stand for the role, as [`squeezed`] leaves them. No name stands in two lists. Names that mean the
-    /// row itself (`id`, `annotation_id`) stand in none, nor do flags about gold (`golden`).
+    /// Names of such a column in public data sets, as [`squeezed`] leaves them. `--columns` is for all others. No name stands
+    /// in two lists, and none means the row itself (`id`, `annotation_id`) or a flag about gold (`golden`).
     #[rustfmt::skip]
     fn common_names(self) -> &'static [&'static str] {
         match self {
             Self::Task => &[
-                "task", "taskid", "taskname", "item", "itemid", "itemname", "question", "questionid", "example",
-                "exampleid", "unit", "unitid", "origid", "instance", "instanceid", "object", "objectid", "sample",
-                "sampleid", "hit", "hitid", "case", "caseid", "problem", "problemid", "query", "queryid", "document",
-                "documentid", "doc", "docid", "subject", "subjectid", "subjectids", "image", "imageid", "tweet",
-                "tweetid", "entity", "entityid", "workunit", "workunitid", "workunitname", "artifact", "artifactid",
-                "package", "assignmenttaskid",
+                "task", "taskid", "item", "itemid", "question", "questionid", "example", "exampleid", "unitid", "origid",
+                "instance", "object", "hitid", "subjectid", "workunit", "assignmenttaskid",
             ],
             Self::Worker => &[
-                "worker", "workerid", "workerids", "workername", "amtworkerid", "amtworkerids", "annotator",
-                "annotatorid", "annotatorname", "user", "userid", "username", "labeler", "labelerid", "labeller",
-                "labellerid", "source", "sourceid", "sourcename", "judge", "judgeid", "rater", "raterid", "voter",
-                "voterid", "coder", "coderid", "reviewer", "reviewerid", "assessor", "assessorid", "contributor",
-                "contributorid", "participant", "participantid", "performer", "performerid", "turker", "turkerid",
-                "host", "hostid", "hostname", "node", "nodeid", "rebuilder", "rebuilderid", "member", "memberid",
-                "assignmentworkerid",
+                "worker", "workerid", "amtworkerids", "annotator", "annotatorid", "user", "userid", "username", "source",
+                "host", "assignmentworkerid",
             ],
             Self::Answer => &[
-                "answer", "answervalue", "label", "labelid", "labelvalue", "response", "responsevalue", "value", "vote",
-                "annotation", "annotationvalue", "judgement", "judgment", "rating", "result", "output", "outputresult",
-                "outputlabel", "choice", "verdict", "opinion", "decision", "category", "class", "score", "hash",
-                "digest", "checksum", "workeranswer", "workerlabel", "workerresponse",
+                "answer", "label", "response", "value", "vote", "annotation", "judgment", "result", "outputresult",
             ],
-            Self::Gold => &[
-                "gold", "goldlabel", "goldanswer", "goldvalue", "goldstandard", "truth", "truelabel", "trueanswer",
-                "truevalue", "trueclass", "groundtruth", "groundtruthlabel", "gt", "gtlabel", "correct",
-                "correctanswer", "correctlabel", "correctresponse", "correctvalue", "expert", "expertlabel",
-                "expertanswer", "reference", "referencelabel", "expected", "expectedanswer", "goldenresult",
-                "goldenlabel",
-            ],
+            Self::Gold => &["gold", "goldlabel", "truth", "groundtruth", "gt", "correct", "expert"],
         }
     }
 }
 
-/// A header name without case, punctuation and space: `!amt_worker_ids`, `AMT worker-IDs` and `amtWorkerIds` are one.
+/// A header name without case, punctuation and space: `!amt_worker_ids` and `AMT worker-IDs` are the same name.
 fn squeezed(header: &str) -> String {
     header
         .chars()
@@ -130,7 +112,7 @@ pub(crate) struct Places {
 ///
 /// # Errors
 ///
-/// A text for people: what is missing or ambiguous, which headers there are, and what to type.
+/// A text for people: what is missing or ambiguous, the headers, and what to type.
 pub(crate) fn locate(headers: &[String], columns: Option<&Columns>) -> Result<Places, String> {
     match columns {
         Some(columns) => locate_named(headers, columns),
@@ -139,73 +121,56 @@ pub(crate) fn locate(headers: &[String], columns: Option<&Columns>) -> Result<Pl
 }
 
 fn locate_named(headers: &[String], columns: &Columns) -> Result<Places, String> {
-    let places = Places {
-        task: locate_name(headers, Role::Task, &columns.task)?,
-        worker: locate_name(headers, Role::Worker, &columns.worker)?,
-        answer: locate_name(headers, Role::Answer, &columns.answer)?,
-        gold: (columns.gold.as_deref())
-            .map(|name| locate_name(headers, Role::Gold, name))
-            .transpose()?,
-    };
-    let used = [
-        Some(places.task),
-        Some(places.worker),
-        Some(places.answer),
-        places.gold,
-    ];
-    for (i, first) in used.iter().enumerate() {
-        if let Some(column) = first
-            && let Some(second) = used[i + 1..].iter().position(|other| other == first)
-        {
+    let names = [&columns.task, &columns.worker, &columns.answer];
+    let names = names.into_iter().chain(&columns.gold);
+    let mut found: Vec<usize> = Vec::new();
+    for (role, name) in Role::ALL.into_iter().zip(names) {
+        let column = locate_name(headers, role, name)?;
+        if let Some(other) = found.iter().position(|other| *other == column) {
             return Err(format!(
                 "--columns gives {} and {} the same column, {:?}",
-                Role::ALL[i].name(),
-                Role::ALL[i + 1 + second].name(),
-                headers[*column],
+                Role::ALL[other].name(),
+                role.name(),
+                headers[column],
             ));
         }
+        found.push(column);
     }
-    Ok(places)
+    Ok(Places {
+        task: found[0],
+        worker: found[1],
+        answer: found[2],
+        gold: found.get(3).copied(),
+    })
 }
 
-/// A name as it stands in the header, else without case and punctuation, else a number from 1.
+/// The column of this name, else of this name without case and punctuation, else of this number from 1.
 fn locate_name(headers: &[String], role: Role, name: &str) -> Result<usize, String> {
-    let exact = positions(headers, |header| header == name);
-    let found = if exact.is_empty() {
+    let mut found = positions(headers, |header| header == name);
+    if found.is_empty() {
         let wanted = squeezed(name);
-        positions(headers, |header| {
+        found = positions(headers, |header| {
             !wanted.is_empty() && squeezed(header) == wanted
-        })
-    } else {
-        exact
-    };
-    let number = name
-        .parse()
-        .ok()
-        .filter(|number| (1..=headers.len()).contains(number));
-    match (found[..].first(), found.len(), number) {
-        (Some(column), 1, _) => Ok(*column),
-        (None, _, Some(number)) => Ok(number - 1),
-        (None, ..) => Err(format!(
-            "--columns says {}={name}, and the header has no such column. It has {}.",
-            role.name(),
-            listed(headers),
-        )),
-        (Some(_), ..) => Err(format!(
-            "--columns says {}={name}, and several columns have that name; give the number of one, from 1. \
-             The header has {}.",
-            role.name(),
-            listed(headers),
-        )),
+        });
     }
+    let number = name.parse().ok();
+    let number = number.filter(|number| (1..=headers.len()).contains(number));
+    let wrong = match (&found[..], number) {
+        (&[column], _) => return Ok(column),
+        ([], Some(number)) => return Ok(number - 1),
+        ([], None) => "no such column",
+        _ => "several columns of that name; give the number of one, from 1",
+    };
+    Err(format!(
+        "--columns says {}={name}, and the header has {wrong}. It has {}.",
+        role.name(),
+        listed(headers),
+    ))
 }
 
 fn positions(headers: &[String], fits: impl Fn(&str) -> bool) -> Vec<usize> {
-    let fitting = headers
-        .iter()
-        .enumerate()
-        .filter(|(_, header)| fits(header));
-    fitting.map(|(column, _)| column).collect()
+    let columns = 0..headers.len();
+    columns.filter(|column| fits(&headers[*column])).collect()
 }
 
 fn locate_common(headers: &[String]) -> Result<Places, String> {
@@ -221,49 +186,39 @@ fn locate_common(headers: &[String]) -> Result<Places, String> {
     }
 }
 
-/// The columns whose names stand for the role, names and texts left out where their id is there too.
+/// The columns whose names stand for the role. A name or text is left out where the header has its id too.
 fn candidates(headers: &[String], role: Role) -> Vec<usize> {
     let names = role.common_names();
-    let found = positions(headers, |header| names.contains(&squeezed(header).as_str()));
-    let is_found = |name: String| {
-        found
-            .iter()
-            .any(|column| squeezed(&headers[*column]) == name)
-    };
-    let stands_for_itself = |column: &usize| {
-        let name = squeezed(&headers[*column]);
-        let stem = name.strip_suffix("name").unwrap_or(&name);
-        !is_found(format!("{stem}id"))
-    };
-    found.iter().copied().filter(stands_for_itself).collect()
+    let squeezed: Vec<String> = headers.iter().map(|header| squeezed(header)).collect();
+    let mut found = positions(&squeezed, |header| names.contains(&header));
+    found.retain(|column| {
+        let name = &squeezed[*column];
+        let id = format!("{}id", name.strip_suffix("name").unwrap_or(name));
+        !(names.contains(&&*id) && squeezed.contains(&id))
+    });
+    found
 }
 
-/// Says for each role that is not clear why, and what to type: what is clear is filled in.
+/// Says for each role that is not clear why, and what to type. The part to type holds the columns that are clear.
 fn unclear(headers: &[String], found: &[Vec<usize>; 4]) -> String {
-    let mut missing = Vec::new();
-    let mut why = Vec::new();
-    let mut typed = Vec::new();
+    let (mut missing, mut why, mut typed) = (Vec::new(), Vec::new(), Vec::new());
     for (role, found) in Role::ALL.into_iter().zip(found) {
+        let mut name = "NAME";
         match found[..] {
             [] if role == Role::Gold => continue,
-            [column] => {
-                typed.push(format!("{}={}", role.name(), headers[column]));
-                continue;
-            }
             [] => missing.push(role.name()),
+            [column] => name = &headers[column],
             _ => {
                 let several = found.iter().map(|column| headers[*column].clone());
                 let several = listed(&several.collect::<Vec<_>>());
                 why.push(format!("{several} may each be the {}", role.name()));
             }
         }
-        typed.push(format!("{}=NAME", role.name()));
+        typed.push(format!("{}={name}", role.name()));
     }
     if !missing.is_empty() {
-        why.push(format!(
-            "no column has a common name for {}",
-            missing.join(", ")
-        ));
+        let missing = missing.join(", ");
+        why.push(format!("no column has a common name for {missing}"));
     }
     let separators = if headers.len() == 1 {
         " Columns are separated by tabs, commas or semicolons."
@@ -279,9 +234,9 @@ fn unclear(headers: &[String], found: &[Vec<usize>; 4]) -> String {
     )
 }
 
-/// Headers for people: quoted and escaped, for they may hold anything.
+/// Headers for people, quoted and escaped.
 fn listed(headers: &[String]) -> String {
-    /// More are not read by anybody.
+    /// Nobody reads a longer list.
     const SHOWN_MAX: usize = 40;
     let shown = headers.iter().take(SHOWN_MAX);
     let mut shown: Vec<String> = shown.map(|header| format!("{header:?}")).collect();

@@ -1,97 +1,69 @@
-//! Plays the answers through a network: keys, genesis, proposals, commits, seals, reveals, four replicas.
+//! Plays the answers through a network of four replicas, without reading a clock or printing.
 //!
-//! This is the only part of the command that knows how a network runs. It reads no clock and prints nothing.
-//!
-//! Tasks are asked in groups. For each group authorities propose the claims in turn and workers commit; one seal takes all of
-//! it and, since the whole panel has committed, freezes it. Then workers reveal, and a second seal decides, closes and
-//! settles trust. The next group is asked after that, so that its weights know of all groups before it.
+//! Tasks are asked in groups. For each group authorities propose the claims in turn and workers commit. One seal lists the
+//! proposals and commits and freezes them, since the whole panel has committed. Then workers reveal, and a second seal
+//! decides, closes and settles trust. The next group comes after that, so that its weights follow from all groups before it.
 //!
 //! | module | knows |
 //! |---|---|
 //! | `cast` | keys and the genesis |
-//! | `votes` | what workers sign |
-//! | `network` | who gets what when: the clock, delivery, loss, repair |
-//! | `replica` | one core and what a host does for it |
-//! | `documents` | what a replica's documents are, on a thread for each |
+//! | `network` | the replicas: the clock, delivery, loss, repair |
+//! | `documents` | the documents of a replica, built on a thread of their own |
 //! | `export` | what `--export` writes |
-//! | `draws` | chance |
 
 mod cast;
 mod documents;
-mod draws;
 mod export;
 mod network;
-mod replica;
-mod votes;
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
-use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context as _, bail};
+use indicatif::ProgressBar;
+use mycnet_consensus::core::sign_votes;
 use mycnet_consensus::limits::SEAL_RECORDS_MAX;
 use mycnet_consensus::{
     Ballot, ConsensusOperation, Digest, NodeId, OperationId, Outcome, Reason, Signer as _,
 };
 
 use self::cast::{AUTHORITY_NAMES, Cast};
-use self::documents::{Documents, Filing, SEALS_WAITING_MAX};
+use self::documents::{Filing, SEALS_WAITING_MAX, file_all};
 use self::export::Export;
-use self::network::Network;
-use self::replica::Replica as Node;
-use self::votes::Votes;
-use super::AUTHORITIES;
-use super::answers::{Answers, Task};
-use super::order;
-use super::progress::Progress;
-use super::replayed::{Decision, Member, Replayed, Replica, ScoreChange};
+use self::network::{Batch, Replicas};
+use crate::answers::{Answers, Task};
+use crate::replayed::{Decision, Member, Replayed, Replica, ScoreChange};
+use crate::{AUTHORITIES, Args};
 
-/// How to replay.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Options {
-    /// Orders the tasks (`order::shuffled`) and makes the keys.
-    pub(crate) seed: u64,
-    /// Orders the exchange between replicas, which must not change the result.
-    pub(crate) delivery_seed: u64,
-    /// Tasks that one seal opens: 1..=64.
-    pub(crate) tasks_per_seal: usize,
-    /// Where to write documents and certificates: a directory that exists and is empty.
-    pub(crate) export: Option<PathBuf>,
-}
-
-/// Replays the answers. Tasks without a panel ([`has_panel`](super::answers::Task::has_panel)) are not asked.
+/// Replays the answers. Tasks without a panel ([`Task::has_panel`]) are not asked.
 ///
 /// # Errors
 ///
-/// A failed write into the export directory, or a record that the ledger refused (which would be a bug).
-pub(crate) fn run(
-    answers: &Answers,
-    options: &Options,
-    progress: &Progress,
-) -> anyhow::Result<Replayed> {
-    let cast = Cast::new(answers, options.seed)?;
+/// A failed write into the export directory, or a record that the ledger refused, which would be a bug.
+pub(crate) fn run(answers: &Answers, args: &Args, bar: &ProgressBar) -> anyhow::Result<Replayed> {
+    let cast = Cast::new(answers, args.seed)?;
     // One replica's documents are enough to export: all have the same.
-    let mut export = match &options.export {
+    let mut export = match &args.export {
         Some(directory) => Some(Export::new(directory.clone(), &cast.genesis)?),
         None => None,
     };
     thread::scope(|scope| {
         let (mut filing, mut building) = (Vec::new(), Vec::new());
         for _ in 0..AUTHORITIES {
-            let documents = Documents::new(&cast.genesis, export.take());
+            let (genesis, export) = (&cast.genesis, export.take());
             let (sender, sealed) = mpsc::sync_channel(SEALS_WAITING_MAX);
             filing.push(sender);
-            building.push(scope.spawn(move || documents.file_all(&sealed)));
+            building.push(scope.spawn(move || file_all(genesis, export, &sealed)));
         }
-        // Once it returns, no seal can come any more, and the documents are finished.
-        let played = Replay::play(&cast, answers, options, progress, filing);
+        // This drops the senders, so that the threads end.
+        let played = Replay::play(&cast, answers, args, bar, filing);
         let digests: Vec<anyhow::Result<Digest>> = building
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
             .collect();
-        // Where documents failed, the replay ended because of it: that failure is the one to tell.
+        // A failure of the documents also ends the replay, so it is told first.
         let digests: Vec<Digest> = digests.into_iter().collect::<anyhow::Result<_>>()?;
         let mut replayed = played?;
         for (replica, digest) in replayed.replicas.iter_mut().zip(digests) {
@@ -101,18 +73,29 @@ pub(crate) fn run(
     })
 }
 
-/// Tasks that are asked at once, in the order of asking: as many as the options say, fewer where a seal could not take all
-/// their records.
-fn groups(answers: &Answers, options: &Options) -> Vec<Vec<usize>> {
+/// Indices into [`Answers::tasks`], each once, in an order that depends on the seed and the names alone: the order of lines in
+/// the file does not change it.
+fn shuffled(answers: &Answers, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..answers.tasks.len()).collect();
+    order.sort_by_cached_key(|&index| {
+        let name = answers.tasks[index].name.as_bytes();
+        Digest::seeded(&[b"replay order", &seed.to_le_bytes(), name])
+    });
+    order
+}
+
+/// The groups of tasks in the order of asking. A group is smaller than the options say where one seal could not list all its
+/// records.
+fn groups(answers: &Answers, args: &Args) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut room = 0;
-    for task in order::shuffled(answers, options.seed) {
+    for task in shuffled(answers, args.seed) {
         if !answers.tasks[task].has_panel() {
             continue;
         }
         let records = 1 + answers.tasks[task].answers.len();
         match groups.last_mut() {
-            Some(group) if group.len() < options.tasks_per_seal && records <= room => {
+            Some(group) if group.len() < usize::from(args.tasks_per_seal) && records <= room => {
                 group.push(task);
             }
             _ => {
@@ -129,33 +112,34 @@ fn groups(answers: &Answers, options: &Options) -> Vec<Vec<usize>> {
 struct Replay<'a> {
     cast: &'a Cast,
     answers: &'a Answers,
-    network: Network,
+    network: Replicas,
     seed: u64,
     /// In the order of `Answers::tasks`.
     decisions: Vec<Decision>,
 }
 
 impl<'a> Replay<'a> {
-    /// Plays all tasks, up to the documents, which are behind `filing`.
+    /// Plays all tasks. `filing` leads to the documents.
     fn play(
         cast: &'a Cast,
         answers: &'a Answers,
-        options: &Options,
-        progress: &Progress,
+        args: &Args,
+        bar: &ProgressBar,
         filing: Vec<Filing>,
     ) -> anyhow::Result<Replayed> {
         let mut replay = Self {
-            network: Network::new(cast, options.delivery_seed, filing)?,
+            network: Replicas::new(cast, args.delivery_seed, filing)?,
             cast,
             answers,
-            seed: options.seed,
+            seed: args.seed,
             decisions: vec![Decision::NotAsked; answers.tasks.len()],
         };
         let mut closed = 0;
-        for group in groups(answers, options) {
+        for group in groups(answers, args) {
             replay.decide(&group)?;
             closed += group.len();
-            progress.closed(closed, replay.network.height());
+            bar.set_message(format!("at height {}", replay.network.height()));
+            bar.set_position(closed as u64);
         }
         Ok(replay.finish())
     }
@@ -172,18 +156,43 @@ impl<'a> Replay<'a> {
         if asked.is_empty() {
             return Ok(());
         }
-        let votes = Votes::new(self.cast, self.answers, &asked)?;
+        let mut votes: BTreeMap<usize, Vec<(OperationId, Ballot)>> = BTreeMap::new();
+        for (task, operation) in &asked {
+            for (worker, answer) in &self.answers.tasks[*task].answers {
+                let ballot = Ballot::Result(answer.clone().into_bytes());
+                votes.entry(*worker).or_default().push((*operation, ballot));
+            }
+        }
         let height = self.network.height();
-        self.network.offer(votes.commits()?);
+        let mut reveals = Vec::new();
+        for (worker, votes) in votes {
+            let needs = votes.iter().map(|(operation, _)| (*operation).into());
+            let needs = needs.collect();
+            let signed = sign_votes(&self.cast.workers[worker], self.cast.net, votes);
+            let [records, opening] = signed.context("a worker's votes cannot be signed")?;
+            // A worker commits once it knows the proposals.
+            self.network.offer(Batch {
+                records,
+                needs,
+                height: 0,
+            });
+            // It reveals once it holds the seal that froze its commits.
+            reveals.push(Batch {
+                records: opening,
+                needs: Vec::new(),
+                height: height + 1,
+            });
+        }
         self.network.settle(height)?;
-        // Already signed, but not handed in before the seal that freezes the commits.
-        self.network.offer(votes.reveals(height + 1)?);
+        for batch in reveals {
+            self.network.offer(batch);
+        }
         self.network.seal()?;
         self.network.seal()?;
         self.note(&asked)
     }
 
-    /// What is asked: the task's name, to the workers who answered it.
+    /// The claim that asks a task's workers for the task's result.
     fn claim(&self, task: &Task) -> ConsensusOperation {
         let workers = task.answers.iter().map(|(worker, _)| *worker);
         let mut panel: Vec<NodeId> = workers
@@ -199,10 +208,8 @@ impl<'a> Replay<'a> {
 
     /// Writes down how a group's operations closed.
     fn note(&mut self, asked: &[(usize, OperationId)]) -> anyhow::Result<()> {
-        let mut closed: BTreeMap<OperationId, Outcome> =
-            self.network.take_closed().into_iter().collect();
         for (task, operation) in asked {
-            self.decisions[*task] = match closed.remove(operation) {
+            self.decisions[*task] = match self.network.closed.remove(operation) {
                 Some(Outcome::Decided(Ballot::Result(answer))) => {
                     let answer = String::from_utf8(answer).context("an answer is no text")?;
                     Decision::Decided(answer)
@@ -217,46 +224,49 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// What came of it. The documents' digests are still to be filled in.
+    /// The result, with the documents' digests still to be filled in.
     fn finish(self) -> Replayed {
-        let nodes = self.network.replicas();
-        let replica = |index: usize| Replica {
-            name: AUTHORITY_NAMES[index].to_owned(),
-            height: nodes[index].core().ledger().state().height(),
-            state_digest: nodes[index].state_digest(),
-            documents_digest: Digest::default(),
+        let replica = |index: usize| {
+            let node = &self.network.nodes[index];
+            Replica {
+                name: AUTHORITY_NAMES[index].to_owned(),
+                height: node.core.ledger().state().height(),
+                state_digest: node.state_digest(),
+                documents_digest: Digest::default(),
+            }
         };
         Replayed {
             network: self.cast.net,
-            records: self.network.signed(),
+            records: self.network.signed,
             replicas: std::array::from_fn(replica),
-            members: members(&nodes[0], &self.cast.names(self.answers)),
+            members: self.members(),
             decisions: self.decisions,
         }
     }
-}
 
-/// Everybody in a replica's roster, with what moved its score.
-fn members(node: &Node, names: &BTreeMap<NodeId, &str>) -> Vec<Member> {
-    let reasons = |id: &NodeId| {
-        let scores = node.scores().get(id).into_iter().flatten();
-        let changes = scores.map(|(reason, score)| ScoreChange {
-            reason: name_of(*reason),
-            times: score.times,
-            change_ppm: score.change_ppm,
+    /// The roster of the first replica, with the reasons of each score.
+    fn members(&self) -> Vec<Member> {
+        let names = self.cast.names(self.answers);
+        let reasons = |id: &NodeId| {
+            let scores = self.network.scores.get(id).into_iter().flatten();
+            let changes = scores.map(|(reason, &(times, change_ppm))| ScoreChange {
+                reason: name_of(*reason),
+                times,
+                change_ppm,
+            });
+            changes.collect()
+        };
+        let roster = self.network.nodes[0].core.ledger().state().roster();
+        let members = roster.iter().map(|(id, member)| Member {
+            name: names.get(&id).copied().unwrap_or_default().to_owned(),
+            node: id,
+            role: member.role,
+            trust_ppm: member.trust.trust_ppm(),
+            standing: member.trust.standing().to_string(),
+            reasons: reasons(&id),
         });
-        changes.collect()
-    };
-    let roster = node.core().ledger().state().roster();
-    let members = roster.iter().map(|(id, member)| Member {
-        name: names.get(&id).copied().unwrap_or_default().to_owned(),
-        node: id,
-        role: member.role,
-        trust_ppm: member.trust.trust_ppm(),
-        standing: member.trust.standing().to_string(),
-        reasons: reasons(&id),
-    });
-    members.collect()
+        members.collect()
+    }
 }
 
 /// A reason's name as in documents and in JSON: `coherent`, `claim_dissent`, …

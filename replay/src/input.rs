@@ -1,4 +1,4 @@
-//! Reads answers from CSV or TSV. Whatever is wrong with a file is said with its line and what was expected there.
+//! Reads answers from CSV or TSV. An error names the line, what was found and what was expected.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -15,19 +15,19 @@ use super::AUTHORITIES;
 use super::answers::{Answers, Task};
 use super::columns::{self, Columns, Places};
 
-/// A file of answers, in bytes: a thousand workers answering ten thousand tasks each stay below it.
+/// Limit of a file in bytes. A thousand workers with ten thousand answers each stay below it.
 const FILE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// Every worker becomes a member, and the authorities are members too.
+/// Workers and authorities are members.
 const WORKERS_MAX: usize = MEMBERS_MAX - AUTHORITIES;
 
-/// What can separate columns. Where a header has equally many columns either way, the first is taken.
+/// Delimiters of columns. If two give a header as many columns, the first counts.
 const DELIMITERS: [u8; 3] = *b"\t,;";
 
-/// The content of the input is at fault.
+/// The content of the input is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadInput {
-    /// One line is.
+    /// One line is wrong.
     #[error("line {line}: {what}")]
     Line {
         /// From 1, the header included.
@@ -35,7 +35,7 @@ pub enum BadInput {
         /// What was found and what was expected.
         what: String,
     },
-    /// The file as a whole is.
+    /// The file as a whole is wrong.
     #[error("{0}")]
     Whole(String),
 }
@@ -47,24 +47,20 @@ pub enum BadInput {
 /// [`BadInput`] in its context; an I/O error where the file cannot be read.
 pub(crate) fn read(file: &Path, columns: Option<&Columns>) -> anyhow::Result<Answers> {
     let (name, bytes) = if file == Path::new("-") {
-        (
-            "standard input".to_owned(),
-            read_bounded(io::stdin().lock()),
-        )
+        ("standard input".to_owned(), read_bounded(io::stdin()))
     } else {
-        let name = file.display().to_string();
-        (name, File::open(file).and_then(read_bounded))
+        let bytes = File::open(file).and_then(read_bounded);
+        (file.display().to_string(), bytes)
     };
     let bytes = bytes.with_context(|| format!("cannot read {name}"))?;
     parse(&bytes, columns).context(name)
 }
 
-/// Reads at most one byte more than the limit, which [`parse`] then refuses.
+/// Reads at most one byte more than the limit, so that [`parse`] sees a file that is too long.
 fn read_bounded(source: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    source
-        .take(FILE_BYTES_MAX as u64 + 1)
-        .read_to_end(&mut bytes)?;
+    let mut source = source.take(FILE_BYTES_MAX as u64 + 1);
+    source.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -86,30 +82,29 @@ fn parse(bytes: &[u8], columns: Option<&Columns>) -> Result<Answers, BadInput> {
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
 
-    let mut lines = Lines::new(bytes);
+    let mut lines = Lines {
+        bytes,
+        offset: 0,
+        line: 1,
+    };
     let Some(delimiter) = delimiter(bytes) else {
         return whole("empty: expected a header line that names the columns".to_owned());
     };
     let mut reader = reader(bytes, delimiter);
     let mut record = ByteRecord::new();
     next(&mut reader, &mut record)?;
-    let header_line = lines.of(&record);
-    let headers = (text_fields(&record)).map_err(|what| BadInput::Line {
-        line: header_line,
-        what,
-    })?;
+    let line = lines.of(&record);
+    let at = |line| move |what| BadInput::Line { line, what };
+    let headers = text_fields(&record).map_err(at(line))?;
     let headers: Vec<String> = headers.into_iter().map(str::to_owned).collect();
-    let places = columns::locate(&headers, columns).map_err(|what| BadInput::Line {
-        line: header_line,
-        what,
-    })?;
+    let places = columns::locate(&headers, columns).map_err(at(line))?;
 
     let mut gathering = Gathering::default();
     while next(&mut reader, &mut record)? {
         let line = lines.of(&record);
         row(&record, &headers, places)
             .and_then(|row| gathering.add(line, &row))
-            .map_err(|what| BadInput::Line { line, what })?;
+            .map_err(at(line))?;
     }
     gathering.finish()
 }
@@ -121,12 +116,9 @@ fn delimiter(bytes: &[u8]) -> Option<u8> {
         let found = reader(bytes, delimiter).read_byte_record(&mut record);
         found.unwrap_or(false).then_some(record.len())
     };
-    let counted = DELIMITERS.iter().filter_map(|&d| Some((columns(d)?, d)));
+    let found = DELIMITERS.into_iter().filter(|d| columns(*d).is_some());
     // `max_by_key` gives the last of several, and the first is wanted.
-    counted
-        .rev()
-        .max_by_key(|(columns, _)| *columns)
-        .map(|(_, d)| d)
+    found.rev().max_by_key(|d| columns(*d))
 }
 
 fn reader(bytes: &[u8], delimiter: u8) -> csv::Reader<&[u8]> {
@@ -139,29 +131,21 @@ fn reader(bytes: &[u8], delimiter: u8) -> csv::Reader<&[u8]> {
 
 /// Reads the next record; false at the end.
 fn next(reader: &mut csv::Reader<&[u8]>, record: &mut ByteRecord) -> Result<bool, BadInput> {
-    // Neither I/O, nor UTF-8, nor lengths can fail when bytes are read flexibly from memory.
+    // Reading bytes from memory cannot fail, and records may have any length.
     reader
         .read_byte_record(record)
         .map_err(|error| BadInput::Whole(error.to_string()))
 }
 
-/// Finds the line that a record starts on. The csv crate's own count is not used: it counts a record from the end of the one
-/// before, so blank lines and CRLF shift it.
+/// Finds the line on which a record starts. The csv crate counts a record from the end of the one before, so blank lines and
+/// CRLF shift its count.
 struct Lines<'a> {
     bytes: &'a [u8],
     offset: usize,
     line: u64,
 }
 
-impl<'a> Lines<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            offset: 0,
-            line: 1,
-        }
-    }
-
+impl Lines<'_> {
     /// The line of a record, from 1. Records must be asked for in order.
     fn of(&mut self, record: &ByteRecord) -> u64 {
         let start = record.position().map_or(0, csv::Position::byte);
@@ -176,7 +160,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// One line, judged on its own.
+/// A valid line.
 struct Row<'a> {
     task: &'a str,
     worker: &'a str,
@@ -198,16 +182,16 @@ fn text_fields(record: &ByteRecord) -> Result<Vec<&str>, String> {
 
 fn row<'a>(record: &'a ByteRecord, headers: &[String], places: Places) -> Result<Row<'a>, String> {
     if record.len() != headers.len() {
-        let quote = record.iter().any(|field| field.contains(&b'\n'));
+        let has_lines = record.iter().any(|field| field.contains(&b'\n'));
+        let hint = if has_lines {
+            "; is a quotation mark never closed?"
+        } else {
+            ""
+        };
         return Err(format!(
-            "expected {} fields, as in the header, and found {}{}",
+            "expected {} fields, as in the header, and found {}{hint}",
             headers.len(),
             record.len(),
-            if quote {
-                "; is a quotation mark never closed?"
-            } else {
-                ""
-            },
         ));
     }
     let fields = text_fields(record)?;
@@ -225,10 +209,7 @@ fn row<'a>(record: &'a ByteRecord, headers: &[String], places: Places) -> Result
         task: needed("task", places.task, TEXT_BYTES_MAX)?,
         worker: needed("worker", places.worker, TEXT_BYTES_MAX)?,
         answer: needed("answer", places.answer, PAYLOAD_BYTES_MAX)?,
-        gold: places
-            .gold
-            .map(|column| fields[column])
-            .filter(|gold| !gold.is_empty()),
+        gold: (places.gold.map(|column| fields[column])).filter(|gold| !gold.is_empty()),
     })
 }
 
@@ -238,7 +219,7 @@ struct Gathering {
     answers: Answers,
     tasks: BTreeMap<String, usize>,
     workers: BTreeMap<String, usize>,
-    /// For each task who answered, and on which line its gold value stood first.
+    /// For each task the workers who answered, and the line of its first gold value.
     seen: Vec<(BTreeSet<usize>, u64)>,
 }
 
@@ -256,7 +237,7 @@ impl Gathering {
             (Some(gold), Some(before)) if gold != before => {
                 return Err(format!(
                     "the gold of task {:?} is {gold:?} here and {before:?} on line {gold_line}; expected one true answer \
-                     for each task (name the columns with --columns, without gold, to do without)",
+                     for each task (--columns without gold ignores the column)",
                     found.task,
                 ));
             }
@@ -277,8 +258,8 @@ impl Gathering {
         let worker = self.answers.workers.len();
         if worker == WORKERS_MAX {
             return Err(format!(
-                "{name:?} is worker number {}, and a network has at most {MEMBERS_MAX} members, {AUTHORITIES} of them \
-                 authorities",
+                "{name:?} is worker number {}, and a network has at most {MEMBERS_MAX} members, with {AUTHORITIES} \
+                 authorities among them",
                 worker + 1,
             ));
         }
@@ -305,13 +286,13 @@ impl Gathering {
     fn finish(self) -> Result<Answers, BadInput> {
         if self.answers.tasks.is_empty() {
             return Err(BadInput::Whole(
-                "a header and no answers below it: expected one answer a line".to_owned(),
+                "a header and no answers below it: expected one answer on each line".to_owned(),
             ));
         }
         if !self.answers.tasks.iter().any(Task::has_panel) {
             return Err(BadInput::Whole(format!(
                 "no task was answered by {PANEL_WEIGHTED_MIN} workers or more, so there is nothing to decide; if that \
-                 surprises you, check which columns are taken with --columns",
+                 surprises you, name the columns with --columns",
             )));
         }
         Ok(self.answers)

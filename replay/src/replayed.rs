@@ -1,4 +1,4 @@
-//! What a finished replay is: the driver fills it, the report shows it.
+//! The result of a replay: the driver makes it, and the report shows it.
 
 use mycnet_consensus::{Digest, NetworkId, NodeId, Spore};
 use serde::Serialize;
@@ -12,42 +12,42 @@ pub(crate) struct Replayed {
     pub(crate) network: NetworkId,
     /// The final outcome of each task, in the order of `Answers::tasks`.
     pub(crate) decisions: Vec<Decision>,
-    /// Records signed in all: proposals, commits, reveals, seal proposals and votes.
+    /// The number of signed records: proposals, commits, reveals, seal proposals and votes.
     pub(crate) records: u64,
-    /// The authorities' replicas at the end, the Primary's first.
+    /// The replicas of the authorities at the end, the Primary's first.
     pub(crate) replicas: [Replica; AUTHORITIES],
-    /// All members, authorities included, as the first replica has them; in any order.
+    /// All members with authorities, as the first replica has them, in any order.
     pub(crate) members: Vec<Member>,
 }
 
-/// What became of a task.
+/// How a task ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// This answer was decided.
     Decided(String),
-    /// It was asked, and no answer outweighed all others.
+    /// No answer outweighed all others.
     NoQuorum,
-    /// Too few workers answered for a panel, or too few of them have any trust left.
+    /// Too few workers answered for a panel, or too few of them have trust left.
     NotAsked,
 }
 
-/// What one replica holds at the end.
+/// A replica at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Replica {
-    /// Whose it is: an authority's name.
+    /// The authority's name.
     pub(crate) name: String,
     /// The height of its last seal.
     pub(crate) height: u64,
     /// The state after that seal.
     pub(crate) state_digest: Digest,
-    /// Over its documents (`digest::DOCUMENTS`).
+    /// The digest of its documents.
     pub(crate) documents_digest: Digest,
 }
 
 /// A member and its score.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Member {
-    /// The worker's name in the file, or the authority's.
+    /// The worker's name in the file, or the authority's name.
     pub(crate) name: String,
     /// Its key.
     pub(crate) node: NodeId,
@@ -57,7 +57,7 @@ pub(crate) struct Member {
     pub(crate) trust_ppm: u32,
     /// The name of its standing, as in documents: `active`, `suspended`, …
     pub(crate) standing: String,
-    /// Why the score is what it is: `explain`, summed up by reason, in a fixed order.
+    /// The changes of its score by reason, in a fixed order.
     pub(crate) reasons: Vec<ScoreChange>,
 }
 
@@ -66,8 +66,8 @@ pub(crate) struct Member {
 pub(crate) struct ScoreChange {
     /// The reason's name, as in documents: `coherent`, `dissent`, `withheld`, …
     pub(crate) reason: String,
-    /// How often.
+    /// The number of changes.
     pub(crate) times: u64,
-    /// What it did to the score in all, parts per million.
+    /// The sum of the changes in parts per million.
     pub(crate) change_ppm: i64,
 }

@@ -1,4 +1,4 @@
-//! What a replay tells: text for people, or one JSON object for programs.
+//! The report of a replay: text for people, or one JSON object for programs.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,26 +7,26 @@ use std::time::Duration;
 use mycnet_consensus::{Digest, NetworkId, Spore};
 use serde::Serialize;
 
+use super::Args;
 use super::answers::{Answers, ratio};
-use super::driver::Options;
 use super::replayed::{Decision, Member, Replayed, Replica};
 use crate::terminal::plain;
 
-/// Lines of the trust table shown at either end.
+/// Lines at either end of the trust table.
 const TABLE_LINES: usize = 5;
 
 /// Characters of a name shown in the table.
 const NAME_CHARS: usize = 24;
 
-/// A replay, summed up. Serialised, it is the object of `--json`: fields may be added, none changes its meaning.
+/// A replay in figures, and the object of `--json`. Fields may be added, and none changes its meaning.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     network: NetworkId,
     seed: u64,
     delivery_seed: u64,
-    tasks_per_seal: usize,
+    tasks_per_seal: u16,
     tasks: usize,
-    /// Tasks whose true answer is known: accuracies are over these.
+    /// Tasks with a known true answer. Accuracies are over these.
     tasks_with_gold: usize,
     workers: usize,
     /// Answers that count.
@@ -35,11 +35,11 @@ pub(crate) struct Report {
     repeated_answers: usize,
     decided: usize,
     no_quorum: usize,
-    /// Tasks that fewer than three workers answered.
+    /// Tasks with fewer than three workers.
     not_asked: usize,
-    /// 0..=1, `null` without gold; no decision counts half.
+    /// 0..=1, `null` without gold. A task without a decision counts half.
     accuracy: Option<f64>,
-    /// The plain majority's, 0..=1, `null` without gold; ties count half.
+    /// Accuracy of the plain majority, 0..=1, `null` without gold. Ties count half.
     majority_accuracy: Option<f64>,
     records: u64,
     records_per_second: f64,
@@ -56,30 +56,26 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Sums up a replay that took `elapsed`.
+    /// The report of a replay that took `elapsed`.
     pub(crate) fn new(
         answers: &Answers,
-        options: &Options,
+        args: &Args,
         replayed: Replayed,
         elapsed: Duration,
         peak_memory_bytes: Option<u64>,
     ) -> Self {
-        let accuracy = answers.accuracy(&replayed.decisions);
         let count = |wanted: fn(&Decision) -> bool| {
-            replayed
-                .decisions
-                .iter()
-                .filter(|decision| wanted(decision))
-                .count()
+            let decisions = replayed.decisions.iter();
+            decisions.filter(|decision| wanted(decision)).count()
         };
         let mut members = replayed.members;
         members.sort_by(|a, b| (b.trust_ppm, &a.name, a.node).cmp(&(a.trust_ppm, &b.name, b.node)));
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         Self {
             network: replayed.network,
-            seed: options.seed,
-            delivery_seed: options.delivery_seed,
-            tasks_per_seal: options.tasks_per_seal,
+            seed: args.seed,
+            delivery_seed: args.delivery_seed,
+            tasks_per_seal: args.tasks_per_seal,
             tasks: answers.tasks.len(),
             tasks_with_gold: answers.tasks_with_gold(),
             workers: answers.workers.len(),
@@ -88,7 +84,7 @@ impl Report {
             decided: count(|decision| matches!(decision, Decision::Decided(_))),
             no_quorum: count(|decision| matches!(decision, Decision::NoQuorum)),
             not_asked: count(|decision| matches!(decision, Decision::NotAsked)),
-            accuracy,
+            accuracy: answers.accuracy(&replayed.decisions),
             majority_accuracy: answers.majority_accuracy(),
             records: replayed.records,
             records_per_second: ratio(replayed.records.saturating_mul(1000), elapsed_ms.max(1)),
@@ -112,7 +108,7 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// None that a report can cause: its keys are strings and its numbers finite.
+    /// None: the keys of a report are strings, and its numbers are finite.
     pub(crate) fn json(&self) -> Result<String, serde_json::Error> {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
@@ -120,26 +116,17 @@ impl Report {
     }
 
     fn fmt_decisions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{} tasks, {} answers of {} workers",
-            self.tasks, self.votes, self.workers
-        )?;
+        let (tasks, votes, workers) = (self.tasks, self.votes, self.workers);
+        writeln!(f, "{tasks} tasks, {votes} answers of {workers} workers")?;
         if self.repeated_answers > 0 {
-            writeln!(
-                f,
-                "{} answers left out: the worker had answered that task before",
-                self.repeated_answers
-            )?;
+            let text = "answers left out: the worker had answered that task before";
+            writeln!(f, "{} {text}", self.repeated_answers)?;
         }
         writeln!(f, "\ndecided    {:>7}", self.decided)?;
         writeln!(f, "no quorum  {:>7}", self.no_quorum)?;
         if self.not_asked > 0 {
-            writeln!(
-                f,
-                "not asked  {:>7}  (fewer than three answers)",
-                self.not_asked
-            )?;
+            let text = "(fewer than three answers)";
+            writeln!(f, "not asked  {:>7}  {text}", self.not_asked)?;
         }
         if let (Some(accuracy), Some(majority)) = (self.accuracy, self.majority_accuracy) {
             writeln!(f, "accuracy   {accuracy:>7.4}")?;
@@ -153,13 +140,10 @@ impl Report {
         Ok(())
     }
 
-    /// Head and tail of the trust table: authorities are left out, for they answer nothing here.
+    /// The head and the tail of the trust table, without authorities, who answer nothing here.
     fn fmt_trust(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let workers = self
-            .members
-            .iter()
-            .filter(|member| member.role == Spore::Latent);
-        let workers: Vec<&Member> = workers.collect();
+        let members = self.members.iter();
+        let workers: Vec<&Member> = members.filter(|m| m.role == Spore::Latent).collect();
         let count = workers.len();
         writeln!(f, "\nTrust of the {count} workers, in parts per million:")?;
         for (index, worker) in workers.iter().enumerate() {
@@ -227,19 +211,14 @@ fn fmt_worker(f: &mut fmt::Formatter<'_>, place: usize, member: &Member) -> fmt:
         member.trust_ppm,
         member.standing
     )?;
-    let mut separator = "  ";
-    for reason in &member.reasons {
-        write!(
-            f,
-            "{separator}{} {} ({:+})",
-            reason.times, reason.reason, reason.change_ppm
-        )?;
-        separator = ", ";
-    }
-    writeln!(f)
+    let reasons = member.reasons.iter();
+    let reasons = reasons.map(|r| format!("{} {} ({:+})", r.times, r.reason, r.change_ppm));
+    let reasons: Vec<String> = reasons.collect();
+    let separator = if reasons.is_empty() { "" } else { "  " };
+    writeln!(f, "{separator}{}", reasons.join(", "))
 }
 
-/// A name from a file as it may go to a terminal; what does not fit is left out.
+/// A name from a file, safe for a terminal and cut to the width of the table.
 fn shown(name: &str) -> String {
     let name = plain(name);
     if name.chars().count() <= NAME_CHARS {

@@ -1,16 +1,17 @@
-//! What a terminal and a shell expect of a command: results on stdout, remarks on stderr, text that paints over nothing.
+//! The terminal: results on stdout, remarks on stderr, and text that paints over nothing.
 
 use std::borrow::Cow;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 /// Prints a line to stdout.
 ///
 /// # Errors
 ///
-/// A failed write; a reader that has seen enough (`mycnet … | head`) is none.
+/// A failed write, except where the reader is gone (`mycnet … | head`).
 pub fn line(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes());
@@ -21,15 +22,15 @@ pub fn line(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// A remark on stderr, so that stdout stays what was asked for.
+/// A remark on stderr, so that stdout holds the result only.
 pub fn note(text: &str) {
-    // Where even stderr is gone, nobody is left to be told.
+    // Without stderr, there is nobody to tell.
     let _ = writeln!(io::stderr(), "note: {text}");
 }
 
-/// Text that others wrote, without what would move a terminal's cursor or paint over other lines.
+/// Text that others wrote, with characters escaped that would move a terminal's cursor or paint over other lines.
 pub fn plain(text: &str) -> Cow<'_, str> {
-    // Marks that turn the direction of text could make one key or value look like another.
+    // Marks of direction could make one key or value look like another.
     let is_bad = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -48,11 +49,25 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Makes sure that a directory can be exported into without mixing with what is there.
+/// A progress bar on stderr if that is a terminal, else nothing. `counted` says in the template of the bar what it counts.
+pub fn progress(length: usize, counted: &str) -> ProgressBar {
+    let bar = if io::stderr().is_terminal() {
+        ProgressBar::new(length as u64)
+    } else {
+        ProgressBar::hidden()
+    };
+    let template = format!("{{elapsed:>4}} [{{bar:40}}] {{pos}} of {{len}} {counted}");
+    let style = ProgressStyle::with_template(&template).expect("the template is valid");
+    bar.set_style(style.progress_chars("=> "));
+    // A command that fails leaves no bar above the error.
+    bar.with_finish(ProgressFinish::AndClear)
+}
+
+/// Checks that a directory is new or empty, so that an export mixes with nothing.
 ///
 /// # Errors
 ///
-/// If it is there and not empty, or no directory.
+/// If it is not empty, or no directory.
 pub fn check_empty(directory: &Path) -> anyhow::Result<()> {
     let place = directory.display();
     match directory.read_dir() {
@@ -64,5 +79,15 @@ pub fn check_empty(directory: &Path) -> anyhow::Result<()> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error).with_context(|| format!("{place}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_template_is_valid() {
+        let bar = super::progress(3, "tasks closed {msg}");
+        bar.set_position(2);
+        assert_eq!(bar.position(), 2);
     }
 }

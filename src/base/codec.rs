@@ -1,7 +1,7 @@
 //! Canonical encoding: DAG-CBOR (RFC 8949, section 4.2 deterministic encoding with DAG-CBOR's length-first key order).
 //!
-//! Decoding is strict. The length is bounded before anything else, the bytes are decoded with unknown fields denied,
-//! encoded again and compared: whatever is not the one canonical form of its value is refused. So every value has one
+//! Decoding is strict. The length is bounded first; then the bytes are decoded with unknown fields denied, encoded
+//! again and compared. Bytes that are not the one canonical form of their value are refused. So every value has one
 //! encoding, and hashing the encoding hashes the value.
 
 use serde::Serialize;
@@ -31,14 +31,13 @@ pub enum CodecError {
 ///
 /// # Panics
 ///
-/// Never for the types of this crate: they hold no floats, no maps with keys that are not text, and nothing whose length
-/// is unknown, which is all that the encoder refuses.
-#[must_use]
+/// Never for the types of this crate: the encoder refuses only floats, maps with keys that are not text, and values of
+/// unknown length.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     serde_ipld_dagcbor::to_vec(value).expect("the crate's types always encode; see above")
 }
 
-/// Reads a value from its canonical bytes, of which there are at most `limit`.
+/// Reads a value from its canonical bytes, at most `limit` of them.
 ///
 /// # Errors
 ///
@@ -54,7 +53,7 @@ pub fn decode<T: Serialize + DeserializeOwned>(
     Ok(value)
 }
 
-/// Reads a value from bytes that are its canonical ones, or are compared with them afterwards.
+/// Reads a value without checking that its bytes are canonical: the caller knows that they are, or compares them afterwards.
 ///
 /// # Errors
 ///
@@ -72,8 +71,8 @@ pub(crate) fn decode_unchecked<T: DeserializeOwned>(
     serde_ipld_dagcbor::from_slice(bytes).map_err(|error| CodecError::Invalid(error.to_string()))
 }
 
-/// Reads the value at the start of bytes and looks at nothing behind it. Not strict: to be used only where the value is
-/// compared by its own encoding, or the whole is decoded later.
+/// Reads the value at the start of `bytes` and ignores the rest. Not strict: use it only where the value's own encoding
+/// is compared, or the whole is decoded later.
 ///
 /// # Errors
 ///

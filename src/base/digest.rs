@@ -1,8 +1,8 @@
 //! Identifiers and the domain strings of every hash and signature of the project.
 //!
-//! Each hash is BLAKE3 in `derive_key` mode under a context string of its own, and each signed message starts with a
-//! string of its own, so that no value made for one purpose can be taken for another. All of them stand in this file
-//! ([`Domain`] for hashes, [`signing`] for signatures).
+//! Each hash is BLAKE3 in `derive_key` mode under its own context string, and each signed message starts with its own
+//! string. So no value made for one purpose can be taken for another. All strings stand in this file ([`Domain`] for
+//! hashes, [`signing`] for signatures).
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,13 +27,11 @@ impl Domain {
     }
 
     /// The context string, as given to BLAKE3's `derive_key`.
-    #[must_use]
     pub fn context(&self) -> &'static str {
         self.context
     }
 
-    /// A hasher of this domain: equal to `blake3::Hasher::new_derive_key(context)`, without hashing the context anew.
-    #[must_use]
+    /// A hasher of this domain: equal to `blake3::Hasher::new_derive_key(context)`, but the context is hashed only once.
     pub fn hasher(&self) -> blake3::Hasher {
         use blake3::hazmat::HasherExt as _;
         let key = self
@@ -43,13 +41,11 @@ impl Domain {
     }
 
     /// Hashes `bytes` in this domain.
-    #[must_use]
     pub fn hash(&self, bytes: &[u8]) -> [u8; 32] {
         *self.hasher().update(bytes).finalize().as_bytes()
     }
 
     /// Hashes the parts in this domain, each preceded by its length as a little-endian `u64`.
-    #[must_use]
     pub fn hash_parts(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut hasher = self.hasher();
         for part in parts {
@@ -68,7 +64,7 @@ pub static RECORD: Domain = Domain::new("mycnet-consensus record v1");
 pub static SEAL: Domain = Domain::new("mycnet-consensus seal v1");
 /// A commitment to a ballot.
 pub static COMMITMENT: Domain = Domain::new("mycnet-consensus commitment v1");
-/// A salt, from the signature that its author makes for it.
+/// A salt, derived from its author's signature.
 pub static SALT: Domain = Domain::new("mycnet-consensus salt v1");
 /// A leaf of a Merkle tree.
 pub static MERKLE_LEAF: Domain = Domain::new("mycnet-consensus merkle leaf v1");
@@ -92,9 +88,9 @@ pub static RESULT: Domain = Domain::new("mycnet-consensus result v1");
 pub static DOCUMENTS: Domain = Domain::new("mycnet-consensus documents v1");
 /// Deterministic keys made from a seed, for replays, simulations and examples.
 pub static SEEDED_KEY: Domain = Domain::new("mycnet-consensus seeded key v1");
-/// A bundle, from its start to some place in it.
+/// The bytes of a bundle, from its start to a check mark.
 pub static BUNDLE: Domain = Domain::new("mycnet-consensus bundle v1");
-/// What a node announces about its network on a LAN, so that the network's id itself is not.
+/// What a node announces on a LAN about its network: a hash, because the network's id itself stays private.
 pub static ANNOUNCED: Domain = Domain::new("mycnet-consensus announced v1");
 
 /// The strings that signed messages start with. None is a prefix of another.
@@ -105,7 +101,7 @@ pub mod signing {
     pub const CONSENT: &[u8] = b"mycnet-consensus sign consent v1\0";
     /// What a salt is derived from: followed by network and operation. Never published.
     pub const SALT: &[u8] = b"mycnet-consensus sign salt v1\0";
-    /// Who stands behind a connection: followed by the role of the signer (`d` dialled, `a` accepted), network, both
+    /// The author behind a connection: followed by the role of the signer (`d` dialled, `a` accepted), network, both
     /// endpoints (the dialler's first) and both nonces (the dialler's first).
     pub const HELLO: &[u8] = b"mycnet-consensus sign hello v1\0";
 }
@@ -125,13 +121,11 @@ macro_rules! id {
 
         impl $name {
             /// Wraps 32 bytes.
-            #[must_use]
             pub const fn from_bytes(bytes: [u8; 32]) -> Self {
                 Self(bytes)
             }
 
             /// The 32 bytes.
-            #[must_use]
             pub const fn as_bytes(&self) -> &[u8; 32] {
                 &self.0
             }
@@ -203,12 +197,20 @@ id!(
     /// Any other BLAKE3 hash: of a state, a roster, a list of records, a Merkle root.
     Digest
 );
+impl Digest {
+    /// What these parts alone determine, for replays, simulations and examples: the same on every machine, and no secret.
+    #[must_use]
+    pub fn seeded(parts: &[&[u8]]) -> Self {
+        Self(SEEDED_KEY.hash_parts(parts))
+    }
+}
+
 id!(
     /// A commitment to a ballot, see [`crate::statement::commitment`].
     Commitment
 );
 id!(
-    /// What makes a commitment unguessable, see [`crate::statement::commitment`].
+    /// The secret part of a commitment, without which nobody can guess the ballot; see [`crate::statement::commitment`].
     Salt
 );
 
@@ -230,13 +232,11 @@ pub struct SignatureBytes([u8; 64]);
 
 impl SignatureBytes {
     /// Wraps 64 bytes.
-    #[must_use]
     pub const fn from_bytes(bytes: [u8; 64]) -> Self {
         Self(bytes)
     }
 
     /// The 64 bytes.
-    #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 64] {
         &self.0
     }

@@ -1,7 +1,7 @@
-//! Who signs, and how signatures are checked.
+//! Keys that sign records, and the check of signatures.
 //!
-//! Only `verify_strict` is used, everywhere, on decoded keys: acceptance must be the same on every machine, and the
-//! looser check accepts more on some.
+//! Only `verify_strict` is used, everywhere, on decoded keys. Every machine must accept the same signatures, and
+//! implementations of the looser check differ.
 
 #[cfg(feature = "sim")]
 mod memo;
@@ -21,7 +21,7 @@ pub trait Signer: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`SignerError`] if the key cannot be used now; nothing is sent then.
+    /// [`SignerError`] if the key cannot be used now; then nothing is sent.
     fn sign(&self, message: &[u8]) -> Result<SignatureBytes, SignerError>;
 }
 
@@ -38,7 +38,6 @@ pub struct Identity {
 
 impl Identity {
     /// The key pair of a 32-byte secret, which must come from a good source of randomness.
-    #[must_use]
     pub fn from_secret(secret: &[u8; 32]) -> Self {
         Self {
             key: SigningKey::from_bytes(secret),
@@ -46,13 +45,11 @@ impl Identity {
     }
 
     /// A key pair for replays, simulations and examples: anyone who knows the label knows the secret.
-    #[must_use]
     pub fn from_seed_label(label: &str) -> Self {
         Self::from_secret(&SEEDED_KEY.hash(label.as_bytes()))
     }
 
     /// The 32-byte secret, to be stored where only its owner can read it.
-    #[must_use]
     pub fn secret(&self) -> [u8; 32] {
         self.key.to_bytes()
     }

@@ -7,17 +7,17 @@ pub const RECORD_BYTES_MAX: usize = 64 * 1024;
 /// The free part of an operation or a ballot, in bytes: half a record, so that what surrounds it always fits.
 pub const PAYLOAD_BYTES_MAX: usize = 32 * 1024;
 
-/// The result of a closed claim that a node keeps in memory for ever, in bytes: a hash of what was computed is as long. Of a
-/// longer one it keeps the digest.
+/// The longest result of a closed claim that a node keeps in memory for ever, in bytes: the length of a hash. Of a
+/// longer result the node keeps the digest.
 pub const REMEMBERED_RESULT_BYTES_MAX: usize = 32;
 
 /// Names, subjects and reasons in records, in bytes of UTF-8: a line for people, not a document.
 pub const TEXT_BYTES_MAX: usize = 1024;
 
-/// Members of a roster, and so electors of an operation: a certificate of as many precommits still fits a frame.
+/// Members of a roster, and so electors of an operation: a certificate with one precommit of each still fits a frame.
 pub const MEMBERS_MAX: usize = 1024;
 
-/// Weighted members a panel must have at least: with two, one of them decides alone whether there is a result.
+/// The fewest members with weight in a panel: with two, one of them alone decides whether there is a result.
 pub const PANEL_WEIGHTED_MIN: usize = 3;
 
 /// Records that one signature covers: 16 hashes of path at most.
@@ -26,10 +26,10 @@ pub const BATCH_RECORDS_MAX: u32 = 65_536;
 /// Hashes in a Merkle path: log2 of [`BATCH_RECORDS_MAX`].
 pub const PATH_HASHES_MAX: usize = 16;
 
-/// Verified `(author, root, size)` that are remembered: each is 132 bytes, so about 1 MiB in all.
+/// Remembered verified `(author, root, size)`: each is 132 bytes, so about 1 MiB in all.
 pub const VERIFIED_ROOTS_MAX: usize = 8 * 1024;
 
-/// Open proposals per author that is `Active`: bounds what one member can make all others keep.
+/// Open proposals per `Active` author: bounds what one member can make all others keep.
 pub const OPEN_PROPOSALS_MAX: usize = 64;
 
 /// Open proposals per author on `Probation` or `Suspended`: they may ask for things, but not crowd others out.
@@ -38,59 +38,59 @@ pub const OPEN_PROPOSALS_RESTRICTED_MAX: usize = 4;
 /// Orphans (records that refer to something unknown) kept per peer, oldest dropped first.
 pub const ORPHANS_PER_PEER_MAX: usize = 1024;
 
-/// Orphans kept per peer, in bytes: as many as there may be, of four times the usual length. By number alone, records as long as they may
-/// be would take 64 MiB for each peer.
+/// Orphans kept per peer, in bytes: [`ORPHANS_PER_PEER_MAX`] records of four times the usual length. Without this limit
+/// records of the greatest length would take 64 MiB per peer.
 pub const ORPHAN_BYTES_PER_PEER_MAX: usize = 1024 * 1024;
 
 /// A frame on the wire, in bytes: holds the largest list of a seal (10,000 ids are 340 kB) and any certificate.
 pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
 
-/// Records that one seal takes: the list must fit a frame, and applying it a step patience.
+/// Records in one seal: the list must fit a frame, and applying them must take less than a step patience.
 pub const SEAL_RECORDS_MAX: usize = 10_000;
 
-/// The bodies of the records that one seal takes, in bytes: ten thousand votes, or sixty-four records as long as they may be.
-/// By number alone a block could take 656 MB, which every node would have to receive, hold and decode at once. Bodies count and
-/// proofs do not, because two replicas may hold different proofs of one body.
+/// Bytes of record bodies in one seal: ten thousand votes, or sixty-four records of the greatest length. Without this
+/// limit a block could take 656 MB, which every node would have to receive, hold and decode at once. Proofs do not
+/// count, because two replicas may hold different proofs of one body.
 pub const SEAL_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// A proof, encoded, in bytes at most: a signature, two numbers, [`PATH_HASHES_MAX`] hashes with their heads, and names.
+/// The longest proof, encoded, in bytes: a signature, two numbers, [`PATH_HASHES_MAX`] hashes with their heads, and names.
 pub const PROOF_BYTES_MAX: usize = 64 + 34 * PATH_HASHES_MAX + 64;
 
-/// A sealed block, encoded, in bytes: all that a seal takes, and a certificate.
+/// A sealed block, encoded, in bytes: all records that a seal takes, and a certificate.
 pub const BLOCK_BYTES_MAX: usize =
     SEAL_BODY_BYTES_MAX + SEAL_RECORDS_MAX * (PROOF_BYTES_MAX + 16) + FRAME_BYTES_MAX;
 
-/// What one message is answered with, in bytes of records or blocks: one frame, or one record, proposal or block if that is
-/// longer. Whoever wants more asks again when it has taken this in, so that nobody is sent faster than it reads.
+/// The answer to one message, in bytes of records or blocks: one frame, or one record, proposal or block if that is
+/// longer. A peer asks for more after it has taken this in, so nobody is sent data faster than it reads.
 pub const WINDOW_BYTES_MAX: usize = FRAME_BYTES_MAX - 64;
 
-/// Ids in a request or an offer of records: with records of the usual 256 bytes, what one window answers.
+/// Ids in a request or an offer of records: as many as one window can answer with records of the usual 256 bytes.
 pub const WANT_IDS_MAX: usize = 4096;
 
-/// Ids of records kept to be offered to a peer later, half a MiB per peer: with what was offered before, two seals of records
-/// per comparison.
+/// Ids of records kept to be offered to a peer later, half a MiB per peer: together with the earlier offers, two seals
+/// of records per comparison.
 pub const OFFERS_MAX: usize = 4 * WANT_IDS_MAX;
 
-/// One message of a reconciliation, in bytes: as many ids as a request may name.
+/// One message of a reconciliation, in bytes: room for the ids of one request.
 pub const RECONCILE_BYTES_MAX: usize = WANT_IDS_MAX * 32;
 
-/// Rounds of one reconciliation. Sets of `n` records take `log16(n)` to find where they differ, and about three more for every
-/// [`WANT_IDS_MAX`] records of difference: beyond a hundred thousand, the next comparison goes on.
+/// Rounds of one reconciliation. It takes `log16(n)` rounds to find where sets of `n` records differ, and about three more for
+/// every [`WANT_IDS_MAX`] records of difference. A difference beyond a hundred thousand records is left to the next comparison.
 pub const RECONCILE_ROUNDS_MAX: u32 = 64;
 
-/// How long an answer is taken to be on its way, in milliseconds. So long a peer is not served the same blocks again (either it
-/// has them soon, or it asks in a loop), and of two comparisons that begin at once one goes on. What was lost is repaired by a
-/// later comparison.
+/// How long an answer is expected to be on its way, in milliseconds. During this time a peer is not served the same
+/// blocks again (either they arrive soon, or the peer asks in a loop), and of two comparisons that begin at once only
+/// one goes on. A later comparison repairs what was lost.
 pub const AGAIN_MS: u64 = 1000;
 
-/// Records or blocks in one frame. A record takes far more than 64 bytes, so a full frame holds fewer; a megabyte of empty
-/// strings would take 24 megabytes of memory.
+/// Records or blocks in one frame. A record takes far more than 64 bytes, so a frame full of records stays below this
+/// limit; a megabyte of empty strings would take 24 megabytes of memory.
 pub const FRAME_ITEMS_MAX: usize = 16 * 1024;
 
 /// A part of the hello between two nodes, in bytes: nonces, a signature and [`PEER_ADDRESSES_MAX`] addresses.
 pub const HELLO_BYTES_MAX: usize = 4 * 1024;
 
-/// Addresses of one peer, of which each is dialled: a few networks with two families each.
+/// Addresses of one peer, all of which are dialled: a few networks with two address families each.
 pub const PEER_ADDRESSES_MAX: usize = 8;
 
 /// An address as text, in bytes: a relay's URL is the longest.
@@ -99,17 +99,17 @@ pub const ADDRESS_BYTES_MAX: usize = 256;
 /// The header or end mark of a bundle, in bytes: hashes, heights and names of fields.
 pub const BUNDLE_MARK_BYTES_MAX: usize = 256;
 
-/// Peers that a node tells another about at once, and at most once a minute.
+/// Peers that a node tells another about in one message, at most once a minute.
 pub const PEERS_TOLD_MAX: usize = 32;
 
-/// Peers in a ticket: one of them has to answer.
+/// Peers in a ticket; one of them has to answer.
 pub const TICKET_PEERS_MAX: usize = 4;
 
-/// Rounds of one height of which an author's votes are kept (the highest ones): a flood of rounds costs nothing.
+/// Rounds per height and author whose votes are kept (the highest rounds): a flood of rounds costs nothing.
 pub const VOTE_ROUNDS_MAX: usize = 64;
 
-/// Heights for which votes are kept after the decision, and for which two certificates stop a sealer: evidence of a fork
-/// older than that can be made with stolen old keys.
+/// Heights for which votes are kept after the decision, and for which two certificates stop a sealer. Evidence of an
+/// older fork could be made with stolen old keys.
 pub const EVIDENCE_HEIGHTS: u64 = 100;
 
 /// Different bodies kept per slot: two prove equivocation, more prove nothing more.
@@ -118,7 +118,7 @@ pub const SLOT_BODIES_MAX: usize = 2;
 /// Chances remembered per member for absence (DESIGN section 6).
 pub const CHANCES: u32 = 100;
 
-/// Keys of the configuration map: bounds the state that a decision can add to.
+/// Keys of the configuration map: bounds the part of the state that decisions can add to.
 pub const CONFIG_KEYS_MAX: usize = 4096;
 
 /// Trust of 1, in parts per million.
@@ -127,5 +127,13 @@ pub const TRUST_MAX_PPM: u32 = 1_000_000;
 /// Largest time in a seal, milliseconds since 1970: below 2^53, so that every Automerge client reads it.
 pub const TIME_MS_MAX: u64 = (1 << 53) - 1;
 
-/// Rounds of a height at most: keeps the arithmetic of proposers far from overflow.
+/// The highest round of a height: keeps the arithmetic of proposers far from overflow.
 pub const ROUND_MAX: u32 = u32::MAX / 2;
+
+/// The largest certificate, in bytes. Longer ones are neither made nor read.
+///
+/// A height takes some 300 bytes, and far more if the sealers change, which happens at every seal that closes a scored
+/// operation: the new sealers and a quorum of the old ones' precommits take about 2 KB with 4 members, 28 KB with 100 and 290
+/// KB with 1,024. So the limit is reached after some 33,000, 2,400 or 230 such seals. Later decisions have an outcome that
+/// members agree on, but no certificate for strangers.
+pub const CERTIFICATE_BYTES_MAX: usize = 64 * 1024 * 1024;

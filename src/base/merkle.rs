@@ -3,7 +3,6 @@
 use crate::base::digest::{Digest, MERKLE_LEAF, MERKLE_NODE};
 
 /// The hash of a leaf that stands for `bytes`.
-#[must_use]
 pub fn leaf(bytes: &[u8]) -> Digest {
     Digest::from_bytes(MERKLE_LEAF.hash(bytes))
 }
@@ -22,8 +21,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Builds the tree. Without leaves its root is the leaf hash of nothing.
-    #[must_use]
+    /// Builds the tree. The root of a tree without leaves is the leaf hash of the empty string.
     pub fn new(leaves: Vec<Digest>) -> Self {
         let mut levels = vec![if leaves.is_empty() {
             vec![leaf(&[])]
@@ -45,13 +43,11 @@ impl Tree {
     }
 
     /// The root hash.
-    #[must_use]
     pub fn root(&self) -> Digest {
         self.levels[self.levels.len() - 1][0]
     }
 
     /// The inclusion path of the leaf at `index`, from the leaf upwards (RFC 9162, section 2.1.3.1).
-    #[must_use]
     pub fn path(&self, index: usize) -> Vec<Digest> {
         let mut position = index;
         let mut path = Vec::new();
@@ -66,7 +62,6 @@ impl Tree {
 }
 
 /// The number of hashes in the path of leaf `index` of a tree of `size` leaves.
-#[must_use]
 pub fn path_length(index: u32, size: u32) -> usize {
     let (mut position, mut last, mut length) = (index, size.saturating_sub(1), 0);
     while last > 0 {
@@ -80,9 +75,8 @@ pub fn path_length(index: u32, size: u32) -> usize {
     length
 }
 
-/// The root that `leaf` at `index` of a tree of `size` leaves leads to along `path`, or `None` if the path has not
-/// exactly the length that index and size ask for (RFC 9162, section 2.1.3.2).
-#[must_use]
+/// The root that `leaf` at `index` of a tree of `size` leaves leads to along `path`. `None` if the path does not have
+/// the length that index and size require (RFC 9162, section 2.1.3.2).
 pub fn root_of(leaf: Digest, index: u32, size: u32, path: &[Digest]) -> Option<Digest> {
     if index >= size || path.len() != path_length(index, size) {
         return None;

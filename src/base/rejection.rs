@@ -1,16 +1,17 @@
-//! Why something a peer sent is refused. A rejection is data, never a panic, and leaves the state as it was.
+//! The reasons for which a statement or message of a peer is refused. A rejection is data, never a panic, and leaves
+//! the state as it was.
 
 use crate::base::codec::CodecError;
 use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId};
 
-/// A peer's (or a caller's) fault, with a code that never changes its meaning.
+/// A fault of a peer or caller, with a code that never changes its meaning.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
     /// Longer than the limit for a record, or than another wire limit.
     #[error("too large: the limit is {limit} {what}")]
     OverLimit {
-        /// What is limited.
+        /// The limited quantity.
         what: &'static str,
         /// The limit.
         limit: usize,
@@ -18,7 +19,7 @@ pub enum Rejection {
     /// Not the canonical bytes of a record.
     #[error("not canonical: {0}")]
     NonCanonical(CodecError),
-    /// Readable, but against a rule that needs no state to judge.
+    /// Readable, but against a rule that can be judged without any state.
     #[error("malformed: {0}")]
     Malformed(&'static str),
     /// Made for another network.
@@ -27,13 +28,13 @@ pub enum Rejection {
     /// The author is not and was never a member.
     #[error("{0} is not a member")]
     UnknownAuthor(NodeId),
-    /// The key is of small order or no point at all.
+    /// The key is of small order, or no point of the curve.
     #[error("{0} is a weak key")]
     WeakKey(NodeId),
-    /// The signature or its Merkle path does not fit.
+    /// The signature or its Merkle path does not verify.
     #[error("the signature of {0} does not verify")]
     BadSignature(NodeId),
-    /// The author is banned and this is no vote in an electorate fixed before.
+    /// The author is banned, and this is not a vote in an electorate that was fixed before the ban.
     #[error("{0} is banned")]
     BannedAuthor(NodeId),
     /// Refers to an operation that is not known.
@@ -60,7 +61,7 @@ pub enum Rejection {
     WrongRole {
         /// The author.
         author: NodeId,
-        /// What it would take.
+        /// What the statement would require.
         reason: &'static str,
     },
     /// The author has no slot in the electorate.
@@ -72,7 +73,7 @@ pub enum Rejection {
     /// Two other bodies of the slot are already kept.
     #[error("the slot already holds two statements of {0}, which prove its equivocation")]
     SlotFull(NodeId),
-    /// The author has as many open proposals as it may have.
+    /// The author has reached its limit of open proposals.
     #[error("{author} has {limit} open proposals, the most it may have")]
     OverCap {
         /// The author.
@@ -80,31 +81,30 @@ pub enum Rejection {
         /// Its limit.
         limit: usize,
     },
-    /// For a height that is decided or too far back.
+    /// For a height that is decided, or too far back.
     #[error("stale: height {height}, the ledger is at {at}")]
     StaleSeal {
-        /// The height named.
+        /// The stated height.
         height: u64,
         /// The last sealed height.
         at: u64,
     },
-    /// A seal that cannot follow the last one, whatever else arrives.
+    /// A seal that can never follow the last one.
     #[error("impossible seal: {0}")]
     ImpossibleSeal(&'static str),
-    /// The operation would change nothing, or nothing sensible.
+    /// The operation would have no effect, or none that makes sense.
     #[error("the operation does not apply: {0}")]
     Inapplicable(&'static str),
     /// The same record is already sealed.
     #[error("record {0} is already sealed")]
     AlreadySealed(RecordId),
-    /// A certificate that does not prove what it says.
+    /// A certificate that does not prove its claim.
     #[error("the certificate proves nothing: {0}")]
     BadCertificate(&'static str),
 }
 
 impl Rejection {
     /// A code that never changes its meaning, for programs and logs.
-    #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
             Self::OverLimit { .. } => "over-limit",
@@ -134,13 +134,12 @@ impl Rejection {
 }
 
 impl Rejection {
-    /// Whether no honest node can have passed on what was refused for this, whatever the two of them hold: it follows from the
-    /// bytes and the network alone, and whoever passes something on has checked it in the same way.
+    /// Whether an honest peer can never cause this rejection, whatever it holds: the fault follows from the bytes and
+    /// the network alone, and honest nodes check the same before they pass something on.
     ///
-    /// All else can come from an honest peer that is ahead, behind or on another branch. An author unknown here may have been
-    /// admitted there; a certificate that proves nothing to this branch's sealers proves something to those of another;
-    /// phases, slots, caps and roles change with every seal; and some limits are of what is held, not of what is said.
-    #[must_use]
+    /// All other rejections can be caused by an honest peer that is ahead, behind or on another branch. An author unknown here
+    /// may have been admitted there; a certificate that proves nothing to the sealers of this branch can prove something to
+    /// those of another; phases, slots, caps and roles change with every seal; and some limits depend on the records held.
     pub fn is_senders_fault(&self) -> bool {
         match self {
             Self::NonCanonical(_)

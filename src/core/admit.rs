@@ -1,26 +1,15 @@
-//! Admission: what becomes of a record that arrives.
+//! Admits records that arrive: into the pool, or as orphans, or not at all.
 
-use super::{Core, Event, Output, PeerId, Signing, Write};
+use super::{Admission, Core, Event, Output, PeerId, Signing, Write};
 use crate::base::digest::{NodeId, OperationId, RecordId};
 use crate::base::limits::SLOT_BODIES_MAX;
 use crate::base::rejection::Rejection;
-use crate::core::pool::{Awaits, Pooling};
+use crate::core::orphans::Awaits;
+use crate::core::pool::Pooling;
 use crate::decision::open::Context;
 use crate::ledger::proposal_cap;
 use crate::statement::operation::{Class, Priority, Spore};
 use crate::statement::record::{Signed, Statement, Verified};
-
-/// What became of a record that was not refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Admission {
-    /// It is held now.
-    New,
-    /// It was held or sealed already.
-    Known,
-    /// It refers to something unknown and waits for it, or is asked for again when that has come; the reason is what it would
-    /// be refused for now.
-    Waiting(Rejection),
-}
 
 impl Core {
     /// Decodes, verifies and admits a record.
@@ -33,8 +22,8 @@ impl Core {
         self.admit(from, record)
     }
 
-    /// Decodes a record and checks its signature, unless this very record is held, proof included: it was checked when it
-    /// came. Among `n` nodes that pass on what is new, each record arrives up to `n - 1` times.
+    /// Decodes a record and checks its signature. A held record with the same proof was checked before and is not checked
+    /// again: among `n` nodes that relay new records, each record arrives up to `n - 1` times.
     pub(super) fn verify_bytes(&mut self, bytes: &[u8]) -> Result<Verified, Rejection> {
         let signed = Signed::decode(bytes)?;
         let held = self
@@ -52,9 +41,8 @@ impl Core {
         let slot = signed.record().body.what.slot();
         match slot.and_then(|slot| slot.height()) {
             Some(height) if height <= self.ledger.state().height() => {
-                let back = usize::try_from(self.ledger.state().height() - height).ok()?;
-                let place = self.recent.len().checked_sub(back + 1)?;
-                self.recent[place].agreement.record(&id)
+                let index = self.recent_index(height)?;
+                self.recent[index].agreement.record(&id)
             }
             _ => self.find(&id).or_else(|| self.orphans.get(&id)),
         }
@@ -87,15 +75,14 @@ impl Core {
         }
     }
 
-    /// Whether a seal could take the record now, alone or after a proposal that the pool holds.
+    /// Checks whether a seal could take the record now, alone or after a pooled proposal.
     pub(super) fn judge(&self, record: &Verified) -> Result<(), Rejection> {
         let state = self.ledger.state();
         if let Statement::Propose { .. } = record.statement() {
             state.judge_propose(self.ledger.past(), record)?;
             let author = record.author();
             let limit = state.roster().get(&author).map_or(0, proposal_cap);
-            // Nodes may hold different proposals of an author who made too many. What a seal is to list is taken
-            // beside them, or nobody could ever agree.
+            // Listed proposals are exempt from the cap.
             let pooled = self.pool.proposals_of(&author).count();
             if state.open_by(&author) + pooled >= limit && !self.is_listed(&record.id()) {
                 return Err(Rejection::OverCap { author, limit });
@@ -116,7 +103,7 @@ impl Core {
         }
     }
 
-    /// What operations see of the ledger when a record is judged for the next seal.
+    /// The context of operations for checks of records for the next seal.
     pub(super) fn next_context(&self) -> Context<'_> {
         let state = self.ledger.state();
         Context {
@@ -127,7 +114,7 @@ impl Core {
         }
     }
 
-    /// Judges a record about an operation whose proposal is in the pool: it is sealed with it, or later.
+    /// Checks a record about an operation whose proposal is in the pool: it can be sealed with the proposal, or later.
     fn judge_pooled(&self, record: &Verified, id: OperationId) -> Result<(), Rejection> {
         let unknown = Rejection::UnknownOperation(id);
         let proposal = self.pool.get(&id.into()).ok_or(unknown.clone())?;
@@ -156,7 +143,7 @@ impl Core {
                     Statement::Directive { .. } => Spore::Primary,
                     _ => Spore::Seed,
                 };
-                let reason = "the operation asks for the active Primary or Seeds";
+                let reason = "only the active Primary or active Seeds may make it";
                 member
                     .is_some_and(|member| member.is_active(role))
                     .then_some(())
@@ -172,7 +159,7 @@ impl Core {
         }
     }
 
-    /// What a refused record could be waiting for: this node may be behind its author.
+    /// The event that a refused record could wait for, if this node may be behind its author.
     fn awaited(record: &Verified, rejection: &Rejection) -> Option<Awaits> {
         match (rejection, record.statement()) {
             (Rejection::UnknownOperation(id), _) => Some(Awaits::Operation(*id)),
@@ -192,8 +179,8 @@ impl Core {
     fn take(&mut self, from: Option<PeerId>, record: &Verified) -> Result<Admission, Rejection> {
         let id = record.id();
         self.notice_own(record, &[]);
-        let is_named = self.is_listed(&id);
-        match self.keep(record.clone(), is_named) {
+        let is_exempt = self.is_listed(&id);
+        match self.keep(record.clone(), is_exempt) {
             Pooling::Known => return Ok(Admission::Known),
             Pooling::SlotFull => return Err(Rejection::SlotFull(record.author())),
             Pooling::New => {}
@@ -208,7 +195,7 @@ impl Core {
         Ok(Admission::New)
     }
 
-    /// Judges anew what waited for this.
+    /// Checks again the orphans that waited for this.
     pub(super) fn retry(&mut self, awaits: Awaits) {
         for (record, source) in self.orphans.take(awaits) {
             let from = source.map(PeerId);
@@ -218,17 +205,17 @@ impl Core {
         }
     }
 
-    /// Judges a pooled record anew, after a seal or when no list names it any more; what can no longer be sealed goes.
+    /// Checks a pooled record again, after a seal or when no list has it any more, and drops it if it can no longer be sealed.
     pub(super) fn rejudge(&mut self, id: &RecordId) {
-        // A proposal in the pool counts against its author's cap itself.
+        // Removed first, because a pooled proposal counts against its author's cap.
         let Some(pooled) = self.pool.remove(id) else {
             return;
         };
         match self.judge(&pooled.record) {
             Ok(()) => {
-                let is_named = self.is_listed(id);
+                let is_exempt = self.is_listed(id);
                 let (pooling, displaced) =
-                    self.pool_record(pooled.record, pooled.since_ms, is_named);
+                    self.pool_record(pooled.record, pooled.since_ms, is_exempt);
                 let surplus = (pooling == Pooling::SlotFull).then_some(*id);
                 let displaced = displaced.map(|record| record.id());
                 self.forget(surplus.into_iter().chain(displaced).collect());
@@ -240,7 +227,7 @@ impl Core {
                 }
                 let mut gone = vec![*id];
                 if matches!(pooled.record.statement(), Statement::Propose { .. }) {
-                    // Nothing about it can be sealed without it.
+                    // Records about it cannot be sealed without it.
                     gone.extend(self.pool.close(&(*id).into()));
                 }
                 self.forget(gone);
@@ -248,7 +235,7 @@ impl Core {
         }
     }
 
-    /// Lets go of proposals that lists made this node take beyond their authors' caps.
+    /// Drops proposals beyond their authors' caps that were held because lists had them.
     pub(super) fn drop_surplus_proposals(&mut self) {
         let state = self.ledger.state();
         let over = self.pool.proposers().filter(|author| {
@@ -265,25 +252,25 @@ impl Core {
         }
     }
 
-    /// Puts a record into the pool, with what the pace asks about it. Gives what became of it, and what it displaced.
+    /// Puts a record into the pool and notes whether it is urgent. Gives the result, and the displaced record.
     fn pool_record(
         &mut self,
         record: Verified,
         since_ms: u64,
-        is_named: bool,
+        is_exempt: bool,
     ) -> (Pooling, Option<Verified>) {
         let id = record.id();
         let is_urgent = self.urgency(&record).0 == Priority::High;
-        let pooling = self.pool.insert(record, since_ms, is_named);
+        let pooling = self.pool.insert(record, since_ms, is_exempt);
         if is_urgent && pooling.0 == Pooling::New {
             self.pool.mark_urgent(id);
         }
         pooling
     }
 
-    /// Pools a record for good: it is persisted, and what it displaced is not any more. Own records are journalled.
-    pub(super) fn keep(&mut self, record: Verified, is_named: bool) -> Pooling {
-        let (pooling, displaced) = self.pool_record(record.clone(), self.now_ms, is_named);
+    /// Pools and persists a record, and forgets the displaced one. Own records are persisted by the journal.
+    pub(super) fn keep(&mut self, record: Verified, is_exempt: bool) -> Pooling {
+        let (pooling, displaced) = self.pool_record(record.clone(), self.now_ms, is_exempt);
         if pooling == Pooling::New && !self.journal.knows(&record.id()) {
             self.out.push(Output::Persist(Write::Record(record)));
         }
@@ -291,7 +278,7 @@ impl Core {
         pooling
     }
 
-    /// Counts the unsealed reveals of an operation on top of the sealed ones, after a seal took some.
+    /// After a seal, counts the unsealed reveals of an operation again, on top of the sealed ones.
     pub(super) fn recount(&mut self, operation: &OperationId) {
         self.pool.forget_tally(operation);
         let reveals: Vec<Verified> = self
@@ -304,7 +291,7 @@ impl Core {
         }
     }
 
-    /// Keeps the tally of all reveals held, for answers before the closing seal (P5). Costs the same for every reveal.
+    /// Adds a reveal to the tally of all reveals held, for answers before the closing seal (P5), at constant cost.
     fn count_reveal(&mut self, record: &Verified, is_news: bool) {
         let Statement::Reveal {
             operation, ballot, ..
@@ -329,8 +316,8 @@ impl Core {
         }
     }
 
-    /// An own record that the journal does not know means that the journal is lost or stale (DESIGN section 8).
-    /// `listed` are the records that it came with.
+    /// Notices a lost or stale journal: an own record arrived that the journal does not have (DESIGN section 8). `listed` are
+    /// the records that came with it.
     pub(super) fn notice_own(&mut self, record: &Verified, listed: &[Verified]) {
         let is_rejoin = matches!(record.statement(), Statement::Rejoin { .. });
         if record.author() == self.me
@@ -349,24 +336,20 @@ impl Core {
         }
     }
 
-    /// The priority of the operation that a record is about, and the height its proposal names: the order of S9.
+    /// The order of S9: the priority of the operation that a record is about, and the height named by its proposal.
     pub(super) fn urgency(&self, record: &Verified) -> (Priority, u64) {
         let id: RecordId = match record.statement() {
             Statement::Propose { .. } => record.id(),
             statement => match statement.operation() {
                 Some(operation) => operation.into(),
-                // Evidence says who may take part at all; a `Rejoin` is one's own affair.
+                // Evidence decides who may take part, so it comes first; a `Rejoin` concerns only its author.
                 None if matches!(statement, Statement::Rejoin { .. }) => {
                     return (Priority::Normal, 0);
                 }
                 None => return (Priority::High, 0),
             },
         };
-        let open = self.ledger.state().operation(&id.into());
-        let proposal = open
-            .map(crate::decision::open::OpenOperation::proposal)
-            .or_else(|| self.pool.get(&id).map(|pooled| &pooled.record));
-        match proposal.map(Verified::statement) {
+        match self.proposal(&id).map(Verified::statement) {
             Some(Statement::Propose { priority, last, .. }) => {
                 (*priority, self.ledger.past().height_of(last).unwrap_or(0))
             }

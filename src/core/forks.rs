@@ -1,4 +1,4 @@
-//! Certificates of heights that are sealed already: a second one is a fork.
+//! Detects forks: a second certificate for a sealed height.
 
 use super::{Core, Event, Output, Write};
 use crate::base::rejection::Rejection;
@@ -7,28 +7,25 @@ use crate::statement::record::Seal;
 use crate::statement::seal::{SealCertificate, is_over_third};
 
 impl Core {
-    /// A certificate for a height that is sealed: the same seal says nothing new, another is a fork.
+    /// Compares a certificate for a sealed height: the same seal is nothing new, another one is a fork.
     pub(super) fn compare_past(
         &mut self,
         seal: &Seal,
         certificate: &SealCertificate,
     ) -> Result<(), Rejection> {
-        let at = self.ledger.state().height();
-        let stale = Rejection::StaleSeal {
-            height: seal.height,
-            at,
-        };
         if self.ledger.past().height_of(&seal.id()) == Some(seal.height) {
             return Ok(());
         }
-        let back = usize::try_from(at - seal.height).map_err(|_| stale.clone())?;
-        let place = self.recent.len().checked_sub(back + 1).ok_or(stale)?;
-        let sealers = self.recent[place].agreement.sealers();
+        let index = self.recent_index(seal.height).ok_or(Rejection::StaleSeal {
+            height: seal.height,
+            at: self.ledger.state().height(),
+        })?;
+        let sealers = self.recent[index].agreement.sealers();
         let votes = verify_certificate(certificate, seal, sealers, &mut self.verifier)?;
         for vote in votes {
             self.notice_own(&vote, &[]);
-            let agreement = &mut self.recent[place].agreement;
-            agreement.add_named(vote.clone())?;
+            let agreement = &mut self.recent[index].agreement;
+            agreement.add_exempt(vote.clone())?;
             let pair = agreement.equivocation(&vote);
             self.keep_evidence(pair, false);
         }
@@ -36,7 +33,7 @@ impl Core {
         Ok(())
     }
 
-    /// Two decided seals at one height: report who can be shown to have signed both ways, and stop sealing.
+    /// Notices two decided seals at one height: reports the nodes that can be shown to have signed both, and stops sealing.
     pub(super) fn notice_forks(&mut self) {
         let at = self.ledger.state().height();
         let mut forks = Vec::new();
@@ -51,8 +48,8 @@ impl Core {
                 let agreement = &decided.agreement;
                 let sealers = agreement.sealers();
                 let mut blame = blame(height, sealers, agreement.records());
-                // Certificates bring precommits only, so that what rests on the absence of prevotes would name honest
-                // nodes too. Where double signing explains the fork, nothing else is said.
+                // Certificates contain only precommits, so blame for missing prevotes would hit honest nodes too. If double
+                // signing explains the fork, only that is reported.
                 let signers = blame.double_signers.keys();
                 let proved = signers.map(|node| sealers.weight(node)).sum();
                 if is_over_third(proved, sealers.total()) {

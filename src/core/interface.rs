@@ -1,8 +1,8 @@
-//! What a host tells a core, and what a core has its host do.
+//! The interface between a core and its host: inputs, and the outputs that the host must carry out.
 
 use std::sync::Arc;
 
-use super::{Admission, Refusal, Write};
+use super::{Refusal, Write};
 use crate::base::digest::{OperationId, SealId};
 use crate::base::rejection::Rejection;
 use crate::exchange::bundle::Unsealed;
@@ -12,27 +12,27 @@ use crate::ledger::Applied;
 use crate::statement::operation::{Ballot, ConsensusOperation, Outcome, Priority};
 use crate::statement::params::Params;
 
-/// The host's number for a connection. The core only compares them.
+/// The host's number for a connection. The core only compares these numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(pub u64);
 
-/// What happens to a node.
+/// An event that the host tells the core.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Input {
     /// A person or program proposes an operation.
     Propose {
-        /// What is to be decided.
+        /// The operation.
         operation: ConsensusOperation,
         /// `High` only for the Primary and Seeds.
         priority: Priority,
         /// The proposer's own ballot; `None` proposes without voting. For a standard operation the Primary's ballot becomes
         /// its directive.
         ballot: Option<Ballot>,
-        /// Tells equal proposals apart; random.
+        /// A random number that distinguishes equal proposals.
         nonce: u64,
     },
-    /// An elector votes. It commits now, and reveals by itself when its commit is frozen.
+    /// An elector votes. The core commits now, and reveals by itself when the commit is frozen.
     Vote {
         /// The operation.
         operation: OperationId,
@@ -62,46 +62,46 @@ pub enum Input {
     },
     /// The host found the journal missing or stale.
     JournalLost,
-    /// The randomness that a `Rejoin` takes, after [`Event::JournalLost`].
+    /// The randomness for a `Rejoin`, after [`Event::JournalLost`].
     Rejoin {
         /// 32 random bytes.
         nonce: [u8; 32],
     },
-    /// A person declares that this node holds every record of its own that anybody else holds, so that it needs no longer
-    /// wait for its `Rejoin` to be sealed. Refused where the others have a quorum without it, which is nearly everywhere with
-    /// more than three members; if it is not true, a slot may be signed twice, and the node is banned.
+    /// A person declares that this node holds every own record that anybody holds, so that it need not wait for its `Rejoin` to
+    /// be sealed. Refused if the others have a quorum without it, which is the rule with more than three members. If the
+    /// declaration is false, a slot may be signed twice, and the node is banned.
     DeclareJournal,
     /// Records from outside any connection: an import, a custom transport.
     Import {
         /// Canonical bytes of one record each.
         records: Vec<Vec<u8>>,
     },
-    /// Sealed blocks from outside any connection, such as a [`crate::exchange::bundle`]: in ascending order of heights without gaps. As
-    /// with [`Self::ImportUnsealed`], they are only taken in: what this node says and seals because of them comes with the next
-    /// input, so that it judges by all that is brought and not by its beginning. Whoever has given all gives [`Self::Tick`].
+    /// Sealed blocks from outside any connection, such as a [`crate::exchange::bundle`], in ascending order of heights without
+    /// gaps. As with [`Self::ImportUnsealed`], they are only taken in; statements and seals that follow from them come with the
+    /// next input, so that the core considers the whole import. After the last part, give [`Self::Tick`].
     ImportBlocks {
         /// Canonical bytes of one [`crate::statement::seal::SealedBlock`] each.
         blocks: Vec<Vec<u8>>,
     },
-    /// What no seal lists yet, from outside any connection: records, votes on the next seal, and its proposals with their lists.
-    /// Only taken in, as [`Self::ImportBlocks`].
+    /// Unsealed data from outside any connection: records, votes on the next seal, and its proposals with their lists. Only
+    /// taken in, as with [`Self::ImportBlocks`].
     ImportUnsealed {
-        /// Best in the order of [`super::Core::unsealed`].
+        /// The parts, best in the order of [`super::Core::unsealed`].
         parts: Vec<Unsealed>,
     },
     /// A peer can be reached.
     PeerUp(PeerId),
     /// A peer is gone.
     PeerDown(PeerId),
-    /// A peer said something.
+    /// A message of a peer.
     Message {
-        /// Who.
+        /// The peer.
         from: PeerId,
         /// What.
         message: Message,
     },
-    /// Compare what is held with a peer. The host does this now and then: it repairs whatever was lost. What was under way
-    /// with the peer ends; the cost follows the difference.
+    /// Compare the held records with a peer. The host does this now and then, and so repairs losses. It ends a running
+    /// comparison; the cost depends on the difference.
     Sync(PeerId),
     /// "I give up waiting in this step" (S3).
     Nudge,
@@ -109,7 +109,7 @@ pub enum Input {
     Tick,
 }
 
-/// What the host has to do, in order.
+/// A task of the host.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 #[allow(
@@ -117,7 +117,7 @@ pub enum Input {
     reason = "outputs are consumed one by one; boxing the most frequent write would only cost"
 )]
 pub enum Output {
-    /// To be durable before the outputs after it are done.
+    /// Make this durable before the next outputs are done.
     Persist(Write),
     /// To be sent.
     Send {
@@ -126,24 +126,23 @@ pub enum Output {
         /// What.
         message: Message,
     },
-    /// Send a peer sealed blocks in one [`Message::Blocks`] ([`Message::blocks`] makes it). It asks for more when it has
-    /// applied them, so that a host need not keep more than one window per peer: one that was not begun yet may be dropped for
-    /// a later one.
+    /// Send a peer sealed blocks in one [`Message::Blocks`] ([`Message::blocks`] makes it). The peer asks for more when it has
+    /// applied them, so a host needs to keep only one window per peer, and may drop one that it has not begun for a later one.
     Serve {
         /// To whom.
         to: PeerId,
         /// The first height it lacks.
         from: u64,
-        /// Blocks for so many bytes, but at least one.
+        /// The bytes of blocks to send; at least one block.
         bytes: usize,
     },
-    /// Part from a peer: it sent what no honest node sends. The [`Event::Refused`] before says what.
+    /// Close the connection to a peer that sent what no honest node sends. The [`Event::Refused`] before tells what.
     Part(PeerId),
-    /// Something that users want to know.
+    /// Tell the users.
     Event(Event),
 }
 
-/// What users want to know.
+/// An event for users.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
@@ -156,29 +155,28 @@ pub enum Event {
         /// What it changed.
         applied: Arc<Applied>,
     },
-    /// A proposal became known that no seal lists yet: who has an opinion need not wait for the seal that opens it. What
-    /// becomes known as sealed only is in [`Applied::opened`].
+    /// An unsealed proposal became known: electors can already commit. Proposals that become known as sealed are in
+    /// [`Applied::opened`].
     Proposed {
         /// The operation.
         operation: OperationId,
     },
-    /// The reveals held decide an operation; the seals have yet to say so.
+    /// The reveals held decide an operation, but no seal has decided it yet.
     Tallied {
         /// The operation.
         operation: OperationId,
         /// The outcome, final if the reveals are sealed in time.
         outcome: Outcome,
     },
-    /// A record was refused. Of those that one input brings from one peer, the first is told for each reason
-    /// ([`Rejection::code`]).
+    /// A record was refused. Only the first one per input, peer and reason ([`Rejection::code`]) is told.
     Refused {
-        /// Who sent it; `None` for an import.
+        /// The sender; `None` for an import.
         from: Option<PeerId>,
         /// Why.
         rejection: Rejection,
     },
-    /// The journal does not know a record of this node: nothing is signed until it has rejoined. The host answers with
-    /// [`Input::Rejoin`]; if it stops before it did, it gives [`Input::JournalLost`] after its next start.
+    /// The journal lacks a record of this node: nothing is signed until the node has rejoined. The host answers with
+    /// [`Input::Rejoin`]; if it stops before that, it gives [`Input::JournalLost`] after its next start.
     JournalLost,
     /// A seal listed this node's `Rejoin`: it signs again.
     Rejoined {
@@ -189,11 +187,22 @@ pub enum Event {
     Forked {
         /// The height.
         height: u64,
-        /// Who can be shown to have done it.
+        /// The nodes that can be shown to have caused it.
         blame: Blame,
         /// Whether this node stopped sealing because of it.
         compromised: bool,
     },
+}
+
+/// The result for a record that was not refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// It is held now.
+    New,
+    /// It was already held or sealed.
+    Known,
+    /// It refers to something unknown and waits for it, or is asked for again later. With the rejection that applies now.
+    Waiting(Rejection),
 }
 
 /// The answer to an input.
@@ -204,32 +213,32 @@ pub enum Answer {
     Done,
     /// The new operation.
     Proposed(OperationId),
-    /// What became of each record.
+    /// The result for each record.
     Imported(Vec<Result<Admission, Rejection>>),
-    /// What became of sealed blocks.
+    /// The result for sealed blocks.
     Blocks {
-        /// How many, from the first on, were applied, held already, or looked at because they show a fork. Fewer than were
-        /// given without a rejection: there is a fork, and nothing more is sealed here ([`Event::Forked`]).
+        /// The number of blocks, from the first on, that were applied, already held, or examined because they show a fork. If
+        /// it is lower than the number given, and nothing is refused, there is a fork and this node seals nothing more
+        /// ([`Event::Forked`]).
         taken: usize,
-        /// How many heights were applied.
+        /// The number of heights applied.
         applied: u64,
-        /// Why the one after these is refused.
+        /// The rejection of the block after these.
         refused: Option<Rejection>,
     },
 }
 
-/// What one input leads to.
+/// The results of one input.
 #[derive(Debug)]
 pub struct Outputs {
-    /// The answer to whoever asked.
+    /// The answer for the caller.
     pub answer: Result<Answer, Refusal>,
-    /// What the host has to do, in order. Also to be done if the answer is a refusal.
+    /// The tasks of the host, in order. They must be done even if the answer is a refusal.
     pub list: Vec<Output>,
 }
 
 impl Outputs {
-    /// For an input that a host does not give to its core.
-    #[must_use]
+    /// The result of an input that the host does not give to its core.
     pub fn nothing() -> Self {
         Self {
             answer: Ok(Answer::Done),
@@ -238,18 +247,17 @@ impl Outputs {
     }
 }
 
-/// How patient a node is. The host adapts these to how often peers are met.
+/// How long a node gathers records and tolerates their omission. The host adapts these times to how often nodes meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
-    /// A record held longer than this must be in a fresh proposal (S6). Three step patiences.
+pub struct Timing {
+    /// A record held longer than this must be in a fresh proposal (S6): three step patiences.
     pub censorship_ms: u64,
-    /// How long a proposer gathers records since the last seal; what has high priority does not wait.
+    /// How long a proposer gathers records after the last seal; those of high priority do not wait.
     pub gather_ms: u64,
 }
 
-impl Pace {
-    /// The pace for hosts that nudge after the parameters' longest step patience, without gathering.
-    #[must_use]
+impl Timing {
+    /// For hosts that nudge after the parameters' longest step patience: no gathering.
     pub fn of(params: &Params) -> Self {
         Self {
             censorship_ms: 3 * params.step_patience_ms,

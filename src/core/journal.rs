@@ -1,4 +1,6 @@
-//! The sign guard (DESIGN section 8): a slot is signed once, and what is sent again is the journal's copy.
+//! The journal of own records (DESIGN section 8). It guards that a slot is signed once: before a node signs, it looks the slot
+//! up here ([`Journal::signed`]), and sends the journal's copy if there is one. `core/statements.rs` has the two places that
+//! sign.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,30 +12,30 @@ use crate::ledger::Ledger;
 use crate::statement::operation::Ballot;
 use crate::statement::record::{Record, SignError, Signed, Slot, Statement, Verified};
 
-/// An own record as it is journalled: with the ballot and salt of a commit, for signers that are not deterministic.
+/// An own record as it is journalled. A commit comes with its ballot and salt, for signers that are not deterministic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JournalEntry {
     /// The record.
     pub record: Record,
-    /// What a commit binds to.
+    /// The ballot and salt of a commit.
     pub opening: Option<(Ballot, Salt)>,
 }
 
-/// Why this node does not sign what it was asked to.
+/// The reason for which this node does not sign a requested statement.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// It would be refused by the others.
+    /// The others would refuse it.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// The slot is signed, with another body.
-    #[error("already signed differently: a slot is signed once, whatever happens")]
+    /// The slot is already signed, with another body.
+    #[error("another statement is already signed in this slot, and a slot is signed only once")]
     AlreadySigned,
     /// The journal was lost, and no seal lists the node's `Rejoin` yet.
     #[error("the journal was lost: this node signs nothing until a seal lists its Rejoin")]
     JournalLost,
-    /// The operation's proposal is older than this node's return: it may have committed before.
+    /// The operation's proposal is older than this node's return, so it may have committed before.
     #[error(
         "this node lost its journal after the operation was proposed and may have committed to it"
     )]
@@ -60,7 +62,7 @@ impl From<SignError> for Refusal {
     }
 }
 
-/// Own records that matter still.
+/// The own records that rules still need.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     slots: BTreeMap<Slot, Verified>,
@@ -70,8 +72,7 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Takes up an entry of before the start, of which only the id is computed again: this node signed it, and may be no
-    /// member any more.
+    /// Takes up a stored entry. Only its id is computed again: this node signed it, and may no longer be a member.
     pub(super) fn restore(&mut self, entry: JournalEntry) -> Result<(), Rejection> {
         let record = Signed::try_from(entry.record)?.trusted();
         self.insert(record, entry.opening);
@@ -94,7 +95,7 @@ impl Journal {
         }
     }
 
-    /// What was signed in this slot.
+    /// The record signed in this slot.
     pub(super) fn signed(&self, slot: &Slot) -> Option<&Verified> {
         self.slots.get(slot)
     }
@@ -110,12 +111,12 @@ impl Journal {
         self.known.contains(id)
     }
 
-    /// What the own commit to an operation binds to.
+    /// The ballot and salt of the own commit to an operation.
     pub(super) fn opening(&self, operation: &OperationId) -> Option<&(Ballot, Salt)> {
         self.openings.get(operation)
     }
 
-    /// Own proposals and votes of a height.
+    /// Own seal proposals and votes of a height.
     pub(super) fn of_height(&self, height: u64) -> Vec<Verified> {
         self.slots
             .iter()
@@ -124,7 +125,7 @@ impl Journal {
             .collect()
     }
 
-    /// Own records about operations that are not closed, to be offered again.
+    /// Own records about operations that are not closed, to be sent again.
     pub(super) fn unsealed<'a>(
         &'a self,
         ledger: &'a Ledger,
@@ -145,7 +146,7 @@ impl Journal {
             })
     }
 
-    /// Forgets what a closed operation took: no record about it is accepted any more. Gives what was forgotten.
+    /// Forgets the records about a closed operation, as no more are accepted. Gives their ids.
     pub(super) fn close(&mut self, operation: &OperationId) -> Vec<RecordId> {
         self.openings.remove(operation);
         let slots = [
@@ -167,7 +168,7 @@ impl Journal {
         forgotten
     }
 
-    /// Forgets votes of heights that no rule asks for. Gives what was forgotten.
+    /// Forgets votes of heights that no rule needs. Gives their ids.
     pub(super) fn forget_below(&mut self, height: u64) -> Vec<RecordId> {
         let slots = self.slots.keys().copied();
         let old: Vec<Slot> = slots

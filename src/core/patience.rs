@@ -1,77 +1,76 @@
-//! How long a host waits in a step of the agreement on a seal before it gives up, where peers are met now and then.
+//! How long a host waits in a step of the agreement on a seal before it gives up, if nodes meet only now and then.
 //!
-//! The core has no clock (S3): its host nudges it. In a mesh that is always connected a timer does. Where people carry the
-//! nodes about, minutes say nothing: a night passes without a meeting, and giving up in the meantime costs two diffusions
-//! for the change of rounds and wins none. So time is counted in *sweeps* here. A sweep is over when this node has been in
-//! contact, since it began, with members that together with itself weigh a quorum, and when the longest step patience of
-//! the network's parameters has passed. In a mesh a sweep is therefore one step patience; at night, or far away, it lasts until
-//! people meet again.
+//! The core has no clock (S3): its host nudges it. In a mesh that is always connected a timer is enough. Where people carry the
+//! nodes, time alone means little: a night passes without a meeting, and giving up in it gains nothing and costs the exchange
+//! of another round. So time is counted in *sweeps*. A sweep ends when this node has been in contact, since its beginning, with
+//! members that weigh a quorum together with it, and the longest step patience of the network's parameters has passed. In a
+//! mesh a sweep is one step patience; at night, or far away, it lasts until people meet again.
 //!
-//! - *A proposal* is waited for until `SWEEPS_WITHOUT_SIGN` sweeps went by without a sign of life of the round's proposer
-//!   (a contact, or a record of its own that is news here), or `SWEEPS_FOR_PROPOSAL` sweeps in the same step. Who is to
-//!   propose does not give up on itself.
-//! - *Votes* that could still complete a quorum for a seal are waited for during one sweep.
-//! - What is in vain ([`Waiting::is_vain`]) is not waited for at all: the votes held leave no room for a seal in this step.
-//! - *Records that a proposer leaves out* are taken for censored after three times the longest of the latest sweeps, the
-//!   running one included: a proposal that was made before a night knows nothing of what was said during it.
+//! - *A proposal*: the host waits until `SWEEPS_WITHOUT_SIGN` sweeps passed without a sign of life of the round's proposer (a
+//!   contact, or a new record of its own), or `SWEEPS_FOR_PROPOSAL` sweeps passed in the same step. The proposer itself does
+//!   not give up.
+//! - *Votes* that could still complete a quorum for a seal: the host waits one sweep.
+//! - A hopeless step ([`Waiting::is_hopeless`]): the host does not wait, because the votes held leave no chance for a seal in
+//!   this step.
+//! - *Records that a proposer leaves out* count as censored after three times the longest of the latest sweeps, including the
+//!   running one: a proposal made before a night does not know the statements made during it.
 //!
-//! Where a sweep takes no time to complete because everybody is connected, what it takes at least decides how long a silent
-//! proposer holds the others up. [`Patience::impatient`] begins with a part of the longest step patience and doubles it with
-//! every round of a height, so that steps become long enough whatever the network's delays are.
+//! Where all nodes are connected, the shortest length of a sweep decides how long a silent proposer delays the others.
+//! [`Patience::impatient`] begins with a part of the longest step patience and doubles it with every round of a height, so that
+//! steps become long enough for any network delay.
 //!
-//! A host also compares what it holds ([`crate::core::Input::Sync`]) with every peer in contact whenever its height grows: who
-//! was behind has the seals then, but not yet the votes on the next one.
+//! A host also compares its records ([`crate::core::Input::Sync`]) with every peer in contact when its height grows: peers that
+//! were behind have the seals then, but not yet the votes on the next one.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::base::digest::NodeId;
-use crate::core::{Pace, Waiting};
+use crate::core::{Timing, Waiting};
 use crate::finality::Step;
 use crate::members::sealers::Sealers;
 use crate::statement::params::Params;
 use crate::statement::seal::is_quorum;
 
-/// Sweeps without a sign of a proposer's life after which its round is given up.
+/// Sweeps without a sign of life of the proposer after which the round is given up.
 const SWEEPS_WITHOUT_SIGN: u64 = 2;
 
-/// Sweeps after which a round is given up although its proposer is about: it may be faulty.
+/// Sweeps after which a round is given up although its proposer is present: it may be faulty.
 const SWEEPS_FOR_PROPOSAL: u64 = 4;
 
-/// Sweeps of which the longest says how long a record may take to a proposer and back.
+/// Sweeps remembered; the longest of them estimates how long a record takes to a proposer and back.
 const SWEEPS_REMEMBERED: usize = 8;
 
-/// A host's patience. It reads no clock: every call says what time it is (milliseconds, never going back).
+/// A host's patience. It reads no clock: every call passes the time (milliseconds, never going back).
 ///
-/// Call [`met`](Self::met), [`parted`](Self::parted) and [`heard`](Self::heard) as things happen, [`look`](Self::look) after every
-/// input of the core and at [`due_ms`](Self::due_ms); when it says so, nudge the core and tell
-/// [`nudged`](Self::nudged).
+/// Call [`met`](Self::met), [`parted`](Self::parted) and [`heard`](Self::heard) when these things happen, and
+/// [`look`](Self::look) after every input of the core and at [`due_ms`](Self::due_ms). If it returns true, nudge the core and
+/// call [`nudged`](Self::nudged).
 #[derive(Debug, Clone)]
 pub struct Patience {
     me: NodeId,
-    /// The longest time that a sweep takes at least.
+    /// The greatest minimum length of a sweep.
     longest_ms: u64,
-    /// What part of it a sweep takes at least in round 0; twice as much in every further one.
+    /// The divisor of that length in round 0; the minimum doubles with every further round.
     part: u64,
     round: u32,
     in_contact: BTreeSet<NodeId>,
-    /// Whom this node was in contact with since the sweep began.
+    /// The nodes in contact since the sweep began.
     swept: BTreeSet<NodeId>,
     began_ms: u64,
-    /// Sweeps that are over.
+    /// The number of completed sweeps.
     sweeps: u64,
-    /// How long the latest took.
+    /// The lengths of the latest sweeps.
     lengths: VecDeque<u64>,
-    /// The sweep in which there was the last sign of life.
+    /// The sweep of each node's last sign of life.
     signs: BTreeMap<NodeId, u64>,
-    /// The step that is waited in, and the sweeps that were over when it began.
+    /// The current step, and the number of completed sweeps when it began.
     step: Option<((u64, u32, Step), u64)>,
     due_ms: Option<u64>,
 }
 
 impl Patience {
-    /// The patience of a node that starts now, with the longest step patience from the first round on: for nodes that are
-    /// carried about, to whom a further round costs more than waiting.
-    #[must_use]
+    /// The patience of a node that starts now, with the longest step patience from the first round on: for nodes that people
+    /// carry, for which a further round costs more than waiting.
     pub fn new(me: NodeId, params: &Params, now_ms: u64) -> Self {
         Self {
             me,
@@ -89,8 +88,7 @@ impl Patience {
         }
     }
 
-    /// The patience of a node that starts now and is mostly connected: a tenth of the longest step patience at first.
-    #[must_use]
+    /// The patience of a node that starts now and is mostly connected: at first a tenth of the longest step patience.
     pub fn impatient(me: NodeId, params: &Params, now_ms: u64) -> Self {
         Self {
             part: 10,
@@ -103,7 +101,7 @@ impl Patience {
         self.longest_ms = params.step_patience_ms;
     }
 
-    /// How long a sweep takes at least.
+    /// The minimum length of a sweep.
     fn least_ms(&self) -> u64 {
         let doubled = 1_u64.checked_shl(self.round).unwrap_or(u64::MAX);
         let least_ms = (self.longest_ms / self.part).saturating_mul(doubled);
@@ -123,13 +121,12 @@ impl Patience {
         self.heard(node);
     }
 
-    /// A record of this author came that was not known here: it is in touch with somebody. Old records travel too, so that
-    /// this is a hint only.
+    /// A new record of this author arrived, so it is in touch with somebody. Only a hint, as old records travel too.
     pub fn heard(&mut self, author: NodeId) {
         self.signs.insert(author, self.sweeps);
     }
 
-    /// Whether to nudge the core, which waits in this way, now.
+    /// Whether to nudge the core now, given its state `waiting`.
     #[must_use]
     pub fn look(&mut self, waiting: &Waiting, sealers: &Sealers, now_ms: u64) -> bool {
         self.round = waiting.round;
@@ -145,7 +142,7 @@ impl Patience {
         };
         self.step = Some((step, began));
         let waited = self.sweeps - began;
-        let gives_up = waiting.is_vain
+        let gives_up = waiting.is_hopeless
             || match (waiting.step, waiting.proposer) {
                 (Step::Propose, Some(proposer)) if proposer != self.me => {
                     let sign = self.signs.get(&proposer).copied().unwrap_or(0);
@@ -158,7 +155,7 @@ impl Patience {
         gives_up
     }
 
-    /// Ends the sweep if it is over. Gives when the next is, if nobody else needs to be met for that.
+    /// Ends the sweep if it is complete. Gives the time of the next end, if no further meeting is needed for it.
     fn sweep(&mut self, sealers: &Sealers, now_ms: u64) -> Option<u64> {
         if self.is_swept(sealers) && now_ms >= self.began_ms + self.least_ms() {
             self.sweeps += 1;
@@ -182,24 +179,22 @@ impl Patience {
         is_quorum(met + sealers.weight(&self.me), sealers.total())
     }
 
-    /// The core was nudged: the waiting in its step begins anew.
+    /// The core was nudged: waiting in its step starts again.
     pub fn nudged(&mut self) {
         self.step = None;
     }
 
-    /// When to look again although nothing happened; not before the next sweep is over.
-    #[must_use]
+    /// When to look again even if nothing happens; not before the next sweep is complete.
     pub fn due_ms(&self) -> Option<u64> {
         self.due_ms
     }
 
-    /// The pace for the core: three times the longest of the latest sweeps for records that are left out, and no gathering,
-    /// as a chance to seal may be the last of a day.
-    #[must_use]
-    pub fn pace(&self, now_ms: u64) -> Pace {
+    /// The times for the core: censorship after three times the longest of the latest sweeps, and no gathering, as a chance to
+    /// seal may be the last of a day.
+    pub fn timing(&self, now_ms: u64) -> Timing {
         let running_ms = now_ms.saturating_sub(self.began_ms);
         let sweep_ms = self.lengths.iter().copied().fold(running_ms, u64::max);
-        Pace {
+        Timing {
             censorship_ms: 3 * sweep_ms.max(self.least_ms()),
             gather_ms: 0,
         }
@@ -216,7 +211,7 @@ mod tests {
         NodeId::from_bytes([byte; 32])
     }
 
-    /// Node 1 among four equal ones, of which node 2 is to propose.
+    /// Node 1 among four equal nodes; node 2 is the proposer.
     fn start() -> (Patience, Sealers, Waiting) {
         let sealers = Sealers::new((1..=4).map(|byte| (node(byte), 1)).collect());
         let waiting = Waiting {
@@ -225,7 +220,7 @@ mod tests {
             round: 0,
             step: Step::Propose,
             proposer: Some(node(2)),
-            is_vain: false,
+            is_hopeless: false,
         };
         (
             Patience::new(node(1), &Params::field(), 0),
@@ -294,7 +289,7 @@ mod tests {
     fn what_is_in_vain_is_not_waited_for() {
         let (mut patience, sealers, waiting) = start();
         let in_vain = Waiting {
-            is_vain: true,
+            is_hopeless: true,
             ..waiting
         };
         assert!(patience.look(&in_vain, &sealers, 1));
@@ -308,9 +303,9 @@ mod tests {
     #[test]
     fn a_record_may_be_left_out_for_three_sweeps() {
         let (patience, _, _) = start();
-        assert_eq!(patience.pace(0).censorship_ms, 60 * MINUTE_MS);
+        assert_eq!(patience.timing(0).censorship_ms, 60 * MINUTE_MS);
         assert_eq!(
-            patience.pace(600 * MINUTE_MS).censorship_ms,
+            patience.timing(600 * MINUTE_MS).censorship_ms,
             1800 * MINUTE_MS
         );
     }

@@ -1,4 +1,4 @@
-//! Whether there is something to seal, and what this node proposes.
+//! Proposes the next seal, if there is something to seal.
 
 use std::collections::BTreeSet;
 
@@ -11,18 +11,15 @@ use crate::ledger::{Draft, Mode, SealRoom, proposal_cap};
 use crate::statement::record::{Seal, Statement, Verified};
 
 impl Core {
-    /// Whether the host should run its timer for the step: this node takes part in an agreement that is under way, or has
-    /// something that ought to be sealed.
-    #[must_use]
+    /// Whether the host should run its step timer: this node takes part in a running agreement, or has something to seal.
     pub fn wants_to_seal(&self) -> bool {
         self.may_seal() && (self.agreement.is_under_way() || self.has_something_to_seal())
     }
 
-    /// The earliest time to come at which there is something to do without any input. What is due already was tried at the
-    /// last input, and is tried again when this node is nudged.
-    #[must_use]
+    /// The earliest future time at which there is something to do without any input. Tasks already due were tried at the last
+    /// input, and are tried again when this node is nudged.
     pub fn next_due_ms(&self) -> Option<u64> {
-        let gathered = (!self.pool.is_empty()).then_some(self.sealed_at_ms + self.pace.gather_ms);
+        let gathered = (!self.pool.is_empty()).then_some(self.sealed_at_ms + self.timing.gather_ms);
         let due = self.ledger.state().due_ms();
         let times = gathered.into_iter().chain(due);
         times.filter(|due_ms| *due_ms > self.now_ms).min()
@@ -45,7 +42,7 @@ impl Core {
         self.say_about_seal(Statement::SealProposal { round, lock, seal })
     }
 
-    /// A seal over what the pool holds, if there is anything to seal and the pace allows it.
+    /// A seal over the pool's records, if there is anything to seal and the timing allows it.
     fn new_seal(&mut self, round: u32) -> Option<Seal> {
         if let Some(signed) = self.own_proposal(round) {
             return Some(signed);
@@ -54,7 +51,7 @@ impl Core {
         let (last_ms, now_ms) = (state.time_ms(), self.now_ms);
         let is_due = state.due_ms().is_some_and(|due_ms| due_ms <= now_ms);
         let is_urgent = self.pool.is_urgent();
-        if !is_due && !is_urgent && now_ms < self.sealed_at_ms + self.pace.gather_ms {
+        if !is_due && !is_urgent && now_ms < self.sealed_at_ms + self.timing.gather_ms {
             return None;
         }
         let clock_ms = now_ms.max(last_ms + 1);
@@ -62,8 +59,8 @@ impl Core {
             return None;
         }
         let candidates = self.candidates();
-        // In later rounds a record must not wait for clocks to agree. Windows must not wait for ever either, when the first
-        // proposer is silent and there is always some record: where one is due, each proposer tries its own clock once.
+        // In later rounds records must not wait until clocks agree. But windows must not wait for ever either, if the first
+        // proposer is silent and new records always come: if one is due, each proposer tries its own clock once.
         let tries_clock =
             round == 0 || (is_due && (round as usize) < self.agreement.sealers().len());
         let time_ms = if tries_clock { clock_ms } else { last_ms + 1 };
@@ -71,19 +68,19 @@ impl Core {
         if draft.records.is_empty() && round > 0 {
             draft = self.lenient(clock_ms, Vec::new());
         }
-        if draft.records.is_empty() && !draft.applied.is_change() {
+        if draft.records.is_empty() && !draft.applied.has_advanced {
             return None;
         }
         let seal = draft.seal.clone();
         let ids: Vec<RecordId> = draft.records.iter().map(Verified::id).collect();
-        self.name(&ids);
+        self.exempt_listed(&ids);
         self.lists.insert(seal.id(), ids);
         self.drafts.insert(seal.id(), draft);
         Some(seal)
     }
 
-    /// Whether a seal of this time without records could change anything. A proposer with nothing to seal asks itself after
-    /// every input, and a draft costs the whole roster.
+    /// Whether a seal without records could change anything at this time. Cheap, unlike a draft, because a proposer with
+    /// nothing to seal asks after every input.
     fn changes_by_itself(&self, time_ms: u64) -> bool {
         self.ledger.state().operations().any(|operation| {
             operation.due_ms().is_some_and(|due_ms| due_ms <= time_ms)
@@ -91,7 +88,7 @@ impl Core {
         })
     }
 
-    /// The proposal that the journal already has for this round.
+    /// The journal's proposal for this round.
     fn own_proposal(&self, round: u32) -> Option<Seal> {
         let height = self.ledger.state().height() + 1;
         match self.signed_proposal(height, round)?.statement() {
@@ -104,19 +101,19 @@ impl Core {
         let (draft, _) = self
             .ledger
             .draft(time_ms, records, Mode::Lenient)
-            .expect("lenient drafts leave out what does not apply");
+            .expect("lenient drafts leave out records that do not apply");
         draft
     }
 
-    /// What a seal could list: `High` priority first, then oldest height of proposal, then kinds in the order in which they
-    /// refer to one another, then id; until a seal is full (S9).
+    /// The records that a seal could list, until it is full: `High` priority first, then by the height that the proposal names,
+    /// by kinds in the order in which they refer to one another, and by id (S9).
     fn candidates(&self) -> Vec<Verified> {
         let all = self.pool.iter().map(|pooled| pooled.record.clone());
         let all: Vec<Verified> = all.collect();
         if !all.iter().collect::<SealRoom>().is_full() {
             return all;
         }
-        // What cannot be sealed takes no place: single votes on seals, which a proposal may have listed in vain, and all
+        // Records that cannot be sealed are left out: single votes on seals, which a proposal may have listed in vain, and all
         // but one `Rejoin` of an author.
         let spent = self.ledger.state().spent_votes(&all);
         let spent: BTreeSet<RecordId> = spent.into_iter().collect();
@@ -139,7 +136,7 @@ impl Core {
         fitting.collect()
     }
 
-    /// Whether a seal made now would list a record or let a window end.
+    /// Whether a seal made now would list a record or end a window.
     pub(super) fn has_something_to_seal(&self) -> bool {
         let state = self.ledger.state();
         if state.due_ms().is_some_and(|due_ms| due_ms <= self.now_ms) {
@@ -152,8 +149,8 @@ impl Core {
         !self.pool.is_empty() && !self.lenient(time_ms, self.candidates()).records.is_empty()
     }
 
-    /// Whether a seal over the pool would list at least this record or one that takes its place. What it takes to say so
-    /// does not depend on the other records, so that a host can ask after each input; `false` says nothing.
+    /// Whether a seal over the pool would certainly list this record or one in its place. The cost does not depend on the other
+    /// records, so a host can ask after each input; `false` is no answer.
     fn opens_a_seal(&self, pooled: &Pooled) -> bool {
         let record = &pooled.record;
         let (state, past) = (self.ledger.state(), self.ledger.past());

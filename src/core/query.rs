@@ -1,17 +1,19 @@
-//! Answers from what this node holds: nothing here asks anybody else.
+//! Answers queries from the data that this node holds, without asking other nodes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Core, Signing};
 use crate::base::digest::{NodeId, OperationId, SealId};
 use crate::decision::open::{OpenOperation, Phase, Stage};
+use crate::decision::tally::Tally;
 use crate::finality::Step;
-use crate::statement::operation::{Ballot, Class, Outcome, Spore};
+use crate::statement::operation::{Ballot, Class, Outcome};
 use crate::statement::record::{Statement, VoteKind};
 
-/// Where an operation stands, as this node knows it.
+/// The status of an operation, as this node knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OperationStatus {
     /// The operation.
@@ -30,23 +32,23 @@ pub struct OperationStatus {
     pub revealed_weight: u64,
     /// The weight of each revealed ballot.
     pub ballots: Vec<(Ballot, u64)>,
-    /// What the reveals held say; final if they are sealed in time.
+    /// The outcome of the reveals held; final if they are sealed in time.
     pub tallied: Option<Outcome>,
-    /// The final outcome, and the height that made it so. A core does not remember the outcome of a closed operation if it is
-    /// a result of more than [`REMEMBERED_RESULT_BYTES_MAX`](crate::base::limits::REMEMBERED_RESULT_BYTES_MAX) bytes; an
+    /// The final outcome, and the height that made it final. A core does not remember a closed operation's result of more than
+    /// [`REMEMBERED_RESULT_BYTES_MAX`](crate::base::limits::REMEMBERED_RESULT_BYTES_MAX) bytes; an
     /// [`Archive`](crate::past::archive::Archive) has it.
     pub outcome: Option<(Outcome, u64)>,
     /// Whose records are missing.
     pub waits_for: Pending,
-    /// What happens if nothing more arrives.
+    /// What happens if no more records arrive.
     pub window: Option<WindowStatus>,
 }
 
 /// Whose records are missing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "records", content = "of")]
 pub enum Pending {
-    /// Nobody's.
+    /// No records are missing.
     Nothing,
     /// A seal that opens it.
     Seal,
@@ -62,37 +64,37 @@ pub enum Pending {
     Reveals(Vec<NodeId>),
 }
 
-/// A window and what its end does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A window and the consequence of its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowStatus {
     /// The earliest seal time (milliseconds since 1970) at which it ends or passes.
     pub due_ms: u64,
-    /// Whether its end is marked: then it passes at `due_ms`.
+    /// Whether its end is marked, so that it passes at `due_ms`.
     pub is_marked: bool,
     /// What happens when it has passed.
-    pub then: &'static str,
+    pub then: Cow<'static, str>,
 }
 
-/// Where the agreement on the next seal stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The status of the agreement on the next seal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealStatus {
     /// The height to be sealed.
     pub height: u64,
     /// The round.
     pub round: u32,
     /// `propose`, `prevote` or `precommit`.
-    pub step: &'static str,
+    pub step: Cow<'static, str>,
     /// Who proposes in this round.
     pub proposer: Option<NodeId>,
     /// The seal this node is locked on.
     pub locked: Option<SealId>,
-    /// Sealers whose vote of this step is missing. Empty while nobody wants to seal.
+    /// Sealers whose vote of this step is missing. Empty if no agreement is under way.
     pub waits_for: Vec<NodeId>,
     /// `ready`, `journal_lost`, `rejoining` or `compromised`.
-    pub signing: &'static str,
+    pub signing: Cow<'static, str>,
 }
 
-/// What a host's patience is about: where this node stands in the agreement on the next seal.
+/// The state of the agreement on the next seal, for a host's [`Patience`](super::patience::Patience).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waiting {
     /// Whether there is anything to wait for ([`Core::wants_to_seal`]).
@@ -105,13 +107,12 @@ pub struct Waiting {
     pub step: Step,
     /// Who proposes in this round.
     pub proposer: Option<NodeId>,
-    /// Whether no seal can be agreed on in this step any more, whatever arrives: then nothing is lost by giving up.
-    pub is_vain: bool,
+    /// Whether no seal can be agreed on in this step, whatever arrives. Then giving up loses nothing.
+    pub is_hopeless: bool,
 }
 
 impl Core {
-    /// What a host's patience is about.
-    #[must_use]
+    /// The state of the agreement, for a host's patience.
     pub fn waiting(&self) -> Waiting {
         let agreement = &self.agreement;
         Waiting {
@@ -122,12 +123,11 @@ impl Core {
             proposer: agreement
                 .sealers()
                 .proposer(agreement.height(), agreement.round()),
-            is_vain: agreement.is_vain(),
+            is_hopeless: agreement.is_hopeless(),
         }
     }
 
-    /// Where an operation stands; `None` if this node does not know it.
-    #[must_use]
+    /// The status of an operation; `None` if this node does not know it.
     pub fn status(&self, id: &OperationId) -> Option<OperationStatus> {
         if let Some(open) = self.ledger().state().operation(id) {
             return Some(self.open_status(open));
@@ -152,14 +152,14 @@ impl Core {
             opened_height: Some(open.opened_height()),
             total_weight: open.electorate().total(),
             committed_weight: open.committed_weight(),
-            revealed_weight: tally.map_or(0, crate::decision::tally::Tally::revealed),
+            revealed_weight: tally.map_or(0, Tally::revealed),
             ballots: tally.map_or_else(Vec::new, |tally| {
                 tally
                     .weights()
                     .map(|(ballot, weight)| (ballot.clone(), weight))
                     .collect()
             }),
-            tallied: tally.and_then(crate::decision::tally::Tally::outcome),
+            tallied: tally.and_then(Tally::outcome),
             outcome: open
                 .decision()
                 .map(|decision| (decision.outcome.clone(), decision.height)),
@@ -168,7 +168,7 @@ impl Core {
         }
     }
 
-    /// Whose records about an open operation neither a seal nor the pool has.
+    /// The members whose records about an open operation are neither sealed nor pooled.
     fn pending(&self, open: &OpenOperation) -> Pending {
         let id = open.id();
         let roster = self.ledger().state().roster();
@@ -180,19 +180,15 @@ impl Core {
         let seeds = || roster.seeds().map(|(node, _)| node);
         match open.phase() {
             Phase::Authority(authority) => match authority.stage {
-                Stage::Directive => Pending::Directive(
-                    roster
-                        .iter()
-                        .filter(|(_, member)| member.is_active(Spore::Primary))
-                        .map(|(node, _)| node)
-                        .collect(),
-                ),
+                Stage::Directive => {
+                    Pending::Directive(roster.active_primary().into_iter().collect())
+                }
                 Stage::Objection { .. } => Pending::Objections(seeds().collect()),
                 Stage::Resolution => {
                     Pending::Resolutions(seeds().filter(|seed| !held(seed, "resolution")).collect())
                 }
             },
-            Phase::Committing { .. } => Pending::Commits(
+            Phase::Committing(_) => Pending::Commits(
                 open.electorate()
                     .iter()
                     .filter(|(node, weight)| {
@@ -201,7 +197,7 @@ impl Core {
                     .map(|(node, _)| node)
                     .collect(),
             ),
-            Phase::Revealing { .. } => Pending::Reveals(
+            Phase::Revealing(_) => Pending::Reveals(
                 open.frozen()
                     .into_iter()
                     .flat_map(|frozen| frozen.commits.keys())
@@ -213,8 +209,7 @@ impl Core {
         }
     }
 
-    /// Where the agreement on the next seal stands, and whom it waits for.
-    #[must_use]
+    /// The status of the agreement on the next seal.
     pub fn seal_status(&self) -> SealStatus {
         let agreement = &self.agreement;
         let round = agreement.round();
@@ -236,7 +231,8 @@ impl Core {
                 Step::Propose => "propose",
                 Step::Prevote => "prevote",
                 Step::Precommit => "precommit",
-            },
+            }
+            .into(),
             proposer: agreement.sealers().proposer(agreement.height(), round),
             locked: agreement.locked().map(|(_, seal)| seal),
             waits_for,
@@ -245,7 +241,8 @@ impl Core {
                 Signing::Above(_) => "ready",
                 Signing::Lost => "journal_lost",
                 Signing::Rejoining(_) => "rejoining",
-            },
+            }
+            .into(),
         }
     }
 
@@ -259,7 +256,6 @@ impl Core {
     }
 
     /// Trust of every member in parts per million.
-    #[must_use]
     pub fn trust(&self) -> BTreeMap<NodeId, u32> {
         self.ledger()
             .state()
@@ -297,17 +293,17 @@ fn window_status(open: &OpenOperation) -> Option<WindowStatus> {
                 Stage::Resolution => "it becomes a vote of all members",
             },
         ),
-        Phase::Committing { window } => (
+        Phase::Committing(window) => (
             window,
             "without a quorum of commits: no quorum; with one, the grace freezes them",
         ),
-        Phase::Revealing { window } => (window, "what is not revealed is forfeited"),
+        Phase::Revealing(window) => (window, "what is not revealed is forfeited"),
         Phase::Closed => return None,
     };
     let due_ms = open.due_ms()?;
     Some(WindowStatus {
         due_ms,
         is_marked: window.marked_ms().is_some(),
-        then,
+        then: then.into(),
     })
 }

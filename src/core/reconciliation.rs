@@ -1,14 +1,15 @@
-//! Set reconciliation: two nodes find out which records one of them lacks, at a cost that follows the difference and not
-//! what they hold.
+//! Set reconciliation: two nodes find the records that only one of them has, at a cost that depends on the difference and not
+//! on the sets.
 //!
 //! Range-based (A. Meyer, "Range-Based Set Reconciliation", SRDS 2023), in the encoding of the crate `negentropy`, version 1 of
-//! its protocol: one side says fingerprints of ranges of ids, the other splits those that differ, until a range is short enough
-//! to name its ids. Ids are ordered by the rank of their statements first, so that what others refer to is found first.
+//! its protocol. One side sends fingerprints of ranges of ids, and the other splits the ranges that differ, until a range is
+//! short enough to list its ids. Ids are ordered by the rank of their statements first, so that records which others refer to
+//! are found first.
 //!
-//! Both sides compute from what they hold at that moment: nothing is kept between two messages.
+//! Both sides compute from their current records and keep no state between messages.
 //!
-//! Bytes of a peer are bounded before they are read, and so is what they are answered with. A message costs one pass over the
-//! ids held and one over its bytes, whatever it says.
+//! Bytes of a peer are bounded before they are read, and so is the answer. A message costs one pass over the ids held and one
+//! over its bytes.
 
 use negentropy::{Id, Negentropy, NegentropyStorageBase as _, NegentropyStorageVector};
 
@@ -16,25 +17,26 @@ use crate::base::digest::RecordId;
 use crate::base::limits::RECONCILE_BYTES_MAX;
 use crate::base::rejection::Rejection;
 
-/// The ids of what a node holds at some moment. Costs 40 bytes per record.
+/// The ids of the records that a node holds at some moment, 40 bytes each.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     items: NegentropyStorageVector,
 }
 
-/// What an answer taught the side that began.
+/// What the initiator learns from an answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Narrowed {
-    /// Held here, and not there: by rank, then id.
+    /// Held only here, by rank, then id.
     pub have: Vec<RecordId>,
-    /// Held there, and not here, if the peer tells the truth: at most one id per 32 bytes of the answer.
+    /// Held only by the peer, if it tells the truth: at most one id per 32 bytes of the answer.
     pub need: Vec<RecordId>,
-    /// What to say next; `None` when no differing range is left.
+    /// The next message; `None` when no differing range is left.
     pub query: Option<Vec<u8>>,
 }
 
 impl Snapshot {
-    /// A snapshot of records: the rank of the statement ([`crate::statement::record::Statement::rank`]) and the id. An id may come twice.
+    /// A snapshot of records: the rank of the statement ([`crate::statement::record::Statement::rank`]) and the id. Duplicates
+    /// are allowed.
     pub fn new(records: impl IntoIterator<Item = (u8, RecordId)>) -> Self {
         let records = records.into_iter();
         let mut items = NegentropyStorageVector::with_capacity(records.size_hint().0);
@@ -43,43 +45,40 @@ impl Snapshot {
                 .insert(rank.into(), Id::from_byte_array(*id.as_bytes()))
                 .expect("the storage is not sealed yet");
         }
-        // Duplicates go: between two equal items there is no bound.
+        // Sealing removes duplicates, between which no bound could lie.
         items.seal().expect("the storage is sealed once");
         Self { items }
     }
 
-    /// How many records there are.
-    #[must_use]
+    /// The number of records.
     pub fn len(&self) -> usize {
         self.items.size().unwrap_or(0)
     }
 
     /// Whether there is none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What the side that begins says first. At most 1 KiB.
-    #[must_use]
+    /// The initiator's first message, at most 1 KiB.
     pub fn open(&self) -> Vec<u8> {
         self.negentropy()
             .initiate()
             .expect("a sealed storage can be read, and this is the first message")
     }
 
-    /// The answer to what the side that began says. At most [`RECONCILE_BYTES_MAX`].
+    /// The answer to a message of the initiator, at most [`RECONCILE_BYTES_MAX`].
     ///
     /// # Errors
     ///
-    /// [`Rejection::OverLimit`] and [`Rejection::Malformed`] for bytes that are no such message.
+    /// [`Rejection::OverLimit`], and [`Rejection::Malformed`] for other bytes.
     pub fn answer(&self, query: &[u8]) -> Result<Vec<u8>, Rejection> {
         check_length(query)?;
         let answer = self.negentropy().reconcile(query);
         answer.map_err(|_| Rejection::Malformed("not a message of a reconciliation"))
     }
 
-    /// What an answer teaches the side that began, and what it says next (at most [`RECONCILE_BYTES_MAX`]).
+    /// What the initiator learns from an answer, and its next message (at most [`RECONCILE_BYTES_MAX`]).
     ///
     /// # Errors
     ///

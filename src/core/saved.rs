@@ -1,4 +1,4 @@
-//! What has to survive a crash (DESIGN section 8).
+//! The data that must survive a crash (DESIGN section 8).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::statement::operation::Ballot;
 use crate::statement::record::{Record, Verified};
 use crate::statement::seal::{SealCertificate, SealedBlock};
 
-/// A change of what survives a crash.
+/// A change of the data that survives a crash.
 ///
-/// Votes and lists are written for the sake of liveness: what moved a node to its round or its lock must be there after a
-/// restart, or a blackout of all could leave locks behind that nobody is able to prove or to propose again.
+/// Votes and lists are written for liveness: the records that moved a node to its round or lock must be there after a restart.
+/// Otherwise a blackout of all nodes could leave locks that no node can prove or propose again.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 #[allow(
@@ -22,47 +22,46 @@ use crate::statement::seal::{SealCertificate, SealedBlock};
     reason = "the largest is also the most frequent; boxing it would only cost"
 )]
 pub enum Write {
-    /// An own record, under its slot: what was signed once is never signed differently.
+    /// An own record, under its slot, so that the slot is never signed differently.
     Journal(JournalEntry),
-    /// Own records that no rule asks for any more.
+    /// Own records that no rule needs any more.
     Unjournal(Vec<RecordId>),
-    /// A record that is acknowledged to whoever sent it, until a block has it.
+    /// A record that is acknowledged to its sender, until a block has it.
     Record(Verified),
-    /// Somebody's proposal of the next seal or vote on it, until a block of that height is written.
+    /// A proposal of the next seal or a vote on it by another node, until a block of that height is written.
     Vote(Verified),
-    /// What a seal lists that this node proposes or votes for, until a block of that height is written.
+    /// The list of a seal that this node proposes or votes for, until a block of that height is written.
     List {
         /// The seal.
         seal: SealId,
         /// The ids of the records that it lists.
         list: Vec<RecordId>,
     },
-    /// Records and votes that are of no more use, although no block has them.
+    /// Records and votes that are of no more use and in no block.
     Forget(Vec<RecordId>),
-    /// What this node wants to vote on a standard operation if it becomes a vote of all; `None`: it is taken back.
+    /// This node's ballot for a standard operation, should it become a vote of all; `None` takes it back.
     Intent {
         /// The operation.
         operation: OperationId,
         /// The ballot.
         ballot: Option<Ballot>,
     },
-    /// A person declared that the journal is complete although no seal lists these `Rejoin`s of it.
+    /// A person declared the journal complete although no seal lists these `Rejoin`s of it.
     Declared(BTreeSet<RecordId>),
-    /// This node has seen a fork, and seals nothing any more until people say which branch goes on.
+    /// This node has seen a fork, and seals nothing until people choose the branch.
     Compromised,
-    /// A sealed block, with what it changed. All votes and lists go, and of the records those that it has.
+    /// A sealed block, with its changes. Removes all votes and lists, and the records in the block.
     Block {
         /// The block.
         block: Arc<SealedBlock>,
-        /// What it changed.
+        /// The changes made by it.
         applied: Arc<Applied>,
     },
 }
 
-/// What [`Write`]s leave behind, blocks aside: what a core takes up again after a start
-/// ([`Core::restore`](super::Core::restore)).
+/// The data left by [`Write`]s, except blocks. A core takes it up after a start ([`Core::restore`](super::Core::restore)).
 ///
-/// [`Saved::write`] is the meaning of each write; a store does the same on a disk.
+/// [`Saved::write`] defines each write; a store does the same on a disk.
 #[derive(Debug, Clone, Default)]
 pub struct Saved {
     /// Own records.
@@ -71,26 +70,27 @@ pub struct Saved {
     pub records: BTreeMap<RecordId, Vec<u8>>,
     /// Proposals and votes of others on the next seal, encoded.
     pub votes: BTreeMap<RecordId, Vec<u8>>,
-    /// What proposed seals list.
+    /// The lists of proposed seals.
     pub lists: BTreeMap<SealId, Vec<RecordId>>,
-    /// What this node wants to vote.
+    /// This node's ballots for operations that do not take commits yet.
     pub intents: BTreeMap<OperationId, Ballot>,
-    /// The `Rejoin`s that a person declared to be answered.
+    /// The `Rejoin`s that a person declared unnecessary.
     pub declared: BTreeSet<RecordId>,
-    /// Whether it has seen a fork.
+    /// Whether this node has seen a fork.
     pub compromised: bool,
-    /// Whether the journal is known to lack what this node has signed: then not even what it promised is signed at the start.
+    /// Whether the journal is known to lack records of this node: then it signs nothing at the start, not even promised
+    /// reveals.
     pub journal_lost: bool,
 }
 
-/// The sealed past as a store takes a core up from it ([`Core::resume`](super::Core::resume)), without applying it again.
+/// The sealed past in the form from which a core continues ([`Core::resume`](super::Core::resume)), without applying it again.
 ///
-/// The records in it were verified by this node before it stored them; they are not verified again.
+/// This node verified the records in it before it stored them; they are not verified again.
 #[derive(Debug, Clone)]
 pub struct Base {
     /// The state after some seal.
     pub checkpoint: Checkpoint,
-    /// What the rules ask for of the past up to that seal.
+    /// The parts of the past up to that seal that rules need.
     pub past: StoredPast,
     /// The records of the operations that are open in it.
     pub records: Vec<Record>,
@@ -99,14 +99,14 @@ pub struct Base {
     pub recent: Vec<RecentSeal>,
 }
 
-/// A sealed height of which late votes may tell something.
+/// A sealed height for which late votes can be evidence.
 #[derive(Debug, Clone)]
 pub struct RecentSeal {
     /// The seal.
     pub seal: SealId,
     /// Its certificate.
     pub certificate: SealCertificate,
-    /// Who sealed it.
+    /// Its sealers.
     pub sealers: Arc<Sealers>,
 }
 

@@ -1,13 +1,13 @@
-//! Driving the agreement on the next seal (DESIGN section 5).
+//! Drives the agreement on the next seal (DESIGN section 5).
 
-use super::judging::{Judging, try_draft};
+use super::seal_judge::{SealJudge, try_draft};
 use super::{Core, Output, Signing, Write};
 use crate::base::digest::SealId;
 use crate::finality::Action;
 use crate::statement::record::Statement;
 
 impl Core {
-    /// Does what can be done: applies what is decided, says what is to be said.
+    /// Applies decided seals and signs due statements, until there is nothing left to do.
     pub(super) fn run(&mut self) {
         while self.try_decide() || self.step() {}
     }
@@ -18,23 +18,23 @@ impl Core {
         !self.compromised && matches!(self.signing, Signing::Above(above) if height > above)
     }
 
-    /// Asks the agreement what this node has to say, and says it.
+    /// Signs the statements that the agreement asks for.
     fn step(&mut self) -> bool {
         if !self.may_seal() {
             return false;
         }
         let sealers = self.agreement.sealers().len();
-        let mut judging = Judging {
+        let mut judge = SealJudge {
             ledger: &self.ledger,
             pool: &self.pool,
             lists: &self.lists,
             drafts: &mut self.drafts,
             refused: &mut self.refused,
             now_ms: self.now_ms,
-            censorship_ms: self.pace.censorship_ms,
+            censorship_ms: self.timing.censorship_ms,
             sealers,
         };
-        let actions = self.agreement.advance(&mut judging);
+        let actions = self.agreement.advance(&mut judge);
         self.act(actions)
     }
 
@@ -68,7 +68,7 @@ impl Core {
         acted
     }
 
-    /// Whoever votes for a seal can say after a restart what it lists.
+    /// Saves the list of a seal that this node votes for, so that it still knows the list after a restart.
     pub(super) fn save_list(&mut self, seal: SealId) {
         if let Some(list) = self.lists.get(&seal)
             && self.saved_lists.insert(seal)
@@ -78,11 +78,11 @@ impl Core {
         }
     }
 
-    /// Signs a statement about the next seal, or takes the journal's copy of that slot, and says it.
+    /// Signs and sends a statement about the next seal, or the journal's copy of that slot.
     pub(super) fn say_about_seal(&mut self, statement: Statement) -> bool {
         match self.sign_one(statement, None) {
             Ok(record) => {
-                if self.agreement.add_named(record.clone()).unwrap_or(false) {
+                if self.agreement.add_exempt(record.clone()).unwrap_or(false) {
                     self.relay.push((None, record));
                 }
                 true
@@ -91,9 +91,9 @@ impl Core {
         }
     }
 
-    /// Applies the next seal if it is decided and everything it takes is here.
+    /// Applies the next seal if it is decided and all its records are here.
     fn try_decide(&mut self) -> bool {
-        // After a fork it takes people to say which branch goes on.
+        // After a fork, people have to choose the branch.
         if self.compromised {
             return false;
         }
@@ -105,7 +105,7 @@ impl Core {
                 return false;
             };
             let draft = try_draft(&self.ledger, &self.pool, &self.lists, seal, &id);
-            // A decided seal that does not apply takes more than a third of dishonest weight; the ledger then stays here.
+            // Only more than a third of dishonest weight can decide a seal that does not apply; the ledger then stops here.
             let Ok(Some(draft)) = draft else { return false };
             self.drafts.insert(id, draft);
         }

@@ -1,4 +1,5 @@
-//! What this node says: proposals, votes, reveals, directives; each journalled before it leaves (DESIGN section 8).
+//! Signs this node's statements: proposals, votes, reveals, directives. A slot is signed once: `say_all` and `sign_one` ask the
+//! journal for the slot first, and journal a record before it is sent (DESIGN section 8).
 
 use super::{Answer, Core, JournalEntry, Output, Refusal, Signing, Write};
 use crate::base::digest::{Digest, OperationId, RecordId, Salt};
@@ -11,7 +12,7 @@ use crate::statement::operation::{Ballot, Class, ConsensusOperation, Priority};
 use crate::statement::record::{Slot, Statement, Verified, sign_batch};
 use crate::statement::seal::is_quorum;
 
-/// A statement to be signed, with what a commit binds to.
+/// A statement to be signed, with the ballot and salt of a commit.
 type Draft = (Statement, Option<(Ballot, Salt)>);
 
 impl Core {
@@ -42,14 +43,15 @@ impl Core {
             (Class::Standard, Some(ballot)) => {
                 if is_primary && ballot != Ballot::Abstain {
                     let approve = ballot == Ballot::Approve;
-                    self.direct(id, approve)?;
+                    let operation = id;
+                    self.say_as_authority(Statement::Directive { operation, approve })?;
                 }
                 self.intend(id, Some(ballot));
             }
-            // Who may propose may not be in the panel: the proposal stands without the proposer's ballot.
+            // The proposer may not be in the panel; then the proposal stands without its ballot.
             (_, Some(ballot)) if self.is_elector(&id) => {
                 let voted = self.vote(id, ballot.clone());
-                // The proposal is out: a ballot that cannot be signed now is tried again.
+                // The proposal is sent already: a ballot that cannot be signed now is tried again.
                 self.intend(id, voted.is_err().then_some(ballot));
             }
             _ => {}
@@ -57,7 +59,7 @@ impl Core {
         Ok(Answer::Proposed(id))
     }
 
-    /// Signs a statement that has no slot, if the others would take it.
+    /// Signs a statement without a slot, if the others would accept it.
     fn sign_unless_refused(&mut self, statement: Statement) -> Result<Verified, Refusal> {
         let record = self.sign_quietly(vec![(statement, None)])?.remove(0);
         self.judge(&record)?;
@@ -76,7 +78,7 @@ impl Core {
         }
     }
 
-    /// What an operation is about, sealed or not, and whether it is open.
+    /// The operation with this id, sealed or pooled, and its state if it is open.
     fn operation_anywhere(
         &self,
         id: &OperationId,
@@ -100,7 +102,7 @@ impl Core {
             None => operation.class() == Class::Standard,
         };
         if waits_for_authority {
-            // It counts if the operation ever becomes a vote of all.
+            // It is used if the operation becomes a vote of all.
             self.intend(id, Some(ballot));
             return Ok(Answer::Done);
         }
@@ -109,7 +111,7 @@ impl Core {
         Ok(Answer::Done)
     }
 
-    /// Notes, for good, what this node wants to vote if the operation becomes a vote of all.
+    /// Persists this node's ballot for an operation that may become a vote of all.
     pub(super) fn intend(&mut self, operation: OperationId, ballot: Option<Ballot>) {
         let changed = match &ballot {
             Some(ballot) => self.intents.insert(operation, ballot.clone()).as_ref() != Some(ballot),
@@ -132,7 +134,7 @@ impl Core {
         }
     }
 
-    /// The commit to a ballot; `None` if exactly this one is journalled.
+    /// The commit to a ballot; `None` if the journal has the same one.
     fn draft_commit(&self, id: OperationId, ballot: Ballot) -> Result<Option<Draft>, Refusal> {
         if let Some((committed, _)) = self.journal.opening(&id) {
             return if *committed == ballot {
@@ -151,33 +153,12 @@ impl Core {
         Ok(Some((statement, Some((ballot, salt)))))
     }
 
-    pub(super) fn direct(
-        &mut self,
-        operation: OperationId,
-        approve: bool,
-    ) -> Result<Answer, Refusal> {
-        self.may_take_slot(&operation)?;
-        self.say_all(vec![(Statement::Directive { operation, approve }, None)])?;
-        Ok(Answer::Done)
-    }
-
-    pub(super) fn object(
-        &mut self,
-        operation: OperationId,
-        reason: String,
-    ) -> Result<Answer, Refusal> {
-        self.may_take_slot(&operation)?;
-        self.say_all(vec![(Statement::Objection { operation, reason }, None)])?;
-        Ok(Answer::Done)
-    }
-
-    pub(super) fn resolve(
-        &mut self,
-        operation: OperationId,
-        approve: bool,
-    ) -> Result<Answer, Refusal> {
-        self.may_take_slot(&operation)?;
-        self.say_all(vec![(Statement::Resolution { operation, approve }, None)])?;
+    /// Says a directive, objection or resolution.
+    pub(super) fn say_as_authority(&mut self, statement: Statement) -> Result<Answer, Refusal> {
+        if let Some(operation) = statement.operation() {
+            self.may_take_slot(&operation)?;
+        }
+        self.say_all(vec![(statement, None)])?;
         Ok(Answer::Done)
     }
 
@@ -195,8 +176,8 @@ impl Core {
         Ok(Answer::Done)
     }
 
-    /// Takes for its journal what this node holds of its own, on the word of a person that nobody else holds more: two or
-    /// three members have no quorum without this one, and nothing would ever seal its `Rejoin`.
+    /// Takes the own records held as the complete journal, because a person declares that nobody holds more. Two or three
+    /// members have no quorum without this one, so its `Rejoin` would never be sealed.
     pub(super) fn declare_journal(&mut self) -> Result<Answer, Refusal> {
         match self.signing {
             Signing::Above(_) => return Err(Refusal::NotLost),
@@ -222,7 +203,7 @@ impl Core {
                 self.persist_own(&record, None);
             }
         }
-        // A restart before a seal lists them must not undo it: the chain stands still without this node.
+        // Persisted, because the chain stands still without this node until the `Rejoin`s are sealed.
         self.declared = self.journal.rejoins().map(Verified::id).collect();
         let write = Write::Declared(self.declared.clone());
         self.out.push(Output::Persist(write));
@@ -232,7 +213,7 @@ impl Core {
         Ok(Answer::Done)
     }
 
-    /// Finds out after a start whether the journal is complete.
+    /// Checks after a start whether the journal is complete.
     pub(super) fn recover_signing(&mut self) {
         let me = self.me;
         let operations = self.ledger.state().operations();
@@ -251,8 +232,8 @@ impl Core {
         }
     }
 
-    /// A `Rejoin` that no seal lists and no person answered. A journal that was begun anew says so by one, and is complete only once that is sealed.
-    /// Of several nothing says which answers the last loss, so that all of them have to be.
+    /// A journalled `Rejoin` that no seal lists and no person declared unnecessary. A new journal begins with one and is
+    /// complete only once it is sealed. If there are several, all must be sealed, as the order of the losses is unknown.
     pub(super) fn unsealed_rejoin(&self) -> Option<RecordId> {
         let past = self.ledger.past();
         let mut rejoins = self.journal.rejoins().map(Verified::id);
@@ -266,34 +247,31 @@ impl Core {
         }
     }
 
-    /// After a lost journal only the slots of operations whose proposal names the seal of the return, or a later one, are
-    /// safe: those of an older one this node may have signed before.
+    /// After a lost journal, only slots of operations whose proposal names the seal of the return or a later one are safe. This
+    /// node may have signed those of older ones before.
     fn may_take_slot(&self, id: &OperationId) -> Result<(), Refusal> {
         let Signing::Above(above) = self.signing else {
             return Err(Refusal::JournalLost);
         };
-        let open = self.ledger.state().operation(id);
-        let proposal = open
-            .map(OpenOperation::proposal)
-            .or_else(|| self.pool.get(&(*id).into()).map(|pooled| &pooled.record));
-        if above == 0 || proposal.is_some_and(|proposal| !self.is_named_before(proposal, above)) {
+        let proposal = self.proposal(&(*id).into());
+        if above == 0 || proposal.is_some_and(|proposal| !self.is_older_than(proposal, above)) {
             Ok(())
         } else {
             Err(Refusal::BeforeRejoin)
         }
     }
 
-    /// Whether the seal that a proposal names is not known to be of this height or a later one.
-    fn is_named_before(&self, proposal: &Verified, height: u64) -> bool {
+    /// Whether a proposal names a seal below this height, or an unknown one.
+    fn is_older_than(&self, proposal: &Verified, height: u64) -> bool {
         let Statement::Propose { last, .. } = proposal.statement() else {
             return true;
         };
-        let named = self.ledger.past().height_of(last);
-        named.is_none_or(|named| named < height)
+        let last = self.ledger.past().height_of(last);
+        last.is_none_or(|last| last < height)
     }
 
-    /// Whether an own record takes no slot that this node would sign again since its return: the journal need not know it.
-    /// `listed` are records beside it, its proposal perhaps among them.
+    /// Whether an own record is older than this node's return, so that the journal need not have it. `listed` are the records
+    /// that came with it, maybe with its proposal.
     pub(super) fn is_before_return(&self, record: &Verified, listed: &[Verified]) -> bool {
         let Signing::Above(above) = self.signing else {
             return false;
@@ -306,19 +284,17 @@ impl Core {
         }
         let id: RecordId = match record.statement().operation() {
             Some(operation) => operation.into(),
-            None => return self.is_named_before(record, above),
+            None => return self.is_older_than(record, above),
         };
-        let open = self.ledger.state().operation(&id.into());
-        let proposal = open
-            .map(OpenOperation::proposal)
-            .or_else(|| self.pool.get(&id).map(|pooled| &pooled.record))
+        let proposal = self
+            .proposal(&id)
             .or_else(|| listed.iter().find(|listed| listed.id() == id));
-        proposal.is_some_and(|proposal| self.is_named_before(proposal, above))
+        proposal.is_some_and(|proposal| self.is_older_than(proposal, above))
     }
 
-    /// Signs, journals and says statements. Those that the rules refuse are not said; the first of them is the error.
+    /// Signs, journals and sends statements, except those that the rules refuse. The error is the first refusal.
     ///
-    /// One refusal does not keep the others back: promises about several operations come in one batch.
+    /// A refusal does not stop the others, because promises about several operations come in one batch.
     fn say_all(&mut self, drafts: Vec<Draft>) -> Result<(), Refusal> {
         self.may_sign()?;
         let mut refused = Ok(());
@@ -332,7 +308,7 @@ impl Core {
         }
         let openings: Vec<_> = fresh.iter().map(|(_, opening)| opening.clone()).collect();
         for (record, opening) in self.sign_quietly(fresh)?.into_iter().zip(openings) {
-            // What is refused here was seen by nobody: it is as if it had not been signed.
+            // A statement refused here was never sent, so it does not count as signed.
             match self.judge(&record) {
                 Ok(()) => {
                     self.persist_own(&record, opening);
@@ -347,7 +323,7 @@ impl Core {
         refused
     }
 
-    /// Signs one statement under its slot, or gives the journal's copy if the same was signed.
+    /// Signs one statement in its slot, or gives the journal's copy if it is the same.
     pub(super) fn sign_one(
         &mut self,
         statement: Statement,
@@ -365,7 +341,7 @@ impl Core {
         Ok(record)
     }
 
-    /// Signs a batch; nobody sees it until it is journalled.
+    /// Signs a batch without sending it: it must be journalled first.
     fn sign_quietly(&self, drafts: Vec<Draft>) -> Result<Vec<Verified>, Refusal> {
         let statements = drafts.into_iter().map(|(statement, _)| statement).collect();
         Ok(sign_batch(self.signer.as_ref(), self.net, statements)?)
@@ -381,11 +357,11 @@ impl Core {
     }
 
     fn say(&mut self, record: Verified) {
-        // The own record was judged before it was signed; what is left is that it is known already.
+        // The record was checked before it was signed; it can only be known already.
         let _ = self.admit(None, record);
     }
 
-    /// After a seal: reveals what was frozen, and votes on what became a vote of all.
+    /// After a seal: reveals own frozen commits, and votes on operations that became a vote of all.
     pub(super) fn follow_up(&mut self, applied: &Applied) {
         let drafts = applied.touched.iter();
         let drafts = drafts.flat_map(|operation| self.draft_promised(operation));
@@ -393,7 +369,7 @@ impl Core {
         self.say_promised(drafts);
     }
 
-    /// Does again what [`Core::follow_up`] could not do after some seal: without a key, before a rejoin, or stopped.
+    /// Tries again what [`Core::follow_up`] could not do, because the key failed, or the node was stopped or had not rejoined.
     pub(super) fn keep_promises(&mut self) {
         let operations = self.ledger.state().operations();
         let drafts = operations.flat_map(|operation| self.draft_promised(operation));
@@ -403,17 +379,17 @@ impl Core {
 
     fn say_promised(&mut self, drafts: Vec<Draft>) {
         if !drafts.is_empty() {
-            // What cannot be said now is tried again at the next chance.
+            // What fails now is tried again at the next chance.
             let _ = self.say_all(drafts);
         }
     }
 
-    /// The reveal of the own frozen commit, and the commit that the node intended.
+    /// The reveal of the own frozen commit, and the commit to the intended ballot.
     fn draft_promised(&self, operation: &OpenOperation) -> Vec<Draft> {
         let id = operation.id();
         let commit = match self.intents.get(&id) {
             Some(ballot)
-                if matches!(operation.phase(), Phase::Committing { .. })
+                if matches!(operation.phase(), Phase::Committing(_))
                     && !operation.commits().contains_key(&self.me) =>
             {
                 self.draft_commit(id, ballot.clone()).ok().flatten()
@@ -424,10 +400,10 @@ impl Core {
         reveal.into_iter().chain(commit).collect()
     }
 
-    /// The reveal of the own frozen commit, if there is one that is not sealed.
+    /// The reveal of the own frozen commit, if it is neither pooled nor sealed.
     fn draft_reveal(&self, operation: &OpenOperation) -> Option<Draft> {
         let id = operation.id();
-        if !matches!(operation.phase(), Phase::Revealing { .. })
+        if !matches!(operation.phase(), Phase::Revealing(_))
             || !operation.frozen()?.commits.contains_key(&self.me)
             || operation.reveals().contains_key(&self.me)
         {
@@ -452,8 +428,8 @@ impl Core {
         Some((statement, None))
     }
 
-    /// What the own frozen commit binds to, when the journal is lost: the salt follows from the key, and the ballot is one
-    /// of few, or one that others revealed.
+    /// Ballot and salt of the own frozen commit after the journal was lost: the salt follows from the key, and the ballot is
+    /// one of three, or one that others revealed.
     fn recover_opening(&self, operation: &OpenOperation) -> Option<(Ballot, Salt)> {
         let commit = operation.frozen()?.commits.get(&self.me)?;
         let Statement::Commit {
@@ -476,7 +452,7 @@ impl Core {
             .map(|ballot| (ballot, salt))
     }
 
-    /// The own proposal of a height and round, if one is journalled.
+    /// The journalled own proposal of a height and round.
     pub(super) fn signed_proposal(&self, height: u64, round: u32) -> Option<&Verified> {
         self.journal.signed(&Slot::Proposal(height, round))
     }

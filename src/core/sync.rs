@@ -1,17 +1,17 @@
-//! What is said to peers and heard from them.
+//! Exchange with peers.
 //!
-//! New records are pushed to every peer but the one they came from. Now and then two peers compare what they hold
-//! ([`comparing`]), which repairs whatever was lost; who is behind in seals asks for blocks first ([`blocks`]). Where no connection
-//! goes, the same is carried in files ([`carried`]).
+//! New records are pushed to every peer except their sender. Now and then two peers compare their records ([`comparing`]),
+//! which repairs losses; a peer that is behind in seals asks for blocks first ([`blocks`]). Where there is no connection,
+//! people carry the same data in files ([`bundles`]).
 
 mod blocks;
-mod carried;
+mod bundles;
 mod comparing;
 mod requests;
 
 use serde_bytes::ByteBuf;
 
-pub(super) use comparing::{Held, Link};
+pub(super) use comparing::{CachedSnapshot, Link};
 
 use super::{Admission, Core, Output, PeerId};
 use crate::base::digest::{RecordId, SealId};
@@ -25,7 +25,7 @@ fn encoded(record: &Verified) -> (&Verified, ByteBuf) {
     (record, ByteBuf::from(record.encode()))
 }
 
-/// The order in which records are sent: what others refer to first.
+/// The order in which records are sent: records that others refer to come first.
 fn place(record: &Verified) -> (u8, RecordId) {
     (record.statement().rank(), record.id())
 }
@@ -48,7 +48,7 @@ impl Core {
         self.out.push(Output::Send { to, message });
     }
 
-    /// Sends records to one peer, in frames; proposals with their lists.
+    /// Sends records to one peer in frames, and proposals with their lists.
     fn send_records<'a>(
         &self,
         to: PeerId,
@@ -82,13 +82,12 @@ impl Core {
         outputs
     }
 
-    /// Pushes what is new to the peers that did not send it.
+    /// Pushes new records to the peers that did not send them.
     pub(super) fn flush(&mut self) {
         let relay = std::mem::take(&mut self.relay);
         if relay.is_empty() {
             return;
         }
-        // Encoded once for all peers.
         let relay: Vec<_> = relay
             .iter()
             .map(|(from, record)| (from, encoded(record)))
@@ -147,8 +146,8 @@ impl Core {
         self.out.push(Output::Part(from));
     }
 
-    /// Refuses a record that does not decode or verify. Honest nodes pass on what they verified, so that is the sender's fault,
-    /// unless this node only does not know the author yet. Gives whether to go on with what else the peer says.
+    /// Refuses a record that does not decode or verify. Honest nodes verify records before they pass them on, so this is the
+    /// sender's fault, unless this node just does not know the author yet. Gives whether to continue with the peer's message.
     fn refuse_unverified(&mut self, from: PeerId, rejection: Rejection) -> bool {
         let may_be_behind = matches!(rejection, Rejection::UnknownAuthor(_));
         if may_be_behind {
@@ -168,7 +167,7 @@ impl Core {
                     if self.refuse_unverified(from, rejection) {
                         continue;
                     }
-                    // One is enough: each of the rest could cost as much.
+                    // One is enough, as each of the rest could cost as much.
                     return;
                 }
             };
@@ -184,7 +183,7 @@ impl Core {
         }
     }
 
-    /// Takes a proposal with its list, and asks for the listed records that are not here.
+    /// Takes a proposal with its list, and asks for the listed records that are missing here.
     fn receive_proposal(&mut self, from: PeerId, record: &[u8], list: Vec<RecordId>) {
         match self.take_proposal(Some(from), record, list) {
             Ok((Admission::Waiting(_), _)) => self.ask_blocks(from),
@@ -198,7 +197,7 @@ impl Core {
         }
     }
 
-    /// Takes a proposal, and its list if that is of use and not here. Gives the seal whose list was taken.
+    /// Takes a proposal, and its list if it is new and of use. Gives the seal whose list was taken.
     fn take_proposal(
         &mut self,
         from: Option<PeerId>,
@@ -211,16 +210,16 @@ impl Core {
         };
         let (id, seal) = (seal.id(), seal.clone());
         if self.agreement.wanted().contains(&id) {
-            self.named.insert(record.id());
+            self.exempt_votes.insert(record.id());
         }
         let admission = self.admit(from, record)?;
         let is_next = seal.height == self.ledger.state().height() + 1;
-        // Who has the record only sends no list.
+        // A peer that has only the proposal sends an empty list.
         if !is_next || self.lists.contains_key(&id) || list.is_empty() {
             return Ok((admission, None));
         }
-        if !super::judging::is_list_of(&list, &seal) {
-            return Err(Rejection::ImpossibleSeal("its list is another"));
+        if !super::seal_judge::is_list_of(&list, &seal) {
+            return Err(Rejection::ImpossibleSeal("its list is not the stated one"));
         }
         if !self.has_use_for_list(&id) {
             return Ok((admission, None));

@@ -1,24 +1,27 @@
 //! One open operation, from its opening seal to the one that closes it (DESIGN sections 4 and 7).
 //!
-//! An [`OpenOperation`] holds what was sealed about it and changes only when a seal is applied: records are *filed*
-//! first, then [`OpenOperation::advance`] judges phases and windows. It knows the roster before the seal and the seal's
-//! time, nothing else.
+//! An [`OpenOperation`] holds the sealed records about one operation and changes only when a seal is applied: records are
+//! *filed* first, then [`OpenOperation::advance`] moves phases and windows. It knows only the roster before the seal and the
+//! seal's time.
 
 mod authority;
+mod commit_reveal;
 mod restored;
 mod snapshot;
-mod voting;
 mod window;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 pub use authority::{Authority, Stage};
 pub use restored::StoredOperation;
-pub use snapshot::{FrozenLine, PhaseLine, Snapshot};
+pub use snapshot::{FrozenLine, Snapshot};
 pub use window::Window;
 
 use crate::base::digest::{NodeId, OperationId};
+use crate::base::rejection::Rejection;
 use crate::decision::tally::Tally;
 use crate::members::roster::Roster;
 use crate::statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority};
@@ -33,8 +36,7 @@ pub struct Electorate {
 }
 
 impl Electorate {
-    /// From members in the order of their keys.
-    #[must_use]
+    /// Takes members in the order of their keys.
     pub fn new(electors: Vec<(NodeId, u64)>) -> Self {
         debug_assert!(
             electors.is_sorted_by(|a, b| a.0 < b.0),
@@ -45,13 +47,11 @@ impl Electorate {
     }
 
     /// The weight of all electors: `W` of P5.
-    #[must_use]
     pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// An elector's weight; `None` for everybody else.
-    #[must_use]
+    /// An elector's weight; `None` if the node is no elector.
     pub fn weight(&self, node: &NodeId) -> Option<u64> {
         let at = self
             .electors
@@ -65,8 +65,7 @@ impl Electorate {
         self.electors.iter().copied()
     }
 
-    /// How many electors have weight.
-    #[must_use]
+    /// The number of electors with weight.
     pub fn weighted(&self) -> usize {
         self.electors
             .iter()
@@ -75,16 +74,16 @@ impl Electorate {
     }
 }
 
-/// What one author filed in one slot: a record, and a second one if it equivocated.
+/// The records of one author in one slot: one, or two if it equivocated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filed {
     /// The record sealed first (of two in one seal, the one with the smaller id).
     pub first: Verified,
-    /// A different one of the same slot.
+    /// A different record of the same slot.
     pub second: Option<Verified>,
 }
 
-/// What filing a record did.
+/// The effect of filing a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filing {
     /// The slot was empty.
@@ -93,7 +92,7 @@ pub enum Filing {
     Second,
 }
 
-/// Files a record in its author's slot, or says that both places are taken or that it is there already.
+/// Files a record in its author's slot. `None` if the record is there already or the slot holds two records.
 fn file_slot(slots: &mut BTreeMap<NodeId, Filed>, record: &Verified) -> Option<Filing> {
     let Some(filed) = slots.get_mut(&record.author()) else {
         let first = record.clone();
@@ -113,21 +112,16 @@ fn file_slot(slots: &mut BTreeMap<NodeId, Filed>, record: &Verified) -> Option<F
     Some(Filing::Second)
 }
 
-/// Where an operation stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The phase of an operation, with the window that it waits in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// A standard operation that the spore hierarchy decides (section 7).
+    /// The spore hierarchy decides a standard operation (section 7).
     Authority(Authority),
-    /// Commits are collected (P2).
-    Committing {
-        /// The commit window.
-        window: Window,
-    },
-    /// The commits are frozen, reveals are collected (P4). Also after the decision, until the operation closes.
-    Revealing {
-        /// The reveal window.
-        window: Window,
-    },
+    /// The operation takes commits (P2).
+    Committing(Window),
+    /// The commits are frozen and the operation takes reveals (P4). It stays here after the decision, until it closes.
+    Revealing(Window),
     /// Nothing more is accepted (P8).
     Closed,
 }
@@ -178,23 +172,23 @@ pub struct OpenOperation {
     decision: Option<Decision>,
 }
 
-/// What an operation sees of the ledger while a seal is applied.
+/// The part of the ledger that an operation sees while a seal is applied.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
     /// The seal's height.
     pub height: u64,
     /// The seal's time.
     pub time_ms: u64,
-    /// The roster before the seal: roles and weights are judged by it.
+    /// The roster before the seal, which determines roles and weights.
     pub before: &'a Roster,
-    /// The roster with the bans of this seal: banned electors are not waited for.
+    /// The roster with the bans of this seal: the operation does not wait for banned electors.
     pub banned: &'a Roster,
 }
 
-/// What changed in an operation when a seal was applied.
+/// A change in an operation when a seal was applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transition {
-    /// A window ended; its grace runs.
+    /// A window reached its end and is marked; its grace runs.
     Marked,
     /// A standard operation went on to the Seeds' objections or resolutions.
     Stage(Stage),
@@ -214,7 +208,6 @@ impl OpenOperation {
     /// # Panics
     ///
     /// If `record` is another statement.
-    #[must_use]
     pub fn open(
         record: &Verified,
         params: Arc<Params>,
@@ -233,9 +226,9 @@ impl OpenOperation {
         let (class, opened_ms) = (operation.class(), context.time_ms);
         let phase = match class {
             Class::Standard => Phase::Authority(Authority::open(&params, opened_ms)),
-            Class::Claim | Class::Critical => Phase::Committing {
-                window: voting::commit_window(&params, class, opened_ms),
-            },
+            Class::Claim | Class::Critical => {
+                Phase::Committing(commit_reveal::commit_window(&params, class, opened_ms))
+            }
         };
         Self {
             id: record.id().into(),
@@ -260,7 +253,7 @@ impl OpenOperation {
         }
     }
 
-    /// Judges phases and windows after the records of a seal were filed, until nothing changes.
+    /// Moves phases and windows after the records of a seal were filed, until nothing changes.
     pub fn advance(&mut self, context: &Context<'_>) -> Vec<Transition> {
         let mut transitions = Vec::new();
         while let Some(transition) = self.step(context) {
@@ -272,26 +265,44 @@ impl OpenOperation {
     fn step(&mut self, context: &Context<'_>) -> Option<Transition> {
         match &self.phase {
             Phase::Authority(_) => self.step_authority(context),
-            Phase::Committing { .. } => self.step_committing(context),
-            Phase::Revealing { .. } => self.step_revealing(context),
+            Phase::Committing(_) => self.step_committing(context),
+            Phase::Revealing(_) => self.step_revealing(context),
             Phase::Closed => None,
         }
     }
 
+    /// Whether a slot takes a record: `None` if it is empty, and the rules for a first record apply. A second record is taken
+    /// in every phase before the close, because it proves equivocation.
+    fn judge_slot(
+        &self,
+        filed: Option<&Filed>,
+        record: &Verified,
+    ) -> Option<Result<(), Rejection>> {
+        let filed = filed?;
+        Some(
+            if filed.first == *record || filed.second.as_ref() == Some(record) {
+                Err(Rejection::AlreadySealed(record.id()))
+            } else if filed.second.is_some() {
+                Err(Rejection::SlotFull(record.author()))
+            } else if self.phase == Phase::Closed {
+                Err(self.wrong_phase(record))
+            } else {
+                Ok(())
+            },
+        )
+    }
+
     /// The operation's id.
-    #[must_use]
     pub fn id(&self) -> OperationId {
         self.id
     }
 
-    /// The `Propose` that put it up.
-    #[must_use]
+    /// Its `Propose`.
     pub fn proposal(&self) -> &Verified {
         &self.proposal
     }
 
-    /// What is to be decided.
-    #[must_use]
+    /// The matter to be decided.
     pub fn operation(&self) -> &ConsensusOperation {
         match self.proposal.statement() {
             Statement::Propose { operation, .. } => operation,
@@ -300,142 +311,121 @@ impl OpenOperation {
     }
 
     /// Its priority.
-    #[must_use]
     pub fn priority(&self) -> Priority {
         self.priority
     }
 
     /// How it is decided.
-    #[must_use]
     pub fn class(&self) -> Class {
         self.class
     }
 
     /// The parameters it was opened under.
-    #[must_use]
     pub fn params(&self) -> &Params {
         &self.params
     }
 
-    /// The seal that opened it (for a standard operation that became a BFT vote: the seal at which it did).
-    #[must_use]
+    /// The seal that opened it. For a standard operation that became a BFT vote: the seal at which it did.
     pub fn opened_height(&self) -> u64 {
         self.opened_height
     }
 
     /// The time of that seal.
-    #[must_use]
     pub fn opened_ms(&self) -> u64 {
         self.opened_ms
     }
 
     /// Whether its votes are scored (P9).
-    #[must_use]
     pub fn is_scored(&self) -> bool {
         self.scored
     }
 
-    /// Who votes. Empty for a standard operation that the spore hierarchy decides.
-    #[must_use]
+    /// The electors. Empty for a standard operation that the spore hierarchy decides.
     pub fn electorate(&self) -> &Electorate {
         &self.electorate
     }
 
-    /// Where it stands.
-    #[must_use]
+    /// Its phase.
     pub fn phase(&self) -> &Phase {
         &self.phase
     }
 
     /// The phase's name, as in rejections, documents and `status`.
-    #[must_use]
     pub fn phase_name(&self) -> &'static str {
         match (&self.phase, &self.decision) {
             (Phase::Authority(_), _) => "authority",
-            (Phase::Committing { .. }, _) => "committing",
-            (Phase::Revealing { .. }, None) => "revealing",
-            (Phase::Revealing { .. }, Some(_)) => "decided",
+            (Phase::Committing(_), _) => "committing",
+            (Phase::Revealing(_), None) => "revealing",
+            (Phase::Revealing(_), Some(_)) => "decided",
             (Phase::Closed, _) => "closed",
         }
     }
 
     /// The sealed commits by author.
-    #[must_use]
     pub fn commits(&self) -> &BTreeMap<NodeId, Filed> {
         &self.commits
     }
 
     /// The frozen commits.
-    #[must_use]
     pub fn frozen(&self) -> Option<&Frozen> {
         self.frozen.as_deref()
     }
 
     /// The sealed reveals by author.
-    #[must_use]
     pub fn reveals(&self) -> &BTreeMap<NodeId, Verified> {
         &self.reveals
     }
 
     /// The tally of the sealed reveals, once frozen.
-    #[must_use]
     pub fn tally(&self) -> Option<&Tally> {
         self.tally.as_ref()
     }
 
     /// The final outcome.
-    #[must_use]
     pub fn decision(&self) -> Option<&Decision> {
         self.decision.as_ref()
     }
 
-    /// Every record filed, the proposal first.
-    pub fn records(&self) -> impl Iterator<Item = &Verified> {
+    fn filed(&self) -> impl Iterator<Item = (&NodeId, &Filed)> {
         let slots = [
             &self.commits,
             &self.directives,
             &self.objections,
             &self.resolutions,
         ];
-        let filed = slots
-            .into_iter()
-            .flat_map(|slots| slots.values())
-            .flat_map(|filed| std::iter::once(&filed.first).chain(&filed.second));
+        slots.into_iter().flatten()
+    }
+
+    /// Every record filed, the proposal first.
+    pub fn records(&self) -> impl Iterator<Item = &Verified> {
+        let filed = self
+            .filed()
+            .flat_map(|(_, filed)| std::iter::once(&filed.first).chain(&filed.second));
         std::iter::once(&self.proposal)
             .chain(filed)
             .chain(self.reveals.values())
     }
 
-    /// The two records that an author filed in one slot, if any.
+    /// Each author with two records in one slot, and these records.
     pub fn equivocations(&self) -> impl Iterator<Item = (NodeId, &Verified, &Verified)> {
-        let slots = [
-            &self.commits,
-            &self.directives,
-            &self.objections,
-            &self.resolutions,
-        ];
-        slots
-            .into_iter()
-            .flat_map(|slots| slots.iter())
+        self.filed()
             .filter_map(|(author, filed)| Some((*author, &filed.first, filed.second.as_ref()?)))
     }
 
     /// The order in which operations of one seal take effect (P7).
-    #[must_use]
     pub fn rank(&self) -> (Priority, OperationId) {
         (self.priority, self.id)
     }
 
     /// The earliest seal time at which something changes without any further record.
-    #[must_use]
     pub fn due_ms(&self) -> Option<u64> {
         match &self.phase {
             Phase::Authority(authority) => Some(authority.window.due_ms()),
-            Phase::Committing { window } => Some(match self.commit_grace_due_ms() {
+            Phase::Committing(window) => Some(match self.commit_grace_due_ms() {
                 Some(grace) => grace.min(window.due_ms()),
                 None => window.due_ms(),
             }),
-            Phase::Revealing { window } => Some(window.due_ms()),
+            Phase::Revealing(window) => Some(window.due_ms()),
             Phase::Closed => None,
         }
     }
@@ -445,7 +435,6 @@ impl OpenOperation {
     }
 
     /// The ballot of a sealed reveal.
-    #[must_use]
     pub fn ballot(&self, node: &NodeId) -> Option<&Ballot> {
         match self.reveals.get(node)?.statement() {
             Statement::Reveal { ballot, .. } => Some(ballot),

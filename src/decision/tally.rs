@@ -1,4 +1,4 @@
-//! The tally of one operation (P5): what the reveals of the frozen commits say, at any moment.
+//! The tally of one operation (P5): the result of the reveals of its frozen commits, at any moment.
 //!
 //! `W` is the weight of the electorate, `w(v)` that of the reveals for *v*, `U` that of the frozen commits not revealed:
 //!
@@ -7,12 +7,12 @@
 //! | critical, and standard operations that fell to the full vote | `3 * w(v) > 2 * W` | `3 * (w(v) + U) <= 2 * W` for both *v* |
 //! | claim | `w(v) > w(v') + U` for every other result *v'*, seen or not, and `2 * (all reveals) > W` | `U = 0` and not decided |
 //!
-//! A result not seen weighs nothing yet, so the claim's rule contains `w(v) > U`. Abstentions count as revealed, for no
+//! An unseen result weighs nothing yet, so the claim's rule contains `w(v) > U`. Abstentions count as revealed, but for no
 //! value.
 //!
-//! *Why an outcome never changes once it is there:* a reveal moves weight from `U` to one value. `w(v)` never falls,
-//! `w(v') + U` never rises, and neither does `U`: each test above, once true, stays true. So an outcome may be shown before
-//! the seal that makes it final, and the order of the reveals is of no consequence.
+//! *Why an outcome never changes:* a reveal moves weight from `U` to one value. `w(v)` never falls, and neither `w(v') + U` nor
+//! `U` ever rises: each test above, once true, stays true. So an outcome may be shown before the seal that makes it final, and
+//! the order of the reveals does not matter.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,10 +23,9 @@ use crate::statement::seal::is_quorum;
 #[cfg(test)]
 mod tests;
 
-/// The tally of one frozen operation: a reveal costs a lookup among the *distinct* results, an outcome nothing but
-/// arithmetic.
+/// The tally of one frozen operation. A reveal costs a lookup among the *distinct* results; an outcome costs only arithmetic.
 ///
-/// Two tallies of the same reveals are equal, in whatever order these came.
+/// Two tallies of the same reveals are equal, whatever their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
     class: Class,
@@ -35,11 +34,11 @@ pub struct Tally {
     revealed: u64,
     weights: BTreeMap<Arc<Ballot>, u64>,
     leader: Option<Leader>,
-    /// The weight of the heaviest value beside the leader's; 0 if there is none, as for a result not seen.
+    /// The weight of the second value; 0 if there is only one, as an unseen result weighs nothing.
     runner_up_weight: u64,
 }
 
-/// The heaviest value; among equals the smallest, so that it does not depend on order.
+/// The heaviest value; among equals the smallest, so that the order does not matter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Leader {
     ballot: Arc<Ballot>,
@@ -48,7 +47,6 @@ struct Leader {
 
 impl Tally {
     /// A tally without reveals. `total` is the weight of the whole electorate (`W`), `frozen` that of the frozen commits.
-    #[must_use]
     pub fn new(class: Class, total: u64, frozen: u64) -> Self {
         debug_assert!(frozen <= total, "frozen commits are the electorate's");
         Self {
@@ -67,13 +65,13 @@ impl Tally {
     ///
     /// # Panics
     ///
-    /// If more weight is revealed than was frozen: then a commit was counted twice, or one that is not frozen.
+    /// If more weight is revealed than was frozen: a commit was counted twice, or was not frozen.
     pub fn reveal(&mut self, weight: u64, ballot: &Ballot) {
         self.unrevealed = self
             .unrevealed
             .checked_sub(weight)
             .expect("each frozen commit is revealed once, so reveals weigh no more than them");
-        // What was taken from `unrevealed` cannot exceed the frozen weight in sum either.
+        // The sum stays within the frozen weight too.
         self.revealed += weight;
         let ballot = ballot.counted_for(self.class);
         if *ballot != Ballot::Abstain {
@@ -97,7 +95,7 @@ impl Tally {
             {
                 self.runner_up_weight = self.runner_up_weight.max(sum);
             }
-            // Nothing weighs more than the former leader, except the new one.
+            // Only the new leader can weigh more than the former one.
             Some(leader) => {
                 self.runner_up_weight = leader.weight;
                 *leader = Leader {
@@ -115,39 +113,34 @@ impl Tally {
     }
 
     /// The weight of the frozen commits that are not revealed (`U`).
-    #[must_use]
     pub fn unrevealed(&self) -> u64 {
         self.unrevealed
     }
 
     /// The weight of all reveals, abstentions included.
-    #[must_use]
     pub fn revealed(&self) -> u64 {
         self.revealed
     }
 
     /// The weight of the whole electorate (`W`).
-    #[must_use]
     pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// The values revealed and their weights `w(v)`, by value. Abstentions are for no value and not among them.
+    /// The revealed values and their weights `w(v)`, by value, without abstentions.
     pub fn weights(&self) -> impl Iterator<Item = (&Ballot, u64)> {
         self.weights
             .iter()
             .map(|(ballot, weight)| (&**ballot, *weight))
     }
 
-    /// The outcome, if no further reveal can change it. It stays what it is from then on.
-    #[must_use]
+    /// The outcome, if no further reveal can change it. Then it is final.
     pub fn outcome(&self) -> Option<Outcome> {
         self.outcome_with(self.unrevealed)
     }
 
-    /// The outcome if what is not revealed is forfeited: the tally with `U = 0` (P6). Equal to [`Tally::outcome`] where
-    /// that gives one.
-    #[must_use]
+    /// The outcome if unrevealed commits are forfeited: the tally with `U = 0` (P6). Equal to [`Tally::outcome`] where that
+    /// gives one.
     pub fn forfeited(&self) -> Outcome {
         self.outcome_with(0)
             .expect("with nothing left to reveal, what is not decided has no quorum")
@@ -157,7 +150,7 @@ impl Tally {
         let leader_weight = self.leader.as_ref().map_or(0, |leader| leader.weight);
         let reach = u128::from(leader_weight) + u128::from(unrevealed);
         let (decided, hopeless) = match self.class {
-            // The leader is the heavier of `Approve` and `Reject`: where it cannot reach a quorum, neither can the other.
+            // The leader is the heavier of `Approve` and `Reject`: if it cannot reach a quorum, the other cannot either.
             Class::Critical | Class::Standard => (
                 is_quorum(leader_weight, self.total),
                 3 * reach <= 2 * u128::from(self.total),

@@ -10,7 +10,7 @@ mod schema;
 
 use crate::base::digest::{NetworkId, NodeId, OperationId, SealId};
 use crate::base::identity::{Identity, Signer as _};
-use crate::statement::commitment::{commitment, salt};
+use crate::statement::commitment::vote as vote_of;
 use crate::statement::consent::Consent;
 use crate::statement::operation::{Ballot, ConsensusOperation, Priority, Spore};
 use crate::statement::record::{Statement, Verified, sign};
@@ -47,18 +47,8 @@ fn vote(by: &Identity, operation: OperationId, ballot: Ballot) -> [Verified; 2] 
 }
 
 fn vote_in(net: NetworkId, by: &Identity, operation: OperationId, ballot: Ballot) -> [Verified; 2] {
-    let salt = salt(by, net, operation).unwrap();
-    let commitment = commitment(net, operation, by.node_id(), &ballot, &salt);
-    let commit = Statement::Commit {
-        operation,
-        commitment,
-    };
-    let reveal = Statement::Reveal {
-        operation,
-        ballot,
-        salt,
-    };
-    [commit, reveal].map(|statement| sign(by, net, statement).unwrap())
+    let statements = vote_of(by, net, operation, ballot).unwrap();
+    statements.map(|statement| sign(by, net, statement).unwrap())
 }
 
 fn policy() -> ConsensusOperation {

@@ -16,7 +16,7 @@ use super::EngineError;
 use crate::base::digest::NetworkId;
 use crate::base::rejection::Rejection;
 use crate::core::Admission;
-use crate::exchange::bundle::{End, Fault, Header, Place};
+use crate::exchange::bundle::{End, Fault, Header, Position};
 use crate::past::archive::ArchiveError;
 
 /// The result of an export.
@@ -92,7 +92,7 @@ pub enum BundleError {
     #[error("{fault} ({place})")]
     Unreadable {
         /// The part.
-        place: Place,
+        place: Position,
         /// The fault.
         fault: Fault,
     },

@@ -9,18 +9,17 @@ use tokio::sync::{broadcast, watch};
 use super::host::{Answered, Host};
 use super::{BFTConsensusEngine, EngineError};
 use crate::base::identity::Signer;
-use crate::core::{Answer, Core, Event, Input, Output, PeerId, Refusal, Write};
-use crate::exchange::message::Message;
-use crate::past::archive::Archive;
-use crate::past::history::History;
+use crate::core::{
+    Answer, Archive, Core, Event, History, Input, Message, Network, Refusal, SealedBlock, Write,
+};
 use crate::statement::genesis::Genesis;
 
-/// Events that a subscriber may fall behind before it is told that it lagged.
+/// Events kept for a slow subscriber. One that falls further behind is told that it lagged.
 const EVENTS_KEPT: usize = 1024;
 
-/// Tells the time, milliseconds since 1970.
+/// Tells the time in milliseconds since 1970.
 pub trait Clock: Send + Sync {
-    /// The time now. It may go back; nodes then wait until it has caught up.
+    /// The time now. If it goes back, nodes wait until it has caught up.
     fn now_ms(&self) -> u64;
 }
 
@@ -41,7 +40,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that only moves when it is told to, for tests and demonstrations.
+/// A clock that a program moves by hand, for tests and demonstrations.
 #[derive(Debug, Clone, Default)]
 pub struct ManualClock(Arc<AtomicU64>);
 
@@ -64,14 +63,14 @@ impl Clock for ManualClock {
     }
 }
 
-/// A node with what its host keeps for it. In memory nothing outlives the process, so the journal is the core's own.
+/// A node with what is kept for it. In memory nothing outlives the process, so no journal is kept beside the core.
 struct Node {
     core: Core,
     history: History,
     events: broadcast::Sender<Event>,
 }
 
-/// One node's place in a hub.
+/// A node's place in a hub.
 struct Seat {
     hub: Arc<Hub>,
     at: usize,
@@ -83,7 +82,7 @@ impl Host for Seat {
     }
 
     fn input(&self, input: Input) -> Answered<'_> {
-        // All that follows happens before it is answered.
+        // Everything that the input leads to is done before the answer.
         let answer = self.hub.input(self.at, input);
         Box::pin(std::future::ready(answer.map_err(EngineError::from)))
     }
@@ -121,16 +120,44 @@ impl Host for Seat {
 
 struct Nodes {
     nodes: Vec<Node>,
-    /// When the step that nobody finished is given up, if there is one.
+    clock: Arc<dyn Clock>,
+    /// Messages under way: from, to.
+    mail: VecDeque<(usize, usize, Message)>,
+    /// When the nodes give up waiting in the current step of sealing, if they wait in one.
     nudge_at_ms: Option<u64>,
 }
 
-/// A network in memory: its nodes hear each other at once.
+impl Network for Nodes {
+    fn core(&mut self, node: usize) -> Option<(&mut Core, u64)> {
+        Some((&mut self.nodes[node].core, self.clock.now_ms()))
+    }
+
+    fn persist(&mut self, node: usize, write: Write) {
+        if let Write::Block { block, applied } = write {
+            self.nodes[node].history.push(block, &applied);
+        }
+    }
+
+    fn blocks(&self, node: usize, from: u64) -> impl Iterator<Item = &Arc<SealedBlock>> {
+        self.nodes[node].history.blocks_from(from)
+    }
+
+    fn event(&mut self, node: usize, event: Event) {
+        // An event without a subscriber is dropped.
+        let _ = self.nodes[node].events.send(event);
+    }
+
+    fn send(&mut self, from: usize, to: usize, message: Message) {
+        self.mail.push_back((from, to, message));
+    }
+}
+
+/// A network in memory. A message between its nodes arrives at once.
 pub struct Hub {
     genesis: Genesis,
     clock: Arc<dyn Clock>,
     nodes: Mutex<Nodes>,
-    /// Counts what was done, so that those who wait look again.
+    /// Counts inputs, so that waiting futures look again.
     progress: watch::Sender<u64>,
 }
 
@@ -143,7 +170,7 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
-    /// A network in memory without nodes yet, with the system's clock.
+    /// A network in memory with the system's clock and no nodes.
     ///
     /// # Errors
     ///
@@ -152,7 +179,7 @@ impl Hub {
         Self::with_clock(genesis, Arc::new(SystemClock))
     }
 
-    /// A network in memory with a clock of the caller's.
+    /// A network in memory with the caller's clock.
     ///
     /// # Errors
     ///
@@ -161,16 +188,18 @@ impl Hub {
         genesis.check()?;
         Ok(Arc::new(Self {
             genesis,
-            clock,
             nodes: Mutex::new(Nodes {
                 nodes: Vec::new(),
+                clock: clock.clone(),
+                mail: VecDeque::new(),
                 nudge_at_ms: None,
             }),
+            clock,
             progress: watch::Sender::new(0),
         }))
     }
 
-    /// Adds a node. It need not be a member: then it only reads, until it is admitted.
+    /// Adds a node. A node that is no member only reads until it is admitted.
     ///
     /// # Errors
     ///
@@ -188,12 +217,10 @@ impl Hub {
             history: History::new(&self.genesis),
             events: broadcast::Sender::new(EVENTS_KEPT),
         });
-        let mut work = VecDeque::new();
         for other in 0..at {
-            work.push_back((other, Input::PeerUp(PeerId(at as u64))));
-            work.push_back((at, Input::PeerUp(PeerId(other as u64))));
+            nodes.introduce(other, at, Input::PeerUp);
         }
-        self.drive(&mut nodes, work);
+        self.settle(&mut nodes);
         drop(nodes);
         let seat = Seat {
             hub: self.clone(),
@@ -202,56 +229,49 @@ impl Hub {
         Ok(BFTConsensusEngine::from_host(Arc::new(seat), node))
     }
 
-    /// A thread that panicked while it held the lock cannot have left a core half changed in a way that matters: inputs
-    /// are judged before anything changes.
+    /// Ignores that another thread panicked while it held the lock: a core judges an input before it changes anything.
     fn lock(&self) -> MutexGuard<'_, Nodes> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives one node an input, and everybody what follows from it.
+    /// Gives a node an input, and delivers what follows.
     fn input(&self, at: usize, input: Input) -> Result<Answer, Refusal> {
         let mut nodes = self.lock();
-        let mut work = VecDeque::new();
-        let answer = self.give(&mut nodes, at, input, &mut work);
-        self.drive(&mut nodes, work);
+        let answer = nodes.input(at, input);
+        self.settle(&mut nodes);
         answer
     }
 
     /// Lets windows end and steps time out that are due.
     fn tick(&self) {
         let mut nodes = self.lock();
-        let is_given_up = nodes
-            .nudge_at_ms
-            .is_some_and(|nudge_at_ms| nudge_at_ms <= self.clock.now_ms());
-        let mut work = VecDeque::new();
+        let now_ms = self.clock.now_ms();
+        let is_given_up = nodes.nudge_at_ms.is_some_and(|at_ms| at_ms <= now_ms);
         for at in 0..nodes.nodes.len() {
-            work.push_back((at, Input::Tick));
-            if is_given_up {
-                work.push_back((at, Input::Nudge));
+            let nudge = is_given_up.then_some(Input::Nudge);
+            for input in [Input::Tick].into_iter().chain(nudge) {
+                nodes.notify(at, input);
             }
         }
         if is_given_up {
             nodes.nudge_at_ms = None;
         }
-        self.drive(&mut nodes, work);
+        self.settle(&mut nodes);
     }
 
     /// How long until something is due, in milliseconds.
     fn due_in_ms(&self) -> Option<u64> {
         let nodes = self.lock();
-        let due = nodes
-            .nodes
-            .iter()
-            .filter_map(|node| node.core.next_due_ms());
+        let due = nodes.nodes.iter();
+        let due = due.filter_map(|node| node.core.next_due_ms());
         let due_ms = due.chain(nodes.nudge_at_ms).min()?;
         Some(due_ms.saturating_sub(self.clock.now_ms()))
     }
 
-    /// Delivers everything that follows, until nobody has anything to say.
-    fn drive(&self, nodes: &mut Nodes, mut work: VecDeque<(usize, Input)>) {
-        while let Some((at, input)) = work.pop_front() {
-            // Messages and ticks are answered by outputs only.
-            let _ = self.give(nodes, at, input, &mut work);
+    /// Delivers messages until none is under way.
+    fn settle(&self, nodes: &mut Nodes) {
+        while let Some((from, to, message)) = nodes.mail.pop_front() {
+            nodes.arrive(from, to, message);
         }
         let is_waiting = nodes.nodes.iter().any(|node| node.core.wants_to_seal());
         if is_waiting {
@@ -263,48 +283,4 @@ impl Hub {
         }
         self.progress.send_modify(|count| *count += 1);
     }
-
-    fn give(
-        &self,
-        nodes: &mut Nodes,
-        at: usize,
-        input: Input,
-        work: &mut VecDeque<(usize, Input)>,
-    ) -> Result<Answer, Refusal> {
-        let from = PeerId(at as u64);
-        let node = &mut nodes.nodes[at];
-        let outputs = node.core.handle(input, self.clock.now_ms());
-        for output in outputs.list {
-            match output {
-                Output::Send { to, message } => {
-                    work.extend(deliver(from, to, message));
-                }
-                Output::Serve {
-                    to,
-                    from: height,
-                    bytes,
-                } => {
-                    let blocks = node.history.blocks_from(height);
-                    let encoded = blocks.map(|block| block.encode());
-                    let message = Message::blocks(encoded, bytes);
-                    work.extend(message.and_then(|message| deliver(from, to, message)));
-                }
-                Output::Persist(Write::Block { block, applied }) => {
-                    node.history.push(block, &applied);
-                }
-                // Engines in one process are one person's: nobody is parted from.
-                Output::Persist(_) | Output::Part(_) => {}
-                Output::Event(event) => {
-                    // Nobody may be listening.
-                    let _ = node.events.send(event);
-                }
-            }
-        }
-        outputs.answer
-    }
-}
-
-fn deliver(from: PeerId, to: PeerId, message: Message) -> Option<(usize, Input)> {
-    let at = usize::try_from(to.0).ok()?;
-    Some((at, Input::Message { from, message }))
 }

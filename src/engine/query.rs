@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{BFTConsensusEngine, EngineError};
 use crate::base::digest::{NodeId, OperationId, SealId};
@@ -18,7 +18,7 @@ use crate::statement::params::Params;
 use crate::statement::record::{Seal, Statement, Verified};
 
 /// A member as queries show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberView {
     /// The member.
     pub node: NodeId,
@@ -194,7 +194,7 @@ impl BFTConsensusEngine {
     /// # Errors
     ///
     /// [`EngineError::Archive`] if it would be longer than
-    /// [`CERTIFICATE_BYTES_MAX`](crate::past::certificate::CERTIFICATE_BYTES_MAX), or, as in all queries below, if the disk
+    /// [`CERTIFICATE_BYTES_MAX`](crate::base::limits::CERTIFICATE_BYTES_MAX), or, as in all queries below, if the disk
     /// fails.
     pub fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, EngineError> {
         Ok(self.archive(|past| past.certificate(operation))?)

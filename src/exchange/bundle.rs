@@ -1,5 +1,5 @@
-//! The stream of a ledger in a file, to be carried where no connection goes (DESIGN section 12): the pure format. Reading and
-//! writing files stands above the core.
+//! The format of a bundle: a ledger's stream in a file, carried by people where there is no connection (DESIGN section 12).
+//! Reading and writing files is done above the core.
 //!
 //! ```text
 //! bundle = magic (15 bytes) version (1 byte) part*
@@ -14,12 +14,12 @@
 //! | 3 | [`Record`](crate::statement::record::Record) | what no seal lists yet, votes on the next seal among it |
 //! | 4 | [`End`] | last, once |
 //!
-//! Bodies are canonical DAG-CBOR (`schemas/records.cddl`). Each part ends with a check over everything before it, so that damage
-//! and missing parts are found where they are, before the part is used. It is there against accidents only: who forges a bundle
-//! can forge the check, and everything in a bundle is verified like what a peer sends.
+//! Bodies are canonical DAG-CBOR (`schemas/records.cddl`). Each part ends with a check over everything before it, so damage and
+//! missing parts are found in place, before the part is used. The check guards against accidents only: it can be forged with
+//! the bundle, so everything in a bundle is verified like data from a peer.
 //!
-//! A writer puts votes before proposals and both before other records: whether the list of a proposal is of use follows from the
-//! votes, and what a list names is kept whatever the limits say.
+//! A writer puts votes before proposals, and both before other records: the votes decide whether a proposal's list is of use,
+//! and listed records are exempt from the caps.
 
 mod decoder;
 mod encoder;
@@ -35,7 +35,7 @@ use crate::base::limits::{
     BLOCK_BYTES_MAX, BUNDLE_MARK_BYTES_MAX, FRAME_BYTES_MAX, RECORD_BYTES_MAX,
 };
 
-/// What a bundle starts with. The line end shows a file that was changed in passing as if it were text.
+/// The beginning of a bundle. The line end reveals a file that was changed on its way as if it were text.
 pub const MAGIC: [u8; 15] = *b"mycnet-bundle\r\n";
 
 /// The version of the format, the byte after [`MAGIC`].
@@ -50,7 +50,7 @@ pub const HEAD_BYTES: usize = 5;
 /// Bytes after the body of a part.
 pub const CHECK_BYTES: usize = 8;
 
-/// What a part holds.
+/// The kind of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
@@ -78,8 +78,7 @@ impl Kind {
         kinds.into_iter().find(|kind| *kind as u8 == byte)
     }
 
-    /// Bytes of a body of this kind at most.
-    #[must_use]
+    /// The largest body of this kind, in bytes.
     pub fn bytes_max(self) -> usize {
         match self {
             Self::Header | Self::End => BUNDLE_MARK_BYTES_MAX,
@@ -90,7 +89,6 @@ impl Kind {
     }
 
     /// Its name.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Header => "header",
@@ -102,7 +100,7 @@ impl Kind {
     }
 }
 
-/// What a bundle is about.
+/// The first part of a bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
@@ -110,7 +108,7 @@ pub struct Header {
     pub net: NetworkId,
     /// The height of its first block; one above `height` if there is none.
     pub from: u64,
-    /// The height of its last block, at which its writer stood.
+    /// The height of its last block, which is its writer's last seal.
     pub height: u64,
     /// The seal of that height.
     pub seal: SealId,
@@ -122,17 +120,17 @@ pub struct Header {
 pub struct Proposal {
     /// Canonical bytes of the record.
     pub record: ByteBuf,
-    /// The sorted ids of what the seal lists; empty if the writer had the record only.
+    /// The sorted ids of the listed records; empty if the writer had only the proposal.
     pub list: Vec<RecordId>,
 }
 
-/// What a bundle ends with.
+/// The last part of a bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct End {
-    /// How many parts precede it.
+    /// The number of parts before it.
     pub parts: u64,
-    /// BLAKE3 of all bytes that precede it.
+    /// BLAKE3 of all bytes before it.
     pub digest: Digest,
 }
 
@@ -145,7 +143,7 @@ pub enum Unsealed {
     Proposal(Proposal),
 }
 
-/// A part whose form is good. What it holds is yet to be verified.
+/// A part with a correct form. Its content is not verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
     /// The first part.
@@ -154,7 +152,7 @@ pub enum Part {
     Block {
         /// The height that its seal states; it follows that of the block before.
         height: u64,
-        /// The bytes of the whole.
+        /// Its canonical bytes.
         bytes: Vec<u8>,
     },
     /// Something that no seal lists yet.
@@ -163,39 +161,39 @@ pub enum Part {
     End(End),
 }
 
-/// Where in a bundle.
+/// A position in a bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     /// The number of the part, the header's being 0.
     pub part: u64,
     /// The byte at which the part begins.
     pub byte: u64,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "part {} at byte {}", self.part, self.byte)
     }
 }
 
-/// Why bytes are no bundle, or not from here on.
+/// The reason for which bytes are not a bundle, or not a valid part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
     /// It starts with something else.
-    #[error("this is no bundle")]
+    #[error("this is not a bundle")]
     NotABundle,
-    /// Made by a later program.
+    /// It was made by a later program.
     #[error("a bundle of version {0}: this program reads version {VERSION}")]
     UnknownVersion(u8),
     /// It ends too early.
     #[error("the file is cut off")]
     CutOff,
-    /// The check of the part does not fit what precedes it.
+    /// The check of the part does not match the bytes before it.
     #[error("the file is damaged")]
     Damaged,
     /// The part is none of the known kinds.
-    #[error("{0} is no kind of part")]
+    #[error("{0} is not a known kind of part")]
     UnknownKind(u8),
     /// A part states a length beyond the limit of its kind.
     #[error("a {kind} of {length} bytes: the limit is {limit}")]
@@ -207,7 +205,7 @@ pub enum Fault {
         /// The limit.
         limit: usize,
     },
-    /// The body is not the canonical form of what it should be.
+    /// The body is not canonical, or not of the stated kind.
     #[error("not a {kind}: {error}")]
     Malformed {
         /// The kind.
@@ -215,26 +213,26 @@ pub enum Fault {
         /// Why.
         error: CodecError,
     },
-    /// A part where it has no place.
-    #[error("a {0} where none belongs")]
+    /// A part at a position where its kind is not allowed.
+    #[error("a {0} in the wrong place")]
     Misplaced(&'static str),
-    /// The header states heights that cannot be.
-    #[error("blocks from height {from} on to height {height} cannot be")]
+    /// The header states impossible heights.
+    #[error("the header states impossible heights: from {from} to {height}")]
     ImpossibleHeights {
         /// The first height stated.
         from: u64,
         /// The last height stated.
         height: u64,
     },
-    /// A block of another height than the one that follows.
-    #[error("a block of height {found} where {expected} follows")]
+    /// A block with another height than the expected one.
+    #[error("a block of height {found} instead of {expected}")]
     OutOfOrder {
         /// The height that follows.
         expected: u64,
         /// The height that the block states.
         found: u64,
     },
-    /// What the end says does not fit what precedes it.
+    /// The end mark does not match the parts before it.
     #[error("the end mark belongs to another bundle")]
     WrongEnd,
 }

@@ -1,8 +1,8 @@
-//! What nodes say to each other. Records travel as their canonical bytes, so that a bad one spoils nothing beside it.
+//! The messages between nodes. Records travel as their canonical bytes, so that a bad one spoils nothing beside it.
 //!
-//! Records and blocks are asked for. What answers one message is bounded ([`WINDOW_BYTES_MAX`]), and who is asked keeps nothing
-//! about it: what is left over is offered or asked for again by the next message. A lost message costs no more than that the
-//! next comparison begins anew.
+//! Records and blocks are sent on request. The answer to one message is bounded ([`WINDOW_BYTES_MAX`]), and the answering node
+//! keeps no state about it: the rest is offered, or asked for again by the next message. If a message is lost, the next
+//! comparison begins again, and nothing else is lost.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -17,7 +17,7 @@ use crate::base::limits::{RECONCILE_BYTES_MAX, WANT_IDS_MAX, WINDOW_BYTES_MAX};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Message {
-    /// Where the sender stands. Whoever is behind asks for blocks.
+    /// The sender's last seal. A receiver that is behind asks for blocks.
     Status {
         /// The last sealed height.
         height: u64,
@@ -33,9 +33,9 @@ pub enum Message {
         /// The ids of its list; empty if the sender has the record only.
         list: Vec<RecordId>,
     },
-    /// A step of comparing the unsealed records and votes that two nodes hold ([`crate::core::reconciliation`]). It says where the
-    /// sender stands as well: a receiver that stands elsewhere takes it for a [`Message::Status`], because only what is held
-    /// on top of one seal can be compared.
+    /// A step of comparing the unsealed records and votes that two nodes hold ([`crate::core::reconciliation`]). It also states
+    /// the sender's last seal. A receiver with another one treats it as a [`Message::Status`], because only records on top of
+    /// the same seal can be compared.
     Reconcile {
         /// The last sealed height.
         height: u64,
@@ -43,42 +43,42 @@ pub enum Message {
         seal: SealId,
         /// The sender's number for this comparison.
         session: u32,
-        /// Counts the steps from 0 on.
+        /// The number of the step, from 0.
         round: u32,
         /// Fingerprints and ids of ranges, at most [`RECONCILE_BYTES_MAX`].
         ranges: ByteBuf,
     },
     /// The answer to a [`Message::Reconcile`].
     Reconciled {
-        /// The number of the comparison that it answers.
+        /// The number of the comparison.
         session: u32,
-        /// The step that it answers.
+        /// The step answered.
         round: u32,
         /// Fingerprints and ids of ranges, at most [`RECONCILE_BYTES_MAX`].
         ranges: ByteBuf,
     },
-    /// Asks for records, at most [`WANT_IDS_MAX`]. Answered by as many as a window takes, and an [`Message::Offer`] of the rest.
+    /// Asks for records, at most [`WANT_IDS_MAX`]. The answer has as many as a window takes, and an [`Message::Offer`] of the
+    /// rest.
     Want(Vec<RecordId>),
     /// Records that the sender holds and the receiver may want, at most [`WANT_IDS_MAX`].
     Offer(Vec<RecordId>),
-    /// Asks for the sealed blocks from this height on. Answered by one [`Message::Blocks`].
+    /// Asks for the sealed blocks from this height on. The answer is one [`Message::Blocks`].
     AskBlocks {
         /// The first height wanted.
         from: u64,
     },
     /// Sealed blocks, canonical bytes each, in ascending order of heights without gaps. One block can be longer than a frame
-    /// ([`crate::base::limits::BLOCK_BYTES_MAX`]): a host that serves blocks over a wire streams such a one.
+    /// ([`crate::base::limits::BLOCK_BYTES_MAX`]); a host that serves blocks over a wire streams such a block.
     Blocks(Vec<ByteBuf>),
 }
 
 impl Message {
-    /// The first of these encoded blocks, as many as fit into `bytes`, but at least one; `None` if there is none. Takes from
-    /// the iterator no more than it looks at.
-    #[must_use]
+    /// The first of these encoded blocks: as many as fit into `bytes`, but at least one; `None` without any. Takes only as many
+    /// from the iterator as it examines.
     pub fn blocks(encoded: impl IntoIterator<Item = Vec<u8>>, bytes: usize) -> Option<Self> {
         let (mut blocks, mut room) = (Vec::new(), bytes);
         for block in encoded {
-            // Beside its bytes a block takes what says how many they are.
+            // A block's length is encoded beside its bytes.
             let length = block.len() + 8;
             if length > room && !blocks.is_empty() {
                 break;
@@ -89,10 +89,9 @@ impl Message {
         (!blocks.is_empty()).then_some(Self::Blocks(blocks))
     }
 
-    /// About how many bytes it has, without encoding it.
-    #[must_use]
+    /// Its approximate length in bytes, without encoding it.
     pub fn weight(&self) -> usize {
-        // What says how long a part is, and the rest of the message.
+        // The lengths of parts, and the rest of the message.
         const BESIDE: usize = 64;
         let parts = |parts: &[ByteBuf]| parts.iter().map(|part| part.len() + 8).sum();
         BESIDE
@@ -107,7 +106,6 @@ impl Message {
     }
 
     /// The frame.
-    #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         codec::encode(self)
     }

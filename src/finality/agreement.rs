@@ -1,4 +1,4 @@
-//! What a node says in the agreement on one height's seal.
+//! A node's part in the agreement on one height's seal. Its lock is kept here, in `locked`; `rules.rs` sets and obeys it.
 
 mod rules;
 #[cfg(test)]
@@ -25,18 +25,17 @@ pub struct Agreement {
     me: Option<NodeId>,
     round: u32,
     step: Step,
-    /// Whether this node was already asked for its proposal in this round.
+    /// Whether this node was asked for its proposal of this round.
     asked: bool,
     /// The highest own precommit for a seal (L6, L7).
     locked: Option<(u32, SealId)>,
-    /// What the judge said for good about seals, other than about their freshness.
+    /// The judge's final answers about seals, except about their freshness.
     valid: BTreeMap<SealId, bool>,
 }
 
 impl Agreement {
-    /// The agreement on the seal of `height`, in round 0. With `me` `None`, or a node without weight, it observes and never
+    /// The agreement on the seal of `height`, in round 0. If `me` is `None` or a node without weight, it observes and never
     /// asks for a signature.
-    #[must_use]
     pub fn new(height: u64, sealers: Arc<Sealers>, me: Option<NodeId>) -> Self {
         Self {
             me: me.filter(|me| sealers.weight(me) > 0),
@@ -49,17 +48,16 @@ impl Agreement {
         }
     }
 
-    /// Takes the own records of this height from the journal, before anything else: the lock is the highest own precommit
-    /// for a seal, round and step are those of the last own record. Records of others and of other heights are passed
-    /// over. Own records that come through [`Self::add`] never move lock, round or step: they are no proof that the
-    /// journal has them.
+    /// Takes this node's records of the height from the journal, before anything else. The lock is the highest own precommit
+    /// for a seal; round and step are those of the last own record. Records of others and of other heights are ignored. Own
+    /// records that come through [`Self::add`] never change lock, round or step, because the journal may not have them.
     pub fn recover(&mut self, own: &[Verified]) {
         for record in own {
             let height = record.statement().slot().and_then(|slot| slot.height());
             if Some(record.author()) != self.me || height != Some(self.height()) {
                 continue;
             }
-            // A record that the limits leave out of the set still binds its author.
+            // A record binds its author even if the limits leave it out of the set.
             let _ = self.votes.add(record.clone(), false);
             let (round, step) = match record.statement() {
                 Statement::SealProposal { round, .. } => (*round, Step::Propose),
@@ -88,7 +86,7 @@ impl Agreement {
         }
     }
 
-    /// Takes in a proposal or vote of this height, the own ones included. Says whether it was new.
+    /// Takes in a proposal or vote of this height, including own ones. Gives whether it was new.
     ///
     /// # Errors
     ///
@@ -99,40 +97,39 @@ impl Agreement {
     /// - [`Rejection::SlotFull`]: two bodies with smaller ids are kept in its slot;
     /// - [`Rejection::OverLimit`]: the author signed in as many higher rounds as are kept.
     ///
-    /// The last two say that the record is not needed, not that it is bad.
+    /// In the last two cases the record is not bad, but not needed.
     pub fn add(&mut self, record: Verified) -> Result<bool, Rejection> {
         self.votes.add(record, false)
     }
 
-    /// As [`Self::add`], for a record that this node asked for because a proposal, proof of lock or certificate names it:
-    /// it is kept beyond the limits.
+    /// As [`Self::add`], but exempt from the limits: this node asked for the record because a proposal, proof of lock or
+    /// certificate names it.
     ///
     /// # Errors
     ///
     /// As [`Self::add`], without the last two.
-    pub fn add_named(&mut self, record: Verified) -> Result<bool, Rejection> {
+    pub fn add_exempt(&mut self, record: Verified) -> Result<bool, Rejection> {
         self.votes.add(record, true)
     }
 
-    /// Holds those of these records to the limits again that [`Self::add_named`] took: nothing names them any more.
-    pub fn unname(&mut self, ids: &BTreeSet<RecordId>) {
-        self.votes.unname(ids);
+    /// Ends the exemption of these records: nothing names them any more, and the limits apply again.
+    pub fn end_exemption(&mut self, ids: &BTreeSet<RecordId>) {
+        self.votes.end_exemption(ids);
     }
 
-    /// The records that the limits dropped since the last call, so that a store drops them too.
+    /// The records dropped by the limits since the last call, so that a store drops them too.
     pub fn take_dropped(&mut self) -> Vec<RecordId> {
         self.votes.take_dropped()
     }
 
-    /// The caller was asked for a proposal and has nothing to seal: it is asked again at the next [`Self::advance`] in
-    /// this round.
+    /// Notes that the caller was asked for a proposal but has nothing to seal. The next [`Self::advance`] in this round asks
+    /// again.
     pub fn defer_proposal(&mut self) {
         self.asked = false;
     }
 
-    /// The seal that a quorum precommitted in one round (L49), and the round: the lowest. After a fork, the first by
-    /// round and id; see [`Self::decisions`].
-    #[must_use]
+    /// The seal that a quorum precommitted in one round (L49), and the lowest such round. After a fork, the first by round and
+    /// id; see [`Self::decisions`].
     pub fn decided(&self) -> Option<(SealId, u32)> {
         self.decisions().next()
     }
@@ -146,22 +143,19 @@ impl Agreement {
             .map(|(round, seal)| (*seal, *round))
     }
 
-    /// The certificate of what is [`Self::decided`].
-    #[must_use]
+    /// The certificate of the seal that is [`Self::decided`].
     pub fn certificate(&self) -> Option<SealCertificate> {
         let (seal, round) = self.decided()?;
         self.certificate_of(seal, round)
     }
 
-    /// The certificate of one of the [`Self::decisions`]: enough precommits for a quorum, sorted by record id, two for an
-    /// equivocator of which none for the seal is held.
-    #[must_use]
+    /// The certificate of one of the [`Self::decisions`]: enough precommits for a quorum, sorted by record id. An equivocator
+    /// without a held precommit for the seal counts by two others.
     pub fn certificate_of(&self, seal: SealId, round: u32) -> Option<SealCertificate> {
         certificate::assemble(&self.votes, seal, round)
     }
 
     /// The seal of this id, if a proposal of it is kept.
-    #[must_use]
     pub fn proposal(&self, seal: &SealId) -> Option<&Seal> {
         self.votes.seal(seal)
     }
@@ -174,7 +168,6 @@ impl Agreement {
     }
 
     /// Whether a quorum prevoted or precommitted this seal.
-    #[must_use]
     pub fn is_quorate(&self, seal: &SealId) -> bool {
         let quorums = self.votes.proofs().iter().chain(self.votes.decisions());
         quorums.into_iter().any(|(_, quorate)| quorate == seal)
@@ -185,9 +178,8 @@ impl Agreement {
         self.votes.proposed_in(*seal)
     }
 
-    /// Seals with a quorum of prevotes or precommits that no proposal kept here contains: to be asked for, and given to
-    /// [`Self::add_named`].
-    #[must_use]
+    /// Seals with a quorum of prevotes or precommits whose proposals are not kept here. The caller asks for them and gives them
+    /// to [`Self::add_exempt`].
     pub fn wanted(&self) -> BTreeSet<SealId> {
         let quorums = self.votes.proofs().iter().chain(self.votes.decisions());
         quorums
@@ -201,28 +193,24 @@ impl Agreement {
         self.votes.records().values()
     }
 
-    /// Counts how often the set of records changed.
-    #[must_use]
+    /// The number of changes of the set of records.
     pub fn revision(&self) -> u64 {
         self.votes.revision()
     }
 
     /// A record, if it is kept.
-    #[must_use]
     pub fn record(&self, id: &RecordId) -> Option<&Verified> {
         self.votes.records().get(id)
     }
 
-    /// The two records of the slot of `record` if its author equivocated in it: a proof, whoever reads it.
-    #[must_use]
+    /// The two records in the slot of `record`, if its author equivocated in it.
     pub fn equivocation(&self, record: &Verified) -> Option<(Verified, Verified)> {
         let other = self.votes.beside(record)?;
         Some((other.clone(), record.clone()))
     }
 
-    /// Whether somebody honest wants something at this height: this node said something, or more than a third of the weight
-    /// did. A single liar keeps nobody awake.
-    #[must_use]
+    /// Whether this node, or authors of more than a third of the weight, signed something at this height. So a single liar
+    /// keeps nobody awake.
     pub fn is_under_way(&self) -> bool {
         let authors = self.votes.authors();
         let sealers = self.votes.sealers();
@@ -231,47 +219,40 @@ impl Agreement {
     }
 
     /// Whether this node seals at this height.
-    #[must_use]
     pub fn is_active(&self) -> bool {
         self.me.is_some()
     }
 
     /// The height.
-    #[must_use]
     pub fn height(&self) -> u64 {
         self.votes.height()
     }
 
     /// The sealers of this height.
-    #[must_use]
     pub fn sealers(&self) -> &Sealers {
         self.votes.sealers()
     }
 
     /// This node's round.
-    #[must_use]
     pub fn round(&self) -> u32 {
         self.round
     }
 
-    /// The round that [`Self::advance`] brings this node to: a higher one in which more than a third of the weight is (L55),
-    /// or its own.
-    #[must_use]
+    /// The round that [`Self::advance`] moves this node to: a higher one with more than a third of the weight (L55), or its
+    /// own.
     pub fn round_to_be(&self) -> u32 {
         let crowded = self.votes.crowded_above(self.round);
         crowded.unwrap_or(self.round)
     }
 
     /// This node's step.
-    #[must_use]
     pub fn step(&self) -> Step {
         self.step
     }
 
-    /// Whether no seal can get the quorum that this step waits for any more, whatever arrives of those who have not voted:
-    /// then [`Self::nudge`] loses nothing.
-    #[must_use]
-    pub fn is_vain(&self) -> bool {
+    /// Whether no seal can reach the quorum that this step waits for, whatever the remaining sealers vote. Then [`Self::nudge`]
+    /// loses nothing.
+    pub fn is_hopeless(&self) -> bool {
         if !self.is_under_way() {
             return false;
         }
@@ -283,23 +264,21 @@ impl Agreement {
             self.step == Step::Propose || self.votes.has_quorum_of_any(self.round, kind);
         let total = self.sealers().total();
         may_be_nudged
-            && self.votes.tally(self.round, kind).is_some_and(|tally| {
-                let best = tally.most_for_a_seal();
-                !is_quorum(best + (total - tally.weight_of_any()), total)
+            && self.votes.weights(self.round, kind).is_some_and(|weights| {
+                let best = weights.most_for_a_seal();
+                !is_quorum(best + (total - weights.weight_of_any()), total)
             })
     }
 
     /// The round and seal that this node is locked on.
-    #[must_use]
     pub fn locked(&self) -> Option<(u32, SealId)> {
         self.locked
     }
 
-    /// Whether a vote of `node` in this slot is kept, for displays of what is missing.
-    #[must_use]
+    /// Whether a vote of `node` in this slot is kept, for displays of missing votes.
     pub fn has_voted(&self, node: &NodeId, round: u32, kind: VoteKind) -> bool {
         self.votes
-            .tally(round, kind)
-            .is_some_and(|tally| !tally.of(node).is_empty())
+            .weights(round, kind)
+            .is_some_and(|weights| !weights.of(node).is_empty())
     }
 }

@@ -1,27 +1,27 @@
-//! Who broke the rules of the agreement on a seal.
+//! Finds the nodes that broke the rules of the agreement on a seal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::tally::Tally;
+use super::weights::VoteWeights;
 use crate::base::digest::{NodeId, RecordId, SealId};
 use crate::members::sealers::Sealers;
 use crate::statement::record::{Slot, Statement, Verified, VoteKind};
 use crate::statement::seal::is_quorum;
 
-/// What a set of records of one height proves against their authors.
+/// The violations that a set of records of one height proves.
 ///
-/// After a fork, the records of both sides name more than a third of the sealers' weight. A fork in one round needs two
-/// quorums of precommits there, and who is in both signed twice. In a fork across rounds, let the seal of the lower round *r*
-/// be *v*, and the first later round with a proof of lock for another seal be *s*: who precommitted *v* in *r* and
-/// prevoted the other in *s* signed twice or forgot its lock; and if there is no such round, the later quorum precommitted
-/// what no quorum had prevoted.
+/// After a fork, the records of both sides convict more than a third of the sealers' weight. A fork in one round needs two
+/// quorums of precommits in it, and the nodes in both signed twice. In a fork across rounds, let *v* be the seal of the lower
+/// round *r*, and *s* the first later round with a proof of lock for another seal. A node that precommitted *v* in *r* and
+/// prevoted the other in *s* signed twice or forgot its lock. If there is no such round, the later quorum precommitted a seal
+/// that no quorum had prevoted.
 ///
-/// Double signing is proved by two records for good. The other two rest on the absence of votes that would excuse them:
-/// they are to be reported, never punished, and only over all votes that can be had. An honest node keeps the proofs of
-/// lock that excuse it, so ask the accused.
+/// Double signing is proved for good by two records. The other two rest on the absence of votes that would excuse them: report
+/// them, never punish them, and only over all votes that can be had. An honest node keeps the proofs of lock that excuse it, so
+/// ask the accused.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Blame {
-    /// Authors with two bodies in one slot, and the two: those with the smallest ids of their first such slot.
+    /// Authors with two bodies in one slot, and these two: those with the smallest ids in the first such slot.
     pub double_signers: BTreeMap<NodeId, (RecordId, RecordId)>,
     /// Authors that precommitted a seal and in a later round prevoted another, without a proof of lock for it in between.
     pub amnesiacs: BTreeSet<NodeId>,
@@ -30,8 +30,7 @@ pub struct Blame {
 }
 
 impl Blame {
-    /// Everyone who is named, for whatever.
-    #[must_use]
+    /// All accused nodes.
     pub fn culprits(&self) -> BTreeSet<NodeId> {
         let signers = self.double_signers.keys();
         signers
@@ -41,8 +40,7 @@ impl Blame {
             .collect()
     }
 
-    /// The weight of everyone who is named.
-    #[must_use]
+    /// The weight of all accused nodes.
     pub fn weight(&self, sealers: &Sealers) -> u64 {
         self.culprits()
             .iter()
@@ -51,18 +49,17 @@ impl Blame {
     }
 }
 
-/// All votes of one height: unlike in an agreement, nothing is left out.
+/// All votes of one height. Unlike in an agreement, none is left out.
 #[derive(Default)]
 struct Votes {
     slots: BTreeMap<(NodeId, Slot), BTreeSet<RecordId>>,
-    tallies: BTreeMap<(u32, VoteKind), Tally>,
+    weights: BTreeMap<(u32, VoteKind), VoteWeights>,
     /// Proofs of lock: per seal the rounds in which a quorum prevoted it.
     proofs: BTreeMap<SealId, BTreeSet<u32>>,
 }
 
-/// Judges the records of one height; others, and those of nodes that do not seal there, are passed over. A function of
-/// the set of records: their order and repetition do not matter.
-#[must_use]
+/// Examines the records of one height and ignores others, and those of nodes that do not seal there. A function of the set of
+/// records: order and repetition do not matter.
 pub fn blame<'a>(
     height: u64,
     sealers: &Sealers,
@@ -120,8 +117,8 @@ impl Votes {
                 round, kind, seal, ..
             } = record.statement()
             {
-                let tally = votes.tallies.entry((*round, *kind)).or_default();
-                tally.insert(author, weight, (record.id(), *seal));
+                let weights = votes.weights.entry((*round, *kind)).or_default();
+                weights.insert(author, weight, (record.id(), *seal));
             }
         }
         votes.note_proofs(sealers);
@@ -134,8 +131,8 @@ impl Votes {
             .map(|(_, round, seal)| (round, seal))
             .collect();
         for (round, seal) in prevotes {
-            let tally = &self.tallies[&(round, VoteKind::Prevote)];
-            if is_quorum(tally.weight_for(Some(seal)), sealers.total()) {
+            let weights = &self.weights[&(round, VoteKind::Prevote)];
+            if is_quorum(weights.weight_for(Some(seal)), sealers.total()) {
                 self.proofs.entry(seal).or_default().insert(round);
             }
         }
@@ -143,9 +140,9 @@ impl Votes {
 
     /// Every vote of this kind for a seal.
     fn of_kind(&self, kind: VoteKind) -> impl Iterator<Item = (NodeId, u32, SealId)> + '_ {
-        let tallies = self.tallies.iter().filter(move |((_, of), _)| *of == kind);
-        tallies.flat_map(|((round, _), tally)| {
-            tally.iter().flat_map(|(author, bodies)| {
+        let weights = self.weights.iter().filter(move |((_, of), _)| *of == kind);
+        weights.flat_map(|((round, _), weights)| {
+            weights.iter().flat_map(|(author, bodies)| {
                 bodies
                     .iter()
                     .filter_map(|(_, seal)| Some((*author, *round, (*seal)?)))
@@ -159,13 +156,15 @@ impl Votes {
         rounds.is_some_and(|rounds| rounds.range(from..to).next().is_some())
     }
 
-    /// Whether the author, locked on `seal` since `round`, later prevoted another seal for which no round from `round` on
-    /// had a proof of lock by then (L29).
+    /// Whether the author, locked on `seal` since `round`, later prevoted another seal without a proof of lock for it from any
+    /// round between (L29).
     fn forgets(&self, author: NodeId, round: u32, seal: SealId) -> bool {
-        let later = self.tallies.range((round + 1, VoteKind::Prevote)..);
+        let later = self.weights.range((round + 1, VoteKind::Prevote)..);
         later
             .filter(|((_, kind), _)| *kind == VoteKind::Prevote)
-            .flat_map(|((at, _), tally)| tally.of(&author).iter().map(|(_, value)| (*at, *value)))
+            .flat_map(|((at, _), weights)| {
+                weights.of(&author).iter().map(|(_, value)| (*at, *value))
+            })
             .filter_map(|(at, value)| Some((at, value?)))
             .any(|(at, value)| value != seal && !self.is_proven(value, round, at))
     }
@@ -181,8 +180,8 @@ mod tests {
     const A: Option<u8> = Some(1);
     const B: Option<u8> = Some(2);
 
-    /// The members named for double signing, amnesia, and precommits without proof.
-    fn named(votes: &[Vec<Verified>]) -> [Vec<usize>; 3] {
+    /// The members accused of double signing, amnesia, and precommits without proof.
+    fn blamed(votes: &[Vec<Verified>]) -> [Vec<usize>; 3] {
         let blame = blame(HEIGHT, &sealers(), votes.iter().flatten());
         let members =
             |names: &dyn Fn(&NodeId) -> bool| (0..4).filter(|m| names(&node(*m))).collect();
@@ -249,7 +248,7 @@ mod tests {
                 [vec![1, 2], vec![], vec![]],
             ),
         ] {
-            assert_eq!(named(&votes), expected, "{desc}");
+            assert_eq!(blamed(&votes), expected, "{desc}");
         }
     }
 

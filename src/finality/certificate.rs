@@ -1,4 +1,4 @@
-//! Certificates of seals: made from the votes held, checked without any.
+//! Certificates of seals: making one from the votes held, and checking one.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,11 +10,11 @@ use crate::members::sealers::Sealers;
 use crate::statement::record::{Seal, Signed, Statement, Verified, Verifier, VoteKind};
 use crate::statement::seal::{SealCertificate, is_quorum};
 
-/// Puts a certificate together from the fewest records: authors with a precommit for the seal first, the heaviest of them
-/// first, then equivocators with two for others.
+/// Makes a certificate of as few records as possible: first authors with a precommit for the seal, the heaviest first, then
+/// equivocators with two for other seals.
 pub(super) fn assemble(votes: &Votes, seal: SealId, round: u32) -> Option<SealCertificate> {
-    let tally = votes.tally(round, VoteKind::Precommit)?;
-    let mut witnesses: Vec<_> = tally
+    let weights = votes.weights(round, VoteKind::Precommit)?;
+    let mut witnesses: Vec<_> = weights
         .iter()
         .filter_map(|(author, bodies)| {
             let own = bodies.iter().find(|(_, value)| *value == Some(seal));
@@ -47,21 +47,23 @@ pub(super) fn assemble(votes: &Votes, seal: SealId, round: u32) -> Option<SealCe
     None
 }
 
-/// Checks that `certificate` proves that `sealers`, those of the seal's height, decided `seal`. Whether the seal itself
-/// fits its place in the chain is not asked here. Gives its votes.
+/// Checks that `certificate` proves that `sealers`, those of the seal's height, decided `seal`. The caller checks that the seal
+/// follows its predecessor. Gives the votes.
 ///
 /// # Errors
 ///
-/// [`Rejection::BadCertificate`] says what is missing; or what the verifier says about one of the votes.
+/// [`Rejection::BadCertificate`] with the reason, or the verifier's rejection of a vote.
 pub fn verify_certificate(
     certificate: &SealCertificate,
     seal: &Seal,
     sealers: &Sealers,
     verifier: &mut Verifier,
 ) -> Result<Vec<Verified>, Rejection> {
-    // Two votes of each sealer are all that can count.
+    // At most two votes of each sealer can count.
     if certificate.votes.len() > 2 * sealers.len() {
-        return Err(Rejection::BadCertificate("more votes than can count"));
+        return Err(Rejection::BadCertificate(
+            "it has more votes than can count",
+        ));
     }
     let seal_id = seal.id();
     let mut last = None;
@@ -85,7 +87,9 @@ pub fn verify_certificate(
             seal: value,
         } = &record.body.what
         else {
-            return Err(Rejection::BadCertificate("a record in it is no precommit"));
+            return Err(Rejection::BadCertificate(
+                "one of its records is not a precommit",
+            ));
         };
         if *height != seal.height || *the_round.get_or_insert(*round) != *round {
             return Err(Rejection::BadCertificate(
@@ -98,14 +102,16 @@ pub fn verify_certificate(
     let mut weight = 0;
     for (author, values) in &values {
         if values.len() < 2 && !values.contains(&Some(seal_id)) {
-            return Err(Rejection::BadCertificate("a vote in it counts for nothing"));
+            return Err(Rejection::BadCertificate(
+                "one of its votes does not count for the seal",
+            ));
         }
         weight += sealers.weight(author);
     }
     if is_quorum(weight, sealers.total()) {
         Ok(votes)
     } else {
-        Err(Rejection::BadCertificate("its votes are no quorum"))
+        Err(Rejection::BadCertificate("its votes are not a quorum"))
     }
 }
 

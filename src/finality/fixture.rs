@@ -1,4 +1,4 @@
-//! What the tests of this module share: four sealers of equal weight, and their records at one height.
+//! Shared by this module's tests: four sealers of equal weight, and their records at one height.
 
 use std::sync::Arc;
 
@@ -76,7 +76,7 @@ pub(super) fn precommit(member: usize, round: u32, name: Option<u8>) -> Verified
     vote(member, round, VoteKind::Precommit, name)
 }
 
-/// The same vote by several.
+/// The same vote by several members.
 pub(super) fn votes(
     members: impl IntoIterator<Item = usize>,
     round: u32,

@@ -1,11 +1,11 @@
-//! The records of one height that are kept, and what follows from them.
+//! The records kept of one height, and the quorums among them.
 
 mod limits;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::tally::Tally;
+use super::weights::VoteWeights;
 use crate::base::digest::{NodeId, RecordId, SealId};
 use crate::base::limits::VOTE_ROUNDS_MAX;
 use crate::base::rejection::Rejection;
@@ -13,7 +13,7 @@ use crate::members::sealers::Sealers;
 use crate::statement::record::{Seal, Statement, Verified, VoteKind};
 use crate::statement::seal::{is_over_third, is_quorum};
 
-/// What a record of the agreement on a seal says in its round.
+/// The content of a proposal or vote of one round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Content {
     Proposal(SealId),
@@ -40,21 +40,21 @@ fn read(record: &Verified) -> Option<(u64, u32, Content)> {
 #[derive(Debug, Clone, Default)]
 struct Round {
     proposals: BTreeMap<RecordId, SealId>,
-    prevotes: Tally,
-    precommits: Tally,
-    /// The weight of all authors of anything in this round, each counted once.
+    prevotes: VoteWeights,
+    precommits: VoteWeights,
+    /// The weight of all authors with a record in this round, each counted once.
     weight: u64,
 }
 
 impl Round {
-    fn tally(&self, kind: VoteKind) -> &Tally {
+    fn weights(&self, kind: VoteKind) -> &VoteWeights {
         match kind {
             VoteKind::Prevote => &self.prevotes,
             VoteKind::Precommit => &self.precommits,
         }
     }
 
-    fn tally_mut(&mut self, kind: VoteKind) -> &mut Tally {
+    fn weights_mut(&mut self, kind: VoteKind) -> &mut VoteWeights {
         match kind {
             VoteKind::Prevote => &mut self.prevotes,
             VoteKind::Precommit => &mut self.precommits,
@@ -66,16 +66,16 @@ impl Round {
     }
 }
 
-/// The records of one height that are kept, with tallies that are brought up to date as records come and go.
+/// The records kept of one height. Weights and quorums are updated with every record.
 #[derive(Debug, Clone)]
 pub(super) struct Votes {
     height: u64,
     sealers: Arc<Sealers>,
     records: BTreeMap<RecordId, Verified>,
-    /// Records that stay whatever the limits say, because something asked for them by name.
-    named: BTreeSet<RecordId>,
+    /// Records exempt from the limits.
+    exempt: BTreeSet<RecordId>,
     rounds: BTreeMap<u32, Round>,
-    /// Per author the highest rounds in which it signed something.
+    /// Per author the highest rounds with a record of its own.
     windows: BTreeMap<NodeId, BTreeSet<u32>>,
     /// Rounds with more than a third of the weight.
     crowded: BTreeSet<u32>,
@@ -95,7 +95,7 @@ impl Votes {
             height,
             sealers,
             records: BTreeMap::new(),
-            named: BTreeSet::new(),
+            exempt: BTreeSet::new(),
             rounds: BTreeMap::new(),
             windows: BTreeMap::new(),
             crowded: BTreeSet::new(),
@@ -127,7 +127,7 @@ impl Votes {
         &self.proofs
     }
 
-    /// Decisions, lowest round first; of a fork the seals in one round by id.
+    /// Decisions, lowest round first, and by seal id within a round (after a fork).
     pub(super) fn decisions(&self) -> &BTreeSet<(u32, SealId)> {
         &self.decisions
     }
@@ -140,20 +140,20 @@ impl Votes {
             .filter(|crowded| *crowded > round)
     }
 
-    pub(super) fn tally(&self, round: u32, kind: VoteKind) -> Option<&Tally> {
-        self.rounds.get(&round).map(|round| round.tally(kind))
+    pub(super) fn weights(&self, round: u32, kind: VoteKind) -> Option<&VoteWeights> {
+        self.rounds.get(&round).map(|round| round.weights(kind))
     }
 
     /// Whether a quorum voted for `value` in this slot.
     pub(super) fn has_quorum(&self, round: u32, kind: VoteKind, value: Option<SealId>) -> bool {
-        self.tally(round, kind)
-            .is_some_and(|tally| is_quorum(tally.weight_for(value), self.sealers.total()))
+        self.weights(round, kind)
+            .is_some_and(|weights| is_quorum(weights.weight_for(value), self.sealers.total()))
     }
 
-    /// Whether a quorum voted in this slot, for whatever.
+    /// Whether a quorum voted in this slot, for any values.
     pub(super) fn has_quorum_of_any(&self, round: u32, kind: VoteKind) -> bool {
-        self.tally(round, kind)
-            .is_some_and(|tally| is_quorum(tally.weight_of_any(), self.sealers.total()))
+        self.weights(round, kind)
+            .is_some_and(|weights| is_quorum(weights.weight_of_any(), self.sealers.total()))
     }
 
     /// The proposals of a round by record id: the proof-of-lock round, the seal's id, and the seal.
@@ -180,7 +180,7 @@ impl Votes {
             .map(|(round, _)| *round)
     }
 
-    /// The seal of this id, if a proposal with it is kept. Costs a look at each proposal.
+    /// The seal of this id, if a proposal with it is kept. The cost grows with the number of proposals.
     pub(super) fn seal(&self, wanted: &SealId) -> Option<&Seal> {
         self.rounds
             .keys()
@@ -188,7 +188,7 @@ impl Votes {
             .find_map(|(_, id, seal)| (id == *wanted).then_some(seal))
     }
 
-    /// Everybody of whom something is kept, or was.
+    /// All authors of records that are or were kept.
     pub(super) fn authors(&self) -> impl Iterator<Item = &NodeId> + Clone {
         self.windows.keys()
     }
@@ -201,7 +201,7 @@ impl Votes {
         let other = match content {
             Content::Proposal(_) => slots.proposals.keys().find(|held| **held != id)?,
             Content::Vote(kind, _) => {
-                let bodies = slots.tally(kind).of(&record.author());
+                let bodies = slots.weights(kind).of(&record.author());
                 &bodies.iter().find(|(held, _)| *held != id)?.0
             }
         };
@@ -213,8 +213,8 @@ impl Votes {
         std::mem::take(&mut self.dropped)
     }
 
-    /// Takes a record in; says whether it was new. `named`: keep it whatever the limits say.
-    pub(super) fn add(&mut self, record: Verified, named: bool) -> Result<bool, Rejection> {
+    /// Takes in a record and gives whether it was new. An `exempt` record is kept beyond the limits.
+    pub(super) fn add(&mut self, record: Verified, exempt: bool) -> Result<bool, Rejection> {
         let (height, round, content) = read(&record).ok_or(Rejection::Malformed(
             "not a statement about the agreement on a seal",
         ))?;
@@ -237,26 +237,26 @@ impl Votes {
         }
         let id = record.id();
         if self.records.contains_key(&id) {
-            if named {
-                self.named.insert(id);
+            if exempt {
+                self.exempt.insert(id);
             }
             return Ok(false);
         }
-        let protected = named || self.is_in_quorum(round, content);
+        let protected = exempt || self.is_in_quorum(round, content);
         if !protected && !self.is_in_window(&author, round) {
             return Err(Rejection::OverLimit {
                 what: "rounds of votes",
                 limit: VOTE_ROUNDS_MAX,
             });
         }
-        if let Some(last) = self.surplus(&author, round, content, id, named) {
+        if let Some(last) = self.surplus(&author, round, content, id, exempt) {
             if last == id {
                 return Err(Rejection::SlotFull(author));
             }
             self.remove(last);
         }
-        if named {
-            self.named.insert(id);
+        if exempt {
+            self.exempt.insert(id);
         }
         self.insert(record, round, content, weight);
         self.enter_window(author, round);
@@ -280,13 +280,13 @@ impl Votes {
                 slots.proposals.insert(id, seal);
             }
             Content::Vote(kind, value) => {
-                slots.tally_mut(kind).insert(author, weight, (id, value));
+                slots.weights_mut(kind).insert(author, weight, (id, value));
                 self.note_quorums(author, round, kind);
             }
         }
     }
 
-    /// Forgets a record. Records in a quorum for a seal are never passed here, so that no quorum is lost.
+    /// Forgets a record. Callers never pass a record in a quorum for a seal, so no quorum is lost.
     fn remove(&mut self, id: RecordId) {
         let Some(record) = self.records.remove(&id) else {
             return;
@@ -304,7 +304,7 @@ impl Votes {
             Content::Proposal(_) => {
                 slots.proposals.remove(&id);
             }
-            Content::Vote(kind, _) => slots.tally_mut(kind).remove(author, weight, id),
+            Content::Vote(kind, _) => slots.weights_mut(kind).remove(author, weight, id),
         }
         if !self.is_present(&author, round) {
             let slots = self
@@ -321,7 +321,7 @@ impl Votes {
         }
     }
 
-    /// Whether something by the author is kept in this round.
+    /// Whether a record of the author is kept in this round.
     fn is_present(&self, author: &NodeId, round: u32) -> bool {
         self.rounds.get(&round).is_some_and(|slots| {
             slots.has_voted(author)
@@ -330,15 +330,15 @@ impl Votes {
         })
     }
 
-    /// Notes which seals have a quorum now that the author's vote was counted: its own value only, unless the author became
-    /// an equivocator by it and so counts for every value.
+    /// Notes the seals that reach a quorum by the author's vote: only the vote's own seal, unless the vote makes the author an
+    /// equivocator that counts for every value.
     fn note_quorums(&mut self, author: NodeId, round: u32, kind: VoteKind) {
-        let Some(tally) = self.tally(round, kind) else {
+        let Some(weights) = self.weights(round, kind) else {
             return;
         };
-        let values: BTreeSet<SealId> = match tally.of(&author) {
+        let values: BTreeSet<SealId> = match weights.of(&author) {
             [(_, value)] => value.iter().copied().collect(),
-            _ => tally
+            _ => weights
                 .iter()
                 .flat_map(|(_, bodies)| bodies)
                 .filter_map(|(_, value)| *value)

@@ -1,4 +1,4 @@
-//! The sealed state as a store keeps it, so that a start does not apply the whole past again.
+//! The stored form of the sealed state, so that a start does not have to apply the whole past again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::{Config, Ended, Held, Ledger, Past, State};
+use super::{Config, Held, Ledger, Past, RememberedOperation, State};
 use crate::base::digest::{Digest, NodeId, OperationId, RecordId, SealId};
 use crate::base::rejection::Rejection;
 use crate::decision::open::{OpenOperation, StoredOperation};
@@ -16,7 +16,7 @@ use crate::statement::genesis::Genesis;
 use crate::statement::params::Params;
 use crate::statement::record::{Seal, Verified};
 
-/// The state after a seal, records aside. Its size follows members, configuration and open operations, not the past.
+/// The state after a seal, without records. Its size depends on members, configuration and open operations, not on the past.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoint {
@@ -39,12 +39,12 @@ pub struct Checkpoint {
 }
 
 impl Past {
-    /// What the rules ask for of a past that a store kept: the ids of all seals from height 1 on, in order, how operations
-    /// ended, and every `Rejoin`.
+    /// Takes up a stored past: the ids of all seals from height 1 on, in order, summaries of closed operations, and every
+    /// `Rejoin`.
     pub(super) fn restore(
         &mut self,
         seals: impl IntoIterator<Item = SealId>,
-        closed: impl IntoIterator<Item = (OperationId, Ended)>,
+        closed: impl IntoIterator<Item = (OperationId, RememberedOperation)>,
         rejoins: impl IntoIterator<Item = RecordId>,
     ) {
         self.seals.extend(seals.into_iter().zip(1..));
@@ -54,8 +54,7 @@ impl Past {
 }
 
 impl Ledger {
-    /// The state after the last seal, to be kept. Costs as much as the state is large.
-    #[must_use]
+    /// The state after the last seal, to be stored. The cost is proportional to its size.
     pub fn checkpoint(&self) -> Checkpoint {
         let state = &self.state;
         let (seal, closed) = &self.last;
@@ -82,14 +81,13 @@ impl Ledger {
         }
     }
 
-    /// Takes up a kept state. The seal's digest tells whether it is the one that was sealed.
+    /// Restores a stored state. The seal's digest tells whether it is the sealed one.
     ///
-    /// `records` finds the records of open operations; `seals` are the ids of all seals from height 1 up to the
-    /// checkpoint's, `closed` and `rejoins` what was closed and rejoined up to it.
+    /// `records` finds the records of open operations; `past` covers everything up to the checkpoint's seal.
     ///
     /// # Errors
     ///
-    /// [`Rejection`] if the checkpoint is another network's, or does not give the state that its seal states.
+    /// [`Rejection`] if the checkpoint belongs to another network, or differs from the state that its seal states.
     pub fn restore(
         genesis: &Genesis,
         checkpoint: &Checkpoint,
@@ -149,13 +147,13 @@ impl Ledger {
     }
 }
 
-/// What of the past goes with a [`Checkpoint`].
+/// The past that belongs to a [`Checkpoint`].
 #[derive(Debug, Clone, Default)]
 pub struct StoredPast {
     /// The ids of all seals from height 1 on, in order.
     pub seals: Vec<SealId>,
-    /// How operations ended.
-    pub closed: Vec<(OperationId, Ended)>,
+    /// Summaries of closed operations.
+    pub closed: Vec<(OperationId, RememberedOperation)>,
     /// Every `Rejoin` that was sealed.
     pub rejoins: Vec<RecordId>,
 }

@@ -1,4 +1,4 @@
-//! What a seal's state digest is made of.
+//! The state digest of a seal and its parts.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::base::merkle;
 use crate::decision::open::Snapshot;
 use crate::members::sealers::Sealers;
 
-/// The parts whose digest a seal states. A light client that knows them can check one without the others.
+/// The parts of the state digest. A light client that knows them can check one part without the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateParts {
@@ -37,21 +37,20 @@ pub struct StateParts {
 
 impl StateParts {
     /// The digest that the seal states.
-    #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::from_bytes(STATE.hash(&codec::encode(self)))
     }
 }
 
-/// Shows that an operation closed at a seal with this snapshot.
+/// The proof that an operation closed at a seal with a given snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OperationProof {
     /// The parts of the closing seal's state.
     pub parts: StateParts,
-    /// The operation's place among those that closed.
+    /// The operation's index among those that closed.
     pub index: u32,
-    /// How many closed.
+    /// The number of operations that closed.
     pub size: u32,
     /// The Merkle path.
     pub path: Vec<Digest>,
@@ -81,7 +80,7 @@ pub(super) fn closed_root(closed: &[Held]) -> Digest {
 }
 
 impl State {
-    /// The digests of this state; `closed` are the operations that its seal closed, by id.
+    /// The digests of this state; `closed` are the operations closed by its seal, by id.
     pub(super) fn parts(&self, closed: &[Held]) -> StateParts {
         let open: Vec<Held> = self.open.values().cloned().collect();
         StateParts {

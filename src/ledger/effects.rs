@@ -1,12 +1,12 @@
-//! What approved operations do (P7): to the roster, roles, parameters and the configuration map.
+//! The effects of approved operations (P7) on the roster, roles, parameters and the configuration map.
 //!
-//! An effect that no longer makes sense, or that would leave the sealers without weight, is refused by rule and recorded.
+//! An effect that no longer makes sense, or after which no sealer would have weight, is refused by rule and recorded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::apply::{EffectEntry, Work, is_approved};
-use super::{Config, State};
+use super::work::{Work, is_approved};
+use super::{Config, EffectEntry, State};
 use crate::base::digest::{NodeId, OperationId};
 use crate::base::limits::{CONFIG_KEYS_MAX, MEMBERS_MAX};
 use crate::decision::open::OpenOperation;

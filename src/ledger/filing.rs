@@ -1,12 +1,12 @@
-//! Filing: which records a state accepts, and where they go (S6, "rejected when applying").
+//! Filing: the checks by which a state accepts a record, and the place where the record goes (S6, "rejected when applying").
 //!
-//! Every check asks the state *before* the seal (roles, standings, weights), so that what is accepted does not depend on
-//! the order of records within a seal, except that a proposal may be followed by its commits.
+//! Every check uses the state *before* the seal (roles, standings, weights). So acceptance does not depend on the order of
+//! records within a seal, except that the commits to a proposal may follow it.
 
 use std::collections::BTreeMap;
 
-use super::apply::{Evidence, Work};
-use super::{Held, Past, State};
+use super::work::Work;
+use super::{Evidence, Held, Past, State};
 use crate::base::digest::{NodeId, RecordId};
 use crate::base::limits::{
     EVIDENCE_HEIGHTS, OPEN_PROPOSALS_MAX, OPEN_PROPOSALS_RESTRICTED_MAX, PANEL_WEIGHTED_MIN,
@@ -20,7 +20,7 @@ use crate::statement::operation::{Class, ConsensusOperation, Priority};
 use crate::statement::record::{Slot, Statement, Verified};
 use crate::statement::seal::is_quorum;
 
-/// How many proposals of this member may be open.
+/// The number of proposals that this member may have open.
 pub(crate) fn proposal_cap(member: &Member) -> usize {
     match member.trust.standing() {
         Standing::Active => OPEN_PROPOSALS_MAX,
@@ -30,7 +30,7 @@ pub(crate) fn proposal_cap(member: &Member) -> usize {
 }
 
 impl State {
-    /// The author as a member that may state things.
+    /// The author, if it is a member that is not banned.
     fn author(&self, author: NodeId) -> Result<&Member, Rejection> {
         let member = self
             .roster
@@ -42,12 +42,11 @@ impl State {
         Ok(member)
     }
 
-    /// Judges a proposal and gives the electorate it would open with, and whether it would be scored.
+    /// Checks a proposal. Gives the electorate that it would open with, and whether its votes would be scored.
     ///
     /// # Errors
     ///
-    /// [`Rejection`] of its author, its panel, its priority or the seal it names. The cap on open proposals is the
-    /// caller's to judge.
+    /// [`Rejection`] of its author, panel, priority or the seal it names. The caller checks the cap on open proposals.
     pub(crate) fn judge_propose(
         &self,
         past: &Past,
@@ -74,13 +73,13 @@ impl State {
         if *priority == Priority::High && !member.role.is_authority() {
             return Err(Rejection::WrongRole {
                 author,
-                reason: "high priority is for the Primary and Seeds",
+                reason: "only the Primary and Seeds may ask for high priority",
             });
         }
         if operation.panel().is_some() && !member.role.is_authority() {
             return Err(Rejection::WrongRole {
                 author,
-                reason: "panels are named by the Primary and Seeds",
+                reason: "only the Primary and Seeds may name a panel",
             });
         }
         self.electorate(operation)
@@ -94,18 +93,15 @@ impl State {
         let Some(panel) = operation.panel() else {
             let electorate = Electorate::new(self.roster.electors(class).collect());
             if electorate.total() == 0 {
-                return Err(Rejection::Inapplicable(
-                    "nobody in the electorate has weight",
-                ));
+                return Err(Rejection::Inapplicable("no elector has weight"));
             }
             return Ok((electorate, true));
         };
         let mut electors = Vec::with_capacity(panel.len());
         for node in panel {
-            let member = self
-                .roster
-                .get(node)
-                .ok_or(Rejection::Inapplicable("the panel names a stranger"))?;
+            let member = self.roster.get(node).ok_or(Rejection::Inapplicable(
+                "the panel names a node that is not a member",
+            ))?;
             if !member.is_banned() {
                 electors.push((*node, member.weight(class)));
             }
@@ -121,23 +117,23 @@ impl State {
         Ok((electorate, scored))
     }
 
-    /// Those of these votes on seals that the next seal cannot take as evidence.
+    /// The votes on seals that the next seal cannot take as evidence.
     pub(crate) fn spent_votes(&self, votes: &[Verified]) -> Vec<RecordId> {
         let (_, spent) = pair_seal_votes(self, votes);
         spent.into_iter().map(|(vote, _)| vote.id()).collect()
     }
 
-    /// Those of these votes on seals that the next seal can take as evidence, two of a slot.
+    /// The votes on seals that the next seal can take as evidence: pairs of one slot.
     pub(crate) fn evidence_pairs(&self, votes: &[Verified]) -> Vec<(Verified, Verified)> {
         pair_seal_votes(self, votes).0
     }
 
-    /// Judges a record that is not a proposal and not about a seal against the operations that are open now.
+    /// Checks a record that is neither a proposal nor about a seal against the open operations.
     ///
     /// # Errors
     ///
-    /// [`Rejection`] says why a seal could not take the record now. [`Rejection::UnknownOperation`] if it may be that its
-    /// proposal has not arrived.
+    /// [`Rejection`] says why a seal could not take the record now. [`Rejection::UnknownOperation`] if its proposal may not
+    /// have arrived yet.
     pub(crate) fn judge_statement(
         &self,
         past: &Past,
@@ -226,8 +222,7 @@ fn file_in_operation(
         .operation()
         .expect("only statements about operations get here");
     if !work.touched.contains_key(&id) {
-        // Asking the state first gives the reason where there is no such operation, and copies nothing for a record
-        // that is refused.
+        // The state gives the exact reason, and no operation is copied for a refused record.
         work.before.judge_statement(work.past, record, context)?;
     }
     let state = &work.state;
@@ -258,8 +253,8 @@ fn file_in_operation(
     Ok(())
 }
 
-/// Votes on seals are sealed only as pairs of one slot, of a height that is not too old, by an author not yet banned.
-/// Gives the pairs and what does not belong to one.
+/// Pairs votes on seals. They are sealed only as two of one slot, at a recent height, by an author not yet banned. Gives the
+/// pairs, and the remaining votes with the reasons.
 #[allow(clippy::type_complexity)]
 pub(super) fn pair_seal_votes(
     before: &State,
@@ -290,14 +285,14 @@ pub(super) fn pair_seal_votes(
                     at: before.height,
                 })
             }
-            // A third body proves nothing more: it is left over.
+            // A third body proves nothing more and is left over.
             (Ok(_), [first, second, rest @ ..]) => {
                 let full = Rejection::SlotFull(author);
                 dropped.extend(rest.iter().map(|body| ((*body).clone(), full.clone())));
                 Ok(((*first).clone(), (*second).clone()))
             }
             (Ok(_), _) => Err(Rejection::ImpossibleSeal(
-                "votes on seals are sealed only as evidence, two of a slot",
+                "votes on seals are sealed only as evidence, as two of one slot",
             )),
         };
         match verdict {

@@ -1,4 +1,4 @@
-//! The roster: who is a member, with which role, trust and standing, and what that weighs.
+//! The roster: the members with their roles, trust, standing and weights.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,15 +17,14 @@ use crate::statement::operation::{Class, Spore};
 pub struct Member {
     /// Its role.
     pub role: Spore,
-    /// Trust, standing and what both are computed from.
+    /// Trust, standing, and the history that determines both.
     pub trust: TrustState,
     /// The last height that listed a `Rejoin` of this member (DESIGN section 8).
     pub rejoined: Option<u64>,
 }
 
 impl Member {
-    /// What the member's vote weighs in an operation of this class (DESIGN section 6).
-    #[must_use]
+    /// The weight of the member's vote in an operation of this class (DESIGN section 6).
     pub fn weight(&self, class: Class) -> u64 {
         match class {
             Class::Claim => self.trust.claim_weight(),
@@ -33,14 +32,12 @@ impl Member {
         }
     }
 
-    /// Whether equivocation was proved.
-    #[must_use]
+    /// Whether the member is banned for a proved equivocation.
     pub fn is_banned(&self) -> bool {
         self.trust.standing() == Standing::Banned
     }
 
     /// Whether the member holds this role with authority: a suspended Seed has none.
-    #[must_use]
     pub fn is_active(&self, role: Spore) -> bool {
         self.role == role && self.trust.standing() == Standing::Active
     }
@@ -54,31 +51,20 @@ pub struct Roster {
 
 impl Roster {
     /// The founding members.
-    #[must_use]
     pub fn founders(genesis: &Genesis) -> Self {
-        let founder = TrustState::founder(&genesis.params);
-        let members = genesis
-            .members
-            .iter()
-            .map(|member| {
-                let role = member.role;
-                let trust = founder;
-                let rejoined = None;
-                (
-                    member.node,
-                    Arc::new(Member {
-                        role,
-                        trust,
-                        rejoined,
-                    }),
-                )
-            })
-            .collect();
-        Self { members }
+        let mut roster = Self::default();
+        for founder in &genesis.members {
+            let member = Member {
+                role: founder.role,
+                trust: TrustState::founder(&genesis.params),
+                rejoined: None,
+            };
+            roster.insert(founder.node, member);
+        }
+        roster
     }
 
     /// The member with this key.
-    #[must_use]
     pub fn get(&self, node: &NodeId) -> Option<&Member> {
         self.members.get(node).map(Arc::as_ref)
     }
@@ -95,14 +81,12 @@ impl Roster {
             .map(|(node, member)| (*node, member.as_ref()))
     }
 
-    /// How many members there are, banned ones included.
-    #[must_use]
+    /// The number of members, banned ones included.
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
     /// Whether there is no member.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
@@ -117,8 +101,8 @@ impl Roster {
         self.members.remove(node);
     }
 
-    /// The members that may vote on an operation of this class, with their weights: everyone who is not banned.
-    /// Members of weight 0 are among them: they vote along and are scored.
+    /// The members that may vote on an operation of this class, with their weights: all that are not banned. Members of
+    /// weight 0 vote too and are scored.
     pub fn electors(&self, class: Class) -> impl Iterator<Item = (NodeId, u64)> {
         self.iter()
             .filter(|(_, member)| !member.is_banned())
@@ -126,13 +110,11 @@ impl Roster {
     }
 
     /// The weight of all members in operations of this class.
-    #[must_use]
     pub fn total(&self, class: Class) -> u64 {
         self.electors(class).map(|(_, weight)| weight).sum()
     }
 
     /// The Primary, if there is one and it has authority.
-    #[must_use]
     pub fn active_primary(&self) -> Option<NodeId> {
         self.iter()
             .find(|(_, member)| member.is_active(Spore::Primary))
@@ -140,7 +122,6 @@ impl Roster {
     }
 
     /// The Primary, whatever its standing.
-    #[must_use]
     pub fn primary(&self) -> Option<NodeId> {
         self.iter()
             .find(|(_, member)| member.role == Spore::Primary)
@@ -155,9 +136,8 @@ impl Roster {
             .filter(|(_, weight)| *weight > 0)
     }
 
-    /// Who seals the next height, in the order of proposers (S4, S5): the Primary first (else the Seed with most trust,
-    /// ties by id), then the other Seeds, then Latents, each by id. Empty if nobody has weight.
-    #[must_use]
+    /// The sealers of the next height, in the order in which they propose (S4, S5): the Primary first (without one, the Seed
+    /// with most trust, ties by id), then the other Seeds, then Latents, each by id. Empty if no member has weight.
     pub fn sealers(&self, sealing: Sealing) -> Vec<(NodeId, u64)> {
         let weighted: Vec<(NodeId, &Member, u64)> = self
             .iter()
@@ -193,7 +173,6 @@ impl Roster {
     }
 
     /// The digest of role, trust and standing of every member, as a seal states it.
-    #[must_use]
     pub fn digest(&self) -> Digest {
         let lines: Vec<_> = self
             .iter()
@@ -206,7 +185,6 @@ impl Roster {
     }
 
     /// The digest of everything kept per member.
-    #[must_use]
     pub fn full_digest(&self) -> Digest {
         let lines: Vec<_> = self.iter().collect();
         Digest::from_bytes(STATE_PART.hash(&codec::encode(&lines)))

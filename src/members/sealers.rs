@@ -1,4 +1,4 @@
-//! Who seals a height.
+//! The sealers of a height and the order in which they propose.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::digest::NodeId;
 
-/// The sealers of a height: weights, in the order of proposers (S5). Part of the ledger's state; its wire form is the
-/// list of pairs.
+/// The sealers of a height with their weights, in the order in which they propose (S5). Part of the ledger's state; the
+/// wire form is the list of pairs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<(NodeId, u64)>", into = "Vec<(NodeId, u64)>")]
 pub struct Sealers {
@@ -17,9 +17,8 @@ pub struct Sealers {
 }
 
 impl Sealers {
-    /// Sealers in the order in which they propose. Nodes without weight are left out, and of a node that is named twice the
-    /// first entry counts. Weights are trust in parts per million; what goes beyond a sum of 2^64 - 1 is cut off.
-    #[must_use]
+    /// Takes sealers in the order in which they propose. Nodes without weight are left out; of a node that is listed
+    /// twice the first entry counts. Weights are trust in parts per million; a sum beyond 2^64 - 1 is cut off.
     pub fn new(in_order: Vec<(NodeId, u64)>) -> Self {
         let mut sealers = Self::default();
         for (node, weight) in in_order {
@@ -35,32 +34,27 @@ impl Sealers {
     }
 
     /// The sum of the weights.
-    #[must_use]
     pub fn total(&self) -> u64 {
         self.total
     }
 
     /// A node's weight; 0 if it does not seal.
-    #[must_use]
     pub fn weight(&self, node: &NodeId) -> u64 {
         self.weights.get(node).copied().unwrap_or(0)
     }
 
-    /// How many there are.
-    #[must_use]
+    /// The number of sealers.
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
     /// Whether there are none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
-    /// Who proposes in this round: the first in round 0, so that the Primary can seal what is urgent at once, then one
-    /// after the other, starting at a place that changes with the height.
-    #[must_use]
+    /// The proposer of a round. In round 0 it is the first sealer, so that the Primary can seal urgent records at once.
+    /// Later rounds take turns, starting at a position that changes with the height.
     pub fn proposer(&self, height: u64, round: u32) -> Option<NodeId> {
         let len = self.order.len() as u64;
         if len == 0 {

@@ -1,4 +1,4 @@
-//! Trust: how reliable a member has been, in parts per million, and what that counts for (DESIGN section 6).
+//! Trust: how reliable a member has been, in parts per million, and what it counts for (DESIGN section 6).
 //!
 //! | event | effect on the trust `t` (of 1), by default |
 //! |---|---|
@@ -10,9 +10,9 @@
 //! | no quorum, abstention | nothing |
 //! | equivocation | 0, and `Banned` for ever |
 //!
-//! Integers only; gains are rounded down and penalties up. The sealed log alone determines every score: a state is a fold of
-//! [`TrustState::apply`] over [`ParticipationRecord`]s, and this arithmetic exists once. [`TrustScoring`] does it for many
-//! nodes and remembers why; the ledger holds a [`TrustState`] per member of its roster.
+//! Integers only; gains are rounded down and penalties up. The sealed log alone determines every score: a state is a
+//! fold of [`TrustState::apply`] over [`ParticipationRecord`]s. [`TrustScoring`] does this for many nodes and remembers
+//! the reasons; the ledger holds a [`TrustState`] per member of its roster.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -26,9 +26,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{Change, Reason, TrustEntry};
+pub use entry::{Change, Reason, Standing, TrustEntry};
 pub use participation::{Participation, ParticipationRecord};
-pub use state::{Standing, TrustState};
+pub use state::TrustState;
 
 /// Entries kept per node, the oldest dropped first: about 100 kB. The whole history is in the sealed log.
 pub const ENTRIES_PER_NODE_MAX: usize = 1024;
@@ -36,8 +36,7 @@ pub const ENTRIES_PER_NODE_MAX: usize = 1024;
 /// Trust scores of many nodes, usable on its own.
 ///
 /// ```
-/// use mycnet_consensus::digest::{NodeId, OperationId};
-/// use mycnet_consensus::trust::{Participation, ParticipationRecord, TrustScoring};
+/// use mycnet_consensus::{NodeId, OperationId, Participation, ParticipationRecord, TrustScoring};
 ///
 /// let node_id = NodeId::from_bytes([1; 32]);
 /// let operation_id = OperationId::from_bytes([2; 32]);
@@ -77,13 +76,11 @@ impl Scored {
 
 impl TrustScoring {
     /// Without any node, under the default parameters.
-    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Without any node, under these parameters.
-    #[must_use]
     pub fn with_params(params: Params) -> Self {
         Self {
             params,
@@ -91,13 +88,13 @@ impl TrustScoring {
         }
     }
 
-    /// Starts (or starts again) to score a node from this state, with an empty history. A node that is never admitted
-    /// starts as a founding member at its first record.
+    /// Sets the state of a node and clears its history. A node that is never admitted starts as a founding member at
+    /// its first record.
     pub fn admit(&mut self, node: NodeId, state: TrustState) {
         self.nodes.insert(node, Scored::new(state));
     }
 
-    /// Applies one line of a node's history. Says what changed, if its trust or standing did.
+    /// Applies one event of a node's history. Gives the change of its trust or standing, if there is one.
     pub fn update_trust_score(
         &mut self,
         node: NodeId,
@@ -116,27 +113,23 @@ impl TrustScoring {
     }
 
     /// The trust of a node in parts per million; the score of a founding member for a node never seen.
-    #[must_use]
     pub fn get_trust_score(&self, node: &NodeId) -> u32 {
         self.state(node).trust_ppm()
     }
 
     /// The standing of a node; that of a founding member for a node never seen.
-    #[must_use]
     pub fn standing(&self, node: &NodeId) -> Standing {
         self.state(node).standing()
     }
 
     /// The state of a node; that of a founding member for a node never seen.
-    #[must_use]
     pub fn state(&self, node: &NodeId) -> TrustState {
         self.nodes
             .get(node)
             .map_or_else(|| TrustState::founder(&self.params), |scored| scored.state)
     }
 
-    /// Why a node's score is what it is: its last [`ENTRIES_PER_NODE_MAX`] changes, oldest first.
-    #[must_use]
+    /// The last [`ENTRIES_PER_NODE_MAX`] changes of a node's score with their reasons, oldest first.
     pub fn explain(&self, node: &NodeId) -> Vec<TrustEntry> {
         self.nodes
             .get(node)

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::address::PeerCard;
 use super::address_book::Origin;
 use super::config::Config;
-use super::events::Events;
+use super::inbox::Events;
 use super::membership::Membership;
 use super::pending::Pending;
 use super::rate::TokenBucket;

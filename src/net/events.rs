@@ -1,11 +1,8 @@
 //! Network events, for the layer above.
 
-use std::sync::Arc;
-
 use iroh::EndpointId;
 
 use super::close::CloseReason;
-use super::inbox::Inbox;
 use super::membership::Relation;
 use crate::base::digest::NodeId;
 use crate::core::PeerId;
@@ -67,30 +64,4 @@ pub enum NetEvent {
         /// The message: bounded and canonical, but not verified otherwise.
         message: Message,
     },
-}
-
-/// The stream of network events.
-///
-/// Each peer's messages come in turn. Messages that are not taken fill the queues of their senders, and then slow these
-/// down.
-pub struct Events {
-    pub(super) inbox: Arc<Inbox>,
-}
-
-impl Events {
-    /// The next event. `None` once the transport is shut down and the queues are empty. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Option<NetEvent> {
-        self.inbox.next().await
-    }
-
-    /// The next event, if there is one.
-    pub fn try_next(&mut self) -> Option<NetEvent> {
-        self.inbox.try_next()
-    }
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        self.inbox.abandon();
-    }
 }

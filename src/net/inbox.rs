@@ -140,6 +140,32 @@ impl Inbox {
     }
 }
 
+/// The stream of network events.
+///
+/// Each peer's messages come in turn. Messages that are not taken fill the queues of their senders, and then slow these
+/// down.
+pub struct Events {
+    pub(super) inbox: Arc<Inbox>,
+}
+
+impl Events {
+    /// The next event. `None` once the transport is shut down and the queues are empty. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<NetEvent> {
+        self.inbox.next().await
+    }
+
+    /// The next event, if there is one.
+    pub fn try_next(&mut self) -> Option<NetEvent> {
+        self.inbox.try_next()
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.inbox.abandon();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::base::digest::NodeId;
 use crate::core::patience::Patience;
-use crate::core::{Core, Input, Pace, PeerId};
+use crate::core::{Core, Input, PeerId, Timing};
 use crate::statement::params::Params;
 
 /// Regular comparison with each peer, which repairs every loss.
@@ -104,8 +104,8 @@ impl Timers {
         }
     }
 
-    pub(super) fn pace(&self) -> Pace {
-        self.patience.pace(self.now_ms())
+    pub(super) fn timing(&self) -> Timing {
+        self.patience.timing(self.now_ms())
     }
 
     /// The inputs due at this time of the host, except `Nudge`.

@@ -1,4 +1,4 @@
-//! Questions about the sealed past, wherever it is kept.
+//! Queries about the sealed past, in memory or on a disk.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -26,86 +26,57 @@ pub struct ArchiveError(pub String);
 pub struct ClosedSummary {
     /// The operation.
     pub operation: OperationId,
-    /// Its kind, as [`ConsensusOperation::kind`](crate::ConsensusOperation::kind) names it.
+    /// Its kind ([`ConsensusOperation::kind`](crate::ConsensusOperation::kind)).
     pub kind: Cow<'static, str>,
     /// How it was decided.
     pub class: Class,
-    /// Who proposed it.
+    /// The author of its proposal.
     pub proposer: NodeId,
-    /// What it is about, for people.
+    /// Its subject, for people.
     pub subject: String,
-    /// How it ended.
+    /// Its outcome and heights.
     pub closed: Closed,
-    /// Why the effect of an approved operation was refused, if it was.
+    /// The reason if the effect of the approved operation was refused.
     pub refused_effect: Option<Cow<'static, str>>,
 }
 
-/// The sealed past of a network, wherever it is kept: [`History`](crate::past::history::History) keeps it in memory, and a store on a disk.
+/// The sealed past of a network: [`History`](crate::past::history::History) keeps it in memory, a store keeps it on a disk.
+///
+/// Every method gives an [`ArchiveError`] if a disk fails.
+#[allow(clippy::missing_errors_doc, reason = "stated once above")]
 pub trait Archive {
-    /// Why a member's score is what it is: every change, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// [`ArchiveError`], here and below, if a disk fails.
+    /// Every change of a member's score with its reason, oldest first.
     fn explain(&self, node: &NodeId) -> Result<Vec<TrustEntry>, ArchiveError>;
 
-    /// A member's trust (parts per million) and standing after a height; `None` if it was no member then.
-    ///
-    /// # Errors
-    ///
-    /// [`ArchiveError`]
+    /// A member's trust (parts per million) and standing after a height; `None` if it was not a member then.
     fn trust_at(&self, node: &NodeId, height: u64)
     -> Result<Option<(u32, Standing)>, ArchiveError>;
 
     /// Every proved equivocation, oldest first.
-    ///
-    /// # Errors
-    ///
-    /// [`ArchiveError`]
     fn evidence(&self) -> Result<Vec<Evidence>, ArchiveError>;
 
-    /// Why the effect of a closed operation was refused, if it was.
-    ///
-    /// # Errors
-    ///
-    /// [`ArchiveError`]
+    /// The reason if the effect of a closed operation was refused.
     fn refused_effect(
         &self,
         operation: &OperationId,
     ) -> Result<Option<Cow<'static, str>>, ArchiveError>;
 
-    /// All closed operations by id, without their records: a store reads one row for each.
-    ///
-    /// # Errors
-    ///
-    /// [`ArchiveError`]
+    /// All closed operations by id, without their records. A store reads one row for each.
     fn all_closed(&self) -> Result<Vec<ClosedSummary>, ArchiveError>;
 
     /// A closed operation with its records.
-    ///
-    /// # Errors
-    ///
-    /// [`ArchiveError`]
     fn closed(&self, operation: &OperationId) -> Result<Option<Arc<OpenOperation>>, ArchiveError>;
 
-    /// The certificate of a closed operation; `None` for any other.
-    ///
-    /// # Errors
-    ///
-    /// [`ArchiveError`], also if it would be longer than
-    /// [`CERTIFICATE_BYTES_MAX`](crate::past::certificate::CERTIFICATE_BYTES_MAX).
+    /// The certificate of a closed operation; `None` for an operation that is not closed. It must not be longer than
+    /// [`CERTIFICATE_BYTES_MAX`](crate::base::limits::CERTIFICATE_BYTES_MAX).
     fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, ArchiveError>;
 
     /// The block of a height, if it is sealed.
-    ///
-    /// # Errors
-    ///
-    /// [`ArchiveError`]
     fn block(&self, height: u64) -> Result<Option<Arc<SealedBlock>>, ArchiveError>;
 }
 
-/// What the members' trust would be if the network had started with other parameters: the sealed log is applied again,
-/// with the same records at the same times; what would not have been accepted under them is left out.
+/// The trust that members would have if the network had started with other parameters. Applies the sealed log again, with the
+/// same records at the same times, and leaves out records that would not have been accepted.
 ///
 /// # Errors
 ///

@@ -1,13 +1,13 @@
 //! Certificates of operations: proof of an outcome for someone who holds only the genesis.
 //!
-//! A certificate has every seal header from the genesis to the one that closed the operation. A header names the one before,
-//! so the last proves them all; what has to be shown step by step is who may certify. Sealers follow from the roster, and a
-//! header states the roster's digest: where it differs from the one before, the certificate opens the state digest and
-//! shows the sealers of the next height, and where those differ, it has the precommits of the old ones for that header. So a
-//! quorum of some old sealers cannot stand in for the real ones.
+//! A certificate has every seal header from the genesis to the one that closed the operation. Each header names the one before,
+//! so the last proves them all; the steps only have to show which nodes may certify. Sealers follow from the roster, and a
+//! header states the roster's digest. Where that differs from the one before, the certificate opens the state digest and shows
+//! the sealers of the next height. Where the sealers differ, it has the precommits of the old sealers for that header. So a
+//! quorum of former sealers cannot stand in for the real ones.
 //!
-//! The closing seal's state digest commits to the operation's [`Snapshot`]: electors, weights, frozen commits, reveals,
-//! outcome. The records are there too, and the outcome is computed again from them.
+//! The closing seal's state digest commits to the operation's [`Snapshot`]: electors, weights, frozen commits, reveals and
+//! outcome. The certificate contains the records as well, and the outcome is computed from them again.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::codec;
 use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
+use crate::base::limits::CERTIFICATE_BYTES_MAX;
 use crate::base::rejection::Rejection;
 use crate::decision::open::Snapshot;
 use crate::decision::tally::Tally;
@@ -27,25 +28,17 @@ use crate::statement::operation::Outcome;
 use crate::statement::record::{Record, Seal, Signed, Statement, Verified, Verifier};
 use crate::statement::seal::SealCertificate;
 
-/// The largest certificate, in bytes: longer ones are neither made nor read.
-///
-/// A height costs some 300 bytes, and far more where the sealers change, which is at every seal that closes a scored operation:
-/// the new sealers and a quorum of the old ones' precommits are about 2 KB with 4 members, 28 KB with 100 and 290 KB with 1,024.
-/// So the limit is reached after some 33,000, 2,400 or 230 such seals; what is decided later has an outcome that members agree
-/// on, and no certificate for strangers.
-pub const CERTIFICATE_BYTES_MAX: usize = 64 * 1024 * 1024;
-
-/// One height of the way from the genesis.
+/// One height on the path from the genesis.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PathStep {
     /// The header.
     pub seal: Seal,
-    /// The parts of its state digest, if its roster is not that of the header before.
+    /// The parts of its state digest, if its roster differs from that of the header before.
     pub parts: Option<StateParts>,
     /// The sealers of the next height, if they changed.
     pub sealers: Option<Sealers>,
-    /// Its certificate: where the sealers changed, at the freezing and at the closing seal.
+    /// Its certificate: needed where the sealers changed, and at the freezing and the closing seal.
     pub certificate: Option<SealCertificate>,
 }
 
@@ -59,17 +52,17 @@ pub struct Certificate {
     pub net: NetworkId,
     /// Heights 1 to the closing one.
     pub path: Vec<PathStep>,
-    /// The operation as the closing seal left it.
+    /// The operation after the closing seal.
     pub snapshot: Snapshot,
-    /// Where the closing seal's state has it.
+    /// The proof that the closing seal's state contains it.
     pub proof: OperationProof,
     /// Electors and weights.
     pub electorate: Vec<(NodeId, u64)>,
-    /// The records about it: the proposal, and all that was sealed.
+    /// All sealed records about it, with the proposal.
     pub records: Vec<Record>,
 }
 
-/// What a certificate proves.
+/// The facts that a certificate proves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Proved {
     /// The operation.
@@ -90,12 +83,11 @@ fn bad(reason: &'static str) -> Rejection {
 
 impl Certificate {
     /// The canonical bytes.
-    #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         codec::encode(self)
     }
 
-    /// Whether [`Certificate::decode`] reads it.
+    /// Checks that [`Certificate::decode`] will read it.
     ///
     /// # Errors
     ///
@@ -108,7 +100,7 @@ impl Certificate {
             .ok_or(Rejection::OverLimit { what, limit })
     }
 
-    /// Reads a certificate from its canonical bytes. It proves nothing before [`Certificate::verify`].
+    /// Reads a certificate from its canonical bytes, without verifying it ([`Certificate::verify`]).
     ///
     /// # Errors
     ///
@@ -117,11 +109,11 @@ impl Certificate {
         Ok(codec::decode(bytes, CERTIFICATE_BYTES_MAX)?)
     }
 
-    /// Checks the whole, knowing nothing but the genesis. Costs a hash per height and a signature per precommit and batch.
+    /// Verifies the certificate, given only the genesis. The cost is a hash per height and a signature per precommit and batch.
     ///
     /// # Errors
     ///
-    /// [`Rejection::BadCertificate`] says which step fails, other [`Rejection`]s which record does.
+    /// [`Rejection::BadCertificate`] with the failing step, or the rejection of a record.
     pub fn verify(&self, genesis: &Genesis) -> Result<Proved, Rejection> {
         genesis.check()?;
         if self.v != 1 {
@@ -191,7 +183,7 @@ impl Certificate {
     fn recount(&self, verifier: &mut Verifier, outcome: &Outcome) -> Result<(), Rejection> {
         let snapshot = &self.snapshot;
         if Snapshot::electorate_digest(&self.electorate) != snapshot.electorate {
-            return Err(bad("the electorate is another"));
+            return Err(bad("the electorate is not the sealed one"));
         }
         let records = self.verified_records(verifier)?;
         if records.len() != self.records.len() || !records.keys().eq(&snapshot.records()) {
@@ -201,10 +193,10 @@ impl Certificate {
             .get(&RecordId::from(snapshot.id))
             .ok_or(bad("the proposal is missing"))?;
         if !matches!(proposal.statement(), Statement::Propose { .. }) {
-            return Err(bad("the proposal is no proposal"));
+            return Err(bad("the proposal is another kind of record"));
         }
         let Some(frozen) = &snapshot.frozen else {
-            // Decided by the spore hierarchy, or for want of commits: the state says so, there is nothing to count.
+            // The spore hierarchy decided, or commits were lacking: the state says so, and there is nothing to count.
             return Ok(());
         };
         let weights: BTreeMap<NodeId, u64> = self.electorate.iter().copied().collect();
@@ -212,7 +204,7 @@ impl Certificate {
         for id in &frozen.commits {
             let record = records.get(id).ok_or(bad("a frozen commit is missing"))?;
             let Statement::Commit { commitment, .. } = record.statement() else {
-                return Err(bad("a frozen commit is no commit"));
+                return Err(bad("a frozen commit is another kind of record"));
             };
             commits.insert(record.author(), *commitment);
         }
@@ -223,7 +215,7 @@ impl Certificate {
         for id in &snapshot.reveals {
             let record = records.get(id).ok_or(bad("a reveal is missing"))?;
             let Statement::Reveal { ballot, salt, .. } = record.statement() else {
-                return Err(bad("a reveal is no reveal"));
+                return Err(bad("a reveal is another kind of record"));
             };
             let author = record.author();
             let opened = commitment(self.net, snapshot.id, author, ballot, salt);
@@ -246,7 +238,7 @@ impl Certificate {
     ) -> Result<BTreeMap<RecordId, Verified>, Rejection> {
         let mut records = BTreeMap::new();
         for record in &self.records {
-            // The state digest names records by id; who wrote them is in the id.
+            // The state digest commits to the ids of records, and an id includes the author.
             if !verifier.knows(&record.body.by) {
                 verifier.add_author(record.body.by)?;
             }
@@ -270,7 +262,7 @@ fn next_sealers(
         .ok_or(bad("a changed roster is not shown"))?;
     let next = step.sealers.clone().unwrap_or(sealers);
     if sealers_digest(&next) != parts.sealers {
-        return Err(bad("the sealers are others"));
+        return Err(bad("the sealers are not the stated ones"));
     }
     for (node, _) in next.iter() {
         if !verifier.knows(&node) {

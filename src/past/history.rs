@@ -1,5 +1,4 @@
-//! The sealed log as a host keeps it: blocks and what each changed. Answers questions about the past and makes
-//! certificates.
+//! The sealed log in memory: blocks and the changes made by each. It answers queries about the past and makes certificates.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,7 +16,7 @@ use crate::past::certificate::{Certificate, PathStep};
 use crate::statement::genesis::Genesis;
 use crate::statement::seal::SealedBlock;
 
-/// What is kept of one height.
+/// The kept data of one height.
 #[derive(Debug, Clone)]
 struct Entry {
     block: Arc<SealedBlock>,
@@ -26,7 +25,7 @@ struct Entry {
     members: Vec<MemberChange>,
 }
 
-/// A closed operation with its place in the closing seal's state.
+/// A closed operation with its proof of inclusion in the closing seal's state.
 #[derive(Debug, Clone)]
 struct ClosedEntry {
     operation: Arc<OpenOperation>,
@@ -47,7 +46,6 @@ pub struct History {
 
 impl History {
     /// The log before its first seal.
-    #[must_use]
     pub fn new(genesis: &Genesis) -> Self {
         Self {
             genesis: genesis.clone(),
@@ -63,7 +61,7 @@ impl History {
     ///
     /// # Panics
     ///
-    /// If it is not the next.
+    /// If it is not the next one.
     pub fn push(&mut self, block: Arc<SealedBlock>, applied: &Applied) {
         assert_eq!(
             block.seal.height,
@@ -96,7 +94,6 @@ impl History {
     }
 
     /// The last height.
-    #[must_use]
     pub fn height(&self) -> u64 {
         self.entries.len() as u64
     }

@@ -1,5 +1,5 @@
-//! Byzantine actors. Each runs a production core with its own identity and behaves like everybody else, except for what
-//! its file says: it changes what its core says and hears, and says more, signed with its key.
+//! Byzantine actors. Each runs a production core with its own identity and behaves like an honest host, except for what
+//! its file says: it changes messages from and to its core, and sends more, signed with its key.
 
 mod censoring_primary;
 mod double_voter;
@@ -24,11 +24,11 @@ use crate::statement::record::{Body, Signed, Statement, Verified, sign};
 pub enum ActorKind {
     /// Commits differently to different peers.
     EquivocatingCommitter,
-    /// Commits what others reveal, after they did, and copies their commitments.
+    /// Commits to ballots that others have revealed, and copies their commitments.
     LateCopier,
     /// Commits and never reveals.
     Withholder,
-    /// Reveals what it did not commit, and changes what others revealed.
+    /// Reveals ballots that it did not commit to, and changes reveals of others.
     Forger,
     /// A Primary that never seals.
     SilentPrimary,
@@ -85,21 +85,21 @@ impl ActorKind {
     }
 }
 
-/// What an actor has at hand.
+/// What an actor works with.
 pub(super) struct Desk<'a> {
     pub(super) core: &'a Core,
     pub(super) identity: &'a Identity,
     pub(super) rng: &'a mut ChaCha8Rng,
     /// How many hosts there are; host `n` is peer `n`.
     pub(super) hosts: usize,
-    /// What it says of its own accord.
+    /// Messages that it adds.
     pub(super) said: Vec<(usize, Message)>,
-    /// What it signed of its own accord.
+    /// Records that it signed itself.
     pub(super) signed: Vec<Verified>,
 }
 
 impl Desk<'_> {
-    /// Signs whatever it likes.
+    /// Signs any statement.
     pub(super) fn sign(&mut self, statement: Statement) -> Verified {
         let record = sign(self.identity, self.core.network_id(), statement)
             .expect("actors sign statements within the limits");
@@ -119,28 +119,28 @@ impl Desk<'_> {
     }
 }
 
-/// What an actor does differently.
+/// How an actor differs from an honest host.
 pub(super) trait Actor {
-    /// Its core says something; gives what leaves the host instead.
+    /// Replaces a message of its core, or drops it.
     fn outgoing(&mut self, desk: &mut Desk<'_>, to: usize, message: Message) -> Option<Message> {
         let _ = (desk, to);
         Some(message)
     }
 
-    /// Somebody says something; gives what the core hears instead. Own records that the core did not sign itself are
-    /// hidden by default: it would take its journal for lost.
+    /// Replaces a message to its core, or drops it. Own records that the core did not sign itself are
+    /// hidden by default: the core would take its journal for lost.
     fn incoming(&mut self, desk: &mut Desk<'_>, message: Message) -> Option<Message> {
         let me = desk.core.node_id();
         hide(message, me)
     }
 }
 
-/// Does nothing different, except that it does not mind a twin.
+/// Behaves like an honest host, except that it tolerates a twin.
 struct Obedient;
 
 impl Actor for Obedient {}
 
-/// Takes an author's records out of a message.
+/// Removes an author's records from a message.
 pub(super) fn hide(message: Message, author: NodeId) -> Option<Message> {
     edit(message, |body, bytes| {
         if body.by == author {
@@ -178,7 +178,7 @@ pub(super) fn edit(
     }
 }
 
-/// The bodies of the records of a message, for actors that only look.
+/// The bodies of the records of a message, for actors that only read.
 pub(super) fn bodies(message: &Message) -> Vec<Body> {
     let Message::Records(records) = message else {
         return Vec::new();

@@ -1,11 +1,11 @@
-//! Seals around lists of records, for logs that nobody agreed on: the state and roster digests are zero.
+//! Seals around lists of records, for logs without agreement: the state and roster digests are zero.
 
 use crate::base::digest::{Digest, NetworkId, RecordId, SealId};
 use crate::statement::genesis::Genesis;
 use crate::statement::record::{Seal, Verified};
 use crate::statement::seal::list_digest;
 
-/// Where a log stands: knows height, id and time of the last seal.
+/// The end of a log: height, id and time of the last seal.
 #[derive(Debug, Clone)]
 pub struct Chain {
     net: NetworkId,
@@ -71,7 +71,7 @@ impl Chain {
         }
     }
 
-    /// Goes on to `seal`.
+    /// Makes `seal` the last one.
     pub fn advance(&mut self, seal: &Seal) {
         self.height = seal.height;
         self.last = seal.id();
@@ -79,7 +79,7 @@ impl Chain {
     }
 }
 
-/// Seal 0 of a log that nobody agreed on: no records, state and roster digests zero, no seal before.
+/// Seal 0 of a log without agreement: no records, state and roster digests zero, no seal before.
 #[must_use]
 pub fn genesis_seal(genesis: &Genesis) -> Seal {
     Seal {

@@ -1,5 +1,5 @@
-//! Watches a schedule: every seal that an honest host applies is applied by the oracle and by a ledger of the checker's own
-//! too, and all must agree. What is found is a list of [`Violation`]s, each under the name of its property.
+//! Watches a schedule: the oracle and a second ledger apply every seal that an honest host applies,
+//! and all must agree. Each [`Violation`] names the broken property.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,11 +22,11 @@ pub struct Violation {
     /// Which: `s_agree`, `p_agree`, `p_copy`, `p_mono`, `p_live`, `t_range`, `oracle`, `innocent` (an honest member was
     /// banned or blamed), `journal` (an honest host took its journal for lost) or `restore`.
     pub property: &'static str,
-    /// What was seen.
+    /// What the checker saw.
     pub text: String,
 }
 
-/// What an oracle does with a block; tests put a broken one here.
+/// How an oracle applies a block; tests pass a broken function.
 pub type OracleApply =
     fn(&mut Oracle, &crate::statement::record::Seal, &[Record]) -> Result<(), String>;
 
@@ -42,13 +42,13 @@ pub struct Checker {
     seals: Vec<SealId>,
     views: Vec<View>,
     liars: BTreeSet<NodeId>,
-    /// The order in which things were signed.
+    /// Counts signatures, to order commits and reveals.
     clock: u64,
     commits_made: BTreeMap<RecordId, u64>,
     first_reveal: BTreeMap<OperationId, u64>,
     frozen: BTreeMap<OperationId, Vec<RecordId>>,
     tallied: BTreeMap<OperationId, Outcome>,
-    /// The outcomes, with whether the sealed reveals gave them (and not a forfeit).
+    /// The outcomes, and whether sealed reveals decided them (and not a forfeit).
     decided: BTreeMap<OperationId, (Outcome, bool)>,
     operations: u64,
     assumption_lost: Option<u64>,
@@ -91,7 +91,7 @@ impl Checker {
         checker
     }
 
-    /// Counts a node among those that may do anything from now on.
+    /// Counts a node as dishonest from now on.
     pub fn distrust(&mut self, node: NodeId) {
         self.liars.insert(node);
         self.judge_assumption();
@@ -99,7 +99,7 @@ impl Checker {
 
     /// Notes a broken property.
     pub fn report(&mut self, property: &'static str, text: String) {
-        // One cause breaks the same property again and again.
+        // One cause often breaks the same property many times.
         if self
             .violations
             .iter()
@@ -173,7 +173,7 @@ impl Checker {
         self.judge_innocence();
     }
 
-    /// Who sealed a height: what happened later does not change who was responsible then.
+    /// The sealers of a height, as they were then: later events do not change who was responsible.
     #[must_use]
     pub fn sealers_of(&self, height: u64) -> Sealers {
         let before = usize::try_from(height.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -215,7 +215,7 @@ impl Checker {
         }
     }
 
-    /// Less than a third of the weight may lie: schedules in which trust moved such that more does show nothing after that.
+    /// Less than a third of the weight may lie. Trust can move beyond that in a schedule, which then proves nothing any more.
     fn judge_assumption(&mut self) {
         let sealers = self.ledger.state().sealers();
         let liars: u64 = self.liars.iter().map(|node| sealers.weight(node)).sum();
@@ -294,7 +294,7 @@ impl Checker {
         }
     }
 
-    /// An honest host says that the reveals it holds decide an operation.
+    /// An honest host reports that the reveals it holds decide an operation.
     pub fn tallied(&mut self, host: usize, operation: OperationId, outcome: &Outcome) {
         let first = self
             .tallied
@@ -315,7 +315,7 @@ impl Checker {
         }
     }
 
-    /// An honest host did something: its ledger must be that of its height.
+    /// After each step of an honest host: its ledger must be the expected one of its height.
     pub fn compare(&mut self, host: usize, core: &Core) {
         let view = self.projection.view(core.ledger());
         let place = usize::try_from(view.height).unwrap_or(usize::MAX);
@@ -329,7 +329,7 @@ impl Checker {
         }
     }
 
-    /// The end of the schedule: judges what needs all of it.
+    /// The end of the schedule: judges the properties that need all of it.
     pub fn finish(&mut self) {
         for (operation, commits) in self.frozen.clone() {
             let Some(first_reveal) = self.first_reveal.get(&operation).copied() else {
@@ -354,13 +354,13 @@ impl Checker {
         }
     }
 
-    /// What was found.
+    /// The broken properties.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         &self.violations
     }
 
-    /// The height from which on a third of the weight or more was not honest.
+    /// The height from which a third of the weight or more was dishonest.
     #[must_use]
     pub fn assumption_lost(&self) -> Option<u64> {
         self.assumption_lost
@@ -375,7 +375,7 @@ impl Checker {
         )
     }
 
-    /// How many operations ended how: `approve`, `reject`, `result`, `abstain` or `no_quorum`, with `forfeited` behind if
+    /// The number of operations per outcome: `approve`, `reject`, `result`, `abstain` or `no_quorum`, followed by `forfeited` if
     /// the reveal window passed first, or `unfrozen` if there was no vote: by spore authority, or for lack of commits.
     #[must_use]
     pub fn outcomes(&self) -> BTreeMap<String, u64> {

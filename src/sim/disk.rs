@@ -6,8 +6,7 @@ use std::sync::Arc;
 use crate::base::digest::{OperationId, RecordId};
 use crate::base::limits::EVIDENCE_HEIGHTS;
 use crate::core::{Base, RecentSeal, Saved, Write};
-use crate::exchange::message::Message;
-use crate::ledger::{Checkpoint, Ended, Ledger, StoredPast};
+use crate::ledger::{Checkpoint, Ledger, RememberedOperation, StoredPast};
 use crate::members::sealers::Sealers;
 use crate::statement::genesis::Genesis;
 use crate::statement::record::{Record, Statement};
@@ -18,16 +17,16 @@ use crate::statement::seal::SealedBlock;
 pub struct Disk {
     /// Sealed blocks by height, from 1 on.
     pub blocks: Vec<Arc<SealedBlock>>,
-    /// Everything else.
+    /// The rest of what a core keeps.
     pub saved: Saved,
     /// The sealers of each block, and of the next.
     sealers: Vec<Arc<Sealers>>,
-    /// A state that was kept, and how operations had ended by then.
-    checkpoint: Option<(Checkpoint, Vec<(OperationId, Ended)>)>,
+    /// A stored state, and the outcomes of the operations up to it.
+    checkpoint: Option<(Checkpoint, Vec<(OperationId, RememberedOperation)>)>,
 }
 
 impl Disk {
-    /// Writes what a core wants to be durable.
+    /// Stores a write of a core.
     pub fn write(&mut self, write: &Write) {
         self.saved.write(write);
         if let Write::Block { block, applied } = write {
@@ -45,7 +44,7 @@ impl Disk {
         }
     }
 
-    /// What a core takes up again, and the number of blocks that this stands for.
+    /// The state from which a core starts again, and the number of blocks it replaces.
     pub(super) fn base(&self) -> Option<(Base, usize)> {
         let (checkpoint, closed) = self.checkpoint.clone()?;
         let height = usize::try_from(checkpoint.seal.height).ok()?;
@@ -85,16 +84,16 @@ impl Disk {
         Some((base, height))
     }
 
-    /// Keeps the state, so that the next start takes it up.
+    /// Stores the state for the next start.
     pub(super) fn keep(&mut self, ledger: &Ledger) {
         let closed = ledger.past().all_closed();
         let closed = closed.map(|(id, closed)| (id, closed.clone())).collect();
         self.checkpoint = Some((ledger.checkpoint(), closed));
     }
 
-    /// A window of blocks from a height on.
-    pub fn serve(&self, from: u64, bytes: usize) -> Option<Message> {
-        let blocks = self.blocks.iter().filter(|b| b.seal.height >= from);
-        Message::blocks(blocks.map(|block| block.encode()), bytes)
+    /// The blocks from a height on.
+    pub fn blocks_from(&self, height: u64) -> impl Iterator<Item = &Arc<SealedBlock>> {
+        let blocks = self.blocks.iter();
+        blocks.filter(move |block| block.seal.height >= height)
     }
 }

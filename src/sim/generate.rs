@@ -2,10 +2,10 @@
 //!
 //! A log is a network of one to ten founders with random roles, habits and parameters (windows of a second or so), who
 //! propose operations of every kind, commit, reveal, direct, object and resolve, late, twice, falsely and out of turn.
-//! Nobody agrees on its seals: they have the right height, predecessor, time, count and list digest, and zero state and
+//! Its seals have no certificates: they have the right height, predecessor, time, count and list digest, and zero state and
 //! roster digests. The same seed gives the same log.
 //!
-//! What the oracle refuses is left out of a block, but kept beside it ([`Block::refused`]): a ledger must refuse it too.
+//! Records that the oracle refuses are left out of a block and kept beside it ([`Block::refused`]): a ledger must too.
 
 mod coverage;
 mod network;
@@ -32,7 +32,7 @@ use crate::statement::record::{Record, Seal, Statement, Verified};
 pub use coverage::Coverage;
 use people::Person;
 
-/// A network and what it sealed.
+/// A network and its sealed blocks.
 #[derive(Debug, Clone)]
 pub struct Log {
     /// Its genesis.
@@ -46,22 +46,22 @@ pub struct Log {
 pub struct Block {
     /// Its seal, with zero state and roster digests.
     pub seal: Seal,
-    /// What it lists, sorted by id.
+    /// The listed records, sorted by id.
     pub records: Vec<Verified>,
-    /// What it must not list.
+    /// Records that it must not list.
     pub refused: Vec<Refused>,
 }
 
 /// Records that make a block invalid if they are listed in addition.
 #[derive(Debug, Clone)]
 pub struct Refused {
-    /// One record, or a few that stand and fall together.
+    /// One record, or a few that are valid only together.
     pub records: Vec<Verified>,
-    /// Why, in the oracle's words.
+    /// The oracle's reason.
     pub reason: String,
 }
 
-/// A random log of so many blocks: genesis, and each block's seal and records (sorted by id).
+/// A random log of `blocks` blocks: genesis, and each block's seal and records (sorted by id).
 ///
 /// # Panics
 ///
@@ -76,8 +76,8 @@ pub fn generate(seed: u64, blocks: usize) -> (Genesis, Vec<(Seal, Vec<Verified>)
     )
 }
 
-/// As [`generate`], with what was refused, and with a seal 0 of the caller's: `genesis_seal` gives its id. Logs end
-/// early if nobody is left who could propose anything.
+/// Like [`generate`], with the refused records, and with the id of seal 0 that `genesis_seal` gives. A log ends
+/// early if no member is left that could propose.
 ///
 /// # Panics
 ///
@@ -87,10 +87,10 @@ pub fn generate_log(seed: u64, blocks: usize, genesis_seal: impl Fn(&Genesis) ->
     generate_log_with(seed, blocks, genesis_seal, Box::new(|seal, _| seal))
 }
 
-/// Completes the seal over records with what the oracle does not know: the digests of state and roster.
+/// Adds to a seal what the oracle does not know: the digests of state and roster.
 pub type Complete = Box<dyn FnMut(Seal, &[Verified]) -> Seal>;
 
-/// As [`generate_log`], with every seal completed before anything refers to it.
+/// Like [`generate_log`], with every seal completed before anything refers to it.
 ///
 /// # Panics
 ///
@@ -116,25 +116,25 @@ pub fn generate_log_with(
     }
 }
 
-/// Records that are listed together or not at all, proposals before what is about them.
+/// Records that are listed together or not at all, proposals before the records about them.
 type Group = Vec<Verified>;
 
 struct Generator {
     rng: ChaCha8Rng,
     genesis: Genesis,
     people: Vec<Person>,
-    /// How many operations this network likes to open at a time.
+    /// How many operations this network usually opens at a time.
     busy: usize,
-    /// Percent of its standard operations that the Primary, and the Seeds, care about at each seal.
+    /// Percent of the standard operations on which the Primary, and the Seeds, act at each seal.
     primary_care: u32,
     seeds_care: u32,
     oracle: Oracle,
     chain: Chain,
     seals: Vec<SealId>,
     nonce: u64,
-    /// What most people think of an operation.
+    /// The ballot of most people on an operation.
     leanings: BTreeMap<OperationId, Ballot>,
-    /// What a commit that may get sealed commits to.
+    /// The ballot behind each commit that may be sealed.
     promised: BTreeMap<RecordId, Ballot>,
     /// The ballots of each person's sealed commits, in order.
     promises: BTreeMap<(OperationId, usize), Vec<Ballot>>,
@@ -178,7 +178,7 @@ impl Generator {
         self.people[person].sign(self.genesis.network_id(), statement)
     }
 
-    /// Gathers what people say, and seals what the oracle does not refuse, if there is anything to seal.
+    /// Gathers the people's records, and seals those that the oracle accepts, if there are any.
     fn attempt_block(&mut self) {
         let mut groups = self.proposals();
         groups.extend(self.votes(&groups));
@@ -206,7 +206,7 @@ impl Generator {
         (sealed, group)
     }
 
-    /// Takes what can be listed together with what is taken already, halving where something is refused.
+    /// Takes the candidates that can be listed together with those taken already; a refused list is halved.
     fn take(
         &self,
         taken: &mut Vec<(Arc<Sealed>, Verified)>,
@@ -237,7 +237,7 @@ impl Generator {
         self.oracle.accepts(self.chain.last(), listed)
     }
 
-    /// What was refused before the block was complete may be fine with all of it.
+    /// A candidate that was refused before the block was complete may be valid with all of it.
     fn still_refused(
         &self,
         taken: &[(Arc<Sealed>, Verified)],

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use crate::base::digest::{NodeId, SealId};
 use crate::base::identity::{Identity, Signer as _};
 use crate::base::rejection::Rejection;
-use crate::core::{Core, Pace};
+use crate::core::{Core, Timing};
 use crate::ledger::Mode;
 use crate::sim::actors::{Actor, ActorKind};
 use crate::sim::disk::Disk;
-use crate::sim::people::Person;
-use crate::sim::plan::{HostPlan, START_MS, identity};
+use crate::sim::people::{Person, identity};
+use crate::sim::plan::{HostPlan, START_MS};
 use crate::statement::genesis::Genesis;
 
-/// How long a host waits in a step at first, milliseconds. It adapts: half as much again after each vain wait.
+/// How long a host waits in a step at first, milliseconds. After each vain wait it waits half as long again.
 pub(super) const PATIENCE_MS: u64 = 350;
 const PATIENCE_MS_MAX: u64 = 3000;
 
@@ -27,9 +27,9 @@ pub(super) struct Host {
     pub(super) kind: Option<ActorKind>,
     pub(super) actor: Option<Box<dyn Actor>>,
     pub(super) person: Person,
-    /// Whether the next thing it does is interrupted by a crash.
+    /// Whether a crash interrupts its next outputs.
     pub(super) is_doomed: bool,
-    /// Whether its journal was lost at some time.
+    /// Whether it has ever lost its journal.
     pub(super) lost_journal: bool,
     skew_ms: i64,
     patience_ms: u64,
@@ -75,8 +75,11 @@ impl Host {
             None => (Core::new(genesis, signer)?, 0),
             Some((base, height)) => (Core::resume(genesis, signer, base)?, height),
         };
-        let pace = Pace::of(&genesis.params);
-        core.set_pace(Pace { gather_ms, ..pace });
+        let timing = Timing::of(&genesis.params);
+        core.set_timing(Timing {
+            gather_ms,
+            ..timing
+        });
         core.restore(
             self.disk.saved.clone(),
             self.disk.blocks[from..]
@@ -94,7 +97,7 @@ impl Host {
         self.kind.is_none()
     }
 
-    /// What its clock shows at a true time.
+    /// The time on its clock at a true time.
     pub(super) fn clock(&self, now_ms: u64) -> u64 {
         now_ms.saturating_add_signed(self.skew_ms).max(START_MS)
     }
@@ -115,7 +118,7 @@ impl Host {
         Some(core.ledger().state().seal())
     }
 
-    /// Whether it gives up waiting in its step, and how long it waits for the next thing.
+    /// Whether it gives up waiting in its step, and how long it waits next.
     pub(super) fn lose_patience(&mut self) -> (bool, u64) {
         let height = self.height();
         let is_stuck = height == self.height_seen;

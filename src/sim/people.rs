@@ -1,4 +1,4 @@
-//! The people behind the hosts: what they propose and how they vote.
+//! The people behind the hosts: their keys, proposals and votes.
 
 use std::collections::BTreeSet;
 
@@ -6,9 +6,9 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::base::digest::{NodeId, OperationId};
+use crate::base::identity::{Identity, Signer as _};
 use crate::core::{Core, Input};
 use crate::decision::open::{Phase, Stage};
-use crate::sim::plan::{identity, node};
 use crate::statement::consent::Consent;
 use crate::statement::operation::{Ballot, Class, ConsensusOperation, Priority, Spore};
 use crate::statement::record::Statement;
@@ -16,13 +16,25 @@ use crate::statement::record::Statement;
 /// Persons from this number on run no host.
 const STRANGERS: usize = 100;
 
-/// What somebody has done already. A person forgets nothing when a host restarts.
+/// The identity of a person.
+#[must_use]
+pub fn identity(person: usize) -> Identity {
+    Identity::from_seed_label(&format!("person {person}"))
+}
+
+/// The key of a person.
+#[must_use]
+pub fn node(person: usize) -> NodeId {
+    identity(person).node_id()
+}
+
+/// What a person has done already. A restart of the host does not change it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Person {
     acted: BTreeSet<(OperationId, &'static str)>,
 }
 
-/// What most people think of an operation: the same for everybody.
+/// The ballot of most people on an operation, the same in all their minds.
 fn leaning(id: &OperationId, class: Class) -> Ballot {
     match (class, id.as_bytes()[0] % 8) {
         (Class::Claim, 0) => Ballot::Result(b"wrong".to_vec()),
@@ -153,14 +165,14 @@ fn admission(rng: &mut ChaCha8Rng, core: &Core) -> ConsensusOperation {
     let candidate = identity(STRANGERS + rng.random_range(0..3));
     let role = Spore::Latent;
     ConsensusOperation::NodeAdmission {
-        candidate: crate::base::identity::Signer::node_id(&candidate),
+        candidate: candidate.node_id(),
         role,
         consent: Consent::sign(&candidate, core.network_id(), role).expect("a key in memory signs"),
     }
 }
 
 impl Person {
-    /// What this person does now, looking at what its host knows.
+    /// The inputs that this person gives now, from what its host knows.
     pub(super) fn act(&mut self, rng: &mut ChaCha8Rng, core: &Core) -> Vec<Input> {
         let sealed = core.ledger().state();
         let mut known: Vec<(OperationId, Class, Option<Stage>)> = Vec::new();
@@ -224,7 +236,7 @@ impl Person {
         }
     }
 
-    /// Whether the person gets to it now (`soon` percent of its occasions), and cares about it at all (`ever` percent of
+    /// Whether the person acts now (`soon` percent of its occasions), and acts on the operation at all (`ever` percent of
     /// all operations).
     fn takes_turn(
         &mut self,

@@ -1,11 +1,10 @@
-//! What a schedule is made of. [`Plan::random`] takes everything from one seed.
+//! The plan of a schedule. [`Plan::random`] takes everything from one seed.
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::base::digest::NodeId;
-use crate::base::identity::{Identity, Signer as _};
 use crate::sim::actors::ActorKind;
+use crate::sim::people::node;
 use crate::statement::genesis::{Genesis, PanelScoring, Sealing};
 use crate::statement::operation::Spore;
 use crate::statement::params::Params;
@@ -19,15 +18,15 @@ pub const SKEW_MS_MAX: i64 = 120;
 /// One host: a machine that runs a core.
 #[derive(Debug, Clone)]
 pub struct HostPlan {
-    /// Whose identity it has. Twins are two hosts of one person.
+    /// The person whose identity it has. Twins are two hosts of one person.
     pub person: usize,
-    /// What it does besides, or instead; `None` for an honest host.
+    /// How it misbehaves; `None` for an honest host.
     pub actor: Option<ActorKind>,
     /// Its clock minus the true time.
     pub skew_ms: i64,
 }
 
-/// How bad the network is before it calms down.
+/// The disorder of the network before it calms down.
 #[derive(Debug, Clone)]
 pub struct NetworkPlan {
     /// Percent of the messages that get lost.
@@ -44,7 +43,7 @@ pub struct NetworkPlan {
     pub crash_ms: Option<u64>,
     /// Whether the disk of one crashed host loses its journal.
     pub loses_journal: bool,
-    /// Whether the power fails everywhere before the network calms down: all messages on their way are lost, too.
+    /// Whether the power fails everywhere before the network calms down, with the loss of all messages on their way.
     pub blackout: bool,
     /// A host that does not come back from the blackout.
     pub gone: Option<usize>,
@@ -53,13 +52,13 @@ pub struct NetworkPlan {
 /// One schedule.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Where all randomness comes from.
+    /// The source of all randomness.
     pub seed: u64,
     /// The network.
     pub genesis: Genesis,
     /// The hosts; those of the founders first.
     pub hosts: Vec<HostPlan>,
-    /// Disorder.
+    /// The disorder.
     pub network: NetworkPlan,
     /// How long the disorder lasts.
     pub chaos_ms: u64,
@@ -67,24 +66,12 @@ pub struct Plan {
     pub calm_ms: u64,
     /// How many operations are proposed during the disorder.
     pub proposals: usize,
-    /// The gathering time of proposers, see [`crate::core::Pace`].
+    /// The gathering time of proposers, see [`crate::core::Timing`].
     pub gather_ms: u64,
     /// Whether the schedule goes on when a third of the weight or more is not honest.
     pub goes_on_above_a_third: bool,
     /// Whether the report holds every message.
     pub keeps_messages: bool,
-}
-
-/// The identity of a person.
-#[must_use]
-pub fn identity(person: usize) -> Identity {
-    Identity::from_seed_label(&format!("person {person}"))
-}
-
-/// The key of a person.
-#[must_use]
-pub fn node(person: usize) -> NodeId {
-    identity(person).node_id()
 }
 
 /// Windows of seconds, so that a schedule lasts less than a virtual minute.
@@ -189,7 +176,7 @@ impl Plan {
         plan
     }
 
-    /// Honest hosts, in any weather.
+    /// Honest hosts, with any disorder.
     #[must_use]
     pub fn honest(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -232,7 +219,7 @@ impl Plan {
         plan
     }
 
-    /// Any weather, and in most schedules as many liars as the rules bear: with equal weights, one of four to six, two of
+    /// Any disorder, and in most schedules as many liars as the rules bear: with equal weights, one of four to six, two of
     /// seven.
     #[must_use]
     pub fn random(seed: u64) -> Self {
@@ -250,7 +237,7 @@ impl Plan {
         plan
     }
 
-    /// Any weather, with one liar of this kind.
+    /// Any disorder, with one liar of this kind.
     #[must_use]
     pub fn with_actor(seed: u64, kind: ActorKind) -> Self {
         let mut plan = Self::honest(seed);
@@ -258,8 +245,8 @@ impl Plan {
         plan
     }
 
-    /// Gives the role of a liar to the Primary, where only that makes sense, or to anyone honest. What a lost journal asks
-    /// of the others would be too much then, and so would a host that is gone.
+    /// Makes the Primary a liar if the kind needs it, or else any honest host. A lost journal or a host that is gone
+    /// would then be too much for the others.
     pub fn cast(&mut self, kind: ActorKind, rng: &mut ChaCha8Rng) {
         self.network.loses_journal = false;
         self.network.gone = None;

@@ -1,4 +1,4 @@
-//! What the production ledger says, as a [`View`] that compares with the oracle's.
+//! The production ledger as a [`View`], to compare with the oracle's.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// Notes what a seal closed and put into effect.
+    /// Notes the operations that a seal closed, and their effects.
     pub fn note(&mut self, applied: &Applied) {
         for entry in &applied.effects {
             self.effects.insert(entry.operation, entry.result.is_ok());
@@ -27,7 +27,7 @@ impl Projection {
         }
     }
 
-    /// The ledger after its last seal, all of which were noted.
+    /// The ledger after its last seal. All seals must have been noted.
     #[must_use]
     pub fn view(&self, ledger: &Ledger) -> View {
         let state = ledger.state();
@@ -44,7 +44,7 @@ impl Projection {
         });
         let closed = ledger.past().all_closed().map(|(id, closed)| {
             let mut view = self.closed.get(&id).cloned().unwrap_or_else(unknown);
-            // What is generated has short results.
+            // Generated results are short.
             view.outcome = closed.outcome().cloned();
             (id, view)
         });
@@ -52,7 +52,7 @@ impl Projection {
             .operations()
             .map(|open| (open.id(), operation_view(open)));
         let operations = closed.chain(open).map(|(id, mut view)| {
-            // A ledger that is behind what was noted does not know later effects.
+            // A ledger that is behind the noted seals does not know later effects.
             let effect = self.effects.get(&id).copied();
             view.effect = effect.filter(|_| view.outcome.is_some());
             (id, view)
@@ -69,7 +69,7 @@ impl Projection {
     }
 }
 
-/// Stands for a closed operation that was not noted; equal to nothing the oracle says.
+/// Stands for a closed operation that was not noted; differs from every view of the oracle.
 fn unknown() -> OperationView {
     OperationView {
         phase: "not noted",

@@ -1,4 +1,4 @@
-//! What the oracle and the production ledger are compared by: plain values that compare with `==` and print.
+//! The plain values by which the oracle and the production ledger are compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -22,7 +22,7 @@ pub struct View {
     pub config: BTreeMap<String, Vec<u8>>,
     /// The parameters that the next operation opens under.
     pub params: Params,
-    /// Who seals the next height, with weights; nobody of weight 0 is in it.
+    /// Who seals the next height, with weights; members of weight 0 are left out.
     pub sealers: BTreeMap<NodeId, u64>,
 }
 
@@ -37,7 +37,7 @@ pub struct MemberView {
     pub standing: String,
     /// Coherent votes in a row.
     pub streak: u32,
-    /// Missed ones of the last 100 chances.
+    /// Missed chances among the last 100.
     pub missed: u32,
 }
 
@@ -50,16 +50,16 @@ pub struct OperationView {
     pub outcome: Option<Outcome>,
     /// The electorate with its weights, shadow voters included; empty while spore authority has the operation.
     pub electors: BTreeMap<NodeId, u64>,
-    /// Whose commits are frozen.
+    /// The authors of frozen commits.
     pub frozen: BTreeSet<NodeId>,
-    /// Who of them revealed.
+    /// Those of them that revealed.
     pub revealed: BTreeSet<NodeId>,
     /// Whether the effect was applied (`true`) or refused (`false`); `None` unless `Decided(Approve)`.
     pub effect: Option<bool>,
 }
 
 impl View {
-    /// Every difference to another view, one a line, for people who look for the cause; empty iff the two are equal.
+    /// Every difference to another view, one per line; empty if and only if the two are equal.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut lines = Vec::new();

@@ -10,8 +10,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::base::digest::{Digest, NodeId};
-use crate::core::{Core, Event, Input, Output, PeerId};
-use crate::exchange::message::Message;
+use crate::core::{Core, Input, Message, Network as _, PeerId};
 use crate::finality::Blame;
 use crate::sim::actors::ActorKind;
 use crate::sim::checker::{Checker, OracleApply, Violation};
@@ -25,10 +24,10 @@ use crate::sim::plan::{NetworkPlan, Plan, START_MS};
 const PERSON_MS: u64 = 250;
 /// Mean time between two comparisons with some peer.
 const SYNC_MS: u64 = 1200;
-/// How often it is looked whether everything is settled.
+/// The time between two looks whether everything is settled.
 const LOOK_MS: u64 = 400;
 
-/// Something that happens at a time.
+/// An event in virtual time.
 enum Happening {
     Arrival {
         from: usize,
@@ -45,12 +44,12 @@ enum Happening {
     Restart(usize),
 }
 
-/// What a schedule gave.
+/// The result of a schedule.
 #[derive(Debug)]
 pub struct Report {
     /// The seed of the plan.
     pub seed: u64,
-    /// A digest of everything that was sent and when: equal for equal plans.
+    /// A digest of all frames and their times: equal for equal plans.
     pub digest: Digest,
     /// Broken properties.
     pub violations: Vec<Violation>,
@@ -58,11 +57,11 @@ pub struct Report {
     pub height: u64,
     /// Operations opened, and closed.
     pub operations: (u64, u64),
-    /// How they ended, see [`Checker::outcomes`].
+    /// The outcomes, see [`Checker::outcomes`].
     pub outcomes: BTreeMap<String, u64>,
-    /// From which height on the assumption about liars did not hold.
+    /// The first height at which a third or more of the weight was dishonest.
     pub assumption_lost: Option<u64>,
-    /// What honest hosts said about forks: the height, whom they blame, and the share of the sealers' weight in percent.
+    /// Forks as honest hosts reported them: the height, the blame, and the blamed share of the sealers' weight in percent.
     pub forks: Vec<(u64, Blame, u64)>,
     /// Frames sent.
     pub frames: u64,
@@ -223,11 +222,11 @@ impl World {
 
     fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::Arrival { from, to, frame } => self.arrive(from, to, &frame),
+            Happening::Arrival { from, to, frame } => self.land(from, to, &frame),
             Happening::Patience(host) => self.try_patience(host),
             Happening::Tick(host) => {
                 self.hosts[host].tick_ms = None;
-                self.input(host, Input::Tick);
+                self.notify(host, Input::Tick);
             }
             Happening::Sync(host) => self.sync(host),
             Happening::Person(host) => self.act(host),
@@ -238,13 +237,13 @@ impl World {
         }
     }
 
-    /// Whether all honest hosts are where the checker is, with nothing left to do; or the schedule shows nothing any more.
+    /// Whether all honest hosts have the checker's last seal and nothing left to do, or the schedule can show nothing more.
     fn is_over(&self) -> bool {
         let is_lost = self.checker.assumption_lost().is_some();
         if (is_lost && !self.plan.goes_on_above_a_third) || !self.forks.is_empty() {
             return true;
         }
-        // Branches of a fork may be of one height: then they have yet to meet.
+        // Branches of a fork may have the same height before hosts compare them.
         let seal = self.checker.ledger().state().seal();
         let gone = self.network.gone.map(|gone| self.hosts[gone].node);
         let mut honest = self
@@ -291,37 +290,9 @@ impl World {
             .report("p_live", format!("at the end:\n  {}", lines.join("\n  ")));
     }
 
-    fn input(&mut self, host: usize, input: Input) {
-        let clock = self.hosts[host].clock(self.now_ms);
-        let Some(core) = self.hosts[host].core.as_mut() else {
-            return;
-        };
-        let outputs = core.handle(input, clock);
-        let mut list = outputs.list;
-        let crashes = self.hosts[host].is_doomed && !list.is_empty();
-        if crashes {
-            list.truncate(self.rng.random_range(0..=list.len()));
-        }
-        let mut has_sealed = false;
-        for output in list {
-            has_sealed |= matches!(output, Output::Event(Event::Sealed { .. }));
-            self.output(host, output);
-        }
-        if crashes {
-            self.crash(host);
-            return;
-        }
-        if has_sealed && self.hosts[host].is_honest() {
-            let core = self.hosts[host].core.as_ref();
-            self.checker.compare(host, core.expect("it did not crash"));
-        }
-        if has_sealed && self.rng.random_ratio(1, 4) {
-            let machine = &mut self.hosts[host];
-            if let Some(core) = &machine.core {
-                machine.disk.keep(core.ledger());
-            }
-        }
-        self.plan_tick(host);
+    /// Gives a host an input that may be refused, such as a vote out of turn.
+    fn try_input(&mut self, host: usize, input: Input) {
+        let _ = self.input(host, input);
     }
 
     fn plan_tick(&mut self, host: usize) {
@@ -339,7 +310,7 @@ impl World {
     fn try_patience(&mut self, host: usize) {
         let (gives_up, wait_ms) = self.hosts[host].lose_patience();
         self.after(wait_ms, Happening::Patience(host));
-        self.input(host, if gives_up { Input::Nudge } else { Input::Tick });
+        self.notify(host, if gives_up { Input::Nudge } else { Input::Tick });
     }
 
     fn sync(&mut self, host: usize) {
@@ -347,7 +318,7 @@ impl World {
         self.after(next, Happening::Sync(host));
         let peer = self.rng.random_range(0..self.hosts.len());
         if peer != host {
-            self.input(host, Input::Sync(PeerId(peer as u64)));
+            self.notify(host, Input::Sync(PeerId(peer as u64)));
         }
     }
 
@@ -358,8 +329,7 @@ impl World {
         let acts = machine.kind.is_none_or(ActorKind::acts_as_usual);
         if let Some(core) = machine.core.as_ref().filter(|_| acts) {
             for input in machine.person.act(&mut self.rng, core) {
-                // A refusal is what people get who vote out of turn.
-                self.input(host, input);
+                self.try_input(host, input);
             }
         }
     }
@@ -375,7 +345,7 @@ impl World {
             .collect();
         if let Some(core) = self.hosts[host].core.as_ref() {
             let input = people::proposal(&mut self.rng, core, founders, &liars);
-            self.input(host, input);
+            self.try_input(host, input);
         }
     }
 

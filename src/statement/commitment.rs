@@ -1,7 +1,7 @@
 //! Commitments: how an elector binds itself to a ballot without showing it.
 //!
-//! A commitment names its author, so that one copied from another author never opens. The salt is derived from the
-//! author's signature over the operation: whoever has the key can always reveal, and nobody has a salt to lose.
+//! A commitment contains its author, so one copied from another author never opens. The salt is derived from the
+//! author's signature over the operation: the key alone is enough to reveal, and there is no salt to lose.
 
 use crate::base::codec;
 use crate::base::digest::{
@@ -9,9 +9,9 @@ use crate::base::digest::{
 };
 use crate::base::identity::{Signer, SignerError};
 use crate::statement::operation::Ballot;
+use crate::statement::record::{SignError, Statement, Verified, sign_batch};
 
 /// The commitment of `author` to `ballot` on `operation`.
-#[must_use]
 pub fn commitment(
     net: NetworkId,
     operation: OperationId,
@@ -41,6 +41,55 @@ pub fn salt(
     let message = [signing::SALT, net.as_bytes(), operation.as_bytes()].concat();
     let signature = signer.sign(&message)?;
     Ok(Salt::from_bytes(SALT.hash(signature.as_bytes())))
+}
+
+/// The two statements of a vote: the commit, and the reveal that opens it.
+///
+/// # Errors
+///
+/// [`SignerError`] if the key cannot be used.
+pub fn vote(
+    signer: &dyn Signer,
+    net: NetworkId,
+    operation: OperationId,
+    ballot: Ballot,
+) -> Result<[Statement; 2], SignerError> {
+    let salt = salt(signer, net, operation)?;
+    let commitment = commitment(net, operation, signer.node_id(), &ballot, &salt);
+    let commit = Statement::Commit {
+        operation,
+        commitment,
+    };
+    let reveal = Statement::Reveal {
+        operation,
+        ballot,
+        salt,
+    };
+    Ok([commit, reveal])
+}
+
+/// Signs the votes of a member that runs no node: its commits with one signature and its reveals with another, as canonical
+/// bytes for an import. The reveals are refused until a seal has frozen the commits.
+///
+/// # Errors
+///
+/// [`SignError`] if the key cannot be used, or a ballot exceeds a limit.
+pub fn sign_votes(
+    signer: &dyn Signer,
+    net: NetworkId,
+    votes: impl IntoIterator<Item = (OperationId, Ballot)>,
+) -> Result<[Vec<Vec<u8>>; 2], SignError> {
+    let (mut commits, mut reveals) = (Vec::new(), Vec::new());
+    for (operation, ballot) in votes {
+        let [commit, reveal] = vote(signer, net, operation, ballot)?;
+        commits.push(commit);
+        reveals.push(reveal);
+    }
+    let encoded = |records: Vec<Verified>| records.iter().map(Verified::encode).collect();
+    Ok([
+        encoded(sign_batch(signer, net, commits)?),
+        encoded(sign_batch(signer, net, reveals)?),
+    ])
 }
 
 #[cfg(test)]

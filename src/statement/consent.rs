@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::base::digest::{NetworkId, NodeId, SignatureBytes, signing};
 use crate::base::identity::{PublicKey, Signer, SignerError};
 use crate::base::rejection::Rejection;
-use crate::statement::operation::Spore;
+use crate::statement::spore::Spore;
 
-/// The candidate's signature over network, its own key and the role it agrees to: nobody becomes a member unasked.
+/// The candidate's signature over the network, its own key and the role it agrees to. Nobody becomes a member without it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Consent {

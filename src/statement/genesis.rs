@@ -1,4 +1,4 @@
-//! The genesis: what a network starts from. Its hash is the network's id.
+//! The genesis: the start of a network. Its hash is the network's id.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::base::rejection::Rejection;
 use crate::statement::operation::Spore;
 use crate::statement::params::Params;
 
-/// Who seals.
+/// Which members seal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sealing {
@@ -23,14 +23,14 @@ pub enum Sealing {
     Authorities,
 }
 
-/// Whom the claims of a panel score that weighs no quorum of the roster (P9).
+/// Which members are scored for the claims of a panel that weighs no quorum of the roster (P9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PanelScoring {
-    /// Nobody, except for withholding and equivocation.
+    /// None, except for withholding and equivocation.
     #[default]
     Quorum,
-    /// The panel: whoever composes panels is trusted to do it well.
+    /// The panel: the authority that composes panels is trusted to do it well.
     Authorities,
 }
 
@@ -44,7 +44,7 @@ pub struct Founder {
     pub role: Spore,
 }
 
-/// Members, roles, parameters and 32 random bytes, so that a network made anew never shares votes with an old one.
+/// Members, roles, parameters and 32 random bytes, so that a new network never shares votes with an old one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Genesis {
@@ -58,17 +58,16 @@ pub struct Genesis {
     pub time_ms: u64,
     /// Founding members, sorted by key, without repetition.
     pub members: Vec<Founder>,
-    /// Who seals.
+    /// Which members seal.
     pub sealing: Sealing,
-    /// Whom small panels score.
+    /// Which members small panels score.
     pub panel_scoring: PanelScoring,
     /// The parameters.
     pub params: Params,
 }
 
 impl Genesis {
-    /// Starts to put a genesis together.
-    #[must_use]
+    /// A builder of a genesis.
     pub fn builder(name: impl Into<String>) -> GenesisBuilder {
         GenesisBuilder {
             genesis: Self {
@@ -85,13 +84,11 @@ impl Genesis {
     }
 
     /// BLAKE3 of the canonical genesis.
-    #[must_use]
     pub fn network_id(&self) -> NetworkId {
         NetworkId::from_bytes(NETWORK.hash(&codec::encode(self)))
     }
 
     /// The canonical bytes.
-    #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         codec::encode(self)
     }
@@ -157,7 +154,7 @@ impl Genesis {
     }
 }
 
-/// Puts a genesis together. The nonce should be 32 random bytes; it is the caller's, as all randomness.
+/// Builds a genesis. The nonce should be 32 random bytes, which the caller supplies as it does all randomness.
 #[derive(Debug, Clone)]
 pub struct GenesisBuilder {
     genesis: Genesis,
@@ -192,21 +189,21 @@ impl GenesisBuilder {
         self
     }
 
-    /// Sets who seals.
+    /// Sets which members seal.
     #[must_use]
     pub fn sealing(mut self, sealing: Sealing) -> Self {
         self.genesis.sealing = sealing;
         self
     }
 
-    /// Sets whom small panels score.
+    /// Sets which members small panels score.
     #[must_use]
     pub fn panel_scoring(mut self, panel_scoring: PanelScoring) -> Self {
         self.genesis.panel_scoring = panel_scoring;
         self
     }
 
-    /// Sorts the members and checks the whole.
+    /// Sorts the members and checks the genesis.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What can be decided: the kinds of operation, their classes, and ballots.
+//! The kinds of operation that members decide, their classes, and ballots.
 
 use std::fmt;
 
@@ -9,36 +9,7 @@ use crate::base::limits::{MEMBERS_MAX, PAYLOAD_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::base::rejection::Rejection;
 use crate::statement::consent::Consent;
 use crate::statement::params::Params;
-
-/// A member's role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Spore {
-    /// Coordinates standard operations and proposes seals first; at most one in a network.
-    Primary,
-    /// Backs the Primary up and may object to it.
-    Seed,
-    /// The electorate that everything finally falls back on.
-    Latent,
-}
-
-impl fmt::Display for Spore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Primary => "primary",
-            Self::Seed => "seed",
-            Self::Latent => "latent",
-        })
-    }
-}
-
-impl Spore {
-    /// Whether the role is one of the network's authorities: Primary or Seed.
-    #[must_use]
-    pub fn is_authority(self) -> bool {
-        self != Self::Latent
-    }
-}
+pub use crate::statement::spore::Spore;
 
 /// How an operation is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,19 +17,19 @@ impl Spore {
 pub enum Class {
     /// Full BFT: more than two thirds of the electorate's weight.
     Critical,
-    /// What is the result? The heaviest answer of those revealed.
+    /// A question about a result: the heaviest of the revealed answers wins.
     Claim,
     /// Spore authority: Primary, then Seeds, then full BFT.
     Standard,
 }
 
-/// Whether an operation is taken before others in a seal.
+/// Whether an operation precedes others in a seal.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
-    /// Taken first; only the Primary and Seeds may ask for it.
+    /// Before the others; only the Primary and Seeds may ask for it.
     High,
     /// In order of age.
     #[default]
@@ -85,7 +56,7 @@ pub enum ConsensusOperation {
     SecurityPolicyUpdate {
         /// The policy's name.
         policy: String,
-        /// Its new content; empty removes it.
+        /// Its new content; empty removes the policy.
         #[serde(with = "hex_bytes")]
         content: Vec<u8>,
     },
@@ -125,7 +96,7 @@ pub enum ConsensusOperation {
     ServiceDeployment {
         /// The service's name.
         service: String,
-        /// What to run; empty removes the service.
+        /// The service to run; empty removes it.
         #[serde(with = "hex_bytes")]
         manifest: Vec<u8>,
     },
@@ -141,13 +112,13 @@ pub enum ConsensusOperation {
     RoutineMaintenance {
         /// The task's name.
         task: String,
-        /// What is to be done.
+        /// The work to be done.
         #[serde(with = "hex_bytes")]
         details: Vec<u8>,
     },
     /// Standard, without objection window. Sets `performance.NAME` in the configuration map.
     PerformanceOptimization {
-        /// What is tuned.
+        /// The subject that is tuned.
         target: String,
         /// How.
         #[serde(with = "hex_bytes")]
@@ -155,12 +126,12 @@ pub enum ConsensusOperation {
     },
     /// Claim. What is the result of `subject`?
     Claim {
-        /// What is asked, for people and programs.
+        /// The question, for people and programs.
         subject: String,
-        /// What the result is computed from.
+        /// The input of the computation.
         #[serde(with = "hex_bytes")]
         input: Vec<u8>,
-        /// The electors, sorted and without repetition; everybody if there is none. Only the Primary and Seeds may
+        /// The electors, sorted and without repetition; `None` stands for all members. Only the Primary and Seeds may
         /// name a panel (P9).
         panel: Option<Vec<NodeId>>,
     },
@@ -168,7 +139,6 @@ pub enum ConsensusOperation {
 
 impl ConsensusOperation {
     /// How this kind of operation is decided.
-    #[must_use]
     pub fn class(&self) -> Class {
         match self {
             Self::NetworkConfiguration { .. }
@@ -186,7 +156,6 @@ impl ConsensusOperation {
     }
 
     /// The kind's name, as in records and documents.
-    #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::NetworkConfiguration { .. } => "network_configuration",
@@ -203,8 +172,7 @@ impl ConsensusOperation {
         }
     }
 
-    /// What it is about, for people: the key, name or member that it is about, or the question that is asked.
-    #[must_use]
+    /// The subject for people: the key, name or member concerned, or the question asked.
     pub fn subject(&self) -> String {
         match self {
             Self::NetworkConfiguration { config_type, .. } => config_type.clone(),
@@ -222,7 +190,6 @@ impl ConsensusOperation {
     }
 
     /// Whether the Primary's directive takes effect without an objection window (DESIGN section 7, rule 1).
-    #[must_use]
     pub fn is_routine(&self) -> bool {
         matches!(
             self,
@@ -231,7 +198,6 @@ impl ConsensusOperation {
     }
 
     /// The panel of a claim, if it names one.
-    #[must_use]
     pub fn panel(&self) -> Option<&[NodeId]> {
         match self {
             Self::Claim { panel, .. } => panel.as_deref(),
@@ -240,7 +206,6 @@ impl ConsensusOperation {
     }
 
     /// The parameter and value that this operation sets, if it sets one.
-    #[must_use]
     pub fn param_entry(&self) -> Option<(&str, &[u8])> {
         match self {
             Self::NetworkConfiguration {
@@ -252,7 +217,6 @@ impl ConsensusOperation {
     }
 
     /// The key and value that this operation sets in the configuration map, if it sets one.
-    #[must_use]
     pub fn config_entry(&self) -> Option<(String, &[u8])> {
         match self {
             Self::NetworkConfiguration {
@@ -282,7 +246,7 @@ impl ConsensusOperation {
         }
     }
 
-    /// Judges what can be judged without any state: lengths, the order of a panel, the names of parameters.
+    /// Checks everything that needs no state: lengths, the order of a panel, the names of parameters.
     ///
     /// # Errors
     ///
@@ -394,7 +358,7 @@ fn check_config_type(config_type: &str, value: &[u8]) -> Result<(), Rejection> {
         .any(|prefix| config_type.starts_with(prefix))
     {
         return Err(Rejection::Malformed(
-            "this key of the configuration map is set by an operation kind of its own",
+            "another kind of operation sets this key of the configuration map",
         ));
     }
     Ok(())
@@ -416,7 +380,7 @@ fn check_panel(panel: Option<&[NodeId]>) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// What an elector says.
+/// The answer of an elector.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ballot {
@@ -431,8 +395,7 @@ pub enum Ballot {
 }
 
 impl Ballot {
-    /// What the ballot counts as: one that does not fit the class counts as `Abstain` (P9).
-    #[must_use]
+    /// The value that the ballot counts for: a ballot that does not fit the class counts as `Abstain` (P9).
     pub fn counted_for(&self, class: Class) -> &Self {
         match (self, class) {
             (Self::Result(_), Class::Claim)
@@ -441,7 +404,7 @@ impl Ballot {
         }
     }
 
-    /// Judges the length of a result.
+    /// Checks the length of a result.
     ///
     /// # Errors
     ///
@@ -468,13 +431,13 @@ impl fmt::Display for Ballot {
     }
 }
 
-/// What became of an operation.
+/// The outcome of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The electorate (or the spore authority) said this.
+    /// The electorate (or the spore authority) decided this.
     Decided(Ballot),
-    /// Not enough of it said the same. A result like any other, not an error.
+    /// No answer had enough weight. A normal outcome, not an error.
     NoQuorum,
 }
 

@@ -36,8 +36,7 @@ macro_rules! params {
             /// The names that `param.NAME` takes.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($name),)*];
 
-            /// The largest value that a parameter takes by itself; `None` for an unknown name.
-            #[must_use]
+            /// The largest value of a parameter on its own; `None` for an unknown name.
             pub fn max_of(name: &str) -> Option<u64> {
                 match name {
                     $(stringify!($name) => Some(u64::from($max)),)*
@@ -45,7 +44,7 @@ macro_rules! params {
                 }
             }
 
-            /// Reads a change: the name of a parameter and its new value as decimal digits.
+            /// Reads a change: a parameter's name and its new value as decimal digits.
             ///
             /// # Errors
             ///
@@ -64,12 +63,12 @@ macro_rules! params {
                 Ok(number)
             }
 
-            /// These parameters with one changed.
+            /// A copy with one parameter changed.
             ///
             /// # Errors
             ///
-            /// As [`Params::parse_change`], and [`Rejection::Malformed`] if the whole is not valid then
-            /// ([`Params::check`]).
+            /// As [`Params::parse_change`], and [`Rejection::Malformed`] if the changed parameters are not valid
+            /// together ([`Params::check`]).
             pub fn with_change(&self, name: &str, value: &[u8]) -> Result<Self, Rejection> {
                 let number = Self::parse_change(name, value)?;
                 let mut changed = self.clone();
@@ -92,7 +91,7 @@ macro_rules! params {
 }
 
 params! {
-    /// Gain for a coherent vote, as a share of what is missing to full trust.
+    /// Gain for a coherent vote, as a share of the distance to full trust.
     coherent_gain_ppm: u32 = 20_000, TRUST_MAX_PPM;
     /// Loss for dissent on a claim, as a share of the trust.
     claim_dissent_ppm: u32 = 50_000, TRUST_MAX_PPM;
@@ -102,7 +101,7 @@ params! {
     withheld_ppm: u32 = 80_000, TRUST_MAX_PPM;
     /// Loss for absence, as a share of the trust.
     absent_ppm: u32 = 20_000, TRUST_MAX_PPM;
-    /// Trust of founding members, and of nodes never seen by a [`crate::members::trust::TrustScoring`] on its own.
+    /// Trust of founding members, and of nodes that a separate [`crate::members::trust::TrustScoring`] has never seen.
     founder_trust_ppm: u32 = 500_000, TRUST_MAX_PPM;
     /// Trust of admitted members.
     admitted_trust_ppm: u32 = 200_000, TRUST_MAX_PPM;
@@ -110,32 +109,31 @@ params! {
     suspend_below_ppm: u32 = 300_000, TRUST_MAX_PPM;
     /// `Probation` and `Suspended` members become `Active` from this trust on, with enough coherent votes in a row.
     activate_from_ppm: u32 = 400_000, TRUST_MAX_PPM;
-    /// Coherent votes in a row that becoming `Active` takes.
+    /// Coherent votes in a row that are needed to become `Active`.
     activate_streak: u32 = 10, 1_000_000_u32;
     /// How far a seal's time may be ahead of a sealer's clock.
     drift_ms: u64 = 10 * SECOND_MS, WINDOW_MS_MAX;
-    /// After this time the commits of a claim are frozen although some electors have not committed. Also the second step of
-    /// the windows of claims and of spore authority.
+    /// After this time the commits of a claim are frozen even if some electors have not committed. Also the second step
+    /// of the windows of claims and of spore authority.
     claim_grace_ms: u64 = MINUTE_MS, WINDOW_MS_MAX;
     /// The same for critical operations.
     critical_grace_ms: u64 = HOUR_MS, WINDOW_MS_MAX;
-    /// How long commits are waited for.
+    /// How long an operation waits for commits.
     commit_window_ms: u64 = DAY_MS, WINDOW_MS_MAX;
-    /// How long reveals are waited for.
+    /// How long an operation waits for reveals.
     reveal_window_ms: u64 = DAY_MS, WINDOW_MS_MAX;
-    /// How long the Primary's directive is waited for.
+    /// How long an operation waits for the Primary's directive.
     primary_window_ms: u64 = 10 * MINUTE_MS, WINDOW_MS_MAX;
     /// How long a Seed may object to a directive.
     objection_window_ms: u64 = 10 * MINUTE_MS, WINDOW_MS_MAX;
-    /// How long the Seeds' resolutions are waited for.
+    /// How long an operation waits for the Seeds' resolutions.
     resolution_window_ms: u64 = HOUR_MS, WINDOW_MS_MAX;
-    /// The longest time after which a host gives up waiting in a step of the agreement on a seal. Hosts adapt below it.
+    /// The longest time that a host waits in a step of the agreement on a seal. Hosts adapt and mostly wait less.
     step_patience_ms: u64 = 20 * SECOND_MS, WINDOW_MS_MAX;
 }
 
 impl Params {
     /// For tests and demonstrations on one machine: windows of seconds.
-    #[must_use]
     pub fn dev() -> Self {
         Self {
             drift_ms: 500,
@@ -152,7 +150,6 @@ impl Params {
     }
 
     /// For people who meet now and then: windows of days.
-    #[must_use]
     pub fn field() -> Self {
         Self {
             drift_ms: 10 * MINUTE_MS,
@@ -169,13 +166,12 @@ impl Params {
     }
 
     /// BLAKE3 of the canonical parameters.
-    #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::from_bytes(STATE_PART.hash(&codec::encode(self)))
     }
 
-    /// Judges the parameters as a whole: ranges, `4 * drift_ms` at most every window that is not zero, graces longer than
-    /// the step patience (DESIGN section 4, windows).
+    /// Checks the parameters together: ranges; every window that is not zero is at least `4 * drift_ms`; graces are
+    /// longer than the step patience (DESIGN section 4, windows).
     ///
     /// # Errors
     ///
@@ -199,7 +195,7 @@ impl Params {
             .any(|window| *window > 0 && *window < four_drifts)
         {
             return Err(Rejection::Malformed(
-                "a window is not zero and shorter than four drifts",
+                "a window is neither zero nor at least four drifts long",
             ));
         }
         if self.claim_grace_ms.min(self.critical_grace_ms) <= self.step_patience_ms {

@@ -1,10 +1,10 @@
 //! Records: signed statements.
 //!
-//! [`Signed`] is a record whose bytes were canonical; [`Verified`] one whose author's signature was checked too. Only the
-//! second can enter a ledger, and only [`Verifier`] and [`sign_batch`] make one.
+//! [`Signed`] is a record whose bytes were canonical; [`Verified`] is one whose author's signature was checked as well.
+//! Only a verified record can enter a ledger, and only [`Verifier`] and [`sign_batch`] make one.
 //!
-//! An author signs the Merkle root over a batch of record ids, so that many records cost one signature and a verifier
-//! checks one signature and short hash paths. Roots that verified are remembered, bounded.
+//! An author signs the Merkle root over a batch of record ids. So many records cost one signature, and a verifier
+//! checks one signature and short hash paths. A bounded number of verified roots is remembered.
 
 mod statement;
 mod verify;
@@ -25,7 +25,7 @@ use crate::base::limits::{BATCH_RECORDS_MAX, PATH_HASHES_MAX, RECORD_BYTES_MAX};
 use crate::base::merkle;
 use crate::base::rejection::Rejection;
 
-/// What is signed: a statement, its author and its network.
+/// The signed part: a statement, its author and its network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
@@ -41,13 +41,12 @@ pub struct Body {
 
 impl Body {
     /// BLAKE3 of the canonical bytes.
-    #[must_use]
     pub fn id(&self) -> RecordId {
         RecordId::from_bytes(RECORD.hash(&codec::encode(self)))
     }
 }
 
-/// The author's signature over a batch that the record is in, and the path that proves it is in it.
+/// The author's signature over the batch that contains the record, and the path from the record to the batch's root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {
@@ -55,7 +54,7 @@ pub struct Proof {
     pub sig: SignatureBytes,
     /// Records in the batch, 1..=65,536.
     pub size: u32,
-    /// The record's place in it.
+    /// The record's index in the batch.
     pub index: u32,
     /// Sibling hashes from the record to the root, at most 16.
     pub path: Vec<Digest>,
@@ -73,14 +72,13 @@ pub struct Record {
 
 impl Record {
     /// The canonical bytes.
-    #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.encode_to(&mut bytes);
         bytes
     }
 
-    /// Adds the canonical bytes to others.
+    /// Appends the canonical bytes.
     pub(crate) fn encode_to(&self, bytes: &mut Vec<u8>) {
         encode_parts(self, bytes);
     }
@@ -96,20 +94,12 @@ pub struct Signed {
 }
 
 impl Signed {
-    /// Reads a record from its canonical bytes and judges what needs neither keys nor state.
+    /// Reads a record from its canonical bytes and checks everything that needs neither keys nor state.
     ///
     /// # Errors
     ///
-    /// [`Rejection::OverLimit`], [`Rejection::NonCanonical`], [`Rejection::Malformed`] or
-    /// [`Rejection::ImpossibleSeal`].
+    /// [`Rejection::OverLimit`], [`Rejection::NonCanonical`], [`Rejection::Malformed`] or [`Rejection::ImpossibleSeal`].
     pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
-        if bytes.len() > RECORD_BYTES_MAX {
-            return Err(CodecError::TooLong {
-                length: bytes.len(),
-                limit: RECORD_BYTES_MAX,
-            }
-            .into());
-        }
         let record: Record = codec::decode_unchecked(bytes, RECORD_BYTES_MAX)?;
         let mut encoded = Vec::new();
         let body = encode_parts(&record, &mut encoded);
@@ -119,7 +109,7 @@ impl Signed {
         Self::check(record, &encoded, body)
     }
 
-    /// Judges a record as [`Self::decode`] does, and leaves its canonical bytes in `encoded`.
+    /// Checks a record as [`Self::decode`] does, and leaves its canonical bytes in `encoded`.
     pub(crate) fn from_record(record: Record, encoded: &mut Vec<u8>) -> Result<Self, Rejection> {
         encoded.clear();
         let body = encode_parts(&record, encoded);
@@ -154,18 +144,16 @@ impl Signed {
     }
 
     /// The record's id.
-    #[must_use]
     pub fn id(&self) -> RecordId {
         self.id
     }
 
     /// The record.
-    #[must_use]
     pub fn record(&self) -> &Record {
         &self.record
     }
 
-    /// Takes a record from this node's own store, which holds only what was verified before it was written.
+    /// Trusts a record of this node's own store: it was verified before it was written.
     pub(crate) fn trusted(self) -> Verified {
         Verified(Arc::new(self))
     }
@@ -179,7 +167,7 @@ impl TryFrom<Record> for Signed {
     }
 }
 
-/// Adds the canonical bytes of a record, and says where those of its body stand: the body is encoded once for both purposes.
+/// Appends the canonical bytes of a record and gives the range of its body, which is encoded once for both purposes.
 fn encode_parts(record: &Record, bytes: &mut Vec<u8>) -> Range<usize> {
     // A map of two, "body" before "proof": DAG-CBOR sorts keys by length first.
     const HEAD: &[u8] = b"\xa2\x64body";
@@ -200,55 +188,46 @@ pub struct Verified(Arc<Signed>);
 
 impl Verified {
     /// The record's id.
-    #[must_use]
     pub fn id(&self) -> RecordId {
         self.0.id
     }
 
     /// The author.
-    #[must_use]
     pub fn author(&self) -> NodeId {
         self.0.record.body.by
     }
 
     /// The statement.
-    #[must_use]
     pub fn statement(&self) -> &Statement {
         &self.0.record.body.what
     }
 
     /// The body.
-    #[must_use]
     pub fn body(&self) -> &Body {
         &self.0.record.body
     }
 
-    /// The proof. Two proofs of one body can differ; both are good.
-    #[must_use]
+    /// The proof. One body can have several valid proofs.
     pub fn proof(&self) -> &Proof {
         &self.0.record.proof
     }
 
     /// The wire form.
-    #[must_use]
     pub fn record(&self) -> &Record {
         &self.0.record
     }
 
     /// The canonical bytes.
-    #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         self.0.record.encode()
     }
 
     /// The number of canonical bytes.
-    #[must_use]
     pub fn encoded_len(&self) -> usize {
         self.0.encoded_len
     }
 
     /// The number of canonical bytes of the body, which does not depend on the proof.
-    #[must_use]
     pub fn body_len(&self) -> usize {
         self.0.body_len
     }
@@ -290,16 +269,16 @@ pub enum SignError {
     /// The key failed.
     #[error(transparent)]
     Signer(#[from] SignerError),
-    /// A statement is against a limit or malformed.
+    /// A statement breaks a limit or is malformed.
     #[error(transparent)]
     Rejected(#[from] Rejection),
 }
 
-/// Signs statements of one author with one signature. In order: the result's records are those of `statements`.
+/// Signs statements of one author with one signature. The records come in the order of `statements`.
 ///
 /// # Errors
 ///
-/// [`SignError::Rejected`] if a statement is against a limit (nothing is signed then) or there are more than 65,536;
+/// [`SignError::Rejected`] if a statement breaks a limit or there are more than 65,536 (then nothing is signed);
 /// [`SignError::Signer`] if the key fails.
 pub fn sign_batch(
     signer: &dyn Signer,

@@ -1,4 +1,4 @@
-//! What surrounds a seal: the digest of its list, its certificate, and the block that a node catching up receives.
+//! The parts around a seal: the digest of its list, its certificate, and the block that a node catching up receives.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,20 +7,17 @@ use crate::base::digest::{Digest, RECORD_LIST, RecordId};
 use crate::base::rejection::Rejection;
 use crate::statement::record::{Record, Seal, Signed};
 
-/// The strict test for a quorum: more than two thirds. With a total of 0 there is none.
-#[must_use]
+/// The strict test for a quorum: more than two thirds. A total of 0 has no quorum.
 pub fn is_quorum(weight: u64, total: u64) -> bool {
     3 * u128::from(weight) > 2 * u128::from(total)
 }
 
-/// More than a third: at least one honest node is among them.
-#[must_use]
+/// More than a third: at least one of these nodes is honest.
 pub fn is_over_third(weight: u64, total: u64) -> bool {
     3 * u128::from(weight) > u128::from(total)
 }
 
 /// The digest of the records that a seal adds, over their ids in ascending order.
-#[must_use]
 pub fn list_digest(ids: &[RecordId]) -> Digest {
     debug_assert!(ids.is_sorted(), "lists are kept sorted");
     let mut hasher = RECORD_LIST.hasher();
@@ -30,7 +27,7 @@ pub fn list_digest(ids: &[RecordId]) -> Digest {
     Digest::from_bytes(*hasher.finalize().as_bytes())
 }
 
-/// The precommits that fix a seal: each author counts by one precommit for it, or by any two different ones of one round.
+/// The precommits that fix a seal. Each author counts by one precommit for the seal, or by any two different ones of one round.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SealCertificate {
@@ -38,7 +35,7 @@ pub struct SealCertificate {
     pub votes: Vec<Record>,
 }
 
-/// A sealed height as it is stored and sent: everything that applying it takes.
+/// A sealed height as it is stored and sent, with everything needed to apply it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SealedBlock {
@@ -50,19 +47,20 @@ pub struct SealedBlock {
     pub records: Vec<Record>,
 }
 
-/// How a block begins: a map of three fields, of which the one with the shortest name comes first.
+/// The beginning of a block: a map of three fields, the one with the shortest name first.
 const BEFORE_SEAL: &[u8] = b"\xa3\x64seal";
 const BEFORE_RECORDS: &[u8] = b"\x67records";
 const BEFORE_CERTIFICATE: &[u8] = b"\x6bcertificate";
 
-/// What stands in canonical bytes before so many elements: the head of a number, of another major type.
+/// The canonical bytes before an array of `count` elements: those of a number, with another major type.
 fn array_head(count: usize) -> Vec<u8> {
     let mut head = codec::encode(&(count as u64));
     head[0] |= 0x80;
     head
 }
 
-/// Adds the canonical bytes of a list of records to others: one copy of each, where [`codec::encode`] makes one for every map around.
+/// Appends the canonical bytes of a list of records. Each record is copied once; [`codec::encode`] copies it once per
+/// enclosing map.
 pub(crate) fn encode_records(records: &[Record], bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(&array_head(records.len()));
     for record in records {
@@ -71,8 +69,7 @@ pub(crate) fn encode_records(records: &[Record], bytes: &mut Vec<u8>) {
 }
 
 impl SealedBlock {
-    /// The canonical bytes, as those of [`codec::encode`], which takes longer.
-    #[must_use]
+    /// The canonical bytes, equal to those of [`codec::encode`] but faster.
     pub fn encode(&self) -> Vec<u8> {
         let seal = codec::encode(&self.seal);
         let certificate = codec::encode(&self.certificate);
@@ -86,11 +83,11 @@ impl SealedBlock {
         bytes
     }
 
-    /// The seal of an encoded block, without reading its records: costs the same for every block.
+    /// Reads only the seal of an encoded block, at the same cost for every block.
     ///
     /// # Errors
     ///
-    /// [`CodecError`] if no seal stands where a block has it. The rest is not looked at.
+    /// [`CodecError`] if the bytes do not begin with a block's seal. The rest is not examined.
     pub fn seal_of(block: &[u8]) -> Result<Seal, CodecError> {
         let seal = block
             .strip_prefix(BEFORE_SEAL)
@@ -120,12 +117,12 @@ impl TryFrom<SealedBlock> for SignedBlock {
 }
 
 impl SignedBlock {
-    /// Reads a block as strictly as [`codec::decode`], and its records as [`Signed::decode`]: what each of them is encoded to is
-    /// compared with the input and gives its id too.
+    /// Reads a block as strictly as [`codec::decode`], and its records as strictly as [`Signed::decode`]. Each record
+    /// is encoded once: for the comparison with the input and for its id.
     ///
     /// # Errors
     ///
-    /// Those of both.
+    /// Those of both functions.
     pub(crate) fn decode(bytes: &[u8], limit: usize) -> Result<Self, Rejection> {
         let block: SealedBlock = codec::decode_unchecked(bytes, limit)?;
         let mut rest = Rest(bytes);
@@ -151,7 +148,7 @@ impl SignedBlock {
     }
 }
 
-/// What is still to be compared.
+/// The bytes that are not compared yet.
 struct Rest<'a>(&'a [u8]);
 
 impl Rest<'_> {
@@ -226,7 +223,7 @@ mod tests {
         }
     }
 
-    /// Whatever one changed, missing or additional byte makes of a block: it is read only if it is canonical as a whole.
+    /// A block with one changed, missing or additional byte is read only if it is canonical as a whole.
     #[test]
     fn what_is_not_canonical_is_refused_wherever_it_stands() {
         let bytes = codec::encode(&block(2));

@@ -12,7 +12,7 @@ use super::{Store, StoreError};
 use crate::base::digest::{OperationId, RecordId};
 use crate::base::rejection::Rejection;
 use crate::finality::verify_certificate;
-use crate::ledger::{Applied, Checkpoint, Ended, Ledger};
+use crate::ledger::{Applied, Checkpoint, Ledger, RememberedOperation};
 use crate::statement::commitment::commitment;
 use crate::statement::record::{Signed, Statement, Verified, Verifier};
 use crate::statement::seal::SealedBlock;
@@ -120,7 +120,7 @@ impl Store {
             report.faults.push(fault.to_owned());
         }
         compared.surplus(reading, &mut report.faults)?;
-        let mut ended: BTreeMap<OperationId, Ended> = BTreeMap::new();
+        let mut ended: BTreeMap<OperationId, RememberedOperation> = BTreeMap::new();
         for row in reading.open_table(CLOSED)?.iter()? {
             let (id, row) = row?;
             let id = OperationId::from_bytes(*id.value());

@@ -14,7 +14,7 @@ use super::{Store, StoreError};
 use crate::base::digest::{NodeId, OperationId, RecordId};
 use crate::base::rejection::Rejection;
 use crate::decision::open::OpenOperation;
-use crate::ledger::{Closed, Ended, EndedOutcome, Evidence, Ledger};
+use crate::ledger::{Closed, Evidence, Ledger, RememberedOperation, RememberedOutcome};
 use crate::members::trust::{Standing, TrustEntry};
 use crate::past::archive::ClosedSummary;
 use crate::past::certificate::{Certificate, PathStep};
@@ -232,12 +232,12 @@ impl Store {
 fn closed_as(
     reading: &ReadTransaction,
     id: &OperationId,
-    ended: Ended,
+    ended: RememberedOperation,
 ) -> Result<Closed, StoreError> {
     let (decided_height, closed_height) = (ended.decided_height, ended.closed_height);
     let outcome = match ended.outcome {
-        EndedOutcome::Whole(outcome) => outcome,
-        EndedOutcome::Result(_) => {
+        RememberedOutcome::Whole(outcome) => outcome,
+        RememberedOutcome::Result(_) => {
             let place = format!("operation {id}");
             let missing = || StoreError::damaged(&place, "its result is missing");
             let row = reading.open_table(OPERATIONS)?.get(id.as_bytes())?;

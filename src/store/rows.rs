@@ -52,7 +52,7 @@ pub(super) const VOTES: Rows<Key> = TableDefinition::new("votes.v1");
 pub(super) const LISTS: Rows<Key> = TableDefinition::new("lists.v1");
 /// By operation: this node's ballot, for the case that it becomes a vote of all.
 pub(super) const INTENTS: Rows<Key> = TableDefinition::new("intents.v1");
-/// By closed operation: its end ([`Ended`](crate::ledger::Ended)). Each start reads the whole table.
+/// By closed operation: its end ([`RememberedOperation`](crate::ledger::RememberedOperation)). Each start reads the whole table.
 pub(super) const CLOSED: Rows<Key> = TableDefinition::new("closed.v1");
 /// By closed operation: [`SummaryRow`].
 pub(super) const SUMMARIES: Rows<Key> = TableDefinition::new("summaries.v1");

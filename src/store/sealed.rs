@@ -18,7 +18,7 @@ use crate::base::codec;
 use crate::base::digest::{NodeId, OperationId};
 use crate::decision::open::OpenOperation;
 use crate::document::LedgerChange;
-use crate::ledger::{Applied, Ended};
+use crate::ledger::{Applied, RememberedOperation};
 use crate::members::trust::TrustEntry;
 use crate::statement::record::{Record, Statement};
 use crate::statement::seal::SealedBlock;
@@ -153,7 +153,7 @@ fn write_closed(
     change: &LedgerChange,
 ) -> Result<(), StoreError> {
     let id = operation.id();
-    let ended = Ended::of(operation, height);
+    let ended = RememberedOperation::of(operation, height);
     insert_id(transaction.open_table(CLOSED)?, id.as_bytes(), &ended)?;
     let (row, summary) = closed_rows(applied, operation, change);
     insert_id(transaction.open_table(OPERATIONS)?, id.as_bytes(), &row)?;

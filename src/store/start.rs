@@ -12,7 +12,7 @@ use crate::base::digest::{OperationId, RecordId, SealId};
 use crate::base::limits::EVIDENCE_HEIGHTS;
 use crate::base::rejection::Rejection;
 use crate::core::{Base, RecentSeal};
-use crate::ledger::{Checkpoint, Ended, Ledger, StoredPast, sealers_digest};
+use crate::ledger::{Checkpoint, Ledger, RememberedOperation, StoredPast, sealers_digest};
 use crate::members::sealers::Sealers;
 use crate::statement::record::Record;
 
@@ -61,7 +61,7 @@ fn past(reading: &ReadTransaction, height: u64) -> Result<StoredPast, StoreError
     for row in reading.open_table(CLOSED)?.iter()? {
         let (id, row) = row?;
         let id = OperationId::from_bytes(*id.value());
-        let ended: Ended = decode(&format!("closed: {id}"), row.value())?;
+        let ended: RememberedOperation = decode(&format!("closed: {id}"), row.value())?;
         if ended.closed_height <= height {
             past.closed.push((id, ended));
         }

@@ -9,9 +9,8 @@ use mycnet_consensus::{
 };
 use serde_bytes::ByteBuf;
 
-use crate::net::{Net, config, deployment, genesis, genesis_of, node};
+use crate::net::{APPROVED, Net, config, deployment, genesis, genesis_of, node, proposal_of};
 
-const APPROVED: Option<Outcome> = Some(Outcome::Decided(Ballot::Approve));
 const REJECTED: Option<Outcome> = Some(Outcome::Decided(Ballot::Reject));
 
 fn direct(net: &mut Net, n: usize, operation: OperationId, approve: bool) {
@@ -43,7 +42,7 @@ fn pass(net: &mut Net, ms: u64) {
 }
 
 fn service(net: &Net, n: usize) -> Option<&Vec<u8>> {
-    net.cores[n].ledger().state().config().get("service.mail")
+    net.state(n).config().get("service.mail")
 }
 
 fn then(net: &Net, id: &OperationId) -> &'static str {
@@ -85,7 +84,7 @@ fn routine_takes_effect_at_once() {
     let id = net.propose(0, operation, Some(Ballot::Approve));
     assert_eq!(net.outcome(3, &id), APPROVED);
     assert_eq!(net.now_ms, net.genesis.time_ms, "no time passed");
-    let config = net.cores[3].ledger().state().config();
+    let config = net.state(3).config();
     assert_eq!(config.get("maintenance.backup"), Some(&b"nightly".to_vec()));
 }
 
@@ -105,7 +104,7 @@ fn an_objection_leaves_it_to_the_seeds() {
     resolve(&mut net, 3, id, false);
     assert_eq!(net.outcome(4, &id), REJECTED);
     assert_eq!(service(&net, 4), None);
-    // Nobody has a say any more.
+    // Nobody may decide any more.
     let late = net.input(
         2,
         Input::Resolve {
@@ -133,7 +132,7 @@ fn two_directives_leave_it_to_the_seeds_and_ban_the_primary() {
         net.import(1, &directive).unwrap();
     }
     net.nudge(4);
-    let roster = net.cores[1].ledger().state().roster();
+    let roster = net.state(1).roster();
     assert!(roster.get(&node(0)).unwrap().is_banned());
     assert_eq!(then(&net, &id), "it becomes a vote of all members");
     resolve(&mut net, 1, id, true);
@@ -161,9 +160,7 @@ fn without_a_primary_the_seeds_decide() {
 fn what_nobody_decides_becomes_a_vote_of_all_with_the_ballots_given_before() {
     let mut net = Net::new(&genesis(5), 5);
     let id = net.propose(4, deployment(), Some(Ballot::Approve));
-    for n in [0, 2] {
-        net.vote(n, id, Ballot::Approve);
-    }
+    net.approve(&[0, 2], id);
     let params = net.genesis.params.clone();
     pass(&mut net, params.primary_window_ms);
     assert_eq!(then(&net, &id), "it becomes a vote of all members");
@@ -180,9 +177,7 @@ fn what_nobody_decides_becomes_a_vote_of_all_with_the_ballots_given_before() {
         panic!("{status:?}");
     };
     assert_eq!(waits_for.len(), 2);
-    for n in [1, 3] {
-        net.vote(n, id, Ballot::Approve);
-    }
+    net.approve(&[1, 3], id);
     for n in 0..5 {
         assert_eq!(net.outcome(n, &id), APPROVED);
         assert_eq!(net.trust(n, n), 510_000, "a vote of all is scored");
@@ -190,15 +185,13 @@ fn what_nobody_decides_becomes_a_vote_of_all_with_the_ballots_given_before() {
     }
 }
 
-/// No Seeds and no Primary: there is nobody to wait for.
+/// Without Seeds and Primary the network waits for nobody.
 #[test]
 fn without_authorities_all_vote_at_once() {
     let mut net = Net::new(&genesis_of([Spore::Latent; 4]), 4);
     let id = net.propose(0, deployment(), Some(Ballot::Approve));
     assert_eq!(net.phase(0, &id), "committing");
-    for n in 1..4 {
-        net.vote(n, id, Ballot::Approve);
-    }
+    net.approve(&[1, 2, 3], id);
     assert_eq!(net.outcome(0, &id), APPROVED);
 }
 
@@ -229,7 +222,7 @@ fn a_newcomer_votes_along_without_weight_and_is_scored() {
     net.decide(1, operation, &[0, 2, 3]);
     let params = net.genesis.params.clone();
     for n in 0..5 {
-        let state = net.cores[n].ledger().state();
+        let state = net.state(n);
         let member = state.roster().get(&node(4)).unwrap();
         assert_eq!(member.role, Spore::Seed);
         assert_eq!(member.trust.standing(), Standing::Probation);
@@ -239,15 +232,13 @@ fn a_newcomer_votes_along_without_weight_and_is_scored() {
         assert_eq!(state.sealers().weight(&node(4)), 0);
     }
 
-    // It reveals what the others do, and once what they do not.
+    // It reveals the ballot of the others, and once another.
     let mut expected = params.admitted_trust_ppm;
     for (ballot, is_coherent) in [(Ballot::Approve, true), (Ballot::Reject, false)] {
         net.advance(10);
         let id = net.propose(1, config(b"x"), Some(Ballot::Approve));
         net.vote(4, id, ballot);
-        for n in [0, 2, 3] {
-            net.vote(n, id, Ballot::Approve);
-        }
+        net.approve(&[0, 2, 3], id);
         assert_eq!(net.phase(1, &id), "closed");
         expected = if is_coherent {
             expected + (1_000_000 - expected) / 50
@@ -260,10 +251,8 @@ fn a_newcomer_votes_along_without_weight_and_is_scored() {
     for round in 0..14 {
         net.advance(10);
         let id = net.propose(1, config(b"x"), Some(Ballot::Approve));
-        for n in [4, 0, 2, 3] {
-            net.vote(n, id, Ballot::Approve);
-        }
-        let state = net.cores[4].ledger().state();
+        net.approve(&[4, 0, 2, 3], id);
+        let state = net.state(4);
         let trust = &state.roster().get(&node(4)).unwrap().trust;
         let is_active = trust.streak() >= 10 && trust.trust_ppm() >= 400_000;
         let expected = if is_active {
@@ -279,7 +268,7 @@ fn a_newcomer_votes_along_without_weight_and_is_scored() {
         );
         assert_eq!(state.sealers().weight(&node(4)) > 0, is_active);
     }
-    let roster = net.cores[0].ledger().state().roster();
+    let roster = net.state(0).roster();
     assert!(
         roster.get(&node(4)).unwrap().is_active(Spore::Seed),
         "it has earned it"
@@ -295,32 +284,21 @@ fn an_elector_that_is_excluded_keeps_its_vote() {
         reason: "it left".into(),
     };
     let excluded = net.propose(1, exclusion, Some(Ballot::Approve));
-    for n in [0, 2, 3] {
-        net.vote(n, excluded, Ballot::Approve);
-    }
+    net.approve(&[0, 2, 3], excluded);
     // Node 4 does not vote on itself: the grace passes.
     net.advance(net.genesis.params.critical_grace_ms + 100);
     assert_eq!(net.outcome(0, &excluded), APPROVED);
-    assert!(
-        net.cores[4]
-            .ledger()
-            .state()
-            .roster()
-            .get(&node(4))
-            .is_none()
-    );
+    assert!(net.state(4).roster().get(&node(4)).is_none());
 
-    // Without its vote there is no quorum: 3 of 5.
-    for n in [0, 2] {
-        net.vote(n, id, Ballot::Approve);
-    }
+    // Without its vote there is no quorum: three of five.
+    net.approve(&[0, 2], id);
     net.advance(net.genesis.params.critical_grace_ms + 100);
     assert_eq!(net.phase(0, &id), "committing");
     net.vote(4, id, Ballot::Approve);
     net.advance(1);
     assert_eq!(net.outcome(0, &id), APPROVED);
     assert_eq!(net.phase(0, &id), "closed", "it also revealed");
-    // What is opened now is none of its business.
+    // It has no vote on what opens now.
     let next = net.propose(1, config(b"y"), Some(Ballot::Approve));
     let ballot = Ballot::Approve;
     let Err(Refusal::Rejected(rejection)) = net.input(
@@ -344,15 +322,10 @@ fn a_parameter_is_changed_for_what_is_opened_later() {
         proposed_change: value.to_vec(),
     };
     net.decide(1, change("coherent_gain_ppm", b"100000"), &[0, 2, 3]);
-    assert_eq!(
-        net.cores[3].ledger().state().params().coherent_gain_ppm,
-        100_000
-    );
+    assert_eq!(net.state(3).params().coherent_gain_ppm, 100_000);
     let mut expected = 500_000 + 500_000 / 50;
     assert_eq!(net.trust(0, 0), expected);
-    for n in [0, 2, 3] {
-        net.vote(n, before, Ballot::Approve);
-    }
+    net.approve(&[0, 2, 3], before);
     expected += (1_000_000 - expected) / 50;
     assert_eq!(net.trust(0, 0), expected, "opened under the old value");
     net.decide(1, config(b"after"), &[0, 2, 3]);
@@ -360,7 +333,7 @@ fn a_parameter_is_changed_for_what_is_opened_later() {
     assert_eq!(net.trust(0, 0), expected, "opened under the new one");
     // A change that makes no sense as a whole is decided, and refused by rule.
     net.decide(1, change("drift_ms", b"1000000"), &[0, 2, 3]);
-    assert_eq!(net.cores[3].ledger().state().params().drift_ms, 500);
+    assert_eq!(net.state(3).params().drift_ms, 500);
 }
 
 #[test]
@@ -388,18 +361,18 @@ fn an_idle_network_is_silent_until_a_window_is_due() {
     );
     let wait_ms = due_ms - net.now_ms;
     silent(&mut net, wait_ms - 1);
-    let height = net.cores[1].ledger().state().height();
+    let height = net.state(1).height();
 
     // The first step marks the window, the second, one grace later, lets it pass.
     net.advance(1);
-    assert_eq!(net.cores[1].ledger().state().height(), height + 1);
+    assert_eq!(net.state(1).height(), height + 1);
     let window = net.cores[1].status(&id).unwrap().window.unwrap();
     assert!(window.is_marked);
     let wait_ms = window.due_ms - net.now_ms;
     silent(&mut net, wait_ms - 1);
     net.advance(1);
     for n in 0..4 {
-        assert_eq!(net.cores[n].ledger().state().height(), height + 2);
+        assert_eq!(net.state(n).height(), height + 2);
         assert_eq!(net.outcome(n, &id), Some(Outcome::NoQuorum));
         assert_eq!(net.trust(n, n), 500_000, "what never froze scores nobody");
         assert!(!net.cores[n].wants_to_seal());
@@ -408,16 +381,14 @@ fn an_idle_network_is_silent_until_a_window_is_due() {
     silent(&mut net, 1_000_000);
 }
 
-/// Marks after days in which nobody met: whoever was ready to reveal still can.
+/// The chain stood still for days before the mark: members that were ready can still reveal.
 #[test]
 fn a_chain_that_stood_still_punishes_nobody_who_was_ready() {
     let mut net = Net::new(&genesis(4), 4);
     let id = net.propose(1, config(b"x"), Some(Ballot::Approve));
     net.vote(3, id, Ballot::Approve);
     net.down[3] = true;
-    for n in [0, 2] {
-        net.vote(n, id, Ballot::Approve);
-    }
+    net.approve(&[0, 2], id);
     assert_eq!(net.phase(0, &id), "decided");
     net.advance(10 * net.genesis.params.reveal_window_ms);
     assert_eq!(net.phase(0, &id), "decided", "marked, not passed");
@@ -429,16 +400,14 @@ fn a_chain_that_stood_still_punishes_nobody_who_was_ready() {
     assert_eq!(net.trust(0, 3), 510_000);
 }
 
-/// Nobody meets the last elector: what it froze is forfeited, and that costs.
+/// The last elector stays away: its frozen commit is forfeited, and it loses trust.
 #[test]
 fn who_never_reveals_is_charged_when_the_window_has_passed() {
     let mut net = Net::new(&genesis(4), 4);
     let id = net.propose(1, config(b"x"), Some(Ballot::Approve));
     net.vote(3, id, Ballot::Approve);
     net.down[3] = true;
-    for n in [0, 2] {
-        net.vote(n, id, Ballot::Approve);
-    }
+    net.approve(&[0, 2], id);
     let Pending::Reveals(waits_for) = net.cores[0].status(&id).unwrap().waits_for else {
         panic!("a reveal is missing");
     };
@@ -450,7 +419,7 @@ fn who_never_reveals_is_charged_when_the_window_has_passed() {
     assert_eq!(net.trust(0, 0), 510_000);
 }
 
-/// The Primary's key proposes a seal over nothing but one record while node 1 has long held another.
+/// The Primary's key proposes a seal over one record only, while node 1 has long held another.
 #[test]
 fn a_proposal_that_leaves_out_an_old_record_is_refused() {
     for (held_ms, expected) in [(100, true), (3_100, false)] {
@@ -458,13 +427,7 @@ fn a_proposal_that_leaves_out_an_old_record_is_refused() {
         net.down = vec![true, false, true, true];
         let old = net.propose(1, config(b"old"), None);
         net.now_ms += held_ms;
-        let fresh = Statement::Propose {
-            operation: config(b"fresh"),
-            priority: Priority::Normal,
-            last: net.cores[1].ledger().state().seal(),
-            nonce: 1,
-        };
-        let fresh = net.forge(2, fresh);
+        let fresh = net.forge(2, proposal_of(config(b"fresh"), net.state(1).seal(), 1));
         net.import(1, &fresh).unwrap();
         assert_eq!(net.phase(1, &old), "proposed");
         let draft = net.draft(1, net.now_ms, vec![fresh]);
@@ -522,7 +485,7 @@ fn prevote(net: &Net) -> Option<bool> {
         })
 }
 
-/// The Primary seals what is urgent before what came first.
+/// The Primary seals urgent operations before earlier ones.
 #[test]
 fn high_priority_takes_effect_first() {
     let mut net = Net::new(&genesis(4), 4);
@@ -558,7 +521,7 @@ fn high_priority_takes_effect_first() {
     for id in &ids {
         assert_eq!(net.outcome(0, id), APPROVED);
     }
-    let config = net.cores[0].ledger().state().config();
+    let config = net.state(0).config();
     assert_eq!(
         config.get("motd"),
         Some(&b"normal".to_vec()),

@@ -1,5 +1,5 @@
-//! The power fails everywhere at once, and one node never comes back: the others can go on, because what moved them is on
-//! their disks (DESIGN section 8; [`mycnet_consensus::core::Write`]).
+//! The power fails everywhere at once, and one node never comes back: the others can go on, because the records
+//! behind their votes are on their disks (DESIGN section 8; [`mycnet_consensus::core::Write`]).
 
 use mycnet_consensus::core::{Answer, Input};
 use mycnet_consensus::{Ballot, OperationId, Priority};
@@ -9,7 +9,7 @@ use crate::net::{Net, config, genesis};
 /// The proposer of every round 0.
 const GONE: usize = 0;
 
-/// Node 1 proposes; after `delivered` messages all stop. Those who come back vote on it. Says how many messages there were
+/// Node 1 proposes; after `delivered` messages all nodes stop. The returning nodes vote. Returns how many messages there were
 /// before, and whether the operation closes afterwards.
 fn blackout(delivered: usize, forgets: fn(&mut Net)) -> (usize, bool) {
     let mut net = Net::new(&genesis(4), 4);

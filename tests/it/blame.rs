@@ -1,4 +1,4 @@
-//! Who sends what no honest node passes on is parted from; who is only ahead, behind or wrong is not.
+//! A node disconnects from a peer whose message no honest node would pass on, but not from one that is ahead, behind or wrong.
 
 use mycnet_consensus::core::{Event, Input, Output, PeerId};
 use mycnet_consensus::internals::codec;
@@ -9,10 +9,10 @@ use mycnet_consensus::internals::record::{
     Record, Statement, Verified, VoteKind, sign, sign_batch,
 };
 use mycnet_consensus::internals::seal::SealedBlock;
-use mycnet_consensus::{Digest, Identity, NetworkId, OperationId, Priority, RecordId, SealId};
+use mycnet_consensus::{Digest, Identity, NetworkId, OperationId, RecordId, SealId};
 use serde_bytes::ByteBuf;
 
-use crate::net::{Net, block, config, genesis, identity};
+use crate::net::{Net, block, config, genesis, identity, nil_vote, proposal_of};
 
 const PEER: PeerId = PeerId(3);
 
@@ -21,12 +21,7 @@ fn net() -> Net {
 }
 
 fn propose(net: &Net, nonce: u64) -> Statement {
-    Statement::Propose {
-        operation: config(b"x"),
-        priority: Priority::Normal,
-        last: net.cores[0].ledger().state().seal(),
-        nonce,
-    }
+    proposal_of(config(b"x"), net.state(0).seal(), nonce)
 }
 
 fn good(net: &Net, nonce: u64) -> Verified {
@@ -41,7 +36,7 @@ fn records(records: &[&Record]) -> Message {
     Message::Records(records.iter().map(|record| bytes(record)).collect())
 }
 
-/// However many records of a message are refused, each reason is told once: what else there is to tell is not crowded out.
+/// If many records of a message are refused, each reason is reported once, so that other events are not crowded out.
 #[test]
 fn a_message_full_of_refused_records_is_told_of_once() {
     let mut net = net();
@@ -120,7 +115,7 @@ fn forgeries_are_the_senders_fault() {
             Message::Offer(vec![RecordId::from_bytes([1; 32]); WANT_IDS_MAX + 1])
         }),
         ("an endless comparison", "over-limit", |net| {
-            let state = net.cores[0].ledger().state();
+            let state = net.state(0);
             Message::Reconcile {
                 height: state.height(),
                 seal: state.seal(),
@@ -204,12 +199,7 @@ fn who_is_ahead_behind_or_wrong_is_heard_on() {
         sign(&identity(3), net.network_id(), statement).unwrap()
     };
     let ahead = |net: &Net| {
-        let vote = Statement::SealVote {
-            height: 9,
-            round: 0,
-            kind: VoteKind::Prevote,
-            seal: None,
-        };
+        let vote = nil_vote(9, 0, VoteKind::Prevote);
         sign(&identity(3), net.network_id(), vote).unwrap()
     };
     let cases: [(&[&str], &dyn Fn(&Net) -> Verified); 3] = [

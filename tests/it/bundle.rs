@@ -1,4 +1,4 @@
-//! Nodes that never connect: whatever they know of each other somebody carried to them in a bundle.
+//! Nodes that never connect: a person carries all their records between them in bundles.
 
 mod hostile;
 mod order;
@@ -17,7 +17,7 @@ use mycnet_consensus::{
 };
 use tokio::time::timeout;
 
-use crate::net::{claim, config, genesis, identity, node};
+use crate::net::{APPROVED, claim, config, genesis, identity, node};
 
 /// Nodes of one network, each in a hub of its own, by one clock that stands still.
 fn apart(genesis: &Genesis, nodes: usize) -> (Vec<BFTConsensusEngine>, ManualClock) {
@@ -81,7 +81,7 @@ fn framed(bodies: &[(Kind, Vec<u8>)]) -> Vec<u8> {
     bundle
 }
 
-/// What was heard so far.
+/// The events so far.
 async fn heard(events: &mut Subscription) -> Vec<Event> {
     let mut heard = Vec::new();
     while let Ok(Some(Notice::Event(event))) = timeout(Duration::ZERO, events.next()).await {
@@ -128,7 +128,7 @@ async fn members_who_never_connect_decide_a_claim_and_an_admission() {
         for engine in &engines {
             let decided = Some(Outcome::Decided(result("42")));
             assert_eq!(engine.outcome(&first), decided);
-            let decided = Some(Outcome::Decided(Ballot::Approve));
+            let decided = APPROVED;
             assert_eq!(engine.outcome(&second), decided);
             assert_eq!(engine.seal(), engines[0].seal());
             assert_eq!(engine.roster().len(), nodes + 1);
@@ -227,7 +227,7 @@ async fn importing_again_is_harmless() {
     assert_eq!(second.held, first.applied + first.held);
     assert_eq!(second.known, first.known + first.new);
     assert_eq!((engines[0].seal(), exported(&engines[0], 1)), (seal, held));
-    // Neither is what is old by now.
+    // Outdated records are not refused either.
     let old = exported(&engines[1], 1);
     let done = |engine: &BFTConsensusEngine| engine.outcome(&id).is_some();
     for engine in &engines[1..] {
@@ -242,7 +242,7 @@ async fn importing_again_is_harmless() {
     assert_eq!((own.new, own.applied), (0, 0), "{own:?}");
 }
 
-/// Whoever imports may have neighbours that it speaks to all the time: they get what it got.
+/// A node that imports a bundle passes its content on to its connected neighbours.
 #[tokio::test]
 async fn what_one_imports_its_peers_get() {
     let genesis = genesis(4);

@@ -16,7 +16,7 @@ use mycnet_consensus::{
     Priority, Signer, Spore,
 };
 
-use crate::net::{claim, config, deployment, genesis, identity, node};
+use crate::net::{APPROVED, claim, config, deployment, genesis, identity, node};
 
 /// The members of a network of this genesis, with a clock that stands still.
 fn linked(genesis: &Genesis, nodes: usize) -> (Vec<BFTConsensusEngine>, ManualClock) {
@@ -165,7 +165,7 @@ async fn waiting_can_be_cancelled_and_loses_nothing() {
     assert_eq!(waited, Ok(Ok(Outcome::Decided(Ballot::Approve))));
 }
 
-/// The future that waits lets time pass: nobody calls `tick`.
+/// The waiting future advances the time itself: no test calls `tick`.
 #[tokio::test]
 async fn who_waits_lets_the_grace_pass() {
     let mut params = Params::dev();
@@ -197,10 +197,7 @@ async fn a_missing_primary_is_stepped_over_by_time() {
         clock.advance(genesis.params.step_patience_ms);
         engines[0].tick();
     }
-    assert_eq!(
-        engines[2].outcome(&id),
-        Some(Outcome::Decided(Ballot::Approve))
-    );
+    assert_eq!(engines[2].outcome(&id), APPROVED);
     assert_eq!(engines[2].status(&id).unwrap().phase, "closed");
 }
 
@@ -312,7 +309,7 @@ async fn a_slow_subscriber_is_told_what_it_missed_and_blocks_nobody() {
     assert!(events.next().await.is_none(), "the node is gone");
 }
 
-/// Records go from one process to another by whatever means.
+/// A program carries records from one engine to another.
 #[tokio::test]
 async fn records_travel_outside_a_hub() {
     let genesis = genesis(4);

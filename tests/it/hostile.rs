@@ -9,10 +9,13 @@ use mycnet_consensus::internals::limits::{
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Seal, Statement, Verified, VoteKind, sign_batch};
 use mycnet_consensus::internals::seal::list_digest;
-use mycnet_consensus::{Ballot, Digest, Outcome, Priority, RecordId, Rejection};
+use mycnet_consensus::{Ballot, Digest, RecordId, Rejection};
 use serde_bytes::ByteBuf;
 
-use crate::net::{Net, blocks_message, config, genesis, identity, node, records_of};
+use crate::net::{
+    APPROVED, Net, blocks_message, config, genesis, identity, nil_vote, node, proposal_of,
+    records_of,
+};
 
 fn import(net: &mut Net, n: usize, records: &[Verified]) -> Vec<Result<Admission, Rejection>> {
     let records = records.iter().map(Verified::encode).collect();
@@ -23,22 +26,17 @@ fn import(net: &mut Net, n: usize, records: &[Verified]) -> Vec<Result<Admission
 }
 
 fn height(net: &Net, n: usize) -> u64 {
-    net.cores[n].ledger().state().height()
+    net.state(n).height()
 }
 
-/// A member makes more proposals than it may, and shows each node others of them.
+/// A member makes more proposals than it may, and shows each node a different part of them.
 #[test]
 fn different_proposals_of_one_author_do_not_stop_a_height() {
     let mut net = Net::new(&genesis(4), 4);
-    let last = net.cores[0].ledger().state().seal();
+    let last = net.state(0).seal();
     net.down = vec![true; 4];
     for n in 0..3_u64 {
-        let proposals = (0..64).map(|k| Statement::Propose {
-            operation: config(b"x"),
-            priority: Priority::Normal,
-            last,
-            nonce: 100 * n + k,
-        });
+        let proposals = (0..64).map(|k| proposal_of(config(b"x"), last, 100 * n + k));
         let records = sign_batch(&identity(3), net.network_id(), proposals.collect()).unwrap();
         net.allow(&records);
         for result in import(&mut net, usize::try_from(n).unwrap(), &records) {
@@ -53,7 +51,7 @@ fn different_proposals_of_one_author_do_not_stop_a_height() {
     net.nudge(8);
     assert!((0..3).all(|n| height(&net, n) >= 1), "{:?}", net.cores[0]);
     for n in 0..3 {
-        let state = net.cores[n].ledger().state();
+        let state = net.state(n);
         assert_eq!(state.open_by(&node(3)), 64);
         assert_eq!(
             net.cores[n].pool().proposals_of(&node(3)).count(),
@@ -63,22 +61,17 @@ fn different_proposals_of_one_author_do_not_stop_a_height() {
     }
 }
 
-/// A sealer lists 10,000 votes of its own, of which no two are of one slot: nobody can seal them.
+/// A sealer lists 10,000 votes of its own, each of another slot: no seal can take them.
 #[test]
 fn single_votes_in_a_list_crowd_nothing_out() {
     let mut net = Net::new(&genesis(4), 4);
-    let sealers = net.cores[0].ledger().state().sealers().clone();
+    let sealers = net.state(0).sealers().clone();
     let round = (0..4).find(|round| sealers.proposer(1, *round) == Some(node(1)));
-    let votes = (100..10_100).map(|round| Statement::SealVote {
-        height: 1,
-        round,
-        kind: VoteKind::Prevote,
-        seal: None,
-    });
+    let votes = (100..10_100).map(|round| nil_vote(1, round, VoteKind::Prevote));
     let votes = sign_batch(&identity(1), net.network_id(), votes.collect()).unwrap();
     let mut list: Vec<RecordId> = votes.iter().map(Verified::id).collect();
     list.sort();
-    let state = net.cores[0].ledger().state();
+    let state = net.state(0);
     let seal = Seal {
         net: net.network_id(),
         height: 1,
@@ -116,22 +109,18 @@ fn single_votes_in_a_list_crowd_nothing_out() {
     assert!(net.cores[0].pool().len() < 100, "they go with their height");
 }
 
-/// Members propose much, each record as long as it may be: a seal takes four megabytes of it, and the rest comes later. With a
-/// bound on the number alone, a block could take 656 MB, and nobody would be asked before it had to be received.
+/// Members propose many records of the largest size: a seal takes four megabytes, and the rest comes later. With a
+/// bound on the number alone, a block could take 656 MB, and nodes would have to receive it unasked.
 #[test]
 fn a_seal_takes_no_more_bytes_than_a_node_receives_at_once() {
     const NODES: usize = 9;
     let mut net = Net::new(&genesis(12), NODES);
     net.down = vec![true; NODES];
-    let last = net.cores[0].ledger().state().seal();
+    let last = net.state(0).seal();
     let mut expected = Vec::new();
     for author in NODES..12 {
-        let proposals = (0..64).map(|nonce| Statement::Propose {
-            operation: config(&vec![7; PAYLOAD_BYTES_MAX]),
-            priority: Priority::Normal,
-            last,
-            nonce,
-        });
+        let proposals =
+            (0..64).map(|nonce| proposal_of(config(&vec![7; PAYLOAD_BYTES_MAX]), last, nonce));
         let proposals = sign_batch(&identity(author), net.network_id(), proposals.collect());
         let proposals = proposals.unwrap();
         net.allow(&proposals);
@@ -155,11 +144,11 @@ fn a_seal_takes_no_more_bytes_than_a_node_receives_at_once() {
     assert!(taken <= SEAL_BODY_BYTES_MAX);
     assert_eq!(draft.records.len() + left_out.len(), expected.len());
 
-    // Nobody takes a full seal for censorship, however long the rest waits.
+    // A full seal is not taken for censorship, however long the other records wait.
     net.down = vec![false; NODES];
     net.now_ms += 100 * 60_000;
     let is_open = |net: &Net, n: usize| {
-        let state = net.cores[n].ledger().state();
+        let state = net.state(n);
         let mut expected = expected.iter();
         expected.all(|id| state.operation(&(*id).into()).is_some())
     };
@@ -170,12 +159,12 @@ fn a_seal_takes_no_more_bytes_than_a_node_receives_at_once() {
         }
     }
     for n in 0..NODES {
-        let state = net.cores[n].ledger().state();
+        let state = net.state(n);
         assert!(state.height() >= 2, "{}", state.height());
         assert!(is_open(&net, n), "node {n} at height {}", state.height());
         for block in &net.blocks[n] {
             assert!(codec::encode(block.as_ref()).len() <= BLOCK_BYTES_MAX);
-            // Whoever is there and has its turn is agreed with: three of the proposers are not.
+            // The first proposer that is present is followed: three proposers are absent.
             let rounds = block.certificate.votes.iter();
             let rounds = rounds.filter_map(|vote| match vote.body.what {
                 Statement::SealVote { round, .. } => Some(round),
@@ -200,20 +189,18 @@ fn a_member_has_two_rejoins_in_a_pool() {
     assert_eq!(net.cores[1].pool().rejoins_of(&node(3)).count(), 2);
 }
 
-/// The Primary is gone, and there is always something to seal: windows end all the same.
+/// The Primary is gone, and there is always a record to seal: windows still end.
 #[test]
 fn seal_time_goes_on_without_the_first_proposer() {
     let mut net = Net::new(&genesis(4), 4);
     net.down[0] = true;
     let id = net.propose(1, config(b"x"), Some(Ballot::Approve));
-    for n in [2, 3] {
-        net.vote(n, id, Ballot::Approve);
-    }
+    net.approve(&[2, 3], id);
     for n in 0..60 {
         net.propose(2, config(&[n]), None);
         net.nudge(1);
     }
-    let expected = Some(Outcome::Decided(Ballot::Approve));
+    let expected = APPROVED;
     assert_eq!(
         net.outcome(1, &id),
         expected,
@@ -222,17 +209,11 @@ fn seal_time_goes_on_without_the_first_proposer() {
     );
 }
 
-/// A single vote is no reason to seal, and keeps nobody awake (S7).
+/// A single vote is no reason to seal, and wakes no node (S7).
 #[test]
 fn a_lone_vote_wakes_nobody() {
     let mut net = Net::new(&genesis(4), 4);
-    let vote = Statement::SealVote {
-        height: 1,
-        round: 3,
-        kind: VoteKind::Prevote,
-        seal: None,
-    };
-    let vote = net.forge(3, vote);
+    let vote = net.forge(3, nil_vote(1, 3, VoteKind::Prevote));
     assert_eq!(net.import(0, &vote), Ok(Admission::New));
     let said = net.said;
     net.nudge(10);
@@ -245,8 +226,8 @@ fn has_lost(net: &Net, n: usize) -> bool {
     events.any(|event| matches!(event, Event::JournalLost))
 }
 
-/// A node comes back from an image of its disk. The first that it hears of what it said since are its precommits in the
-/// certificates of the others.
+/// A node starts from an old image of its disk. It first notices its later votes as precommits in the
+/// certificates of other nodes.
 #[test]
 fn a_disk_of_before_some_votes_is_noticed_by_certificates() {
     let mut net = Net::new(&genesis(4), 4);
@@ -254,9 +235,7 @@ fn a_disk_of_before_some_votes_is_noticed_by_certificates() {
     let image = (net.saved[3].clone(), net.blocks[3].clone());
     let from = height(&net, 3);
     let id = net.propose(1, config(b"b"), Some(Ballot::Approve));
-    for n in [0, 2] {
-        net.vote(n, id, Ballot::Approve);
-    }
+    net.approve(&[0, 2], id);
     net.nudge(20);
     assert_eq!(net.phase(0, &id), "closed");
     let journal = net.journals[3].clone();
@@ -300,7 +279,7 @@ fn a_lost_journal_is_noticed_by_stored_certificates() {
     let mut net = Net::new(&genesis(4), 4);
     net.decide(1, config(b"a"), &[0, 2, 3]);
     net.nudge(2);
-    assert_eq!(net.cores[1].ledger().state().operations().count(), 0);
+    assert_eq!(net.state(1).operations().count(), 0);
     net.down = vec![true; 4];
     net.restart_without_journal(1);
     net.input(1, Input::Tick).unwrap();

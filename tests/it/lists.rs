@@ -1,12 +1,12 @@
-//! What the list beside a seal's proposal makes a node keep: what the seal could take, while it may be sealed.
+//! A node keeps the records that a seal's proposal lists if that seal could take them, and only while it may still be sealed.
 
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Seal, Statement, Verified, VoteKind, sign_batch};
 use mycnet_consensus::internals::seal::list_digest;
-use mycnet_consensus::{Digest, Priority, RecordId};
+use mycnet_consensus::{Digest, RecordId};
 use serde_bytes::ByteBuf;
 
-use crate::net::{Net, config, genesis, identity, node};
+use crate::net::{Net, config, genesis, identity, nil_vote, node, proposal_of};
 
 /// Who lists records, and whom this file watches.
 const SEALER: usize = 1;
@@ -25,18 +25,13 @@ fn signed(
 }
 
 fn proposals(net: &mut Net, nonces: std::ops::Range<u64>) -> Vec<Verified> {
-    let last = net.cores[WATCHED].ledger().state().seal();
-    let proposals = nonces.map(|nonce| Statement::Propose {
-        operation: config(b"x"),
-        priority: Priority::Normal,
-        last,
-        nonce,
-    });
+    let last = net.state(WATCHED).seal();
+    let proposals = nonces.map(|nonce| proposal_of(config(b"x"), last, nonce));
     signed(net, SEALER, proposals)
 }
 
 fn rounds_of_sealer(net: &Net) -> Vec<u32> {
-    let sealers = net.cores[WATCHED].ledger().state().sealers().clone();
+    let sealers = net.state(WATCHED).sealers().clone();
     let rounds = (0..).filter(|round| sealers.proposer(1, *round) == Some(node(SEALER)));
     rounds.take(40).collect()
 }
@@ -45,7 +40,7 @@ fn rounds_of_sealer(net: &Net) -> Vec<u32> {
 fn list(net: &mut Net, round: u32, records: &[Verified]) {
     let mut list: Vec<RecordId> = records.iter().map(Verified::id).collect();
     list.sort();
-    let state = net.cores[WATCHED].ledger().state();
+    let state = net.state(WATCHED);
     let seal = Seal {
         net: net.network_id(),
         height: 1,
@@ -70,13 +65,7 @@ fn list(net: &mut Net, round: u32, records: &[Verified]) {
 /// Two members, more than a third, are in a later round, and so the watched node follows.
 fn skip_to(net: &mut Net, round: u32) {
     for n in [SEALER, 3] {
-        let vote = Statement::SealVote {
-            height: 1,
-            round,
-            kind: VoteKind::Prevote,
-            seal: None,
-        };
-        let vote = net.forge(n, vote);
+        let vote = net.forge(n, nil_vote(1, round, VoteKind::Prevote));
         let vote = ByteBuf::from(vote.encode());
         net.tell(WATCHED, n, Message::Records(vec![vote]));
     }
@@ -133,12 +122,12 @@ fn lists_of_past_rounds_leave_nothing_behind() {
             height: 1,
             round: 10_000 + 200 * u32::try_from(n).unwrap() + k / 2,
             kind: VoteKind::Prevote,
-            seal: (k % 2 == 0).then(|| net.cores[WATCHED].ledger().state().seal()),
+            seal: (k % 2 == 0).then(|| net.state(WATCHED).seal()),
         });
         let pairs: Vec<Statement> = pairs.collect();
         let pairs = signed(&mut net, 0, pairs);
         list(&mut net, round, &pairs);
-        // Below the cleaning's threshold, lists of a few rounds are here with what they name.
+        // Until the next cleaning, the lists of a few rounds remain with the records they name.
         let core = &net.cores[WATCHED];
         let held = core.pool().proposals_of(&node(SEALER)).count();
         assert!(held <= 64 * 9, "{held} proposals after list {n}");

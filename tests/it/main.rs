@@ -1,29 +1,41 @@
-//! The core as a whole.
+//! Everything but whole nodes in processes (`tests/node`) and the simulator's properties (`tests/sim`).
 
 #![allow(
     unreachable_pub,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::cast_precision_loss,
     clippy::similar_names,
     clippy::type_complexity,
     clippy::large_stack_arrays,
     clippy::disallowed_methods,
-    reason = "helpers of tests say directly what they expect, and nothing is visible outside"
+    clippy::float_arithmetic,
+    reason = "helpers of tests say directly what they expect, print rates, and nothing is visible outside"
 )]
 
 mod admission;
 mod authority;
 mod blackouts;
 mod blame;
-#[cfg(feature = "engine")]
 mod bundle;
-#[cfg(feature = "engine")]
+mod encodings;
 mod engine;
+mod face;
 mod forks;
 mod hostile;
+mod layers;
 mod lists;
 mod net;
 mod promises;
 mod reconciliation;
+mod records;
 mod rejections;
+mod samples;
+mod schemas;
 mod smoke;
+mod store;
+mod transport;
+mod twins;
+#[path = "../../benches/common/usage.rs"]
+mod usage;
+mod vectors;

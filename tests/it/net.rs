@@ -1,17 +1,18 @@
-//! A few cores, connected directly: every message arrives at once and in order.
+//! A few connected cores. Every message arrives at once and in order.
 //!
-//! The host around each core keeps what it is told to persist, can crash after any output and start again from it, and
-//! watches that the core keeps its promises ([`Promises`]).
+//! The host of each core keeps what it is told to persist, can crash after any output and restart, and checks that the core
+//! keeps its promises ([`Promises`]).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use mycnet_consensus::core::{
-    Admission, Answer, Core, Event, Input, JournalEntry, Output, PeerId, Refusal, Saved, Write,
+    Admission, Answer, Core, Event, Input, JournalEntry, Network, Output, PeerId, Refusal, Saved,
+    Write,
 };
 use mycnet_consensus::internals::commitment::commitment;
 use mycnet_consensus::internals::digest::Salt;
-use mycnet_consensus::internals::ledger::Draft;
+use mycnet_consensus::internals::ledger::{Draft, State};
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{
     Seal, Signed, Slot, Statement, Verified, VoteKind, sign,
@@ -19,43 +20,45 @@ use mycnet_consensus::internals::record::{
 use mycnet_consensus::internals::seal::{SealCertificate, SealedBlock};
 use mycnet_consensus::{
     Ballot, ConsensusOperation, Genesis, Identity, NetworkId, NodeId, OperationId, Outcome, Params,
-    Priority, RecordId, Rejection, Signer, Spore,
+    Priority, RecordId, Rejection, SealId, Signer, Spore,
 };
 use serde_bytes::ByteBuf;
 
 /// The salt of commits that a test makes itself.
 pub(crate) const SALT: Salt = Salt::from_bytes([7; 32]);
 
+pub(crate) const APPROVED: Option<Outcome> = Some(Outcome::Decided(Ballot::Approve));
+
 pub(crate) struct Net {
     pub(crate) genesis: Genesis,
     pub(crate) cores: Vec<Core>,
     pub(crate) saved: Vec<Saved>,
-    /// What each node journalled, in order, since its journal was lost if it was.
+    /// The journal entries of each node in order, since its last loss of the journal.
     pub(crate) journals: Vec<Vec<JournalEntry>>,
     pub(crate) blocks: Vec<Vec<Arc<SealedBlock>>>,
     pub(crate) events: Vec<Vec<Event>>,
-    /// Nodes that are cut off.
+    /// Whether a node is cut off from the others.
     pub(crate) down: Vec<bool>,
     pub(crate) now_ms: u64,
-    /// Bytes of blocks that hosts send at once, if that is less than what cores ask for.
+    /// Limit of the bytes of blocks that hosts send at once.
     pub(crate) window_bytes: usize,
-    /// Hosts ask for the next blocks before they give a core the last ones.
+    /// Whether hosts ask for the next blocks before they give a core the last ones.
     pub(crate) asks_ahead: bool,
     /// Windows of blocks sent so far.
     pub(crate) served: usize,
-    /// Messages that cores had to send so far.
+    /// Messages that cores have sent so far.
     pub(crate) said: usize,
-    /// Outputs that each host has done.
+    /// The number of outputs that each host has done.
     pub(crate) done: Vec<usize>,
-    /// A node that crashes when its host has done so many outputs.
+    /// A node that crashes, and after which number of outputs.
     pub(crate) crash: Option<(usize, usize)>,
     promises: Vec<Promises>,
-    /// Records made with a member's key behind its core's back: no promise covers them.
+    /// Records signed with a member's key without its core. No promise covers them.
     forged: BTreeSet<RecordId>,
     queue: VecDeque<(usize, usize, Message)>,
 }
 
-/// What a node has promised by what it showed, across restarts (DESIGN section 8).
+/// The promises of a node across restarts, by the records that it showed (DESIGN section 8).
 #[derive(Default)]
 pub(crate) struct Promises {
     journalled: BTreeSet<RecordId>,
@@ -63,7 +66,7 @@ pub(crate) struct Promises {
 }
 
 impl Promises {
-    /// Looks at one output of `me`, in order: an own record leaves only after it was journalled, and a slot has one body.
+    /// Checks the next output of `me`: an own record leaves only after it was journalled, and a slot has one body.
     pub(crate) fn watch(
         &mut self,
         me: NodeId,
@@ -97,7 +100,7 @@ impl Promises {
     }
 }
 
-/// The records that a message carries, blocks aside.
+/// The records in a message, without those in blocks.
 pub(crate) fn records_of(message: &Message) -> Vec<Signed> {
     let all: Vec<&ByteBuf> = match message {
         Message::Records(records) => records.iter().collect(),
@@ -185,6 +188,25 @@ pub(crate) fn reveal_of(operation: OperationId, ballot: Ballot) -> Statement {
     }
 }
 
+/// A proposal of normal priority.
+pub(crate) fn proposal_of(operation: ConsensusOperation, last: SealId, nonce: u64) -> Statement {
+    Statement::Propose {
+        operation,
+        priority: Priority::Normal,
+        last,
+        nonce,
+    }
+}
+
+pub(crate) fn nil_vote(height: u64, round: u32, kind: VoteKind) -> Statement {
+    Statement::SealVote {
+        height,
+        round,
+        kind,
+        seal: None,
+    }
+}
+
 pub(crate) fn vote_for(height: u64, round: u32, kind: VoteKind, seal: &Seal) -> Statement {
     Statement::SealVote {
         height,
@@ -228,8 +250,59 @@ pub(crate) fn blocks_message<'a>(blocks: impl IntoIterator<Item = &'a SealedBloc
     Message::Blocks(encoded)
 }
 
+impl Network for Net {
+    fn core(&mut self, n: usize) -> Option<(&mut Core, u64)> {
+        Some((&mut self.cores[n], self.now_ms))
+    }
+
+    fn persist(&mut self, n: usize, write: Write) {
+        self.saved[n].write(&write);
+        match write {
+            Write::Journal(entry) => self.journals[n].push(entry),
+            Write::Block { block, .. } => self.blocks[n].push(block),
+            _ => {}
+        }
+    }
+
+    fn blocks(&self, n: usize, from: u64) -> impl Iterator<Item = &Arc<SealedBlock>> {
+        let blocks = self.blocks[n].iter();
+        blocks.filter(move |block| block.seal.height >= from)
+    }
+
+    fn event(&mut self, n: usize, event: Event) {
+        self.events[n].push(event);
+    }
+
+    fn send(&mut self, from: usize, to: usize, message: Message) {
+        self.queue.push_back((from, to, message));
+    }
+
+    fn output(&mut self, n: usize, mut output: Output) -> bool {
+        self.promises[n]
+            .watch(node(n), &output, &self.forged)
+            .unwrap_or_else(|broken| panic!("node {n}: {broken}"));
+        match &mut output {
+            Output::Send { .. } => self.said += 1,
+            Output::Serve { from, bytes, .. } => {
+                *bytes = (*bytes).min(self.window_bytes);
+                let is_answered = self.blocks(n, *from).next().is_some();
+                self.served += usize::from(is_answered);
+            }
+            _ => {}
+        }
+        self.perform(n, output);
+        self.done[n] += 1;
+        let crashes = self.crash == Some((n, self.done[n]));
+        if crashes {
+            self.crash = None;
+            self.restart(n);
+        }
+        !crashes
+    }
+}
+
 impl Net {
-    /// Members and, beyond them, nodes that only read until they are admitted.
+    /// Nodes of which the first are the members. The others only read until they are admitted.
     pub(crate) fn new(genesis: &Genesis, nodes: usize) -> Self {
         let cores: Vec<Core> = (0..nodes)
             .map(|n| Core::new(genesis, Arc::new(identity(n))).unwrap())
@@ -253,15 +326,18 @@ impl Net {
             forged: BTreeSet::new(),
             queue: VecDeque::new(),
         };
-        for a in 0..nodes {
-            for b in 0..nodes {
-                if a != b {
-                    net.input(a, Input::PeerUp(PeerId(b as u64))).unwrap();
-                }
+        for n in 0..nodes {
+            for other in 0..n {
+                net.introduce(n, other, Input::PeerUp);
             }
         }
         net.pump();
         net
+    }
+
+    /// What a node's ledger says after its last seal.
+    pub(crate) fn state(&self, n: usize) -> &State {
+        self.cores[n].ledger().state()
     }
 
     pub(crate) fn network_id(&self) -> NetworkId {
@@ -269,59 +345,16 @@ impl Net {
     }
 
     pub(crate) fn input(&mut self, n: usize, input: Input) -> Result<Answer, Refusal> {
-        let outputs = self.cores[n].handle(input, self.now_ms);
-        for output in outputs.list {
-            self.promises[n]
-                .watch(node(n), &output, &self.forged)
-                .unwrap_or_else(|broken| panic!("node {n}: {broken}"));
-            self.perform(n, output);
-            self.done[n] += 1;
-            if self.crash == Some((n, self.done[n])) {
-                self.crash = None;
-                self.restart(n);
-                return outputs.answer;
-            }
-        }
-        outputs.answer
+        Network::input(self, n, input)
     }
 
-    fn perform(&mut self, n: usize, output: Output) {
-        match output {
-            Output::Send { to, message } => {
-                self.said += 1;
-                let to = usize::try_from(to.0).unwrap();
-                self.queue.push_back((n, to, message));
-            }
-            Output::Persist(write) => {
-                self.saved[n].write(&write);
-                match write {
-                    Write::Journal(entry) => self.journals[n].push(entry),
-                    Write::Block { block, .. } => self.blocks[n].push(block),
-                    _ => {}
-                }
-            }
-            Output::Serve { to, from, bytes } => {
-                let blocks = self.blocks[n].iter().map(Arc::as_ref);
-                let blocks = blocks.filter(|block| block.seal.height >= from);
-                let encoded = blocks.map(mycnet_consensus::internals::codec::encode);
-                let to = usize::try_from(to.0).unwrap();
-                if let Some(message) = Message::blocks(encoded, bytes.min(self.window_bytes)) {
-                    self.served += 1;
-                    self.queue.push_back((n, to, message));
-                }
-            }
-            Output::Event(event) => self.events[n].push(event),
-            _ => {}
-        }
-    }
-
-    /// Starts a node again from what its host made durable.
+    /// Restarts a node from what its host made durable.
     pub(crate) fn restart(&mut self, n: usize) {
         self.start(n);
         self.meet(n);
     }
 
-    /// All nodes stop at once, with all messages on their way; those that are not down start again.
+    /// All nodes stop at once, and the messages under way are lost. Nodes that are not down restart.
     pub(crate) fn stop_all(&mut self) {
         self.queue.clear();
         for n in 0..self.cores.len() {
@@ -346,12 +379,11 @@ impl Net {
         self.cores[n] = core;
     }
 
-    /// Everybody who can be reached meets this node anew.
+    /// Connects this node with all nodes that it can reach.
     pub(crate) fn meet(&mut self, n: usize) {
         for other in 0..self.cores.len() {
             if other != n && !self.down[other] && !self.down[n] {
-                self.input(n, Input::PeerUp(PeerId(other as u64))).unwrap();
-                self.input(other, Input::PeerUp(PeerId(n as u64))).unwrap();
+                self.introduce(n, other, Input::PeerUp);
             }
         }
     }
@@ -367,14 +399,13 @@ impl Net {
         };
         if !self.down[from] && !self.down[to] {
             let message = Message::decode(&message.encode()).unwrap();
-            let peer = from;
-            let from = PeerId(from as u64);
+            let peer = PeerId(from as u64);
             if self.asks_ahead
-                && let Some(question) = self.cores[to].ask_ahead(from, &message)
+                && let Some(question) = self.cores[to].ask_ahead(peer, &message)
             {
-                self.queue.push_back((to, peer, question));
+                self.queue.push_back((to, from, question));
             }
-            self.input(to, Input::Message { from, message }).unwrap();
+            self.arrive(from, to, message);
         }
         true
     }
@@ -393,7 +424,7 @@ impl Net {
         self.all(&Input::Tick);
     }
 
-    /// Lets time pass in which hosts lose their patience.
+    /// Lets time pass and all hosts give up waiting, this number of times.
     pub(crate) fn nudge(&mut self, times: usize) {
         for _ in 0..times {
             self.advance(300);
@@ -425,16 +456,17 @@ impl Net {
         self.pump();
     }
 
-    /// Proposes by node `by` and lets everybody named vote `Approve`.
+    pub(crate) fn approve(&mut self, voters: &[usize], operation: OperationId) {
+        for n in voters {
+            self.vote(*n, operation, Ballot::Approve);
+        }
+    }
+
+    /// Proposes by node `by` and lets all `voters` vote `Approve`.
     pub(crate) fn decide(&mut self, by: usize, operation: ConsensusOperation, voters: &[usize]) {
         let id = self.propose(by, operation, Some(Ballot::Approve));
-        for n in voters {
-            self.vote(*n, id, Ballot::Approve);
-        }
-        assert_eq!(
-            self.outcome(by, &id),
-            Some(Outcome::Decided(Ballot::Approve))
-        );
+        self.approve(voters, id);
+        assert_eq!(self.outcome(by, &id), APPROVED);
     }
 
     pub(crate) fn outcome(&self, n: usize, id: &OperationId) -> Option<Outcome> {
@@ -451,14 +483,14 @@ impl Net {
         roster.get(&node(of)).unwrap().trust.trust_ppm()
     }
 
-    /// A record made with a member's key behind its core's back.
+    /// A record signed with a member's key without its core.
     pub(crate) fn forge(&mut self, n: usize, statement: Statement) -> Verified {
         let record = sign(&identity(n), self.network_id(), statement).unwrap();
         self.forged.insert(record.id());
         record
     }
 
-    /// Lets a member's records pass that its core did not make.
+    /// Allows records of members that their cores did not make.
     pub(crate) fn allow(&mut self, records: &[Verified]) {
         self.forged.extend(records.iter().map(Verified::id));
     }
@@ -480,10 +512,9 @@ impl Net {
         results.remove(0)
     }
 
-    /// Says something to a node in another's name.
+    /// Sends a node a message in the name of another.
     pub(crate) fn tell(&mut self, n: usize, from: usize, message: Message) {
-        let from = PeerId(from as u64);
-        self.input(n, Input::Message { from, message }).unwrap();
+        self.arrive(from, n, message);
         self.pump();
     }
 
@@ -505,7 +536,7 @@ impl Net {
             .collect()
     }
 
-    /// Everything about a node's ledger and pool that a refused record must not change.
+    /// The parts of a node's ledger and pool that a refused record must not change.
     pub(crate) fn fingerprint(&self, n: usize) -> String {
         fingerprint(&self.cores[n])
     }

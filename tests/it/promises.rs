@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use mycnet_consensus::core::{Answer, Event, Input, JournalEntry, Output, PeerId, Refusal, Write};
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Statement, Verified, VoteKind, sign};
-use mycnet_consensus::{Ballot, OperationId, Outcome, Priority};
+use mycnet_consensus::{Ballot, OperationId, Priority};
 use serde_bytes::ByteBuf;
 
-use crate::net::{Net, Promises, config, deployment, genesis, identity, node};
+use crate::net::{APPROVED, Net, Promises, config, deployment, genesis, identity, node};
 
 #[test]
 fn the_watch_fires_when_a_promise_is_broken() {
@@ -44,19 +44,17 @@ fn the_watch_fires_when_a_promise_is_broken() {
     assert!(watch(&both, 1, &none), "the others only pass them on");
 }
 
-/// Node 2 proposes, everybody votes; `crash` stops a node after so many of its outputs.
+/// Node 2 proposes, all vote; `crash` names a node and the number of its outputs before it stops.
 fn scenario(crash: Option<(usize, usize)>) -> Net {
     let mut net = Net::new(&genesis(4), 4);
     net.crash = crash;
     let id = net.propose(2, config(b"x"), Some(Ballot::Approve));
-    for n in [0, 1, 3] {
-        net.vote(n, id, Ballot::Approve);
-    }
+    net.approve(&[0, 1, 3], id);
     for _ in 0..40 {
         if (0..4).all(|n| net.phase(n, &id) == "closed") {
             break;
         }
-        // A host tries what its user asked for again until it is done.
+        // A host repeats its user's request until it is done.
         for n in [0, 1, 3] {
             let ballot = Ballot::Approve;
             let operation = id;
@@ -71,16 +69,12 @@ fn scenario(crash: Option<(usize, usize)>) -> Net {
         }
         net.pump();
     }
-    let seal = net.cores[0].ledger().state().seal();
+    let seal = net.state(0).seal();
     for n in 0..4 {
         let outcome = net.outcome(n, &id);
-        let expected = Some(Outcome::Decided(Ballot::Approve));
+        let expected = APPROVED;
         assert_eq!(outcome, expected, "node {n}, crash {crash:?}");
-        assert_eq!(
-            net.cores[n].ledger().state().seal(),
-            seal,
-            "crash {crash:?}"
-        );
+        assert_eq!(net.state(n).seal(), seal, "crash {crash:?}");
         assert_eq!(
             net.trust(n, n),
             510_000,
@@ -311,13 +305,7 @@ fn a_lost_journal_is_noticed_and_a_rejoin_ends_it() {
         Event::Rejoined { height } => Some(*height),
         _ => None,
     });
-    let height = net.cores[0]
-        .ledger()
-        .state()
-        .roster()
-        .get(&node(3))
-        .unwrap()
-        .rejoined;
+    let height = net.state(0).roster().get(&node(3)).unwrap().rejoined;
     assert_eq!(rejoined, height);
     let height = height.expect("the Rejoin is sealed");
     let votes = own_votes(&net, 3, VoteKind::Prevote);
@@ -331,7 +319,7 @@ fn a_lost_journal_is_noticed_and_a_rejoin_ends_it() {
         "it votes above the height of its return only"
     );
 
-    // What is older than its return takes no new commit; what is newer does.
+    // It commits to no operation older than its return, but to newer ones.
     let fresh = net.propose(1, config(b"fresh"), Some(Ballot::Approve));
     let before_rejoin = Err(Refusal::BeforeRejoin);
     let another = say(&mut net, 3, old, Ballot::Reject);
@@ -339,13 +327,8 @@ fn a_lost_journal_is_noticed_and_a_rejoin_ends_it() {
         another == before_rejoin || matches!(another, Err(Refusal::Rejected(_))),
         "{another:?}"
     );
-    for n in [0, 2, 3] {
-        net.vote(n, fresh, Ballot::Approve);
-    }
-    assert_eq!(
-        net.outcome(3, &fresh),
-        Some(Outcome::Decided(Ballot::Approve))
-    );
+    net.approve(&[0, 2, 3], fresh);
+    assert_eq!(net.outcome(3, &fresh), APPROVED);
 }
 
 #[test]
@@ -368,7 +351,7 @@ fn what_was_proposed_before_the_return_takes_no_new_statement() {
     let reason = String::new();
     assert_eq!(net.input(3, Input::Object { operation, reason }), refused);
     assert_eq!(net.input(3, Input::Resolve { operation, approve }), refused);
-    // What is proposed from now on is safe.
+    // Operations that are proposed from now on are safe.
     let id = net.propose(0, deployment(), Some(Ballot::Approve));
     net.nudge(1);
     let status = net.cores[1].status(&id).unwrap();
@@ -385,17 +368,12 @@ fn a_frozen_commit_is_revealed_without_the_journal() {
         let id = net.propose(1, config(b"x"), Some(Ballot::Approve));
         net.vote(3, id, ballot.clone());
         net.down[3] = true;
-        for n in [0, 2] {
-            net.vote(n, id, Ballot::Approve);
-        }
+        net.approve(&[0, 2], id);
         assert_eq!(net.phase(0, &id), "decided");
         net.down[3] = false;
         net.restart_without_journal(3);
         net.pump();
-        assert_eq!(
-            net.cores[3].ledger().state().height(),
-            net.cores[0].ledger().state().height()
-        );
+        assert_eq!(net.state(3).height(), net.state(0).height());
         assert!(has_lost(&net, 3), "its own commit came back");
         assert!(net.journals[3].is_empty());
         rejoin(&mut net, 3);
@@ -407,7 +385,7 @@ fn a_frozen_commit_is_revealed_without_the_journal() {
     }
 }
 
-/// The store has blocks with commits that the journal does not know: nobody else need say so.
+/// The store has blocks with commits that the journal does not know: the node notices this without its peers.
 #[test]
 fn a_journal_lost_beside_an_intact_store_is_noticed_at_the_start() {
     let mut net = Net::new(&genesis(4), 4);
@@ -467,9 +445,7 @@ fn three_members_declare_what_all_hold_to_be_the_journal() {
         Err(Refusal::JournalLost)
     );
     rejoin(&mut net, 2);
-    for n in [0, 1] {
-        net.vote(n, id, Ballot::Approve);
-    }
+    net.approve(&[0, 1], id);
     net.nudge(4);
     assert_eq!(signing(&net, 2), "rejoining");
     assert_eq!(
@@ -497,10 +473,10 @@ fn three_members_declare_what_all_hold_to_be_the_journal() {
     net.meet(2);
     net.nudge(4);
     assert_eq!(signing(&net, 2), "ready");
-    // What it had committed to counts, and so does the reveal that it finds again.
-    assert_eq!(net.outcome(0, &id), Some(Outcome::Decided(Ballot::Approve)));
+    // Its old commit counts, and so does the reveal that it can still make.
+    assert_eq!(net.outcome(0, &id), APPROVED);
     assert_eq!(net.trust(0, 2), 510_000);
-    let rejoined = net.cores[0].ledger().state().roster().get(&node(2));
+    let rejoined = net.state(0).roster().get(&node(2));
     assert!(
         rejoined.unwrap().rejoined.is_some(),
         "its Rejoin is sealed all the same"
@@ -519,7 +495,7 @@ fn where_the_others_have_a_quorum_nothing_is_declared() {
     );
 }
 
-/// A store that heard of a loss takes nothing but a `Rejoin`, and a host writes down what it hears of.
+/// After a loss a store takes nothing but a `Rejoin`, and a host stores the loss that the core reports.
 #[test]
 fn a_rejoin_that_waits_is_not_followed_by_another_loss() {
     let mut net = Net::new(&genesis(4), 4);

@@ -45,7 +45,7 @@ static RECORDS: LazyLock<Vec<Verified>> = LazyLock::new(|| {
     proposals.iter().cloned().chain(commits).collect()
 });
 
-/// Some proposals of each member with an input of so many bytes.
+/// Proposals of each member, with an input of `bytes` bytes.
 fn propose(each: u64, bytes: usize) -> Vec<Verified> {
     assert!(each <= OPEN_PROPOSALS_MAX as u64);
     let last = Core::new(&GENESIS, Arc::new(identity(0))).unwrap();
@@ -85,7 +85,7 @@ fn ids(core: &Core) -> BTreeSet<RecordId> {
     core.pool().iter().map(|held| held.record.id()).collect()
 }
 
-/// Bytes that records take in a message, and how many there are.
+/// The bytes that records take in a message, and their number.
 fn content(message: &Message) -> (usize, usize) {
     match message {
         Message::Records(records) => (
@@ -96,7 +96,7 @@ fn content(message: &Message) -> (usize, usize) {
     }
 }
 
-/// Two nodes that hear each other, with a count of what is said.
+/// Two connected nodes, with a count of their messages.
 struct Pair {
     cores: [Core; 2],
     now_ms: u64,
@@ -134,7 +134,7 @@ impl Pair {
             pair.input(n, Input::PeerUp(PeerId(1 - n as u64)), 0);
         }
         pair.pump();
-        // What they hold is not pushed: they got it while they did not hear each other.
+        // Their records are not pushed: they got them while they were not connected.
         import(&mut pair.cores[0], left);
         import(&mut pair.cores[1], right);
         pair.reset();
@@ -188,7 +188,7 @@ impl Pair {
         self.pump();
     }
 
-    /// Bytes beside the records.
+    /// Bytes in addition to the records.
     fn overhead(&self) -> usize {
         self.bytes - self.record_bytes
     }

@@ -14,12 +14,15 @@ use mycnet_consensus::internals::record::{
     Body, Proof, Record, Statement, Verified, VoteKind, sign,
 };
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Consent, Digest, Genesis, NetworkId, NodeId, OperationId, Outcome,
-    Priority, Spore,
+    Ballot, ConsensusOperation, Consent, Digest, Genesis, NetworkId, NodeId, OperationId, Priority,
+    Spore,
 };
 use serde_bytes::ByteBuf;
 
-use crate::net::{Net, claim, commit_of, config, deployment, genesis, identity, node, reveal_of};
+use crate::net::{
+    APPROVED, Net, claim, commit_of, config, deployment, genesis, identity, nil_vote, node,
+    proposal_of, reveal_of,
+};
 
 /// A network in which every phase can be met, looked at by node 1. Nothing is sealed any more: nodes 0 and 2 are cut off.
 ///
@@ -48,17 +51,12 @@ impl World {
         net.down[5] = true;
         let closed = net.propose(1, config(b"closed"), Some(Ballot::Approve));
         for ballot in [Ballot::Approve, Ballot::Reject] {
-            let commit = commit_of(net.network_id(), closed, 5, &ballot);
-            let commit = net.forge(5, commit);
+            let commit = net.forge(5, commit_of(net.network_id(), closed, 5, &ballot));
             net.import(1, &commit).unwrap();
         }
-        for n in [0, 2, 3, 4] {
-            net.vote(n, closed, Ballot::Approve);
-        }
+        net.approve(&[0, 2, 3, 4], closed);
         let revealing = net.propose(1, config(b"revealing"), Some(Ballot::Approve));
-        for n in [0, 2, 3] {
-            net.vote(n, revealing, Ballot::Approve);
-        }
+        net.approve(&[0, 2, 3], revealing);
         net.down[2] = true;
         net.advance(net.genesis.params.critical_grace_ms + 100);
         let committing = net.propose(1, config(b"committing"), Some(Ballot::Approve));
@@ -94,7 +92,7 @@ impl World {
         for (id, phase) in phases {
             assert_eq!(self.net.phase(1, &id), phase);
         }
-        let roster = self.net.cores[1].ledger().state().roster();
+        let roster = self.net.state(1).roster();
         assert!(roster.get(&node(5)).unwrap().is_banned());
     }
 
@@ -108,7 +106,7 @@ impl World {
         Statement::Propose {
             operation,
             priority,
-            last: self.net.cores[1].ledger().state().seal(),
+            last: self.net.state(1).seal(),
             nonce: 99,
         }
     }
@@ -142,6 +140,12 @@ fn weak_key() -> NodeId {
 /// Description, bytes, and the code that they are refused with.
 type Case = (&'static str, Vec<u8>, &'static str);
 
+/// Cases that are refused with one code.
+fn with_code(code: &'static str, cases: Vec<(&'static str, Vec<u8>)>) -> Vec<Case> {
+    let cases = cases.into_iter();
+    cases.map(|(desc, bytes)| (desc, bytes, code)).collect()
+}
+
 fn directive(operation: OperationId) -> Statement {
     let approve = true;
     Statement::Directive { operation, approve }
@@ -172,12 +176,7 @@ fn malformed(world: &World) -> Vec<Case> {
     let elsewhere = NetworkId::from_bytes([9; 32]);
     let foreign = sign(&identity(4), elsewhere, directive(world.standard)).unwrap();
     let stranger = sign(&identity(99), net, directive(world.standard)).unwrap();
-    let vote_at_0 = Statement::SealVote {
-        height: 0,
-        round: 0,
-        kind: VoteKind::Prevote,
-        seal: None,
-    };
+    let vote_at_0 = nil_vote(0, 0, VoteKind::Prevote);
     vec![
         ("for another network", foreign.encode(), "wrong-network"),
         ("of a stranger", stranger.encode(), "unknown-author"),
@@ -229,65 +228,46 @@ fn operations(world: &World) -> Vec<Case> {
         operation: world.standard,
         reason: "x".repeat(TEXT_BYTES_MAX + 1),
     };
-    vec![
-        (
-            "a payload too long",
-            world.unsigned(propose(config(&[0; PAYLOAD_BYTES_MAX + 1]))),
-            "over-limit",
-        ),
-        (
-            "a panel too large",
-            world.unsigned(propose(large_claim)),
-            "over-limit",
-        ),
-        (
-            "a result too long",
-            world.unsigned(reveal_of(world.revealing, long_ballot)),
-            "over-limit",
-        ),
-        (
-            "a reason too long",
-            world.unsigned(long_reason),
-            "over-limit",
-        ),
-        (
-            "a weak candidate",
-            world.signed(4, propose(admission(weak_key(), Spore::Latent))),
-            "weak-key",
-        ),
-        (
-            "a candidate that consented to another role",
-            world.signed(4, propose(admission(node(9), Spore::Seed))),
-            "bad-signature",
-        ),
+    let long = propose(config(&[0; PAYLOAD_BYTES_MAX + 1]));
+    let result = reveal_of(world.revealing, long_ballot);
+    let outside = propose(admission(node(9), Spore::Primary));
+    let weak = propose(admission(weak_key(), Spore::Latent));
+    let other_role = propose(admission(node(9), Spore::Seed));
+    let panel = |members| world.signed(3, propose(claim(Some(members))));
+    let mut cases = with_code(
+        "over-limit",
+        vec![
+            ("a payload too long", world.unsigned(long)),
+            ("a panel too large", world.unsigned(propose(large_claim))),
+            ("a result too long", world.unsigned(result)),
+            ("a reason too long", world.unsigned(long_reason)),
+        ],
+    );
+    cases.extend(with_code(
+        "inapplicable",
+        vec![
+            ("a panel of two", panel(&[0, 1])),
+            ("a panel with a banned member", panel(&[0, 1, 5])),
+            ("a panel with a stranger", panel(&[0, 1, 3, 9])),
+        ],
+    ));
+    cases.extend([
+        ("a weak candidate", world.signed(4, weak), "weak-key"),
+        ("another role", world.signed(4, other_role), "bad-signature"),
         (
             "a Primary from outside",
-            world.unsigned(propose(admission(node(9), Spore::Primary))),
+            world.unsigned(outside),
             "malformed",
         ),
-        (
-            "a panel of two",
-            world.signed(3, propose(claim(Some(&[0, 1])))),
-            "inapplicable",
-        ),
-        (
-            "a panel of three, one of them banned",
-            world.signed(3, propose(claim(Some(&[0, 1, 5])))),
-            "inapplicable",
-        ),
-        (
-            "a panel with a stranger",
-            world.signed(3, propose(claim(Some(&[0, 1, 3, 9])))),
-            "inapplicable",
-        ),
-    ]
+    ]);
+    cases
 }
 
 fn blake3_of(n: usize) -> Digest {
     mycnet_consensus::internals::merkle::leaf(&n.to_le_bytes())
 }
 
-/// Faults of those who may not say what they say.
+/// Statements whose author has not the right to make them.
 fn roles(world: &World) -> Vec<Case> {
     let net = world.net.network_id();
     let (standard, pooled) = (world.standard, world.pooled_standard);
@@ -297,68 +277,39 @@ fn roles(world: &World) -> Vec<Case> {
         nonce: Digest::from_bytes([1; 32]),
     };
     let commit = |n, id| commit_of(net, id, n, &Ballot::Approve);
-    vec![
-        (
-            "a Seed directs",
-            world.signed(3, directive(standard)),
+    let reveal = reveal_of(world.revealing, Ballot::Approve);
+    let normal = world.propose(config(b"x"), Priority::Normal);
+    let by = |n, statement| world.signed(n, statement);
+    [
+        with_code(
             "wrong-role",
+            vec![
+                ("a Seed directs", by(3, directive(standard))),
+                ("a Latent objects", by(4, objection(standard))),
+                ("the Primary resolves", by(0, resolution(standard))),
+                ("a Seed directs too early", by(3, directive(pooled))),
+                ("a Latent objects too early", by(4, objection(pooled))),
+                ("a Latent is in a hurry", by(4, high)),
+                ("a Latent names a panel", by(4, panel)),
+            ],
         ),
-        (
-            "a Latent objects",
-            world.signed(4, objection(standard)),
-            "wrong-role",
-        ),
-        (
-            "the Primary resolves",
-            world.signed(0, resolution(standard)),
-            "wrong-role",
-        ),
-        (
-            "a Seed directs too early",
-            world.signed(3, directive(pooled)),
-            "wrong-role",
-        ),
-        (
-            "a Latent objects too early",
-            world.signed(4, objection(pooled)),
-            "wrong-role",
-        ),
-        (
-            "a Latent is in a hurry",
-            world.signed(4, high),
-            "wrong-role",
-        ),
-        (
-            "a Latent names a panel",
-            world.signed(4, panel),
-            "wrong-role",
-        ),
-        (
-            "no elector",
-            world.signed(4, commit(4, world.panel)),
+        with_code(
             "not-an-elector",
+            vec![
+                ("no elector", by(4, commit(4, world.panel))),
+                ("a banned elector", by(5, commit(5, world.pooled))),
+                ("a reveal of nothing", by(4, reveal)),
+            ],
         ),
-        (
-            "a banned elector of what is to come",
-            world.signed(5, commit(5, world.pooled)),
-            "not-an-elector",
-        ),
-        (
-            "a reveal of nothing",
-            world.signed(4, reveal_of(world.revealing, Ballot::Approve)),
-            "not-an-elector",
-        ),
-        (
-            "a banned proposer",
-            world.signed(5, world.propose(config(b"x"), Priority::Normal)),
+        with_code(
             "banned-author",
-        ),
-        (
-            "a banned member is back",
-            world.signed(5, rejoin),
-            "banned-author",
+            vec![
+                ("a banned proposer", by(5, normal)),
+                ("a banned member is back", by(5, rejoin)),
+            ],
         ),
     ]
+    .concat()
 }
 
 /// Faults of time.
@@ -366,44 +317,22 @@ fn phases(world: &World) -> Vec<Case> {
     let net = world.net.network_id();
     let commit = |n, id| world.signed(n, commit_of(net, id, n, &Ballot::Approve));
     let reveal = |n, id| world.signed(n, reveal_of(id, Ballot::Approve));
-    vec![
-        ("a late commit", commit(4, world.revealing), "wrong-phase"),
-        (
-            "a commit after the close",
-            commit(4, world.closed),
-            "wrong-phase",
-        ),
-        (
-            "a reveal after the close",
-            reveal(4, world.closed),
-            "wrong-phase",
-        ),
-        (
-            "a directive on a vote of all",
-            world.signed(0, directive(world.committing)),
-            "wrong-phase",
-        ),
-        (
-            "an objection to a vote of all",
-            world.signed(3, objection(world.revealing)),
-            "wrong-phase",
-        ),
-        (
-            "a resolution of a vote of all to come",
-            world.signed(3, resolution(world.pooled)),
-            "wrong-phase",
-        ),
-        (
-            "a resolution after the close",
-            world.signed(3, resolution(world.closed)),
-            "wrong-phase",
-        ),
-        (
-            "a reveal of another ballot",
-            world.signed(2, reveal_of(world.revealing, Ballot::Reject)),
-            "does-not-open",
-        ),
-    ]
+    let by = |n, statement| world.signed(n, statement);
+    let other = reveal_of(world.revealing, Ballot::Reject);
+    let mut cases = with_code(
+        "wrong-phase",
+        vec![
+            ("a late commit", commit(4, world.revealing)),
+            ("a commit after the close", commit(4, world.closed)),
+            ("a reveal after the close", reveal(4, world.closed)),
+            ("a directive on a vote", by(0, directive(world.committing))),
+            ("an objection to a vote", by(3, objection(world.revealing))),
+            ("a resolution of a vote", by(3, resolution(world.pooled))),
+            ("a closed resolution", by(3, resolution(world.closed))),
+        ],
+    );
+    cases.push(("a reveal of another ballot", by(2, other), "does-not-open"));
+    cases
 }
 
 #[test]
@@ -483,15 +412,9 @@ fn an_author_may_have_so_many_open_proposals() {
     let mut net = Net::new(&genesis(4), 4);
     // Nothing is sealed, so that the pool has to count.
     net.down = vec![false, true, true, true];
-    let last = net.cores[0].ledger().state().seal();
+    let last = net.state(0).seal();
     for nonce in 0..=OPEN_PROPOSALS_MAX {
-        let statement = Statement::Propose {
-            operation: config(b"x"),
-            priority: Priority::Normal,
-            last,
-            nonce: nonce as u64,
-        };
-        let proposal = net.forge(3, statement);
+        let proposal = net.forge(3, proposal_of(config(b"x"), last, nonce as u64));
         let admitted = net.import(0, &proposal).map_err(|r| r.code());
         let expected = if nonce < OPEN_PROPOSALS_MAX {
             Ok(Admission::New)
@@ -576,23 +499,16 @@ fn a_banned_elector_keeps_the_vote_that_was_fixed_before() {
     net.down[5] = true;
     let first = net.propose(1, config(b"first"), Some(Ballot::Approve));
     let second = net.propose(1, config(b"second"), Some(Ballot::Approve));
-    let vote = commit_of(net.network_id(), first, 5, &Ballot::Approve);
-    let vote = net.forge(5, vote);
+    let vote = net.forge(5, commit_of(net.network_id(), first, 5, &Ballot::Approve));
     net.import(1, &vote).unwrap();
-    for n in [0, 2, 3, 4] {
-        net.vote(n, first, Ballot::Approve);
-    }
+    net.approve(&[0, 2, 3, 4], first);
     for ballot in [Ballot::Approve, Ballot::Reject] {
-        let commit = commit_of(net.network_id(), second, 5, &ballot);
-        let commit = net.forge(5, commit);
+        let commit = net.forge(5, commit_of(net.network_id(), second, 5, &ballot));
         net.import(1, &commit).unwrap();
     }
-    let roster = net.cores[1].ledger().state().roster();
+    let roster = net.state(1).roster();
     assert!(roster.get(&node(5)).unwrap().is_banned());
-    assert_eq!(
-        net.outcome(1, &first),
-        Some(Outcome::Decided(Ballot::Approve))
-    );
+    assert_eq!(net.outcome(1, &first), APPROVED);
     assert_eq!(
         net.phase(1, &first),
         "decided",

@@ -1,16 +1,14 @@
 use mycnet_consensus::core::{Admission, Input};
 use mycnet_consensus::internals::digest::SignatureBytes;
-use mycnet_consensus::{Ballot, Outcome, Rejection};
+use mycnet_consensus::{Ballot, Rejection};
 
-use crate::net::{Net, config, genesis, node};
+use crate::net::{APPROVED, Net, config, genesis, node};
 
 #[test]
 fn four_nodes_decide_a_critical_operation() {
     let mut net = Net::new(&genesis(4), 4);
     let id = net.propose(1, config(b"hello"), Some(Ballot::Approve));
-    for n in [0, 2, 3] {
-        net.vote(n, id, Ballot::Approve);
-    }
+    net.approve(&[0, 2, 3], id);
     for _ in 0..5 {
         net.advance(100);
     }
@@ -18,7 +16,7 @@ fn four_nodes_decide_a_critical_operation() {
         let status = core.status(&id).unwrap();
         assert_eq!(
             status.outcome.map(|(outcome, _)| outcome),
-            Some(Outcome::Decided(Ballot::Approve)),
+            APPROVED,
             "{:?}",
             core.seal_status()
         );
@@ -26,10 +24,7 @@ fn four_nodes_decide_a_critical_operation() {
             core.ledger().state().config().get("motd"),
             Some(&b"hello".to_vec())
         );
-        assert_eq!(
-            core.ledger().state().seal(),
-            net.cores[0].ledger().state().seal()
-        );
+        assert_eq!(core.ledger().state().seal(), net.state(0).seal());
     }
 }
 
@@ -38,9 +33,7 @@ fn a_silent_primary_is_stepped_over() {
     let mut net = Net::new(&genesis(4), 4);
     net.down[0] = true;
     let id = net.propose(1, config(b"hello"), Some(Ballot::Approve));
-    for n in [2, 3] {
-        net.vote(n, id, Ballot::Approve);
-    }
+    net.approve(&[2, 3], id);
     for _ in 0..40 {
         net.advance(300);
         net.all(&Input::Nudge);
@@ -49,7 +42,7 @@ fn a_silent_primary_is_stepped_over() {
         let status = core.status(&id).unwrap();
         assert_eq!(
             status.outcome.map(|(outcome, _)| outcome),
-            Some(Outcome::Decided(Ballot::Approve)),
+            APPROVED,
             "{:?}",
             core.seal_status()
         );
@@ -59,10 +52,7 @@ fn a_silent_primary_is_stepped_over() {
     net.input(0, Input::Sync(mycnet_consensus::core::PeerId(1)))
         .unwrap();
     net.pump();
-    assert_eq!(
-        net.cores[0].ledger().state().seal(),
-        net.cores[1].ledger().state().seal()
-    );
+    assert_eq!(net.state(0).seal(), net.state(1).seal());
 }
 
 #[test]

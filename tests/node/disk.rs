@@ -1,4 +1,4 @@
-//! A disk that is full or breaks stops its node, which says why; what was not written was not sent.
+//! A full or broken disk stops its node, which gives the reason. No record is sent before it is written.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use crate::federation::{
 };
 use crate::medium::{Disk, Survives};
 
-/// Whose disk fails.
+/// The node whose disk fails.
 const VICTIM: usize = 1;
 
 fn result() -> Ballot {
     Ballot::Result(b"42".to_vec())
 }
 
-/// Everybody votes on whatever is open, the victim too as long as it can.
+/// All nodes vote on all open operations, the victim too until it stops.
 async fn vote(nodes: &[Running]) {
     let is_open = OperationFilter {
         is_open: Some(true),
@@ -30,7 +30,7 @@ async fn vote(nodes: &[Running]) {
     for running in nodes {
         let engine = running.node.engine();
         for view in engine.operations(&is_open).unwrap() {
-            // It may be too late.
+            // The vote may come too late.
             let _ = engine.vote(view.operation, result()).await;
         }
     }
@@ -54,7 +54,7 @@ async fn network(directory: &Directory, genesis: &Genesis, disk: &Disk) -> Vec<R
     nodes
 }
 
-/// What others have of this author that its disk must have too: what is not sealed, and what sealed heights that it lacks.
+/// The records of this author that other nodes hold and its disk must hold too: unsealed ones, and those of heights it lacks.
 fn shown(others: &[&Running], author: NodeId, above: u64) -> BTreeSet<RecordId> {
     let mut shown = BTreeSet::new();
     let mut see = |record: &Record| {
@@ -82,7 +82,7 @@ struct Failing {
     directory: Directory,
     disk: Disk,
     nodes: Vec<Running>,
-    /// What was closed before.
+    /// The operations that closed before.
     closed: OperationId,
     height: u64,
 }
@@ -114,11 +114,11 @@ impl Failing {
         [0, 2, 3].map(|n| &self.nodes[n]).into()
     }
 
-    /// Goes on until the victim stops. Gives what it answered last, and why.
+    /// Goes on until the victim stops. Returns its last answer and the reason of its stop.
     async fn until_it_stops(&self, victim: &Node) -> (EngineError, Stopped) {
         loop {
             let asked = self.nodes[0].node.engine();
-            // It may have too much open.
+            // It may have too many open proposals.
             let _ = asked.propose_claim(claim("6 * 7"), b"42".to_vec()).await;
             vote(&self.nodes).await;
             let unanswered = victim
@@ -143,7 +143,7 @@ impl Failing {
         .await;
     }
 
-    /// It shows what the disk last took, and nothing else was sent.
+    /// It shows the state of the last write, and sent nothing later.
     fn shows_what_is_written(&self, victim: &Node) {
         let (engine, store) = (victim.engine(), victim.store());
         let reading = store.height().unwrap();
@@ -165,7 +165,7 @@ impl Failing {
         );
     }
 
-    /// With room again it goes on.
+    /// With free space again it goes on.
     async fn mend(mut self, at: u64) {
         self.nodes.remove(VICTIM).stop().await;
         self.disk.full_at(None);
@@ -191,7 +191,7 @@ impl Failing {
     }
 }
 
-/// Lets the disk of a node fail at this write from now on, and looks at what becomes of it.
+/// Lets the disk of a node fail from this write on, and checks the consequences.
 async fn fail(at: u64, is_readable: bool) {
     let failing = Failing::new().await;
     let victim = failing.nodes[VICTIM].node.clone();
@@ -217,7 +217,7 @@ async fn fail(at: u64, is_readable: bool) {
     if is_readable {
         failing.shows_what_is_written(&victim);
     } else {
-        // Nothing can be read; nobody is kept waiting, and nothing panics.
+        // Nothing can be read, but no caller waits for ever and nothing panics.
         assert!(victim.engine().height() >= failing.height);
         let _ = victim.engine().operations(&OperationFilter::default());
     }

@@ -11,7 +11,7 @@ use mycnet_consensus::node::{Builder, Node};
 use mycnet_consensus::store::Store;
 use mycnet_consensus::{ConsensusOperation, Genesis, Identity, NodeId, Params, Signer, Spore};
 
-/// What nothing here should take.
+/// A limit that no step of these tests should reach.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A directory that goes with the test.
@@ -78,7 +78,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts from what is in a directory, at a free port.
+    /// Starts from the databases in a directory, at a free port.
     pub async fn start(directory: &Path, genesis: &Genesis, n: usize) -> Self {
         Self::start_with(directory, genesis, n, |builder| builder).await
     }
@@ -109,7 +109,7 @@ impl Running {
         Self::start_on(store, n, port, with).await
     }
 
-    /// Starts from any store.
+    /// Starts from an open store.
     pub async fn start_on(
         store: Store,
         n: usize,
@@ -180,7 +180,7 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     assert!(waited.await.is_ok(), "not in time: {what}");
 }
 
-/// Waits until all stand at one seal, with nothing left to do.
+/// Waits until all nodes have one seal and no unsealed record.
 pub async fn settled(nodes: &[Running]) {
     until("all at one seal, nothing pending", || {
         let first = nodes[0].digest();

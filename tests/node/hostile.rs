@@ -1,20 +1,20 @@
-//! Hostile peers against a whole node: it keeps serving, its memory stays, and members that catch up are not held up.
+//! Hostile peers against a whole node: it keeps serving, its memory is bounded, and members that catch up are not delayed.
 //!
-//! The node, a newcomer that catches up with it, and the attackers have a process each. In the short form there are a thousand
-//! sealed records, and all attacks of strangers, then of members, at once. `MYCNET_HOSTILE=1` attacks in every way by itself too,
-//! over twenty thousand records, and holds the node to 64 MB and twice the undisturbed time (a release build, please, on a machine
-//! that does nothing else):
+//! The node, a newcomer that catches up, and the attackers have a process each. The short form has a thousand
+//! sealed records, and all attacks of strangers, then of members, at once. `MYCNET_HOSTILE=1` also runs each attack alone,
+//! with twenty thousand records, and limits the node to 64 MB and twice the undisturbed time (use a release build, on a
+//! machine without other work):
 //!
-//! `MYCNET_HOSTILE=1 cargo test --release --features node --test node hostile -- --nocapture`
+//! `MYCNET_HOSTILE=1 cargo test --release --test node hostile -- --nocapture`
 //!
-//! Each attacker has an address of its own (all of 127.0.0.0/8 is this machine, on Linux), as another machine would: attempts to connect
-//! are counted by address. They take processor time from the node and the newcomer, which other machines would not;
-//! `MYCNET_HOSTILE_NICE=19` leaves them only what nobody else wants. On two cores for all three, each attack by itself took the
-//! newcomer 0.9 to 1.6 times the undisturbed time, and all twelve at once 1.4 to 1.6 times. The node grew by 52 MB through all of them,
-//! one after the other and then at once.
+//! Each attacker has an address of its own (all of 127.0.0.0/8 is this machine, on Linux), because connection attempts
+//! are counted by address. Here, unlike other machines, they take processor time from the node and the newcomer;
+//! `MYCNET_HOSTILE_NICE=19` leaves them only unused time. On two cores for all three, each attack alone took the
+//! newcomer 0.9 to 1.6 times the undisturbed time, and all twelve at once 1.4 to 1.6 times. The node grew by 52 MB during
+//! all of them, one after the other and then at once.
 //!
-//! `MYCNET_HOSTILE_KINDS` names some of [`attack::KINDS`] (or `all`, or some joined by ` + `), parted by semicolons, and
-//! `MYCNET_HOSTILE_RUNS` how often each is measured.
+//! `MYCNET_HOSTILE_KINDS` names some of [`attack::KINDS`] (or `all`, or some joined by ` + `), separated by semicolons, and
+//! `MYCNET_HOSTILE_RUNS` is the number of measurements of each.
 
 mod attack;
 mod child;
@@ -32,17 +32,17 @@ use crate::past::MEMBERS;
 use child::{Child, numbers};
 use target::Target;
 
-/// What nothing should take that a node is asked.
+/// A limit for every answer of a node.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What the node's memory may grow by.
+/// The allowed growth of the node's memory.
 const GROWTH_KILOBYTES_MAX: usize = 64 * 1024;
 
-/// Records that are signed well and refused, and how long they may take: the node takes them no faster than it likes.
+/// Well signed records that are refused, and the time for them: the node limits how fast it takes them.
 const JUNK_RECORDS: u64 = 1_000_000;
 const JUNK_PATIENCE: Duration = Duration::from_mins(5);
 
-/// What attackers get before a newcomer comes: to connect, and to have their say.
+/// The time of the attackers before a newcomer comes: to connect, and to send.
 const HEAD_START: Duration = Duration::from_secs(2);
 
 pub fn genesis_ref() -> &'static Genesis {
@@ -88,14 +88,14 @@ async fn a_child() {
     }
 }
 
-/// One attack, or none, and what it did.
+/// One attack, or none, and its effect.
 struct Measured {
-    /// Of the runs, in the middle.
+    /// The median of the runs.
     wall: Duration,
-    /// Of the server, over all runs, per second of them.
+    /// Of the server, per second of all runs.
     server_share: f64,
     newcomer: Duration,
-    /// The longest that the server's own thread took to answer.
+    /// The slowest answer of the server's own thread.
     slowest_answer: Duration,
     growth_kilobytes: usize,
     did: String,
@@ -209,7 +209,7 @@ impl Field {
         }
     }
 
-    /// How long newcomers take that nobody disturbs, and what the server holds then.
+    /// How long undisturbed newcomers take, and how much memory the server holds then.
     fn undisturbed(&mut self, runs: usize) -> Measured {
         let measured = self.measure(None, runs);
         self.idle_kilobytes = self.server.resident_kilobytes();
@@ -238,7 +238,7 @@ fn header() {
     println!("|---|---|---|---|---|---|---|---|");
 }
 
-/// The attacks of the short form, on a node each: those of strangers, and those of members.
+/// The attacks of the short form, each on a node of its own: first by strangers, then by members.
 const GROUPS: [&str; 2] = [
     "wrong network + non-member + banned member + oversize frames + truncated frames + 1,000 connections",
     "endless streams + slow readers + forged records + refused records + questions + impossible blocks",
@@ -250,17 +250,17 @@ fn runs() -> usize {
     runs.unwrap_or(if is_long() { 5 } else { 1 })
 }
 
-/// Attacks one node in these ways, one after the other.
+/// Runs these attacks on one node, one after the other.
 fn attack(kinds: &[&str]) {
     let (rounds, claims) = if is_long() { (3, 64) } else { (1, 10) };
     let (mut field, runs) = (Field::new(rounds, claims), runs());
-    // Twice, because the first time caches are cold.
+    // Twice, because caches are cold at first.
     field.undisturbed(1);
     let mut undisturbed = field.undisturbed(runs);
     header();
     let (mut slow, mut large) = (Vec::new(), Vec::new());
     for kind in kinds {
-        // The machine may have become slower for other reasons.
+        // Other work may have slowed the machine.
         if is_long() {
             undisturbed = field.measure(None, runs);
         }

@@ -1,4 +1,4 @@
-//! A node whose journal is deleted, or older than what it signed: it says so, signs nothing but its `Rejoin`, and is back to
+//! A node whose journal is deleted, or older than its signatures: it reports this, signs nothing but its `Rejoin`, and is back at
 //! work after the seal that lists it.
 
 use std::collections::BTreeSet;
@@ -17,18 +17,18 @@ use mycnet_consensus::{Ballot, Genesis, OperationId, Outcome, RecordId};
 use crate::federation::{
     Directory, PATIENCE, Running, claim, genesis, identity, node_id, start, until,
 };
-use crate::promises::{Ledger, Slots, copy_files};
+use crate::promises::{Promises, Slots, copy_files};
 
 const NODES: usize = 5;
 
-/// Whose journal goes.
+/// The node that loses its journal.
 const LOSER: usize = 1;
 
 fn result(text: &str) -> Ballot {
     Ballot::Result(text.into())
 }
 
-/// A clock that keeps a node from its first turn until somebody listens.
+/// A clock that delays a node's first turn until the test listens.
 #[derive(Default)]
 struct Gate(AtomicBool);
 
@@ -42,12 +42,12 @@ impl Clock for Gate {
     }
 }
 
-/// Five nodes, and what all their disks ever had.
+/// Five nodes, and all records that their disks ever had.
 struct Five {
     directory: Directory,
     genesis: Genesis,
     nodes: Vec<Option<Running>>,
-    ledgers: Vec<Ledger>,
+    promises: Vec<Promises>,
     slots: Slots,
 }
 
@@ -59,7 +59,7 @@ impl Five {
             directory,
             genesis,
             nodes: nodes.into_iter().map(Some).collect(),
-            ledgers: (0..NODES).map(|_| Ledger::default()).collect(),
+            promises: (0..NODES).map(|_| Promises::default()).collect(),
             slots: Slots::default(),
         }
     }
@@ -72,15 +72,15 @@ impl Five {
         self.directory.path().join(LOSER.to_string())
     }
 
-    /// Looks at all disks; of those that are not running too.
+    /// Checks all disks, also those of stopped nodes.
     fn look(&mut self) -> Result<(), String> {
         for n in 0..NODES {
-            let (ledger, slots) = (&mut self.ledgers[n], &mut self.slots);
+            let (promises, slots) = (&mut self.promises[n], &mut self.slots);
             if let Some(running) = &self.nodes[n] {
-                ledger.check(node_id(n), running.node.store(), slots)?;
+                promises.check(node_id(n), running.node.store(), slots)?;
             } else {
                 let path = self.directory.path().join(n.to_string());
-                ledger.check(node_id(n), &Store::open(&path).unwrap(), slots)?;
+                promises.check(node_id(n), &Store::open(&path).unwrap(), slots)?;
             }
         }
         Ok(())
@@ -140,7 +140,7 @@ impl Five {
         events
     }
 
-    /// Starts the loser where it meets nobody.
+    /// Starts the loser without any peer.
     fn start_alone(&self) -> (Node, Subscription) {
         let gate = Arc::new(Gate::default());
         let store = Store::open(&self.path()).unwrap();
@@ -153,7 +153,7 @@ impl Five {
         (node, events)
     }
 
-    /// It is back: it takes part in what is new, and keeps out of what it may have signed before.
+    /// The loser is back: it votes on new operations, and not on those it may have signed for before.
     async fn is_back(&mut self, mut events: Subscription, old: OperationId, kept: &Entries) {
         let rejoined = next(&mut events, |it| matches!(it, Event::Rejoined { .. })).await;
         let Event::Rejoined { height } = rejoined else {
@@ -188,7 +188,7 @@ impl Five {
     }
 }
 
-/// What an old journal still has: records, and the operations it committed to.
+/// The content of an old journal: records, and the operations it committed to.
 type Entries = (BTreeSet<RecordId>, BTreeSet<OperationId>);
 
 fn entries(path: &Path) -> Entries {
@@ -201,7 +201,7 @@ fn entries(path: &Path) -> Entries {
     (journal.keys().copied().collect(), committed.collect())
 }
 
-/// Whether a node that came back at a height may have signed this.
+/// Whether a node that rejoined at this height may have signed the record.
 fn is_after(record: &Record, height: u64, old: OperationId) -> bool {
     match &record.body.what {
         Statement::Rejoin { .. } => true,
@@ -232,7 +232,7 @@ fn is_loss(event: &Event) -> bool {
     matches!(event, Event::JournalLost)
 }
 
-/// Alone it can sign its `Rejoin` and nothing else.
+/// Without peers it can sign its `Rejoin` and nothing else.
 async fn signs_nothing_but_its_rejoin(node: &Node, old: OperationId) {
     let engine = node.engine();
     let lost = EngineError::Refused(Refusal::JournalLost);
@@ -254,7 +254,7 @@ async fn signs_nothing_but_its_rejoin(node: &Node, old: OperationId) {
     assert_eq!(signed.len(), 1);
 }
 
-/// Takes the journal away, or puts an old one in its place.
+/// Removes the journal, or replaces it with an old one.
 async fn lose(is_old_copy: bool) {
     let mut five = Five::new().await;
     five.decide(0, &[0, 1, 2, 3, 4]).await;
@@ -275,11 +275,11 @@ async fn lose(is_old_copy: bool) {
     } else {
         std::fs::remove_file(&journal).unwrap();
     }
-    // What it had shown is not there any more; it is in others' blocks.
-    five.ledgers[LOSER] = Ledger::default();
+    // The records that it had shown are gone from its journal, but they are in the blocks of other nodes.
+    five.promises[LOSER] = Promises::default();
     let kept = entries(&five.path());
 
-    // However often it stops before it has signed its Rejoin, the next start says it again.
+    // Each start reports the loss until the node has signed its Rejoin.
     for _ in 0..2 {
         let store = Store::open(&five.path()).unwrap();
         let loaded = store.load(Arc::new(identity(LOSER)), SystemClock.now_ms());
@@ -293,7 +293,7 @@ async fn lose(is_old_copy: bool) {
     assert!(node.opened().journal_lost.is_some());
     next(&mut events, is_loss).await;
     if is_old_copy {
-        // The old entries are in the old copy still; what is signed from here on is its Rejoin.
+        // The old copy still holds the old entries; the next record to be signed is its Rejoin.
         let voted = node.engine().vote(old, result("41")).await;
         assert_eq!(voted, Err(EngineError::Refused(Refusal::JournalLost)));
         until("it is about to rejoin", || {
@@ -306,7 +306,7 @@ async fn lose(is_old_copy: bool) {
     node.shutdown().await;
     drop((node, events));
 
-    // Stopped between its Rejoin and the seal that lists it, it goes on waiting.
+    // After a stop between its Rejoin and the seal that lists it, it still waits for the seal.
     let (node, events) = five.start_alone();
     assert_eq!(node.opened().journal_lost, None, "the Rejoin stands in it");
     let voted = node.engine().vote(old, result("41")).await;
@@ -330,7 +330,7 @@ async fn a_node_with_an_old_journal_rejoins() {
     lose(true).await;
 }
 
-/// Nothing on the disk tells that both databases are old. What the network shows does, an open operation or sealed blocks.
+/// The disk does not show that both databases are old. An open operation or sealed blocks from the network do.
 async fn restore_both(is_all_closed: bool) {
     let mut five = Five::new().await;
     let old = five.leave_open().await;
@@ -348,12 +348,12 @@ async fn restore_both(is_all_closed: bool) {
     five.stop_loser().await;
     five.look().unwrap();
     copy_files(backup.path(), &five.path());
-    five.ledgers[LOSER] = Ledger::default();
+    five.promises[LOSER] = Promises::default();
     let kept = entries(&five.path());
     let mut events = five.start_loser().await;
     assert_eq!(five.node(LOSER).opened().journal_lost, None);
     next(&mut events, is_loss).await;
-    // One of these commits its journal still knows, the other it was only shown.
+    // Its journal still knows one of these commits; the other comes from its peers.
     let old = if is_all_closed { old } else { newer };
     five.is_back(events, old, &kept).await;
 }
@@ -368,8 +368,8 @@ async fn a_node_restored_as_a_whole_learns_from_blocks_what_it_forgot() {
     restore_both(true).await;
 }
 
-/// The limit of all this, and the proof that the test would see it: restored as a whole and used where nobody shows it what it
-/// signed, a node signs again.
+/// The limit of this protection, which also proves that the test would notice: a node restored as a whole, without peers
+/// that show its old records, signs again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slot_that_is_signed_twice_is_caught() {
     let mut five = Five::new().await;
@@ -395,7 +395,7 @@ async fn a_slot_that_is_signed_twice_is_caught() {
             _ => assert!(looked.unwrap_err().contains("signed Commit")),
         }
         copy_files(backup.path(), &five.path());
-        five.ledgers[LOSER] = Ledger::default();
+        five.promises[LOSER] = Promises::default();
     }
     for running in five.nodes.drain(..).flatten() {
         running.stop().await;

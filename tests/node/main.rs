@@ -1,6 +1,6 @@
 //! Whole nodes: core, disk and connections on loopback.
 //!
-//! `cargo test --features node --test node`.
+//! `cargo test --test node`.
 
 #![allow(
     unreachable_pub,
@@ -17,7 +17,7 @@ mod federation;
 mod hostile;
 mod journal;
 #[allow(dead_code, reason = "what the tests of the store need of it")]
-#[path = "../store/disk.rs"]
+#[path = "../it/store/disk.rs"]
 mod medium;
 #[allow(dead_code, reason = "shared with the benches, which need more")]
 #[path = "../../benches/common/network.rs"]
@@ -30,12 +30,14 @@ mod process;
 mod processes;
 mod promises;
 #[allow(dead_code, reason = "shared with the tests of the transport")]
-#[path = "../net/raw.rs"]
+#[path = "../it/transport/raw.rs"]
 mod raw;
 mod stop;
 mod together;
+#[path = "../../benches/common/usage.rs"]
+mod usage;
 
-/// What the hostile side has to know.
+/// Names that the hostile side uses.
 mod node {
     pub use crate::federation::PATIENCE;
     pub use crate::hostile::genesis;

@@ -1,4 +1,4 @@
-//! Somebody commits and is away when the operation is frozen: its reveal counts all the same, and nobody has to do anything.
+//! A member commits and is away when the operation is frozen: its reveal still counts, without anybody's help.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl Absence {
         asked.await.unwrap()
     }
 
-    /// Waits until the others have the commit of the one that goes.
+    /// Waits until the others have the commit of the leaving node.
     async fn has_committed(&self, id: OperationId) {
         for running in &self.nodes {
             until("the commit is sealed", || {
@@ -60,7 +60,7 @@ impl Absence {
         }
     }
 
-    /// The others go on, until nothing is missing but the reveal of the one that is away.
+    /// The others go on until only the reveal of the absent node is missing.
     async fn freeze(&self, id: OperationId) {
         for running in &self.nodes[1..] {
             let engine = running.node.engine();
@@ -277,7 +277,7 @@ async fn a_ticket_is_worth_more_than_what_was_kept() {
     let store = Store::create(&path, &genesis, node_id(1)).unwrap();
     let ticket = nodes[0].card();
     let mut old = ticket.clone();
-    // Nobody listens there.
+    // No process listens there.
     old.addresses = (1..=8).map(|port| format!("127.0.0.1:{port}")).collect();
     let row = mycnet_consensus::internals::codec::encode(&vec![old]);
     store.put_peer(&node_id(0), &row).unwrap();
@@ -293,7 +293,7 @@ async fn a_ticket_is_worth_more_than_what_was_kept() {
     }
 }
 
-/// What was kept fills the address book: what is given now has its place, and what was no peer any more goes from the disk.
+/// Stored addresses fill the address book: new ones still find a place, and those of former peers leave the disk.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ticket_has_a_place_whatever_was_kept() {
     let (directory, genesis) = (Directory::new(), genesis(4));

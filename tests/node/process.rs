@@ -1,4 +1,4 @@
-//! A node in a process of its own: this executable once more, told what to do by lines of JSON.
+//! A node in a process of its own: this executable started again, with orders as lines of JSON.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -29,33 +29,33 @@ pub struct Setup {
     pub directory: String,
     pub n: usize,
     pub members: usize,
-    /// 0: a free one.
+    /// 0 means a free port.
     pub port: u16,
-    /// Of the others, at the first start.
+    /// Tickets of the other nodes, for the first start.
     pub tickets: Vec<String>,
     pub seed: u64,
-    /// Says that it voted before it does.
+    /// Reports its votes before it makes them.
     pub is_hasty: bool,
 }
 
-/// What the parent says.
+/// An order of the parent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// Propose, or not (any more), and vote on whatever is heard of.
+    /// Start or stop to propose; vote on every operation it hears of.
     Load { proposes: bool },
     /// Vote on a claim.
     Vote {
         operation: OperationId,
         result: String,
     },
-    /// Say how things stand.
+    /// Report the state.
     Report,
-    /// Shut down in order.
+    /// Shut down properly.
     Stop,
 }
 
-/// What the child says. Acknowledgements are said after the node gave them.
+/// A message of the child. It acknowledges after the node has.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Told {
@@ -64,10 +64,10 @@ pub enum Told {
         port: u16,
         ticket: String,
     },
-    /// What must not happen.
+    /// An event that must not happen.
     Alarm(String),
     Height(u64),
-    /// Whom it is connected with.
+    /// The nodes it is connected with.
     Peers(BTreeSet<usize>),
     Proposed(OperationId),
     Voted(OperationId),
@@ -96,7 +96,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts one. What it says goes to `told`, with `tag`.
+    /// Starts a process. Its messages go to `told`, each with `tag`.
     pub fn start<T: Copy + Send + 'static>(setup: &Setup, tag: T, told: Sender<(T, Told)>) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "--nocapture", "process::a_node"])
@@ -124,11 +124,11 @@ impl Process {
 
     pub fn order(&mut self, order: &Order) {
         let line = serde_json::to_string(order).unwrap();
-        // One that ended hears nothing; its end shows by itself.
+        // An ended process gets no orders; the test notices its end.
         let _ = writeln!(self.orders, "{line}");
     }
 
-    /// `kill -9`. Everything that it said before has been passed on when this returns.
+    /// `kill -9`. Returns when all its earlier messages have been passed on.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         self.wait();
@@ -146,7 +146,7 @@ impl Process {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Sends it a signal by name: `STOP` makes it sleep like a closed laptop, `CONT` wakes it up.
+    /// Sends it a signal: `STOP` makes it sleep like a closed laptop, `CONT` wakes it up.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let signal = format!("-{name}");
@@ -163,13 +163,13 @@ impl Drop for Process {
 
 fn tell(told: &Told) {
     let line = serde_json::to_string(told).unwrap();
-    // In one piece, and on a line of its own whatever the test harness wrote before.
+    // One write, on a line of its own even if the test harness left its line open.
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(format!("\n{line}\n").as_bytes());
     let _ = out.flush();
 }
 
-/// What node `n` votes on a claim: the same after every start. Who proposes a claim says 42.
+/// The vote of node `n` on a claim, the same after every start. A proposer answers 42.
 fn result(n: usize, operation: &OperationId, is_own: bool) -> Ballot {
     let dissents = n == 3 && !is_own && operation.as_bytes()[0] < 16;
     let text = if dissents { "41" } else { "42" };
@@ -317,7 +317,7 @@ fn heard_of(engine: &BFTConsensusEngine) -> Vec<Heard> {
     proposals.collect()
 }
 
-/// Votes on whatever is heard of, and proposes.
+/// Votes on every operation that the node hears of, and proposes.
 async fn load(engine: BFTConsensusEngine, setup: Setup, proposes: Arc<AtomicBool>) {
     let (n, me) = (setup.n, engine.node_id());
     let mut random = Random(setup.seed);
@@ -380,7 +380,7 @@ async fn load(engine: BFTConsensusEngine, setup: Setup, proposes: Arc<AtomicBool
     }
 }
 
-/// Whether it was done. Some refusals only a node that forgot something gives.
+/// Whether the request was done. Some refusals show that the node forgot a record.
 fn acknowledged(done: &Result<(), EngineError>) -> bool {
     match done {
         Ok(()) => true,
@@ -390,7 +390,7 @@ fn acknowledged(done: &Result<(), EngineError>) -> bool {
             tell(&Told::Alarm(format!("{done:?}")));
             false
         }
-        // Too late, say.
+        // For example because it came too late.
         Err(_) => false,
     }
 }

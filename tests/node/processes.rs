@@ -1,7 +1,7 @@
 //! Four processes under a load of votes, killed with `kill -9` again and again: nothing acknowledged is lost, no slot is signed
-//! twice, and in the end all agree.
+//! twice, and all agree in the end.
 //!
-//! `MYCNET_KILLS` is how many kills there are, `MYCNET_SEED` repeats a schedule (not its timing, which is the machine's).
+//! `MYCNET_KILLS` is the number of kills, `MYCNET_SEED` repeats a schedule, but not its timing.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,17 +14,17 @@ use mycnet_consensus::store::Store;
 use crate::federation::{Directory, node_id};
 use crate::medium::Random;
 use crate::process::{Order, Process, Report, Setup, Told};
-use crate::promises::{Ledger, Slots, copy_of};
+use crate::promises::{Promises, Slots, copy_of};
 
 const NODES: usize = 4;
 
-/// What a node that comes back may take until it is in sync.
+/// The time for a restarted node to be in sync.
 const SYNC_MAX: Duration = Duration::from_secs(10);
 
-/// A node and the start of it.
+/// A node and the number of its start.
 type Tag = (usize, u64);
 
-/// What a node has to reach to be in sync: the height that the others had when it started, and a peer.
+/// What a node needs to be in sync: the height that the others had when it started, and a peer.
 #[derive(Debug, Clone, Copy)]
 struct Behind {
     since: Instant,
@@ -39,18 +39,18 @@ struct Member {
     starts: u64,
     port: u16,
     ticket: String,
-    ledger: Ledger,
+    promises: Promises,
     height: u64,
     is_started: bool,
     behind: Option<Behind>,
     report: Option<Report>,
-    /// When it is to be started again, and where.
+    /// The time and the port of its next start.
     back: Option<(Instant, bool)>,
-    /// Whom it is connected with, as it says.
+    /// The nodes it reports to be connected with.
     peers: BTreeSet<usize>,
-    /// Whose port it knows: whom it met where they are now.
+    /// The nodes whose present port it knows, because it met them there.
     knows: [bool; NODES],
-    /// Kill it at its next acknowledgement.
+    /// Whether to kill it at its next acknowledgement.
     is_marked: bool,
 }
 
@@ -151,7 +151,7 @@ impl Fleet {
                 if port == 0 {
                     return Err(format!("node {n} does not start"));
                 }
-                // Somebody else took its port meanwhile.
+                // Another process has taken its port.
                 self.forget(n);
                 return self.start(n, 0, setup.tickets);
             }
@@ -163,7 +163,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Hears what the nodes say for a while.
+    /// Reads the nodes' messages for a while.
     fn pass(&mut self, time: Duration) -> Result<(), String> {
         let until = Instant::now() + time;
         loop {
@@ -207,7 +207,7 @@ impl Fleet {
                 if let Some(behind) = &mut member.behind {
                     behind.has_peer = !peers.is_empty();
                 }
-                // The other end may not have noticed yet that the node it was connected with is gone.
+                // The other end may not have noticed yet that this node is gone.
                 let mutual = peers.iter().copied();
                 let mutual = mutual.filter(|other| self.members[*other].peers.contains(&n));
                 for other in mutual.collect::<Vec<_>>() {
@@ -218,12 +218,12 @@ impl Fleet {
                 self.rose(n, 0);
             }
             Told::Proposed(operation) => {
-                member.ledger.proposed(operation);
-                member.ledger.voted(operation);
+                member.promises.proposed(operation);
+                member.promises.voted(operation);
                 return self.acknowledged(n);
             }
             Told::Voted(operation) => {
-                member.ledger.voted(operation);
+                member.promises.voted(operation);
                 return self.acknowledged(n);
             }
             Told::Report(report) => member.report = Some(report),
@@ -235,7 +235,7 @@ impl Fleet {
     fn rose(&mut self, n: usize, height: u64) {
         let member = &mut self.members[n];
         member.height = member.height.max(height);
-        member.ledger.said_height = member.height;
+        member.promises.said_height = member.height;
         if let Some(behind) = member.behind
             && behind.has_peer
             && member.height >= behind.height
@@ -257,7 +257,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Kills a node, hears what it said to its last moment, and looks at its disk.
+    /// Kills a node, reads its last messages, and checks its disk.
     fn kill(&mut self, n: usize) -> Result<(), String> {
         let Some(mut process) = self.members[n].process.take() else {
             return Ok(());
@@ -280,19 +280,19 @@ impl Fleet {
         member.back = Some((back, is_new_port));
         let (_copy, store) = copy_of(&self.directory.path().join(n.to_string()));
         member
-            .ledger
+            .promises
             .check(node_id(n), &store, &mut self.slots)
             .map_err(|broken| format!("node {n}: {broken}"))
     }
 
-    /// Nobody knows its port any more.
+    /// No other node knows its new port.
     fn forget(&mut self, n: usize) {
         for member in &mut self.members {
             member.knows[n] = false;
         }
     }
 
-    /// Whether all find one another from whom they know; who has met one hears of the others.
+    /// Whether all nodes can find one another: a node hears of further nodes from each peer that it knows.
     fn find_one_another(&self) -> bool {
         let mut found = [false; NODES];
         found[0] = true;
@@ -304,7 +304,7 @@ impl Fleet {
         found == [true; NODES]
     }
 
-    /// Starts those whose time has come.
+    /// Starts the stopped nodes whose pause is over.
     fn bring_back(&mut self) -> Result<(), String> {
         for n in 0..NODES {
             let Some((at, is_new_port)) = self.members[n].back else {
@@ -319,7 +319,7 @@ impl Fleet {
                 self.figures.new_ports += 1;
                 self.forget(n);
             }
-            // Where too many have moved since they met, no way leads to all of them, and a person has to help.
+            // If too many nodes have moved since they met, some cannot be found without a person's help.
             let mut tickets = Vec::new();
             if !self.find_one_another() {
                 self.figures.fresh_tickets += 1;
@@ -350,7 +350,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// One or two kills, at any moment or right after an acknowledgement; then mostly all come into sync again.
+    /// One or two kills, at a random moment or right after an acknowledgement; then mostly a wait until all are in sync.
     fn strike(&mut self) -> Result<(), String> {
         let first = self.below(NODES);
         let mut victims = vec![first];
@@ -368,7 +368,7 @@ impl Fleet {
                 self.kill(n)?;
             }
         }
-        // A node that has nothing to acknowledge is killed all the same.
+        // A node without anything to acknowledge is killed too.
         let begun = Instant::now();
         while self
             .members
@@ -390,7 +390,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Brings those back whose time has come until all that run are in sync.
+    /// Starts nodes whose pause is over until all running nodes are in sync.
     fn come_into_sync(&mut self) -> Result<(), String> {
         while self.members.iter().any(|it| it.behind.is_some()) {
             self.pass(Duration::from_millis(5))?;
@@ -399,7 +399,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Lets what is under way end, and checks that all agree. Gives the last report.
+    /// Lets all open operations end, checks that all nodes agree, and returns the last report.
     fn settle(&mut self) -> Result<Report, String> {
         while self.members.iter().any(|it| it.back.is_some()) {
             self.pass(Duration::from_millis(5))?;
@@ -431,7 +431,7 @@ impl Fleet {
         }
     }
 
-    /// Stops all in order, and checks every disk from end to end.
+    /// Stops all nodes properly, and checks every disk completely.
     fn close(&mut self) -> Result<(), String> {
         self.order(&Order::Stop);
         for member in &mut self.members {
@@ -442,13 +442,13 @@ impl Fleet {
         while let Ok((tag, told)) = self.told.try_recv() {
             self.hear(tag, told)?;
         }
-        let proposed = self.members.iter().flat_map(|it| it.ledger.proposals());
+        let proposed = self.members.iter().flat_map(|it| it.promises.proposals());
         let proposed: Vec<OperationId> = proposed.copied().collect();
         for n in 0..NODES {
             let path = self.directory.path().join(n.to_string());
             let mut store = Store::open(&path).map_err(|error| error.to_string())?;
-            let ledger = &mut self.members[n].ledger;
-            let checked = ledger.check(node_id(n), &store, &mut self.slots);
+            let promises = &mut self.members[n].promises;
+            let checked = promises.check(node_id(n), &store, &mut self.slots);
             checked.map_err(|broken| format!("node {n}: {broken}"))?;
             let closed = store.all_closed().unwrap();
             for id in &proposed {
@@ -477,7 +477,7 @@ impl Fleet {
     }
 }
 
-/// The middle and the largest.
+/// The median and the largest.
 fn spread(times: &mut [Duration]) -> (Duration, Duration) {
     times.sort();
     let middle = times.get(times.len() / 2).copied().unwrap_or_default();
@@ -506,7 +506,7 @@ fn four_processes_that_are_killed_again_and_again_lose_nothing_and_agree() {
     let acknowledged: usize = fleet
         .members
         .iter()
-        .map(|it| it.ledger.acknowledged())
+        .map(|it| it.promises.acknowledged())
         .sum();
     let (middle, longest) = spread(&mut figures.synced);
     let (moved_middle, moved_longest) = spread(&mut figures.synced_on_new_port);
@@ -537,7 +537,7 @@ fn four_processes_that_are_killed_again_and_again_lose_nothing_and_agree() {
     assert!(report.closed > kills);
 }
 
-/// Leaves the disks of a run that failed where they can be looked at.
+/// Keeps the disks of a failed run for inspection.
 fn keep(directory: &Path) {
     if let Some(kept) = std::env::var_os("MYCNET_KEEP") {
         for n in 0..NODES {

@@ -1,4 +1,4 @@
-//! What nodes promised, held against what their disks have: no slot signed twice, nothing acknowledged lost.
+//! Compares the nodes' promises with their disks: no slot signed twice, no acknowledged record lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -7,7 +7,7 @@ use mycnet_consensus::internals::record::{Record, Signed, Slot, Statement};
 use mycnet_consensus::store::{Store, StoreError};
 use mycnet_consensus::{NodeId, OperationId, RecordId};
 
-/// Every slot that was seen signed, by anybody's disk.
+/// Every signed slot, seen on any disk.
 #[derive(Debug, Default)]
 pub struct Slots(BTreeMap<(NodeId, Slot), RecordId>);
 
@@ -29,21 +29,21 @@ impl Slots {
     }
 }
 
-/// What one node acknowledged, and how far its disk was looked at.
+/// The acknowledgements of one node, and how far its disk was checked.
 #[derive(Debug, Default)]
-pub struct Ledger {
-    /// The last height that was looked at.
+pub struct Promises {
+    /// The last checked height.
     pub height: u64,
     sealed: BTreeSet<RecordId>,
     committed: BTreeSet<(OperationId, NodeId)>,
-    /// Operations whose proposal it acknowledged, and those whose vote.
+    /// Operations whose proposal or vote it acknowledged.
     proposed: BTreeSet<OperationId>,
     voted: BTreeSet<OperationId>,
-    /// The highest seal that it spoke of.
+    /// The highest seal that it reported.
     pub said_height: u64,
 }
 
-impl Ledger {
+impl Promises {
     pub fn proposed(&mut self, operation: OperationId) {
         self.proposed.insert(operation);
     }
@@ -56,12 +56,12 @@ impl Ledger {
         self.proposed.len() + self.voted.len()
     }
 
-    /// Everything that it proposed.
+    /// Its acknowledged proposals.
     pub fn proposals(&self) -> impl Iterator<Item = &OperationId> {
         self.proposed.iter()
     }
 
-    /// Looks at the disk of node `me`: notes every record on it, and says what is missing.
+    /// Checks the disk of node `me`: notes every record on it, and reports what is missing.
     pub fn check(&mut self, me: NodeId, store: &Store, slots: &mut Slots) -> Result<(), String> {
         let failed = |error: StoreError| error.to_string();
         let height = store.height().map_err(failed)?;
@@ -104,7 +104,7 @@ impl Ledger {
         let closed = store.all_closed().map_err(failed)?;
         let closed: BTreeSet<OperationId> = closed.iter().map(|it| it.operation).collect();
         for operation in &self.voted {
-            // A commit that came after the freeze is of no use once the operation is closed.
+            // A commit that came after the freeze is not kept once the operation is closed.
             let is_kept = own_commits.contains(operation)
                 || self.committed.contains(&(*operation, me))
                 || closed.contains(operation);

@@ -1,4 +1,4 @@
-//! How a node ends, and what its end does to those who use it.
+//! How a node stops, and how its users notice.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ async fn a_wait_ends_when_its_node_does() {
     let mut nodes = start(directory.path(), &genesis, 1).await;
     let running = nodes.remove(0);
     let engine = running.node.engine().clone();
-    // Alone it has no quorum: this stays open.
+    // Alone it has no quorum: the operation stays open.
     let id = engine.propose_claim(claim("6 * 7"), b"42".to_vec()).await;
     let id = id.unwrap();
     let waiting = tokio::spawn({
@@ -101,7 +101,7 @@ async fn a_node_stops_when_the_last_handle_goes() {
     tokio::time::timeout(PATIENCE, ended)
         .await
         .expect("it ends");
-    // It writes and goes by itself; nobody is told when.
+    // It writes and stops by itself, without a message.
     until("the disk is free", || Store::open(directory.path()).is_ok()).await;
     let node = alone(directory.path(), &genesis);
     let outcome = node.engine().execute_reveal_phase(id).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_wait_that_is_cancelled_loses_nothing() {
     for running in &nodes {
         let engine = running.node.engine();
         until("the claim is known", || engine.status(&id).is_some()).await;
-        // An input that nobody waits for any more is done all the same, wholly or not at all.
+        // An input whose caller has gone is still done, wholly or not at all.
         let _ = tokio::time::timeout(Duration::ZERO, engine.vote(id, result())).await;
         for patience_ms in [0, 1, 5] {
             let patience = Duration::from_millis(patience_ms);
@@ -183,7 +183,7 @@ async fn a_subscriber_that_never_listens_holds_nobody_up() {
     assert_eq!(kept, 1024, "it goes on with the oldest that is kept");
 }
 
-/// Panics once it has signed so many times.
+/// Panics after this number of signatures.
 struct Failing {
     identity: Identity,
     left: AtomicI64,
@@ -217,7 +217,7 @@ async fn a_panic_in_its_thread_ends_a_node_as_a_broken_disk_does() {
     let peers = |running: &Running| running.node.transport().unwrap().peers().len();
     until("they meet", || peers(&running) == 1 && peers(&other) == 1).await;
 
-    // The first is for the proposal, the next ones for its seal.
+    // The first signature is for the proposal, the next ones are for its seal.
     signer.left.store(1, Ordering::SeqCst);
     let engine = running.node.engine();
     let proposed = engine.propose_claim(claim("6 * 7"), b"42".to_vec());
@@ -230,7 +230,7 @@ async fn a_panic_in_its_thread_ends_a_node_as_a_broken_disk_does() {
     assert!(signer.left.load(Ordering::SeqCst) < 0, "it panicked");
     let stopped = running.node.stopped().await;
     assert!(matches!(stopped, Stopped::Failed(_)), "{stopped:?}");
-    // What the disk did not take is not shown.
+    // Records that the disk did not take are not shown.
     assert!(engine.export().is_empty());
     until("the other notices", || peers(&other) == 0).await;
     tokio::time::sleep(Duration::from_millis(500)).await;

@@ -63,7 +63,7 @@ async fn four_nodes_decide_a_claim_and_a_configuration() {
     }
 }
 
-/// A clock that somebody set back by so many milliseconds.
+/// A clock that was set back by this number of milliseconds.
 #[derive(Default)]
 struct SetBack(AtomicU64);
 
@@ -78,7 +78,7 @@ async fn clocks_that_are_set_back_make_nobody_wait_for_as_long() {
     let (directory, genesis) = (Directory::new(), genesis(4));
     let clock = Arc::new(SetBack::default());
     let mut nodes: Vec<Running> = Vec::new();
-    // The one that is to propose first is away: the others have to give up waiting for it.
+    // The first proposer is away: the others have to stop waiting for it.
     for n in 1..4 {
         let with = |builder: Builder| builder.clock(clock.clone());
         let running = Running::start_with(directory.path(), &genesis, n, with).await;

@@ -1,6 +1,5 @@
 //! `P-agree`, `S-agree`, `S-blame`: no two replicas differ below a third; above, they can, and more than a third is named.
 
-use mycnet_consensus::Ballot;
 use mycnet_consensus::internals::sim::actors::ActorKind;
 use mycnet_consensus::internals::sim::plan::Plan;
 use mycnet_consensus::internals::sim::world::run;
@@ -82,17 +81,11 @@ fn p_agree() {
 fn p_agree_fires_when_outcomes_differ() {
     let mut one = Hand::new();
     let mut checker = one.checker();
-    let (operation, proposal) = one.propose();
-    let commits = (0..4).map(|person| one.commit(person, operation, &Ballot::Approve));
-    let records = [proposal].into_iter().chain(commits).collect();
-    let (block, applied) = one.seal(10, records);
+    let (operation, block, applied) = one.open();
     let mut other = one.clone();
     checker.sealed(0, &block, &applied);
     checker.sealed(1, &block, &applied);
-    let reveals = (0..4)
-        .map(|person| one.reveal(person, operation, Ballot::Approve))
-        .collect();
-    let (block, applied) = one.seal(10, reveals);
+    let (block, applied) = one.close(operation);
     checker.sealed(0, &block, &applied);
     assert_eq!(broken(&checker), [""; 0]);
     let (marked, applied) = other.seal(5000, Vec::new());

@@ -27,7 +27,7 @@ fn p_copy_fires_when_someone_reveals_before_the_freeze() {
     let commits: Vec<_> = (0..4)
         .map(|person| hand.commit(person, operation, &Ballot::Approve))
         .collect();
-    let early = hand.reveal(0, operation, Ballot::Approve);
+    let early = hand.reveal(0, operation);
     for commit in &commits[..3] {
         checker.signed(commit.record(), true);
     }

@@ -21,7 +21,7 @@ fn p_live() {
     assert!(closed > 0 || seeds(8).count() < 8);
 }
 
-/// Whoever keeps silent, lies about the time or leaves others out, what honest members say is sealed.
+/// The records of honest members are sealed although a member is silent, lies about the time or censors.
 #[test]
 fn s_live() {
     for seed in seeds(5) {

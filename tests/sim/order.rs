@@ -7,7 +7,8 @@ use std::sync::Arc;
 use mycnet_consensus::core::{Core, Input, PeerId, Saved};
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::seal::SealedBlock;
-use mycnet_consensus::internals::sim::plan::{Plan, START_MS, identity};
+use mycnet_consensus::internals::sim::people::identity;
+use mycnet_consensus::internals::sim::plan::{Plan, START_MS};
 use mycnet_consensus::internals::sim::world::run;
 use mycnet_consensus::{Genesis, NodeId, RecordId, SealId};
 use rand::seq::SliceRandom as _;
@@ -17,7 +18,7 @@ use serde_bytes::ByteBuf;
 
 use crate::schedules::seeds;
 
-/// Someone who watches and is no member.
+/// A node that watches and is not a member.
 fn observer(genesis: &Genesis) -> Core {
     Core::new(genesis, Arc::new(identity(99))).unwrap()
 }
@@ -59,7 +60,7 @@ fn deliver(
             hear(&mut core, Message::Records(group));
         }
     }
-    // What was refused because it was ahead of this core is offered again by whoever holds it, as nodes do when they
+    // A record that was ahead of this core was refused. Its holders offer it again, as nodes do when they
     // compare what they hold.
     hear(&mut core, Message::Records(all.to_vec()));
     core
@@ -121,8 +122,8 @@ fn p_order_fires_when_a_record_is_missing() {
     );
 }
 
-/// Gives an observer what was ever said, except for blocks, in any order and again and again, until nothing changes. Gives
-/// the seals that it applied.
+/// Gives an observer all messages except blocks, in random order, until nothing changes any more. Returns
+/// the seals that the observer applied.
 fn overhear(
     genesis: &Genesis,
     messages: &[Message],
@@ -160,7 +161,7 @@ fn said(plan: Plan) -> (u64, Vec<Message>) {
     (report.height, votes.collect())
 }
 
-/// Whoever hears all votes decides the same seals, whatever the order.
+/// Two nodes that hear all votes decide the same seals, in any order of arrival.
 #[test]
 fn s_order() {
     for seed in seeds(4) {
@@ -179,7 +180,7 @@ fn s_order() {
     }
 }
 
-/// Above a third, what is decided can depend on what is heard first.
+/// With more than a third of dishonest weight, the order of arrival can change the decision.
 #[test]
 fn s_order_fires_above_a_third() {
     let differs = (0..10).any(|seed| {

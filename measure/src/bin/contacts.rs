@@ -1,4 +1,4 @@
-//! Nodes that people carry about: a recorded contact trace drives production cores, beside a lower bound from the trace.
+//! Nodes that people carry: a recorded contact trace drives production cores, compared with a lower bound from the trace.
 //!
 //! `cargo run --release -p mycnet-measure --bin contacts -- TRACE [--operations 60] [--seeds 10] [--primary NODE]
 //! [--critical | --claims] [--field] [--json]`
@@ -7,7 +7,7 @@
 //! `haggle-one-intel.tsv` of the CRAWDAD data set cambridge/haggle. Without `--primary` each node in turn proposes first: a
 //! network whose Primary is rarely met is slower, and the table shows by how much. Half of the operations are claims, half
 //! critical, unless one class is asked for. Commits are frozen a minute after an operation is opened, or with `--field` an hour
-//! after it, as in the profile of that name: the bound waits for nobody. Every line joins all seeds.
+//! after it, as in the profile of that name; the bound has no such grace. Every line joins all seeds.
 
 use std::error::Error;
 

@@ -1,14 +1,14 @@
-//! A lower bound for the time to an outcome, from the trace alone: no production code is asked.
+//! A lower bound for the time to an outcome, from the trace alone, without production code.
 //!
 //! After the proposal has spread it takes five diffusions among a quorum: commits, the proposal of the seal that freezes
-//! them, prevotes, precommits, and reveals. The bound lets everybody vote at once, has a proposer that is always right
-//! (whoever first holds a quorum of commits proposes, and its proposal is the one that all accept), freezes with any quorum
-//! of commits without waiting for a grace, and knows no other operations that would be in the way. Nothing that follows the
+//! them, prevotes, precommits, and reveals. In the bound all nodes vote at once, the proposer is always right
+//! (the first node that holds a quorum of commits proposes, and all accept its proposal), a freeze takes any quorum
+//! of commits without a grace, and no other operations are in the way. Nothing that follows the
 //! rules can be faster:
 //!
-//! - a freezing seal lists a quorum of commits, so whoever proposes it held them;
+//! - a freezing seal lists a quorum of commits, so its proposer held them;
 //! - a prevote for it takes its proposal, a precommit a quorum of prevotes, and its certificate a quorum of precommits;
-//! - a reveal takes the certificate, and a tally enough reveals to leave no doubt whatever else was frozen.
+//! - a reveal takes the certificate, and a tally takes enough reveals to be certain whatever other commits were frozen.
 
 use super::plan::Planned;
 use super::reach::{Arrival, Reach, earlier};
@@ -29,21 +29,6 @@ pub struct Bound {
     pub certificate: Arrival,
     /// By node: when it can tally.
     pub tallied: Vec<Arrival>,
-}
-
-impl Bound {
-    /// When some node can tally.
-    #[must_use]
-    pub fn first(&self) -> Arrival {
-        self.tallied.iter().flatten().min().copied()
-    }
-
-    /// When every node can.
-    #[must_use]
-    pub fn last(&self) -> Arrival {
-        let all: Option<Vec<u64>> = self.tallied.iter().copied().collect();
-        all?.into_iter().max()
-    }
 }
 
 /// The smallest number of `nodes` equal nodes that weighs more than two thirds.
@@ -70,7 +55,7 @@ pub fn bound(reach: &Reach, planned: &Planned) -> Bound {
     let may_propose = reach.gather(&committed, quorum);
     let prevoted = reach.spread(&may_propose);
     let precommitted = reach.gather(&prevoted, quorum);
-    // Who has the certificate passes it on as a whole.
+    // A node that has the certificate passes it on as a whole.
     let revealed = reach.spread(&reach.gather(&precommitted, quorum));
     let reveals = reach.from_each(&revealed);
     let tallied = (0..nodes).map(|node| {
@@ -87,7 +72,7 @@ pub fn bound(reach: &Reach, planned: &Planned) -> Bound {
     }
 }
 
-/// When the reveals that arrive decide, whichever commits were frozen beside those of their authors: a quorum at least.
+/// When the arrived reveals decide, whichever other commits were frozen: at least a quorum was.
 fn tallied(planned: &Planned, quorum: usize, arrivals: impl Iterator<Item = Arrival>) -> Arrival {
     let by_author = arrivals.enumerate();
     let mut arrived: Vec<(u64, &Ballot)> = by_author
@@ -132,6 +117,7 @@ fn decides(class: Class, nodes: usize, ballots: &[&Ballot], missing: usize) -> b
 
 #[cfg(test)]
 mod tests {
+    use super::super::reach::{first, last};
     use super::super::trace::{Contact, Trace};
     use super::*;
 
@@ -150,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_chain_of_meetings_takes_five_diffusions() {
-        // Three of three are a quorum; a carrier goes to and fro between two others, ten seconds a way.
+        // Three of three are a quorum; a carrier goes to and fro between the other two, ten seconds each way.
         let contacts: Vec<Contact> = (0..20)
             .map(|leg| Contact {
                 from_s: 10 * leg,
@@ -178,7 +164,10 @@ mod tests {
             (Some(30), Some(30), Some(40), Some(50), Some(50))
         );
         assert_eq!(bound.tallied, [Some(60), Some(60), Some(70)]);
-        assert_eq!((bound.first(), bound.last()), (Some(60), Some(70)));
+        assert_eq!(
+            (first(&bound.tallied), last(&bound.tallied)),
+            (Some(60), Some(70))
+        );
     }
 
     #[test]

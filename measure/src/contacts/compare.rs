@@ -1,9 +1,9 @@
-//! The cores beside the bound.
+//! The cores compared with the bound.
 
 use super::bound::{Bound, bound};
 use super::course::Course;
 use super::plan::Planned;
-use super::reach::{Arrival, Reach};
+use super::reach::{self, Arrival, Reach};
 use super::replay::{Replayed, Setup, replay};
 use super::trace::Trace;
 use mycnet_consensus::internals::rejection::Rejection;
@@ -13,7 +13,7 @@ use mycnet_consensus::internals::rejection::Rejection;
 pub struct Delays {
     /// The bound's.
     pub bound: Vec<u64>,
-    /// Those of the cores, as many.
+    /// Those of the cores, for the same operations.
     pub cores: Vec<Option<u64>>,
 }
 
@@ -52,7 +52,7 @@ impl Delays {
     }
 }
 
-/// A replay beside its bound.
+/// A replay compared with its bound.
 #[derive(Debug, Clone)]
 pub struct Comparison {
     /// How many operations were proposed.
@@ -65,11 +65,11 @@ pub struct Comparison {
     stages: (u64, [(u64, u64); 5]),
     /// Operations that were faster than the bound: there must be none.
     pub impossible: usize,
-    /// What the replay says about itself.
+    /// The replay itself.
     pub replayed: Replayed,
 }
 
-/// What [`Comparison::stages`] gives. The bound opens and freezes with one seal: its opening is a quorum of commits.
+/// The names of [`Comparison::stages`]. The bound opens and freezes with one seal: its opening is a quorum of commits.
 pub const STAGES: [&str; 5] = [
     "a quorum heard of it",
     "opened (bound: a quorum of commits)",
@@ -78,7 +78,7 @@ pub const STAGES: [&str; 5] = [
     "tallied by some node",
 ];
 
-/// Replays a plan and puts it beside the bound. Several comparisons can be [joined](Comparison::join).
+/// Replays a plan and compares it with the bound. Several comparisons can be [joined](Comparison::join).
 ///
 /// # Errors
 ///
@@ -87,7 +87,7 @@ pub fn compare(trace: &Trace, planned: &[Planned], setup: &Setup) -> Result<Comp
     Ok(beside(trace, planned, replay(trace, planned, setup)?))
 }
 
-/// Puts a replay of a plan beside the bound that a trace gives.
+/// Compares a replay of a plan with the bound that a trace gives.
 #[must_use]
 pub fn beside(trace: &Trace, planned: &[Planned], replayed: Replayed) -> Comparison {
     let reach = Reach::new(trace);
@@ -95,8 +95,16 @@ pub fn beside(trace: &Trace, planned: &[Planned], replayed: Replayed) -> Compari
     let (mut impossible, mut both, mut sums) = (0, 0, [(0, 0); 5]);
     for (planned, course) in planned.iter().zip(&replayed.courses) {
         let bound = bound(&reach, planned);
-        first.add(planned.at_s, bound.first(), course.first());
-        last.add(planned.at_s, bound.last(), course.last());
+        first.add(
+            planned.at_s,
+            reach::first(&bound.tallied),
+            reach::first(&course.tallied),
+        );
+        last.add(
+            planned.at_s,
+            reach::last(&bound.tallied),
+            reach::last(&course.tallied),
+        );
         let is_faster = |core: &Arrival, bound: &Arrival| {
             core.is_some_and(|core| bound.is_none_or(|bound| core < bound))
         };
@@ -132,12 +140,15 @@ fn stages(course: &Course, bound: &Bound) -> Option<[(u64, u64); 5]> {
         (course.opened?, bound.commits?),
         (course.proposed?, bound.proposal?),
         (course.frozen?, bound.certificate?),
-        (course.first()?, bound.first()?),
+        (
+            reach::first(&course.tallied)?,
+            reach::first(&bound.tallied)?,
+        ),
     ])
 }
 
 impl Comparison {
-    /// Takes in the operations of another comparison.
+    /// Adds the operations of another comparison.
     pub fn join(&mut self, other: Self) {
         self.operations += other.operations;
         self.impossible += other.impossible;

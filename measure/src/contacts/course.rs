@@ -1,4 +1,4 @@
-//! What becomes of the operations.
+//! The course of the operations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use mycnet_consensus::internals::digest::{OperationId, SealId};
 use mycnet_consensus::internals::record::Statement;
 use mycnet_consensus::internals::sim::plan::START_MS;
 
-/// What became of one operation; times in seconds since the trace began, `None`: not within it.
+/// The course of one operation; times in seconds since the trace began, `None`: not within it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Course {
     /// By node: when it heard of it, and voted.
@@ -24,26 +24,11 @@ pub struct Course {
     pub tallied: Vec<Arrival>,
 }
 
-impl Course {
-    /// When some node could tally.
-    #[must_use]
-    pub fn first(&self) -> Arrival {
-        self.tallied.iter().flatten().min().copied()
-    }
-
-    /// When every node could.
-    #[must_use]
-    pub fn last(&self) -> Arrival {
-        let all: Option<Vec<u64>> = self.tallied.iter().copied().collect();
-        all?.into_iter().max()
-    }
-}
-
-/// All of them, as they are watched.
+/// The courses of all operations, during the replay.
 pub(super) struct Courses {
     all: Vec<Course>,
     places: BTreeMap<OperationId, usize>,
-    /// Those that somebody cannot tally yet.
+    /// Operations that some node cannot tally yet.
     open: BTreeSet<OperationId>,
     proposed: BTreeMap<SealId, u64>,
     rounds: BTreeMap<u64, u32>,
@@ -79,7 +64,7 @@ impl Courses {
         self.all[place].heard[node].get_or_insert(seconds(now_ms));
     }
 
-    /// Watches what the hosts write down.
+    /// Takes note of a write of a host.
     pub(super) fn note(&mut self, now_ms: u64, write: &Write) {
         let at_s = seconds(now_ms);
         match write {
@@ -110,7 +95,7 @@ impl Courses {
         }
     }
 
-    /// Looks who can tally what now.
+    /// Notes which hosts can tally which operations now.
     pub(super) fn observe(&mut self, now_ms: u64, hosts: &[Host]) {
         let at_s = seconds(now_ms);
         let (places, courses) = (&self.places, &mut self.all);

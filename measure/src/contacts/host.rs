@@ -1,9 +1,9 @@
-//! A node that people carry about: a core, its disk and clock, and when it nudges.
+//! A node that people carry about: a core, its disk, its clock and its patience.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mycnet_consensus::core::{Core, Input, Outputs};
+use mycnet_consensus::core::Core;
 use mycnet_consensus::internals::digest::OperationId;
 use mycnet_consensus::internals::genesis::Genesis;
 use mycnet_consensus::internals::identity::{Identity, Signer as _};
@@ -18,11 +18,11 @@ pub(super) struct Host {
     pub(super) patience: Patience,
     /// Its clock minus the true time.
     skew_ms: i64,
-    /// How its person votes on what it has not heard of yet.
+    /// The ballots of its person for operations that it has not heard of yet.
     pub(super) ballots: BTreeMap<OperationId, Ballot>,
-    /// Whether something happened to it that may have changed what it waits for.
+    /// Whether it had an input since it last looked at what it waits for.
     pub(super) is_touched: bool,
-    /// When it wants to be called, by the true time.
+    /// The true time of its next call.
     pub(super) due_ms: Option<u64>,
 }
 
@@ -45,21 +45,20 @@ impl Host {
         })
     }
 
-    /// Gives its core an input.
-    pub(super) fn handle(&mut self, input: Input, now_ms: u64) -> Outputs {
+    /// Its core, ready for an input, and the time on its clock.
+    pub(super) fn woken(&mut self, now_ms: u64) -> (&mut Core, u64) {
         let clock = self.clock(now_ms);
         self.is_touched = true;
-        self.core.set_pace(self.patience.pace(clock));
-        self.core.handle(input, clock)
+        self.core.set_timing(self.patience.timing(clock));
+        (&mut self.core, clock)
     }
 
-    /// What its clock shows.
-    pub(super) fn clock(&self, now_ms: u64) -> u64 {
+    /// The time on its clock.
+    fn clock(&self, now_ms: u64) -> u64 {
         now_ms.saturating_add_signed(self.skew_ms)
     }
 
-    /// Looks at where it stands, and plans when it has to be called without anything happening. Says whether it gives up
-    /// waiting.
+    /// Looks at what it waits for, and plans its next call. Returns whether it gives up waiting.
     pub(super) fn look(&mut self, now_ms: u64) -> bool {
         let clock = self.clock(now_ms);
         let sealers = self.core.ledger().state().sealers().clone();

@@ -1,4 +1,4 @@
-//! What is proposed over the length of a trace, by whom, and how everybody votes on it.
+//! The proposals over the length of a trace, their authors, and the votes of all nodes.
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use super::trace::Trace;
 use mycnet_consensus::internals::operation::{Ballot, Class};
 
-/// One operation to be.
+/// One planned operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     /// When it is proposed, seconds since the trace began.
@@ -41,7 +41,7 @@ pub fn operations(seed: u64, trace: &Trace, count: usize, classes: &[Class]) -> 
     planned
 }
 
-/// Nine in ten vote as most do.
+/// Nine in ten vote like the majority.
 fn ballot(rng: &mut ChaCha8Rng, class: Class, leaning: bool) -> Ballot {
     let (likes, is_yes) = match rng.random_range(0..100) {
         0..90 => (true, leaning),

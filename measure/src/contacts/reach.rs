@@ -1,7 +1,7 @@
-//! Temporal reachability: when what a node holds can first be everywhere else.
+//! Temporal reachability: the earliest time at which a node's records can be at other nodes.
 //!
-//! Within a contact everything is exchanged at once, and passed on at once: nodes that are in reach of one another,
-//! directly or through others, share at every moment whatever one of them has.
+//! In a contact all records are exchanged and passed on at once: nodes that are in reach of one another,
+//! directly or through others, always share all that one of them has.
 
 use super::trace::Trace;
 
@@ -16,7 +16,18 @@ pub(super) fn earlier(one: Arrival, other: Arrival) -> Arrival {
     }
 }
 
-/// Who was connected with whom, between any two changes of the trace.
+/// When the first node got there.
+pub(super) fn first(arrivals: &[Arrival]) -> Arrival {
+    arrivals.iter().flatten().min().copied()
+}
+
+/// When the last node got there, if all did.
+pub(super) fn last(arrivals: &[Arrival]) -> Arrival {
+    let all: Option<Vec<u64>> = arrivals.iter().copied().collect();
+    all?.into_iter().max()
+}
+
+/// The groups of connected nodes, between any two changes of the trace.
 #[derive(Debug)]
 pub struct Reach {
     nodes: usize,

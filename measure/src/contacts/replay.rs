@@ -1,9 +1,10 @@
-//! Driving cores by a trace.
+//! Cores whose contacts come from a trace.
 //!
-//! Between two events nothing is on its way: whatever nodes in contact have to say to one another is said at once, as in
-//! the [bound](super::bound). What they do not finish before they part is lost, and repaired when somebody is met again.
+//! Between two events no message is under way: nodes in contact exchange everything at once, as in the
+//! [bound](super::bound). A message that does not arrive before a contact ends is lost, and a later contact repairs it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -12,31 +13,31 @@ use super::course::{Course, Courses};
 use super::host::Host;
 use super::plan::Planned;
 use super::trace::Trace;
-use mycnet_consensus::core::{Answer, Event, Input, Output, PeerId, Refusal, Write};
+use mycnet_consensus::core::{
+    Answer, Core, Event, Input, Message, Network, PeerId, SealedBlock, Write,
+};
 use mycnet_consensus::internals::digest::OperationId;
 use mycnet_consensus::internals::genesis::Genesis;
 use mycnet_consensus::internals::identity::{Identity, Signer as _};
-use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::operation::{Class, ConsensusOperation, Priority, Spore};
 use mycnet_consensus::internals::params::Params;
 use mycnet_consensus::internals::rejection::Rejection;
 use mycnet_consensus::internals::sim::plan::START_MS;
 
-/// What the cores are started with.
+/// The setup of the cores.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Where keys, and with them the order of proposers, and the errors of clocks come from.
+    /// The seed of keys, and so of the order of proposers, and of the errors of clocks.
     pub seed: u64,
     /// The parameters of the network.
     pub params: Params,
-    /// The Primary, who proposes every seal first; `None`: the member with the smallest key does.
+    /// The Primary, who proposes every seal first. If `None`, the member with the smallest key does.
     pub primary: Option<usize>,
 }
 
 impl Setup {
-    /// The profile `default` with the commit and reveal windows of `field`, and a minute as the grace of either class: whoever did
-    /// not commit a minute after the opening is not waited for. The bound waits for nobody, so this is what it is to be compared
-    /// with.
+    /// The profile `default` with the commit and reveal windows of `field`, and a minute of grace for both classes: operations wait
+    /// a minute after the opening for commits. This is to be compared with the bound, which waits for nobody.
     #[must_use]
     pub fn prompt(seed: u64, primary: Option<usize>) -> Self {
         let (default, field) = (Params::default(), Params::field());
@@ -49,8 +50,8 @@ impl Setup {
         Self::among_equals(seed, &params, primary)
     }
 
-    /// The profile `field`. Both classes have the grace of claims, an hour: the day that critical operations otherwise wait
-    /// for latecomers is a choice of people, and no delay of the protocol.
+    /// The profile `field`. Both classes have the grace of claims, an hour: the day of grace for critical operations is a choice
+    /// of people, and no delay of the protocol.
     #[must_use]
     pub fn field(seed: u64, primary: Option<usize>) -> Self {
         let field = Params::field();
@@ -61,7 +62,7 @@ impl Setup {
         Self::among_equals(seed, &params, primary)
     }
 
-    /// Without changes of trust: founders then weigh the same to the end, as in the bound.
+    /// Without changes of trust, so that founders weigh the same to the end, as in the bound.
     fn among_equals(seed: u64, params: &Params, primary: Option<usize>) -> Self {
         let params = Params {
             coherent_gain_ppm: 0,
@@ -97,16 +98,16 @@ impl Setup {
     }
 }
 
-/// What a replay gave.
+/// The result of a replay.
 #[derive(Debug, Clone)]
 pub struct Replayed {
-    /// What became of each operation, in the order of the plan.
+    /// The course of each operation, in the order of the plan.
     pub courses: Vec<Course>,
     /// Per height the round in which it was decided.
     pub rounds: Vec<u32>,
     /// Messages sent.
     pub messages: u64,
-    /// How often somebody gave up waiting.
+    /// How often a node gave up waiting.
     pub nudges: u64,
     /// Records that were refused, by code.
     pub refused: BTreeMap<&'static str, u64>,
@@ -118,7 +119,7 @@ struct World<'a> {
     contacts: BTreeSet<(usize, usize)>,
     now_ms: u64,
     mail: VecDeque<(usize, usize, Message)>,
-    /// Hosts whose height grew: they compare what they hold with those in contact.
+    /// Hosts whose height grew. They compare what they hold with the hosts in contact.
     grown: BTreeSet<usize>,
     courses: Courses,
     messages: u64,
@@ -126,7 +127,7 @@ struct World<'a> {
     refused: BTreeMap<&'static str, u64>,
 }
 
-/// Lets the nodes of a trace, founders of equal weight, decide what was planned.
+/// Lets the nodes of a trace, founders of equal weight, decide the planned operations.
 ///
 /// # Errors
 ///
@@ -165,7 +166,7 @@ pub fn replay(trace: &Trace, planned: &[Planned], setup: &Setup) -> Result<Repla
     })
 }
 
-/// What a trace and a plan say happens at one time.
+/// The events of a trace and a plan at one time.
 #[derive(Default)]
 struct Instant {
     ups: Vec<(usize, usize)>,
@@ -188,6 +189,41 @@ fn script(trace: &Trace, planned: &[Planned]) -> BTreeMap<u64, Instant> {
     script
 }
 
+impl Network for World<'_> {
+    fn core(&mut self, node: usize) -> Option<(&mut Core, u64)> {
+        Some(self.hosts[node].woken(self.now_ms))
+    }
+
+    fn persist(&mut self, node: usize, write: Write) {
+        if let Write::Record(record) | Write::Vote(record) = &write {
+            self.hosts[node].patience.heard(record.author());
+        }
+        self.courses.note(self.now_ms, &write);
+        self.hosts[node].disk.write(&write);
+    }
+
+    fn blocks(&self, node: usize, from: u64) -> impl Iterator<Item = &Arc<SealedBlock>> {
+        self.hosts[node].disk.blocks_from(from)
+    }
+
+    fn event(&mut self, node: usize, event: Event) {
+        match event {
+            Event::Sealed { .. } => {
+                self.grown.insert(node);
+            }
+            Event::Refused { rejection, .. } => {
+                *self.refused.entry(rejection.code()).or_default() += 1;
+            }
+            _ => {}
+        }
+    }
+
+    fn send(&mut self, from: usize, to: usize, message: Message) {
+        self.messages += 1;
+        self.mail.push_back((from, to, message));
+    }
+}
+
 impl World<'_> {
     fn live(&mut self, trace: &Trace) {
         let mut script = script(trace, self.planned);
@@ -203,7 +239,7 @@ impl World<'_> {
             }
             self.now_ms = at_ms;
             let instant = script.remove(&at_ms).unwrap_or_default();
-            // Who meets for a moment only has met all the same: contacts begin before others end.
+            // Contacts begin before others end, so that a contact of one moment counts.
             for pair in instant.ups {
                 self.meet(pair);
             }
@@ -227,8 +263,8 @@ impl World<'_> {
         for (host, peer) in [(one, other), (other, one)] {
             let node = self.hosts[peer].core.node_id();
             self.hosts[host].patience.met(node);
-            self.input_alone(host, Input::PeerUp(peer_id(peer)));
         }
+        self.introduce(one, other, Input::PeerUp);
     }
 
     fn part(&mut self, (one, other): (usize, usize)) {
@@ -236,22 +272,22 @@ impl World<'_> {
         for (host, peer) in [(one, other), (other, one)] {
             let node = self.hosts[peer].core.node_id();
             self.hosts[host].patience.parted(node);
-            self.input_alone(host, Input::PeerDown(peer_id(peer)));
         }
+        self.introduce(one, other, Input::PeerDown);
     }
 
     fn call_due(&mut self) {
         for host in 0..self.hosts.len() {
             let is_due = |due_ms: u64| due_ms <= self.now_ms;
             if self.hosts[host].due_ms.is_some_and(is_due) {
-                self.input_alone(host, Input::Tick);
+                self.notify(host, Input::Tick);
             }
         }
         self.settle();
         self.look();
     }
 
-    /// Lets all to whom something happened look whether they give up waiting, until nobody does.
+    /// Lets touched hosts see whether they give up waiting, until none does.
     fn look(&mut self) {
         self.settle();
         while let Some(host) = self.hosts.iter().position(|host| host.is_touched) {
@@ -259,7 +295,7 @@ impl World<'_> {
             if self.hosts[host].look(self.now_ms) {
                 self.hosts[host].patience.nudged();
                 self.nudges += 1;
-                self.input_alone(host, Input::Nudge);
+                self.notify(host, Input::Nudge);
                 self.settle();
             }
         }
@@ -284,7 +320,7 @@ impl World<'_> {
             ballot: Some(planned.ballots[planned.by].clone()),
             nonce: number as u64,
         };
-        // Refused is who has as many open proposals as there may be: the operation then stays undecided.
+        // A proposer at its limit of open proposals is refused, and the operation stays undecided.
         if let Ok(Answer::Proposed(id)) = self.input(planned.by, input) {
             self.courses.proposed(number, id);
             for (host, ballot) in self.hosts.iter_mut().zip(&planned.ballots) {
@@ -295,13 +331,12 @@ impl World<'_> {
         }
     }
 
-    /// Delivers everything, lets people vote on what they hear of, and whoever got further compare notes, until all is quiet.
+    /// Delivers all messages, lets people vote on new operations and grown hosts compare what they hold, until none is left.
     fn settle(&mut self) {
         loop {
             while let Some((from, to, message)) = self.mail.pop_front() {
                 if self.contacts.contains(&(from.min(to), from.max(to))) {
-                    let from = peer_id(from);
-                    self.input_alone(to, Input::Message { from, message });
+                    self.arrive(from, to, message);
                 }
             }
             for host in 0..self.hosts.len() {
@@ -310,7 +345,7 @@ impl World<'_> {
             for host in std::mem::take(&mut self.grown) {
                 for peer in 0..self.hosts.len() {
                     if self.contacts.contains(&(host.min(peer), host.max(peer))) {
-                        self.input_alone(host, Input::Sync(peer_id(peer)));
+                        self.notify(host, Input::Sync(PeerId(peer as u64)));
                     }
                 }
             }
@@ -331,52 +366,9 @@ impl World<'_> {
         for operation in known {
             if let Some(ballot) = self.hosts[host].ballots.remove(&operation) {
                 self.courses.heard(self.now_ms, host, &operation);
-                self.input_alone(host, Input::Vote { operation, ballot });
+                // A late vote is refused, as it should be.
+                let _ = self.input(host, Input::Vote { operation, ballot });
             }
         }
     }
-
-    /// An input whose answer nobody waits for: a vote that comes too late is refused, as it should be.
-    fn input_alone(&mut self, host: usize, input: Input) {
-        let _ = self.input(host, input);
-    }
-
-    fn input(&mut self, host: usize, input: Input) -> Result<Answer, Refusal> {
-        let outputs = self.hosts[host].handle(input, self.now_ms);
-        for output in outputs.list {
-            match output {
-                Output::Persist(write) => {
-                    if let Write::Record(record) | Write::Vote(record) = &write {
-                        self.hosts[host].patience.heard(record.author());
-                    }
-                    self.courses.note(self.now_ms, &write);
-                    self.hosts[host].disk.write(&write);
-                }
-                Output::Send { to, message } => self.send(host, to, message),
-                Output::Serve { to, from, bytes } => {
-                    if let Some(message) = self.hosts[host].disk.serve(from, bytes) {
-                        self.send(host, to, message);
-                    }
-                }
-                Output::Event(Event::Sealed { .. }) => {
-                    self.grown.insert(host);
-                }
-                Output::Event(Event::Refused { rejection, .. }) => {
-                    *self.refused.entry(rejection.code()).or_default() += 1;
-                }
-                _ => {}
-            }
-        }
-        outputs.answer
-    }
-
-    fn send(&mut self, from: usize, to: PeerId, message: Message) {
-        let to = usize::try_from(to.0).expect("peers are hosts");
-        self.messages += 1;
-        self.mail.push_back((from, to, message));
-    }
-}
-
-fn peer_id(host: usize) -> PeerId {
-    PeerId(host as u64)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Nodes of a trace at most: all of them are founders, and reachability is computed for each pair.
+/// The most nodes of a trace: all of them are founders, and reachability is computed for each pair.
 const NODES_MAX: usize = 64;
 
 /// Two nodes in reach of each other, from `from_s` to `to_s`, both included: seconds since the trace began.
@@ -16,7 +16,7 @@ pub struct Contact {
     pub nodes: (usize, usize),
 }
 
-/// Who was in reach of whom, and when.
+/// The contacts between nodes over time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
     names: Vec<u64>,
@@ -37,7 +37,7 @@ pub struct TraceError {
 /// One line of a trace.
 struct Event {
     at_s: u64,
-    /// As the line names them: each node notes its own sightings.
+    /// The nodes as the line names them: each node notes its own sightings.
     nodes: (u64, u64),
     is_up: bool,
 }
@@ -77,16 +77,16 @@ impl Event {
 
 impl Trace {
     /// Reads the connection events of the ONE simulator's `StandardEventsReader`: lines of `time CONN node node up|down`,
-    /// separated by white space, in order of time (whole seconds). Empty lines and lines that begin with `#` are passed
-    /// over.
+    /// separated by white space, in order of time (whole seconds). Empty lines and lines that begin with `#` are
+    /// skipped.
     ///
-    /// Each of two nodes may have noted the same meeting: sightings of a pair that overlap or touch are one contact. One
+    /// Both nodes may have noted the same meeting: sightings of a pair that overlap or touch are one contact. A contact
     /// that is still up at the end lasts until the last line's time.
     ///
     /// # Errors
     ///
-    /// [`TraceError`] for a line of another form, a time before that of an earlier line, a node that meets itself, an `up` of
-    /// what is up or a `down` of what is not, more than 64 nodes, and a text without any event.
+    /// [`TraceError`] for a line of another form, a time before that of an earlier line, a node that meets itself, an `up`
+    /// of a pair that is up or a `down` of one that is not, more than 64 nodes, and a text without any event.
     pub fn read(text: &str) -> Result<Self, TraceError> {
         let mut open: BTreeMap<(u64, u64), u64> = BTreeMap::new();
         let mut sightings: BTreeMap<(u64, u64), Vec<(u64, u64)>> = BTreeMap::new();
@@ -155,7 +155,7 @@ impl Trace {
     ///
     /// # Panics
     ///
-    /// If a contact names a node that is not there, or the same one twice, or ends before it begins.
+    /// If a contact names an unknown node, or the same node twice, or ends before it begins.
     #[must_use]
     pub fn from_contacts(nodes: usize, contacts: &[Contact]) -> Self {
         let mut pairs: BTreeMap<(usize, usize), Vec<(u64, u64)>> = BTreeMap::new();
@@ -188,7 +188,7 @@ impl Trace {
         self.names.len()
     }
 
-    /// What the trace calls a node.
+    /// The name of a node in the trace.
     #[must_use]
     pub fn name(&self, node: usize) -> u64 {
         self.names[node]
@@ -206,7 +206,7 @@ impl Trace {
         self.end_s
     }
 
-    /// Who was longest in contact with others up to a time: a good Primary, as far as people can know by then.
+    /// The node that was longest in contact with others up to a time: the best choice of a Primary at that time.
     #[must_use]
     pub fn longest_met(&self, until_s: u64) -> usize {
         let met_s = |node: usize| -> u64 {

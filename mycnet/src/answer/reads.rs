@@ -1,65 +1,56 @@
-//! Answers that sign nothing.
+//! Answers about the node, its network and its members.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use mycnet_consensus::core::{OperationStatus, Pending};
-use mycnet_consensus::engine::{EngineError, OperationFilter};
 use mycnet_consensus::node::Node;
-use mycnet_consensus::{BFTConsensusEngine, Evidence, NodeId, OperationId};
-use serde_json::{Value, json};
+use mycnet_consensus::{Digest, NodeId, OperationId};
 
-use super::value;
+use super::only;
+use super::operations::open_operations;
 use crate::failure::Failure;
-use crate::request::Filter;
+use crate::reply::{
+    Config, Equivocation, EvidenceList, FoundId, MemberTrust, Peer, PeerLink, Peers, Status,
+    TicketText,
+};
 
-/// Where the node and its network stand.
-pub(super) fn status(node: &Node) -> Result<Value, Failure> {
+/// The state of the node and its network.
+pub(super) fn status(node: &Node) -> Result<Status, Failure> {
     let engine = node.engine();
     let me = engine.node_id();
-    let genesis = engine.genesis();
     let roster = engine.roster();
     let open = open_operations(engine)?;
-    let waits_for_me = |id: &&OperationId| {
+    let waits_for_me = |id: &OperationId| {
         let status = engine.status(id);
         status.is_some_and(|status| waits_for(&status, &me))
     };
-    let mine: Vec<&OperationId> = open.iter().filter(waits_for_me).collect();
-    let opened = node.opened();
     let sealing = engine.seal_status();
-    // Once it has rejoined, what opening found is no news.
-    let lost = opened.journal_lost.filter(|_| sealing.signing != "ready");
-    let lost = lost.map(|lost| lost.to_string());
-    Ok(json!({
-        "node": me,
-        "network": engine.network_id(),
-        "name": genesis.name,
-        "height": engine.height(),
-        "seal": engine.seal(),
-        "sealing": sealing,
-        "member": roster.iter().find(|member| member.node == me),
-        "members": roster.len(),
-        "open_operations": open.len(),
-        "waiting_for_you": mine,
-        "unsealed_records": engine.unsealed_records(),
-        "peers": node.transport().map(|transport| transport.peers().len()),
-        "journal_lost": lost,
-        "disk_failed": node.store().has_failed(),
-    }))
+    // After the Rejoin, the loss is over.
+    let lost = node
+        .opened()
+        .journal_lost
+        .filter(|_| sealing.signing != "ready");
+    let transport = node.transport();
+    Ok(Status {
+        node: me,
+        network: engine.network_id(),
+        name: engine.genesis().name.clone(),
+        running: transport.is_some(),
+        height: engine.height(),
+        seal: engine.seal(),
+        sealing,
+        member: roster.iter().find(|member| member.node == me).cloned(),
+        members: roster.len(),
+        open_operations: open.len(),
+        waiting_for_you: open.into_iter().filter(waits_for_me).collect(),
+        unsealed_records: engine.unsealed_records(),
+        peers: transport.map(|transport| transport.peers().len()),
+        journal_lost: lost.map(|lost| lost.to_string()),
+        disk_failed: node.store().has_failed(),
+    })
 }
 
-/// Open operations and proposals that no seal lists yet.
-fn open_operations(engine: &BFTConsensusEngine) -> Result<Vec<OperationId>, Failure> {
-    let filter = OperationFilter {
-        is_open: Some(true),
-        ..OperationFilter::default()
-    };
-    let open = engine.operations(&filter)?;
-    let mut ids: Vec<OperationId> = open.iter().map(|view| view.operation).collect();
-    ids.extend(engine.unsealed_proposals());
-    Ok(ids)
-}
-
-/// Whether a record of a node is missing. Who may object need not.
+/// Whether a record of a node is missing. An objection is optional and never missing.
 fn waits_for(status: &OperationStatus, node: &NodeId) -> bool {
     match &status.waits_for {
         Pending::Directive(of)
@@ -70,66 +61,15 @@ fn waits_for(status: &OperationStatus, node: &NodeId) -> bool {
     }
 }
 
-/// Operations that fit: proposals without a seal first, then open ones, then closed ones, each by id.
-pub(super) fn operations(node: &Node, filter: Filter) -> Result<Value, Failure> {
-    let engine = node.engine();
-    let mut rows = Vec::new();
-    if filter.is_open != Some(false) {
-        for id in open_operations(engine)? {
-            let (Some(status), Some(proposal)) = (engine.status(&id), engine.proposal(&id)?) else {
-                // Closed since it was listed: it is among those, or will be asked for again.
-                continue;
-            };
-            rows.push(json!({
-                "operation": id,
-                "kind": proposal.what.kind(),
-                "class": status.class.unwrap_or_else(|| proposal.what.class()),
-                "proposer": proposal.proposer,
-                "subject": proposal.what.subject(),
-                "phase": status.phase,
-                "outcome": status.outcome.map(|(outcome, _)| outcome),
-                "refused_effect": null,
-            }));
-        }
-        rows.sort_by_key(|row| row["phase"] != "proposed");
-    }
-    if filter.is_open != Some(true) {
-        for closed in node.store().all_closed().map_err(Failure::failed)? {
-            rows.push(json!({
-                "operation": closed.operation,
-                "kind": closed.kind,
-                "class": closed.class,
-                "proposer": closed.proposer,
-                "subject": closed.subject,
-                "phase": "closed",
-                "outcome": closed.closed.outcome,
-                "refused_effect": closed.refused_effect,
-            }));
-        }
-    }
-    let mut wanted = BTreeMap::new();
-    if let Some(class) = filter.class {
-        wanted.insert("class", value(&class)?);
-    }
-    if let Some(kind) = filter.kind {
-        wanted.insert("kind", value(&kind)?);
-    }
-    if let Some(by) = filter.by {
-        wanted.insert("proposer", value(&by)?);
-    }
-    rows.retain(|row| wanted.iter().all(|(name, value)| row[*name] == *value));
-    Ok(json!({ "operations": rows }))
-}
-
-/// A member's trust, now or after a height, and why it is so.
+/// A member's trust, now or after a height, and the reasons.
 pub(super) fn trust(
     node: &Node,
-    whom: Option<NodeId>,
+    member: Option<NodeId>,
     at: Option<u64>,
     explain: bool,
-) -> Result<Value, Failure> {
+) -> Result<MemberTrust, Failure> {
     let engine = node.engine();
-    let whom = whom.unwrap_or_else(|| engine.node_id());
+    let member = member.unwrap_or_else(|| engine.node_id());
     let now = engine.height();
     let height = at.unwrap_or(now);
     if height > now {
@@ -137,147 +77,145 @@ pub(super) fn trust(
             "--at {height}: the ledger is at height {now}"
         )));
     }
-    let standing = engine.trust_at(&whom, height)?;
-    // It was one before, perhaps; reading why costs a walk through the past.
+    let (trust_ppm, standing) = engine.trust_at(&member, height)?.unzip();
+    // The reasons are read only if they are needed: they are spread over the whole past.
     let mut entries = if explain || standing.is_none() {
-        engine.explain(&whom)?
+        engine.explain(&member)?
     } else {
         Vec::new()
     };
     if standing.is_none() && entries.is_empty() {
         return Err(Failure::failed(format!(
-            "{whom} was no member at height {height}: `mycnet roster` lists the members"
+            "{member} was no member at height {height}: `mycnet roster` lists the members"
         )));
     }
-    let mut answer = json!({
-        "node": whom,
-        "height": height,
-        "trust_ppm": standing.map(|(trust, _)| trust),
-        "standing": standing.map(|(_, standing)| standing),
-    });
-    if explain {
-        entries.retain(|entry| entry.height <= height);
-        let lines: Vec<String> = entries.iter().map(ToString::to_string).collect();
-        answer["entries"] = value(&entries)?;
-        answer["lines"] = value(&lines)?;
-    }
-    Ok(answer)
+    entries.retain(|entry| entry.height <= height);
+    Ok(MemberTrust {
+        node: member,
+        height,
+        trust_ppm,
+        standing,
+        lines: explain.then(|| entries.iter().map(ToString::to_string).collect()),
+        entries: explain.then_some(entries),
+    })
 }
 
-/// The configuration map (values in hexadecimal) and the parameters.
-pub(super) fn config(node: &Node) -> Value {
+/// The configuration map and the parameters.
+pub(super) fn config(node: &Node) -> Config {
     let engine = node.engine();
     let config = engine.config().into_iter();
-    let config: BTreeMap<String, String> = config
-        .map(|(key, value)| (key, hex::encode(value)))
-        .collect();
-    json!({ "config": config, "params": engine.params() })
+    Config {
+        config: config
+            .map(|(key, value)| (key, hex::encode(value)))
+            .collect(),
+        params: engine.params(),
+    }
 }
 
 /// Proved equivocations.
-pub(super) fn evidence(node: &Node) -> Result<Value, Failure> {
-    let one = |evidence: &Evidence| {
-        let statement = evidence.first.statement();
-        json!({
-            "author": evidence.author,
-            "statement": statement.kind(),
-            "operation": statement.operation(),
-            "slot": statement.slot(),
-            "first": evidence.first.id(),
-            "second": evidence.second.id(),
-            "first_record": hex::encode(evidence.first.encode()),
-            "second_record": hex::encode(evidence.second.encode()),
+pub(super) fn evidence(node: &Node) -> Result<EvidenceList, Failure> {
+    let evidence = node.engine().evidence()?.into_iter().map(|proved| {
+        let statement = proved.first.statement();
+        Ok(Equivocation {
+            author: proved.author,
+            statement: statement.kind().into(),
+            operation: statement.operation(),
+            slot: statement.slot().map(serde_json::to_value).transpose()?,
+            first: proved.first.id(),
+            second: proved.second.id(),
+            first_record: hex::encode(proved.first.encode()),
+            second_record: hex::encode(proved.second.encode()),
         })
-    };
-    let evidence = node.engine().evidence()?;
-    let all: Vec<Value> = evidence.iter().map(one).collect();
-    Ok(json!({ "evidence": all }))
-}
-
-/// The proof of an operation's outcome.
-pub(super) fn certificate(node: &Node, id: &OperationId) -> Result<Value, Failure> {
-    let engine = node.engine();
-    if let Some(certificate) = engine.certificate(id)? {
-        let bytes = hex::encode(certificate.encode());
-        return Ok(json!({ "operation": id, "certificate": bytes }));
-    }
-    let status = engine.status(id);
-    let status = status.ok_or(EngineError::UnknownOperation(*id))?;
-    Err(Failure::failed(format!(
-        "operation {id} is not closed (phase: {}): there is a certificate once it is",
-        status.phase
-    )))
+    });
+    let evidence = evidence.collect::<Result<_, serde_json::Error>>();
+    Ok(EvidenceList {
+        evidence: evidence.map_err(Failure::failed)?,
+    })
 }
 
 /// A ticket to the network.
-pub(super) fn ticket(node: &Node) -> Result<Value, Failure> {
+pub(super) fn ticket(node: &Node) -> Result<TicketText, Failure> {
     let ticket = node.ticket();
     let ticket = ticket.ok_or_else(|| Failure::failed("only a running node has a ticket"))?;
-    let addresses: Vec<&String> = ticket
-        .peers
-        .iter()
-        .flat_map(|peer| &peer.addresses)
-        .collect();
-    Ok(json!({
-        "ticket": ticket.to_string(),
-        "network": ticket.network,
-        "name": ticket.name,
-        "height": ticket.height,
-        "seal": ticket.seal,
-        "addresses": addresses,
-    }))
+    let addresses = ticket.peers.iter().flat_map(|peer| &peer.addresses);
+    Ok(TicketText {
+        ticket: ticket.to_string(),
+        network: ticket.network,
+        height: ticket.height,
+        seal: ticket.seal,
+        addresses: addresses.cloned().collect(),
+        name: ticket.name,
+    })
 }
 
-/// Known peers, and who is connected.
-pub(super) fn peers(node: &Node) -> Result<Value, Failure> {
+/// Known peers, and which of them are connected.
+pub(super) fn peers(node: &Node) -> Result<Peers, Failure> {
     let roster = node.engine().roster();
-    let role_of = |author: Option<NodeId>| {
+    let peer = |author: Option<NodeId>, connected, addresses, link| {
         let member = roster.iter().find(|member| Some(member.node) == author);
-        member.map(|member| member.role)
+        Peer {
+            node: author,
+            role: member.map(|member| member.role),
+            connected,
+            addresses,
+            link,
+        }
     };
     let Some(transport) = node.transport() else {
-        let kept = node.store().peers().map_err(Failure::failed)?;
-        let rows: Vec<Value> = kept
-            .keys()
-            .map(|author| {
-                let role = role_of(Some(*author));
-                json!({ "node": author, "role": role, "connected": false, "addresses": [] })
-            })
-            .collect();
-        return Ok(json!({ "running": false, "peers": rows }));
+        let kept = node.store().peers().map_err(Failure::failed)?.into_keys();
+        let peers = kept.map(|author| peer(Some(author), false, Vec::new(), None));
+        return Ok(Peers {
+            running: false,
+            peers: peers.collect(),
+        });
     };
-    let up = transport.peers();
-    let rows = transport.known_peers().into_iter().map(|known| {
+    let mut connected = transport.peers();
+    let mut peers = Vec::new();
+    for known in transport.known_peers() {
         let endpoint = known.card.endpoint_id();
-        let link = up.iter().find(|info| Some(info.endpoint) == endpoint);
-        json!({
-            "node": link.map(|info| info.author).or(known.card.author),
-            "role": role_of(link.map(|info| info.author).or(known.card.author)),
-            "endpoint": known.card.endpoint,
-            "connected": link.is_some(),
-            "dialled": link.map(|info| info.dialled),
-            "addresses": known.card.addresses,
-            "failures": known.failures,
-            "last_fault": known.last_fault,
-        })
-    });
-    let mut rows: Vec<Value> = rows.collect();
-    // An endpoint that dialled in and was never told of is no peer that could be dialled, but it is connected.
-    for info in &up {
-        let endpoint = info.endpoint.as_bytes();
-        let endpoint = hex::encode(endpoint);
-        if !rows.iter().any(|row| row["endpoint"] == *endpoint) {
-            rows.push(json!({
-                "node": info.author,
-                "role": role_of(Some(info.author)),
-                "endpoint": endpoint,
-                "connected": true,
-                "dialled": info.dialled,
-                "addresses": [],
-                "failures": 0,
-                "last_fault": null,
-            }));
-        }
+        let at = connected
+            .iter()
+            .position(|info| Some(info.endpoint) == endpoint);
+        let info = at.map(|at| connected.remove(at));
+        let link = PeerLink {
+            endpoint: known.card.endpoint,
+            dialled: info.as_ref().map(|info| info.dialled),
+            failures: known.failures,
+            last_fault: known.last_fault,
+        };
+        let author = info.as_ref().map(|info| info.author).or(known.card.author);
+        peers.push(peer(
+            author,
+            info.is_some(),
+            known.card.addresses,
+            Some(link),
+        ));
     }
-    Ok(json!({ "running": true, "peers": rows }))
+    // An endpoint that dialled in cannot be dialled unless somebody tells its address, but it is connected.
+    for info in connected {
+        let link = PeerLink {
+            endpoint: Digest::from_bytes(*info.endpoint.as_bytes()),
+            dialled: Some(info.dialled),
+            failures: 0,
+            last_fault: None,
+        };
+        peers.push(peer(Some(info.author), true, Vec::new(), Some(link)));
+    }
+    Ok(Peers {
+        running: true,
+        peers,
+    })
+}
+
+/// The only node whose id begins with these digits, among members, founders and known peers.
+pub(super) fn find_node(node: &Node, prefix: &str) -> Result<FoundId<NodeId>, Failure> {
+    let engine = node.engine();
+    let mut known = BTreeSet::from([engine.node_id()]);
+    known.extend(engine.roster().iter().map(|member| member.node));
+    known.extend(engine.genesis().members.iter().map(|founder| founder.node));
+    if let Some(transport) = node.transport() {
+        let peers = transport.known_peers();
+        known.extend(peers.iter().filter_map(|peer| peer.card.author));
+    }
+    only("node", "mycnet roster", prefix, known)
 }

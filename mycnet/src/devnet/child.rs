@@ -1,5 +1,5 @@
-//! A node in a process of its own, so that killing it is real. It tells its news on its standard output, a line each, and stops
-//! in good order once its standard input ends, which it also does when the devnet itself dies.
+//! A node in a process of its own, which can really be killed. It prints its events on its standard output, a line each, and
+//! stops in good order at the end of its standard input, which also ends when the devnet dies.
 
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
@@ -7,19 +7,19 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use mycnet_consensus::net::Ticket;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-use super::home::Home;
-use super::news::{Happening, News, send, watch};
-use super::running::Running;
+use super::events::{NodeEvent, Received, send, watch};
+use super::voter::Voting;
+use crate::home::Home;
 
 /// How long a node may take to stop in good order before it is killed.
-const STOP_PATIENCE: Duration = Duration::from_secs(10);
+const STOP_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A process with a node.
 pub(super) struct Child {
@@ -29,24 +29,20 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts node `number` from what is in its directory. Its news go to `news`.
-    ///
-    /// # Errors
-    ///
-    /// If no process can be started.
+    /// Starts node `number` from its directory.
     pub(super) fn start(
         home: &Home,
-        tickets: &[String],
+        tickets: &[Ticket],
         number: usize,
-        news: UnboundedSender<News>,
+        events: UnboundedSender<Received>,
     ) -> anyhow::Result<Self> {
         let executable = std::env::current_exe().context("this executable cannot be found")?;
         let mut command = Command::new(executable);
         command.arg("devnet").arg("--as-node").arg(home.path());
         for ticket in tickets {
-            command.arg("--ticket").arg(ticket);
+            command.arg("--ticket").arg(ticket.to_string());
         }
-        // Ctrl-C goes to the devnet, which stops its nodes in order.
+        // Ctrl-C goes to the devnet alone, which stops its nodes in order.
         #[cfg(unix)]
         command.process_group(0);
         let mut process = command
@@ -60,10 +56,8 @@ impl Child {
         tokio::spawn(async move {
             let mut lines = BufReader::new(output).lines();
             while let Ok(Some(line)) = lines.next_line().await {
-                let Ok(told) = serde_json::from_str(&line) else {
-                    continue;
-                };
-                if !send(&news, number, told) {
+                let event = serde_json::from_str(&line);
+                if event.is_ok_and(|event| !send(&events, number, event)) {
                     return;
                 }
             }
@@ -72,71 +66,50 @@ impl Child {
     }
 
     /// Kills it: SIGKILL on Unix.
-    ///
-    /// # Errors
-    ///
-    /// If the system does not.
     pub(super) async fn kill(mut self) -> anyhow::Result<()> {
-        self.process
-            .kill()
-            .await
-            .context("a process cannot be killed")
+        let killed = self.process.kill().await;
+        killed.context("a process cannot be killed")
     }
 
     /// Stops it in good order.
-    ///
-    /// # Errors
-    ///
-    /// If it does not stop, or had failed.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         drop(self.input);
-        let ended = tokio::time::timeout(STOP_PATIENCE, self.process.wait()).await;
+        let ended = tokio::time::timeout(STOP_DEADLINE, self.process.wait()).await;
         let Ok(ended) = ended else {
             let killed = self.process.kill().await;
             bail!("a node did not stop and was killed ({killed:?})");
         };
         let status = ended.context("a process cannot be waited for")?;
-        if !status.success() {
-            bail!("a node's process ended with {status}");
-        }
+        ensure!(status.success(), "a node's process ended with {status}");
         Ok(())
     }
 }
 
-/// What such a process does.
-///
-/// # Errors
-///
-/// If the node does not start, or fails.
-pub(super) async fn be(directory: &Path, tickets: &[Ticket]) -> anyhow::Result<()> {
-    let peers = tickets
-        .iter()
-        .filter_map(|ticket| ticket.peers.first().cloned());
-    let home = Home::at(directory);
-    let running = Running::start(&home, peers.collect(), Arc::default()).await?;
-    print(&Happening::Ready {
-        ticket: running.ticket()?.to_string(),
-        is_whole: running.is_whole(),
+/// Runs the node of such a process.
+pub(super) async fn run(directory: &Path, tickets: &[Ticket]) -> anyhow::Result<()> {
+    let voting = Voting::start(&Home::at(directory)?, tickets, Arc::default()).await?;
+    print(&NodeEvent::Ready {
+        ticket: voting.ticket()?.to_string(),
+        has_journal: voting.has_journal(),
     });
-    let watching = tokio::spawn(watch(running.engine().clone(), |told| print(&told)));
-    let ended = input_ended()?;
-    // Without an answer the thread is gone, and with it the input.
-    let _ = ended.await;
-    let stopped = running.stop().await;
+    let watching = tokio::spawn(watch(voting.engine().clone(), |event| print(&event)));
+    // If the thread has ended without an answer, so has the input.
+    let _ = input_ended()?.await;
+    let stopped = voting.stop().await;
     watching.abort();
     stopped
 }
 
-/// Says whether anybody reads.
-fn print(told: &Happening) -> bool {
-    let Ok(line) = serde_json::to_string(told) else {
+/// Prints an event. Says whether anybody reads.
+fn print(event: &NodeEvent) -> bool {
+    let Ok(line) = serde_json::to_string(event) else {
         return false;
     };
     let mut out = io::stdout().lock();
     writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
 }
 
-/// A thread of its own: reading standard input cannot be given up.
+/// Ends with the standard input. Reading it cannot be cancelled, so it has a thread of its own.
 fn input_ended() -> anyhow::Result<oneshot::Receiver<()>> {
     let (tell, ended) = oneshot::channel();
     let reading = std::thread::Builder::new().name("input".into());

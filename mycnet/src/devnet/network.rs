@@ -1,37 +1,85 @@
-//! The nodes of a devnet, in this process and, one of them, in another.
+//! The nodes of a devnet: in this process, and one of them in another.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
+use mycnet_consensus::engine::new_identity;
 use mycnet_consensus::net::Ticket;
-use mycnet_consensus::store::Store;
 use mycnet_consensus::{BFTConsensusEngine, Genesis, NodeId, Params, Signer as _, Spore};
+use mycnet_replay::terminal::check_empty;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::board::Board;
 use super::child::Child;
-use super::home::{Ground, Home};
-use super::news::{Happening, News, send, watch};
-use super::running::Running;
+use super::events::{NodeEvent, Received, send, watch};
+use super::progress::Progress;
+use super::voter::Voting;
+use crate::home::Home;
+use crate::home::private::make_private_directory;
+use crate::join;
 
 /// What no step takes unless something is wrong, also on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const DEADLINE: Duration = Duration::from_mins(1);
 
-/// What no node tells, the state of its pool say, is looked at this often.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How often to check what no node tells, such as the state of its pool.
+const CHECK_EVERY: Duration = Duration::from_millis(20);
 
 /// How many seeds a devnet has at most.
 const SEEDS_MAX: usize = 3;
 
-enum Host {
-    Nobody,
-    Here(Running),
-    There(Child),
+/// The directory with all nodes' directories.
+#[derive(Debug)]
+pub(super) struct Directory {
+    path: PathBuf,
+    is_temporary: bool,
 }
 
-/// A member, or one to be.
+impl Directory {
+    /// The user's directory, which must be new or empty, or a temporary one.
+    pub(super) fn prepare(given: Option<&Path>) -> anyhow::Result<Self> {
+        let path = if let Some(given) = given {
+            // Checked first, so that a directory with files keeps its mode.
+            check_empty(given).context("--dir")?;
+            given.to_owned()
+        } else {
+            let random = hex::encode(&new_identity()?.secret()[..8]);
+            std::env::temp_dir().join(format!("mycnet-devnet-{random}"))
+        };
+        make_private_directory(&path)
+            .with_context(|| format!("cannot make the directory {}", path.display()))?;
+        Ok(Self {
+            path,
+            is_temporary: given.is_none(),
+        })
+    }
+
+    fn node(&self, number: usize) -> anyhow::Result<Home> {
+        let home = Home::at(&self.path.join(name(number)))?;
+        home.create()?;
+        home.write_keys()?;
+        Ok(home)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if self.is_temporary {
+            // The system clears its temporary directory anyway.
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+enum Host {
+    Stopped,
+    ThisProcess(Voting),
+    OwnProcess(Child),
+}
+
+/// A member, or a candidate.
 pub(super) struct Member {
     pub(super) id: NodeId,
     pub(super) role: Spore,
@@ -43,22 +91,29 @@ pub(super) struct Member {
 }
 
 impl Member {
-    fn create(home: Home, role: Spore) -> anyhow::Result<Self> {
+    fn new(home: Home, role: Spore) -> anyhow::Result<Self> {
         Ok(Self {
             id: home.author()?.node_id(),
             role,
             home,
             ticket: None,
             lies: Arc::default(),
-            host: Host::Nobody,
+            host: Host::Stopped,
         })
     }
 
     /// Where it listens.
     pub(super) fn address(&self) -> &str {
-        let card = self.ticket.as_ref().and_then(|it| it.peers.first());
+        let card = self.ticket.as_ref().and_then(|ticket| ticket.peers.first());
         let address = card.and_then(|card| card.addresses.first());
         address.map_or("nowhere", String::as_str)
+    }
+
+    fn engine(&self) -> Option<&BFTConsensusEngine> {
+        match &self.host {
+            Host::ThisProcess(voting) => Some(voting.engine()),
+            _ => None,
+        }
     }
 }
 
@@ -66,132 +121,116 @@ impl Member {
 pub(super) struct Network {
     pub(super) genesis: Genesis,
     pub(super) members: Vec<Member>,
-    pub(super) board: Board,
-    ground: Ground,
-    news: UnboundedReceiver<News>,
-    teller: UnboundedSender<News>,
+    pub(super) progress: Progress,
+    directory: Directory,
+    events: UnboundedReceiver<Received>,
+    sender: UnboundedSender<Received>,
 }
 
 impl Network {
-    /// Makes the keys, the genesis and the databases of `count` members. Nothing runs yet.
-    ///
-    /// # Errors
-    ///
-    /// If nothing can be written.
-    pub(super) fn create(ground: Ground, count: usize) -> anyhow::Result<Self> {
+    /// Makes the keys, the genesis and the databases of `count` members. No node runs yet.
+    pub(super) fn create(directory: Directory, count: usize) -> anyhow::Result<Self> {
         let mut members = Vec::new();
-        let nonce = mycnet_consensus::engine::new_identity()?.secret();
         let mut genesis = Genesis::builder("devnet")
             .params(Params::dev())
-            .nonce(nonce);
+            .nonce(new_identity()?.secret());
         for number in 0..count {
             let role = match number {
                 0 => Spore::Primary,
                 1..=SEEDS_MAX => Spore::Seed,
                 _ => Spore::Latent,
             };
-            let home = Home::create(ground.path().join(name(number)))?;
-            let member = Member::create(home, role)?;
+            let member = Member::new(directory.node(number)?, role)?;
             genesis = genesis.member(member.id, role);
             members.push(member);
         }
         let genesis = genesis.build()?;
         for member in &members {
-            Store::create(member.home.path(), &genesis, member.id)?;
+            join::create(&member.home, &genesis, None)?;
         }
-        let (teller, news) = unbounded_channel();
+        let (sender, events) = unbounded_channel();
         Ok(Self {
             genesis,
             members,
-            board: Board::default(),
-            ground,
-            news,
-            teller,
+            progress: Progress::default(),
+            directory,
+            events,
+            sender,
         })
     }
 
-    /// Starts a member in this process. It is told of all that were started before.
-    ///
-    /// # Errors
-    ///
-    /// If it does not start.
-    pub(super) async fn start(&mut self, number: usize) -> anyhow::Result<()> {
-        let tickets = self.members.iter().filter_map(|it| it.ticket.as_ref());
-        let cards = tickets.filter_map(|ticket| ticket.peers.first().cloned());
-        let (cards, member) = (cards.collect(), &self.members[number]);
-        let running = Running::start(&member.home, cards, member.lies.clone()).await?;
-        self.started(number, running)
+    fn tickets(&self) -> Vec<Ticket> {
+        let tickets = self
+            .members
+            .iter()
+            .filter_map(|member| member.ticket.clone());
+        tickets.collect()
     }
 
-    fn started(&mut self, number: usize, running: Running) -> anyhow::Result<()> {
-        let (engine, news) = (running.engine().clone(), self.teller.clone());
-        tokio::spawn(watch(engine, move |told| send(&news, number, told)));
+    /// Starts a member in this process, with the tickets of all that were started before.
+    pub(super) async fn start(&mut self, number: usize) -> anyhow::Result<()> {
+        let tickets = self.tickets();
+        self.start_with(number, &tickets).await
+    }
+
+    async fn start_with(&mut self, number: usize, tickets: &[Ticket]) -> anyhow::Result<()> {
         let member = &mut self.members[number];
-        member.ticket = Some(running.ticket()?);
-        member.host = Host::Here(running);
+        let voting = Voting::start(&member.home, tickets, member.lies.clone()).await?;
+        let (engine, sender) = (voting.engine().clone(), self.sender.clone());
+        tokio::spawn(watch(engine, move |event| send(&sender, number, event)));
+        member.ticket = Some(voting.ticket()?);
+        member.host = Host::ThisProcess(voting);
         Ok(())
     }
 
-    /// Starts a member in a process of its own. `knows_others` says whether it is told of the others, or has to remember them.
-    ///
-    /// # Errors
-    ///
-    /// If it does not start, or does not know its journal any more.
+    /// Starts a member in a process of its own. After a restart it has to remember its peers, and must still have its journal.
     pub(super) async fn start_child(
         &mut self,
         number: usize,
-        knows_others: bool,
+        is_restart: bool,
     ) -> anyhow::Result<()> {
-        let tickets = self.members.iter().filter_map(|it| it.ticket.as_ref());
-        let tickets = tickets.filter(|_| knows_others).map(Ticket::to_string);
-        let (tickets, home): (Vec<_>, _) = (tickets.collect(), &self.members[number].home);
-        let child = Child::start(home, &tickets, number, self.teller.clone())?;
-        self.members[number].host = Host::There(child);
-        self.members[number].ticket = None;
+        let tickets = if is_restart {
+            Vec::new()
+        } else {
+            self.tickets()
+        };
+        let member = &mut self.members[number];
+        let child = Child::start(&member.home, &tickets, number, self.sender.clone())?;
+        member.host = Host::OwnProcess(child);
+        member.ticket = None;
         let what = format!("{} to start in its own process", name(number));
         self.until(&what, |network| network.members[number].ticket.is_some())
             .await
     }
 
-    /// Makes a member to be, and gives its number.
-    ///
-    /// # Errors
-    ///
-    /// If nothing can be written.
+    /// Makes a candidate, and gives its number.
     pub(super) fn candidate(&mut self, role: Spore) -> anyhow::Result<usize> {
         let number = self.members.len();
-        let home = Home::create(self.ground.path().join(name(number)))?;
-        self.members.push(Member::create(home, role)?);
+        let home = self.directory.node(number)?;
+        self.members.push(Member::new(home, role)?);
         Ok(number)
     }
 
-    /// Lets an admitted candidate join with a ticket alone.
-    ///
-    /// # Errors
-    ///
-    /// If the ticket does not do.
-    pub(super) async fn join(&mut self, number: usize, ticket: Ticket) -> anyhow::Result<()> {
-        let member = &self.members[number];
-        let running = Running::join(&member.home, ticket, member.lies.clone()).await?;
-        self.started(number, running)
+    /// Starts an admitted candidate, which knows nothing but a ticket.
+    pub(super) async fn join(&mut self, number: usize, ticket: &Ticket) -> anyhow::Result<()> {
+        let home = &self.members[number].home;
+        let genesis = join::fetch(home, ticket).await?;
+        join::create(home, &genesis, Some(ticket))?;
+        self.start_with(number, &[]).await
     }
 
     /// Kills a member that runs in a process of its own.
-    ///
-    /// # Errors
-    ///
-    /// If it runs here.
     pub(super) async fn kill(&mut self, number: usize) -> anyhow::Result<()> {
-        let host = std::mem::replace(&mut self.members[number].host, Host::Nobody);
-        let Host::There(child) = host else {
+        let host = std::mem::replace(&mut self.members[number].host, Host::Stopped);
+        let Host::OwnProcess(child) = host else {
             bail!("{} has no process of its own", name(number));
         };
         child.kill().await?;
-        // What it told before stands in the channel; it says nothing any more.
-        while let Ok(news) = self.news.try_recv() {
-            self.note(&news);
+        // Its last events are still in the channel.
+        while let Ok(received) = self.events.try_recv() {
+            self.note(&received);
         }
-        self.board.gone(number);
+        self.progress.forget(number);
         Ok(())
     }
 
@@ -201,53 +240,44 @@ impl Network {
     }
 
     /// The handle of a member in this process.
-    ///
-    /// # Errors
-    ///
-    /// If it does not run here.
     pub(super) fn engine(&self, number: usize) -> anyhow::Result<&BFTConsensusEngine> {
-        match &self.members[number].host {
-            Host::Here(running) => Ok(running.engine()),
-            _ => Err(anyhow!("{} does not run here", name(number))),
-        }
+        let engine = self.members[number].engine();
+        engine.with_context(|| format!("{} does not run in this process", name(number)))
     }
 
     /// The handles of all members in this process.
     pub(super) fn engines(&self) -> impl Iterator<Item = &BFTConsensusEngine> {
-        self.members.iter().filter_map(|member| match &member.host {
-            Host::Here(running) => Some(running.engine()),
-            _ => None,
-        })
+        self.members.iter().filter_map(Member::engine)
     }
 
     /// The numbers of all members that run.
     pub(super) fn running(&self) -> Vec<usize> {
         let all = self.members.iter().enumerate();
-        let running = all.filter(|(_, member)| !matches!(member.host, Host::Nobody));
+        let running = all.filter(|(_, member)| !matches!(member.host, Host::Stopped));
         running.map(|(number, _)| number).collect()
     }
 
-    fn note(&mut self, news: &News) {
-        if let Happening::Ready { ticket, is_whole } = &news.what {
-            // A node whose journal was lost is one that did not start, here.
-            let ticket = ticket.parse().ok().filter(|_| *is_whole);
-            self.members[news.node].ticket = ticket;
+    fn note(&mut self, received: &Received) {
+        if let NodeEvent::Ready {
+            ticket,
+            has_journal,
+        } = &received.event
+        {
+            // A restart that loses the journal counts as a failed start.
+            let ticket = ticket.parse().ok().filter(|_| *has_journal);
+            self.members[received.node].ticket = ticket;
         }
-        self.board.note(news);
+        self.progress.note(received);
     }
 
-    /// Waits for the next thing that a node tells, and notes it.
-    pub(super) async fn next(&mut self) -> Option<News> {
-        let news = self.news.recv().await?;
-        self.note(&news);
-        Some(news)
+    /// Waits for the next event of a node, and notes it.
+    pub(super) async fn next(&mut self) -> Option<Received> {
+        let received = self.events.recv().await?;
+        self.note(&received);
+        Some(received)
     }
 
-    /// Waits until something holds.
-    ///
-    /// # Errors
-    ///
-    /// If it does not within [`PATIENCE`]; `what` is what was waited for.
+    /// Waits until something holds, for [`DEADLINE`] at most; `what` names it in the error.
     pub(super) async fn until(
         &mut self,
         what: &str,
@@ -255,58 +285,50 @@ impl Network {
     ) -> anyhow::Result<()> {
         let waiting = async {
             while !holds(self) {
-                // Nothing new within that time is nothing wrong.
-                let _ = tokio::time::timeout(LOOK_EVERY, self.next()).await;
+                // No event within that time is no failure.
+                let _ = tokio::time::timeout(CHECK_EVERY, self.next()).await;
             }
         };
-        let waited = tokio::time::timeout(PATIENCE, waiting).await;
-        waited.with_context(|| format!("waited {PATIENCE:?} for {what}, in vain"))
+        let waited = tokio::time::timeout(DEADLINE, waiting).await;
+        waited.with_context(|| format!("waited {DEADLINE:?} for {what}, in vain"))
     }
 
-    /// Waits until all stand at one height and state, and nothing is left to be sealed.
-    ///
-    /// # Errors
-    ///
-    /// If they do not in time; the message says where each stands.
+    /// Waits until all nodes are at one height and state, and have nothing left to be sealed.
     pub(super) async fn settle(&mut self) -> anyhow::Result<()> {
         let settled = self
-            .until("all nodes to stand at one height", |network| {
-                let has_all = network.board.common(&network.running()).is_some();
-                has_all && network.engines().all(|it| it.export().is_empty())
+            .until("all nodes to be at one height", |network| {
+                let is_common = network.progress.common(&network.running()).is_some();
+                is_common && network.engines().all(|engine| engine.export().is_empty())
             })
             .await;
         settled.with_context(|| {
-            let stands = self.running().into_iter().map(|number| {
-                let (height, digest) = self.board.stand(number).unwrap_or_default();
+            let positions = self.running().into_iter().map(|number| {
+                let (height, digest) = self.progress.position(number).unwrap_or_default();
                 format!("{} at {height} ({digest})", name(number))
             });
-            stands.collect::<Vec<_>>().join(", ")
+            positions.collect::<Vec<_>>().join(", ")
         })
     }
 
-    /// Stops all in good order, all at once: each takes leave of its peers, which takes some seconds on a busy machine.
-    ///
-    /// # Errors
-    ///
-    /// The first failure, after all were stopped.
+    /// Stops all nodes in good order and at the same time: each says goodbye to its peers, which takes seconds on a busy
+    /// machine. The error is that of the first failure.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
         let mut stopping = tokio::task::JoinSet::new();
         for (number, member) in self.members.into_iter().enumerate() {
             stopping.spawn(async move {
                 let stopped = match member.host {
-                    Host::Here(running) => running.stop().await,
-                    Host::There(child) => child.stop().await,
-                    Host::Nobody => Ok(()),
+                    Host::ThisProcess(voting) => voting.stop().await,
+                    Host::OwnProcess(child) => child.stop().await,
+                    Host::Stopped => Ok(()),
                 };
                 stopped.with_context(|| name(number))
             });
         }
         let mut done = Ok(());
         while let Some(stopped) = stopping.join_next().await {
-            let stopped = stopped.context("a node's task failed");
-            done = done.and(stopped.and_then(|stopped| stopped));
+            done = done.and(stopped.context("a node's task failed").flatten());
         }
-        drop(self.ground);
+        drop(self.directory);
         done
     }
 }

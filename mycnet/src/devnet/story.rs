@@ -1,4 +1,4 @@
-//! The demo: what a federation goes through, told in plain words, each step checked.
+//! The demo: a story of a federation, told in plain words. Each step is checked.
 
 use std::time::{Duration, Instant};
 
@@ -8,8 +8,8 @@ use mycnet_consensus::{
     Ballot, ConsensusOperation, Consent, OperationId, Outcome, Spore, Standing,
 };
 
+use super::events::now;
 use super::network::{Network, name};
-use super::news::now;
 use super::say;
 use super::voter::claim;
 
@@ -22,21 +22,18 @@ const LIAR: usize = 2;
 /// The Seed that proposes what the Primary does not.
 const SEED: usize = 1;
 
-/// Nodes that the story takes: with one away, the others must still be more than two thirds.
+/// Nodes that the story takes: without one of them, the others must still be more than two thirds.
 pub(super) const NODES_MIN: usize = 4;
 
-/// Tells the story. `killed` is the member that runs in a process of its own.
-///
-/// # Errors
-///
-/// The first step that does not go as it should.
+/// Tells the story, up to the first step that goes wrong. `killed` is the member in a process of its own.
 pub(super) async fn tell(network: &mut Network, killed: usize) -> anyhow::Result<()> {
     let newcomer = admission(network).await.context("the admission")?;
     one_answers_wrongly(network).await.context("the claim")?;
     deployment(network).await.context("the deployment")?;
     one_is_killed(network, killed).await.context("the kill")?;
     network.settle().await?;
-    let (height, digest) = network.board.common(&network.running()).unwrap_or_default();
+    let position = network.progress.common(&network.running());
+    let (height, digest) = position.unwrap_or_default();
     say(&format!(
         "All {} nodes, {} among them, are at height {height}, state {digest}.",
         network.running().len(),
@@ -45,16 +42,11 @@ pub(super) async fn tell(network: &mut Network, killed: usize) -> anyhow::Result
     Ok(())
 }
 
-/// A duration, as people are told it.
-fn shown(duration: Duration) -> String {
-    format!("{} ms", duration.as_millis())
-}
-
 fn since(begun: Instant) -> String {
-    shown(now() - begun)
+    format!("{} ms", (now() - begun).as_millis())
 }
 
-/// Waits until all that run know the final outcome, and checks that it is this one.
+/// Waits until all running nodes know the final outcome, and checks it.
 async fn decided(
     network: &mut Network,
     what: &str,
@@ -62,9 +54,10 @@ async fn decided(
     expected: &Ballot,
 ) -> anyhow::Result<()> {
     let waited_for = format!("all nodes to decide {what}");
-    let is_final = |network: &Network| network.board.is_final(&operation, &network.running());
+    let is_final = |network: &Network| network.progress.is_final(&operation, &network.running());
     network.until(&waited_for, is_final).await?;
-    let outcome = network.board.course(&operation).and_then(|it| it.outcome());
+    let known = network.progress.operation(&operation);
+    let outcome = known.and_then(|known| known.outcome());
     ensure!(
         outcome == Some(&Outcome::Decided(expected.clone())),
         "{what}: expected {expected} at all nodes, found {outcome:?}"
@@ -73,15 +66,14 @@ async fn decided(
 }
 
 async fn admission(network: &mut Network) -> anyhow::Result<usize> {
-    say("1. Somebody new wants to join.");
+    say("1. A new node wants to join.");
     let newcomer = network.candidate(Spore::Latent)?;
     let author = network.members[newcomer].home.author()?;
     let candidate = network.members[newcomer].id;
     let consent = Consent::sign(&author, network.genesis.network_id(), Spore::Latent)?;
+    let (new, seed) = (name(newcomer), name(SEED));
     say(&format!(
-        "   {} made its keys and signed that it wants to be a latent member; {} proposes it.",
-        name(newcomer),
-        name(SEED)
+        "   {new} made its keys and signed that it wants to be a latent member; {seed} proposes it."
     ));
     let begun = now();
     let admission = ConsensusOperation::NodeAdmission {
@@ -96,13 +88,14 @@ async fn admission(network: &mut Network) -> anyhow::Result<usize> {
         since(begun)
     ));
     let ticket = network.members[PRIMARY].ticket.clone();
-    // As text, the way it is passed on.
+    // People pass it on as text.
     let ticket = ticket.context("the Primary has no ticket")?.to_string();
     let begun = now();
-    network.join(newcomer, ticket.parse::<Ticket>()?).await?;
+    network.join(newcomer, &ticket.parse::<Ticket>()?).await?;
     let has_joined = |network: &Network| {
-        let stand = network.board.stand(newcomer);
-        stand.is_some_and(|(height, _)| height > 0) && stand == network.board.stand(PRIMARY)
+        let position = network.progress.position(newcomer);
+        position.is_some_and(|(height, _)| height > 0)
+            && position == network.progress.position(PRIMARY)
     };
     network
         .until("the newcomer to catch up", has_joined)
@@ -121,7 +114,7 @@ async fn admission(network: &mut Network) -> anyhow::Result<usize> {
             "expected the newcomer on probation and without weight, found {standing:?}"
         );
     }
-    say("   In everybody's roster it is on probation: it votes, and does not weigh yet.");
+    say("   In every node's roster it is on probation: it votes, and its vote has no weight yet.");
     Ok(newcomer)
 }
 
@@ -146,17 +139,14 @@ async fn one_answers_wrongly(network: &mut Network) -> anyhow::Result<()> {
     ));
     let is_closed = |network: &Network| {
         let mut engines = network.engines();
-        engines.all(|it| it.status(&id).is_some_and(|it| it.phase == "closed"))
+        engines.all(|engine| engine.status(&id).is_some_and(|it| it.phase == "closed"))
     };
     network.until("the claim to close", is_closed).await?;
     network.set_lying(LIAR, false);
     let after = trusts(network);
-    let has_fallen = before
-        .iter()
-        .zip(&after)
-        .all(|(before, after)| after < before);
+    let mut pairs = before.iter().zip(&after);
     ensure!(
-        has_fallen,
+        pairs.all(|(before, after)| after < before),
         "expected the trust in {} to fall everywhere, found {before:?} and {after:?}",
         name(LIAR)
     );
@@ -185,30 +175,28 @@ async fn deployment(network: &mut Network) -> anyhow::Result<()> {
         let found = engine.config().get("service.wiki").cloned();
         ensure!(
             found.as_deref() == Some(b"wiki 1.0"),
-            "expected the service in everybody's configuration, found {found:?}"
+            "expected the service in every node's configuration, found {found:?}"
         );
     }
-    let taken = now() - begun;
+    let taken = since(begun);
     ensure!(
-        taken >= window,
-        "it took effect after {}, before the window of {window:?} had passed",
-        shown(taken)
+        now() - begun >= window,
+        "it took effect after {taken}, before the window of {window:?} had passed"
     );
     say(&format!(
-        "   After {} it stands in everybody's configuration.",
-        shown(taken)
+        "   After {taken} it is in every node's configuration."
     ));
     Ok(())
 }
 
 async fn one_is_killed(network: &mut Network, killed: usize) -> anyhow::Result<()> {
+    let victim = name(killed);
     say(&format!(
-        "4. The process of {} is killed, without a goodbye; the others go on.",
-        name(killed)
+        "4. The process of {victim} is killed, without a goodbye; the others go on."
     ));
     let address = network.members[killed].address().to_owned();
-    let stand = network.board.stand(killed);
-    let (height, _) = stand.context("nothing is known of the node to be killed")?;
+    let position = network.progress.position(killed);
+    let (height, _) = position.context("nothing is known of the node to be killed")?;
     network.kill(killed).await?;
     let begun = now();
     let primary = network.engine(PRIMARY)?;
@@ -219,29 +207,21 @@ async fn one_is_killed(network: &mut Network, killed: usize) -> anyhow::Result<(
         proposed_change: b"welcome".to_vec(),
     };
     let changed = network.engine(SEED)?.propose_operation(change).await?;
-    decided(
-        network,
-        "a claim without it",
-        claimed,
-        &Ballot::Result(answer),
-    )
-    .await?;
+    let answer = Ballot::Result(answer);
+    decided(network, "a claim without it", claimed, &answer).await?;
     decided(network, "a change without it", changed, &Ballot::Approve).await?;
-    let (now_at, _) = network.board.stand(PRIMARY).unwrap_or_default();
-    ensure!(
-        now_at > height,
-        "nothing was sealed without {}",
-        name(killed)
-    );
+    let position = network.progress.position(PRIMARY);
+    let (now_at, _) = position.unwrap_or_default();
+    ensure!(now_at > height, "nothing was sealed without {victim}");
     say(&format!(
-        "   They decide a claim and a change of the configuration without it, in {} with the time of grace it gets.",
+        "   They decide a claim and a change of the configuration without it, in {}, its time of grace included.",
         since(begun)
     ));
     let begun = now();
-    network.start_child(killed, false).await?;
+    network.start_child(killed, true).await?;
     let is_back = |network: &Network| {
-        let stand = network.board.stand(killed);
-        stand.is_some() && stand == network.board.stand(PRIMARY)
+        let position = network.progress.position(killed);
+        position.is_some() && position == network.progress.position(PRIMARY)
     };
     network
         .until("the killed node to catch up", is_back)

@@ -1,15 +1,23 @@
-//! How the nodes of a devnet vote: by themselves, as soon as they hear of something. Claims here ask for products, so that
-//! every node can find the answer on its own.
+//! Nodes that vote by themselves, as soon as they hear of an operation. Claims in a devnet ask for products, so that every
+//! node can find the answer on its own.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::{Context as _, bail};
 use mycnet_consensus::core::Event;
 use mycnet_consensus::engine::{Notice, OperationFilter};
+use mycnet_consensus::net::Ticket;
+use mycnet_consensus::node::Stopped;
+use mycnet_consensus::store::Store;
 use mycnet_consensus::{BFTConsensusEngine, Ballot, Class, ConsensusOperation, OperationId};
+use tokio::task::JoinHandle;
 
-/// What a claim that asks for a product says.
+use crate::home::Home;
+use crate::start::Connected;
+
+/// A claim that asks for a product.
 pub(super) fn claim(left: u64, right: u64) -> ConsensusOperation {
     ConsensusOperation::Claim {
         subject: format!("{left} * {right}"),
@@ -18,34 +26,75 @@ pub(super) fn claim(left: u64, right: u64) -> ConsensusOperation {
     }
 }
 
-/// The right answer to a claim, if it is one that nodes here can answer.
-pub(super) fn answer(subject: &str) -> Option<u64> {
+/// The right answer, if a claim asks for a product.
+fn answer(subject: &str) -> Option<u64> {
     let (left, right) = subject.split_once(" * ")?;
     left.parse::<u64>().ok()?.checked_mul(right.parse().ok()?)
 }
 
-/// Someone who votes for a node.
-pub(super) struct Voter {
-    pub(super) engine: BFTConsensusEngine,
-    /// Whether it answers claims wrongly.
-    pub(super) lies: Arc<AtomicBool>,
-    /// What needs no further thought.
+/// A running node with its voter.
+pub(super) struct Voting {
+    connected: Connected,
+    voter: JoinHandle<()>,
+}
+
+impl Voting {
+    /// Starts a node from its directory. While `lies` is set, it answers claims wrongly.
+    pub(super) async fn start(
+        home: &Home,
+        tickets: &[Ticket],
+        lies: Arc<AtomicBool>,
+    ) -> anyhow::Result<Self> {
+        let store = Store::open(home.path())?;
+        let connected = Connected::start(home, store, &home.settings()?, tickets).await?;
+        let voter = Voter {
+            engine: connected.node.engine().clone(),
+            lies,
+            done: BTreeSet::new(),
+        };
+        let voter = tokio::spawn(voter.run());
+        Ok(Self { connected, voter })
+    }
+
+    pub(super) fn engine(&self) -> &BFTConsensusEngine {
+        self.connected.node.engine()
+    }
+
+    /// Whether it still has the journal of its last stop.
+    pub(super) fn has_journal(&self) -> bool {
+        self.connected.node.opened().journal_lost.is_none()
+    }
+
+    pub(super) fn ticket(&self) -> anyhow::Result<Ticket> {
+        let ticket = self.connected.node.ticket();
+        ticket.context("the node has no transport")
+    }
+
+    /// Stops it in good order.
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
+        let stopped = self.connected.stop().await;
+        // The voter holds a handle of the node, and so the databases.
+        self.voter.abort();
+        if let Stopped::Failed(reason) = stopped {
+            bail!("a node had stopped: {reason}");
+        }
+        Ok(())
+    }
+}
+
+/// Votes for a node.
+struct Voter {
+    engine: BFTConsensusEngine,
+    lies: Arc<AtomicBool>,
+    /// Operations that it has voted on, or that are not its to vote on.
     done: BTreeSet<OperationId>,
 }
 
 impl Voter {
-    pub(super) fn new(engine: BFTConsensusEngine, lies: Arc<AtomicBool>) -> Self {
-        Self {
-            engine,
-            lies,
-            done: BTreeSet::new(),
-        }
-    }
-
-    /// Votes until the node is gone.
-    pub(super) async fn run(mut self) {
+    /// Votes until the node stops.
+    async fn run(mut self) {
         let mut subscription = self.engine.subscribe();
-        self.look_around().await;
+        self.vote_on_all().await;
         while let Some(notice) = subscription.next().await {
             match notice {
                 Notice::Event(Event::Proposed { operation }) => self.consider(operation).await,
@@ -58,22 +107,21 @@ impl Voter {
                     }
                 }
                 Notice::Event(_) => {}
-                Notice::Lagged(_) => self.look_around().await,
+                Notice::Lagged(_) => self.vote_on_all().await,
             }
         }
     }
 
-    /// Votes on whatever is open.
-    async fn look_around(&mut self) {
+    /// Votes on all open operations.
+    async fn vote_on_all(&mut self) {
         let filter = OperationFilter {
             is_open: Some(true),
             ..OperationFilter::default()
         };
-        // A node whose disk fails says so itself.
+        // If the disk fails, the node itself says so.
         let open = self.engine.operations(&filter).unwrap_or_default();
-        let mut all: Vec<_> = open.iter().map(|view| view.operation).collect();
-        all.extend(self.engine.unsealed_proposals());
-        for operation in all {
+        let unsealed = self.engine.unsealed_proposals();
+        for operation in open.iter().map(|view| view.operation).chain(unsealed) {
             self.consider(operation).await;
         }
     }
@@ -89,7 +137,7 @@ impl Voter {
         let is_own = proposal.proposer == self.engine.node_id();
         let ballot = self.ballot(&proposal.what).filter(|_| !is_own);
         let is_done = match ballot {
-            // Refused it may be because it came too late, or because this node is no member yet.
+            // A vote is refused if it is late, or if this node is no member yet.
             Some(ballot) => self.engine.vote(operation, ballot).await.is_ok(),
             None => true,
         };
@@ -106,7 +154,7 @@ impl Voter {
                 let result = answer(subject)?.wrapping_add(wrong);
                 Some(Ballot::Result(result.to_string().into_bytes()))
             }
-            // Standard operations are the Primary's and the Seeds'.
+            // The Primary and the Seeds decide standard operations.
             _ => None,
         }
     }
@@ -118,10 +166,7 @@ mod tests {
 
     #[test]
     fn products_are_answered_and_nothing_else() {
-        let ConsensusOperation::Claim { subject, .. } = claim(6, 7) else {
-            panic!("a claim");
-        };
-        assert_eq!(answer(&subject), Some(42));
+        assert_eq!(answer(&claim(6, 7).subject()), Some(42));
         for other in ["", "6*7", "6 * x", "18446744073709551615 * 2", "6 * 7 * 8"] {
             assert_eq!(answer(other), None, "{other}");
         }

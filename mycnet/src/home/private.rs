@@ -1,4 +1,4 @@
-//! Files and directories that are their owner's alone.
+//! Files and directories that only their owner can read.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -8,13 +8,13 @@ use anyhow::{Context as _, bail};
 
 use crate::failure::Failure;
 
-/// Whether a file is there; not being allowed to look is not the same as its absence.
+/// Whether a file exists. A directory that cannot be read is an error, not an absent file.
 pub(crate) fn is_there(path: &Path) -> anyhow::Result<bool> {
     path.try_exists()
         .with_context(|| format!("cannot look for {}", path.display()))
 }
 
-/// The permissions that others have, if they have any.
+/// The mode of a file that others have permissions for.
 #[cfg(unix)]
 pub(crate) fn open_to_others(metadata: &fs::Metadata) -> Option<u32> {
     use std::os::unix::fs::MetadataExt as _;
@@ -27,11 +27,7 @@ pub(crate) fn open_to_others(_: &fs::Metadata) -> Option<u32> {
     None
 }
 
-/// Makes a directory for its owner alone.
-///
-/// # Errors
-///
-/// The system's.
+/// Makes a directory that only its owner can read.
 #[cfg(unix)]
 pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -39,7 +35,7 @@ pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(path)?;
-    // It may have been there, empty, with other permissions.
+    // It may have existed, empty, with other permissions.
     fs::set_permissions(path, fs::Permissions::from_mode(0o700))
 }
 
@@ -48,11 +44,7 @@ pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
-/// Writes a file that its owner alone can read, from its first moment on, and that was not there.
-///
-/// # Errors
-///
-/// The system's.
+/// Writes a new file that only its owner can read, from its first moment on.
 pub(crate) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut options = File::options();
     options.write(true).create_new(true);
@@ -61,45 +53,37 @@ pub(crate) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = options.open(path)?;
     file.write_all(content)?;
     file.sync_all()?;
-    // A name that is lost with the power would leave a node that has published a key it no longer has.
+    // Without this, a power failure could remove the name of a key that was published already.
     match path.parent() {
         Some(directory) if cfg!(unix) => File::open(directory)?.sync_all(),
         _ => Ok(()),
     }
 }
 
-/// Writes a key, which must not be there.
-///
-/// # Errors
-///
-/// A failed write.
+/// Writes a new key.
 pub(crate) fn write_secret(path: &Path, secret: &[u8; 32]) -> anyhow::Result<()> {
     let line = format!("{}\n", hex::encode(secret));
     write_new(path, line.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Reads a key.
-///
-/// # Errors
-///
-/// If others can read it, or it is no key.
+/// Reads a key, and refuses one that others can read.
 pub(crate) fn read_secret(path: &Path) -> anyhow::Result<[u8; 32]> {
     let place = path.display();
     let mut file = File::open(path).with_context(|| format!("cannot read the key {place}"))?;
     let metadata = file.metadata().with_context(|| format!("{place}"))?;
     if let Some(mode) = open_to_others(&metadata) {
         bail!(
-            "others can read the key {place} (mode {mode:o}): run `chmod 600 {place}`, and if they may have read it, \
-             have the network admit a new key instead"
+            "others can read the key {place} (mode {mode:o}): run `chmod 600 {place}`; if somebody may have read it, have \
+             the network admit a new key"
         );
     }
     let mut text = String::new();
-    // A key is one line; whatever else the file is, it need not be read whole.
+    // A key is one short line; a longer file need not be read to its end.
     let read = (&mut file).take(256).read_to_string(&mut text);
     read.with_context(|| format!("cannot read the key {place}"))?;
     let mut secret = [0; 32];
     if hex::decode_to_slice(text.trim_end(), &mut secret).is_err() {
-        // What is in the file stays out of the message: it may be most of a key.
+        // The message does not quote the file: it may have most of a key.
         return Err(Failure::bad_data(format!(
             "{place} is no key: expected one line of 64 hexadecimal digits"
         ))

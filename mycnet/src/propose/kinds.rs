@@ -5,11 +5,11 @@ use std::path::Path;
 use mycnet_consensus::limits::TEXT_BYTES_MAX;
 use mycnet_consensus::{ConsensusOperation, Spore};
 
-use crate::arguments::{NodeArg, Payload, read_file, reason, role};
+use crate::arguments::{IdPrefix, Payload, reason, role};
+use crate::client::Client;
 use crate::consent::SignedConsent;
 use crate::failure::Failure;
-use crate::home::Common;
-use crate::session::Session;
+use crate::files::read_file;
 
 /// What to propose.
 #[derive(Debug, clap::Subcommand)]
@@ -23,8 +23,6 @@ pub(super) enum Kind {
         /// The new value, digits for a parameter; empty removes the key
         #[arg(long)]
         value: Payload,
-        #[command(flatten)]
-        common: Common,
     },
     /// Set a security policy (critical)
     #[command(visible_alias = "security-policy-update")]
@@ -35,56 +33,46 @@ pub(super) enum Kind {
         /// Its new content; empty removes it
         #[arg(long, value_name = "VALUE")]
         content: Payload,
-        #[command(flatten)]
-        common: Common,
     },
     /// Add to a member's trust, or take from it (critical)
     #[command(visible_alias = "trust-score-modification")]
     Trust {
         /// The member
         #[arg(long)]
-        node: NodeArg,
-        /// By how much, in parts per million: -1000000 to 1000000
+        node: IdPrefix,
+        /// The change in parts per million: -1000000 to 1000000
         #[arg(long, value_name = "PPM", allow_hyphen_values = true)]
         delta_ppm: i32,
-        /// Why
+        /// The reason
         #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: String,
-        #[command(flatten)]
-        common: Common,
     },
     /// Admit a candidate, on probation (critical)
     #[command(visible_alias = "node-admission")]
     Admission {
-        /// What the candidate's `mycnet consent` printed, or @FILE with it
+        /// The line that the candidate's `mycnet consent` printed, or @FILE with it
         #[arg(long, value_name = "CONSENT")]
         consent: String,
-        #[command(flatten)]
-        common: Common,
     },
     /// Take a member out of the network (critical)
     #[command(visible_alias = "node-exclusion")]
     Exclusion {
         /// The member
         #[arg(long)]
-        node: NodeArg,
-        /// Why
+        node: IdPrefix,
+        /// The reason
         #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: String,
-        #[command(flatten)]
-        common: Common,
     },
     /// Give a member another role (critical)
     #[command(visible_alias = "spore-assignment")]
     Role {
         /// The member
         #[arg(long)]
-        node: NodeArg,
-        /// primary (the former one becomes a seed), seed or latent
+        node: IdPrefix,
+        /// The role: primary (the former primary becomes a seed), seed or latent
         #[arg(long, value_parser = role)]
         role: Spore,
-        #[command(flatten)]
-        common: Common,
     },
     /// Deploy a service (standard)
     #[command(visible_alias = "service-deployment")]
@@ -92,11 +80,9 @@ pub(super) enum Kind {
         /// The service's name
         #[arg(long)]
         name: String,
-        /// What to run; empty removes the service
+        /// The manifest to run; empty removes the service
         #[arg(long, value_name = "VALUE")]
         manifest: Payload,
-        #[command(flatten)]
-        common: Common,
     },
     /// Allocate a resource (standard)
     #[command(visible_alias = "resource-allocation")]
@@ -104,11 +90,9 @@ pub(super) enum Kind {
         /// The resource's name
         #[arg(long)]
         name: String,
-        /// Who gets how much; empty frees it
+        /// The allocation; empty frees the resource
         #[arg(long, value_name = "VALUE")]
         allocation: Payload,
-        #[command(flatten)]
-        common: Common,
     },
     /// Do routine maintenance (standard, without objection window)
     #[command(visible_alias = "routine-maintenance")]
@@ -116,76 +100,49 @@ pub(super) enum Kind {
         /// The task's name
         #[arg(long)]
         task: String,
-        /// What is to be done
+        /// The work to do
         #[arg(long, value_name = "VALUE")]
         details: Payload,
-        #[command(flatten)]
-        common: Common,
     },
     /// Tune something (standard, without objection window)
     #[command(visible_alias = "performance-optimization")]
     Performance {
-        /// What is tuned
+        /// The thing to tune
         #[arg(long)]
         target: String,
-        /// How
+        /// The way to tune it
         #[arg(long, value_name = "VALUE")]
         details: Payload,
-        #[command(flatten)]
-        common: Common,
     },
-    /// Ask what the result of something is
+    /// Ask for the result of something
     Claim {
-        /// What is asked
+        /// The question
         #[arg(long, value_name = "TEXT")]
         subject: String,
-        /// What the result is computed from
+        /// The input that the result is computed from
         #[arg(long, value_name = "VALUE", default_value = "")]
         input: Payload,
         /// The proposer's own result
         #[arg(long, value_name = "VALUE")]
         result: Option<Payload>,
-        /// Who is asked, separated by commas (primary and seeds only); else all
+        /// The members to ask, separated by commas; everybody unless given (primary and seeds only)
         #[arg(long, value_name = "NODE,…", value_delimiter = ',')]
-        panel: Vec<NodeArg>,
-        #[command(flatten)]
-        common: Common,
+        panel: Vec<IdPrefix>,
     },
 }
 
 impl Kind {
-    /// Which node is meant, and what is printed.
-    pub(super) fn common(&self) -> &Common {
-        match self {
-            Self::Config { common, .. }
-            | Self::Policy { common, .. }
-            | Self::Trust { common, .. }
-            | Self::Admission { common, .. }
-            | Self::Exclusion { common, .. }
-            | Self::Role { common, .. }
-            | Self::Service { common, .. }
-            | Self::Resource { common, .. }
-            | Self::Maintenance { common, .. }
-            | Self::Performance { common, .. }
-            | Self::Claim { common, .. } => common,
-        }
-    }
-
     /// The operation, and the proposer's own result if it is a claim.
-    ///
-    /// # Errors
-    ///
-    /// If an argument means nothing.
     pub(super) async fn operation(
         &self,
-        session: &Session,
+        client: &Client,
     ) -> anyhow::Result<(ConsensusOperation, Option<Vec<u8>>)> {
         let operation = match self {
-            Self::Config { key, value, .. } => ConsensusOperation::NetworkConfiguration {
+            Self::Config { key, value } => ConsensusOperation::NetworkConfiguration {
                 config_type: key.clone(),
                 proposed_change: value.bytes()?,
             },
-            Self::Policy { name, content, .. } => ConsensusOperation::SecurityPolicyUpdate {
+            Self::Policy { name, content } => ConsensusOperation::SecurityPolicyUpdate {
                 policy: name.clone(),
                 content: content.bytes()?,
             },
@@ -193,13 +150,12 @@ impl Kind {
                 node,
                 delta_ppm,
                 reason,
-                ..
             } => ConsensusOperation::TrustScoreModification {
-                node: session.node(node).await?,
+                node: client.node(node).await?,
                 delta_ppm: *delta_ppm,
                 reason: reason.clone(),
             },
-            Self::Admission { consent, .. } => {
+            Self::Admission { consent } => {
                 let signed = consented(consent)?;
                 ConsensusOperation::NodeAdmission {
                     candidate: signed.candidate,
@@ -207,31 +163,27 @@ impl Kind {
                     consent: signed.consent,
                 }
             }
-            Self::Exclusion { node, reason, .. } => ConsensusOperation::NodeExclusion {
-                node: session.node(node).await?,
+            Self::Exclusion { node, reason } => ConsensusOperation::NodeExclusion {
+                node: client.node(node).await?,
                 reason: reason.clone(),
             },
-            Self::Role { node, role, .. } => ConsensusOperation::SporeAssignment {
-                node: session.node(node).await?,
+            Self::Role { node, role } => ConsensusOperation::SporeAssignment {
+                node: client.node(node).await?,
                 role: *role,
             },
-            Self::Service { name, manifest, .. } => ConsensusOperation::ServiceDeployment {
+            Self::Service { name, manifest } => ConsensusOperation::ServiceDeployment {
                 service: name.clone(),
                 manifest: manifest.bytes()?,
             },
-            Self::Resource {
-                name, allocation, ..
-            } => ConsensusOperation::ResourceAllocation {
+            Self::Resource { name, allocation } => ConsensusOperation::ResourceAllocation {
                 resource: name.clone(),
                 allocation: allocation.bytes()?,
             },
-            Self::Maintenance { task, details, .. } => ConsensusOperation::RoutineMaintenance {
+            Self::Maintenance { task, details } => ConsensusOperation::RoutineMaintenance {
                 task: task.clone(),
                 details: details.bytes()?,
             },
-            Self::Performance {
-                target, details, ..
-            } => ConsensusOperation::PerformanceOptimization {
+            Self::Performance { target, details } => ConsensusOperation::PerformanceOptimization {
                 target: target.clone(),
                 details: details.bytes()?,
             },
@@ -240,11 +192,10 @@ impl Kind {
                 input,
                 result,
                 panel,
-                ..
             } => {
                 let mut members = Vec::new();
                 for node in panel {
-                    members.push(session.node(node).await?);
+                    members.push(client.node(node).await?);
                 }
                 members.sort_unstable();
                 let operation = ConsensusOperation::Claim {

@@ -8,28 +8,27 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::output::note;
 
-/// What is logged unless `MYCNET_LOG` says otherwise: what an operator should look at, and of other libraries what is broken.
+/// The default of `MYCNET_LOG`: what an operator should look at, and errors of other libraries.
 const DEFAULT: &str = "error,mycnet=warn,mycnet_consensus=warn";
 
 /// Starts to log, as `MYCNET_LOG` says.
 pub(super) fn start() {
     let given = std::env::var("MYCNET_LOG").ok();
-    let filter = match given.as_deref().map(str::parse::<Targets>) {
-        Some(Ok(filter)) => filter,
-        Some(Err(error)) => {
+    let filter = given.and_then(|given| {
+        let filter = given.parse::<Targets>().map_err(|error| {
             note(&format!(
                 "MYCNET_LOG: {error}; expected a level, or pairs as in mycnet_consensus=debug,iroh=warn"
             ));
-            DEFAULT.parse().expect("the default is well-formed")
-        }
-        None => DEFAULT.parse().expect("the default is well-formed"),
-    };
+        });
+        filter.ok()
+    });
+    let default = || DEFAULT.parse().expect("the default is well-formed");
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());
-    // Only one can be started in a process, and this is the only place.
+    // Only one subscriber can be set in a process, and this is the only place that sets one.
     let _ = tracing_subscriber::registry()
-        .with(filter)
+        .with(filter.unwrap_or_else(default))
         .with(layer)
         .try_init();
 }

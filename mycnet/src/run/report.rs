@@ -1,18 +1,16 @@
-//! What a running node tells: a line for people, or an object for programs, for each thing that happens.
+//! What a running node tells: a line for people, or an object for programs, for each event.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use mycnet_consensus::core::Event;
 use mycnet_consensus::engine::Notice;
-use mycnet_consensus::internals::ledger::Applied;
-use mycnet_consensus::internals::open::OpenOperation;
 use mycnet_consensus::net::PeerInfo;
 use mycnet_consensus::node::Node;
-use mycnet_consensus::{BFTConsensusEngine, NodeId, OperationId};
+use mycnet_consensus::{Applied, BFTConsensusEngine, NodeId, OperationId};
 use serde_json::{Value, json};
 
-use crate::output::{Fields, Format, line, note, plain, shown};
+use crate::output::{Fields, Format, line, note, plain, short};
 
 /// Tells what happens.
 #[derive(Debug)]
@@ -21,39 +19,32 @@ pub(super) struct Report {
     is_told: bool,
     engine: BFTConsensusEngine,
     is_loss_told: bool,
-    connected: BTreeMap<NodeId, u64>,
+    connected: BTreeSet<NodeId>,
     refused: u64,
 }
 
-/// The first digits of an id, enough for a person to tell it from others.
-fn short(id: &impl ToString) -> String {
-    let mut id = id.to_string();
-    id.truncate(8);
-    id
-}
-
 impl Report {
-    /// `is_told` says whether things that need nobody's attention are told.
+    /// `is_told` says whether to tell events that need nobody's attention.
     pub(super) fn new(node: &Node, format: Format, is_told: bool) -> Self {
         Self {
             format,
             is_told,
             engine: node.engine().clone(),
             is_loss_told: false,
-            connected: BTreeMap::new(),
+            connected: BTreeSet::new(),
             refused: 0,
         }
     }
 
-    /// Something that happens now and then.
+    /// Tells an ordinary event.
     fn tell(&self, value: &Value, text: &str) -> anyhow::Result<()> {
         if !self.is_told {
             return Ok(());
         }
-        self.format.print(value, |_| text.to_owned())
+        self.format.print(value, |_| plain(text).into_owned())
     }
 
-    /// Something that a person should see whatever is told, and do something about.
+    /// Tells an event that a person should always see, and do something about.
     fn warn(&self, value: &Value, text: &str) -> anyhow::Result<()> {
         note(text);
         if self.format.json {
@@ -62,11 +53,12 @@ impl Report {
         Ok(())
     }
 
-    /// The node runs: who and where it is, and what it found.
+    /// The node runs: its id, its addresses, and what it found on the disk.
     pub(super) fn started(&mut self, node: &Node, listening: &[SocketAddr]) -> anyhow::Result<()> {
         let engine = node.engine();
         let opened = node.opened();
         let found = &opened.found;
+        let ticket = node.ticket().map(|ticket| ticket.to_string());
         let value = json!({
             "event": "started",
             "node": engine.node_id(),
@@ -74,7 +66,7 @@ impl Report {
             "name": engine.genesis().name,
             "height": engine.height(),
             "listening": listening,
-            "ticket": node.ticket().map(|ticket| ticket.to_string()),
+            "ticket": ticket,
             "found": {
                 "height": found.height,
                 "checkpoint": found.checkpoint,
@@ -84,23 +76,20 @@ impl Report {
                 "votes": found.votes,
             },
         });
-        self.format.print(&value, |value| {
+        self.format.print(&value, |_| {
             let mut fields = Fields::default();
-            fields.add("node", shown(&value["node"]));
-            fields.add("network", shown(&value["network"]));
-            fields.add("name", shown(&value["name"]));
-            fields.add("found", found.to_string());
+            fields
+                .add("node", engine.node_id())
+                .add("network", engine.network_id())
+                .add("name", &engine.genesis().name)
+                .add("found", found);
             for address in listening {
-                fields.add("listening", address.to_string());
+                fields.add("listening", address);
             }
-            fields.add("ticket", shown(&value["ticket"]));
-            fields.text()
+            fields.add_some("ticket", ticket).text()
         })?;
-        if !engine
-            .roster()
-            .iter()
-            .any(|member| member.node == engine.node_id())
-        {
+        let me = engine.node_id();
+        if !engine.roster().iter().any(|member| member.node == me) {
             note(
                 "this node is no member as far as it knows: members tell it nothing until they have admitted it (`mycnet \
                  consent`)",
@@ -116,31 +105,30 @@ impl Report {
     }
 
     fn journal_lost(&mut self, reason: &str) -> anyhow::Result<()> {
-        // What the store found, the core tells again.
+        // The core tells again what the store has found.
         if std::mem::replace(&mut self.is_loss_told, true) {
             return Ok(());
         }
-        let value = json!({ "event": "journal_lost", "reason": reason });
         self.warn(
-            &value,
+            &json!({ "event": "journal_lost", "reason": reason }),
             &format!(
-                "THE JOURNAL IS LOST: {reason}. This node may have signed what it no longer knows of, so it signs nothing but \
-                 a Rejoin now. Keep it running: once the others have sealed that, it takes part again by itself (where \
-                 they have no quorum without this node, that takes `mycnet rejoin`). Never put back an old copy of these files"
+                "THE JOURNAL IS LOST: {reason}. This node may have signed records that it does not know any more, so it signs \
+                 nothing but a Rejoin now. Keep it running: once the others have sealed the Rejoin, it takes part again by \
+                 itself (where they have no quorum without this node, that takes `mycnet rejoin`). Never put back an old copy \
+                 of these files"
             ),
         )
     }
 
-    /// Something happened in the ledger.
+    /// Tells what happened in the ledger.
     pub(super) fn notice(&mut self, notice: &Notice) -> anyhow::Result<()> {
         match notice {
             Notice::Event(event) => self.event(event),
-            Notice::Lagged(missed) => {
-                let value = json!({ "event": "lagged", "missed": missed });
-                self.tell(&value, &format!("{missed} events were too fast to be told"))
-            }
-            // A later version may have more to say than this one knows words for.
-            #[allow(unreachable_patterns, reason = "the enum may grow")]
+            Notice::Lagged(missed) => self.tell(
+                &json!({ "event": "lagged", "missed": missed }),
+                &format!("{missed} events came too fast to be told"),
+            ),
+            #[allow(unreachable_patterns, reason = "the enum may grow in a later version")]
             _ => Ok(()),
         }
     }
@@ -153,40 +141,35 @@ impl Report {
                 applied,
             } => self.sealed(*height, &seal.to_string(), applied),
             Event::Proposed { operation } => self.proposed(operation),
-            Event::Tallied { operation, outcome } => {
-                let value =
-                    json!({ "event": "tallied", "operation": operation, "outcome": outcome });
-                let text = format!("operation {} tallied, {outcome}", short(operation));
-                self.tell(&value, &text)
-            }
+            Event::Tallied { operation, outcome } => self.tell(
+                &json!({ "event": "tallied", "operation": operation, "outcome": outcome }),
+                &format!("operation {} tallied, {outcome}", short(operation)),
+            ),
             Event::Refused { from, rejection } => {
                 self.refused += 1;
-                // A peer decides how many of these there are.
-                if !self.refused.is_power_of_two() {
+                let refused = self.refused;
+                // A peer can cause any number of them.
+                if !refused.is_power_of_two() {
                     return Ok(());
                 }
+                let code = rejection.code();
                 let value = json!({
                     "event": "refused",
                     "peer": from.map(|peer| peer.0),
-                    "code": rejection.code(),
+                    "code": code,
                     "reason": rejection.to_string(),
-                    "so_far": self.refused,
+                    "so_far": refused,
                 });
-                let code = rejection.code();
-                let text = format!(
-                    "refused a record ({code}): {rejection}; {} so far",
-                    self.refused
-                );
-                self.tell(&value, &plain(&text))
+                let text = format!("refused a record ({code}): {rejection}; {refused} so far");
+                self.tell(&value, &text)
             }
             Event::JournalLost => {
                 self.journal_lost("the network has records of this node that it does not know")
             }
             Event::Rejoined { height } => {
                 self.is_loss_told = false;
-                let value = json!({ "event": "rejoined", "height": height });
                 self.warn(
-                    &value,
+                    &json!({ "event": "rejoined", "height": height }),
                     &format!("rejoined at height {height}: this node signs again"),
                 )
             }
@@ -197,19 +180,18 @@ impl Report {
             } => {
                 let culprits = blame.culprits();
                 let names: Vec<String> = culprits.iter().map(ToString::to_string).collect();
-                let value = json!({
-                    "event": "forked",
-                    "height": height,
-                    "culprits": names,
-                    "compromised": compromised,
-                });
                 let what = if *compromised {
                     "this node seals nothing more and only answers questions"
                 } else {
                     "it is old, and this node goes on"
                 };
                 self.warn(
-                    &value,
+                    &json!({
+                        "event": "forked",
+                        "height": height,
+                        "culprits": names,
+                        "compromised": compromised,
+                    }),
                     &format!(
                         "FORK: there are two certificates for height {height}; {what}. More than a third of the weight signed \
                          both: {}. People must decide which branch goes on",
@@ -233,7 +215,7 @@ impl Report {
             "subject": subject,
             "proposer": proposal.proposer,
         });
-        let (id, by, subject) = (short(id), short(&proposal.proposer), plain(&subject));
+        let (id, by) = (short(id), short(&proposal.proposer));
         self.tell(
             &value,
             &format!("operation {id} ({kind}, {subject}) proposed by {by}"),
@@ -271,29 +253,23 @@ impl Report {
             counts.join(", ")
         };
         self.tell(&value, &format!("sealed height {height}: {what}"))?;
-        for id in &applied.decided {
-            self.decided(height, id, applied)?;
-        }
-        Ok(())
+        let mut decided = applied.decided.iter();
+        decided.try_for_each(|id| self.decided(height, id, applied))
     }
 
     fn decided(&self, height: u64, id: &OperationId, applied: &Applied) -> anyhow::Result<()> {
-        let touched = applied
-            .touched
-            .iter()
-            .find(|operation| operation.id() == *id);
-        let Some((operation, decision)) = touched.and_then(|operation| {
-            let operation: &OpenOperation = operation;
-            Some((operation, operation.decision()?))
-        }) else {
+        let mut touched = applied.touched.iter();
+        let Some(open) = touched.find(|open| open.id() == *id) else {
             return Ok(());
         };
-        let (kind, outcome) = (operation.operation().kind(), &decision.outcome);
-        let refused = applied
-            .effects
-            .iter()
-            .find(|effect| effect.operation == *id);
-        let refused = refused.and_then(|effect| effect.result.err());
+        let Some(decision) = open.decision() else {
+            return Ok(());
+        };
+        let (kind, subject) = (open.operation().kind(), open.operation().subject());
+        let outcome = &decision.outcome;
+        let mut effects = applied.effects.iter();
+        let effect = effects.find(|effect| effect.operation == *id);
+        let refused = effect.and_then(|effect| effect.result.err());
         let value = json!({
             "event": "decided",
             "height": height,
@@ -303,27 +279,23 @@ impl Report {
             "refused_effect": refused,
         });
         let refused = refused.map_or_else(String::new, |reason| format!("; no effect: {reason}"));
-        let subject = operation.operation().subject();
-        let (id, subject) = (short(id), plain(&subject).into_owned());
+        let id = short(id);
         self.tell(
             &value,
             &format!("operation {id} ({kind}, {subject}) {outcome}{refused}"),
         )
     }
 
-    /// Who is connected now.
+    /// Tells which peers came and went since the last call.
     pub(super) fn peers(&mut self, peers: &[PeerInfo]) -> anyhow::Result<()> {
-        let now: BTreeMap<NodeId, u64> = peers
-            .iter()
-            .map(|peer| (peer.author, peer.peer.0))
-            .collect();
+        let now: BTreeSet<NodeId> = peers.iter().map(|peer| peer.author).collect();
         let before = std::mem::replace(&mut self.connected, now.clone());
-        for (events, from, to, text) in [
+        for (event, from, to, text) in [
             ("peer_down", &before, &now, "down"),
             ("peer_up", &now, &before, "up"),
         ] {
-            for node in from.keys().filter(|node| !to.contains_key(node)) {
-                let value = json!({ "event": events, "node": node, "connected": now.len() });
+            for node in from.difference(to) {
+                let value = json!({ "event": event, "node": node, "connected": now.len() });
                 let text = format!("peer {} is {text}; {} connected", short(node), now.len());
                 self.tell(&value, &text)?;
             }

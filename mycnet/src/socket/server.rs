@@ -1,4 +1,4 @@
-//! The node's side.
+//! The side of the node that answers.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use mycnet_consensus::node::Node;
-use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,23 +17,23 @@ use tokio::time::timeout;
 
 use super::check_path;
 use crate::answer::answer;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::home::Home;
 use crate::request::{REQUEST_BYTES_MAX, Reply, Request};
 
-/// Commands that are answered at once; the next one waits.
+/// Commands that are answered at the same time; the next one waits.
 const CONNECTIONS_MAX: usize = 32;
 
-/// Commands beside these that wait for an operation, which can take days and costs the node next to nothing.
+/// Commands that wait for an operation. Waiting can take days and costs the node almost nothing, so they are counted apart.
 const WAITS_MAX: usize = 256;
 
-/// How long a command may take to say what it wants.
+/// How long a command may take to send its request.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 
-/// How long a command may take to read its answer, which can have megabytes.
+/// How long a command may take to read its reply, which can have megabytes.
 const REPLY_DEADLINE: Duration = Duration::from_mins(1);
 
-/// The socket of a running node. It goes with the node.
+/// The socket of a running node, which is removed when the node stops.
 #[derive(Debug)]
 pub(crate) struct Control {
     listener: UnixListener,
@@ -43,12 +42,8 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// Makes the socket. To be called with the node's databases open: their lock says that no other node runs here, so that a
-    /// socket that is there was left behind by one that was killed.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be made.
+    /// Makes the socket. The caller must have the node's databases open: their lock says that no other node runs here, so that
+    /// an old socket is left from a node that was killed.
     pub(crate) fn bind(home: &Home) -> anyhow::Result<Self> {
         let path = home.socket();
         check_path(&path)?;
@@ -70,17 +65,17 @@ impl Control {
 
     /// Answers until the future is dropped.
     pub(crate) async fn serve(&self, node: &Node) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let waits = Arc::new(Semaphore::new(WAITS_MAX));
-        // Whoever is still being answered when the node stops is cut off with it.
+        // Dropped with the future, which cuts off commands that are not answered yet.
         let mut answering = JoinSet::new();
         loop {
-            let place = places.clone().acquire_owned().await;
-            let place = place.expect("the semaphore is never closed");
+            let permit = connections.clone().acquire_owned().await;
+            let permit = permit.expect("the semaphore is never closed");
             let stream = match self.listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // Out of file descriptors, say: it passes, and must not be asked for a million times a second.
+                    // For example no free file descriptor: a pause keeps this loop from spinning until there is one.
                     tracing::warn!(%error, "the control socket");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
@@ -88,12 +83,12 @@ impl Control {
             };
             let user = stream.peer_cred().map(|credentials| credentials.uid());
             if !user.is_ok_and(|user| user == self.owner || user == 0) {
-                tracing::warn!("somebody else than the owner at the control socket");
+                tracing::warn!("another user than the owner connected to the control socket");
                 continue;
             }
             let (node, waits) = (node.clone(), waits.clone());
             answering.spawn(async move {
-                if let Err(error) = one(&node, stream, place, &waits).await {
+                if let Err(error) = answer_one(&node, stream, permit, &waits).await {
                     tracing::debug!(%error, "a command went away");
                 }
             });
@@ -104,16 +99,16 @@ impl Control {
 
 impl Drop for Control {
     fn drop(&mut self) {
-        // One that stays behind harms nobody: the next node replaces it.
+        // A socket that stays does no harm: the next node replaces it.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Answers one command. It holds its place meanwhile, unless it waits.
-async fn one(
+/// Answers one command. It holds its permit until then, unless it waits for an operation.
+async fn answer_one(
     node: &Node,
     mut stream: UnixStream,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
     waits: &Arc<Semaphore>,
 ) -> io::Result<()> {
     let (read, mut write) = stream.split();
@@ -123,32 +118,32 @@ async fn one(
     let asked = timeout(REQUEST_DEADLINE, bounded.read_until(b'\n', &mut line));
     asked.await.map_err(io::Error::other)??;
     if line.is_empty() {
-        // It only looked whether a node runs.
+        // The command only checked whether a node runs.
         return Ok(());
     }
     let request = parse(&line);
-    let place = match &request {
+    let permit = match &request {
         Ok(Request::Wait { .. }) => {
-            drop(place);
+            drop(permit);
             waits.clone().try_acquire_owned().ok()
         }
-        _ => Some(place),
+        _ => Some(permit),
     };
-    let result: Result<Value, Failure> = match request {
-        Ok(_) if place.is_none() => Err(Failure::failed(format!(
-            "{WAITS_MAX} commands are waiting for operations already; this one goes on without being waited for"
+    let reply = match request {
+        Err(failure) => Reply::Err(failure),
+        Ok(_) if permit.is_none() => Reply::Err(Failure::failed(format!(
+            "{WAITS_MAX} commands are waiting for operations already; the operation goes on, and this command does not wait"
         ))),
         Ok(request) => {
             let mut rest = [0; 1];
             tokio::select! {
-                result = answer(node, request) => result,
-                // Nobody waits for the answer any more.
+                result = answer(node, request) => result.map_or_else(Reply::Err, Reply::Ok),
+                // The command has ended.
                 _ = read.read(&mut rest) => return Ok(()),
             }
         }
-        Err(failure) => Err(failure),
     };
-    let mut reply = serde_json::to_vec(&Reply::from(result)).map_err(io::Error::other)?;
+    let mut reply = serde_json::to_vec(&reply).map_err(io::Error::other)?;
     reply.push(b'\n');
     let told = timeout(REPLY_DEADLINE, write.write_all(&reply));
     told.await.map_err(io::Error::other)?
@@ -156,18 +151,14 @@ async fn one(
 
 fn parse(line: &[u8]) -> Result<Request, Failure> {
     if line.len() > REQUEST_BYTES_MAX {
-        return Err(Failure::new(
-            Kind::Usage,
-            format!("the request is longer than {REQUEST_BYTES_MAX} bytes"),
-        ));
+        return Err(Failure::usage(format!(
+            "the request is longer than {REQUEST_BYTES_MAX} bytes"
+        )));
     }
     serde_json::from_slice(line).map_err(|error| {
-        Failure::new(
-            Kind::Usage,
-            format!(
-                "the running node does not understand the request ({error}): it may be of another version than this command; \
-                 restart it"
-            ),
-        )
+        Failure::usage(format!(
+            "the running node does not understand the request ({error}): it may be of another version than this command; \
+             restart it"
+        ))
     })
 }

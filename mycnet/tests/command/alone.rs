@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::place::{Directory, Place};
+use crate::harness::{Directory, TestNode};
 
 fn decided(value: &Value) -> &Value {
     &value["outcome"]["decided"]
@@ -153,7 +153,7 @@ fn a_certificate_is_checked_with_the_genesis_alone() {
     assert_eq!(verified["operation"], id);
     assert_eq!(*decided(&verified), json!({ "result": "3432" }));
     // Elsewhere there is no node, only the genesis.
-    let nowhere = Place(directory.path().join("nowhere"));
+    let nowhere = TestNode(directory.path().join("nowhere"));
     nowhere.json(&["verify", &file, "--genesis", &genesis]);
     nowhere.fails(&["verify", &file], 1, &["--genesis"]);
 
@@ -251,7 +251,7 @@ fn a_lost_journal_is_said_loudly() {
     fs::remove_file(node.0.join("journal.redb")).unwrap();
     let output = node.run(&["status"]);
     assert!(
-        crate::place::said(&output).contains("journal"),
+        crate::harness::said(&output).contains("journal"),
         "{output:?}"
     );
     node.fails(&["rejoin"], 2, &["--all-met"]);

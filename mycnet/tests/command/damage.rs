@@ -4,10 +4,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::place::{Directory, Place, said};
+use crate::harness::{Directory, MOTD, TestNode, said};
 
-fn propose(node: &Place) {
-    node.json(&["propose", "config", "--key", "k", "--value", "v", "--wait"]);
+fn propose(node: &TestNode) {
+    node.json(&[&MOTD[..], &["--wait"]].concat());
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn what_holds_secrets_is_its_owners_alone() {
 fn a_directory_that_cannot_be_looked_into_is_not_an_empty_one() {
     let directory = Directory::new();
     // Root may look everywhere, but not through a link to itself.
-    let node = Place(directory.path().join("loop"));
+    let node = TestNode(directory.path().join("loop"));
     std::os::unix::fs::symlink(&node.0, &node.0).unwrap();
     for command in ["status", "run"] {
         let output = node.run(&[command]);

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::place::Directory;
+use crate::harness::{Directory, TestNode, mycnet, said};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -39,7 +39,7 @@ fn keys_are_their_owners_alone() {
 #[test]
 fn a_directory_that_others_use_is_left_as_it_is() {
     let directory = Directory::new();
-    let node = crate::place::Place(directory.path().join("shared"));
+    let node = TestNode(directory.path().join("shared"));
     fs::create_dir(&node.0).unwrap();
     fs::write(node.0.join("theirs"), "").unwrap();
     set_mode(&node.0, 0o755);
@@ -49,7 +49,7 @@ fn a_directory_that_others_use_is_left_as_it_is() {
     fs::remove_file(node.0.join("theirs")).unwrap();
     node.json(&["init"]);
     assert_eq!(mode(&node.0), 0o700);
-    let long = crate::place::Place(directory.path().join("x".repeat(100)));
+    let long = TestNode(directory.path().join("x".repeat(100)));
     long.fails(&["init"], 1, &["shorter --dir"]);
     assert!(!long.0.exists());
 }
@@ -84,7 +84,7 @@ fn settings_say_which_line_is_wrong() {
     node.fails(&["doctor"], 65, &["config.toml", "mdsn", "expected one of"]);
     fs::write(&file, "relays = [\"foo\"]").unwrap();
     node.fails(&["doctor"], 65, &["config.toml", "relays", "\"foo\""]);
-    let elsewhere = crate::place::Place(directory.path().join("elsewhere"));
+    let elsewhere = TestNode(directory.path().join("elsewhere"));
     elsewhere.fails(&["init", "--relay", "foo"], 2, &["--relay", "\"foo\""]);
     fs::write(&file, "listen = \"192.0.2.7\"\nport = 4433").unwrap();
     node.json(&["join", &directory.network("alone", &[(&node, "primary")])]);
@@ -95,7 +95,7 @@ fn settings_say_which_line_is_wrong() {
 #[test]
 fn what_is_missing_is_named_with_what_makes_it() {
     let directory = Directory::new();
-    let nobody = crate::place::Place(directory.path().join("nobody"));
+    let nobody = TestNode(directory.path().join("nobody"));
     for command in ["run", "status", "roster", "doctor"] {
         nobody.fails(&[command], 1, &["mycnet init"]);
     }
@@ -123,7 +123,7 @@ fn what_is_missing_is_named_with_what_makes_it() {
         .env("MYCNET_DIR", directory.path())
         .output()
         .unwrap();
-    assert!(crate::place::said(&output).contains("--dir"), "{output:?}");
+    assert!(said(&output).contains("--dir"), "{output:?}");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_genesis_is_judged_before_it_is_written() {
     let new = |more: &[&str]| {
         let mut all = vec!["network", "new", "village", "-o", &file];
         all.extend(more);
-        crate::place::mycnet(&all)
+        mycnet(&all)
     };
     for (more, says) in [
         (vec!["--member", "01=seed"], "no node id"),
@@ -161,7 +161,7 @@ fn a_genesis_is_judged_before_it_is_written() {
         (vec![], "--member"),
     ] {
         let output = new(&more);
-        let stderr = crate::place::said(&output);
+        let stderr = said(&output);
         assert_eq!(output.status.code(), Some(2), "{more:?}: {stderr}");
         assert!(stderr.contains(says), "{more:?}: {stderr}");
         assert!(!Path::new(&file).exists(), "{more:?}");
@@ -174,7 +174,7 @@ fn a_genesis_is_judged_before_it_is_written() {
         "claim_grace_ms=90000",
     ];
     let output = new(&[&["--member", &member][..], &both].concat());
-    assert!(output.status.success(), "{}", crate::place::said(&output));
+    assert!(output.status.success(), "{}", said(&output));
     // Another network under the same name would only confuse people.
     assert_eq!(new(&["--member", &member]).status.code(), Some(1));
     let joined = node.json(&["join", &file]);

@@ -2,32 +2,17 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
-use serde_json::Value;
+use crate::harness::{Directory, MOTD, Running, TestNode, id_of, said};
 
-use crate::place::{Directory, Place, Running};
-
-/// Three nodes that know each other's ids, and the genesis of their network.
-fn three(directory: &Directory) -> ([Place; 3], String) {
-    let nodes = ["ada", "bob", "eve"].map(|name| directory.node(name));
-    let file = directory.file("genesis.json");
-    let roles = ["primary", "seed", "latent"];
-    let members: Vec<String> = nodes
-        .iter()
-        .zip(roles)
-        .map(|(node, role)| format!("{}={role}", node.id()))
-        .collect();
-    let mut new = vec!["network", "new", "village", "--profile", "dev", "-o", &file];
-    for member in &members {
-        new.extend(["--member", member]);
-    }
-    let output = crate::place::mycnet(&new);
-    assert!(output.status.success(), "{}", crate::place::said(&output));
-    (nodes, file)
+/// Three nodes, and the genesis of their network.
+fn three(directory: &Directory) -> ([TestNode; 3], String) {
+    directory.federation(["ada", "bob", "eve"], ["primary", "seed", "latent"])
 }
 
 /// Starts them: the first from the genesis, the others from its ticket.
-fn start(nodes: &[Place; 3], genesis: &str) -> [Running; 3] {
+fn start(nodes: &[TestNode; 3], genesis: &str) -> [Running; 3] {
     nodes[0].json(&["join", genesis]);
     let ada = nodes[0].start(&[]);
     let [bob, eve] = [&nodes[1], &nodes[2]].map(|node| {
@@ -37,10 +22,6 @@ fn start(nodes: &[Place; 3], genesis: &str) -> [Running; 3] {
     [ada, bob, eve]
 }
 
-fn operation(value: &Value) -> String {
-    value["operation"].as_str().unwrap().to_owned()
-}
-
 #[test]
 fn three_machines_admit_a_fourth() {
     let directory = Directory::new();
@@ -48,17 +29,13 @@ fn three_machines_admit_a_fourth() {
     let [ada, bob, eve] = start(&nodes, &genesis);
     let [first, second, third] = &nodes;
     third.until(&["peers"], "the others are there", |value| {
-        let peers = value["peers"].as_array().unwrap();
-        peers
-            .iter()
-            .filter(|peer| peer["connected"] == true)
-            .count()
-            == 2
+        let peers = value["peers"].as_array().unwrap().iter();
+        peers.filter(|peer| peer["connected"] == true).count() == 2
     });
 
     // A claim, with one who is wrong.
     let claim = first.json(&["propose", "claim", "--subject", "6 * 7", "--result", "42"]);
-    let id = operation(&claim);
+    let id = id_of(&claim);
     second.once_known(&id, &["vote", &id[..10], "--result", "42"]);
     third.once_known(&id, &["vote", &id, "--result", "41"]);
     let decided = third.json(&["vote", &id, "--result", "41", "--wait", "--timeout", "60"]);
@@ -73,7 +50,7 @@ fn three_machines_admit_a_fourth() {
     let file = directory.file("consent");
     fs::write(&file, &consent).unwrap();
     let proposed = second.json(&["propose", "admission", "--consent", &format!("@{file}")]);
-    let id = operation(&proposed);
+    let id = id_of(&proposed);
     first.once_known(&id, &["vote", &id, "approve"]);
     let undecided = ["vote", &id, "approve", "--wait", "--timeout", "0"];
     second.fails(&undecided, 4, &["not decided after"]);
@@ -100,8 +77,7 @@ fn a_vote_given_while_no_node_runs_counts() {
     let (nodes, genesis) = three(&directory);
     let [ada, bob, eve] = start(&nodes, &genesis);
     let [first, second, third] = &nodes;
-    let motd = ["propose", "config", "--key", "motd", "--value", "welcome"];
-    let id = operation(&first.json(&motd));
+    let id = id_of(&first.json(&MOTD));
     for node in [second, third] {
         node.once_known(&id, &["status", &id]);
     }
@@ -138,8 +114,7 @@ fn a_forged_ticket_leads_nowhere() {
     let (nodes, genesis) = three(&directory);
     let [ada, bob, eve] = start(&nodes, &genesis);
     let [first, second, third] = &nodes;
-    let motd = ["propose", "config", "--key", "motd", "--value", "1"];
-    let id = operation(&first.json(&motd));
+    let id = id_of(&first.json(&MOTD));
     for node in [second, third] {
         node.once_known(&id, &["vote", &id, "approve"]);
     }
@@ -161,7 +136,7 @@ fn a_forged_ticket_leads_nowhere() {
         .arg(&third.0)
         .output()
         .unwrap();
-    let stderr = crate::place::said(&output);
+    let stderr = said(&output);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("the ticket names"), "{stderr}");
     third.fails(&["verify", &genesis], 65, &["no certificate"]);
@@ -173,43 +148,28 @@ fn a_forged_ticket_leads_nowhere() {
 #[test]
 fn two_machines_that_never_meet_decide_by_bundles() {
     let directory = Directory::new();
-    let nodes = ["ada", "bob"].map(|name| directory.node(name));
-    let genesis = directory.file("genesis.json");
-    let members = nodes.each_ref().map(|node| format!("{}=seed", node.id()));
-    let [first, second] = &members;
-    let new = [
-        "network",
-        "new",
-        "apart",
-        "--profile",
-        "dev",
-        "-o",
-        &genesis,
-    ];
-    let new = [&new[..], &["--member", first, "--member", second]].concat();
-    assert!(crate::place::mycnet(&new).status.success());
+    let (nodes, genesis) = directory.federation(["ada", "bob"], ["seed", "seed"]);
     for node in &nodes {
         node.json(&["join", &genesis]);
     }
-    let carry = |from: &Place, to: &Place, name: &str| {
+    let carry = |from: &TestNode, to: &TestNode, name: &str| {
         let file = directory.file(name);
         from.json(&["bundle", "export", &file]);
         to.json(&["bundle", "import", &file])
     };
     let [ada, bob] = &nodes;
-    let motd = ["propose", "config", "--key", "motd", "--value", "welcome"];
-    let id = operation(&ada.json(&motd));
+    let id = id_of(&ada.json(&MOTD));
     carry(ada, bob, "0");
     bob.json(&["vote", &id, "approve"]);
-    let is_closed = |node: &Place| node.json(&["status", &id])["phase"] == "closed";
+    let is_closed = |node: &TestNode| node.json(&["status", &id])["phase"] == "closed";
     for round in 0..20 {
         carry(bob, ada, &format!("{round} to ada"));
         carry(ada, bob, &format!("{round} to bob"));
         if is_closed(ada) && is_closed(bob) {
             break;
         }
-        // A proposer that is not heard is given up waiting for.
-        std::thread::sleep(std::time::Duration::from_millis(200));
+        // Without a proposal, a node waits for the next round.
+        std::thread::sleep(Duration::from_millis(200));
     }
     assert!(is_closed(ada) && is_closed(bob));
     let (one, other) = (ada.json(&["status"]), bob.json(&["status"]));
@@ -219,7 +179,7 @@ fn two_machines_that_never_meet_decide_by_bundles() {
     let whole = fs::read(&bundle).unwrap();
     fs::write(&bundle, &whole[..whole.len() - 1]).unwrap();
     bob.fails(&["bundle", "import", &bundle], 65, &["cut"]);
-    bob.fails(&["bundle", "import", &genesis], 65, &["genesis.json"]);
+    bob.fails(&["bundle", "import", &genesis], 65, &["village.json"]);
 }
 
 #[test]
@@ -229,7 +189,7 @@ fn an_objection_is_shown_with_its_reason() {
     let [ada, bob, eve] = start(&nodes, &genesis);
     let [first, second, third] = &nodes;
     let service = ["propose", "service", "--name", "wiki", "--manifest", "v1"];
-    let id = operation(&first.json(&service));
+    let id = id_of(&first.json(&service));
     second.once_known(&id, &["status", &id]);
     second.until(&["status", &id], "the directive is sealed", |value| {
         value["waits_for"]["records"] == "objections"

@@ -6,12 +6,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::place::{Directory, PATIENCE, Place, said};
+use crate::harness::{DEADLINE, Directory, MOTD, TestNode, id_of, said, signal};
 
 /// Decides something, and gives its id.
-fn decided(node: &Place) -> String {
-    let motd = ["propose", "config", "--key", "k", "--value", "v", "--wait"];
-    node.json(&motd)["operation"].as_str().unwrap().to_owned()
+fn decided(node: &TestNode) -> String {
+    id_of(&node.json(&[&MOTD[..], &["--wait"]].concat()))
 }
 
 fn names(directory: &Path) -> Vec<String> {
@@ -127,14 +126,12 @@ fn a_bundle_comes_from_a_stream_and_leaves_nothing_behind() {
     let mut input = child.stdin.take().unwrap();
     std::io::Write::write_all(&mut input, &bundle[..bundle.len() / 2]).unwrap();
     let stand = node.0.join(format!(".importing-{}", child.id()));
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + DEADLINE;
     while !stand.exists() {
         assert!(Instant::now() < end, "the stream is read");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let pid = child.id().to_string();
-    let told = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-    assert!(told.success());
+    signal(&child, "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(1));
     assert!(!stand.exists());
     drop(input);

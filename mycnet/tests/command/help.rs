@@ -1,6 +1,6 @@
 //! Every command's help, and completions.
 
-use crate::place::mycnet;
+use crate::harness::mycnet;
 
 fn help(path: &[&str]) -> String {
     let mut all = path.to_vec();
@@ -10,22 +10,28 @@ fn help(path: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The names of the subcommands that a help lists.
+/// The names of the subcommands that a help lists. All summaries begin with a verb in the imperative and have no full stop.
 fn commands(help: &str) -> Vec<String> {
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let listed = listed.take_while(|line| !line.is_empty());
-    let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    let mut names = Vec::new();
     // Continuation lines are indented further than names.
-    let names = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    for line in listed.filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
+        let mut words = line.split_whitespace();
+        let (name, verb) = (words.next().unwrap(), words.next().unwrap());
+        assert!(verb.starts_with(char::is_uppercase), "{line}");
+        assert!(!verb.ends_with('s') && !line.ends_with('.'), "{line}");
+        if name != "help" {
+            names.push(name.to_owned());
+        }
+    }
     names
-        .filter_map(first)
-        .filter(|name| name != "help")
-        .collect()
 }
 
 #[test]
 fn every_command_explains_itself() {
     let top = help(&[]);
+    assert!(top.contains("Exit codes:") && top.contains("  65  "));
     let names = commands(&top);
     assert!(names.len() >= 24, "{names:?}");
     for name in &names {
@@ -43,6 +49,13 @@ fn every_command_explains_itself() {
             }
         }
     }
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let version = String::from_utf8(mycnet(&["--version"]).stdout).unwrap();
+    let expected = concat!("mycnet ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(version, expected);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `mycnet` as people run it: real processes, real directories, real endpoints on loopback.
 //!
-//! `cargo test --test command`.
+//! `cargo test -p mycnet --test command`.
 
 #![allow(
     unreachable_pub,
@@ -12,9 +12,11 @@
 
 mod alone;
 mod damage;
+mod devnet;
 mod directory;
 mod federation;
 mod files;
+mod harness;
 mod help;
-mod place;
+mod replay;
 mod voting;

@@ -4,20 +4,13 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::place::{Directory, Place, mycnet, said};
+use crate::harness::{Directory, MOTD, TestNode, id_of, mycnet, said};
 
-/// One of two members; the other one never comes.
-fn one_of_two(directory: &Directory) -> Place {
-    let (ada, bob) = (directory.node("ada"), directory.node("bob"));
-    let genesis = directory.network("two", &[(&ada, "primary"), (&bob, "seed")]);
+/// One of two members; the other one never runs.
+fn one_of_two(directory: &Directory) -> TestNode {
+    let ([ada, _], genesis) = directory.federation(["ada", "bob"], ["primary", "seed"]);
     ada.json(&["join", &genesis]);
     ada
-}
-
-const MOTD: [&str; 6] = ["propose", "config", "--key", "motd", "--value", "welcome"];
-
-fn id_of(value: &Value) -> String {
-    value["operation"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -49,7 +42,7 @@ fn a_ballot_that_would_not_count_is_not_signed() {
 }
 
 #[test]
-fn whoever_gives_up_waiting_has_the_id() {
+fn a_command_that_stops_waiting_prints_the_id() {
     let directory = Directory::new();
     let node = one_of_two(&directory);
     let waiting = ["--wait", "--timeout", "0", "--json"];
@@ -63,10 +56,9 @@ fn whoever_gives_up_waiting_has_the_id() {
 #[test]
 fn waiting_ends_with_the_outcome_though_somebody_is_silent() {
     let directory = Directory::new();
-    let nodes = ["ada", "bob", "cyd", "dan"].map(|name| directory.node(name));
+    let names = ["ada", "bob", "cyd", "dan"];
     let roles = ["primary", "seed", "seed", "latent"];
-    let members: Vec<(&Place, &str)> = nodes.iter().zip(roles).collect();
-    let genesis = directory.network("four", &members);
+    let (nodes, genesis) = directory.federation(names, roles);
     for node in &nodes {
         node.json(&["join", &genesis]);
     }

@@ -28,34 +28,22 @@ fn no_name_stands_for_two_roles() {
 
 #[test]
 fn common_headers_are_found() {
-    for (line, expected) in [
-        (
-            "!amt_annotation_ids,!amt_worker_ids,orig_id,response,gold",
-            places(2, 1, 3, Some(4)),
-        ),
+    #[rustfmt::skip]
+    let cases = [
+        ("!amt_annotation_ids,!amt_worker_ids,orig_id,response,gold", places(2, 1, 3, Some(4))),
         ("task,worker,answer", places(0, 1, 2, None)),
         ("Question,Worker,Answer,Truth", places(0, 1, 2, Some(3))),
         ("label,ITEM_ID, Annotator ", places(1, 2, 0, None)),
-        (
-            "WorkerId,HITId,label,ground-truth",
-            places(1, 0, 2, Some(3)),
-        ),
-        (
-            "_unit_id,_worker_id,_golden,response,GT",
-            places(0, 1, 3, Some(4)),
-        ),
-        (
-            "ASSIGNMENT:task_id,ASSIGNMENT:worker_id,OUTPUT:result",
-            places(0, 1, 2, None),
-        ),
+        ("WorkerId,HITId,label,ground-truth", places(1, 0, 2, Some(3))),
+        ("_unit_id,_worker_id,_golden,response,GT", places(0, 1, 3, Some(4))),
+        ("ASSIGNMENT:task_id,ASSIGNMENT:worker_id,OUTPUT:result", places(0, 1, 2, None)),
         ("object,source,value,notes", places(0, 1, 2, None)),
         ("workunit,host,result", places(0, 1, 2, None)),
         // An id stands for its name or text.
-        (
-            "question,question_id,user_name,user_id,vote",
-            places(1, 3, 4, None),
-        ),
-    ] {
+        ("question,question_id,user_name,user_id,vote", places(1, 3, 4, None)),
+        ("subject_id,user_name,user_id,answer", places(0, 2, 3, None)),
+    ];
+    for (line, expected) in cases {
         assert_eq!(locate(&header(line), None), Ok(expected), "{line}");
     }
 }
@@ -113,7 +101,7 @@ fn columns_can_be_named() {
         ("task=!,worker=who,answer=what", Err("no such column")),
         (
             "task=id,worker=who,answer=label",
-            Err("several columns have that name"),
+            Err("several columns of that name"),
         ),
         (
             "task=id,worker=who,answer=1",

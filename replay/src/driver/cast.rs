@@ -1,12 +1,11 @@
-//! Who takes part: four authorities, every worker, and the network that they found.
+//! The members: four authorities and every worker, and the network that they found.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use mycnet_consensus::internals::digest::SEEDED_KEY;
 use mycnet_consensus::{
-    Genesis, Identity, NetworkId, NodeId, PanelScoring, Sealing, Signer as _, Spore,
+    Digest, Genesis, Identity, NetworkId, NodeId, PanelScoring, Sealing, Signer as _, Spore,
 };
 
 use crate::AUTHORITIES;
@@ -26,35 +25,26 @@ pub(super) struct Cast {
 }
 
 impl Cast {
-    /// The keys and the network of a seed. Everything not said here is as in any new network: the default parameters, the
-    /// default trust of founding members. Time is counted from 0, since it is virtual.
+    /// The keys and the network of a seed, with default parameters. Time starts at 0, since it is virtual.
     ///
     /// # Errors
     ///
-    /// A genesis with more members than a network can have; reading the file rules that out.
+    /// A genesis with too many members. Reading the file rules that out.
     pub(super) fn new(answers: &Answers, seed: u64) -> anyhow::Result<Self> {
-        // A worker may have an authority's name in the file; what stands before it keeps the labels apart.
-        let authorities = AUTHORITY_NAMES.map(|name| {
-            Arc::new(Identity::from_seed_label(&format!(
-                "mycnet replay/{seed}/authority/{name}"
-            )))
-        });
-        let workers: Vec<Identity> = answers
-            .workers
-            .iter()
-            .map(|name| Identity::from_seed_label(&format!("mycnet replay/{seed}/worker/{name}")))
-            .collect();
+        // A worker may have an authority's name in the file. The part before the name keeps the labels apart.
+        let identity = |part: &str, name: &str| {
+            Identity::from_seed_label(&format!("mycnet replay/{seed}/{part}/{name}"))
+        };
+        let authorities = AUTHORITY_NAMES.map(|name| Arc::new(identity("authority", name)));
+        let workers = answers.workers.iter();
+        let workers: Vec<Identity> = workers.map(|name| identity("worker", name)).collect();
         let mut builder = Genesis::builder("mycnet replay")
-            .nonce(SEEDED_KEY.hash_parts(&[b"replay network", &seed.to_le_bytes()]))
+            .nonce(*Digest::seeded(&[b"replay network", &seed.to_le_bytes()]).as_bytes())
             .sealing(Sealing::Authorities)
-            // The file's maker chose who answers what, as a task-giver in volunteer computing does.
+            // The maker of the file chose the panels, as a task-giver in volunteer computing does.
             .panel_scoring(PanelScoring::Authorities);
-        for (index, authority) in authorities.iter().enumerate() {
-            let role = if index == 0 {
-                Spore::Primary
-            } else {
-                Spore::Seed
-            };
+        let roles = [Spore::Primary, Spore::Seed, Spore::Seed, Spore::Seed];
+        for (authority, role) in authorities.iter().zip(roles) {
             builder = builder.member(authority.node_id(), role);
         }
         for worker in &workers {
@@ -69,7 +59,7 @@ impl Cast {
         })
     }
 
-    /// Everybody's name.
+    /// The names of all members.
     pub(super) fn names<'a>(&self, answers: &'a Answers) -> BTreeMap<NodeId, &'a str> {
         let authorities = self.authorities.iter().map(|identity| identity.node_id());
         let workers = self.workers.iter().map(Identity::node_id);

@@ -1,4 +1,4 @@
-//! What `--export` writes: a network's record for others to read and to check without this program's say-so.
+//! What `--export` writes: the record of a network, for others to read and to check without this program.
 //!
 //! ```text
 //! genesis.json                  what certificates are verified against
@@ -8,25 +8,18 @@
 //! ```
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
-use mycnet_consensus::document::{LedgerDocument, OperationDocument};
-use mycnet_consensus::internals::archive::Archive as _;
-use mycnet_consensus::internals::history::History;
-use mycnet_consensus::internals::ledger::Applied;
-use mycnet_consensus::internals::seal::SealedBlock;
-use mycnet_consensus::{Genesis, OperationId};
-
-const OPERATIONS: &str = "operations";
-const CERTIFICATES: &str = "certificates";
+use mycnet_consensus::Genesis;
+use mycnet_consensus::core::{Archive as _, History};
+use mycnet_consensus::document::OperationDocument;
 
 /// An export under way.
 pub(super) struct Export {
     directory: PathBuf,
-    /// Every certificate shows the way from the genesis, so the log is kept.
-    history: History,
+    /// The sealed log: every certificate shows the way from the genesis.
+    pub(super) history: History,
 }
 
 impl Export {
@@ -36,21 +29,15 @@ impl Export {
     ///
     /// A failed write.
     pub(super) fn new(directory: PathBuf, genesis: &Genesis) -> anyhow::Result<Self> {
-        for name in [OPERATIONS, CERTIFICATES] {
+        for name in ["operations", "certificates"] {
             let place = directory.join(name);
             fs::create_dir(&place).with_context(|| format!("cannot create {}", place.display()))?;
         }
+        let history = History::new(genesis);
+        let export = Self { directory, history };
         let text = serde_json::to_string_pretty(genesis)? + "\n";
-        write(&directory.join("genesis.json"), text.as_bytes())?;
-        Ok(Self {
-            directory,
-            history: History::new(genesis),
-        })
-    }
-
-    /// Takes note of a seal, before what it closed is written.
-    pub(super) fn seal(&mut self, block: Arc<SealedBlock>, applied: &Applied) {
-        self.history.push(block, applied);
+        export.write("genesis.json", text.as_bytes())?;
+        Ok(export)
     }
 
     /// Writes a closed operation's document and certificate.
@@ -60,30 +47,19 @@ impl Export {
     /// A failed write.
     pub(super) fn operation(&self, document: &OperationDocument) -> anyhow::Result<()> {
         let id = document.operation_id();
-        let file = self.place(OPERATIONS, id, "automerge");
-        write(&file, &document.save())?;
-        let certificate = self
-            .history
-            .certificate(&id)?
-            .context("an operation that closed has no certificate")?;
-        write(&self.place(CERTIFICATES, id, "cbor"), &certificate.encode())
+        self.write(&format!("operations/{id}.automerge"), &document.save())?;
+        let certificate = self.history.certificate(&id)?;
+        let certificate = certificate.context("an operation that closed has no certificate")?;
+        self.write(&format!("certificates/{id}.cbor"), &certificate.encode())
     }
 
-    /// Writes the ledger document, when it is complete.
+    /// Writes a file.
     ///
     /// # Errors
     ///
     /// A failed write.
-    pub(super) fn ledger(&self, document: &LedgerDocument) -> anyhow::Result<()> {
-        let file = self.directory.join("ledger.automerge");
-        write(&file, &document.save())
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+        let file = self.directory.join(name);
+        fs::write(&file, bytes).with_context(|| format!("cannot write {}", file.display()))
     }
-
-    fn place(&self, kind: &str, id: OperationId, extension: &str) -> PathBuf {
-        self.directory.join(kind).join(format!("{id}.{extension}"))
-    }
-}
-
-fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))
 }

@@ -1,60 +1,148 @@
-//! Four replicas and what is under way between them, under a virtual clock.
+//! The four replicas, and what is under way between them under a virtual clock.
 //!
-//! What arrives when is drawn from the delivery seed: frames overtake one another, wait, and one in [`FATES`] is lost; each
-//! worker hands its records to a replica of its own. None of it may change a result, for two reasons. The clock stands
-//! still until all replicas hold the same records, and a proposer waits for the clock before it seals
-//! ([`Pace::gather_ms`]), so that what a seal lists does not depend on what came first. And what was lost is made up for by
-//! comparing what is held ([`Input::Sync`]).
+//! The delivery seed draws the order of delivery: messages overtake one another, wait, and one in [`FATES`] is lost. Each worker
+//! hands its records to a replica that is drawn too. None of it may change a result, for two reasons. The clock stands still
+//! until all replicas hold the same records, and a proposer waits for the clock before it seals ([`Timing::gather_ms`]), so
+//! that the content of a seal does not depend on the order of arrival. And replicas compare what they hold ([`Input::Sync`]),
+//! which brings what was lost.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use anyhow::bail;
-use mycnet_consensus::core::{Core, Input, Pace, PeerId};
-use mycnet_consensus::{ConsensusOperation, OperationId, Outcome, RecordId, Signer};
+use anyhow::{anyhow, bail, ensure};
+use mycnet_consensus::core::{
+    Admission, Answer, Applied, Core, Event, Input, Message, Network, PeerId, Refusal, SealedBlock,
+    Timing, Write,
+};
+use mycnet_consensus::{
+    ConsensusOperation, Digest, NodeId, OperationId, Outcome, Priority, Reason, RecordId, Rejection,
+};
 
 use super::cast::Cast;
 use super::documents::Filing;
-use super::draws::Draws;
-use super::replica::{Replica, Sent};
 use crate::AUTHORITIES;
 
-/// How long a proposer gathers records, in virtual milliseconds. Any value above 0 does: it is what the clock goes on by
-/// from seal to seal, far below every window of the rules.
+/// How long a proposer gathers records, in virtual milliseconds: the step of the clock from seal to seal. Any value above 0
+/// and far below every window of the rules will do.
 const GATHER_MS: u64 = 1000;
 
-/// Of so many frames that could arrive, one is lost and half of the others wait.
+/// One in this number of messages that could arrive is lost, and half of the others wait.
 const FATES: usize = 16;
 
-/// How often replicas compare what they hold before the driver gives up on them.
+/// How often replicas compare what they hold before the replay fails.
 const REPAIRS_MAX: usize = 64;
 
+/// Sealed blocks kept for replicas that are behind. The clock waits for all of them, so none is more than one behind.
+const BLOCKS_KEPT: usize = 2;
+
 /// Something on its way to a replica.
-pub(super) enum Parcel {
-    /// A message of another replica.
-    Frame { from: usize, bytes: Vec<u8> },
-    /// Records of a worker.
+enum Parcel {
+    Message { from: usize, message: Message },
     Batch(Batch),
 }
 
-/// Records that a worker signed at once, canonical bytes each, and when it hands them in.
+/// Records that a worker signed at once, canonical bytes each.
 pub(super) struct Batch {
     pub(super) records: Vec<Vec<u8>>,
-    /// The replica must hold these.
+    /// Records that the replica must hold before the worker hands these in.
     pub(super) needs: Vec<RecordId>,
-    /// The replica must have this height.
+    /// The height that the replica must have reached.
     pub(super) height: u64,
 }
 
-/// The replicas and what is under way to each.
-pub(super) struct Network {
-    replicas: Vec<Replica>,
-    under_way: [Vec<Parcel>; AUTHORITIES],
-    draws: Draws,
-    now_ms: u64,
-    batched: u64,
+/// An authority's replica.
+pub(super) struct Replica {
+    pub(super) core: Core,
+    filing: Filing,
+    blocks: VecDeque<Arc<SealedBlock>>,
+    under_way: Vec<Parcel>,
 }
 
-impl Network {
+impl Replica {
+    /// The digest of the state after the last seal.
+    pub(super) fn state_digest(&self) -> Digest {
+        let last = self.blocks.back().map(|block| block.seal.state);
+        last.unwrap_or_else(|| self.core.ledger().genesis_seal().state)
+    }
+
+    /// The height, the last seal and the unsealed records.
+    fn held(&self) -> impl PartialEq + use<> {
+        let pool = self.core.pool().iter();
+        let records: Vec<RecordId> = pool.map(|pooled| pooled.record.id()).collect();
+        (self.core.ledger().state().seal(), records)
+    }
+
+    /// Whether a worker would hand in a batch now.
+    fn is_ready_for(&self, batch: &Batch) -> bool {
+        let pool = self.core.pool();
+        self.core.ledger().state().height() >= batch.height
+            && batch.needs.iter().all(|id| pool.get(id).is_some())
+    }
+}
+
+/// The replicas, and what is noted about the first of them.
+pub(super) struct Replicas {
+    pub(super) nodes: Vec<Replica>,
+    /// How often each reason changed each member's score, and by how many parts per million in all.
+    pub(super) scores: BTreeMap<NodeId, BTreeMap<Reason, (u64, i64)>>,
+    /// The outcomes of closed operations.
+    pub(super) closed: BTreeMap<OperationId, Outcome>,
+    /// Records signed by workers and authorities.
+    pub(super) signed: u64,
+    now_ms: u64,
+    delivery_seed: u64,
+    draws: u64,
+    /// The first thing that went wrong.
+    failure: Option<anyhow::Error>,
+}
+
+impl Network for Replicas {
+    fn core(&mut self, node: usize) -> Option<(&mut Core, u64)> {
+        Some((&mut self.nodes[node].core, self.now_ms))
+    }
+
+    fn persist(&mut self, node: usize, write: Write) {
+        // Without restarts, nothing else has to be kept.
+        match write {
+            Write::Journal(_) => self.signed += 1,
+            Write::Block { block, applied } => {
+                let replica = &mut self.nodes[node];
+                replica.blocks.push_back(block.clone());
+                if replica.blocks.len() > BLOCKS_KEPT {
+                    replica.blocks.pop_front();
+                }
+                if replica.filing.send((block, applied)).is_err() {
+                    self.fail(anyhow!("the documents are no longer built"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn blocks(&self, node: usize, from: u64) -> impl Iterator<Item = &Arc<SealedBlock>> {
+        let blocks = self.nodes[node].blocks.iter();
+        blocks.filter(move |block| block.seal.height >= from)
+    }
+
+    fn event(&mut self, node: usize, event: Event) {
+        match event {
+            Event::Sealed { applied, .. } if node == 0 => self.note(&applied),
+            Event::Refused { rejection, .. } => {
+                self.fail(anyhow!("a record was refused: {rejection}"));
+            }
+            Event::Forked { height, .. } => self.fail(anyhow!("a fork at height {height}")),
+            Event::JournalLost => self.fail(anyhow!("a replica lost its journal")),
+            _ => {}
+        }
+    }
+
+    fn send(&mut self, from: usize, to: usize, message: Message) {
+        let under_way = &mut self.nodes[to].under_way;
+        under_way.push(Parcel::Message { from, message });
+    }
+}
+
+impl Replicas {
     /// Four replicas at the genesis that have just met. `filing` leads to the documents of each.
     ///
     /// # Errors
@@ -65,244 +153,197 @@ impl Network {
         delivery_seed: u64,
         filing: Vec<Filing>,
     ) -> anyhow::Result<Self> {
-        let pace = Pace {
-            gather_ms: GATHER_MS,
-            ..Pace::of(&cast.genesis.params)
-        };
-        let mut network = Self {
-            replicas: Vec::with_capacity(AUTHORITIES),
-            under_way: Default::default(),
-            draws: Draws::new(delivery_seed),
-            now_ms: cast.genesis.time_ms,
-            batched: 0,
-        };
+        let mut nodes = Vec::with_capacity(AUTHORITIES);
         for (identity, filing) in cast.authorities.iter().zip(filing) {
-            let signer: Arc<dyn Signer> = identity.clone();
-            let core = Core::new(&cast.genesis, signer)?;
-            network.replicas.push(Replica::new(core, pace, filing));
+            let mut core = Core::new(&cast.genesis, identity.clone())?;
+            core.set_timing(Timing {
+                gather_ms: GATHER_MS,
+                ..Timing::of(&cast.genesis.params)
+            });
+            nodes.push(Replica {
+                core,
+                filing,
+                blocks: VecDeque::new(),
+                under_way: Vec::new(),
+            });
         }
-        network.between(Input::PeerUp)?;
-        network.settle(0)?;
-        Ok(network)
+        let mut replicas = Self {
+            nodes,
+            scores: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            signed: 0,
+            now_ms: cast.genesis.time_ms,
+            delivery_seed,
+            draws: 0,
+            failure: None,
+        };
+        replicas.between_all(Input::PeerUp);
+        replicas.settle(0)?;
+        Ok(replicas)
     }
 
-    pub(super) fn replicas(&self) -> &[Replica] {
-        &self.replicas
-    }
-
-    /// The last height that is sealed everywhere.
+    /// The last height of the first replica. Between two seals it is the height of all.
     pub(super) fn height(&self) -> u64 {
-        self.replicas[0].core().ledger().state().height()
+        self.nodes[0].core.ledger().state().height()
     }
 
-    /// Records signed by workers and authorities.
-    pub(super) fn signed(&self) -> u64 {
-        let authorities: u64 = self.replicas.iter().map(Replica::signed).sum();
-        authorities + self.batched
-    }
-
-    /// As [`Replica::propose`].
+    /// Proposes. `None` if fewer than three of the panel have weight left.
+    ///
+    /// # Errors
+    ///
+    /// Any other refusal.
     pub(super) fn propose(
         &mut self,
         authority: usize,
         operation: ConsensusOperation,
         nonce: u64,
     ) -> anyhow::Result<Option<OperationId>> {
-        let mut sent = Vec::new();
-        let replica = &mut self.replicas[authority];
-        let id = replica.propose(operation, nonce, self.now_ms, &mut sent)?;
-        self.post(authority, sent);
-        Ok(id)
+        let input = Input::Propose {
+            operation,
+            priority: Priority::Normal,
+            ballot: None,
+            nonce,
+        };
+        match self.input(authority, input) {
+            Ok(Answer::Proposed(id)) => Ok(Some(id)),
+            Err(Refusal::Rejected(Rejection::Inapplicable(_))) => Ok(None),
+            other => bail!("a proposal was answered by {other:?}"),
+        }
     }
 
-    /// Lets workers hand in their records, each at a replica that is drawn.
-    pub(super) fn offer(&mut self, batches: Vec<Batch>) {
-        for batch in batches {
-            self.batched += batch.records.len() as u64;
-            let replica = self.draws.below(AUTHORITIES);
-            self.under_way[replica].push(Parcel::Batch(batch));
-        }
+    /// Lets a worker hand in its records at a replica that is drawn.
+    pub(super) fn offer(&mut self, batch: Batch) {
+        self.signed += batch.records.len() as u64;
+        let replica = self.below(AUTHORITIES);
+        self.nodes[replica].under_way.push(Parcel::Batch(batch));
     }
 
     /// Exchanges until nothing is under way and all replicas hold the same at `height`.
     ///
     /// # Errors
     ///
-    /// If they do not get there, and what [`Replica::receive`] fails for.
+    /// If they do not get there, or a record is refused on the way.
     pub(super) fn settle(&mut self, height: u64) -> anyhow::Result<()> {
         for _ in 0..REPAIRS_MAX {
-            while self.deliver()? {}
-            if self.is_settled(height) {
+            while self.deliver() {}
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
+            }
+            let held = self.nodes[0].held();
+            if self.height() == height
+                && self.nodes.iter().all(|node| node.under_way.is_empty())
+                && self.nodes.iter().all(|node| node.held() == held)
+            {
                 return Ok(());
             }
-            self.between(Input::Sync)?;
+            self.between_all(Input::Sync);
         }
         bail!("the replicas do not reach height {height} with the same records");
     }
 
-    /// Lets the clock go on, so that the next seal is proposed and agreed on, and settles.
+    /// Moves the clock on, so that the next seal is proposed and agreed on, and settles.
     ///
     /// # Errors
     ///
-    /// As [`Network::settle`].
+    /// As [`Replicas::settle`].
     pub(super) fn seal(&mut self) -> anyhow::Result<()> {
         let height = self.height() + 1;
         self.now_ms += GATHER_MS;
-        for index in 0..AUTHORITIES {
-            self.tell(index, Input::Tick)?;
+        for node in 0..AUTHORITIES {
+            self.notify(node, Input::Tick);
         }
         self.settle(height)
     }
 
-    /// As [`Replica::take_closed`], for the first replica.
-    pub(super) fn take_closed(&mut self) -> Vec<(OperationId, Outcome)> {
-        let closed = self.replicas.iter_mut().map(Replica::take_closed);
-        closed.reduce(|first, _| first).unwrap_or_default()
-    }
-
-    fn is_settled(&self, height: u64) -> bool {
-        let seal = |replica: &Replica| replica.core().ledger().state().seal();
-        let held = |replica: &Replica| -> Vec<RecordId> {
-            let pool = replica.core().pool();
-            pool.iter().map(|pooled| pooled.record.id()).collect()
-        };
-        let (first, others) = (&self.replicas[0], &self.replicas[1..]);
-        self.height() == height
-            && self.under_way.iter().all(Vec::is_empty)
-            && others.iter().all(|other| seal(other) == seal(first))
-            && others.iter().all(|other| held(other) == held(first))
-    }
-
     /// Delivers some of what is under way. `false` if nothing can arrive.
-    fn deliver(&mut self) -> anyhow::Result<bool> {
-        let mut arriving: [Vec<Parcel>; AUTHORITIES] = Default::default();
+    fn deliver(&mut self) -> bool {
         let mut can_arrive = false;
-        for (index, replica) in self.replicas.iter().enumerate() {
-            for parcel in std::mem::take(&mut self.under_way[index]) {
-                let is_ready = match &parcel {
-                    Parcel::Frame { .. } => true,
-                    Parcel::Batch(batch) => replica.is_ready_for(batch),
+        let mut arriving: [Vec<Parcel>; AUTHORITIES] = Default::default();
+        for (node, arriving) in arriving.iter_mut().enumerate() {
+            for parcel in std::mem::take(&mut self.nodes[node].under_way) {
+                let batch = match &parcel {
+                    Parcel::Batch(batch) => Some(batch),
+                    Parcel::Message { .. } => None,
                 };
+                let is_ready = batch.is_none_or(|batch| self.nodes[node].is_ready_for(batch));
                 can_arrive |= is_ready;
-                let fate = if is_ready {
-                    self.draws.below(FATES)
-                } else {
-                    FATES
-                };
-                match (fate, &parcel) {
-                    (0, Parcel::Frame { .. }) => {}
-                    (fate, _) if fate < FATES / 2 => arriving[index].push(parcel),
-                    _ => self.under_way[index].push(parcel),
+                match is_ready.then(|| self.below(FATES)) {
+                    Some(0) if batch.is_none() => {}
+                    Some(fate) if fate < FATES / 2 => arriving.push(parcel),
+                    _ => self.nodes[node].under_way.push(parcel),
                 }
             }
-            self.draws.shuffle(&mut arriving[index]);
+            // Fisher and Yates.
+            for end in (1..arriving.len()).rev() {
+                arriving.swap(end, self.below(end + 1));
+            }
         }
-        for (index, parcels) in arriving.into_iter().enumerate() {
-            let sent = self.replicas[index].receive(parcels, self.now_ms)?;
-            self.post(index, sent);
+        for (node, parcels) in arriving.into_iter().enumerate() {
+            for parcel in parcels {
+                match parcel {
+                    Parcel::Message { from, message } => self.arrive(from, node, message),
+                    Parcel::Batch(batch) => {
+                        let taken = self.import(node, batch.records);
+                        taken.unwrap_or_else(|error| self.fail(error));
+                    }
+                }
+            }
         }
-        Ok(can_arrive)
+        can_arrive && self.failure.is_none()
+    }
+
+    fn import(&mut self, node: usize, records: Vec<Vec<u8>>) -> anyhow::Result<()> {
+        let answer = self.input(node, Input::Import { records })?;
+        let Answer::Imported(admissions) = answer else {
+            bail!("an import was answered by {answer:?}");
+        };
+        for admission in admissions {
+            ensure!(
+                admission == Ok(Admission::New),
+                "a worker's record was not taken: {admission:?}"
+            );
+        }
+        Ok(())
+    }
+
+    /// Notes how a seal changed scores and closed operations.
+    fn note(&mut self, applied: &Applied) {
+        for (member, entry) in &applied.trust {
+            let scores = self.scores.entry(*member).or_default();
+            let (times, change_ppm) = scores.entry(entry.reason).or_default();
+            *times += 1;
+            *change_ppm += i64::from(entry.after_ppm) - i64::from(entry.before_ppm);
+        }
+        for operation in &applied.closed {
+            let decision = operation.decision();
+            let decision = decision.expect("only decided operations close");
+            self.closed.insert(operation.id(), decision.outcome.clone());
+        }
     }
 
     /// Gives every replica an input about every other.
-    fn between(&mut self, input: fn(PeerId) -> Input) -> anyhow::Result<()> {
-        for index in 0..AUTHORITIES {
-            for peer in (0..AUTHORITIES).filter(|peer| *peer != index) {
-                self.tell(index, input(PeerId(peer as u64)))?;
+    fn between_all(&mut self, input: fn(PeerId) -> Input) {
+        for node in 0..AUTHORITIES {
+            for peer in (0..AUTHORITIES).filter(|peer| *peer != node) {
+                self.notify(node, input(PeerId(peer as u64)));
             }
         }
-        Ok(())
     }
 
-    fn tell(&mut self, index: usize, input: Input) -> anyhow::Result<()> {
-        let mut sent = Vec::new();
-        self.replicas[index].tell(input, self.now_ms, &mut sent)?;
-        self.post(index, sent);
-        Ok(())
+    fn fail(&mut self, error: anyhow::Error) {
+        self.failure.get_or_insert(error);
     }
 
-    fn post(&mut self, from: usize, sent: Vec<Sent>) {
-        for Sent { to, bytes } in sent {
-            self.under_way[to].push(Parcel::Frame { from, bytes });
-        }
+    /// Draws a number in `0..end`. The remainder of 64 bits is even enough: no secret and no fairness depends on it.
+    fn below(&mut self, end: usize) -> usize {
+        let (seed, draw) = (self.delivery_seed.to_le_bytes(), self.draws.to_le_bytes());
+        self.draws += 1;
+        let digest = Digest::seeded(&[b"replay delivery", &seed, &draw]);
+        let (first, _) = (digest.as_bytes().split_first_chunk()).expect("a digest has 32 bytes");
+        let remainder = u64::from_le_bytes(*first) % (end as u64);
+        usize::try_from(remainder).expect("it is below a usize")
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use super::*;
-    use crate::answers::Answers;
-
-    /// A network that proposed something, with nothing delivered yet. No seal is made, so that nothing is filed.
-    fn proposed(delivery_seed: u64) -> (Network, OperationId) {
-        let answers = Answers {
-            workers: ["a", "b", "c"].map(str::to_owned).to_vec(),
-            ..Answers::default()
-        };
-        let cast = Cast::new(&answers, 1).unwrap();
-        let filing = (0..AUTHORITIES).map(|_| mpsc::sync_channel(1).0).collect();
-        let mut network = Network::new(&cast, delivery_seed, filing).unwrap();
-        let claim = ConsensusOperation::Claim {
-            subject: "t".to_owned(),
-            input: Vec::new(),
-            panel: None,
-        };
-        let id = network.propose(1, claim, 1).unwrap().unwrap();
-        (network, id)
-    }
-
-    fn holders(network: &Network, id: OperationId) -> usize {
-        let pools = network.replicas.iter().map(|replica| replica.core().pool());
-        pools.filter(|pool| pool.get(&id.into()).is_some()).count()
-    }
-
-    #[test]
-    fn what_is_lost_is_made_up_for() {
-        for delivery_seed in 0..10 {
-            let (mut network, id) = proposed(delivery_seed);
-            network.under_way = Default::default();
-            assert_eq!(holders(&network, id), 1);
-            network.settle(0).unwrap();
-            assert_eq!(holders(&network, id), AUTHORITIES, "{delivery_seed}");
-        }
-    }
-
-    #[test]
-    fn a_panel_without_weight_is_not_asked() {
-        let (mut network, _) = proposed(1);
-        // Its third member is missing, as if it had lost all trust.
-        let roster = network.replicas[0].core().ledger().state().roster();
-        let panel = roster.iter().map(|(node, _)| node).take(2).collect();
-        let claim = ConsensusOperation::Claim {
-            subject: "t".to_owned(),
-            input: Vec::new(),
-            panel: Some(panel),
-        };
-        assert_eq!(network.propose(1, claim, 1).unwrap(), None);
-    }
-
-    #[test]
-    fn replicas_that_cannot_agree_are_an_error() {
-        let (mut network, _) = proposed(1);
-        // Nobody seals: the clock stands still.
-        let error = network.settle(1).unwrap_err().to_string();
-        assert!(error.contains("do not reach height 1"), "{error}");
-    }
-
-    #[test]
-    fn a_batch_waits_for_what_it_refers_to() {
-        let (mut network, id) = proposed(1);
-        network.under_way = Default::default();
-        for (height, needs) in [(1, vec![]), (0, vec![id.into()])] {
-            let batch = Batch {
-                records: Vec::new(),
-                needs,
-                height,
-            };
-            let is_ready = |replica: usize| network.replicas[replica].is_ready_for(&batch);
-            assert_eq!((is_ready(0), is_ready(1)), (false, height == 0));
-        }
-    }
-}
+mod tests;

@@ -18,28 +18,23 @@ fn answers(panels: &[usize]) -> Answers {
     }
 }
 
-fn options(seed: u64, delivery_seed: u64, tasks_per_seal: usize) -> Options {
-    Options {
+fn args(seed: u64, delivery_seed: u64, tasks_per_seal: u16) -> Args {
+    Args {
         seed,
         delivery_seed,
         tasks_per_seal,
-        export: None,
+        ..Args::default()
     }
 }
 
-fn replay(answers: &Answers, options: &Options) -> Replayed {
-    run(
-        answers,
-        options,
-        &Progress::on_terminal(answers.tasks.len()),
-    )
-    .unwrap()
+fn replay(answers: &Answers, args: &Args) -> Replayed {
+    run(answers, args, &ProgressBar::hidden()).unwrap()
 }
 
 #[test]
 fn delivery_never_changes_what_replicas_hold() {
     let answers = answers(&[5, 4, 3, 5, 4]);
-    let first = replay(&answers, &options(1, 0, 2));
+    let first = replay(&answers, &args(1, 0, 2));
     for replica in &first.replicas {
         let held = (replica.state_digest, replica.documents_digest);
         let primary = &first.replicas[0];
@@ -48,12 +43,12 @@ fn delivery_never_changes_what_replicas_hold() {
         assert_eq!(replica.height, 6);
     }
     for delivery_seed in 1..8 {
-        let again = replay(&answers, &options(1, delivery_seed, 2));
+        let again = replay(&answers, &args(1, delivery_seed, 2));
         assert_eq!(again.replicas, first.replicas, "{delivery_seed}");
         assert_eq!(again.decisions, first.decisions, "{delivery_seed}");
         assert_eq!(again.members, first.members, "{delivery_seed}");
     }
-    let other = replay(&answers, &options(2, 0, 2));
+    let other = replay(&answers, &args(2, 0, 2));
     assert_ne!(other.network, first.network);
     assert_ne!(
         other.replicas[0].state_digest,
@@ -64,7 +59,7 @@ fn delivery_never_changes_what_replicas_hold() {
 #[test]
 fn scores_and_their_reasons_add_up() {
     let answers = answers(&[4, 4, 4]);
-    let replayed = replay(&answers, &options(1, 1, 1));
+    let replayed = replay(&answers, &args(1, 1, 1));
     let yes = Decision::Decided("yes".to_owned());
     assert_eq!(replayed.decisions, vec![yes; 3]);
     assert_eq!(replayed.members.len(), AUTHORITIES + 4);
@@ -88,7 +83,7 @@ fn scores_and_their_reasons_add_up() {
 #[test]
 fn tasks_without_a_panel_are_not_asked() {
     let answers = answers(&[2, 3, 1]);
-    let replayed = replay(&answers, &options(1, 1, 16));
+    let replayed = replay(&answers, &args(1, 1, 16));
     assert_eq!(replayed.decisions[0], Decision::NotAsked);
     assert_eq!(replayed.decisions[2], Decision::NotAsked);
     assert_eq!(replayed.replicas[0].height, 2);
@@ -99,14 +94,14 @@ fn tasks_without_a_panel_are_not_asked() {
 fn a_tie_is_no_quorum() {
     let mut answers = answers(&[4]);
     answers.tasks[0].answers[2].1 = "no".to_owned();
-    let replayed = replay(&answers, &options(1, 1, 16));
+    let replayed = replay(&answers, &args(1, 1, 16));
     assert_eq!(replayed.decisions, [Decision::NoQuorum]);
 }
 
 #[test]
 fn groups_fit_a_seal() {
     let sizes = |panels: &[usize], tasks_per_seal| -> Vec<usize> {
-        let groups = groups(&answers(panels), &options(1, 1, tasks_per_seal));
+        let groups = groups(&answers(panels), &args(1, 1, tasks_per_seal));
         groups.iter().map(Vec::len).collect()
     };
     assert_eq!(sizes(&[3; 5], 2), [2, 2, 1]);
@@ -114,4 +109,34 @@ fn groups_fit_a_seal() {
     assert!(sizes(&[0, 2], 64).is_empty());
     // 1,001 records each, and a seal takes 10,000.
     assert_eq!(sizes(&[1000; 20], 64), [9, 9, 2]);
+}
+
+#[test]
+fn the_seed_and_the_names_alone_order_the_tasks() {
+    let named = |names: &mut dyn Iterator<Item = usize>| Answers {
+        tasks: names
+            .map(|name| Task {
+                name: name.to_string(),
+                gold: None,
+                answers: Vec::new(),
+            })
+            .collect(),
+        ..Answers::default()
+    };
+    let answers = named(&mut (0..200));
+    let order = shuffled(&answers, 1);
+    assert_eq!(order, shuffled(&answers, 1));
+    assert_ne!(order, shuffled(&answers, 2));
+    let mut sorted = order.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, (0..200).collect::<Vec<_>>());
+    assert_ne!(order, sorted);
+    let names = |answers: &Answers| -> Vec<String> {
+        let order = shuffled(answers, 7).into_iter();
+        order.map(|i| answers.tasks[i].name.clone()).collect()
+    };
+    assert_eq!(
+        names(&named(&mut (0..50))),
+        names(&named(&mut (0..50).rev()))
+    );
 }

@@ -90,34 +90,28 @@ fn quoted_fields_hold_delimiters_and_quotes() {
 
 #[test]
 fn a_bad_line_is_named_with_what_was_expected() {
-    let long_name = "x".repeat(TEXT_BYTES_MAX + 1);
-    let long_answer = "x".repeat(PAYLOAD_BYTES_MAX + 1);
-    for (line, why) in [
+    let name = "x".repeat(TEXT_BYTES_MAX + 1);
+    let answer = "x".repeat(PAYLOAD_BYTES_MAX + 1);
+    let long = "has 32769 bytes, and the limit is 32768";
+    #[rustfmt::skip]
+    let cases = [
         ("t,d,1", "expected 4 fields, as in the header, and found 3"),
         ("t,d,1,1,1", "and found 5"),
         (",d,1,1", "the task (column \"task\") is empty"),
         ("t,  ,1,1", "the worker (column \"worker\") is empty"),
         ("t,d,,1", "the answer (column \"answer\") is empty"),
-        (
-            &format!("{long_name},d,1,1"),
-            "has 1025 bytes, and the limit is 1024",
-        ),
-        (
-            &format!("t,{long_name},1,1"),
-            "the worker (column \"worker\") has 1025",
-        ),
-        (
-            &format!("t,d,{long_answer},1"),
-            "has 32769 bytes, and the limit is 32768",
-        ),
+        (&format!("{name},d,1,1"), "has 1025 bytes, and the limit is 1024"),
+        (&format!("t,{name},1,1"), "the worker (column \"worker\") has 1025"),
+        (&format!("t,d,{answer},1"), long),
         ("t,d,\"1,1", "found 3; is a quotation mark never closed?"),
-    ] {
+    ];
+    for (line, why) in cases {
         let error = read_text(&format!("{HEAD}{line}\nt,e,1,1\n")).unwrap_err();
+        let is_named = matches!(error, BadInput::Line { line: 5, .. });
         assert!(
-            matches!(error, BadInput::Line { line: 5, .. }),
+            is_named && error.to_string().contains(why),
             "{line}: {error}"
         );
-        assert!(error.to_string().contains(why), "{line}: {error}");
     }
 }
 
@@ -214,19 +208,6 @@ fn workers_have_a_limit() {
     );
 }
 
-fn accuracy_of(file: &str) -> Option<(Answers, f64)> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/data/crowd")
-        .join(file);
-    if !path.exists() {
-        eprintln!("skipped: {} is not there", path.display());
-        return None;
-    }
-    let answers = read(&path, None).unwrap();
-    let accuracy = answers.majority_accuracy().unwrap();
-    Some((answers, accuracy))
-}
-
 /// The counts and plain majorities that the data's README states.
 #[test]
 fn real_files_are_read_as_their_readme_describes_them() {
@@ -234,15 +215,17 @@ fn real_files_are_read_as_their_readme_describes_them() {
         ("rte.tsv", 8000, 800, 164, "0.897"),
         ("temp.tsv", 4620, 462, 76, "0.936"),
     ] {
-        let Some((answers, accuracy)) = accuracy_of(file) else {
+        let crowd = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/crowd");
+        let path = crowd.join(file);
+        if !path.exists() {
+            eprintln!("skipped: {} is not there", path.display());
             continue;
-        };
+        }
+        let answers = read(&path, None).unwrap();
         assert_eq!((answers.votes(), answers.repeated), (votes, 0), "{file}");
-        assert_eq!(
-            (answers.tasks.len(), answers.workers.len()),
-            (tasks, workers),
-            "{file}"
-        );
+        let counts = (answers.tasks.len(), answers.workers.len());
+        assert_eq!(counts, (tasks, workers), "{file}");
+        let accuracy = answers.majority_accuracy().unwrap();
         assert_eq!(format!("{accuracy:.3}"), majority, "{file}");
     }
 }
@@ -262,16 +245,12 @@ fn the_example_is_read() {
 #[test]
 fn a_file_that_is_not_there_is_not_bad_input() {
     let error = read(Path::new("/no/such/file.csv"), None).unwrap_err();
-    assert!(error.downcast_ref::<BadInput>().is_none());
+    assert!(!error.is::<BadInput>());
+    let text = format!("{error:#}");
     assert!(
-        format!("{error:#}").starts_with("cannot read /no/such/file.csv: "),
-        "{error:#}"
+        text.starts_with("cannot read /no/such/file.csv: "),
+        "{text}"
     );
     let directory = fs::canonicalize(env!("CARGO_MANIFEST_DIR")).unwrap();
-    assert!(
-        read(&directory, None)
-            .unwrap_err()
-            .downcast_ref::<BadInput>()
-            .is_none()
-    );
+    assert!(!read(&directory, None).unwrap_err().is::<BadInput>());
 }

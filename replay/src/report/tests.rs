@@ -68,15 +68,15 @@ fn replayed(workers: u32) -> Replayed {
 }
 
 fn report(answers: &Answers, replayed: Replayed) -> Report {
-    let options = Options {
+    let args = Args {
         seed: 5,
         delivery_seed: 6,
         tasks_per_seal: 16,
-        export: None,
+        ..Args::default()
     };
     Report::new(
         answers,
-        &options,
+        &args,
         replayed,
         Duration::from_millis(1500),
         Some(123_456_789),
@@ -91,59 +91,56 @@ fn json_of(report: &Report) -> Value {
 
 #[test]
 fn the_json_holds_what_was_promised() {
-    let value = json_of(&report(&answers(), replayed(2)));
-    for (key, expected) in [
-        ("network", json!("03".repeat(32))),
-        ("seed", json!(5)),
-        ("delivery_seed", json!(6)),
-        ("tasks_per_seal", json!(16)),
-        ("tasks", json!(3)),
-        ("tasks_with_gold", json!(2)),
-        ("workers", json!(3)),
-        ("votes", json!(9)),
-        ("repeated_answers", json!(4)),
-        ("decided", json!(2)),
-        ("no_quorum", json!(1)),
-        ("not_asked", json!(0)),
-        ("accuracy", json!(0.75)),
-        ("majority_accuracy", json!(0.5)),
-        ("records", json!(3000)),
-        ("records_per_second", json!(2000.0)),
-        ("elapsed_ms", json!(1500)),
-        ("peak_memory_bytes", json!(123_456_789)),
-        ("height", json!(9)),
-        ("state_digest", json!("01".repeat(32))),
-    ] {
-        assert_eq!(value[key], expected, "{key}");
-    }
-    assert_eq!(
-        value["replicas"][3],
+    let member = |name: &str, role: &str, trust_ppm: u32| {
         json!({
-            "name": "seed 3",
+            "name": name,
+            "node": "07".repeat(32),
+            "role": role,
+            "trust_ppm": trust_ppm,
+            "standing": "active",
+            "reasons": [
+                { "reason": "coherent", "times": 12, "change_ppm": 34_000 },
+                { "reason": "dissent", "times": 1, "change_ppm": -25_000 },
+            ],
+        })
+    };
+    let replicas = ["primary", "seed 1", "seed 2", "seed 3"].map(|name| {
+        json!({
+            "name": name,
             "height": 9,
             "state_digest": "01".repeat(32),
             "documents_digest": "02".repeat(32),
         })
-    );
-    assert_eq!(value["replicas"].as_array().map(Vec::len), Some(4));
-    let names = value["members"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|member| &member["name"]);
-    assert_eq!(
-        names.collect::<Vec<_>>(),
-        ["primary", "worker 1", "worker 0"]
-    );
-    let worker = &value["members"][1];
-    assert_eq!(
-        (&worker["trust_ppm"], &worker["standing"]),
-        (&json!(400_001), &json!("active"))
-    );
-    assert_eq!(
-        worker["reasons"][1],
-        json!({ "reason": "dissent", "times": 1, "change_ppm": -25_000 })
-    );
+    });
+    let expected = json!({
+        "network": "03".repeat(32),
+        "seed": 5,
+        "delivery_seed": 6,
+        "tasks_per_seal": 16,
+        "tasks": 3,
+        "tasks_with_gold": 2,
+        "workers": 3,
+        "votes": 9,
+        "repeated_answers": 4,
+        "decided": 2,
+        "no_quorum": 1,
+        "not_asked": 0,
+        "accuracy": 0.75,
+        "majority_accuracy": 0.5,
+        "records": 3000,
+        "records_per_second": 2000.0,
+        "elapsed_ms": 1500,
+        "peak_memory_bytes": 123_456_789,
+        "height": 9,
+        "state_digest": "01".repeat(32),
+        "replicas": replicas,
+        "members": [
+            member("primary", "primary", 500_000),
+            member("worker 1", "latent", 400_001),
+            member("worker 0", "latent", 400_000),
+        ],
+    });
+    assert_eq!(json_of(&report(&answers(), replayed(2))), expected);
 }
 
 #[test]

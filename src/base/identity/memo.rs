@@ -1,5 +1,5 @@
-//! Remembers which signatures verified, for simulations: there the same signature is checked by every virtual node, and
-//! checking is most of the work. A check is a pure function, so remembering it changes nothing but the time.
+//! Remembers the results of signature checks, for simulations: there every virtual node checks the same signature, and
+//! these checks are most of the work. A check is a pure function, so the memory changes nothing but the time.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ thread_local! {
     static VERDICTS: RefCell<BTreeMap<[u8; 32], bool>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// The remembered verdict on a signature, or that of `check`.
+/// The remembered result for a signature, or that of `check`.
 pub(super) fn verdict(
     node: &NodeId,
     message: &[u8],

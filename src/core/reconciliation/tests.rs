@@ -15,7 +15,7 @@ fn snapshot(ids: impl IntoIterator<Item = usize>) -> Snapshot {
     Snapshot::new(ids.into_iter().map(|n| (id(n).as_bytes()[0] % 9, id(n))))
 }
 
-/// Compares two sets until nothing differs: what the first has, what it needs, rounds, bytes both ways.
+/// Compares two sets until nothing differs. Gives the ids that the first has and needs, the rounds, and the bytes both ways.
 fn compare(a: &Snapshot, b: &Snapshot) -> (BTreeSet<RecordId>, BTreeSet<RecordId>, u32, usize) {
     let (mut have, mut need) = (BTreeSet::new(), BTreeSet::new());
     let (mut rounds, mut bytes) = (0, 0);
@@ -70,7 +70,7 @@ fn both_differences_are_found_whatever_the_sets() {
         assert_eq!(need, &b - &a, "{name}");
         assert!(rounds <= RECONCILE_ROUNDS_MAX, "{name}");
         let differing = have.len() + need.len();
-        // About what splitting costs per differing id; 32 bytes name one.
+        // The approximate cost of splitting per differing id; 32 bytes name one.
         assert!(
             bytes <= 1024 + 1024 * differing.min(200) + 128 * differing,
             "{name}"
@@ -140,7 +140,7 @@ fn what_is_too_long_or_no_message_is_refused() {
     }
 }
 
-/// Messages of the longest length whose every few bytes ask for work.
+/// Messages of the greatest length in which every few bytes ask for work.
 #[test]
 fn the_worst_messages_are_answered_within_the_limit() {
     let snapshot = snapshot(0..20_000);

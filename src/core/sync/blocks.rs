@@ -1,4 +1,4 @@
-//! Seals first: who is behind asks for blocks, window by window.
+//! Seals come first: a peer that is behind asks for blocks, window by window.
 
 use serde_bytes::ByteBuf;
 
@@ -10,17 +10,17 @@ use crate::exchange::message::Message;
 use crate::statement::record::Seal;
 use crate::statement::seal::{SealedBlock, SignedBlock};
 
-/// What became of blocks.
+/// The result of taking blocks.
 #[derive(Default)]
 pub(super) struct TakenBlocks {
-    /// How many, from the first on, were not refused.
+    /// The number of blocks, from the first on, that were not refused.
     pub(super) count: usize,
-    /// The height of the last of these.
+    /// The height of the last of them.
     last: Option<u64>,
-    /// Why the next one is.
+    /// The rejection of the next one.
     pub(super) refused: Option<Rejection>,
-    /// Whether that one says that it follows the last seal here. What the next block must be like follows from that seal alone, so
-    /// that no honest node has one that is refused.
+    /// Whether the refused block claims to follow the last seal here. The rules for the next block depend on that seal alone,
+    /// so no honest node has a refused one.
     refused_next: bool,
 }
 
@@ -30,9 +30,9 @@ impl Core {
         self.send(to, Message::AskBlocks { from });
     }
 
-    /// What to say to a peer before its blocks are given to [`Core::handle`]: the question for those that follow them, if the
-    /// peer has any. They travel then while these are applied. A host need not call this; what it is given it should say, or
-    /// these blocks are asked for at the next comparison only.
+    /// The message to send to a peer before its blocks are given to [`Core::handle`]: a request for the following ones, if the
+    /// peer has any. They travel while the first are applied. A host need not call this; but if it gets a message, it must send
+    /// it, or these blocks are asked for only at the next comparison.
     #[must_use]
     pub fn ask_ahead(&mut self, peer: PeerId, message: &Message) -> Option<Message> {
         let Message::Blocks(blocks) = message else {
@@ -51,7 +51,7 @@ impl Core {
         Some(Message::AskBlocks { from })
     }
 
-    /// Has the host send a window of blocks, unless it just did.
+    /// Makes the host send a window of blocks, unless it just did.
     pub(super) fn serve(&mut self, to: PeerId, from: u64) {
         if !(1..=self.ledger.state().height()).contains(&from) {
             return;
@@ -67,8 +67,8 @@ impl Core {
         self.out.push(Output::Serve { to, from, bytes });
     }
 
-    /// Compares where a peer stands with where this node does. Who is behind asks; who is ahead says so. `begins` says that the
-    /// peer begins to compare, and does not answer.
+    /// Compares a peer's last seal with this node's. The one behind asks for blocks; the one ahead states its height. `begins`
+    /// says that the peer starts a comparison and does not answer one.
     pub(super) fn compare_status(
         &mut self,
         peer: PeerId,
@@ -84,7 +84,7 @@ impl Core {
             return self.ask_blocks(peer);
         }
         if height > own {
-            // The peer sees first whether both are on one branch; if so, it says again where it stands.
+            // The peer first checks whether both are on one branch; if so, it states its height again.
             return self.say_status(peer);
         }
         if self.ledger.past().height_of(&seal) != Some(height) {
@@ -101,20 +101,21 @@ impl Core {
         self.send(peer, Message::Status { height, seal });
     }
 
-    /// A peer that holds another seal at a height of ours is on another branch: then both look at each other's blocks of
-    /// the heights of which votes are kept, so that the fork is noticed and those who made it are named.
+    /// A peer with another seal at a height of ours is on another branch. Then both examine each other's blocks of the heights
+    /// of which votes are kept, so that the fork and its authors are found.
     fn look_for_fork(&mut self, peer: PeerId, height: u64, begins: bool) {
         let from = height.saturating_sub(EVIDENCE_HEIGHTS - 1).max(1);
-        let Some(seal) = self.recent_seal(height) else {
-            // Too long ago for this node to tell who signed both. The peer may be able to.
+        let Some(index) = self.recent_index(height) else {
+            // Too long ago for this node to find the double signers; the peer may be able to.
             return self.serve(peer, from);
         };
+        let seal = self.recent[index].seal;
         if let Some(link) = self.links.get_mut(&peer) {
             if link.look_until == height && !begins {
                 return;
             }
             link.look_until = height;
-            // So that the peer looks too, also if it is behind.
+            // So that the peer examines ours too, even if it is behind.
             self.send(peer, Message::Status { height, seal });
         }
         if !self.compromised {
@@ -122,14 +123,7 @@ impl Core {
         }
     }
 
-    /// The seal of a height of which votes are kept.
-    fn recent_seal(&self, height: u64) -> Option<SealId> {
-        let back = usize::try_from(self.ledger.state().height() - height).ok()?;
-        let place = self.recent.len().checked_sub(back + 1)?;
-        Some(self.recent[place].seal)
-    }
-
-    /// Applies blocks until one is refused, or a fork stands in the way.
+    /// Applies blocks until one is refused, or a fork prevents it.
     pub(super) fn take_blocks<'a>(
         &mut self,
         blocks: impl Iterator<Item = &'a [u8]>,
@@ -139,7 +133,7 @@ impl Core {
             let seal = SealedBlock::seal_of(bytes);
             if let Ok(seal) = &seal {
                 if self.ledger.past().height_of(&seal.id()) == Some(seal.height) {
-                    // It says nothing new, so that the rest of it need not be read.
+                    // Nothing new, so the rest of it need not be read.
                     taken.count += 1;
                     taken.last = Some(seal.height);
                     continue;
@@ -153,8 +147,8 @@ impl Core {
                     break;
                 }
             }
-            // A seal of large records is longer than a frame. Refusing it would leave behind for ever whoever missed it; the
-            // host bounds what it takes from a peer at once.
+            // A block of large records is longer than a frame. If it were refused, a node that missed it would stay behind for
+            // ever; the host bounds what it takes from a peer at once.
             let applied = SignedBlock::decode(bytes, BLOCK_BYTES_MAX).and_then(|block| {
                 let height = block.seal.height;
                 self.apply_block(block, false).map(|()| height)
@@ -197,17 +191,17 @@ impl Core {
                     self.ask_blocks(from);
                 }
             } else {
-                // Level with the peer, as far as is known: now what is not sealed can be compared.
+                // Level with the peer, as far as known: now unsealed records can be compared.
                 self.greet(from);
             }
         } else if let Some(last) = taken.last.filter(|last| *last < look_until) {
-            // The branches parted later than this window.
+            // The branches parted after this window.
             self.send(from, Message::AskBlocks { from: last + 1 });
         }
     }
 }
 
-/// Which blocks a peer was served last.
+/// The blocks that a peer was served last.
 #[derive(Default)]
 pub(super) struct Served {
     from: u64,
@@ -216,8 +210,8 @@ pub(super) struct Served {
 }
 
 impl Served {
-    /// Whether a peer may have blocks from this height on now; notes that it gets them. Going forward it may always: it asks
-    /// when it has applied what it got. It may go back now and then, as who looks for a fork does.
+    /// Whether a peer may have blocks from this height on now; notes that it gets them. It may always go forward, as it asks
+    /// after it has applied a window. It may go back now and then, as a node does that looks for a fork.
     fn may_have(&mut self, from: u64, now_ms: u64) -> bool {
         let is_on_its_way = self.from > 0 && now_ms < self.at_ms + AGAIN_MS;
         if is_on_its_way && from <= self.from {

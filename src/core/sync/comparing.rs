@@ -1,8 +1,8 @@
-//! Comparing what two peers hold beside their seals.
+//! Compares the unsealed records of two peers.
 //!
-//! The host says when ([`Input::Sync`](crate::core::Input::Sync), or a peer appears). This node then begins, and learns from the
-//! answers which records only one of both holds: it sends what the peer lacks, and asks for what it lacks itself. Who answers
-//! keeps nothing about it. A lost message ends the comparison; the next one begins anew.
+//! The host starts it ([`Input::Sync`](crate::core::Input::Sync), or a new peer). The initiator learns from the answers which
+//! records only one of both holds, sends those that the peer lacks, and asks for those that it lacks itself. The answering node
+//! keeps no state about it. A lost message ends the comparison; the next one starts again.
 
 use std::collections::VecDeque;
 
@@ -17,47 +17,47 @@ use crate::base::rejection::Rejection;
 use crate::core::reconciliation::Snapshot;
 use crate::exchange::message::Message;
 
-/// What is remembered about a peer while it is there.
+/// The state about a peer while it is connected.
 #[derive(Default)]
 pub(in crate::core) struct Link {
     /// The height that it stated last.
     pub(super) height: u64,
-    /// From which height on blocks were asked for before the last ones were applied.
+    /// The height from which blocks were asked for ahead, before the last ones were applied.
     pub(super) asked_ahead: Option<u64>,
-    /// Which blocks it was served last.
+    /// The blocks that it was served last.
     pub(super) served: Served,
-    /// Until which height its blocks are looked at to find where its branch parted from this node's.
+    /// The height up to which its blocks are examined, to find where its branch parted from this node's.
     pub(super) look_until: u64,
     /// The number of the last comparison begun with it.
     number: u32,
     comparison: Option<Comparison>,
-    /// When it may be asked again for what proposals list, if it begins to compare.
+    /// When it may be asked again for listed records, if it starts a comparison.
     ask_again_ms: u64,
-    /// What it lacks beyond what it was offered so far; offered when it has what it asked for.
+    /// Records that it lacks, to be offered when it has those that it asked for.
     later: VecDeque<RecordId>,
 }
 
-/// A comparison that this node began and whose next answer is awaited.
+/// A comparison that this node began; it waits for an answer.
 struct Comparison {
     round: u32,
-    /// The height at which both stood.
+    /// The common height.
     height: u64,
-    /// What was said first, and when.
+    /// The first message and its time.
     opening: Vec<u8>,
     began_ms: u64,
-    /// Whether the peer began one at the same time and was left without an answer.
+    /// Whether the peer began one at the same time that was left unanswered.
     is_preferred: bool,
 }
 
-/// A snapshot of what is held, shared between peers until that changes.
-pub(in crate::core) struct Held {
-    /// Height, revision of the pool, revision of the agreement: as long as all stay, the set does.
+/// A snapshot of the held records, shared between peers until they change.
+pub(in crate::core) struct CachedSnapshot {
+    /// Height, revision of the pool and of the agreement: the snapshot is valid as long as these stay.
     as_of: (u64, u64, u64),
     snapshot: Snapshot,
 }
 
 impl Core {
-    /// Begins to compare with a peer. Whatever was under way with it ends.
+    /// Starts a comparison with a peer, and ends a running one.
     pub(in crate::core) fn greet(&mut self, to: PeerId) {
         self.keep_promises();
         let ranges = self.snapshot().open();
@@ -89,19 +89,19 @@ impl Core {
         self.send(to, message);
     }
 
-    /// What is held now. Costs a pass over it if it changed since the last call.
+    /// A snapshot of the held records. Takes a pass over them if they changed since the last call.
     fn snapshot(&mut self) -> &Snapshot {
         let (pool, agreement) = (self.pool.revision(), self.agreement.revision());
         let as_of = (self.ledger.state().height(), pool, agreement);
         let kept = self.snapshot.take().filter(|held| held.as_of == as_of);
-        let held = kept.unwrap_or_else(|| Held {
+        let held = kept.unwrap_or_else(|| CachedSnapshot {
             as_of,
             snapshot: Snapshot::new(self.held().map(place)),
         });
         &self.snapshot.insert(held).snapshot
     }
 
-    /// Answers a peer that compares, if it stands where this node does.
+    /// Answers a comparison of a peer with the same last seal.
     pub(super) fn answer_comparison(
         &mut self,
         from: PeerId,
@@ -140,8 +140,8 @@ impl Core {
         }
     }
 
-    /// Takes an answer to what this node said, and goes on while ranges are left that differ. Answers to anything else are
-    /// late ones.
+    /// Takes the answer to this node's last message, and continues while differing ranges are left. Other answers are late
+    /// ones.
     pub(super) fn go_on_comparing(
         &mut self,
         from: PeerId,
@@ -181,26 +181,26 @@ impl Core {
 }
 
 impl Link {
-    /// Ends a comparison: the peer stands elsewhere.
+    /// Ends a comparison, because the peer has another last seal.
     pub(super) fn end_comparison(&mut self) {
         self.comparison = None;
     }
 
-    /// Keeps what is to be offered later.
+    /// Keeps ids to be offered later.
     pub(super) fn offer_later(&mut self, ids: &[RecordId]) {
         let room = OFFERS_MAX.saturating_sub(self.later.len());
         self.later.extend(ids.iter().take(room));
     }
 
-    /// What to offer next.
+    /// The next ids to offer.
     pub(super) fn next_offer(&mut self) -> Vec<RecordId> {
         let next = WANT_IDS_MAX.min(self.later.len());
         self.later.drain(..next).collect()
     }
 
-    /// Whether the peer's opening crossed one of this node's that takes precedence: comparing once is enough. Both sides
-    /// decide alike, by the bytes. Equal openings are both answered, which costs next to nothing. Once only, and not for
-    /// long: if the own opening was lost, the peer's next one is answered.
+    /// Whether the peer's opening crossed one of this node's that takes precedence, as one comparison is enough. Both sides
+    /// decide alike, by the bytes. Equal openings are both answered, at little cost. The precedence counts only once and for a
+    /// short time: if the own opening was lost, the peer's next one is answered.
     fn is_preferred_to(&mut self, opening: &[u8], height: u64, now_ms: u64) -> bool {
         let is_new = |own: &&mut Comparison| {
             let is_recent = now_ms < own.began_ms + AGAIN_MS;
@@ -253,7 +253,8 @@ mod tests {
             began_ms,
             is_preferred: false,
         };
-        // The opening that comes, its height, the time; whether it is left without an answer, and whether the own goes on.
+        // The opening that arrives, its height, the time; whether it is left unanswered, and whether the own comparison
+        // continues.
         let cases: [(&str, u32, u8, u64, u64, bool, bool); 7] = [
             ("a smaller one", 0, 2, 5, 0, true, true),
             ("an equal one", 0, 3, 5, 0, false, true),

@@ -1,4 +1,4 @@
-//! Asking for records, and answering within a window.
+//! Asks for records, and answers requests within a window.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::exchange::message::Message;
 use crate::statement::record::{Statement, Verified};
 
 impl Core {
-    /// Whether a request or an offer names no more records than it may.
+    /// Whether a request or an offer is within the limit of ids.
     pub(super) fn is_within(&mut self, from: PeerId, ids: &[RecordId]) -> bool {
         let (what, limit) = ("ids", WANT_IDS_MAX);
         let is_within = ids.len() <= limit;
@@ -21,8 +21,8 @@ impl Core {
         is_within
     }
 
-    /// Sends those of these records that are held, as many as a window takes but at least one, and offers the rest.
-    /// Gives whether there was no rest.
+    /// Sends the held ones of these records, as many as a window takes but at least one, and offers the rest. Gives whether
+    /// there was no rest.
     pub(super) fn give(&mut self, to: PeerId, ids: impl IntoIterator<Item = RecordId>) -> bool {
         let ids: BTreeSet<RecordId> = ids.into_iter().collect();
         let mut held: Vec<&Verified> = ids.iter().filter_map(|id| self.find(id)).collect();
@@ -50,7 +50,7 @@ impl Core {
         rest.is_empty()
     }
 
-    /// Answers a request. Whoever got all that it asked for is offered what else it lacks.
+    /// Answers a request. A peer that got all it asked for is offered more of what it lacks.
     pub(super) fn answer_request(&mut self, from: PeerId, ids: Vec<RecordId>) {
         let is_all = self.give(from, ids);
         let more = match self.links.get_mut(&from) {
@@ -62,7 +62,7 @@ impl Core {
         }
     }
 
-    /// The bytes of the list that travels beside a proposal.
+    /// The bytes of a proposal's list.
     fn list_length(&self, record: &Verified) -> usize {
         let list = match record.statement() {
             Statement::SealProposal { seal, .. } => self.lists.get(&seal.id()),
@@ -71,7 +71,7 @@ impl Core {
         list.map_or(0, |list| 34 * list.len())
     }
 
-    /// Asks for those of these records that are not here.
+    /// Asks for the missing ones of these records.
     pub(super) fn ask(&mut self, peer: PeerId, ids: impl IntoIterator<Item = RecordId>) {
         let unknown = ids
             .into_iter()
@@ -88,15 +88,15 @@ impl Core {
         }
     }
 
-    /// Asks for what proposals name and this node lacks, and for lists of which it has the proposal only: no comparison of
-    /// what is held finds these.
+    /// Asks for listed records that are missing here, and for missing lists of proposals: a comparison of held records does not
+    /// find these.
     pub(super) fn ask_listed(&mut self, peer: PeerId) {
         let mut missing = self.missing_listed();
         missing.extend(self.proposals_without_list());
         self.request(peer, missing);
     }
 
-    /// Proposals of which this node has the record, but not the list that travels beside it.
+    /// Proposals whose lists are missing here.
     fn proposals_without_list(&self) -> Vec<RecordId> {
         self.agreement
             .records()
@@ -111,8 +111,8 @@ impl Core {
             .collect()
     }
 
-    /// Records that proposals list and this node lacks: of what is decided or locked first, then of the latest rounds, so that
-    /// nobody crowds these out by lists of what does not exist. About as many as one seal takes.
+    /// Listed records that are missing here, about as many as one seal takes: first those of decided or locked seals, then of
+    /// the latest rounds, so that lists of records that do not exist cannot crowd them out.
     fn missing_listed(&self) -> BTreeSet<RecordId> {
         let mut proposals: Vec<(bool, u32, SealId)> = self
             .agreement

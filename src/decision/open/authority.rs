@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::window::Passage;
 use super::{
-    Context, Electorate, Filing, OpenOperation, Phase, Transition, Window, file_slot, voting,
+    Context, Electorate, Filing, OpenOperation, Phase, Transition, Window, commit_reveal, file_slot,
 };
 use crate::base::digest::NodeId;
 use crate::base::rejection::Rejection;
@@ -14,30 +14,30 @@ use crate::statement::operation::{Ballot, Class, Outcome, Spore};
 use crate::statement::params::Params;
 use crate::statement::record::{Statement, Verified};
 
-/// How far the spore hierarchy has come with an operation.
+/// The stage of an operation in the spore hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Stage {
-    /// The Primary's directive is waited for.
+    /// The operation waits for the Primary's directive.
     Directive,
     /// The Primary decided; Seeds may object.
     Objection {
-        /// Whose directive.
+        /// The author of the directive.
         by: NodeId,
-        /// What it says.
+        /// Whether it approves.
         approve: bool,
     },
     /// The Seeds decide.
     Resolution,
 }
 
-/// A stage and its window, which starts where the stage does.
+/// A stage and its window, which begin together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Authority {
     /// The stage.
     pub stage: Stage,
-    /// Its window. The grace of all three is that of claims: standard operations are meant to be quick.
+    /// Its window. All three stages have the grace of claims, because standard operations are meant to be quick.
     pub window: Window,
 }
 
@@ -64,8 +64,8 @@ impl OpenOperation {
     ///
     /// # Errors
     ///
-    /// [`Rejection::WrongPhase`] once the operation is out of the hierarchy's hands, [`Rejection::WrongRole`], and
-    /// [`Rejection::SlotFull`] for a third statement of a slot.
+    /// [`Rejection::WrongPhase`] once the hierarchy no longer decides the operation, [`Rejection::WrongRole`], and
+    /// [`Rejection::SlotFull`] for a third statement in a slot.
     pub(crate) fn file_authority(
         &mut self,
         record: &Verified,
@@ -80,7 +80,7 @@ impl OpenOperation {
         file_slot(slots, record).ok_or(Rejection::SlotFull(record.author()))
     }
 
-    /// Judges a directive, objection or resolution without filing it.
+    /// Checks a directive, objection or resolution without filing it.
     ///
     /// # Errors
     ///
@@ -108,14 +108,8 @@ impl OpenOperation {
                 "resolutions come from active Seeds",
             ),
         };
-        match slots.get(&author) {
-            Some(filed) if filed.first == *record || filed.second.as_ref() == Some(record) => {
-                return Err(Rejection::AlreadySealed(record.id()));
-            }
-            Some(filed) if filed.second.is_some() => return Err(Rejection::SlotFull(author)),
-            // A second statement is evidence as long as the operation is open, whoever decides it by now.
-            Some(_) if !matches!(self.phase, Phase::Closed) => return Ok(()),
-            _ => {}
+        if let Some(verdict) = self.judge_slot(slots.get(&author), record) {
+            return verdict;
         }
         if !matches!(self.phase, Phase::Authority(_)) {
             return Err(self.wrong_phase(record));
@@ -138,7 +132,7 @@ impl OpenOperation {
         }
     }
 
-    /// Rule 2: an objection, or two different directives, take the operation out of the Primary's hands.
+    /// Rule 2: after an objection, or two different directives, the Primary no longer decides the operation.
     fn is_disputed(&self) -> bool {
         !self.objections.is_empty() || self.directives.values().any(|filed| filed.second.is_some())
     }
@@ -243,7 +237,7 @@ impl OpenOperation {
         Transition::Closed
     }
 
-    /// Rule 3: a full BFT vote, for good. This seal is its opening seal.
+    /// Rule 3: a full BFT vote, and no way back. This seal becomes the opening seal.
     fn fall_to_bft(&mut self, context: &Context<'_>) -> Transition {
         let electors = context.before.electors(Class::Critical).collect();
         self.electorate = Arc::new(Electorate::new(electors));
@@ -255,9 +249,8 @@ impl OpenOperation {
             self.phase = Phase::Closed;
             return Transition::Closed;
         }
-        self.phase = Phase::Committing {
-            window: voting::commit_window(&self.params, self.class, self.opened_ms),
-        };
+        let window = commit_reveal::commit_window(&self.params, self.class, self.opened_ms);
+        self.phase = Phase::Committing(window);
         Transition::FellToBft
     }
 }

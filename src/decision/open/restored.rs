@@ -1,18 +1,18 @@
-//! Operations as a store keeps them: the canonical form, what its digests stand for, and the records beside it.
+//! The stored form of operations: the canonical form, the values behind its digests, and the ids of the records.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, Electorate, Filed, Frozen, OpenOperation, Phase, PhaseLine, Snapshot};
+use super::{Decision, Electorate, Filed, Frozen, OpenOperation, Snapshot};
 use crate::base::digest::{NodeId, RecordId};
 use crate::base::rejection::Rejection;
 use crate::decision::tally::Tally;
 use crate::statement::params::Params;
 use crate::statement::record::{Statement, Verified};
 
-/// Everything about an operation except its records, from which [`OpenOperation::restore`] makes it again.
+/// Everything about an operation except its records; [`OpenOperation::restore`] reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoredOperation {
@@ -24,9 +24,9 @@ pub struct StoredOperation {
     pub electorate: Vec<(NodeId, u64)>,
 }
 
-const DAMAGED: Rejection = Rejection::Malformed("a stored operation does not read as it was");
+const DAMAGED: Rejection = Rejection::Malformed("a stored operation is damaged");
 
-/// Looks records up by their ids.
+/// Finds records by their ids.
 struct Lookup<'a>(&'a mut dyn FnMut(&RecordId) -> Option<Verified>);
 
 impl Lookup<'_> {
@@ -54,8 +54,7 @@ impl Lookup<'_> {
 }
 
 impl OpenOperation {
-    /// Everything but the records.
-    #[must_use]
+    /// The stored form.
     pub fn store(&self) -> StoredOperation {
         StoredOperation {
             snapshot: self.snapshot(),
@@ -64,11 +63,11 @@ impl OpenOperation {
         }
     }
 
-    /// Makes a stored operation again. `records` finds its records by id.
+    /// Restores a stored operation. `records` finds its records by id.
     ///
     /// # Errors
     ///
-    /// [`Rejection::Malformed`] if a record is missing, or the whole is not what the stored form says.
+    /// [`Rejection::Malformed`] if a record is missing, or the result differs from the stored form.
     pub fn restore(
         stored: &StoredOperation,
         records: &mut dyn FnMut(&RecordId) -> Option<Verified>,
@@ -125,16 +124,7 @@ impl OpenOperation {
             opened_ms: snapshot.opened_ms,
             scored: snapshot.scored,
             electorate: Arc::new(electorate),
-            phase: match &snapshot.phase {
-                PhaseLine::Authority(authority) => Phase::Authority(authority.clone()),
-                PhaseLine::Committing(window) => Phase::Committing {
-                    window: window.clone(),
-                },
-                PhaseLine::Revealing(window) => Phase::Revealing {
-                    window: window.clone(),
-                },
-                PhaseLine::Closed => Phase::Closed,
-            },
+            phase: snapshot.phase.clone(),
             commits,
             committed,
             frozen,
@@ -148,7 +138,7 @@ impl OpenOperation {
                 .clone()
                 .map(|(outcome, height)| Decision { outcome, height }),
         };
-        // The digests in it check parameters, electorate, and that every record stands where it stood.
+        // The digests in it check parameters, electorate, and the place of every record.
         if operation.snapshot() == *snapshot {
             Ok(operation)
         } else {

@@ -1,15 +1,16 @@
-//! The canonical form of an operation's state: what the state digest commits to and certificates show.
+//! The canonical form of an operation's state: the state digest commits to it and certificates show it.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Authority, Filed, OpenOperation, Phase, Window};
+use super::{Filed, OpenOperation, Phase};
 use crate::base::codec;
 use crate::base::digest::{Digest, NodeId, OPERATION, OperationId, RecordId, STATE_PART};
 use crate::statement::operation::{Class, Outcome, Priority};
+use crate::statement::record::Verified;
 
-/// Everything about an operation that rules depend on. Records stand in it by their ids.
+/// Everything about an operation that rules depend on, with records as ids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
@@ -29,9 +30,9 @@ pub struct Snapshot {
     pub opened_ms: u64,
     /// The digest of the electors and their weights, see [`Snapshot::electorate_digest`].
     pub electorate: Digest,
-    /// Where it stands.
-    pub phase: PhaseLine,
-    /// Sealed commits by author, each with a second one if there is one.
+    /// Its phase.
+    pub phase: Phase,
+    /// Sealed commits by author; the second id is that of a second, different commit.
     pub commits: Vec<(RecordId, Option<RecordId>)>,
     /// The frozen commits.
     pub frozen: Option<FrozenLine>,
@@ -43,22 +44,8 @@ pub struct Snapshot {
     pub objections: Vec<(RecordId, Option<RecordId>)>,
     /// Sealed resolutions by author.
     pub resolutions: Vec<(RecordId, Option<RecordId>)>,
-    /// The final outcome and the seal that made it so.
+    /// The final outcome and the height of its seal.
     pub decision: Option<(Outcome, u64)>,
-}
-
-/// The phase with what it waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PhaseLine {
-    /// Decided by the spore hierarchy.
-    Authority(Authority),
-    /// Commits are collected.
-    Committing(Window),
-    /// Reveals are collected.
-    Revealing(Window),
-    /// Closed.
-    Closed,
 }
 
 /// The frozen commits and the seal that fixed them.
@@ -75,13 +62,11 @@ pub struct FrozenLine {
 
 impl Snapshot {
     /// BLAKE3 of the canonical form: the operation's leaf in the state.
-    #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::from_bytes(OPERATION.hash(&codec::encode(self)))
     }
 
     /// Every record that was sealed about the operation, its proposal included.
-    #[must_use]
     pub fn records(&self) -> BTreeSet<RecordId> {
         let slots = [
             &self.commits,
@@ -98,8 +83,7 @@ impl Snapshot {
             .collect()
     }
 
-    /// What [`Snapshot::electorate`] is for these electors, in the order of their keys.
-    #[must_use]
+    /// The digest in [`Snapshot::electorate`] for these electors, in the order of their keys.
     pub fn electorate_digest(electors: &[(NodeId, u64)]) -> Digest {
         Digest::from_bytes(STATE_PART.hash(&codec::encode(electors)))
     }
@@ -108,18 +92,14 @@ impl Snapshot {
 fn lines<'a>(slots: impl Iterator<Item = &'a Filed>) -> Vec<(RecordId, Option<RecordId>)> {
     slots
         .map(|filed| {
-            let second = filed
-                .second
-                .as_ref()
-                .map(crate::statement::record::Verified::id);
+            let second = filed.second.as_ref().map(Verified::id);
             (filed.first.id(), second)
         })
         .collect()
 }
 
 impl OpenOperation {
-    /// The canonical form of this state. Costs in proportion to what was sealed about the operation.
-    #[must_use]
+    /// The canonical form of this state. The cost is proportional to the number of its sealed records.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             id: self.id,
@@ -130,27 +110,14 @@ impl OpenOperation {
             opened_height: self.opened_height,
             opened_ms: self.opened_ms,
             electorate: Snapshot::electorate_digest(&self.electorate.electors),
-            phase: match &self.phase {
-                Phase::Authority(authority) => PhaseLine::Authority(authority.clone()),
-                Phase::Committing { window } => PhaseLine::Committing(window.clone()),
-                Phase::Revealing { window } => PhaseLine::Revealing(window.clone()),
-                Phase::Closed => PhaseLine::Closed,
-            },
+            phase: self.phase.clone(),
             commits: lines(self.commits.values()),
             frozen: self.frozen.as_ref().map(|frozen| FrozenLine {
                 height: frozen.height,
                 time_ms: frozen.time_ms,
-                commits: frozen
-                    .commits
-                    .values()
-                    .map(crate::statement::record::Verified::id)
-                    .collect(),
+                commits: frozen.commits.values().map(Verified::id).collect(),
             }),
-            reveals: self
-                .reveals
-                .values()
-                .map(crate::statement::record::Verified::id)
-                .collect(),
+            reveals: self.reveals.values().map(Verified::id).collect(),
             directives: lines(self.directives.values()),
             objections: lines(self.objections.values()),
             resolutions: lines(self.resolutions.values()),

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A window that ends in two steps, so that a chain that stood still for days punishes nobody who was ready: the first
-/// seal at or after its end only marks it, and it passes at the first seal one commit grace later. A window of length 0
-/// passes at once.
+/// A window that ends in two steps: the first seal at or after its end only marks it, and it passes at the first seal one
+/// commit grace later. So nobody who was ready is punished if the chain stood still for days. A window of length 0 passes at
+/// once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_field_names, reason = "units stand last in every name")]
@@ -15,12 +15,12 @@ pub struct Window {
     marked_ms: Option<u64>,
 }
 
-/// How a seal's time stands to a window.
+/// The state of a window at a seal's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passage {
     /// It runs.
     Open,
-    /// It ended by this seal's time and was marked by it.
+    /// It ended, and this seal marked it.
     Marked,
     /// It passed.
     Passed,
@@ -28,7 +28,6 @@ pub enum Passage {
 
 impl Window {
     /// A window of `length_ms` from `start_ms` on.
-    #[must_use]
     pub fn new(start_ms: u64, length_ms: u64, grace_ms: u64) -> Self {
         Self {
             start_ms,
@@ -38,7 +37,7 @@ impl Window {
         }
     }
 
-    /// Judges the window at a seal's time, and marks it.
+    /// Compares the window with a seal's time, and marks it if it ended.
     pub fn judge(&mut self, time_ms: u64) -> Passage {
         if time_ms < self.due_ms() {
             return Passage::Open;
@@ -51,7 +50,6 @@ impl Window {
     }
 
     /// The earliest seal time that marks the window or lets it pass.
-    #[must_use]
     pub fn due_ms(&self) -> u64 {
         match self.marked_ms {
             Some(marked_ms) => marked_ms + self.grace_ms,
@@ -59,8 +57,7 @@ impl Window {
         }
     }
 
-    /// When its first step was taken.
-    #[must_use]
+    /// The time of the seal that marked it.
     pub fn marked_ms(&self) -> Option<u64> {
         self.marked_ms
     }

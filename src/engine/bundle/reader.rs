@@ -4,7 +4,7 @@ use std::io::{self, BufReader, ErrorKind, Read};
 
 use super::BundleError;
 use crate::exchange::bundle::{
-    CHECK_BYTES, Decoder, Fault, HEAD_BYTES, Header, MAGIC, Part, Place, START_BYTES,
+    CHECK_BYTES, Decoder, Fault, HEAD_BYTES, Header, MAGIC, Part, Position, START_BYTES,
 };
 
 /// Memory allocated for a body in advance. Beyond it, memory grows with the bytes that arrive.
@@ -62,7 +62,7 @@ impl<R: Read> BundleReader<R> {
 }
 
 fn start(read: &mut impl Read) -> Result<Decoder, BundleError> {
-    let place = Place { part: 0, byte: 0 };
+    let place = Position { part: 0, byte: 0 };
     let unreadable = |fault| BundleError::Unreadable { place, fault };
     let mut found = Vec::with_capacity(START_BYTES);
     read.take(START_BYTES as u64).read_to_end(&mut found)?;
@@ -78,7 +78,7 @@ fn start(read: &mut impl Read) -> Result<Decoder, BundleError> {
 }
 
 fn next_part(read: &mut impl Read, decoder: &mut Decoder) -> Result<Part, BundleError> {
-    let place = decoder.place();
+    let place = decoder.position();
     let unreadable = |fault| BundleError::Unreadable { place, fault };
     let cut_off = |error: io::Error| match error.kind() {
         ErrorKind::UnexpectedEof => unreadable(Fault::CutOff),

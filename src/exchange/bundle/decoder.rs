@@ -1,34 +1,34 @@
-//! Judging the form of a bundle.
+//! Reads a bundle and checks its form.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    CHECK_BYTES, End, Fault, HEAD_BYTES, Header, Kind, MAGIC, Part, Place, START_BYTES, Unsealed,
-    VERSION, check,
+    CHECK_BYTES, End, Fault, HEAD_BYTES, Header, Kind, MAGIC, Part, Position, START_BYTES,
+    Unsealed, VERSION, check,
 };
 use crate::base::codec::{self, CodecError};
 use crate::base::digest::{BUNDLE, Digest};
 use crate::statement::seal::SealedBlock;
 
-/// The head of a part whose body has yet to be read.
+/// The head of a part. Its body is not read yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    /// What it holds.
+    /// The kind of the part.
     pub kind: Kind,
     /// The bytes of its body, within the limit of its kind.
     pub length: usize,
     bytes: [u8; HEAD_BYTES],
 }
 
-/// Judges the form of a bundle, part by part. It keeps no parts.
+/// Checks the form of a bundle, part by part, and keeps no parts.
 ///
-/// The caller gives it the first [`START_BYTES`] ([`Self::start`]), and then for each part its first [`HEAD_BYTES`]
-/// ([`Self::head`]), and the body with the check ([`Self::part`]), until [`Part::End`] or a fault.
+/// The caller gives it the first [`START_BYTES`] ([`Self::start`]). Then it gives, for each part, the first [`HEAD_BYTES`]
+/// ([`Self::head`]) and the body with the check ([`Self::part`]), until [`Part::End`] or a fault.
 #[derive(Debug, Clone)]
 pub struct Decoder {
     hasher: blake3::Hasher,
-    place: Place,
+    position: Position,
     /// The header's last height, once the header is read.
     height: Option<u64>,
     /// The height of the next block.
@@ -53,7 +53,7 @@ impl Decoder {
         hasher.update(start);
         Ok(Self {
             hasher,
-            place: Place {
+            position: Position {
                 part: 0,
                 byte: START_BYTES as u64,
             },
@@ -62,13 +62,12 @@ impl Decoder {
         })
     }
 
-    /// Where the next part begins.
-    #[must_use]
-    pub fn place(&self) -> Place {
-        self.place
+    /// The position of the next part.
+    pub fn position(&self) -> Position {
+        self.position
     }
 
-    /// Judges the head of the next part, before anything is kept for its body.
+    /// Checks the head of the next part, before memory for its body is needed.
     ///
     /// # Errors
     ///
@@ -93,7 +92,7 @@ impl Decoder {
         })
     }
 
-    /// Judges a part. After a fault nothing more is to be asked.
+    /// Checks a part. After a fault the decoder must not be used again.
     ///
     /// # Errors
     ///
@@ -112,8 +111,8 @@ impl Decoder {
         }
         self.hasher.update(&stated);
         let part = self.read(head.kind, body, &before)?;
-        self.place.part += 1;
-        self.place.byte += (HEAD_BYTES + head.length + CHECK_BYTES) as u64;
+        self.position.part += 1;
+        self.position.byte += (HEAD_BYTES + head.length + CHECK_BYTES) as u64;
         Ok(part)
     }
 
@@ -145,7 +144,7 @@ impl Decoder {
             Kind::End => {
                 let end: End = decode(kind, &body)?;
                 let digest = Digest::from_bytes(*before.finalize().as_bytes());
-                if (end.parts, end.digest) != (self.place.part, digest) {
+                if (end.parts, end.digest) != (self.position.part, digest) {
                     return Err(Fault::WrongEnd);
                 }
                 Ok(Part::End(end))

@@ -1,18 +1,18 @@
-//! What is to be written around the bodies of a bundle.
+//! Makes the bytes that surround the bodies of a bundle.
 
 use super::{CHECK_BYTES, End, HEAD_BYTES, Kind, MAGIC, START_BYTES, VERSION, check};
 use crate::base::digest::{BUNDLE, Digest};
 
-/// What surrounds a body.
+/// The bytes around a body.
 #[derive(Debug, Clone, Copy)]
 pub struct Around {
-    /// To be written before the body.
+    /// The bytes before the body.
     pub head: [u8; HEAD_BYTES],
-    /// To be written after it.
+    /// The bytes after it.
     pub check: [u8; CHECK_BYTES],
 }
 
-/// Says what is to be written around the bodies of a bundle. It keeps no bodies.
+/// Makes the bytes around the bodies of a bundle, and keeps no bodies.
 #[derive(Debug, Clone)]
 pub struct Encoder {
     hasher: blake3::Hasher,
@@ -21,7 +21,6 @@ pub struct Encoder {
 
 impl Encoder {
     /// The start of a bundle, and its encoder.
-    #[must_use]
     pub fn new() -> (Self, [u8; START_BYTES]) {
         let mut start = [VERSION; START_BYTES];
         start[..MAGIC.len()].copy_from_slice(&MAGIC);
@@ -30,12 +29,11 @@ impl Encoder {
         (Self { hasher, parts: 0 }, start)
     }
 
-    /// What surrounds the next body.
+    /// The bytes around the next body.
     ///
     /// # Panics
     ///
     /// If the body is longer than 4 GiB, which no kind allows.
-    #[must_use]
     pub fn part(&mut self, kind: Kind, body: &[u8]) -> Around {
         let length = u32::try_from(body.len()).expect("no kind of part reaches four gigabytes");
         let mut head = [kind as u8; HEAD_BYTES];
@@ -48,8 +46,7 @@ impl Encoder {
         Around { head, check }
     }
 
-    /// What to end with.
-    #[must_use]
+    /// The end mark.
     pub fn end(&self) -> End {
         End {
             parts: self.parts,

@@ -1,4 +1,5 @@
-//! The rules of the paper, over the set of records held.
+//! The rules of the paper, over the set of records held. A node locks on a seal in [`Agreement::advance`] when it precommits it
+//! (L38), and refuses other seals as long as no newer proof of lock releases it (L29).
 
 use super::super::votes::at;
 use super::super::{Action, Judge, Step, Verdict};
@@ -7,7 +8,7 @@ use crate::base::digest::{NodeId, SealId};
 use crate::base::limits::ROUND_MAX;
 use crate::statement::record::{Seal, VoteKind};
 
-/// What the proposals of a round make a node prevote.
+/// The prevote that the proposals of a round call for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Opinion {
     Nil,
@@ -15,7 +16,7 @@ enum Opinion {
     For(SealId),
 }
 
-/// Looking for the value to propose again (L15).
+/// The value to propose again (L15).
 enum Valid {
     None,
     Undecided,
@@ -23,8 +24,8 @@ enum Valid {
 }
 
 impl Agreement {
-    /// Applies the rules until none fires, and returns what this node has to sign, in this order. Each action is returned
-    /// once. Without new records or answers of the judge, a second call returns nothing.
+    /// Applies the rules until none fires, and returns the statements that this node has to sign, in this order. Each action is
+    /// returned once. A second call without new records or answers of the judge returns nothing.
     pub fn advance(&mut self, judge: &mut dyn Judge) -> Vec<Action> {
         let mut actions = Vec::new();
         while let Some(me) = self.me
@@ -40,7 +41,7 @@ impl Agreement {
             } else if let Some(round) = self.next_round() {
                 self.start_round(round);
             } else {
-                // Last, so that nobody is asked to propose in a round that is left at once.
+                // Last, so that no proposal is asked for in a round that this node leaves at once.
                 actions.extend(self.propose(me, judge));
                 break;
             }
@@ -48,15 +49,15 @@ impl Agreement {
         actions
     }
 
-    /// "I give up waiting in this step": what the paper does when the step's timer ends, under its guards. Call
-    /// [`Self::advance`] afterwards, as a new round may have begun. Whether there is anything to wait for at this height
-    /// is the caller's knowledge: without records and without something to seal, do not nudge.
+    /// "I give up waiting in this step": acts as the paper does when the step's timer ends, under its guards. Call
+    /// [`Self::advance`] afterwards, as a new round may have begun. The caller must know that there is something to wait for:
+    /// do not nudge without records and without anything to seal.
     pub fn nudge(&mut self) -> Vec<Action> {
         if !self.is_active() || self.decided().is_some() {
             return Vec::new();
         }
         let round = self.round;
-        // L47, L65 to L67: the timer runs whatever the step is.
+        // L47, L65 to L67: this timer runs in every step.
         if self.votes.has_quorum_of_any(round, VoteKind::Precommit) && round < ROUND_MAX {
             self.start_round(round + 1);
             return Vec::new();
@@ -93,8 +94,8 @@ impl Agreement {
         })
     }
 
-    /// The seal of the highest earlier round with a proof of lock (L42, L43). One that is not known, or whose records are
-    /// missing, is waited for: others may be locked on it, and would not accept anything else.
+    /// The seal of the highest earlier round with a proof of lock (L42, L43). If the seal is unknown or its records are
+    /// missing, this node waits for it: others may be locked on it and would not accept another.
     fn valid_value(&mut self, judge: &mut dyn Judge) -> Valid {
         let proofs = self.votes.proofs().iter().rev();
         let earlier: Vec<_> = proofs
@@ -111,8 +112,8 @@ impl Agreement {
         Valid::None
     }
 
-    /// L22 to L33. Of an equivocating proposer's proposals, the acceptable one with the smallest record id; nil only if all
-    /// that are held are refused.
+    /// L22 to L33. If the proposer equivocates, this node prevotes the acceptable proposal with the smallest record id, and nil
+    /// only if it refuses all that it holds.
     fn prevote(&mut self, judge: &mut dyn Judge) -> Option<Action> {
         let proposals: Vec<_> = self
             .votes
@@ -139,7 +140,7 @@ impl Agreement {
     ) -> Opinion {
         let proof = match lock {
             None => None,
-            // L28: without its proof of lock the proposal says nothing yet.
+            // L28: without its proof of lock the proposal has no effect yet.
             Some(proof) => {
                 if proof >= self.round || !self.votes.has_quorum(proof, VoteKind::Prevote, Some(id))
                 {
@@ -184,7 +185,7 @@ impl Agreement {
             .then(|| self.vote(VoteKind::Precommit, None)) // L45
     }
 
-    /// valid(v) of the paper for a seal with a proof of lock. A seal that is not known yet is waited for.
+    /// valid(v) of the paper, for a seal with a proof of lock. Waits if the seal is not known yet.
     fn judge_valid(&mut self, id: SealId, judge: &mut dyn Judge) -> Verdict {
         if let Some(valid) = self.valid.get(&id) {
             return if *valid {
@@ -203,13 +204,13 @@ impl Agreement {
         verdict
     }
 
-    /// The round to go to without a nudge, if any.
+    /// The round that this node enters without a nudge, if any.
     fn next_round(&self) -> Option<u32> {
         // L55
         if let Some(round) = self.votes.crowded_above(self.round) {
             return Some(round);
         }
-        // L47: a quorum for nil leaves nothing to wait for.
+        // L47: after a quorum for nil there is nothing to wait for.
         (self.votes.has_quorum(self.round, VoteKind::Precommit, None) && self.round < ROUND_MAX)
             .then(|| self.round + 1)
     }

@@ -1,4 +1,4 @@
-//! One test per rule: what sealer 3 says, given its journal and what arrived.
+//! One test per rule: the actions of sealer 3, given its journal and the records that arrived.
 
 use super::super::fixture::{
     HEIGHT, id, node, precommit, precommits, prevote, prevotes, proposal, sealers, signed,
@@ -391,7 +391,7 @@ fn the_judge_decides_what_it_is_asked() {
                 ..Critic::default()
             },
             all([lock_on_a(), to_round_1(), vec![proposal(1, Some(0), 1)]]),
-            // Round 0 is gone through on the way: there it is fresh, but a quorum precommits it all the same.
+            // The node passes round 0 on the way: the seal is fresh there, but a quorum precommits it anyway.
             vec![
                 says(0, PREVOTE, NIL),
                 says(0, PRECOMMIT, A),
@@ -434,7 +434,7 @@ fn what_is_not_fresh_is_judged_once() {
         ..Critic::default()
     };
     assert_eq!(agreement.wanted().into_iter().collect::<Vec<_>>(), [id(1)]);
-    agreement.add_named(proposal(0, None, 1)).unwrap();
+    agreement.add_exempt(proposal(0, None, 1)).unwrap();
     assert!(agreement.wanted().is_empty());
     assert_eq!(agreement.advance(&mut critic), []);
     critic.wait = None;
@@ -613,7 +613,7 @@ fn what_does_not_belong_here_is_rejected() {
         (signed(1, out_of_turn), "wrong-role"),
     ] {
         assert_eq!(agreement.add(record.clone()).unwrap_err().code(), expected);
-        assert_eq!(agreement.add_named(record).unwrap_err().code(), expected);
+        assert_eq!(agreement.add_exempt(record).unwrap_err().code(), expected);
     }
     assert_eq!(
         agreement.add(prevote(7, 0, A)),

@@ -1,4 +1,4 @@
-//! Which records are too many (S8, and the cap on slots of DESIGN section 3).
+//! The limits on the records kept (S8, and the cap on slots of DESIGN section 3).
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::base::limits::{SLOT_BODIES_MAX, VOTE_ROUNDS_MAX};
 use crate::statement::record::VoteKind;
 
 impl Votes {
-    /// Whether the record counts in a quorum for a seal, or is the proposal of one that has a quorum.
+    /// Whether the record belongs to a quorum for a seal, or proposes a seal with a quorum.
     pub(super) fn is_in_quorum(&self, round: u32, content: Content) -> bool {
         match content {
             Content::Vote(VoteKind::Prevote, _) => at(&self.proofs, round).next().is_some(),
@@ -20,15 +20,15 @@ impl Votes {
         }
     }
 
-    /// The record that is too many in its slot once `id` comes in: of those that nothing protects, the largest id beyond
-    /// the first two.
+    /// The record that exceeds the limit of its slot when `id` is added: of the unprotected ones, the largest id beyond the
+    /// first two.
     pub(super) fn surplus(
         &self,
         author: &NodeId,
         round: u32,
         content: Content,
         id: RecordId,
-        named: bool,
+        exempt: bool,
     ) -> Option<RecordId> {
         let slots = self.rounds.get(&round)?;
         let mut common: BTreeSet<RecordId> = match content {
@@ -40,29 +40,29 @@ impl Votes {
                     .collect()
             }
             Content::Vote(kind, _) => slots
-                .tally(kind)
+                .weights(kind)
                 .of(author)
                 .iter()
                 .map(|(held, _)| *held)
                 .collect(),
         };
-        common.retain(|held| !self.named.contains(held));
+        common.retain(|held| !self.exempt.contains(held));
         let protected =
             matches!(content, Content::Proposal(_)) && self.is_in_quorum(round, content);
-        if !named && !protected {
+        if !exempt && !protected {
             common.insert(id);
         }
         common.iter().nth(SLOT_BODIES_MAX).copied()
     }
 
-    /// Holds records to the limits again that were kept whatever the limits say.
-    pub(in crate::finality) fn unname(&mut self, ids: &BTreeSet<RecordId>) {
-        let released: Vec<RecordId> = self.named.intersection(ids).copied().collect();
+    /// Ends the exemption of these records: the limits apply to them again.
+    pub(in crate::finality) fn end_exemption(&mut self, ids: &BTreeSet<RecordId>) {
+        let released: Vec<RecordId> = self.exempt.intersection(ids).copied().collect();
         for id in &released {
-            self.named.remove(id);
+            self.exempt.remove(id);
         }
         for id in released {
-            // It may have been too many in its slot beside another of these.
+            // The removal of another one may have removed it.
             let Some(record) = self.records.get(&id) else {
                 continue;
             };
@@ -90,7 +90,7 @@ impl Votes {
         })
     }
 
-    /// Notes that the author signed something in this round, and drops what falls out of its window.
+    /// Notes that the author signed in this round, and drops its records that are below its highest rounds now.
     pub(super) fn enter_window(&mut self, author: NodeId, round: u32) {
         if !self.is_in_window(&author, round) {
             return;
@@ -109,7 +109,7 @@ impl Votes {
         let mut fallen = Vec::new();
         for kind in [VoteKind::Prevote, VoteKind::Precommit] {
             if !self.is_in_quorum(lowest, Content::Vote(kind, None)) {
-                fallen.extend(slots.tally(kind).of(&author).iter().map(|(id, _)| *id));
+                fallen.extend(slots.weights(kind).of(&author).iter().map(|(id, _)| *id));
             }
         }
         if self.sealers.proposer(self.height, lowest) == Some(author) {
@@ -121,7 +121,7 @@ impl Votes {
             );
         }
         for id in fallen {
-            if !self.named.contains(&id) {
+            if !self.exempt.contains(&id) {
                 self.remove(id);
             }
         }
@@ -163,7 +163,7 @@ mod tests {
                 for body in &bodies {
                     votes.add(body.clone(), true).unwrap();
                 }
-                assert_eq!(kept(&votes).len(), 5, "what is named stays as well");
+                assert_eq!(kept(&votes).len(), 5, "exempt records stay as well");
             }
         }
     }
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(
             votes.add(prevote(0, 5, Some(1)), true),
             Ok(true),
-            "unless it is named"
+            "unless it is exempt"
         );
         assert_eq!(
             votes.add(prevote(1, 5, Some(1)), false),

@@ -1,14 +1,14 @@
-//! Which of the last chances to take part a member missed.
+//! The member's last chances to take part, and which of them it missed.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::base::digest::hex_bytes;
 use crate::base::limits::CHANCES;
 
-/// Bytes of the encoding: as few as hold a bit per chance.
+/// Bytes of the encoding: one bit per chance.
 const BYTES: usize = CHANCES.div_ceil(8) as usize;
 
-/// A bit per chance, the latest lowest; a set bit is a missed chance. Chances not yet had count as taken.
+/// One bit per chance, the latest lowest; a set bit is a missed chance. Chances before the first one count as taken.
 const MASK: u128 = (1 << CHANCES) - 1;
 
 /// The last [`CHANCES`] chances. Encoded as a byte string, big-endian, because DAG-CBOR has no integers of this size.
@@ -21,7 +21,7 @@ impl Chances {
         self.0 = ((self.0 << 1) | u128::from(missed)) & MASK;
     }
 
-    /// How many were missed, 0..=[`CHANCES`].
+    /// The number of missed chances, 0..=[`CHANCES`].
     pub(super) fn missed(self) -> u32 {
         self.0.count_ones()
     }

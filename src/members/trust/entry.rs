@@ -1,11 +1,36 @@
-//! Why a score is what it is: one entry per change.
+//! The history of a score: one entry per change, with its reason.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ParticipationRecord, Standing};
+use super::ParticipationRecord;
 use crate::base::digest::OperationId;
+
+/// The operations in which a member's trust counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Newly admitted: votes without weight.
+    Probation,
+    /// Its trust is its weight in every operation.
+    Active,
+    /// Its trust fell too low: it has weight in claims only.
+    Suspended,
+    /// Equivocated: trust 0 for ever, and no further scores.
+    Banned,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Probation => "probation",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Banned => "banned",
+        })
+    }
+}
 
 /// Why a score or a standing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,15 +41,15 @@ pub enum Reason {
     Coherent,
     /// Revealed another result of a claim.
     ClaimDissent,
-    /// Voted otherwise on something critical.
+    /// Voted against the outcome of a critical operation.
     CriticalDissent,
-    /// Nothing that touches the score; the standing changed because the parameters had.
+    /// No effect on the score; the standing changed because the parameters had changed.
     Neutral,
     /// Did not reveal a frozen commit.
     Withheld,
     /// Missed more than half of the last chances to take part.
     Absent,
-    /// Made two different statements where only one is allowed.
+    /// Signed two different statements in one slot.
     Equivocation,
     /// The members decided to change the score.
     Modified,
@@ -45,7 +70,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What [`super::TrustState::apply`] changed: the score, the standing, or both.
+/// A change made by [`super::TrustState::apply`]: of the score, the standing, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// Why.
@@ -84,7 +109,6 @@ pub struct TrustEntry {
 
 impl TrustEntry {
     /// The entry for a change that this record made.
-    #[must_use]
     pub fn new(record: &ParticipationRecord, change: &Change) -> Self {
         Self {
             height: record.height,

@@ -1,43 +1,17 @@
-//! The score of one member and the arithmetic that moves it.
-
-use std::fmt;
+//! Here trust moves: the score of one member and the arithmetic that changes it. The ledger calls [`TrustState::apply`]
+//! for every scored event of a seal (`ledger/scores.rs`).
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::chances::Chances;
-use super::{Change, Participation, ParticipationRecord, Reason};
+use super::{Change, Participation, ParticipationRecord, Reason, Standing};
 use crate::base::limits::{CHANCES, TRUST_MAX_PPM};
 use crate::statement::operation::Class;
 use crate::statement::params::Params;
 
-/// What a member's trust counts for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// Admitted and not yet proved: votes along without weight.
-    Probation,
-    /// Weighs its trust in everything.
-    Active,
-    /// Trust fell too low: weighs its trust in claims only.
-    Suspended,
-    /// Equivocated: trust 0 for ever, scored no more.
-    Banned,
-}
-
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Probation => "probation",
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Banned => "banned",
-        })
-    }
-}
-
-/// The score of one member, with what the rules remember of its past. Part of the sealed state: its encoding is canonical.
+/// The score of one member, with the parts of its past that rules need. Part of the sealed state: its encoding is canonical.
 ///
-/// The trust is in `0..=1_000_000` whatever is applied, and 0 if the standing is `Banned`.
+/// The trust always stays in `0..=1_000_000`, and is 0 if the standing is `Banned`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrustState {
@@ -47,7 +21,7 @@ pub struct TrustState {
     /// Coherent votes since the last dissent or withholding.
     streak: u32,
     chances: Chances,
-    /// Seal time of its last sealed reveal, of whatever operation.
+    /// Seal time of its last sealed reveal, in any operation.
     last_reveal_ms: Option<u64>,
     /// Seal time of the last charge for withholding.
     last_withheld_ms: Option<u64>,
@@ -64,14 +38,12 @@ fn bounded_ppm<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Err
 }
 
 impl TrustState {
-    /// A founding member's: `Active`.
-    #[must_use]
+    /// The state of a founding member: `Active`.
     pub fn founder(params: &Params) -> Self {
         Self::starting(params.founder_trust_ppm, Standing::Active)
     }
 
-    /// An admitted member's: on `Probation`.
-    #[must_use]
+    /// The state of an admitted member: on `Probation`.
     pub fn admitted(params: &Params) -> Self {
         Self::starting(params.admitted_trust_ppm, Standing::Probation)
     }
@@ -89,31 +61,26 @@ impl TrustState {
     }
 
     /// The trust in parts per million.
-    #[must_use]
     pub fn trust_ppm(&self) -> u32 {
         self.trust_ppm
     }
 
     /// The standing.
-    #[must_use]
     pub fn standing(&self) -> Standing {
         self.standing
     }
 
     /// Coherent votes in a row.
-    #[must_use]
     pub fn streak(&self) -> u32 {
         self.streak
     }
 
-    /// How many of the last 100 chances to take part were missed.
-    #[must_use]
+    /// The number of missed chances among the last 100.
     pub fn missed_chances(&self) -> u32 {
         self.chances.missed()
     }
 
     /// The weight in claims: the trust of `Active` and `Suspended` members.
-    #[must_use]
     pub fn claim_weight(&self) -> u64 {
         match self.standing {
             Standing::Active | Standing::Suspended => u64::from(self.trust_ppm),
@@ -122,7 +89,6 @@ impl TrustState {
     }
 
     /// The weight in critical votes, sealing and authority: the trust of `Active` members.
-    #[must_use]
     pub fn critical_weight(&self) -> u64 {
         match self.standing {
             Standing::Active => u64::from(self.trust_ppm),
@@ -130,10 +96,10 @@ impl TrustState {
         }
     }
 
-    /// Applies one line of the table, then judges the standing. `params` are those of the record's operation.
+    /// Applies one line of the table, then the rules for the standing. `params` are those of the record's operation.
     ///
-    /// Says what changed, if the trust or the standing did; what is only remembered (streak, chances, times) is no change.
-    /// A `Banned` member's state never changes. A sealed reveal ([`Participation::Revealed`]) only notes its time.
+    /// Gives the change of trust or standing, if there is one; changes of streak, chances and times alone are none. The
+    /// state of a `Banned` member never changes. A sealed reveal ([`Participation::Revealed`]) only notes its time.
     pub fn apply(&mut self, params: &Params, record: &ParticipationRecord) -> Option<Change> {
         if self.standing == Standing::Banned {
             return None;
@@ -185,17 +151,17 @@ impl TrustState {
         changed.then(|| before.change_to(self, reason))
     }
 
-    /// Bans the member for equivocation: trust and streak 0, for ever. Says what changed, unless it was banned before.
+    /// Bans the member for equivocation: trust and streak 0, for ever. Gives the change, unless it was banned before.
     pub fn ban(&mut self) -> Option<Change> {
         self.apply_alone(&Params::default(), Participation::Equivocation)
     }
 
-    /// Adds to the trust, within its range, and judges the standing. Changes nothing for a `Banned` member.
+    /// Adds to the trust, within its range, and applies the rules for the standing. A `Banned` member does not change.
     pub fn modify(&mut self, params: &Params, delta_ppm: i32) -> Option<Change> {
         self.apply_alone(params, Participation::Modified { delta_ppm })
     }
 
-    /// Applies an event that neither has nor needs a time.
+    /// Applies an event that needs no time.
     fn apply_alone(&mut self, params: &Params, event: Participation) -> Option<Change> {
         let record = ParticipationRecord {
             height: 0,
@@ -215,14 +181,14 @@ impl TrustState {
         self.trust_ppm = self.trust_ppm.saturating_add(gain).min(TRUST_MAX_PPM);
     }
 
-    /// Withholding is charged even where nobody is scored: it is what keeps an operation open.
+    /// Withholding is charged even in unscored operations, because it keeps an operation open.
     fn withhold(&mut self, params: &Params, record: &ParticipationRecord, frozen_ms: u64) {
         self.streak = 0;
         if record.scored {
             self.chances.push(false);
         }
-        // A member that went offline withholds everything that was frozen at the time. It is charged once for that, while
-        // one that revealed something in the window chose what to withhold and is charged for each.
+        // A member that went offline withholds every commit that was frozen at the time, and is charged once. A member
+        // that revealed something in the window chose what to withhold, and is charged for each commit.
         let silent = self.last_reveal_ms.is_none_or(|last| last <= frozen_ms);
         let charged_in_window = self.last_withheld_ms.is_some_and(|last| last > frozen_ms);
         if !(silent && charged_in_window) {
@@ -231,7 +197,7 @@ impl TrustState {
         }
     }
 
-    /// Says whether the absence is charged.
+    /// Counts a missed chance. Gives whether the absence is charged.
     fn miss(&mut self, params: &Params, time_ms: u64) -> bool {
         self.chances.push(true);
         let too_often = self.chances.missed() > CHANCES / 2;
@@ -277,7 +243,7 @@ impl TrustState {
     }
 }
 
-/// A standard operation is scored only when it fell to the full vote, which has the rules of critical ones.
+/// A standard operation is scored only if it fell back to the full vote, with the rules of critical operations.
 fn dissent(params: &Params, class: Class) -> (u32, Reason) {
     match class {
         Class::Claim => (params.claim_dissent_ppm, Reason::ClaimDissent),
@@ -295,7 +261,7 @@ fn share_ceil(of: u32, ppm: u32) -> u32 {
     narrow((u64::from(of) * u64::from(ppm)).div_ceil(u64::from(TRUST_MAX_PPM)))
 }
 
-/// Shares above one come only from parameters that were never checked; they stop at the largest number.
+/// Shares above one come only from parameters that were not checked; they are cut off at the largest number.
 fn narrow(share: u64) -> u32 {
     u32::try_from(share).unwrap_or(u32::MAX)
 }

@@ -9,7 +9,7 @@ mod table;
 
 const DAY_MS: u64 = 24 * 3600 * 1000;
 
-/// What happened to a member at this seal time, in an operation that scores its electors.
+/// An event at this seal time, in an operation that scores its electors.
 fn at(time_ms: u64, event: Participation) -> ParticipationRecord {
     ParticipationRecord::new(1, time_ms, OperationId::from_bytes([7; 32]), event)
 }

@@ -19,7 +19,7 @@ impl Actor {
         self.last_turn_ms = now_ms;
         let shared = self.shared.clone();
         let mut core = shared.core();
-        core.set_pace(self.timers.pace());
+        core.set_timing(self.timers.timing());
         let (mut outputs, mut answers) = (Vec::new(), Vec::new());
         let mut said = 0;
         while said < TURN_BYTES_MAX

@@ -57,7 +57,7 @@ impl DoubleVoter {
         Some(Message::Proposal { record, list })
     }
 
-    /// The second vote of a slot: for the second seal where there is one, else the other of nil and not nil.
+    /// The second vote of a slot: for the second seal if there is one, otherwise nil against not nil.
     fn other_vote(&mut self, desk: &mut Desk<'_>, statement: &Statement) -> Option<Verified> {
         let slot = statement.slot()?;
         if let Some(other) = self.others.get(&slot) {

@@ -1,6 +1,6 @@
 //! Commits differently to different peers.
 //!
-//! What must hold: its commit counts at most once, the two prove equivocation, and it is banned when both are sealed.
+//! What must hold: its commit counts at most once, the two commits prove equivocation, and it is banned when both are sealed.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! Reveals other ballots than it committed, and sends others' reveals with other ballots under their old signatures.
 //!
-//! What must hold: none of it is admitted anywhere; its own commits end as withheld.
+//! What must hold: no node admits these reveals, and its own commits end as withheld.
 
 use rand::RngExt as _;
 use serde_bytes::ByteBuf;
@@ -27,7 +27,7 @@ fn with_ballot(body: &Body, ballot: Ballot) -> Option<Statement> {
     }
 }
 
-/// A record of somebody else with its statement changed and its proof kept.
+/// A record of another author with its statement changed and its proof kept.
 fn falsified(bytes: &[u8]) -> Option<ByteBuf> {
     let mut record: Record = Signed::decode(bytes).ok()?.record().clone();
     record.body.what = with_ballot(&record.body, Ballot::Result(b"forged".to_vec()))?;

@@ -1,7 +1,7 @@
-//! Waits for others' reveals and then commits and reveals the same, or sends their commitments as its own and their
+//! Waits for reveals of others and then commits and reveals the same, or sends their commitments as its own and their
 //! openings after them.
 //!
-//! What must hold: what it copies is never counted. A commit after the freeze is late, and a copied commitment does not
+//! What must hold: its copies are never counted. A commit after the freeze is late, and a copied commitment does not
 //! open, because it binds to its author.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! A Primary that takes part in everything but seals.
+//! A Primary that takes part in everything except seals.
 //!
 //! What must hold: the others seal without it, one step patience later.
 

@@ -9,7 +9,7 @@ use crate::statement::operation::Spore;
 use crate::statement::params::Params;
 
 const START_MS: u64 = 1_700_000_000_000;
-/// People who are no founders.
+/// People who are not founders.
 const CANDIDATES: usize = 4;
 
 /// A genesis of one to ten founders, and all people: founders first, then candidates.
@@ -19,7 +19,7 @@ pub(super) fn found(rng: &mut ChaCha8Rng, seed: u64) -> (Genesis, Vec<Person>) {
         1..5 => rng.random_range(3..=4),
         _ => rng.random_range(4..=10),
     };
-    // In a few networks all are alike: all absent, all two-faced.
+    // In a few networks all people have the same habits: all absent, or all two-faced.
     let alike = rng.random_ratio(1, 20).then(|| Habits::any(rng));
     let people: Vec<Person> = (0..founders + CANDIDATES)
         .map(|number| {

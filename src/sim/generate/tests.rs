@@ -1,4 +1,4 @@
-//! The generator is worth what its logs exercise, and what it calls refused must be.
+//! The logs must exercise all interesting events, and refused records must really be refused.
 
 use super::*;
 use crate::statement::seal::list_digest;
@@ -7,7 +7,7 @@ fn log(seed: u64, blocks: usize) -> Log {
     generate_log(seed, blocks, |genesis| genesis_seal(genesis).id())
 }
 
-/// Events and how often they must happen at least in the logs of [`every_interesting_event_happens`].
+/// Events, and how often each must happen at least in the logs of [`every_interesting_event_happens`].
 const EXPECTED: [(&str, u64); 69] = [
     ("block", 1000),
     ("block empty", 100),
@@ -39,7 +39,7 @@ const EXPECTED: [(&str, u64); 69] = [
     ("outcome critical by vote: reject", 100),
     ("outcome standard by authority: approve", 100),
     ("outcome standard by authority: reject", 50),
-    // A fall at which nobody has weight.
+    // A fallback when no member has weight.
     ("outcome standard by authority: no quorum of commits", 2),
     ("outcome standard by vote: approve", 100),
     ("outcome standard by vote: reject", 30),

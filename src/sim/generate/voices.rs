@@ -1,4 +1,4 @@
-//! What people say about operations, in turn and out of turn.
+//! The statements of people about operations, in turn and out of turn.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::statement::operation::{Ballot, ConsensusOperation, Spore};
 use crate::statement::record::{Statement, Verified, VoteKind};
 
 impl Generator {
-    /// Votes on what is open, and on what is being proposed.
+    /// Votes on open operations and on new proposals.
     pub(super) fn votes(&mut self, proposals: &[Group]) -> Vec<Group> {
         let view = self.oracle.view();
         let mut groups = Vec::new();
@@ -42,7 +42,7 @@ impl Generator {
         }
     }
 
-    /// Directives, objections and resolutions, and rarely a second one or one of somebody else.
+    /// Directives, objections and resolutions, and rarely a second one or one by the wrong author.
     fn authority(&mut self, view: &View, id: OperationId) -> Vec<Group> {
         let mut groups = Vec::new();
         for who in 0..self.people.len() {
@@ -87,7 +87,7 @@ impl Generator {
         groups
     }
 
-    /// Commits of those who have none yet, and rarely a second one, or one of somebody who has no vote.
+    /// Commits of electors without one, and rarely a second commit, or a commit of a person without a vote.
     fn commits(&mut self, view: &View, id: OperationId) -> Vec<Group> {
         let mut groups = Vec::new();
         let electors: BTreeSet<_> = match view.operations.get(&id) {
@@ -117,7 +117,7 @@ impl Generator {
         groups
     }
 
-    /// Reveals of those who have not revealed, rarely false ones, and rarely a commit that comes too late.
+    /// Missing reveals, rarely false ones, and rarely a commit that comes too late.
     fn reveals(&mut self, id: OperationId, operation: &OperationView) -> Vec<Group> {
         let mut groups = Vec::new();
         for who in 0..self.people.len() {
@@ -170,7 +170,7 @@ impl Generator {
         vec![vec![late]]
     }
 
-    /// What is about no operation: rejoins, evidence about seals, repetitions, records of another network.
+    /// Records about no operation: rejoins, evidence about seals, repetitions, records of another network.
     pub(super) fn disorder(&mut self) -> Vec<Group> {
         let mut groups = Vec::new();
         if self.rarely(20) {

@@ -10,11 +10,11 @@ use crate::base::digest::NodeId;
 use crate::statement::operation::{ConsensusOperation, Spore};
 use crate::statement::record::Statement;
 
-/// What authority has made of an operation.
+/// How far authority has come with an operation.
 pub(super) enum Authority {
-    /// Nothing yet.
+    /// No decision yet.
     Open {
-        /// From when on the next seal moves it without a record.
+        /// The time from which the next seal moves it without a record.
         due_ms: u64,
     },
     /// The Primary or the Seeds have decided.
@@ -31,7 +31,7 @@ pub(super) enum Authority {
     },
 }
 
-/// Who is waited for, since which seal.
+/// Whose record is awaited, and since which seal.
 enum Stage {
     Directive {
         since: u64,
@@ -167,7 +167,7 @@ fn seed_weights(roster: &Roster) -> BTreeMap<NodeId, u128> {
         .collect()
 }
 
-/// The side that more than half of the Seeds' weight is on.
+/// The side with more than half of the Seeds' weight.
 fn resolved(case: &Case, seeds: &BTreeMap<NodeId, u128>, now: u64) -> Option<bool> {
     let mut sides: BTreeMap<NodeId, BTreeSet<bool>> = BTreeMap::new();
     for record in case.records.iter().filter(|record| record.height <= now) {

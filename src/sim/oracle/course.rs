@@ -1,4 +1,4 @@
-//! The course of one operation, derived anew from the log.
+//! The course of one operation, derived from the log each time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::statement::operation::{Ballot, Outcome};
 /// How far an operation has come, and when.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Course {
-    /// Who votes; `None` while spore authority has the operation.
+    /// The electorate; `None` while spore authority has the operation.
     pub(super) electors: Option<BTreeMap<NodeId, u64>>,
     /// The height of the freeze and the commits it fixed.
     pub(super) frozen: Option<(u64, BTreeMap<NodeId, Commitment>)>,
@@ -23,7 +23,7 @@ pub(super) struct Course {
     pub(super) decided: Option<(u64, Outcome)>,
     /// The height of the seal that closed it.
     pub(super) closed: Option<u64>,
-    /// Times from which on the next seal changes something without any record.
+    /// Times from which the next seal changes something without any record.
     pub(super) due_ms: Vec<u64>,
 }
 

@@ -8,7 +8,7 @@ use crate::statement::operation::{ConsensusOperation, Spore};
 use crate::statement::params::Params;
 
 impl Oracle {
-    /// Applies the effect, or leaves everything as it is and returns `false` if it no longer makes sense or would leave
+    /// Applies the effect. Changes nothing and returns `false` if it is no longer possible or would leave
     /// the sealers without weight.
     pub(super) fn take_effect(&mut self, operation: &ConsensusOperation) -> bool {
         let mut roster = self.roster.clone();

@@ -1,4 +1,4 @@
-//! Which records a seal may list, and whom its evidence bans (S6).
+//! Which records a seal may list, and which members its evidence bans (S6).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -160,7 +160,7 @@ impl Oracle {
     ) -> Judgement {
         let case = self.open_case(operation, opening)?;
         if case.records.iter().any(|other| other.same_slot(record)) {
-            // The second of a slot is evidence, whatever became of its author's role or the operation's stage.
+            // The second record of a slot is evidence, even if its author's role or the operation's stage has changed.
             return Ok(());
         }
         must(case.course.phase() == "authority", || {

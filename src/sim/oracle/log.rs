@@ -1,4 +1,4 @@
-//! What the log holds: sealed records and the operations they opened.
+//! The log: sealed records and the operations they opened.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,9 +27,9 @@ pub(in crate::sim) struct Sealed {
 pub struct Case {
     /// Its id.
     pub id: OperationId,
-    /// Who proposed it.
+    /// The proposer.
     pub by: NodeId,
-    /// What is to be decided.
+    /// The operation itself.
     pub operation: ConsensusOperation,
     pub(super) class: Class,
     pub(super) high: bool,
@@ -41,7 +41,7 @@ pub struct Case {
     pub(super) electors: Option<BTreeMap<NodeId, u64>>,
     /// Whether it scores its electors for more than withholding (P9).
     pub(super) scored: bool,
-    /// The sealed records about it, oldest seal first, its proposal not among them.
+    /// The sealed records about it, oldest seal first, without its proposal.
     pub(super) records: Vec<Arc<Sealed>>,
     pub(super) course: Course,
 }
@@ -57,7 +57,7 @@ impl Sealed {
         })
     }
 
-    /// The operation that a record other than a proposal is about.
+    /// The operation that the record is about, unless it is a proposal.
     pub(super) fn operation(&self) -> Option<OperationId> {
         match &self.what {
             Statement::Commit { operation, .. }
@@ -69,7 +69,7 @@ impl Sealed {
         }
     }
 
-    /// Whether the two are statements of which their author may make only one.
+    /// Whether both are statements of one slot, of which the author may make only one.
     pub(super) fn same_slot(&self, other: &Self) -> bool {
         use Statement::{Commit, Directive, Objection, Resolution, SealProposal, SealVote};
         if self.by != other.by {
@@ -164,7 +164,7 @@ pub(super) fn quorum(weight: u128, total: u128) -> bool {
     weight * 3 > total * 2
 }
 
-/// The weight of everyone in `who`.
+/// The weight of all in `who`.
 pub(super) fn weight_of<'a>(
     electors: &BTreeMap<NodeId, u64>,
     who: impl Iterator<Item = &'a NodeId>,

@@ -1,4 +1,4 @@
-//! What a proposal opens, and for whom (P1, P9).
+//! Which operation a proposal opens, and with which electorate (P1, P9).
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::statement::operation::{Class, ConsensusOperation, Priority, Spore};
 use crate::statement::record::Statement;
 
 impl Oracle {
-    /// The operation that a proposal opens, if it may.
+    /// The operation that a proposal opens, if the rules allow it.
     pub(super) fn open(
         &self,
         prev: SealId,
@@ -32,7 +32,7 @@ impl Oracle {
         };
         let author = self.member_not_banned(&record.by)?;
         let is_authority = author.role == Spore::Primary || author.role == Spore::Seed;
-        // The id of seal 0 is known only from seal 1, which may be the one being judged.
+        // The id of seal 0 is known only from seal 1, which may be the seal that is judged here.
         let applied = self.moments.iter().enumerate();
         let mut known = applied.filter(|(height, _)| *height > 0 || self.height() > 0);
         must(
@@ -73,7 +73,7 @@ impl Oracle {
         })
     }
 
-    /// Who votes on it, and whether they are scored.
+    /// The electorate, and whether it is scored.
     #[allow(clippy::type_complexity)]
     fn electorate(
         &self,
@@ -111,7 +111,7 @@ impl Oracle {
         Ok((Some(electors), scored))
     }
 
-    /// Nobody becomes a member unasked: the candidate signed domain, network, key and role.
+    /// A candidate must consent: it signed domain, network, key and role.
     fn judge_consent(&self, operation: &ConsensusOperation) -> Judgement {
         let ConsensusOperation::NodeAdmission {
             candidate,

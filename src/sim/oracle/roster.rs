@@ -36,7 +36,7 @@ pub(super) struct Member {
     pub(super) standing: Standing,
     /// Coherent votes in a row.
     pub(super) streak: u32,
-    /// Every chance since admission, oldest first: `true` where it was missed.
+    /// Every chance since admission, oldest first: `true` if it was missed.
     pub(super) chances: Vec<bool>,
     /// The times of the seals that fined it for absence.
     pub(super) fined_ms: Vec<u64>,
@@ -73,13 +73,13 @@ impl Member {
         }
     }
 
-    /// Missed ones of the last 100 chances; chances not yet had count as taken.
+    /// Missed chances among the last 100; chances still to come count as taken.
     pub(super) fn missed(&self) -> u32 {
         let last = self.chances.iter().rev().take(100);
         last.map(|missed| u32::from(*missed)).sum()
     }
 
-    /// Moves the standing as the trust and the streak demand. One step: whoever is suspended now returns at a later
+    /// Moves the standing by one step, as trust and streak demand: a member that is suspended now returns at a later
     /// entry at the earliest.
     pub(super) fn restand(&mut self, params: &Params) {
         self.standing = match self.standing {
@@ -103,7 +103,7 @@ pub(super) fn banned(roster: &Roster) -> BTreeSet<NodeId> {
         .collect()
 }
 
-/// Everybody who is not Banned, with critical weights.
+/// All members that are not Banned, with critical weights.
 pub(super) fn critical_electorate(roster: &Roster) -> BTreeMap<NodeId, u64> {
     roster
         .iter()
@@ -112,7 +112,7 @@ pub(super) fn critical_electorate(roster: &Roster) -> BTreeMap<NodeId, u64> {
         .collect()
 }
 
-/// Everybody who is not Banned, with claim weights.
+/// All members that are not Banned, with claim weights.
 pub(super) fn claim_electorate(roster: &Roster) -> BTreeMap<NodeId, u64> {
     roster
         .iter()
@@ -121,7 +121,7 @@ pub(super) fn claim_electorate(roster: &Roster) -> BTreeMap<NodeId, u64> {
         .collect()
 }
 
-/// Who would seal with this roster; empty if nobody has weight.
+/// The sealers that this roster would give; empty if no member has weight.
 pub(super) fn sealers(roster: &Roster, sealing: Sealing) -> BTreeMap<NodeId, u64> {
     let weighted: BTreeMap<NodeId, u64> = critical_electorate(roster)
         .into_iter()
@@ -139,7 +139,7 @@ pub(super) fn sealers(roster: &Roster, sealing: Sealing) -> BTreeMap<NodeId, u64
 }
 
 impl Oracle {
-    /// Settles who seals the next height: nobody of weight, and those before stay.
+    /// Settles who seals the next height. If no member has weight, the sealers stay.
     pub(super) fn appoint_sealers(&mut self) {
         let sealers = sealers(&self.roster, self.sealing);
         if !sealers.is_empty() {

@@ -24,14 +24,14 @@ fn share_rounded_down(share_ppm: u32, of: u32) -> u32 {
     u32::try_from(product / FULL_PPM).expect("a share of trust is no more than the trust")
 }
 
-/// What an elector did, as far as the scores go.
+/// An elector's conduct, as far as it is scored.
 struct Deed<'a> {
     frozen: bool,
     revealed: Option<&'a Ballot>,
 }
 
 impl Oracle {
-    /// Scores the electors of an operation that closed at the last seal; one that never froze scores nobody.
+    /// Scores the electors of an operation that closed at the last seal; an operation that never froze scores no elector.
     pub(super) fn score(&mut self, case: &Case) {
         let (Some(electors), Some((frozen_at, commits))) =
             (&case.course.electors, &case.course.frozen)
@@ -80,7 +80,7 @@ impl Oracle {
         }
     }
 
-    /// The time of the last seal that lists a reveal by `node`, of whatever operation.
+    /// The time of the last seal that lists a reveal by `node`, for any operation.
     fn last_reveal_ms(&self, node: NodeId) -> Option<u64> {
         self.log
             .iter()
@@ -114,7 +114,7 @@ impl Member {
         reason
     }
 
-    /// Charged once per reveal window if nothing at all was revealed in it (`silent`).
+    /// Charges once per reveal window if the member revealed nothing in it (`silent`).
     fn withheld(&mut self, case: &Case, silent: bool, frozen_ms: u64, now_ms: u64) -> &'static str {
         if case.scored {
             self.chances.push(false);
@@ -129,7 +129,7 @@ impl Member {
         "withheld"
     }
 
-    /// Nothing until more than half of the last 100 chances were missed; then at most one fine per commit window.
+    /// No fine until more than half of the last 100 chances were missed; then at most one per commit window.
     fn missed_it(&mut self, case: &Case, now_ms: u64) -> &'static str {
         if !case.scored {
             return "unscored";

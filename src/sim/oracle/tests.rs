@@ -166,7 +166,7 @@ impl World {
         self.says(who, Statement::Resolution { operation, approve })
     }
 
-    /// Seals the records, so many milliseconds after the genesis.
+    /// Seals the records `after_ms` milliseconds after the genesis.
     fn try_seal(&mut self, after_ms: u64, records: &[Verified]) -> Result<(), String> {
         let seal = self.chain.next(START_MS + after_ms, records);
         let records: Vec<Record> = records.iter().map(|r| r.record().clone()).collect();
@@ -221,7 +221,33 @@ impl World {
             .collect()
     }
 
-    /// `voters` propose, commit and reveal in three seals from `after_ms` on, 1 ms apart.
+    /// Seals a proposal of `who` together with a commit of each of the `voters`.
+    #[track_caller]
+    fn open(
+        &mut self,
+        after_ms: u64,
+        who: usize,
+        operation: ConsensusOperation,
+        voters: &[usize],
+        ballot: &Ballot,
+    ) -> OperationId {
+        let proposal = self.propose(who, operation);
+        let id = OperationId::from(proposal.id());
+        let commits = voters.iter().map(|who| self.commit(*who, id, ballot));
+        let records: Vec<Verified> = [proposal].into_iter().chain(commits).collect();
+        self.seal(after_ms, &records);
+        id
+    }
+
+    /// Seals a reveal of each of the `voters`.
+    #[track_caller]
+    fn reveal_all(&mut self, after_ms: u64, id: OperationId, voters: &[usize], ballot: &Ballot) {
+        let reveals = voters.iter().map(|who| self.reveal(*who, id, ballot));
+        let reveals: Vec<Verified> = reveals.collect();
+        self.seal(after_ms, &reveals);
+    }
+
+    /// The voters commit and then reveal, in two seals 1 ms apart; the first of them proposes.
     fn decide(
         &mut self,
         after_ms: u64,

@@ -56,7 +56,7 @@ pub(super) fn course(
     }
 }
 
-/// The commit grace of the operation's class; what fell back from spore authority is voted on as critical.
+/// The commit grace of the operation's class; an operation that fell back from spore authority is voted on as critical.
 fn grace_ms(case: &Case) -> u64 {
     match case.class {
         Class::Claim => case.params.claim_grace_ms,
@@ -89,7 +89,7 @@ fn has_quorum(case: &Case, electors: &BTreeMap<NodeId, u64>, now: u64) -> bool {
     quorum(committed, weight_of(electors, electors.keys()))
 }
 
-/// P3: a quorum committed, and either everybody who counts did or the grace has passed.
+/// P3: a quorum committed, and either all electors with weight did or the grace has passed.
 fn can_freeze(
     case: &Case,
     opened: u64,
@@ -132,7 +132,7 @@ fn follow_reveals(case: &Case, mut course: Course, moments: &[Moment]) -> Course
     course
 }
 
-/// The ballots revealed up to `now`. What is in the log opened a frozen commit.
+/// The ballots revealed up to `now`. Each reveal in the log opened a frozen commit.
 fn reveals(case: &Case, now: u64) -> BTreeMap<NodeId, Ballot> {
     let mut reveals = BTreeMap::new();
     for record in case.records.iter().filter(|record| record.height <= now) {
@@ -157,7 +157,7 @@ pub(super) fn counts_as(ballot: &Ballot, class: Class) -> Ballot {
     }
 }
 
-/// P5 and P6: the outcome, if the reveals give one; with `forfeited`, what is not revealed weighs nothing.
+/// P5 and P6: the outcome, if the reveals give one; with `forfeited`, unrevealed commits weigh nothing.
 fn tally(case: &Case, course: &Course, forfeited: bool) -> Option<Outcome> {
     let electors = course.electors.as_ref()?;
     let (_, commits) = course.frozen.as_ref()?;
@@ -208,7 +208,7 @@ fn tally_claim(
         let beats_seen = rivals
             .into_iter()
             .all(|(_, rival_weight)| **weight > rival_weight + unrevealed);
-        // A result that nobody has shown yet weighs nothing so far.
+        // A result that no reveal has shown yet weighs nothing so far.
         beats_seen && **weight > unrevealed
     });
     match winner {

@@ -1,4 +1,4 @@
-//! Windows: they end in two steps, so that a chain that stood still punishes nobody who was ready (DESIGN section 4).
+//! Windows end in two steps, so that a chain that stood still punishes no member that was ready (DESIGN section 4).
 
 use super::Moment;
 
@@ -17,7 +17,7 @@ pub(super) fn time_of(moments: &[Moment], height: u64) -> u64 {
     at(moments, height).time_ms
 }
 
-/// What is known of the seal of a height.
+/// The moment of the seal of a height.
 pub(super) fn at(moments: &[Moment], height: u64) -> &Moment {
     &moments[usize::try_from(height).expect("heights count what is in memory")]
 }

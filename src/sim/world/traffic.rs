@@ -1,25 +1,12 @@
-//! Messages on their way: actors, loss, delay, doubling.
+//! Messages under way: actors, loss, delay, doubling.
 
 use rand::RngExt as _;
 
 use super::{Happening, World};
-use crate::core::{Input, PeerId};
-use crate::exchange::message::Message;
+use crate::core::{Message, Network as _};
 use crate::sim::actors::{Actor, Desk};
 
 impl World {
-    /// A message of the own core leaves a host, as its actor wants it.
-    pub(super) fn leave(&mut self, from: usize, to: usize, message: Message) {
-        if to == from {
-            return;
-        }
-        if let Some(message) = self.with_actor(from, message, |actor, desk, message| {
-            actor.outgoing(desk, to, message)
-        }) {
-            self.send(from, to, &message);
-        }
-    }
-
     pub(super) fn with_actor(
         &mut self,
         host: usize,
@@ -48,12 +35,13 @@ impl World {
             self.checker.signed(record.record(), false);
         }
         for (to, message) in said {
-            self.send(host, to, &message);
+            self.leave(host, to, &message);
         }
         changed
     }
 
-    pub(super) fn send(&mut self, from: usize, to: usize, message: &Message) {
+    /// Sends a message, which the network may lose.
+    pub(super) fn leave(&mut self, from: usize, to: usize, message: &Message) {
         if from == to || self.sides[from] != self.sides[to] {
             return;
         }
@@ -75,12 +63,12 @@ impl World {
         self.travel(from, to, frame);
     }
 
-    pub(super) fn travel(&mut self, from: usize, to: usize, frame: Vec<u8>) {
+    fn travel(&mut self, from: usize, to: usize, frame: Vec<u8>) {
         let delay = self.rng.random_range(1..=self.network.delay_ms_max);
         self.after(delay, Happening::Arrival { from, to, frame });
     }
 
-    pub(super) fn arrive(&mut self, from: usize, to: usize, frame: &[u8]) {
+    pub(super) fn land(&mut self, from: usize, to: usize, frame: &[u8]) {
         if self.sides[from] != self.sides[to] || self.hosts[to].core.is_none() {
             return;
         }
@@ -89,8 +77,7 @@ impl World {
             actor.incoming(desk, message)
         });
         if let Some(message) = heard {
-            let from = PeerId(from as u64);
-            self.input(to, Input::Message { from, message });
+            self.arrive(from, to, message);
         }
     }
 }

@@ -3,11 +3,11 @@
 use rand::RngExt as _;
 
 use super::{Happening, World};
-use crate::core::{Input, PeerId};
+use crate::core::{Input, Network as _};
 use crate::statement::genesis::Genesis;
 
 impl World {
-    /// The network becomes good, and everybody comes back.
+    /// The network becomes good, and all hosts restart.
     pub(super) fn calm(&mut self) {
         self.is_calm = true;
         self.network.loss_percent = 0;
@@ -77,9 +77,9 @@ impl World {
             return;
         }
         if loses_journal {
-            self.input(host, Input::JournalLost);
+            self.try_input(host, Input::JournalLost);
             let nonce = self.rng.random();
-            self.input(host, Input::Rejoin { nonce });
+            self.try_input(host, Input::Rejoin { nonce });
         }
         self.greet_all(host);
     }
@@ -88,8 +88,7 @@ impl World {
     pub(super) fn greet_all(&mut self, host: usize) {
         for peer in 0..self.hosts.len() {
             if peer != host {
-                self.input(host, Input::PeerUp(PeerId(peer as u64)));
-                self.input(peer, Input::PeerUp(PeerId(host as u64)));
+                self.introduce(host, peer, Input::PeerUp);
             }
         }
     }

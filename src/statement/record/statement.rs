@@ -1,4 +1,5 @@
-//! What a record states, and which slot it takes.
+//! The statements that records carry, and their slots. An author signs one statement per slot; two different ones are
+//! equivocation.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ pub enum Statement {
         priority: Priority,
         /// The last seal its author held.
         last: SealId,
-        /// Tells equal proposals apart; any value.
+        /// Distinguishes equal proposals; any value.
         nonce: u64,
     },
     /// Binds an elector to a ballot without showing it.
@@ -79,7 +80,7 @@ pub enum Statement {
         /// The seal voted for, or nil.
         seal: Option<SealId>,
     },
-    /// A member whose journal was lost asks to sign again (DESIGN section 8).
+    /// A member that lost its journal asks to sign again (DESIGN section 8).
     Rejoin {
         /// 32 random bytes.
         nonce: Digest,
@@ -90,9 +91,9 @@ pub enum Statement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VoteKind {
-    /// First: this proposal is acceptable.
+    /// First vote: this proposal is acceptable.
     Prevote,
-    /// Second: a quorum found it acceptable.
+    /// Second vote: a quorum found it acceptable.
     Precommit,
 }
 
@@ -108,7 +109,7 @@ pub struct Seal {
     pub prev: SealId,
     /// Milliseconds since 1970, larger than those of the seal before.
     pub time_ms: u64,
-    /// How many records it adds.
+    /// The number of records it adds.
     pub count: u32,
     /// The digest of their sorted ids, see [`crate::statement::seal::list_digest`].
     pub records: Digest,
@@ -120,13 +121,12 @@ pub struct Seal {
 
 impl Seal {
     /// BLAKE3 of the canonical form.
-    #[must_use]
     pub fn id(&self) -> SealId {
         SealId::from_bytes(crate::base::digest::SEAL.hash(&crate::base::codec::encode(self)))
     }
 }
 
-/// The statements of which an author may make only one.
+/// A slot of an author: it may make only one statement in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Slot {
@@ -148,7 +148,6 @@ pub enum Slot {
 
 impl Slot {
     /// The operation, if the slot is one of an operation.
-    #[must_use]
     pub fn operation(&self) -> Option<OperationId> {
         match self {
             Self::Commit(operation)
@@ -160,7 +159,6 @@ impl Slot {
     }
 
     /// The height, if the slot is one of the agreement on a seal.
-    #[must_use]
     pub fn height(&self) -> Option<u64> {
         match self {
             Self::Proposal(height, _) | Self::Prevote(height, _) | Self::Precommit(height, _) => {
@@ -173,7 +171,6 @@ impl Slot {
 
 impl Statement {
     /// The statement's slot; `Propose`, `Reveal` and `Rejoin` have none.
-    #[must_use]
     pub fn slot(&self) -> Option<Slot> {
         match self {
             Self::Propose { .. } | Self::Reveal { .. } | Self::Rejoin { .. } => None,
@@ -195,13 +192,11 @@ impl Statement {
     }
 
     /// Whether it is a proposal of a seal or a vote on one.
-    #[must_use]
     pub fn is_about_seals(&self) -> bool {
         matches!(self, Self::SealProposal { .. } | Self::SealVote { .. })
     }
 
     /// The kind's name, as in records and documents.
-    #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Propose { .. } => "propose",
@@ -216,9 +211,7 @@ impl Statement {
         }
     }
 
-    /// Where records of this kind stand when a seal is applied (DESIGN section 5): proposals first, evidence about seals
-    /// last.
-    #[must_use]
+    /// The position of this kind when a seal is applied (DESIGN section 5): proposals first, evidence about seals last.
     pub fn rank(&self) -> u8 {
         match self {
             Self::Propose { .. } => 0,
@@ -233,8 +226,7 @@ impl Statement {
         }
     }
 
-    /// The operation a statement other than `Propose` is about.
-    #[must_use]
+    /// The operation that the statement is about; `None` for `Propose` and for statements about seals.
     pub fn operation(&self) -> Option<OperationId> {
         match self {
             Self::Commit { operation, .. }
@@ -246,7 +238,7 @@ impl Statement {
         }
     }
 
-    /// Judges what can be judged without any state.
+    /// Checks everything that needs no state.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! From [`Signed`] to [`Verified`].
+//! The check of signatures, which makes a [`Verified`] record of a [`Signed`] one.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -21,7 +21,6 @@ pub struct Verifier {
 
 impl Verifier {
     /// A verifier that knows no author yet.
-    #[must_use]
     pub fn new(net: NetworkId) -> Self {
         Self {
             net,
@@ -30,7 +29,7 @@ impl Verifier {
         }
     }
 
-    /// Makes an author known. Authors stay known: an excluded elector's votes must verify until its operations close.
+    /// Adds an author. Authors are never removed: the votes of an excluded elector must verify until its operations close.
     ///
     /// # Errors
     ///
@@ -42,7 +41,6 @@ impl Verifier {
     }
 
     /// Whether the author is known.
-    #[must_use]
     pub fn knows(&self, node: &NodeId) -> bool {
         self.keys.contains_key(node)
     }
@@ -72,12 +70,12 @@ impl Verifier {
             if !key.verifies(&batch_message(self.net, root, proof.size), &proof.sig) {
                 return Err(Rejection::BadSignature(author));
             }
-            // A batch of one is not seen again under another record.
+            // No second record can come with the same batch of one.
             if proof.size > 1 {
                 self.roots.insert(batch);
             }
         }
-        // A candidate's consent is as much a signature as the record's own.
+        // A candidate's consent is a signature too, and is checked with the record's.
         if let Statement::Propose {
             operation:
                 ConsensusOperation::NodeAdmission {
@@ -103,8 +101,8 @@ impl Verifier {
     }
 }
 
-/// What a signature was good for. The signature is part of it: a good root with another signature must not pass, or a
-/// proof that convinces nobody else would be stored and passed on.
+/// A verified signature with everything it covers. The signature itself belongs to it: otherwise a known root with
+/// another signature would pass, and a proof that convinces nobody else would be stored and passed on.
 type Batch = (Digest, SignatureBytes, NodeId, u32);
 
 /// The last [`VERIFIED_ROOTS_MAX`] batches whose signature verified, oldest dropped first.

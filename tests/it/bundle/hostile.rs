@@ -19,7 +19,7 @@ use serde_bytes::ByteBuf;
 use super::{apart, carry, exported, framed, pass_round};
 use crate::net::{config, genesis, identity};
 
-/// A bundle with some heights, a proposal with its list, votes and records beside them.
+/// A bundle with heights, a proposal with its list, votes and records.
 async fn good() -> (Vec<u8>, Genesis) {
     let genesis = genesis(3);
     let (engines, _) = apart(&genesis, 3);
@@ -338,7 +338,7 @@ async fn forged_blocks_are_refused_and_what_follows_is_not_taken() {
     }
 }
 
-/// What is wrong among the rest spoils nothing beside it, and the report stays short.
+/// A wrong part spoils no other part, and the report stays short.
 #[tokio::test]
 async fn bad_records_are_counted_by_their_codes() {
     let (bundle, genesis) = good().await;
@@ -405,7 +405,7 @@ async fn a_bundle_of_another_branch_shows_the_fork() {
         assert!(engines[0].outcome(&id).is_some());
         branches.push(engines);
     }
-    // Somebody who has seen one branch only, and is no member.
+    // A node that is not a member and has seen only one branch.
     let hub = Hub::with_clock(genesis.clone(), Arc::new(ManualClock::new(2_000_000))).unwrap();
     let reader = hub.join(identity(7)).unwrap();
     let mut events = reader.subscribe();
@@ -476,7 +476,7 @@ async fn readers_and_writers_may_fail() {
     assert!(stopped.to_string().contains("full"));
 }
 
-/// Bodies that look like those of bundles, and some that do not.
+/// Bodies like those of bundles, and other ones.
 fn body() -> impl Strategy<Value = (Kind, Vec<u8>)> {
     let kind = prop_oneof![
         Just(Kind::Header),

@@ -5,9 +5,9 @@ use mycnet_consensus::internals::record::{Signed, Statement, VoteKind, sign};
 use mycnet_consensus::{Ballot, ConsensusOperation};
 
 use super::{apart, carry, exported, parts_of, pass_round};
-use crate::net::{config, genesis, identity, node};
+use crate::net::{config, genesis, identity, nil_vote, node};
 
-/// More than one group: were the node to act after each, its first seal would list the first group only, and those who hold
+/// More than one group: if the node acted after each, its first seal would list the first group only, and nodes that hold
 /// the rest for longer would refuse it.
 #[tokio::test]
 async fn one_seal_lists_all_that_a_bundle_brings() {
@@ -42,17 +42,11 @@ async fn a_proposal_of_a_far_round_is_taken_with_its_list() {
         Part::Unsealed(Unsealed::Proposal(proposal)) => Some(proposal),
         _ => None,
     };
-    // Two others are in a later round; node 1 is the proposer of one of these.
+    // Two other nodes are in a later round, and node 1 proposes in one of these rounds.
     let found = async {
         for round in 9..13 {
             for n in [2, 3] {
-                let vote = Statement::SealVote {
-                    height: 1,
-                    round,
-                    kind: VoteKind::Prevote,
-                    seal: None,
-                };
-                let vote = sign(&identity(n), net, vote).unwrap();
+                let vote = sign(&identity(n), net, nil_vote(1, round, VoteKind::Prevote)).unwrap();
                 let results = engines[1].import(vec![vote.encode()]).await.unwrap();
                 assert!(results[0].is_ok());
             }

@@ -1,9 +1,9 @@
-//! Certificates of operations: they convince whoever holds the genesis, and no other ones do.
+//! Certificates of operations: a good one convinces a reader who has only the genesis, and any other is refused.
 
 use super::*;
-use mycnet_consensus::internals::certificate::CERTIFICATE_BYTES_MAX;
 use mycnet_consensus::internals::record::{Statement, VoteKind, sign};
 use mycnet_consensus::internals::seal::SealCertificate;
+use mycnet_consensus::limits::CERTIFICATE_BYTES_MAX;
 use mycnet_consensus::{Certificate, Digest, NetworkId, Rejection, SealId};
 
 use crate::net::vote_for;
@@ -229,8 +229,12 @@ fn votes() -> Vec<Change> {
             move |c| {
                 let at = last(c);
                 let seal = c.path[at].seal.clone();
-                let vote = vote_for(seal.height, 0, VoteKind::Precommit, &seal);
-                let vote = sign(&identity(3), c.net, vote).unwrap();
+                let vote = sign(
+                    &identity(3),
+                    c.net,
+                    vote_for(seal.height, 0, VoteKind::Precommit, &seal),
+                )
+                .unwrap();
                 let votes = &mut of(c, at).votes;
                 votes[0] = vote.record().clone();
                 votes.sort_by_key(|vote| vote.body.id());
@@ -366,7 +370,7 @@ async fn a_certificate_of_another_network_is_refused() {
     assert_eq!(refused.code(), "wrong-network");
 }
 
-/// Those who sealed once and were excluded certify a closing seal of their own making.
+/// Excluded former sealers certify a closing seal that they made themselves.
 #[tokio::test]
 async fn old_sealers_cannot_certify_what_came_after_them() {
     let (engines, id) = network().await;

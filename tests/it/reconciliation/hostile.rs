@@ -1,5 +1,6 @@
-//! Peers that lie about what they hold, or say what has no meaning.
+//! Peers that lie about their records, or send messages without meaning.
 
+use mycnet_consensus::RecordId;
 use mycnet_consensus::core::{Core, Event, Input, Output, PeerId};
 use mycnet_consensus::internals::limits::{
     FRAME_BYTES_MAX, RECONCILE_BYTES_MAX, RECONCILE_ROUNDS_MAX,
@@ -7,13 +8,12 @@ use mycnet_consensus::internals::limits::{
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::reconciliation::Snapshot;
 use mycnet_consensus::internals::record::Statement;
-use mycnet_consensus::{Priority, RecordId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_bytes::ByteBuf;
 
 use super::{RECORDS, reader, reconcile};
-use crate::net::{Net, config, fingerprint, genesis};
+use crate::net::{Net, config, fingerprint, genesis, proposal_of};
 
 const PEER: PeerId = PeerId(7);
 
@@ -113,7 +113,7 @@ fn bytes_of_no_meaning_are_refused_with_a_code() {
     assert_eq!(try_both(&good), [Vec::<&str>::new(), Vec::new()]);
 }
 
-/// Whatever is answered, one comparison ends, and the node is not led to say more than it hears.
+/// A comparison ends whatever the peer answers, and the node never sends more than it receives.
 #[test]
 fn an_endless_comparison_is_refused() {
     let mut core = victim();
@@ -141,7 +141,7 @@ fn an_endless_comparison_is_refused() {
     assert!(said(&core.handle(Input::Sync(PEER), 0).list).is_some());
 }
 
-/// A peer that says that it holds what does not exist is asked for it, in as many bytes as it said.
+/// A peer that claims records which do not exist is asked for them, with no more bytes than its claim took.
 #[test]
 fn ids_that_do_not_exist_cost_as_much_as_they_took() {
     let mut core = victim();
@@ -202,18 +202,12 @@ fn a_flood_of_openings_leaves_nothing_behind() {
     assert_eq!(fingerprint(&core), before);
 }
 
-/// Who lacks what a proposal lists asks whoever compares for it, but not as often as somebody says that it does.
+/// A node that lacks listed records asks the peer it compares with, but not at each such claim of a peer.
 #[test]
 fn a_flood_of_openings_does_not_make_a_node_ask_over_and_over() {
     let mut net = Net::new(&genesis(4), 4);
     net.down[0] = true;
-    let unknown = Statement::Propose {
-        operation: config(b"unknown"),
-        priority: Priority::Normal,
-        last: net.cores[1].ledger().state().seal(),
-        nonce: 1,
-    };
-    let unknown = net.forge(0, unknown);
+    let unknown = net.forge(0, proposal_of(config(b"unknown"), net.state(1).seal(), 1));
     let seal = net.draft(1, net.now_ms + 9, vec![unknown.clone()]).seal;
     let proposal = Statement::SealProposal {
         round: 0,

@@ -1,4 +1,4 @@
-//! What one message is answered with, and how those who want more get it.
+//! How much one answer holds, and how a peer gets the rest.
 
 use std::collections::BTreeSet;
 
@@ -46,7 +46,7 @@ fn a_request_is_answered_within_a_window() {
         }
     }
     assert!(outputs.len() == 2 && sent > 0 && sent + offered.len() == wanted.len());
-    // One that is longer than what is left of a window comes alone.
+    // A record that is longer than the rest of a window comes alone.
     let rest = want(&mut core, offered.into_iter().take(1).collect());
     assert_eq!(rest.len(), 1);
     assert!(want(&mut core, Vec::new()).is_empty());
@@ -94,7 +94,7 @@ fn left_behind() -> Net {
     for n in 0..4_u8 {
         decide_without_the_last(&mut net, n);
     }
-    assert!(net.cores[0].ledger().state().height() >= 8);
+    assert!(net.state(0).height() >= 8);
     // Something unsealed, that only a comparison brings.
     net.down[1] = true;
     net.down[2] = true;
@@ -108,11 +108,11 @@ fn who_is_behind_catches_up_window_by_window_and_then_compares() {
     for (begins, asks_ahead) in [(0, false), (3, false), (0, true), (3, true)] {
         let mut net = left_behind();
         net.asks_ahead = asks_ahead;
-        let (said, height) = (net.said, net.cores[0].ledger().state().height());
+        let (said, height) = (net.said, net.state(0).height());
         let other = PeerId(3 - begins as u64);
         net.input(begins, Input::Sync(other)).unwrap();
         net.pump();
-        assert_eq!(net.cores[3].ledger().state().height(), height);
+        assert_eq!(net.state(3).height(), height);
         assert_eq!(ids(&net.cores[3]), ids(&net.cores[0]));
         assert_eq!(net.served as u64, height, "each block once");
         assert!(net.said - said < 2 * net.served + 60);
@@ -131,16 +131,16 @@ fn a_lost_window_costs_until_the_next_comparison() {
     net.down[3] = true;
     net.pump();
     net.down[3] = false;
-    assert_eq!(net.cores[3].ledger().state().height(), 2);
+    assert_eq!(net.state(3).height(), 2);
     net.now_ms += AGAIN_MS;
     net.input(3, Input::Sync(PeerId(0))).unwrap();
     net.pump();
-    let height = net.cores[0].ledger().state().height();
-    assert_eq!(net.cores[3].ledger().state().height(), height);
+    let height = net.state(0).height();
+    assert_eq!(net.state(3).height(), height);
     assert_eq!(net.served as u64, height + 1);
 }
 
-/// What was asked for ahead is not waited for when it does not come.
+/// A node does not wait for blocks that it asked for ahead and did not get.
 #[test]
 fn an_answer_that_was_asked_for_ahead_and_is_lost_costs_until_the_next_comparison() {
     let mut net = left_behind();
@@ -152,12 +152,12 @@ fn an_answer_that_was_asked_for_ahead_and_is_lost_costs_until_the_next_compariso
     net.down[3] = true;
     net.pump();
     net.down[3] = false;
-    assert!(net.cores[3].ledger().state().height() < 3);
+    assert!(net.state(3).height() < 3);
     net.now_ms += AGAIN_MS;
     net.input(3, Input::Sync(PeerId(0))).unwrap();
     net.pump();
-    let height = net.cores[0].ledger().state().height();
-    assert_eq!(net.cores[3].ledger().state().height(), height);
+    let height = net.state(0).height();
+    assert_eq!(net.state(3).height(), height);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn who_asks_in_a_loop_is_served_once() {
         net.tell(0, 3, Message::AskBlocks { from: 0 });
     }
     assert_eq!(net.served, 1);
-    // What was lost is served again later, and a new connection begins anew.
+    // Lost records are served again later, and a new connection starts without limits from before.
     net.now_ms += AGAIN_MS;
     net.tell(0, 3, Message::AskBlocks { from: 1 });
     assert_eq!(net.served, 2);

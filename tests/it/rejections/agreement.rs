@@ -12,15 +12,9 @@ use mycnet_consensus::internals::seal::{SealedBlock, list_digest};
 fn next_block() -> (Net, SealedBlock) {
     let mut net = Net::new(&genesis(4), 4);
     net.propose(0, config(b"one"), Some(Ballot::Approve));
-    assert_eq!(net.cores[1].ledger().state().height(), 1);
+    assert_eq!(net.state(1).height(), 1);
     net.down = vec![true, false, true, true];
-    let proposal = Statement::Propose {
-        operation: config(b"two"),
-        priority: Priority::Normal,
-        last: net.cores[1].ledger().state().seal(),
-        nonce: 1,
-    };
-    let proposal = net.forge(0, proposal);
+    let proposal = net.forge(0, proposal_of(config(b"two"), net.state(1).seal(), 1));
     let draft = net.draft(1, net.now_ms + 10, vec![proposal]);
     let good = block(net.network_id(), &draft.seal, &draft.records, 0, &[0, 2, 3]);
     (net, good)
@@ -48,7 +42,7 @@ fn blocks_that_cannot_follow_are_refused() {
     let (mut net, good) = next_block();
     let id = net.network_id();
     let other = Digest::from_bytes([1; 32]);
-    let state = net.cores[1].ledger().state();
+    let state = net.state(1);
     let last_ms = state.time_ms();
     let change = |change: &dyn Fn(&mut Seal)| certified(&net, &good, change);
     let empty = net.draft(1, last_ms + 5, Vec::new());
@@ -66,10 +60,21 @@ fn blocks_that_cannot_follow_are_refused() {
     forged.records[0].proof.sig = SignatureBytes::from_bytes([1; 64]);
     let mut genesis_block = good.clone();
     genesis_block.seal.height = 0;
-    let cases: Vec<(&str, SealedBlock, &str)> = vec![
+    let (elsewhere, no_seal) = (NetworkId::from_bytes([1; 32]), SealId::from_bytes([1; 32]));
+    let impossible = [
+        ("after another seal", change(&|seal| seal.prev = no_seal)),
+        ("at the last time", change(&|seal| seal.time_ms = last_ms)),
+        ("with another state", change(&|seal| seal.state = other)),
+        ("with another roster", change(&|seal| seal.roster = other)),
+        ("with another count", change(&|seal| seal.count = 2)),
+        ("with another list", change(&|seal| seal.records = other)),
+        ("without change", block(id, &empty.seal, &[], 0, &[0, 2, 3])),
+        ("with a record it does not list", unlisted),
+    ];
+    let mut cases: Vec<(&str, SealedBlock, &str)> = vec![
         (
-            "another network's",
-            change(&|seal| seal.net = NetworkId::from_bytes([1; 32])),
+            "elsewhere",
+            change(&|seal| seal.net = elsewhere),
             "wrong-network",
         ),
         (
@@ -78,57 +83,14 @@ fn blocks_that_cannot_follow_are_refused() {
             "unknown-seal",
         ),
         ("a genesis", genesis_block, "stale-seal"),
-        (
-            "after another seal",
-            change(&|seal| seal.prev = SealId::from_bytes([1; 32])),
-            "impossible-seal",
-        ),
-        (
-            "at the time of the last",
-            change(&|seal| seal.time_ms = last_ms),
-            "impossible-seal",
-        ),
-        (
-            "with another state",
-            change(&|seal| seal.state = other),
-            "impossible-seal",
-        ),
-        (
-            "with another roster",
-            change(&|seal| seal.roster = other),
-            "impossible-seal",
-        ),
-        (
-            "with another count",
-            change(&|seal| seal.count = 2),
-            "impossible-seal",
-        ),
-        (
-            "with another list",
-            change(&|seal| seal.records = other),
-            "impossible-seal",
-        ),
-        (
-            "that changes nothing",
-            block(id, &empty.seal, &[], 0, &[0, 2, 3]),
-            "impossible-seal",
-        ),
         ("with a stranger's record", stranger, "unknown-author"),
-        (
-            "with a record it does not list",
-            unlisted,
-            "impossible-seal",
-        ),
         ("with a forged record", forged, "bad-signature"),
     ];
+    cases.extend(impossible.map(|(desc, block)| (desc, block, "impossible-seal")));
     refuse_all(&mut net, cases);
     let message = blocks_message([&good]);
     net.tell(1, 0, message);
-    assert_eq!(
-        net.cores[1].ledger().state().seal(),
-        good.seal.id(),
-        "the good one"
-    );
+    assert_eq!(net.state(1).seal(), good.seal.id(), "the good one");
 }
 
 #[test]
@@ -153,8 +115,12 @@ fn certificates_that_prove_nothing_are_refused() {
     let mut forged = of(0, &[0, 2, 3]);
     forged.certificate.votes[0].proof.sig = SignatureBytes::from_bytes([1; 64]);
     let mut prevotes = of(0, &[0, 2]);
-    let prevote = vote_for(2, 0, VoteKind::Prevote, &good.seal);
-    let prevote = sign(&identity(3), id, prevote).unwrap();
+    let prevote = sign(
+        &identity(3),
+        id,
+        vote_for(2, 0, VoteKind::Prevote, &good.seal),
+    )
+    .unwrap();
     prevotes.certificate.votes.push(prevote.record().clone());
     prevotes
         .certificate
@@ -199,7 +165,7 @@ fn votes_and_proposals_of_others_are_refused() {
     let vote = vote_for(2, 0, VoteKind::Prevote, &seal);
     let not_the_proposer = net.forge(2, proposal(0, &seal));
     let not_a_sealer = {
-        // Node 9 is known to nobody; a member without weight takes an admission.
+        // Node 9 is not a member; a member without weight would need an admission.
         sign(&identity(9), net.network_id(), vote).unwrap()
     };
     let at_1 = Seal {
@@ -227,9 +193,9 @@ fn votes_and_proposals_of_others_are_refused() {
         let record = ByteBuf::from(record.encode());
         net.tell(1, 0, Message::Proposal { record, list });
         assert_eq!(net.refusals(1)[0].code(), code, "{desc}");
-        assert_eq!(net.cores[1].ledger().state().height(), 1, "{desc}");
+        assert_eq!(net.state(1).height(), 1, "{desc}");
     }
-    // Who has the record only is no liar, and may be asked for the list by whoever has it too.
+    // A peer that has the record without the list is honest; other holders of the record may ask it for the list.
     let refused = net.refusals(1).len();
     let (record, list) = (ByteBuf::from(right.encode()), Vec::new());
     net.tell(1, 0, Message::Proposal { record, list });
@@ -240,14 +206,8 @@ fn votes_and_proposals_of_others_are_refused() {
 #[test]
 fn a_member_without_weight_does_not_vote_on_seals() {
     let mut world = World::new();
-    let height = world.net.cores[1].ledger().state().height() + 1;
-    let vote = Statement::SealVote {
-        height,
-        round: 0,
-        kind: VoteKind::Prevote,
-        seal: None,
-    };
-    let vote = world.net.forge(5, vote);
+    let height = world.net.state(1).height() + 1;
+    let vote = world.net.forge(5, nil_vote(height, 0, VoteKind::Prevote));
     let before = world.net.fingerprint(1);
     let refused = world.net.import(1, &vote).map_err(|r| r.code());
     assert_eq!(refused, Err("not-a-sealer"));
@@ -257,7 +217,7 @@ fn a_member_without_weight_does_not_vote_on_seals() {
 #[test]
 fn a_proposal_that_does_not_apply_gets_a_nil_prevote() {
     let (net, good) = next_block();
-    let last_ms = net.cores[1].ledger().state().time_ms();
+    let last_ms = net.state(1).time_ms();
     let drift_ms = net.genesis.params.drift_ms;
     let now_ms = net.now_ms;
     let changes: Vec<(&str, Box<dyn Fn(&mut Seal)>, bool)> = vec![
@@ -352,19 +312,13 @@ fn prevote_on(seal: &Seal, good: &SealedBlock) -> Option<bool> {
 fn votes_of_heights_far_back_are_stale() {
     let genesis = genesis(1);
     let mut net = Net::new(&genesis, 1);
-    while net.cores[0].ledger().state().height() < 101 {
+    while net.state(0).height() < 101 {
         net.advance(1);
         net.propose(0, config(b"x"), Some(Ballot::Approve));
     }
-    let at = net.cores[0].ledger().state().height();
+    let at = net.state(0).height();
     for (height, code) in [(at - 100, Some("stale-seal")), (at - 99, None)] {
-        let vote = Statement::SealVote {
-            height,
-            round: 7,
-            kind: VoteKind::Prevote,
-            seal: None,
-        };
-        let vote = net.forge(0, vote);
+        let vote = net.forge(0, nil_vote(height, 7, VoteKind::Prevote));
         let before = net.fingerprint(0);
         let refused = net.import(0, &vote).err().map(|r| r.code());
         assert_eq!(refused, code, "height {height} at {at}");
@@ -391,8 +345,12 @@ fn a_ledger_judges_seals_by_itself() {
     );
     let without = ledger.check(&good.seal, Vec::new()).unwrap_err();
     assert_eq!(without.code(), "impossible-seal");
-    let vote = vote_for(2, 0, VoteKind::Precommit, &good.seal);
-    let vote = sign(&identity(0), net.network_id(), vote).unwrap();
+    let vote = sign(
+        &identity(0),
+        net.network_id(),
+        vote_for(2, 0, VoteKind::Precommit, &good.seal),
+    )
+    .unwrap();
     let alone = ledger.check(&good.seal, vec![vote]).unwrap_err();
     assert_eq!(
         alone.code(),

@@ -1,4 +1,4 @@
-//! Whatever is done to valid bytes: no panic, and neither the state nor the pool changes.
+//! Mutated bytes cause no panic, and change neither the state nor the pool.
 
 use std::sync::LazyLock;
 
@@ -223,7 +223,7 @@ proptest! {
         }
         prop_assume!(bytes != *original);
         let Ok(message) = Message::decode(&bytes) else { return Ok(()) };
-        // The good records of a frame are good whatever happened to those beside them.
+        // The good records of a frame stay good when other records of it are damaged.
         let good: Vec<_> = match &message {
             Message::Records(records) => records
                 .iter()

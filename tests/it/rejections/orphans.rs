@@ -7,16 +7,9 @@ use mycnet_consensus::Rejection;
 fn records_about_an_unknown_operation_wait_for_its_proposal() {
     let mut net = Net::new(&genesis(4), 4);
     net.down = vec![false, true, true, true];
-    let proposal = Statement::Propose {
-        operation: config(b"x"),
-        priority: Priority::Normal,
-        last: net.cores[0].ledger().state().seal(),
-        nonce: 1,
-    };
-    let proposal = net.forge(1, proposal);
+    let proposal = net.forge(1, proposal_of(config(b"x"), net.state(0).seal(), 1));
     let id = OperationId::from(proposal.id());
-    let commit = commit_of(net.network_id(), id, 2, &Ballot::Approve);
-    let commit = net.forge(2, commit);
+    let commit = net.forge(2, commit_of(net.network_id(), id, 2, &Ballot::Approve));
     let wrong = net.forge(2, directive(id));
     let before = net.fingerprint(0);
     for early in [&commit, &wrong] {
@@ -41,8 +34,10 @@ fn records_about_an_unknown_operation_wait_for_its_proposal() {
 fn a_commit_to_a_standard_operation_waits_until_all_vote() {
     let mut world = World::new();
     let id = world.standard;
-    let commit = commit_of(world.net.network_id(), id, 4, &Ballot::Approve);
-    let commit = world.net.forge(4, commit);
+    let commit = world.net.forge(
+        4,
+        commit_of(world.net.network_id(), id, 4, &Ballot::Approve),
+    );
     let before = world.net.fingerprint(1);
     let Ok(Admission::Waiting(reason)) = world.net.import(1, &commit) else {
         panic!("it has to wait");
@@ -56,8 +51,7 @@ fn a_reveal_waits_for_the_freeze() {
     let mut net = Net::new(&genesis(4), 4);
     net.down[3] = true;
     let id = net.propose(0, config(b"x"), Some(Ballot::Approve));
-    let commit = commit_of(net.network_id(), id, 3, &Ballot::Approve);
-    let commit = net.forge(3, commit);
+    let commit = net.forge(3, commit_of(net.network_id(), id, 3, &Ballot::Approve));
     let reveal = net.forge(3, reveal_of(id, Ballot::Approve));
     net.import(1, &commit).unwrap();
     let before = net.fingerprint(1);
@@ -67,9 +61,7 @@ fn a_reveal_waits_for_the_freeze() {
     assert_eq!(reason.code(), "wrong-phase");
     assert_eq!(net.fingerprint(1), before);
     assert_eq!(net.phase(1, &id), "committing");
-    for n in [1, 2] {
-        net.vote(n, id, Ballot::Approve);
-    }
+    net.approve(&[1, 2], id);
     // Frozen with all four commits, and closed only because the reveal that waited was taken up.
     assert_eq!(net.phase(1, &id), "closed");
     assert_eq!(net.phase(0, &id), "closed");
@@ -80,14 +72,11 @@ fn a_reveal_that_waited_and_does_not_open_is_refused_then() {
     let mut net = Net::new(&genesis(4), 4);
     net.down[3] = true;
     let id = net.propose(0, config(b"x"), Some(Ballot::Approve));
-    let commit = commit_of(net.network_id(), id, 3, &Ballot::Approve);
-    let commit = net.forge(3, commit);
+    let commit = net.forge(3, commit_of(net.network_id(), id, 3, &Ballot::Approve));
     let reveal = net.forge(3, reveal_of(id, Ballot::Reject));
     net.import(1, &commit).unwrap();
     net.import(1, &reveal).unwrap();
-    for n in [1, 2] {
-        net.vote(n, id, Ballot::Approve);
-    }
+    net.approve(&[1, 2], id);
     assert_eq!(net.refusals(1)[0].code(), "does-not-open");
     assert_eq!(
         net.phase(1, &id),
@@ -101,21 +90,15 @@ fn what_names_a_seal_of_the_future_waits_for_it() {
     let mut net = Net::new(&genesis(4), 4);
     net.down[3] = true;
     net.decide_without_close();
-    let last = net.cores[0].ledger().state().seal();
-    let proposal = Statement::Propose {
-        operation: config(b"y"),
-        priority: Priority::Normal,
-        last,
-        nonce: 1,
-    };
-    let proposal = net.forge(0, proposal);
+    let last = net.state(0).seal();
+    let proposal = net.forge(0, proposal_of(config(b"y"), last, 1));
     net.down = vec![true, true, true, false];
     let waiting = Admission::Waiting(Rejection::UnknownSeal);
     assert_eq!(net.import(3, &proposal), Ok(waiting));
     net.down = vec![false, true, true, false];
     net.meet(3);
     net.pump();
-    assert_eq!(net.cores[3].ledger().state().seal(), last);
+    assert_eq!(net.state(3).seal(), last);
     let id = OperationId::from(proposal.id());
     assert_eq!(net.phase(3, &id), "proposed", "it was taken up");
 }

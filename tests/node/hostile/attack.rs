@@ -1,4 +1,4 @@
-//! What hostile peers do, as fast as they can, for ever.
+//! The attacks of hostile peers, without end and as fast as they can.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub const KINDS: [&str; 12] = [
     "impossible blocks",
 ];
 
-/// How long an attacker waits before it tries anew: attempts that were ignored are repeated after a second.
+/// How long an attacker waits before its next try; it repeats ignored attempts after a second.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What an attacker counts.
@@ -64,7 +64,7 @@ struct Attacker {
     count: Arc<Count>,
 }
 
-/// Attacks until the parent is gone. Asked, it says what it did so far.
+/// Attacks until the parent is gone. On request it reports what it did so far.
 pub async fn attack(target: Target, kind: &str) -> ! {
     let (target, count) = (Arc::new(target), Arc::new(Count::default()));
     let number = |kind: &str| match kind {
@@ -76,7 +76,7 @@ pub async fn attack(target: Target, kind: &str) -> ! {
         some => some.split(" + ").collect(),
     };
     let mut attackers = Vec::new();
-    // All of 127.0.0.0/8 is this machine; the others are at 127.0.0.1.
+    // All of 127.0.0.0/8 is this machine; the honest nodes are at 127.0.0.1.
     let mut ips = (0..).map(|n| Ipv4Addr::from_bits(0x7f00_0101 + n));
     for kind in kinds {
         for n in 0..number(kind) {
@@ -123,7 +123,7 @@ impl Attacker {
         }
     }
 
-    /// Another endpoint, which nobody knows.
+    /// Another, unknown endpoint.
     async fn renew(&mut self) {
         self.endpoint.close().await;
         self.endpoint = raw::endpoint_at(self.ip).await;
@@ -137,7 +137,7 @@ impl Attacker {
             .ok()?
     }
 
-    /// Connects as a member, if it is let in.
+    /// Connects as a member. `None` if it is not let in.
     async fn meet(&self, n: usize) -> Option<Raw> {
         let mut raw = self.connect().await?;
         let name = format!("bench {n}");
@@ -155,7 +155,7 @@ impl Attacker {
         }
     }
 
-    /// Proves to be somebody that is not let in.
+    /// Proves an identity that is not let in.
     async fn knocks(self, name: &str) {
         loop {
             if let Some(mut raw) = self.connect().await {
@@ -177,7 +177,7 @@ impl Attacker {
         }
     }
 
-    /// Writes on as many streams as it can open, without an end.
+    /// Opens as many streams as it can, and writes without end on each.
     async fn endless_streams(self, n: usize) {
         loop {
             let Some(mut raw) = self.meet(n).await else {
@@ -212,7 +212,7 @@ impl Attacker {
         }
     }
 
-    /// Asks for everything and reads nothing.
+    /// Asks for all blocks and reads no answer.
     async fn reads_nothing(self, n: usize) {
         loop {
             let Some(mut raw) = self.meet(n).await else {
@@ -229,7 +229,7 @@ impl Attacker {
         }
     }
 
-    /// A quarter of a thousand connections that say nothing: whichever are missing are dialled anew.
+    /// 250 silent connections; closed ones are dialled again.
     async fn crowd(self) {
         let mut crowd: Vec<Connection> = Vec::new();
         loop {
@@ -249,7 +249,7 @@ impl Attacker {
         }
     }
 
-    /// Says messages, reads the answers away, and comes back when it is closed.
+    /// Sends messages, discards the answers, and reconnects when it is closed.
     async fn floods(mut self, n: usize, messages: &[(usize, Message)]) {
         let frames: Vec<(usize, Vec<u8>)> = messages
             .iter()
@@ -293,7 +293,7 @@ fn flooder(kind: &str, n: usize) -> usize {
     }
 }
 
-/// What is said again and again, with the number of records in each, if that is the attack.
+/// The messages that a flooding attack repeats, with the number of records in each.
 fn flood(kind: &str, n: usize, target: &Target) -> Vec<(usize, Message)> {
     match kind {
         "forged records" => forged(flooder(kind, n)),
@@ -309,7 +309,7 @@ fn oversize() -> Vec<u8> {
     [&[MESSAGE][..], &length.to_be_bytes()].concat()
 }
 
-/// Records in frames as long as they may be.
+/// Records in frames of the largest size.
 fn in_frames(records: Vec<ByteBuf>) -> Vec<(usize, Message)> {
     let mut frames = Vec::new();
     let (mut frame, mut bytes) = (Vec::new(), 0);
@@ -325,7 +325,7 @@ fn in_frames(records: Vec<ByteBuf>) -> Vec<(usize, Message)> {
     frames
 }
 
-/// Records of a member whose signatures are another's.
+/// Records of a member with signatures of another.
 fn forged(n: usize) -> Vec<(usize, Message)> {
     let net = genesis().network_id();
     let records = (0..4000_u64).map(|number| {
@@ -343,7 +343,7 @@ fn forged(n: usize) -> Vec<(usize, Message)> {
     in_frames(records.collect())
 }
 
-/// A record with the signature of another, which costs as much to check as a good one.
+/// A record with the signature of another record: checking it costs as much as checking a good one.
 fn sign_none(n: usize, what: Statement) -> mycnet_consensus::internals::record::Record {
     let other = Statement::Rejoin {
         nonce: Digest::from_bytes([7; 32]),
@@ -356,7 +356,7 @@ fn sign_none(n: usize, what: Statement) -> mycnet_consensus::internals::record::
     record
 }
 
-/// Records that are signed well and refused for another reason.
+/// Well signed records that are refused for another reason.
 fn refused(n: usize, kind: usize, target: &Target) -> Vec<(usize, Message)> {
     let net = genesis().network_id();
     let count: u64 = if is_long() { 65_536 } else { 4096 };
@@ -366,23 +366,23 @@ fn refused(n: usize, kind: usize, target: &Target) -> Vec<(usize, Message)> {
         bytes
     };
     let statement = |number: u64| match kind {
-        // More than two in a pool.
+        // More than the two that a pool takes.
         0 => Statement::Rejoin {
             nonce: Digest::from_bytes(bytes(number)),
         },
-        // More than may be open.
+        // More than the proposals that may be open.
         1 => Statement::Propose {
             operation: claim("x"),
             priority: Priority::Normal,
             last: target.seal,
             nonce: number,
         },
-        // About nothing that anybody knows.
+        // About an unknown operation.
         2 => Statement::Commit {
             operation: OperationId::from_bytes(bytes(number)),
             commitment: Commitment::from_bytes([0; 32]),
         },
-        // Of who does not seal.
+        // Signed by a member that does not seal.
         _ => Statement::SealVote {
             height: target.height + 1,
             round: u32::try_from(number).unwrap(),
@@ -439,7 +439,7 @@ fn questions(kind: usize, target: &Target) -> Vec<(usize, Message)> {
     messages.into_iter().map(|message| (0, message)).collect()
 }
 
-/// Long blocks with a certificate that proves nothing.
+/// Long blocks with an invalid certificate.
 fn blocks(n: usize, target: &Target) -> Vec<(usize, Message)> {
     let block = std::fs::read(target.directory.join("block")).unwrap();
     let mut block: SealedBlock = codec::decode(&block, usize::MAX).unwrap();

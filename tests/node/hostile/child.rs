@@ -1,4 +1,4 @@
-//! The test's program once more, in a process of its own, so that its memory and processor time are measured alone.
+//! The test program, started again in a process of its own, to measure its memory and processor time alone.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -6,28 +6,30 @@ use std::process::{Child as Process, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-/// What a child is to do, in its environment.
+use crate::usage::{kilobytes, processor_time};
+
+/// The environment variable with a child's task.
 const TASK: &str = "MYCNET_HOSTILE_TASK";
 
-/// How much attackers yield to the others (`nice -n`), if they are to.
+/// The environment variable with the niceness of attackers (`nice -n`).
 const NICENESS: &str = "MYCNET_HOSTILE_NICE";
 
-/// The line on which a child says something to its parent, among what the test harness prints.
+/// The prefix of a child's messages to its parent, among the lines of the test harness.
 const SAYS: &str = "@ ";
 
-/// What a child was told to do.
+/// The task of this child.
 pub fn task() -> Option<Vec<String>> {
     let task = std::env::var(TASK).ok()?;
     Some(task.split('\n').map(str::to_owned).collect())
 }
 
-/// Says something to the parent.
+/// Sends a message to the parent.
 pub fn say(what: &str) {
     println!("\n{SAYS}{what}");
     std::io::stdout().flush().unwrap();
 }
 
-/// Ends this process, without a trace in the parent's output, once the parent wants that or is gone; before that answers what it
+/// Ends this process silently when the parent asks for it or is gone. Until then it answers what the parent
 /// asks.
 pub async fn obey(mut answer: impl AsyncFnMut() -> String) -> ! {
     let (send, mut asked) = tokio::sync::mpsc::unbounded_channel();
@@ -82,12 +84,12 @@ impl Child {
         Self { process, lines }
     }
 
-    /// What it says next.
+    /// Its next message.
     pub fn hear(&self, patience: Duration) -> Option<String> {
         self.lines.recv_timeout(patience).ok()
     }
 
-    /// Asks it something and gives the answer.
+    /// Sends it a question and returns the answer.
     pub fn ask(&mut self, patience: Duration) -> Option<String> {
         let input = self.process.stdin.as_mut()?;
         input.write_all(b"\n").ok()?;
@@ -95,30 +97,21 @@ impl Child {
         self.hear(patience)
     }
 
-    /// A number that the system keeps about its memory, in kilobytes.
-    fn kilobytes(&self, what: &str) -> usize {
-        let path = format!("/proc/{}/status", self.process.id());
-        let status = std::fs::read_to_string(path).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix(what));
-        let number = line.and_then(|line| line.split_whitespace().next());
-        number.and_then(|number| number.parse().ok()).unwrap_or(0)
-    }
-
     pub fn resident_kilobytes(&self) -> usize {
-        self.kilobytes("VmRSS:")
+        kilobytes(&self.process.id().to_string(), "VmRSS")
     }
 
     pub fn peak_kilobytes(&self) -> usize {
-        self.kilobytes("VmHWM:")
+        kilobytes(&self.process.id().to_string(), "VmHWM")
     }
 
-    /// Has the system count the peak from here on.
+    /// Makes the system measure the peak from here on.
     pub fn forget_peak(&self) {
         let path = format!("/proc/{}/clear_refs", self.process.id());
         let _ = std::fs::write(path, "5");
     }
 
-    /// The processor time that it took so far.
+    /// Its processor time so far.
     pub fn processor_time(&self) -> Duration {
         processor_time(&self.process.id().to_string())
     }
@@ -129,16 +122,6 @@ impl Drop for Child {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// The processor time that a process took so far, to a hundredth of a second.
-pub fn processor_time(process: &str) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // What stands in brackets, the program's name, may contain anything.
-    let fields = stat.rsplit(')').next().unwrap_or_default();
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let ticks = [11, 12].map(|field| fields.get(field).and_then(|it| it.parse::<u64>().ok()));
-    Duration::from_millis(ticks.iter().flatten().sum::<u64>() * 10)
 }
 
 /// Words and numbers in a line: "a 1 b 2".

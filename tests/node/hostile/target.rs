@@ -14,21 +14,22 @@ use mycnet_consensus::node::Node;
 use mycnet_consensus::store::Store;
 use mycnet_consensus::{Identity, SealId, Signer as _};
 
-use super::child::{obey, processor_time, say};
+use super::child::{obey, say};
 use super::genesis;
 use crate::network::member;
 use crate::past::{Past, Signed, past, seal};
+use crate::usage::processor_time;
 
 /// The node under attack.
 pub const SERVER: usize = 4;
 
-/// Members that catch up, each time another and from an endpoint that nobody knows.
+/// Members that catch up: each time another member, from an unknown endpoint.
 const NEWCOMERS: std::ops::Range<usize> = 5..10;
 
 /// A member that the past has banned.
 pub const BANNED: usize = 49;
 
-/// What attackers and newcomers have to know.
+/// The facts that attackers and newcomers need.
 pub struct Target {
     pub directory: PathBuf,
     pub address: EndpointAddr,
@@ -36,7 +37,7 @@ pub struct Target {
     pub seal: SealId,
 }
 
-/// Writes the server's past: rounds of claims, and the ban of a member. Gives records, height and seal.
+/// Writes the server's past: rounds of claims, and the ban of a member. Returns records, height and seal.
 pub fn prepare(directory: &Path, rounds: usize, claims: usize) -> (usize, u64, SealId) {
     let Past {
         genesis,
@@ -102,7 +103,7 @@ fn secret(label: &str) -> [u8; 32] {
     Identity::from_seed_label(label).secret()
 }
 
-/// Serves until the parent is gone. Asked, it says how long its own thread took to answer, in microseconds.
+/// Serves until the parent is gone. On request it reports how long its own thread took to answer, in microseconds.
 pub async fn serve(directory: &Path) -> ! {
     let home = directory.join("server");
     let (node, _router) = start(&home, SERVER, secret("server"), Vec::new()).await;
@@ -121,7 +122,7 @@ pub async fn serve(directory: &Path) -> ! {
     .await
 }
 
-/// Catches up as a member that nobody met, and says how long that took.
+/// Catches up as a member without any peer yet, and returns how long that took.
 pub async fn catch_up(target: &Target, run: usize) {
     let n = NEWCOMERS.start + run % NEWCOMERS.len();
     let home = target.directory.join(format!("newcomer {run}"));

@@ -42,7 +42,7 @@ impl Case {
             .collect()
     }
 
-    /// The history if outcomes were found by another rule, forfeits by the right one.
+    /// The history if another rule found outcomes, and the right one forfeits.
     fn history_under(&self, rule: impl Fn(&Case, usize) -> Option<Outcome>) -> History {
         let mut history = self.history();
         for (count, (outcome, _)) in history.iter_mut().enumerate() {
@@ -97,8 +97,7 @@ impl Case {
         Outcome::NoQuorum
     }
 
-    /// What can still become of it: each commit not yet revealed opens to any value, seen or not, to an abstention, or
-    /// never.
+    /// Everything that can still happen: each unrevealed commit opens to any value, seen or not, to an abstention, or never.
     fn possible_finals(&self, revealed: usize) -> Vec<Outcome> {
         let mut worlds = vec![Case {
             frozen: self.frozen[..revealed].to_vec(),
@@ -142,7 +141,8 @@ fn values(class: Class) -> Vec<Ballot> {
     }
 }
 
-/// P-mono over a history: once there, an outcome stays, and it is what forfeiting the rest gives; at the end it is there.
+/// P-mono over a history: an outcome never changes, and it equals the tally in which the rest is forfeited; at the end there is
+/// one.
 fn check_mono(history: &History) -> Result<(), String> {
     let mut tallied: Option<&Outcome> = None;
     for (count, (outcome, forfeited)) in history.iter().enumerate() {
@@ -205,7 +205,7 @@ proptest! {
         prop_assert_eq!(case.tally(all), other.tally(all));
     }
 
-    /// P5 says by inequalities what this says by trying: an operation is decided iff whatever may come decides it so.
+    /// P5 uses inequalities; this tries every continuation: an operation is decided iff all of them decide it alike.
     #[test]
     fn an_outcome_is_what_nothing_can_change(case in cases(4)) {
         for revealed in 0..=case.frozen.len() {

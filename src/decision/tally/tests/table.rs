@@ -2,8 +2,8 @@
 
 use super::super::*;
 
-/// What it shows; the reveals, each a word and its weight; the weight not revealed; that without a frozen commit; the word
-/// that is decided, `none` without a quorum, `open` while that can change.
+/// The case; the reveals, each a word and its weight; the unrevealed weight; the weight without a frozen commit; and the
+/// decided word, `none` without a quorum, or `open` while that can change.
 type Row = (
     &'static str,
     &'static [(&'static str, u64)],

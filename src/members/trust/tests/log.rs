@@ -51,7 +51,7 @@ pub(super) fn logs() -> impl Strategy<Value = Vec<ParticipationRecord>> {
     })
 }
 
-/// Any parameters, also such as no network would accept.
+/// Any parameters, even those that no network would accept.
 pub(super) fn any_params() -> impl Strategy<Value = Params> {
     (any::<[u32; 10]>(), any::<u64>(), any::<bool>()).prop_map(|(numbers, window_ms, sane)| {
         let [

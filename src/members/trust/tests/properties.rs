@@ -39,7 +39,7 @@ proptest! {
         }
     }
 
-    /// The same records in the same order give the same state, also if it was stored and read again on the way.
+    /// The same records in the same order give the same state, even if it was stored and read again on the way.
     #[test]
     fn t_order(log in logs(), params in any_params(), stored_after in 0..200_usize) {
         let mut first = TrustState::founder(&params);
@@ -54,7 +54,7 @@ proptest! {
         prop_assert_eq!(first, second);
     }
 
-    /// Every change says so, with the numbers before and after: the entries add up to the score.
+    /// Every change is reported, with the numbers before and after: the entries add up to the score.
     #[test]
     fn the_entries_explain_the_score(log in logs(), params in any_params()) {
         let mut state = TrustState::founder(&params);
@@ -80,7 +80,7 @@ fn t_range_fires_when_the_arithmetic_is_broken() {
         state.apply(&params, record);
     });
     assert_eq!(right, Ok(()));
-    // Gains of 2 % of the whole instead of what is missing. The streak counts the gains.
+    // Gains of 2 % of full trust instead of the missing trust. The streak counts the gains.
     let flat = |state: &TrustState| 500_000 + 20_000 * state.streak();
     let broken = check_range(start, &log, flat, |state, record| {
         state.apply(&params, record);

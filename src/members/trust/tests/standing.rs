@@ -1,4 +1,4 @@
-//! Standings and what they weigh.
+//! Standings and their weights.
 
 use super::*;
 

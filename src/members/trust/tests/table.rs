@@ -131,7 +131,7 @@ fn an_operation_that_scores_nobody_charges_withholding_and_equivocation_only() {
     assert_eq!(before.standing(), Standing::Banned);
 }
 
-/// The oldest of a hundred chances was missed: whatever is a chance makes it forgotten.
+/// The oldest of a hundred chances was missed; every further chance makes it forgotten.
 #[test]
 fn each_vote_that_scores_is_a_chance() {
     let mut records = vec![at(1, Participation::Missed)];
@@ -156,7 +156,7 @@ fn each_vote_that_scores_is_a_chance() {
     }
 }
 
-/// Freeze and close times of what was withheld, sealed reveals between; and how many times 8 % are charged.
+/// Freeze and close times of the withheld commits, the sealed reveals between them, and the number of charges of 8 %.
 #[test]
 fn silence_is_charged_once_per_reveal_window() {
     for (desc, records, charges) in [

@@ -23,9 +23,7 @@ const ROLES: [Spore; 5] = [Primary, Seed, Seed, Seed, Latent];
 #[test]
 fn a_directive_takes_effect_after_the_objection_window() {
     let mut world = World::new(&ROLES, params());
-    let proposal = world.propose(4, service());
-    let id = OperationId::from(proposal.id());
-    world.seal(10, &[proposal]);
+    let id = world.open(10, 4, service(), &[], &Approve);
     assert_eq!(
         (world.phase(id), world.operation(id).electors.len()),
         ("authority", 0)
@@ -64,7 +62,7 @@ fn an_objection_leaves_it_to_the_seeds() {
     world.seal(10, &[proposal, world.direct(0, id, true)]);
     world.refuses(20, &[world.object(4, id)], "not an active seed");
     world.seal(1010, &[]);
-    // In the seal at which the window passes, it still counts.
+    // An objection in the seal at which the window passes still counts.
     world.seal(1110, &[world.object(1, id), world.resolve(1, id, false)]);
     assert_eq!(world.phase(id), "authority");
     // One of three is not more than half.
@@ -115,9 +113,7 @@ fn a_seed_that_resolves_both_ways_counts_for_none() {
 #[test]
 fn a_silent_primary_and_silent_seeds_fall_back_to_everybody() {
     let mut world = World::new(&ROLES, params());
-    let proposal = world.propose(4, service());
-    let id = OperationId::from(proposal.id());
-    world.seal(10, &[proposal]);
+    let id = world.open(10, 4, service(), &[], &Approve);
     world.refuses(20, &[world.commit(0, id, &Approve)], "no elector");
     world.seal(1010, &[]);
     world.seal(1110, &[]); // the primary window passes
@@ -146,7 +142,7 @@ fn without_primary_and_seeds_everybody_votes_at_once() {
     let mut world = latents(3);
     let proposal = world.propose(0, service());
     let id = OperationId::from(proposal.id());
-    // The seal that opens it is also that at which it falls: commits are sealable only later.
+    // The seal that opens it also lets it fall back: commits can be sealed only later.
     world.refuses(
         10,
         &[proposal.clone(), world.commit(0, id, &Approve)],

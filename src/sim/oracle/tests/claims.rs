@@ -33,20 +33,10 @@ fn a_claim_is_decided_by_what_is_heaviest() {
 #[test]
 fn a_claim_needs_more_than_half_of_the_weight_revealed() {
     let mut world = latents(4);
-    let proposal = world.propose(0, claim(None));
-    let id = OperationId::from(proposal.id());
-    let mut records = vec![proposal];
-    records.extend([0, 1, 2].map(|who| world.commit(who, id, &result("a"))));
-    world.seal(10, &records);
+    let id = world.open(10, 0, claim(None), &[0, 1, 2], &result("a"));
     world.seal(110, &[]);
-    world.seal(
-        120,
-        &[
-            world.reveal(0, id, &result("a")),
-            world.reveal(1, id, &result("a")),
-        ],
-    );
-    // a weighs 2, unrevealed 1: heaviest whatever comes, but two of four are not more than half.
+    world.reveal_all(120, id, &[0, 1], &result("a"));
+    // a weighs 2, unrevealed 1: a stays the heaviest, but two of four are not more than half.
     assert_eq!(world.phase(id), "revealing");
     world.seal(1110, &[]);
     world.seal(1210, &[]);
@@ -86,7 +76,7 @@ fn a_small_panel_scores_only_withholding() {
     records.extend([1, 2, 3].map(|who| world.commit(who, id, &result("a"))));
     world.seal(10, &records);
     assert_eq!(world.operation(id).electors.len(), 3);
-    world.seal(20, &[1, 2].map(|who| world.reveal(who, id, &result("a"))));
+    world.reveal_all(20, id, &[1, 2], &result("a"));
     assert_eq!(world.outcome(id), Some(decided(result("a"))));
     world.seal(1010, &[]);
     world.seal(1110, &[]);
@@ -104,15 +94,8 @@ fn a_trusted_task_giver_scores_small_panels() {
         PanelScoring::Authorities,
     );
     let panel = [1, 2, 3].map(|who| world.id(who)).to_vec();
-    let proposal = world.propose(0, claim(Some(panel)));
-    let id = OperationId::from(proposal.id());
-    let mut records = vec![proposal];
-    records.extend([1, 2, 3].map(|who| world.commit(who, id, &result("a"))));
-    world.seal(10, &records);
-    world.seal(
-        20,
-        &[1, 2, 3].map(|who| world.reveal(who, id, &result("a"))),
-    );
+    let id = world.open(10, 0, claim(Some(panel)), &[1, 2, 3], &result("a"));
+    world.reveal_all(20, id, &[1, 2, 3], &result("a"));
     assert_eq!(world.trust(1), 510_000);
 }
 

@@ -38,7 +38,7 @@ fn assignment(world: &World, who: usize, role: Spore) -> ConsensusOperation {
     }
 }
 
-/// Everybody of the first three approves; says whether it was applied.
+/// The first three members approve; returns whether the effect was applied.
 fn approved(world: &mut World, after_ms: u64, operation: ConsensusOperation) -> bool {
     let id = world.decide(
         after_ms,
@@ -71,7 +71,7 @@ fn the_admitted_are_on_probation_and_vote_in_shadow() {
         !approved(&mut world, 20, operation),
         "it is a member already"
     );
-    // It missed the second vote (frozen by the weighted), which costs nothing yet.
+    // It missed the second vote (frozen by the members with weight), which costs nothing yet.
     assert_eq!(world.member(3).missed, 1);
     let all: Vec<(usize, Ballot)> = (0..4).map(|who| (who, Approve)).collect();
     let id = world.decide(30, config("k", "v"), &all);
@@ -87,16 +87,12 @@ fn a_shadow_voter_keeps_the_operation_open_until_it_reveals() {
     let mut world = three();
     let operation = admission(&world, 3, Latent);
     assert!(approved(&mut world, 10, operation));
-    let proposal = world.propose(3, config("k", "v"));
-    let id = OperationId::from(proposal.id());
-    let mut records = vec![proposal];
-    records.extend((0..4).map(|who| world.commit(who, id, &Approve)));
-    world.seal(20, &records);
-    world.seal(30, &[0, 1, 2].map(|who| world.reveal(who, id, &Approve)));
+    let id = world.open(20, 3, config("k", "v"), &[0, 1, 2, 3], &Approve);
+    world.reveal_all(30, id, &[0, 1, 2], &Approve);
     assert_eq!(world.phase(id), "decided");
     world.seal(40, &[world.reveal(3, id, &Approve)]);
     assert_eq!(world.phase(id), "closed");
-    // Restricted to four open proposals.
+    // A member on probation may have four open proposals.
     let five: Vec<Verified> = (0..5)
         .map(|n| world.propose_as(3, config("k", "v"), Priority::Normal, n))
         .collect();
@@ -150,9 +146,7 @@ fn exclusion_takes_the_weight_but_not_the_last() {
 #[test]
 fn an_excluded_elector_keeps_its_vote_and_is_not_scored() {
     let mut world = World::new(&[Latent; 4], params());
-    let proposal = world.propose(0, config("k", "v"));
-    let id = OperationId::from(proposal.id());
-    world.seal(10, &[proposal]);
+    let id = world.open(10, 0, config("k", "v"), &[], &Approve);
     let operation = exclusion(&world, 3);
     let all: Vec<(usize, Ballot)> = (0..4).map(|who| (who, Approve)).collect();
     world.decide(20, operation, &all);
@@ -206,7 +200,7 @@ fn parameters_change_for_operations_opened_later() {
     ));
     assert_eq!(world.oracle.view().params.coherent_gain_ppm, 100_000);
     world.seal(20, &[0, 1, 2].map(|who| world.commit(who, old, &Approve)));
-    world.seal(30, &[0, 1, 2].map(|who| world.reveal(who, old, &Approve)));
+    world.reveal_all(30, old, &[0, 1, 2], &Approve);
     assert_eq!(world.trust(0), 519_800, "2 % twice");
     assert!(approved(
         &mut world,

@@ -19,21 +19,19 @@ fn vote(world: &World, who: usize, height: u64, byte: u8) -> Verified {
 #[test]
 fn who_commits_twice_is_banned_and_has_no_commit() {
     let mut world = latents(5);
-    let proposal = world.propose(0, config("k", "v"));
-    let id = OperationId::from(proposal.id());
-    world.seal(10, &[proposal, world.commit(4, id, &Approve)]);
+    let id = world.open(10, 0, config("k", "v"), &[4], &Approve);
     assert_eq!(world.standing(4), "active");
     let mut records: Vec<Verified> = (0..4).map(|who| world.commit(who, id, &Approve)).collect();
     records.push(world.commit(4, id, &Reject));
     world.seal(20, &records);
-    // Nobody waits for the equivocator: the others froze without it.
+    // The network does not wait for the equivocator: the others froze without it.
     assert_eq!((world.standing(4).as_str(), world.trust(4)), ("banned", 0));
     assert_eq!(world.operation(id).frozen.len(), 4);
     assert!(!world.operation(id).frozen.contains(&world.id(4)));
     assert!(!world.oracle.view().sealers.contains_key(&world.id(4)));
     let third = world.commit(4, id, &Ballot::Abstain);
     world.refuses(30, &[third], "the third record of a slot");
-    // It is no member any more, but its place in the roster is taken for ever.
+    // It has no vote any more, but its place in the roster is taken for ever.
     world.refuses(30, &[world.propose(4, config("k", "v"))], "banned");
     let reveals: Vec<Verified> = (0..4).map(|who| world.reveal(who, id, &Approve)).collect();
     world.seal(30, &reveals);
@@ -56,22 +54,18 @@ fn both_commits_may_be_listed_with_the_proposal() {
     );
     world.seal(10, &[proposal, a, b]);
     assert_eq!(world.standing(4), "banned");
-    // The electorate is the roster before the seal: it is in it.
+    // The electorate is the roster before the seal, which still holds it.
     assert_eq!(world.operation(id).electors[&world.id(4)], 500_000);
 }
 
 #[test]
 fn a_frozen_commit_stays_when_its_author_is_banned() {
     let mut world = latents(4);
-    let proposal = world.propose(0, config("k", "v"));
-    let id = OperationId::from(proposal.id());
-    let mut records = vec![proposal];
-    records.extend((0..4).map(|who| world.commit(who, id, &Approve)));
-    world.seal(10, &records);
+    let id = world.open(10, 0, config("k", "v"), &[0, 1, 2, 3], &Approve);
     world.seal(20, &[world.commit(3, id, &Reject)]);
     assert_eq!(world.standing(3), "banned");
     assert!(world.operation(id).frozen.contains(&world.id(3)));
-    world.seal(30, &[0, 1, 3].map(|who| world.reveal(who, id, &Approve)));
+    world.reveal_all(30, id, &[0, 1, 3], &Approve);
     assert_eq!(world.outcome(id), Some(decided(Approve)));
 }
 
@@ -89,16 +83,14 @@ fn a_banned_elector_votes_where_it_was_an_elector_before() {
     let mut commits: Vec<Verified> = (0..4).map(|who| world.commit(who, b, &Approve)).collect();
     let late = commits.pop().unwrap();
     world.seal(20, &commits[..2]);
-    // The Banned elector is not waited for, but its commit counts for the quorum.
+    // The vote does not wait for the Banned elector, but its commit counts for the quorum.
     assert_eq!(world.phase(b), "committing");
     world.seal(30, &[late]);
     assert_eq!(world.phase(b), "committing");
     world.seal(40, &commits[2..]);
     assert_eq!(world.operation(b).frozen.len(), 4);
-    // A new operation does not have it.
-    let proposal = world.propose(0, config("k", "w"));
-    let c = OperationId::from(proposal.id());
-    world.seal(50, &[proposal]);
+    // The electorate of a new operation does not hold it.
+    let c = world.open(50, 0, config("k", "w"), &[], &Approve);
     assert!(!world.operation(c).electors.contains_key(&world.id(3)));
     world.refuses(60, &[world.commit(3, c, &Approve)], "no elector");
 }

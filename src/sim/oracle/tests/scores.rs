@@ -54,7 +54,7 @@ fn dissent_on_claims_suspends_in_the_end() {
     assert_eq!(weight(OperationId::from(critical.id())), 0);
 }
 
-/// Opens `count` operations at once, to which everybody commits; the voters of `revealing` reveal.
+/// Opens `count` operations at once, to which all commit; the voters of `revealing` reveal.
 fn withhold(world: &mut World, after_ms: u64, count: u64, revealing: &[usize]) -> Vec<OperationId> {
     let everybody = world.genesis.members.len();
     let mut records = Vec::new();
@@ -122,10 +122,7 @@ fn vote_without_the_fourth(world: &mut World, after_ms: u64) {
     records.extend(voters.map(|who| world.commit(who, id, &Approve)));
     world.seal(after_ms, &records);
     world.seal(after_ms + 100, &[]);
-    world.seal(
-        after_ms + 101,
-        &voters.map(|who| world.reveal(who, id, &Approve)),
-    );
+    world.reveal_all(after_ms + 101, id, &voters, &Approve);
 }
 
 #[test]

@@ -7,9 +7,7 @@ use Spore::{Latent, Primary, Seed};
 #[test]
 fn everybody_approves() {
     let mut world = latents(4);
-    let proposal = world.propose(0, config("motd", "hello"));
-    let id = OperationId::from(proposal.id());
-    world.seal(10, &[proposal, world.commit(0, id, &Approve)]);
+    let id = world.open(10, 0, config("motd", "hello"), &[0], &Approve);
     assert_eq!(world.phase(id), "committing");
     let commits = [1, 2, 3].map(|who| world.commit(who, id, &Approve));
     world.seal(20, &commits);
@@ -51,11 +49,7 @@ fn two_thirds_exactly_are_no_quorum() {
 #[test]
 fn the_grace_freezes_without_the_absent() {
     let mut world = latents(4);
-    let proposal = world.propose(0, config("k", "v"));
-    let id = OperationId::from(proposal.id());
-    let mut records = vec![proposal];
-    records.extend([0, 1, 2].map(|who| world.commit(who, id, &Approve)));
-    world.seal(10, &records);
+    let id = world.open(10, 0, config("k", "v"), &[0, 1, 2], &Approve);
     assert_eq!(world.phase(id), "committing");
     assert_eq!(world.oracle.next_due_ms(), Some(START_MS + 110));
     world.seal(109, &[]);
@@ -68,7 +62,7 @@ fn the_grace_freezes_without_the_absent() {
         &[world.commit(3, id, &Approve)],
         "no elector in the commit phase",
     );
-    world.seal(130, &[0, 1, 2].map(|who| world.reveal(who, id, &Approve)));
+    world.reveal_all(130, id, &[0, 1, 2], &Approve);
     assert_eq!(world.phase(id), "closed");
     assert_eq!(world.reasons(id, 3), ["missed"]);
     assert_eq!((world.member(3).missed, world.trust(3)), (1, 500_000));
@@ -77,11 +71,7 @@ fn the_grace_freezes_without_the_absent() {
 #[test]
 fn the_commit_that_arrives_with_the_grace_is_frozen_with_the_others() {
     let mut world = latents(4);
-    let proposal = world.propose(0, config("k", "v"));
-    let id = OperationId::from(proposal.id());
-    let mut records = vec![proposal];
-    records.extend([0, 1, 2].map(|who| world.commit(who, id, &Approve)));
-    world.seal(10, &records);
+    let id = world.open(10, 0, config("k", "v"), &[0, 1, 2], &Approve);
     world.seal(500, &[world.commit(3, id, &Reject)]);
     assert_eq!(world.operation(id).frozen.len(), 4);
 }
@@ -89,9 +79,7 @@ fn the_commit_that_arrives_with_the_grace_is_frozen_with_the_others() {
 #[test]
 fn without_a_quorum_the_commit_window_ends_in_two_steps() {
     let mut world = latents(4);
-    let proposal = world.propose(0, config("k", "v"));
-    let id = OperationId::from(proposal.id());
-    world.seal(10, &[proposal, world.commit(0, id, &Approve)]);
+    let id = world.open(10, 0, config("k", "v"), &[0], &Approve);
     world.seal(1009, &[]);
     assert_eq!(world.oracle.next_due_ms(), Some(START_MS + 1010));
     // The chain stands still for long: the first seal after that only marks.
@@ -109,9 +97,7 @@ fn without_a_quorum_the_commit_window_ends_in_two_steps() {
 #[test]
 fn whoever_was_ready_freezes_at_the_expiry() {
     let mut world = latents(4);
-    let proposal = world.propose(0, config("k", "v"));
-    let id = OperationId::from(proposal.id());
-    world.seal(10, &[proposal]);
+    let id = world.open(10, 0, config("k", "v"), &[], &Approve);
     world.seal(1010, &[]);
     let commits = [0, 1, 2].map(|who| world.commit(who, id, &Approve));
     world.seal(1110, &commits);
@@ -121,16 +107,12 @@ fn whoever_was_ready_freezes_at_the_expiry() {
 #[test]
 fn what_is_withheld_is_forfeited() {
     let mut world = latents(4);
-    let proposal = world.propose(0, config("k", "v"));
-    let id = OperationId::from(proposal.id());
-    let mut records = vec![proposal];
-    records.extend([0, 1, 2, 3].map(|who| world.commit(who, id, &Approve)));
-    world.seal(10, &records);
+    let id = world.open(10, 0, config("k", "v"), &[0, 1, 2, 3], &Approve);
     assert_eq!(world.phase(id), "revealing");
-    world.seal(20, &[0, 1].map(|who| world.reveal(who, id, &Approve)));
+    world.reveal_all(20, id, &[0, 1], &Approve);
     world.seal(1010, &[]);
     assert_eq!(world.phase(id), "revealing");
-    // Two of four are not more than two thirds, however the rest had voted.
+    // Two of four are not more than two thirds, whatever the ballots of the rest.
     world.seal(1110, &[]);
     assert_eq!(world.phase(id), "closed");
     assert_eq!(world.outcome(id), Some(Outcome::NoQuorum));
@@ -141,12 +123,8 @@ fn what_is_withheld_is_forfeited() {
 #[test]
 fn after_an_early_decision_the_reveal_window_still_closes() {
     let mut world = latents(4);
-    let proposal = world.propose(0, config("k", "v"));
-    let id = OperationId::from(proposal.id());
-    let mut records = vec![proposal];
-    records.extend([0, 1, 2, 3].map(|who| world.commit(who, id, &Approve)));
-    world.seal(10, &records);
-    world.seal(20, &[0, 1, 2].map(|who| world.reveal(who, id, &Approve)));
+    let id = world.open(10, 0, config("k", "v"), &[0, 1, 2, 3], &Approve);
+    world.reveal_all(20, id, &[0, 1, 2], &Approve);
     assert_eq!(world.phase(id), "decided");
     world.seal(1010, &[]);
     world.seal(1109, &[]);
@@ -184,11 +162,7 @@ fn a_zero_reveal_window_forfeits_everything_at_the_freeze() {
         ..params()
     };
     let mut world = World::new(&[Latent; 3], params);
-    let proposal = world.propose(0, config("k", "v"));
-    let id = OperationId::from(proposal.id());
-    let mut records = vec![proposal];
-    records.extend([0, 1, 2].map(|who| world.commit(who, id, &Approve)));
-    world.seal(10, &records);
+    let id = world.open(10, 0, config("k", "v"), &[0, 1, 2], &Approve);
     assert_eq!(world.phase(id), "closed");
     assert_eq!(world.trust(1), 460_000);
 }
@@ -254,7 +228,7 @@ fn high_priority_takes_effect_first() {
         .flat_map(|id| [0, 1].map(|who| world.reveal(who, *id, &Approve)));
     let reveals: Vec<Verified> = both.collect();
     world.seal(20, &reveals);
-    // The last one to write wins: of the normal ones that with the largest id.
+    // The last writer wins: of the normal operations the one with the largest id.
     let last = [0, 1, 3]
         .into_iter()
         .max_by_key(|nonce| ids[*nonce])

@@ -1,0 +1,130 @@
+//! Answers that are files: bundles, and the export of a network's record for others to read and check.
+//!
+//! ```text
+//! genesis.json                  what certificates are verified against
+//! ledger.automerge              roster, trust, outcomes, with their history
+//! operations/ID.automerge       all records of an operation
+//! certificates/ID.cbor          proof of its outcome
+//! ```
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use mycnet_consensus::engine::{BundleError, EngineError};
+use mycnet_consensus::node::Node;
+
+use crate::failure::{Failure, Kind};
+use crate::files::new_file;
+use crate::reply::{BundleExported, BundleImported, Exported, RefusedRecords};
+
+/// Writes a bundle.
+pub(super) fn export_bundle(
+    node: &Node,
+    path: &Path,
+    from: u64,
+) -> Result<BundleExported, Failure> {
+    let height = node.engine().height();
+    if from > height + 1 {
+        return Err(Failure::usage(format!(
+            "--from {from}: this node is at height {height}, and can write from height {} at most (records that no seal \
+             lists yet)",
+            height + 1
+        )));
+    }
+    let report = new_file(path, |file| node.engine().export_bundle(from, file))?;
+    Ok(BundleExported {
+        file: path.to_owned(),
+        from: report.header.from,
+        height: report.header.height,
+        seal: report.header.seal,
+        unsealed: report.unsealed,
+        digest: report.end.digest,
+    })
+}
+
+/// Imports a bundle from a file.
+pub(super) async fn import(node: &Node, path: &Path) -> Result<BundleImported, Failure> {
+    let name = path.display().to_string();
+    let file = File::open(path)
+        .map_err(|error| Failure::failed(format!("cannot read {name}: {error}")))?;
+    import_bundle(node, file, &name).await
+}
+
+/// Imports a bundle. A failure says what was imported before; `name` is the file's, for messages.
+pub(crate) async fn import_bundle(
+    node: &Node,
+    read: impl Read,
+    name: &str,
+) -> Result<BundleImported, Failure> {
+    let imported = node.engine().import_bundle(read).await.map_err(|failed| {
+        let taken = match (failed.imported.applied, failed.imported.new) {
+            (0, 0) => "nothing of it was imported".to_owned(),
+            (applied, new) => {
+                format!("{applied} heights and {new} records before that were imported")
+            }
+        };
+        let kind = match failed.error {
+            BundleError::Engine(_) | BundleError::Io(_) | BundleError::Forked => Kind::Failed,
+            _ => Kind::BadData,
+        };
+        Failure::new(kind, format!("{name}: {failed}; {taken}"))
+    })?;
+    let refused = imported.refused.into_iter().map(|(code, refusals)| {
+        let refused = RefusedRecords {
+            count: refusals.count,
+            first: refusals.first.to_string(),
+        };
+        (code.to_owned(), refused)
+    });
+    Ok(BundleImported {
+        height_before: imported.height_before,
+        height: imported.height,
+        applied: imported.applied,
+        held: imported.held,
+        new: imported.new,
+        known: imported.known,
+        waiting: imported.waiting,
+        refused: refused.collect(),
+    })
+}
+
+/// Writes documents and certificates of all closed operations into a new or empty directory.
+pub(super) fn export(node: &Node, directory: &Path) -> Result<Exported, Failure> {
+    let (operations, certificates) = (directory.join("operations"), directory.join("certificates"));
+    for directory in [directory, &operations, &certificates] {
+        made(directory, fs::create_dir_all(directory))?;
+    }
+    let store = node.store();
+    let disk = |error| Failure::failed(format!("the store: {error}"));
+    let genesis = serde_json::to_string_pretty(store.genesis()).map_err(Failure::failed)? + "\n";
+    write(&directory.join("genesis.json"), genesis.as_bytes())?;
+    let mut exported = 0;
+    for closed in store.all_closed().map_err(disk)? {
+        let id = closed.operation;
+        let missing = || EngineError::UnknownOperation(id);
+        let document = store.operation_document(&id).map_err(disk)?;
+        let file = operations.join(format!("{id}.automerge"));
+        write(&file, &document.ok_or_else(missing)?.save())?;
+        let certificate = node.engine().certificate(&id)?;
+        let file = certificates.join(format!("{id}.cbor"));
+        write(&file, &certificate.ok_or_else(missing)?.encode())?;
+        exported += 1;
+    }
+    // The ledger comes last, so that it has every operation that was written.
+    let ledger = store.ledger_document().map_err(disk)?;
+    write(&directory.join("ledger.automerge"), &ledger.save())?;
+    Ok(Exported {
+        directory: directory.to_owned(),
+        height: ledger.height(),
+        operations: exported,
+    })
+}
+
+fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    made(file, fs::write(file, bytes))
+}
+
+fn made(path: &Path, result: io::Result<()>) -> Result<(), Failure> {
+    result.map_err(|error| Failure::failed(format!("cannot write {}: {error}", path.display())))
+}

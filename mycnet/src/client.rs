@@ -1,0 +1,151 @@
+//! The node that a command asks: a running one, or one of its own without peers, for as long as the command takes.
+
+use anyhow::{Context as _, bail};
+use mycnet_consensus::node::Node;
+use mycnet_consensus::{NodeId, OperationId};
+use serde::de::DeserializeOwned;
+
+use crate::answer::answer;
+use crate::arguments::IdPrefix;
+use crate::databases::{open_store, rejoins};
+use crate::home::{Common, Home};
+use crate::output::note;
+use crate::reply::FoundId;
+use crate::request::Request;
+use crate::socket;
+use crate::start::{RETRIES, RETRY_AFTER, builder, runtime, spawn};
+
+/// How long `--wait` lasts by default without a running node. A network of one needs less; nobody else can be heard.
+const ALONE_MS: u64 = 2000;
+
+/// How long `--wait` lasts by default with a running node. Members may be asleep.
+const DEFAULT_WAIT_MS: u64 = 24 * 3600 * 1000;
+
+/// A node to ask.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) home: Home,
+    /// The command's own node, if no other runs.
+    own_node: Option<Node>,
+}
+
+/// Does something with a node, and stops the command's own node in good order afterwards.
+pub(crate) fn with<T>(
+    common: &Common,
+    work: impl AsyncFnOnce(&Client) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let home = common.home()?;
+    runtime()?.block_on(async {
+        let client = Client::open(home).await?;
+        let result = work(&client).await;
+        if let Some(node) = &client.own_node {
+            node.shutdown().await;
+        }
+        result
+    })
+}
+
+/// Asks a node one question.
+pub(crate) fn ask<T: DeserializeOwned>(common: &Common, request: Request) -> anyhow::Result<T> {
+    with(common, async |client| client.ask(request).await)
+}
+
+impl Client {
+    async fn open(home: Home) -> anyhow::Result<Self> {
+        for _ in 0..RETRIES {
+            if socket::is_answered(&home).await? {
+                let own_node = None;
+                return Ok(Self { home, own_node });
+            }
+            if let Some(store) = open_store(&home)? {
+                let node = spawn(&home, builder(&home, store, &[])?)?;
+                let lost = node.opened().journal_lost.map(|lost| lost.to_string());
+                let is_rejoining = node.engine().seal_status().signing == "rejoining";
+                if lost.is_some() || is_rejoining {
+                    let lost = lost.unwrap_or_else(|| "the journal was lost".to_owned());
+                    note(&format!("{lost}. {}", rejoins(&home)));
+                }
+                let own_node = Some(node);
+                return Ok(Self { home, own_node });
+            }
+            // A node that starts or stops, or another command, has the databases for a moment.
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
+        bail!(
+            "another process has the databases in {} open and does not answer at {}: a `mycnet doctor` that is still \
+             checking, or a node that hangs. Wait for it, or stop it, and try again",
+            home.path().display(),
+            home.socket().display()
+        )
+    }
+
+    /// Whether a node runs. It sends records to its peers at once.
+    pub(crate) fn is_running(&self) -> bool {
+        self.own_node.is_none()
+    }
+
+    /// The command's own node.
+    pub(crate) fn own_node(&self) -> Option<&Node> {
+        self.own_node.as_ref()
+    }
+
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, request: Request) -> anyhow::Result<T> {
+        let answer = match &self.own_node {
+            Some(node) => answer(node, request).await?,
+            None => socket::ask(&self.home, &request).await?,
+        };
+        serde_json::from_value(answer).context(
+            "the running node's answer is not understood: it may be of another version than this command; restart it",
+        )
+    }
+
+    /// Waits until an operation is closed, or until the timeout.
+    pub(crate) async fn wait<T: DeserializeOwned>(
+        &self,
+        operation: OperationId,
+        timeout_ms: Option<u64>,
+    ) -> anyhow::Result<T> {
+        let default_ms = if self.is_running() {
+            DEFAULT_WAIT_MS
+        } else {
+            note("no node is running here: the command hears nobody else while it waits");
+            ALONE_MS
+        };
+        let timeout_ms = timeout_ms.unwrap_or(default_ms);
+        self.ask(Request::Wait {
+            operation,
+            timeout_ms,
+        })
+        .await
+    }
+
+    /// If no node runs, says that a record that was signed stays on this machine.
+    pub(crate) fn note_unsent(&self) {
+        if !self.is_running() {
+            note(&format!(
+                "no node is running here: the record goes out at the next `mycnet run{}`",
+                self.home.option()
+            ));
+        }
+    }
+
+    /// The node that an argument means.
+    pub(crate) async fn node(&self, given: &IdPrefix) -> anyhow::Result<NodeId> {
+        let prefix = given.0.clone();
+        if let Ok(id) = prefix.parse() {
+            return Ok(id);
+        }
+        let found: FoundId<_> = self.ask(Request::FindNode { prefix }).await?;
+        Ok(found.id)
+    }
+
+    /// The operation that an argument means.
+    pub(crate) async fn operation(&self, given: &IdPrefix) -> anyhow::Result<OperationId> {
+        let prefix = given.0.clone();
+        if let Ok(id) = prefix.parse() {
+            return Ok(id);
+        }
+        let found: FoundId<_> = self.ask(Request::FindOperation { prefix }).await?;
+        Ok(found.id)
+    }
+}

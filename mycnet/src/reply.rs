@@ -1,0 +1,318 @@
+//! What commands and nodes answer. `answer` and the commands build these structs, people's text is made of their fields, and
+//! `--json` prints them as they are: keys may be added, none changes its meaning.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use mycnet_consensus::core::{Pending, SealStatus, WindowStatus};
+use mycnet_consensus::engine::MemberView;
+use mycnet_consensus::{
+    Ballot, Class, ConsensusOperation, Digest, NetworkId, NodeId, OperationId, Outcome, Params,
+    Priority, RecordId, SealId, Spore, Standing, TrustEntry,
+};
+use serde::{Deserialize, Serialize};
+
+/// Of `init`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Created {
+    pub(crate) node: NodeId,
+    pub(crate) directory: PathBuf,
+}
+
+/// Of `network new`.
+#[derive(Debug, Serialize)]
+pub(crate) struct NewNetwork {
+    pub(crate) network: NetworkId,
+    pub(crate) name: String,
+    pub(crate) members: usize,
+    pub(crate) file: PathBuf,
+}
+
+/// Of `join`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Joined {
+    pub(crate) network: NetworkId,
+    pub(crate) name: String,
+    pub(crate) node: NodeId,
+    /// The role of a founding member.
+    pub(crate) role: Option<Spore>,
+    /// The ticket's height.
+    pub(crate) height: u64,
+}
+
+/// Of `consent`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Consented {
+    pub(crate) network: NetworkId,
+    pub(crate) candidate: NodeId,
+    pub(crate) role: Spore,
+    /// The line that an admission takes.
+    pub(crate) consent: String,
+}
+
+/// The state of a node and its network.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) node: NodeId,
+    pub(crate) network: NetworkId,
+    pub(crate) name: String,
+    /// Whether it can meet peers, and is not a command's own node.
+    pub(crate) running: bool,
+    pub(crate) height: u64,
+    pub(crate) seal: SealId,
+    pub(crate) sealing: SealStatus,
+    /// This node in the roster.
+    pub(crate) member: Option<MemberView>,
+    pub(crate) members: usize,
+    pub(crate) open_operations: usize,
+    /// Operations that wait for a record of this node.
+    pub(crate) waiting_for_you: Vec<OperationId>,
+    pub(crate) unsealed_records: usize,
+    /// How many are connected, if it is running.
+    pub(crate) peers: Option<usize>,
+    pub(crate) journal_lost: Option<String>,
+    pub(crate) disk_failed: bool,
+}
+
+/// The id of an operation, after a proposal or a vote.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Accepted {
+    pub(crate) operation: OperationId,
+}
+
+/// An operation: its state, what it says, and what was said about it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct OperationDetails {
+    pub(crate) operation: OperationId,
+    pub(crate) kind: Cow<'static, str>,
+    pub(crate) class: Class,
+    pub(crate) subject: String,
+    pub(crate) content: ConsensusOperation,
+    pub(crate) proposer: NodeId,
+    pub(crate) priority: Priority,
+    pub(crate) phase: Cow<'static, str>,
+    pub(crate) opened_height: Option<u64>,
+    /// The weights and ballots are unknown (which is not zero) once an operation is closed.
+    pub(crate) total_weight: Option<u64>,
+    pub(crate) committed_weight: Option<u64>,
+    pub(crate) revealed_weight: Option<u64>,
+    pub(crate) ballots: Option<Vec<(Ballot, u64)>>,
+    pub(crate) tallied: Option<Outcome>,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) decided_height: Option<u64>,
+    /// Whether the effect took place.
+    pub(crate) applied: Option<bool>,
+    pub(crate) refused_effect: Option<Cow<'static, str>>,
+    pub(crate) waits_for: Pending,
+    pub(crate) window: Option<WindowStatus>,
+    /// Of the Primary, on a standard operation; the next two are of Seeds.
+    pub(crate) directives: Vec<Verdict>,
+    pub(crate) objections: Vec<Objection>,
+    pub(crate) resolutions: Vec<Verdict>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Verdict {
+    pub(crate) author: NodeId,
+    pub(crate) approve: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Objection {
+    pub(crate) author: NodeId,
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Operations {
+    pub(crate) operations: Vec<OperationLine>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct OperationLine {
+    pub(crate) operation: OperationId,
+    pub(crate) kind: Cow<'static, str>,
+    pub(crate) class: Class,
+    pub(crate) proposer: NodeId,
+    pub(crate) subject: String,
+    pub(crate) phase: Cow<'static, str>,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) refused_effect: Option<Cow<'static, str>>,
+}
+
+/// A member's trust after a height.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct MemberTrust {
+    pub(crate) node: NodeId,
+    pub(crate) height: u64,
+    pub(crate) trust_ppm: Option<u32>,
+    pub(crate) standing: Option<Standing>,
+    /// Every change up to the height, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) entries: Option<Vec<TrustEntry>>,
+    /// The same, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lines: Option<Vec<String>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Roster {
+    pub(crate) members: Vec<MemberView>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Config {
+    /// Values in hexadecimal.
+    pub(crate) config: BTreeMap<String, String>,
+    pub(crate) params: Params,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct EvidenceList {
+    pub(crate) evidence: Vec<Equivocation>,
+}
+
+/// Two statements of one author where one is allowed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Equivocation {
+    pub(crate) author: NodeId,
+    pub(crate) statement: Cow<'static, str>,
+    pub(crate) operation: Option<OperationId>,
+    pub(crate) slot: Option<serde_json::Value>,
+    pub(crate) first: RecordId,
+    pub(crate) second: RecordId,
+    /// The records themselves, in hexadecimal.
+    pub(crate) first_record: String,
+    pub(crate) second_record: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CertificateBytes {
+    pub(crate) operation: OperationId,
+    /// In hexadecimal.
+    pub(crate) certificate: String,
+}
+
+/// Of `certificate`.
+#[derive(Debug, Serialize)]
+pub(crate) struct CertificateFile {
+    pub(crate) operation: OperationId,
+    pub(crate) file: PathBuf,
+    pub(crate) bytes: usize,
+}
+
+/// Of `verify`.
+#[derive(Debug, Serialize)]
+pub(crate) struct CertificateChecked {
+    pub(crate) network: NetworkId,
+    pub(crate) name: String,
+    pub(crate) operation: OperationId,
+    pub(crate) kind: Option<&'static str>,
+    pub(crate) subject: Option<String>,
+    pub(crate) outcome: Outcome,
+    pub(crate) decided_height: u64,
+    pub(crate) closed_height: u64,
+    pub(crate) seal: SealId,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TicketText {
+    pub(crate) ticket: String,
+    pub(crate) network: NetworkId,
+    pub(crate) name: String,
+    pub(crate) height: u64,
+    pub(crate) seal: SealId,
+    pub(crate) addresses: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Peers {
+    pub(crate) running: bool,
+    pub(crate) peers: Vec<Peer>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Peer {
+    pub(crate) node: Option<NodeId>,
+    pub(crate) role: Option<Spore>,
+    pub(crate) connected: bool,
+    pub(crate) addresses: Vec<String>,
+    /// Only a running node knows it.
+    #[serde(flatten)]
+    pub(crate) link: Option<PeerLink>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PeerLink {
+    pub(crate) endpoint: Digest,
+    /// Whether this node dialled, if they are connected.
+    pub(crate) dialled: Option<bool>,
+    /// Attempts that failed since the last connection.
+    pub(crate) failures: u32,
+    pub(crate) last_fault: Option<String>,
+}
+
+/// The id that an abbreviation means.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct FoundId<T> {
+    pub(crate) id: T,
+}
+
+/// Of `export`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Exported {
+    pub(crate) directory: PathBuf,
+    pub(crate) height: u64,
+    pub(crate) operations: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct BundleExported {
+    pub(crate) file: PathBuf,
+    pub(crate) from: u64,
+    pub(crate) height: u64,
+    pub(crate) seal: SealId,
+    pub(crate) unsealed: u64,
+    pub(crate) digest: Digest,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct BundleImported {
+    pub(crate) height_before: u64,
+    pub(crate) height: u64,
+    /// Heights that were new.
+    pub(crate) applied: u64,
+    /// Heights that this node had already.
+    pub(crate) held: u64,
+    /// Records, outside of these heights.
+    pub(crate) new: u64,
+    pub(crate) known: u64,
+    /// Records that refer to something that this node does not have.
+    pub(crate) waiting: u64,
+    /// Refused records, by the code of the rejection.
+    pub(crate) refused: BTreeMap<String, RefusedRecords>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RefusedRecords {
+    pub(crate) count: u64,
+    pub(crate) first: String,
+}
+
+/// Of `rejoin`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Declared {
+    pub(crate) declared: bool,
+}
+
+/// Of `doctor`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Health {
+    pub(crate) healthy: bool,
+    pub(crate) heights: u64,
+    pub(crate) records: u64,
+    pub(crate) documents: u64,
+    pub(crate) repaired: bool,
+    pub(crate) faults: Vec<String>,
+}

@@ -1,0 +1,129 @@
+//! Starting nodes: with peers for `run` and `devnet`, without for a command of its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use iroh::protocol::Router;
+use mycnet_consensus::Signer as _;
+use mycnet_consensus::net::{self, ALPN, Ticket};
+use mycnet_consensus::node::{Builder, Node, NodeError, Stopped};
+use mycnet_consensus::store::Store;
+
+use crate::databases::damaged;
+use crate::home::Home;
+use crate::settings::Settings;
+
+/// How often, and after which time, a command tries again to open databases that another process has open.
+pub(crate) const RETRIES: u32 = 30;
+pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// A runtime for one command.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the command's threads")
+}
+
+/// A node with these databases and this directory's key. It knows the peers of its own ticket and of these, and accepts no
+/// other branch than that of the latest ticket.
+pub(crate) fn builder(home: &Home, store: Store, tickets: &[Ticket]) -> anyhow::Result<Builder> {
+    let author = home.author()?;
+    home.check_author(store.node_id(), author.node_id())?;
+    let joined_with = home.ticket()?;
+    let tickets: Vec<&Ticket> = joined_with.iter().chain(tickets).collect();
+    let peers = tickets.iter().flat_map(|ticket| ticket.peers.clone());
+    let builder = Node::builder(store, Arc::new(author)).peers(peers);
+    Ok(match tickets.iter().max_by_key(|ticket| ticket.height) {
+        Some(latest) => builder.expect_seal(latest.height, latest.seal),
+        None => builder,
+    })
+}
+
+/// Starts a node. If its databases cannot be read, the error says what to do.
+pub(crate) fn spawn(home: &Home, builder: Builder) -> anyhow::Result<Node> {
+    builder.spawn().map_err(|error| match error {
+        NodeError::Store(error) => damaged(home, &error),
+        error => error.into(),
+    })
+}
+
+/// A node that meets peers.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) node: Node,
+    router: Router,
+    pub(crate) listening: Vec<SocketAddr>,
+}
+
+impl Connected {
+    /// Starts a node with an endpoint.
+    pub(crate) async fn start(
+        home: &Home,
+        store: Store,
+        settings: &Settings,
+        tickets: &[Ticket],
+    ) -> anyhow::Result<Self> {
+        let endpoint = settings.endpoint(home.transport_secret()?);
+        let bound = net::bind(&endpoint, &store.network_id()).await;
+        let bound = bound.with_context(|| {
+            format!(
+                "cannot listen on {}, port {}: another port or address of this machine can be set in {}, or with --port and --listen",
+                settings.listen,
+                settings.port,
+                home.settings_file().display()
+            )
+        })?;
+        let endpoint = bound.endpoint.clone();
+        let builder = builder(home, store, tickets)?
+            .endpoint(bound.endpoint)
+            .mdns(bound.mdns)
+            .transport_config(settings.transport());
+        let node = spawn(home, builder)?;
+        let listening = endpoint.bound_sockets();
+        let mut router = Router::builder(endpoint);
+        if let Some(transport) = node.transport() {
+            router = router
+                .incoming_filter(transport.incoming_filter())
+                .accept(ALPN, transport.clone());
+        }
+        Ok(Self {
+            node,
+            router: router.spawn(),
+            listening,
+        })
+    }
+
+    /// Stops the node in good order, or says why it had stopped before.
+    pub(crate) async fn stop(self) -> Stopped {
+        let how = self.node.shutdown().await;
+        if let Err(error) = self.router.shutdown().await {
+            tracing::debug!(%error, "the endpoint");
+        }
+        how
+    }
+}
+
+/// Ends at Ctrl-C and, on Unix, at SIGTERM, which service managers send.
+pub(crate) fn asked_to_stop() -> anyhow::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    {
+        Ok(async {
+            let _ = tokio::signal::ctrl_c().await;
+        })
+    }
+}

@@ -1,0 +1,289 @@
+//! Directories of nodes, and commands about them.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use mycnet_consensus::Signer as _;
+use serde_json::Value;
+
+/// What no step here takes unless something is wrong.
+pub const DEADLINE: Duration = Duration::from_mins(1);
+
+/// A directory that is removed with the test. Its path is short: sockets' paths have a limit.
+pub struct Directory(PathBuf);
+
+impl Directory {
+    pub fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let next = NEXT.fetch_add(1, Ordering::SeqCst);
+        let path = std::env::temp_dir().join(format!("mycnet-{}-{next}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A node in it, made by `mycnet init`.
+    pub fn node(&self, name: &str) -> TestNode {
+        let place = TestNode(self.0.join(name));
+        place.json(&["init"]);
+        place
+    }
+
+    /// A node that is a network by itself.
+    pub fn alone(&self) -> TestNode {
+        let node = self.node("ada");
+        node.json(&["join", &self.network("alone", &[(&node, "primary")])]);
+        node
+    }
+
+    /// A network of these nodes, which they know but have not joined, and its genesis.
+    pub fn federation<const N: usize>(
+        &self,
+        names: [&str; N],
+        roles: [&str; N],
+    ) -> ([TestNode; N], String) {
+        let nodes = names.map(|name| self.node(name));
+        let members: Vec<(&TestNode, &str)> = nodes.iter().zip(roles).collect();
+        let genesis = self.network("village", &members);
+        (nodes, genesis)
+    }
+
+    /// The genesis of a network of these nodes.
+    pub fn network(&self, name: &str, nodes: &[(&TestNode, &str)]) -> String {
+        let file = self.file(&format!("{name}.json"));
+        let mut new = vec!["network", "new", name, "--profile", "dev", "-o", &file];
+        let members: Vec<String> = nodes
+            .iter()
+            .map(|(node, role)| format!("{}={role}", node.id()))
+            .collect();
+        for member in &members {
+            new.extend(["--member", member]);
+        }
+        let output = mycnet(&new);
+        assert!(output.status.success(), "{}", said(&output));
+        file
+    }
+
+    /// A path in it, as text.
+    pub fn file(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Runs `mycnet` with these arguments and nothing of the tester's environment.
+pub fn mycnet(arguments: &[&str]) -> Output {
+    command(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Runs `mycnet` with `input` on its standard input.
+pub fn mycnet_fed(arguments: &[&str], input: &[u8]) -> Output {
+    fed(command(arguments), input)
+}
+
+fn fed(mut command: Command, input: &[u8]) -> Output {
+    let mut child = piped(&mut command);
+    // A command that fails before it reads closes its end.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+fn piped(command: &mut Command) -> Child {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Asserts that a run failed with a code, said these things on stderr, and printed nothing.
+pub fn assert_fails(output: &Output, code: i32, says: &[&str]) {
+    let stderr = said(output);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(output.stdout.is_empty(), "a failure prints no result");
+    assert!(stderr.contains("error: "), "{stderr}");
+    for text in says {
+        assert!(stderr.contains(text), "{text:?} in {stderr}");
+    }
+}
+
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mycnet"));
+    command.args(arguments);
+    command.env_remove("MYCNET_DIR").env_remove("MYCNET_LOG");
+    command
+}
+
+/// What a command said on stderr.
+pub fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A node's directory.
+pub struct TestNode(pub PathBuf);
+
+impl TestNode {
+    /// Runs a command about it.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null()).output().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(arguments);
+        command.args(["--dir", self.0.to_str().unwrap()]);
+        command
+    }
+
+    /// Runs a command about it with this on its standard input.
+    pub fn fed(&self, arguments: &[&str], input: &[u8]) -> Output {
+        fed(self.command(arguments), input)
+    }
+
+    /// Starts a command about it, with pipes.
+    pub fn begin(&self, arguments: &[&str]) -> Child {
+        piped(&mut self.command(arguments))
+    }
+
+    /// Runs a command that must do what it is asked, and reads its JSON.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let mut all = arguments.to_vec();
+        all.push("--json");
+        let output = self.run(&all);
+        assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Runs a command that must print text.
+    pub fn text(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a command that must fail with a code, say these things, and print nothing.
+    pub fn fails(&self, arguments: &[&str], code: i32, says: &[&str]) {
+        assert_fails(&self.run(arguments), code, says);
+    }
+
+    /// The node's id.
+    pub fn id(&self) -> String {
+        let key = std::fs::read_to_string(self.0.join("author.key")).unwrap();
+        let mut secret = [0; 32];
+        hex::decode_to_slice(key.trim(), &mut secret).unwrap();
+        mycnet_consensus::Identity::from_secret(&secret)
+            .node_id()
+            .to_string()
+    }
+
+    /// Starts the node, and reads what it says of itself.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let mut child = self
+            .command(&[&["run", "--json"], arguments].concat())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let started: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
+            let _ = child.kill();
+            panic!("the node says {line:?}")
+        });
+        assert_eq!(started["event"], "started");
+        Running {
+            child,
+            stdout,
+            started,
+        }
+    }
+
+    /// Asks until the answer is as it should be.
+    pub fn until(&self, arguments: &[&str], what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let value = self.json(arguments);
+            if is_so(&value) {
+                return value;
+            }
+            assert!(Instant::now() < end, "{what}: {value}");
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until an operation is known, then does something about it.
+    pub fn once_known(&self, operation: &str, arguments: &[&str]) -> Value {
+        let is_there = |value: &Value| {
+            let rows = value["operations"].as_array().unwrap();
+            rows.iter().any(|row| row["operation"] == operation)
+        };
+        self.until(&["operations"], "the operation is known", is_there);
+        self.json(arguments)
+    }
+}
+
+/// Sends a signal.
+pub fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    let mut kill = Command::new("kill");
+    assert!(kill.args(["-s", name, &pid]).status().unwrap().success());
+}
+
+/// The id in an answer about an operation.
+pub fn id_of(value: &Value) -> String {
+    value["operation"].as_str().unwrap().to_owned()
+}
+
+/// A proposal, for a test that does not care what.
+pub const MOTD: [&str; 6] = ["propose", "config", "--key", "motd", "--value", "welcome"];
+
+/// A running node, which ends with the test.
+pub struct Running {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    pub started: Value,
+}
+
+impl Running {
+    pub fn ticket(&self) -> &str {
+        self.started["ticket"].as_str().unwrap()
+    }
+
+    /// Stops it as a service manager does; gives all events that it told since it started.
+    pub fn stop(mut self) -> Vec<Value> {
+        signal(&self.child, "TERM");
+        let lines = self.stdout.by_ref().lines().map(Result::unwrap);
+        let events = lines
+            .map(|line| serde_json::from_str(&line).unwrap())
+            .collect();
+        assert!(self.child.wait().unwrap().success());
+        events
+    }
+
+    /// Kills it as a failing battery does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

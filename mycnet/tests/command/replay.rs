@@ -1,0 +1,268 @@
+//! `mycnet replay` from outside: what it prints, where, and its exit codes.
+
+use std::fs;
+use std::path::PathBuf;
+
+use mycnet_consensus::document::{LedgerDocument, OperationDocument};
+use mycnet_consensus::{Certificate, Genesis, NodeId, Outcome};
+use serde_json::Value;
+
+use crate::harness::{Directory, assert_fails, mycnet_fed, said};
+
+/// Three answers to one task: the least that can be decided.
+const LEAST: &str = "task,worker,answer\nt,a,1\nt,b,1\nt,c,0\n";
+
+/// 800 real answers.
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/rte.csv");
+
+/// Asserts that a run fails with nothing else on stderr than the error.
+fn fails(arguments: &[&str], input: &[u8], code: i32, says: &[&str]) {
+    let output = mycnet_fed(arguments, input);
+    assert_fails(&output, code, says);
+    assert!(said(&output).starts_with("error: "));
+}
+
+/// Runs `mycnet replay --json`, and gives what it says.
+fn replayed(arguments: &[&str], input: &[u8]) -> Value {
+    let arguments = [&["replay", "--json"], arguments].concat();
+    let output = mycnet_fed(&arguments, input);
+    let stderr = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(stderr.is_empty(), "{stderr}");
+    serde_json::from_slice(&output.stdout).expect("one JSON object")
+}
+
+/// What the replicas hold, which must be the same for all of them.
+fn held(report: &Value) -> Value {
+    let replicas = report["replicas"].as_array().expect("a list");
+    let held = |replica: &Value| {
+        let fields = ["height", "state_digest", "documents_digest"];
+        Value::from_iter(fields.map(|field| replica[field].clone()))
+    };
+    assert_eq!(replicas.len(), 4);
+    for replica in replicas {
+        assert_eq!(held(replica), held(&replicas[0]), "{}", replica["name"]);
+    }
+    assert_eq!(replicas[0]["state_digest"], report["state_digest"]);
+    held(&replicas[0])
+}
+
+#[test]
+fn real_answers_are_decided_the_same_whatever_the_delivery() {
+    let report = replayed(&[EXAMPLE], b"");
+    for (field, expected) in [
+        ("tasks", 80),
+        ("votes", 800),
+        ("workers", 28),
+        ("not_asked", 0),
+        // Two seals for each of five groups of 16.
+        ("height", 10),
+    ] {
+        assert_eq!(report[field], expected, "{field}");
+    }
+    let number = |field: &str| report[field].as_f64().expect("a number");
+    assert!((number("decided") + number("no_quorum") - 80.0).abs() < 0.5);
+    assert!((0.8..=1.0).contains(&number("accuracy")));
+    assert!((0.8..=1.0).contains(&number("majority_accuracy")));
+    // A proposal for each task, a commit and a reveal for each answer, and something for each seal.
+    assert!(number("records") > 1680.0);
+    assert!(number("records_per_second") > 0.0);
+    assert!(number("elapsed_ms") > 0.0);
+    let peak = &report["peak_memory_bytes"];
+    assert_eq!(peak.is_null(), !cfg!(target_os = "linux"));
+    let members = report["members"].as_array().expect("a list");
+    assert_eq!(members.len(), 28 + 4);
+    for member in members {
+        assert!(member["name"].is_string() && member["trust_ppm"].is_u64());
+        let standing = member["standing"].as_str().expect("a text");
+        assert!(["active", "suspended"].contains(&standing), "{standing}");
+    }
+    let again = replayed(&[EXAMPLE, "--delivery-seed", "7"], b"");
+    assert_eq!(held(&again), held(&report));
+    assert_eq!(again["members"], report["members"]);
+    let other = replayed(&[EXAMPLE, "--seed", "2"], b"");
+    assert_ne!(held(&other), held(&report));
+}
+
+#[test]
+fn an_export_can_be_read_and_checked_by_others() {
+    let directory = Directory::new();
+    let export = directory.path().join("export");
+    let report = replayed(&[EXAMPLE, "--export", &directory.file("export")], b"");
+    let read = |file: PathBuf| fs::read(file).expect("the file is there");
+    let genesis = read(export.join("genesis.json"));
+    let genesis: Genesis = serde_json::from_slice(&genesis).expect("a genesis");
+    assert_eq!(report["network"], genesis.network_id().to_string());
+
+    let ledger = LedgerDocument::load(&genesis, &read(export.join("ledger.automerge")))
+        .expect("the ledger document");
+    assert_eq!(report["height"], ledger.height());
+    for member in report["members"].as_array().expect("a list") {
+        let node: NodeId = member["node"]
+            .as_str()
+            .expect("a key")
+            .parse()
+            .expect("a key");
+        let trust = ledger.trust_at(&node, ledger.height()).expect("a height");
+        assert_eq!(trust.map(u64::from), member["trust_ppm"].as_u64());
+    }
+
+    let operations = fs::read_dir(export.join("operations")).expect("a directory");
+    let mut decided = 0;
+    for file in operations {
+        let file = file.expect("an entry").path();
+        let document = OperationDocument::load(&read(file.clone())).expect("a document");
+        let id = document.operation_id().to_string();
+        assert_eq!(file.file_stem().expect("a name").to_str(), Some(&*id));
+        let proof = read(export.join("certificates").join(format!("{id}.cbor")));
+        let proved = Certificate::decode(&proof)
+            .and_then(|certificate| certificate.verify(&genesis))
+            .expect("a certificate that verifies");
+        assert_eq!(proved.operation, document.operation_id());
+        decided += usize::from(proved.outcome != Outcome::NoQuorum);
+    }
+    assert_eq!(report["decided"], decided);
+    let certificates = fs::read_dir(export.join("certificates")).expect("a directory");
+    assert_eq!(certificates.count(), 80);
+}
+
+#[test]
+fn people_are_told_what_was_decided() {
+    let output = mycnet_fed(&["replay", "-"], LEAST.as_bytes());
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty());
+    for said in [
+        "1 tasks, 3 answers of 3 workers",
+        "decided          1",
+        "1 coherent (+10000)",
+        "1 claim_dissent (-25000)",
+        "height          2",
+        "All 4 replicas agree.",
+    ] {
+        assert!(text.contains(said), "{said:?} in {text}");
+    }
+}
+
+#[test]
+fn tasks_that_cannot_be_asked_are_no_failure() {
+    let more = format!("{LEAST}few,a,1\nfew,b,1\n");
+    let report = replayed(&["-"], more.as_bytes());
+    assert_eq!(
+        (&report["decided"], &report["not_asked"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(
+        (&report["height"], &report["accuracy"]),
+        (&2.into(), &Value::Null)
+    );
+    held(&report);
+}
+
+#[test]
+fn bad_data_exits_with_65_and_says_where() {
+    for (input, said) in [
+        (&b""[..], &["standard input: empty: expected a header"][..]),
+        (b"task,worker,answer\n", &["a header and no answers"]),
+        (
+            b"task,worker,answer\nt,a,1\nt,b\n",
+            &["standard input: line 3: expected 3 fields", "found 2"],
+        ),
+        (
+            b"task,worker,answer\nt,,1\n",
+            &["line 2: the worker (column \"worker\") is empty"],
+        ),
+        (
+            b"task,worker,answer\nt,a,\xff\n",
+            &["line 2: field 3 is not UTF-8"],
+        ),
+        (
+            b"task,worker,answer,gold\nt,a,1,1\nt,b,1,0\n",
+            &["line 3: the gold of task \"t\" is \"0\" here and \"1\" on line 2"],
+        ),
+        (
+            b"!amt_annotation_ids\t!amt_worker_ids\torig_id\n",
+            &[
+                "\"!amt_annotation_ids\"",
+                "--columns 'task=orig_id,worker=!amt_worker_ids,answer=NAME'",
+            ],
+        ),
+        (
+            b"task,worker,label,vote\nt,a,1,1\n",
+            &["\"label\", \"vote\" may each be the answer"],
+        ),
+    ] {
+        fails(&["replay", "-"], input, 65, said);
+    }
+}
+
+#[test]
+fn a_bad_file_is_named() {
+    let directory = Directory::new();
+    let file = directory.file("answers.csv");
+    fs::write(&file, "task,worker,answer\nt,a,1\nt,b,1,1\n").unwrap();
+    let says = [&file, ": line 3: expected 3 fields"];
+    fails(&["replay", &file], b"", 65, &says);
+}
+
+#[test]
+fn columns_that_are_not_there_are_bad_data() {
+    let columns = "task=task,worker=worker,answer=reply";
+    fails(
+        &["replay", "-", "--columns", columns],
+        LEAST.as_bytes(),
+        65,
+        &[
+            "line 1: --columns says answer=reply",
+            "It has \"task\", \"worker\", \"answer\".",
+        ],
+    );
+}
+
+#[test]
+fn what_cannot_be_opened_exits_with_1() {
+    let says = ["cannot read no/such/file.csv: "];
+    fails(&["replay", "no/such/file.csv"], b"", 1, &says);
+}
+
+#[test]
+fn an_export_never_mixes_with_older_files() {
+    let directory = Directory::new();
+    let (export, file) = (directory.path().to_str().unwrap(), directory.file("older"));
+    fs::write(&file, "").unwrap();
+    for (path, said) in [
+        (export, "the directory is not empty"),
+        (&file, "Not a directory"),
+    ] {
+        let arguments = ["replay", "-", "--export", path];
+        fails(&arguments, LEAST.as_bytes(), 1, &["--export: ", said]);
+    }
+}
+
+#[test]
+fn a_wrong_command_line_exits_with_2() {
+    for (arguments, said) in [
+        (&["replay"][..], "<FILE>"),
+        (
+            &["replay", "-", "--columns", "task=a"],
+            "worker is missing; only gold may be left out",
+        ),
+        (
+            &["replay", "-", "--columns", "what"],
+            "is not of the form task=NAME",
+        ),
+        (
+            &["replay", "-", "--tasks-per-seal", "0"],
+            "0 is not in 1..=64",
+        ),
+        (
+            &["replay", "-", "--tasks-per-seal", "65"],
+            "65 is not in 1..=64",
+        ),
+        (&["replay", "-", "--seed", "x"], "--seed"),
+        (&["replay", "-", "--delivery-seed", "-1"], "-1"),
+        (&["nothing"], "nothing"),
+    ] {
+        fails(arguments, b"", 2, &[said]);
+    }
+}

@@ -1,0 +1,115 @@
+//! This node's verdict on proposed seals (S6).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::digest::{RecordId, SealId};
+use crate::base::limits::SEAL_RECORDS_MAX;
+use crate::base::rejection::Rejection;
+use crate::core::pool::Pool;
+use crate::finality::{Judge, Verdict};
+use crate::ledger::{Draft, Ledger, Mode, SealRoom};
+use crate::statement::record::{Seal, Verified};
+use crate::statement::seal::list_digest;
+
+/// Answers the agreement's questions about proposals (S6).
+pub(super) struct SealJudge<'a> {
+    pub(super) ledger: &'a Ledger,
+    pub(super) pool: &'a Pool,
+    pub(super) lists: &'a BTreeMap<SealId, Vec<RecordId>>,
+    pub(super) drafts: &'a mut BTreeMap<SealId, Draft>,
+    /// Proposals that do not apply. A seal fixes its records, so this is final.
+    pub(super) refused: &'a mut BTreeSet<SealId>,
+    pub(super) now_ms: u64,
+    pub(super) censorship_ms: u64,
+    /// Censorship is checked only in rounds below the number of sealers.
+    pub(super) sealers: usize,
+}
+
+impl Judge for SealJudge<'_> {
+    fn judge(&mut self, seal: &Seal, round: u32, fresh: bool) -> Verdict {
+        let id = seal.id();
+        if self.refused.contains(&id) {
+            return Verdict::Refuse;
+        }
+        if !self.drafts.contains_key(&id) {
+            match try_draft(self.ledger, self.pool, self.lists, seal, &id) {
+                Ok(Some(draft)) => {
+                    self.drafts.insert(id, draft);
+                }
+                Ok(None) => return Verdict::Wait,
+                Err(_) => {
+                    self.refused.insert(id);
+                    return Verdict::Refuse;
+                }
+            }
+        }
+        if fresh && (self.is_ahead(seal) || self.is_censoring(&id, round)) {
+            return Verdict::Refuse;
+        }
+        Verdict::Accept
+    }
+}
+
+impl SealJudge<'_> {
+    /// `time_ms <= max(last + 1, own clock + drift)`.
+    fn is_ahead(&self, seal: &Seal) -> bool {
+        let state = self.ledger.state();
+        let latest = (state.time_ms() + 1).max(self.now_ms + state.params().drift_ms);
+        seal.time_ms > latest
+    }
+
+    /// Whether the seal leaves out a record that this node has held longer than its patience, although the seal would be valid
+    /// with it.
+    fn is_censoring(&self, id: &SealId, round: u32) -> bool {
+        if round as usize >= self.sealers {
+            return false;
+        }
+        let Some(draft) = self.drafts.get(id) else {
+            return false;
+        };
+        let listed: BTreeSet<RecordId> = draft.records.iter().map(Verified::id).collect();
+        let overdue: Vec<Verified> = self
+            .pool
+            .iter()
+            .filter(|pooled| pooled.since_ms + self.censorship_ms < self.now_ms)
+            .map(|pooled| &pooled.record)
+            .filter(|record| !listed.contains(&record.id()))
+            .cloned()
+            .collect();
+        if overdue.is_empty() || draft.records.iter().collect::<SealRoom>().is_full() {
+            return false;
+        }
+        let all = draft.records.iter().cloned().chain(overdue).collect();
+        self.ledger
+            .draft(draft.seal.time_ms, all, Mode::Lenient)
+            .is_ok_and(|(with, _)| with.records.len() > listed.len())
+    }
+}
+
+/// The draft of a stated seal; `None` while its list or a record is missing.
+pub(super) fn try_draft(
+    ledger: &Ledger,
+    pool: &Pool,
+    lists: &BTreeMap<SealId, Vec<RecordId>>,
+    seal: &Seal,
+    id: &SealId,
+) -> Result<Option<Draft>, Rejection> {
+    let list: &[RecordId] = match lists.get(id) {
+        Some(list) => list,
+        None if seal.count == 0 => &[],
+        None => return Ok(None),
+    };
+    let records: Option<Vec<Verified>> = list
+        .iter()
+        .map(|id| pool.get(id).map(|pooled| pooled.record.clone()))
+        .collect();
+    records.map_or(Ok(None), |records| ledger.check(seal, records).map(Some))
+}
+
+/// Whether a list is the one that a seal states: sorted, with the count and digest.
+pub(super) fn is_list_of(list: &[RecordId], seal: &Seal) -> bool {
+    list.len() <= SEAL_RECORDS_MAX
+        && list.len() == seal.count as usize
+        && list.is_sorted_by(|a, b| a < b)
+        && list_digest(list) == seal.records
+}

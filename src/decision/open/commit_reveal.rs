@@ -1,0 +1,242 @@
+//! Commit and reveal: P2 to P8. A reveal that does not open its author's frozen commit is refused here, by
+//! [`OpenOperation::judge_reveal`]; the pool and every seal ask it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::window::Passage;
+use super::{Context, Filing, Frozen, OpenOperation, Phase, Transition, Window, file_slot};
+use crate::base::rejection::Rejection;
+use crate::decision::tally::Tally;
+use crate::members::roster::Member;
+use crate::statement::commitment::commitment;
+use crate::statement::operation::{Class, Outcome};
+use crate::statement::params::Params;
+use crate::statement::record::{Statement, Verified};
+use crate::statement::seal::is_quorum;
+
+/// The commit grace of a class.
+fn grace_ms(params: &Params, class: Class) -> u64 {
+    match class {
+        Class::Claim => params.claim_grace_ms,
+        Class::Critical | Class::Standard => params.critical_grace_ms,
+    }
+}
+
+pub(super) fn commit_window(params: &Params, class: Class, opened_ms: u64) -> Window {
+    Window::new(opened_ms, params.commit_window_ms, grace_ms(params, class))
+}
+
+impl OpenOperation {
+    pub(super) fn wrong_phase(&self, record: &Verified) -> Rejection {
+        Rejection::WrongPhase {
+            operation: self.id,
+            statement: record.statement().kind(),
+            phase: self.phase_name(),
+        }
+    }
+
+    /// Checks a commit without filing it. Until the freeze the first two commits of every elector are accepted; after it only
+    /// one that proves an equivocation with the first.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotAnElector`], [`Rejection::SlotFull`] and [`Rejection::WrongPhase`].
+    pub(crate) fn judge_commit(
+        &self,
+        record: &Verified,
+        context: &Context<'_>,
+    ) -> Result<(), Rejection> {
+        let author = record.author();
+        if let Some(verdict) = self.judge_slot(self.commits.get(&author), record) {
+            return verdict;
+        }
+        if !matches!(self.phase, Phase::Committing(_)) {
+            return Err(self.wrong_phase(record));
+        }
+        debug_assert!(context.height >= self.opened_height, "time goes forward");
+        if self.electorate.weight(&author).is_none() {
+            return Err(Rejection::NotAnElector(author));
+        }
+        Ok(())
+    }
+
+    /// Files a commit.
+    ///
+    /// # Errors
+    ///
+    /// As [`OpenOperation::judge_commit`].
+    pub(crate) fn file_commit(
+        &mut self,
+        record: &Verified,
+        context: &Context<'_>,
+    ) -> Result<Filing, Rejection> {
+        self.judge_commit(record, context)?;
+        let author = record.author();
+        let filing = file_slot(&mut self.commits, record).ok_or(Rejection::SlotFull(author))?;
+        let weight = self.electorate.weight(&author).unwrap_or(0);
+        match filing {
+            Filing::First => self.committed += weight,
+            Filing::Second => self.committed -= weight,
+        }
+        Ok(filing)
+    }
+
+    /// Checks a reveal without filing it (P4): it must open its author's frozen commit.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::WrongPhase`], [`Rejection::NotAnElector`] if its author has no frozen commit,
+    /// [`Rejection::DoesNotOpen`], and [`Rejection::AlreadySealed`] for a second one.
+    pub(crate) fn judge_reveal(&self, record: &Verified) -> Result<(), Rejection> {
+        let Statement::Reveal { ballot, salt, .. } = record.statement() else {
+            unreachable!("only reveals are asked");
+        };
+        let author = record.author();
+        let (Phase::Revealing(_), Some(frozen)) = (&self.phase, &self.frozen) else {
+            return Err(self.wrong_phase(record));
+        };
+        let commit = frozen
+            .commits
+            .get(&author)
+            .ok_or(Rejection::NotAnElector(author))?;
+        let Statement::Commit {
+            commitment: committed,
+            ..
+        } = commit.statement()
+        else {
+            unreachable!("only commits are frozen");
+        };
+        if commitment(record.body().net, self.id, author, ballot, salt) != *committed {
+            return Err(Rejection::DoesNotOpen(author));
+        }
+        if self.reveals.contains_key(&author) {
+            return Err(Rejection::AlreadySealed(record.id()));
+        }
+        Ok(())
+    }
+
+    /// Files a reveal and adds it to the tally, at constant cost.
+    ///
+    /// # Errors
+    ///
+    /// As [`OpenOperation::judge_reveal`].
+    pub(crate) fn file_reveal(&mut self, record: &Verified) -> Result<(), Rejection> {
+        self.judge_reveal(record)?;
+        let author = record.author();
+        let weight = self.electorate.weight(&author).unwrap_or(0);
+        if let (Some(tally), Statement::Reveal { ballot, .. }) =
+            (&mut self.tally, record.statement())
+        {
+            tally.reveal(weight, ballot);
+        }
+        self.reveals.insert(author, record.clone());
+        Ok(())
+    }
+
+    /// The weight of authors with exactly one sealed commit; an author with two has none (P3). A running sum, because every
+    /// seal and every host asks all open operations when they are due.
+    pub fn committed_weight(&self) -> u64 {
+        self.committed
+    }
+
+    /// The seal time from which on the commit grace allows a freeze, if there is a quorum of commits.
+    pub(super) fn commit_grace_due_ms(&self) -> Option<u64> {
+        is_quorum(self.committed_weight(), self.electorate.total())
+            .then(|| self.opened_ms + grace_ms(&self.params, self.class))
+    }
+
+    pub(super) fn step_committing(&mut self, context: &Context<'_>) -> Option<Transition> {
+        // A freeze that is possible precedes an expiry.
+        if let Some(grace_due_ms) = self.commit_grace_due_ms()
+            && (context.time_ms >= grace_due_ms || self.all_committed(context))
+        {
+            self.freeze(context);
+            return Some(Transition::Frozen);
+        }
+        let Phase::Committing(window) = &mut self.phase else {
+            return None;
+        };
+        match window.judge(context.time_ms) {
+            Passage::Open => None,
+            Passage::Marked => Some(Transition::Marked),
+            Passage::Passed => {
+                self.conclude(Outcome::NoQuorum, context.height);
+                self.phase = Phase::Closed;
+                Some(Transition::Closed)
+            }
+        }
+    }
+
+    /// Whether every elector with weight that is not banned has committed. This includes electors that left the roster.
+    fn all_committed(&self, context: &Context<'_>) -> bool {
+        self.electorate
+            .iter()
+            .filter(|(_, weight)| *weight > 0)
+            .filter(|(node, _)| !context.banned.get(node).is_some_and(Member::is_banned))
+            .all(|(node, _)| self.commits.contains_key(&node))
+    }
+
+    fn freeze(&mut self, context: &Context<'_>) {
+        let commits: BTreeMap<_, _> = self
+            .commits
+            .iter()
+            .filter(|(_, filed)| filed.second.is_none())
+            .map(|(author, filed)| (*author, filed.first.clone()))
+            .collect();
+        debug_assert_eq!(
+            self.committed,
+            commits
+                .keys()
+                .filter_map(|author| self.electorate.weight(author))
+                .sum::<u64>(),
+            "the running sum is the weight of the commits that stand alone"
+        );
+        self.tally = Some(Tally::new(
+            self.class,
+            self.electorate.total(),
+            self.committed_weight(),
+        ));
+        self.frozen = Some(Arc::new(Frozen {
+            height: context.height,
+            time_ms: context.time_ms,
+            commits,
+        }));
+        self.phase = Phase::Revealing(Window::new(
+            context.time_ms,
+            self.params.reveal_window_ms,
+            grace_ms(&self.params, self.class),
+        ));
+    }
+
+    pub(super) fn step_revealing(&mut self, context: &Context<'_>) -> Option<Transition> {
+        let (Some(tally), Some(frozen)) = (&self.tally, &self.frozen) else {
+            return None;
+        };
+        if self.decision.is_none()
+            && let Some(outcome) = tally.outcome()
+        {
+            self.conclude(outcome, context.height);
+            return Some(Transition::Decided);
+        }
+        if self.decision.is_some() && self.reveals.len() == frozen.commits.len() {
+            self.phase = Phase::Closed;
+            return Some(Transition::Closed);
+        }
+        let forfeited = tally.forfeited();
+        let Phase::Revealing(window) = &mut self.phase else {
+            return None;
+        };
+        match window.judge(context.time_ms) {
+            Passage::Open => None,
+            Passage::Marked => Some(Transition::Marked),
+            Passage::Passed => {
+                if self.decision.is_none() {
+                    self.conclude(forfeited, context.height);
+                }
+                self.phase = Phase::Closed;
+                Some(Transition::Closed)
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The result of applying a seal: the records left out, and everything that changed.
+
+use std::sync::Arc;
+
+use super::{OperationProof, StateParts};
+use crate::base::digest::{NodeId, OperationId, RecordId};
+use crate::base::merkle::Tree;
+use crate::base::rejection::Rejection;
+use crate::decision::open::OpenOperation;
+use crate::members::sealers::Sealers;
+use crate::members::trust::{Standing, TrustEntry};
+use crate::statement::params::Params;
+use crate::statement::record::Verified;
+use crate::statement::spore::Spore;
+
+/// The treatment of a record that does not apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Refuse the whole list: a seal with this record is invalid.
+    Strict,
+    /// Leave the record out: a proposer chooses what to list.
+    Lenient,
+}
+
+/// A record that does not apply, with the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dropped {
+    /// The record.
+    pub record: Verified,
+    /// Why.
+    pub reason: Rejection,
+}
+
+/// Proof of equivocation: two records of one slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// The author of both.
+    pub author: NodeId,
+    /// One of them.
+    pub first: Verified,
+    /// The other.
+    pub second: Verified,
+}
+
+/// The result of an approved operation's effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EffectEntry {
+    /// The operation.
+    pub operation: OperationId,
+    /// `Err` with the reason if the effect was refused by rule.
+    pub result: Result<(), &'static str>,
+}
+
+/// A member after a seal; `None` if it left the roster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberChange {
+    /// The member.
+    pub node: NodeId,
+    /// Role, trust and standing now.
+    pub now: Option<(Spore, u32, Standing)>,
+}
+
+/// The changes made by a seal.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// The height.
+    pub height: u64,
+    /// The seal's time.
+    pub time_ms: u64,
+    /// Operations it opened.
+    pub opened: Vec<OperationId>,
+    /// Operations that changed, in their state after the seal, including those that closed.
+    pub touched: Vec<Arc<OpenOperation>>,
+    /// Operations it froze.
+    pub frozen: Vec<OperationId>,
+    /// Operations whose outcome it made final.
+    pub decided: Vec<OperationId>,
+    /// Operations it closed, in the order of P7.
+    pub closed: Vec<Arc<OpenOperation>>,
+    /// Equivocations it proved.
+    pub evidence: Vec<Evidence>,
+    /// Changes of trust, in order.
+    pub trust: Vec<(NodeId, TrustEntry)>,
+    /// Effects, in order.
+    pub effects: Vec<EffectEntry>,
+    /// Members that changed.
+    pub members: Vec<MemberChange>,
+    /// The parameters, if they changed.
+    pub params: Option<Arc<Params>>,
+    /// Keys of the configuration map that changed, with their new values.
+    pub config: Vec<(String, Option<Vec<u8>>)>,
+    /// `Rejoin` records it listed.
+    pub rejoins: Vec<RecordId>,
+    /// Whether an operation advanced: a window ended or passed, or it froze, was decided or closed. A seal without records must
+    /// advance one (S6).
+    pub has_advanced: bool,
+    /// The sealers of the next height, if they changed.
+    pub sealers: Option<Arc<Sealers>>,
+    /// The digests of the state after it.
+    pub parts: StateParts,
+    pub(super) closed_tree: Tree,
+    pub(super) closed_order: Vec<OperationId>,
+}
+
+impl Applied {
+    /// The proof that an operation closed at this seal.
+    pub fn proof(&self, operation: &OperationId) -> Option<OperationProof> {
+        let index = self.closed_order.binary_search(operation).ok()?;
+        let as_u32 = |n| u32::try_from(n).expect("a seal closes fewer operations than 2^32");
+        Some(OperationProof {
+            parts: self.parts.clone(),
+            index: as_u32(index),
+            size: as_u32(self.closed_order.len()),
+            path: self.closed_tree.path(index),
+        })
+    }
+}

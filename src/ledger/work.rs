@@ -1,0 +1,116 @@
+//! A seal while it is applied: the state so far, and the changes collected for [`Applied`](super::Applied).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{EffectEntry, Evidence, Past, State};
+use crate::base::digest::{NodeId, OperationId, RecordId};
+use crate::base::limits::{RECORD_BYTES_MAX, SEAL_BODY_BYTES_MAX, SEAL_RECORDS_MAX};
+use crate::base::rejection::Rejection;
+use crate::decision::open::OpenOperation;
+use crate::members::trust::{Participation, ParticipationRecord, TrustEntry};
+use crate::statement::operation::{Ballot, Outcome};
+use crate::statement::params::Params;
+use crate::statement::record::Verified;
+
+/// A seal being applied.
+pub(super) struct Work<'a> {
+    pub(super) before: &'a State,
+    pub(super) past: &'a Past,
+    pub(super) state: State,
+    /// Copies of the operations with new records, and new operations.
+    pub(super) touched: BTreeMap<OperationId, OpenOperation>,
+    pub(super) evidence: Vec<Evidence>,
+    pub(super) rejoined: BTreeSet<NodeId>,
+    pub(super) revealed: BTreeSet<NodeId>,
+    pub(super) applied: Progress,
+}
+
+/// The lists of [`Applied`](super::Applied) that grow while a seal is applied.
+#[derive(Default)]
+pub(super) struct Progress {
+    pub(super) opened: Vec<OperationId>,
+    pub(super) frozen: Vec<OperationId>,
+    pub(super) decided: Vec<OperationId>,
+    pub(super) trust: Vec<(NodeId, TrustEntry)>,
+    pub(super) effects: Vec<EffectEntry>,
+    pub(super) config: Vec<(String, Option<Vec<u8>>)>,
+    pub(super) rejoins: Vec<RecordId>,
+    pub(super) has_advanced: bool,
+}
+
+impl Work<'_> {
+    /// Applies an event that does not come from an operation's outcome, under the current parameters.
+    pub(super) fn note(
+        &mut self,
+        node: NodeId,
+        operation: Option<OperationId>,
+        event: Participation,
+    ) {
+        let record = ParticipationRecord {
+            height: self.state.height,
+            time_ms: self.state.time_ms,
+            operation,
+            scored: true,
+            event,
+        };
+        let params = self.state.params.clone();
+        self.score(node, &params, &record);
+    }
+
+    /// Applies an event to a member, if it still is one, and notes the change.
+    pub(super) fn score(&mut self, node: NodeId, params: &Params, record: &ParticipationRecord) {
+        if let Some(member) = self.state.roster.get_mut(&node)
+            && let Some(change) = member.trust.apply(params, record)
+        {
+            let entry = TrustEntry::new(record, &change);
+            self.applied.trust.push((node, entry));
+        }
+    }
+}
+
+/// Whether the operation was approved at this height and takes effect (P7).
+pub(super) fn is_approved(operation: &OpenOperation, height: u64) -> bool {
+    operation.decision().is_some_and(|decision| {
+        decision.height == height && decision.outcome == Outcome::Decided(Ballot::Approve)
+    })
+}
+
+/// The room that the records of a seal take (S9).
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SealRoom {
+    records: usize,
+    body_bytes: usize,
+}
+
+impl SealRoom {
+    pub(crate) fn take(&mut self, record: &Verified) {
+        self.records += 1;
+        self.body_bytes += record.body_len();
+    }
+
+    /// Whether there is room for the record.
+    pub(super) fn check(&self, record: &Verified) -> Result<(), Rejection> {
+        let over = |what, limit| Err(Rejection::OverLimit { what, limit });
+        if self.records == SEAL_RECORDS_MAX {
+            return over("records in a seal", SEAL_RECORDS_MAX);
+        }
+        if self.body_bytes + record.body_len() > SEAL_BODY_BYTES_MAX {
+            return over("bytes of bodies in a seal", SEAL_BODY_BYTES_MAX);
+        }
+        Ok(())
+    }
+
+    /// Whether some record might find no room. Proposers stop here, and nobody is blamed for leaving records out after this
+    /// point.
+    pub(crate) fn is_full(&self) -> bool {
+        self.records >= SEAL_RECORDS_MAX || self.body_bytes > SEAL_BODY_BYTES_MAX - RECORD_BYTES_MAX
+    }
+}
+
+impl<'a> FromIterator<&'a Verified> for SealRoom {
+    fn from_iter<T: IntoIterator<Item = &'a Verified>>(records: T) -> Self {
+        let mut room = Self::default();
+        records.into_iter().for_each(|record| room.take(record));
+        room
+    }
+}

@@ -1,0 +1,185 @@
+//! Rejections of operations and ballots, one by one. Most limits are tested with the largest accepted value too.
+
+use mycnet_consensus::internals::limits::{
+    MEMBERS_MAX, PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX, TEXT_BYTES_MAX, TRUST_MAX_PPM,
+};
+use mycnet_consensus::internals::record::Statement;
+use mycnet_consensus::{
+    Ballot, ConsensusOperation as Op, Consent, NodeId, OperationId, Signer as _, Spore,
+};
+
+use super::forged;
+use super::offer::{claim, judge, malformed, over, propose};
+use crate::samples::{eve, net};
+
+fn objection(length: usize) -> Vec<u8> {
+    forged(Statement::Objection {
+        operation: OperationId::default(),
+        reason: "x".repeat(length),
+    })
+}
+
+fn reveal(length: usize) -> Vec<u8> {
+    forged(Statement::Reveal {
+        operation: OperationId::default(),
+        ballot: Ballot::Result(vec![0; length]),
+        salt: [0; 32].into(),
+    })
+}
+
+fn panel(size: usize) -> Vec<NodeId> {
+    let member = |i: usize| {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&(i as u64).to_be_bytes());
+        NodeId::from_bytes(key)
+    };
+    (0..size).map(member).collect()
+}
+
+#[test]
+fn over_a_limit() {
+    let long = "x".repeat(TEXT_BYTES_MAX + 1);
+    let (text, payload) = ("text bytes", "payload bytes");
+    let named = |name: &str, length: usize| {
+        propose(Op::ServiceDeployment {
+            service: name.into(),
+            manifest: vec![0; length],
+        })
+    };
+    let (most, more) = (PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MAX + 1);
+    let modified = Op::TrustScoreModification {
+        node: NodeId::default(),
+        delta_ppm: 0,
+        reason: long.clone(),
+    };
+    let excluded = Op::NodeExclusion {
+        node: NodeId::default(),
+        reason: long.clone(),
+    };
+    judge(vec![
+        (
+            "record",
+            vec![0; RECORD_BYTES_MAX + 1],
+            over("bytes", RECORD_BYTES_MAX),
+        ),
+        (
+            "record of a full payload and panel",
+            claim("x", most, Some(panel(MEMBERS_MAX))),
+            over("bytes", RECORD_BYTES_MAX),
+        ),
+        ("the longest objection", objection(TEXT_BYTES_MAX), None),
+        (
+            "objection",
+            objection(TEXT_BYTES_MAX + 1),
+            over(text, TEXT_BYTES_MAX),
+        ),
+        ("the largest result", reveal(most), None),
+        ("result", reveal(more), over(payload, most)),
+        ("the largest input", claim("x", most, None), None),
+        ("input", claim("x", more, None), over(payload, most)),
+        ("subject", claim(&long, 0, None), over(text, TEXT_BYTES_MAX)),
+        (
+            "the largest panel",
+            claim("x", 0, Some(panel(MEMBERS_MAX))),
+            None,
+        ),
+        (
+            "panel",
+            claim("x", 0, Some(panel(MEMBERS_MAX + 1))),
+            over("panel members", MEMBERS_MAX),
+        ),
+        ("the longest name", named(&long[1..], most), None),
+        ("name", named(&long, 0), over(text, TEXT_BYTES_MAX)),
+        ("manifest", named("x", more), over(payload, most)),
+        ("key", config(&long, b""), over(text, TEXT_BYTES_MAX)),
+        ("value", config("x", &vec![0; more]), over(payload, most)),
+        (
+            "reason of a modification",
+            propose(modified),
+            over(text, TEXT_BYTES_MAX),
+        ),
+        (
+            "reason of an exclusion",
+            propose(excluded),
+            over(text, TEXT_BYTES_MAX),
+        ),
+    ]);
+}
+
+fn config(config_type: &str, value: &[u8]) -> Vec<u8> {
+    propose(Op::NetworkConfiguration {
+        config_type: config_type.into(),
+        proposed_change: value.to_vec(),
+    })
+}
+
+#[test]
+fn malformed_configuration() {
+    let own = malformed("another kind of operation sets this key of the configuration map");
+    let number = malformed("a parameter's value is not a number in decimal digits");
+    let range = malformed("a parameter's value is out of range");
+    let unknown = malformed("no parameter has this name");
+    for (key, value, expected) in [
+        ("motd", "hello", None),
+        ("motd", "", None),
+        ("", "hello", malformed("a name is empty")),
+        ("policy.tls", "", own.clone()),
+        ("service.wiki", "", own.clone()),
+        ("resource.disk", "", own.clone()),
+        ("maintenance.logs", "", own.clone()),
+        ("performance.cache", "", own),
+        ("param.absent_ppm", "1000000", None),
+        ("param.absent_ppm", "1000001", range),
+        ("param.absent_ppm", "", number.clone()),
+        ("param.absent_ppm", "+1", number.clone()),
+        ("param.drift_ms", "18446744073709551616", number),
+        ("param.nothing", "1", unknown.clone()),
+        ("param.", "1", unknown),
+    ] {
+        judge(vec![(key, config(key, value.as_bytes()), expected)]);
+    }
+}
+
+#[test]
+fn malformed_operations() {
+    let empty = malformed("a name is empty");
+    let order = malformed("a panel must be sorted and without repetition");
+    let beyond = malformed("delta_ppm is beyond 1,000,000");
+    let most = TRUST_MAX_PPM.cast_signed();
+    let delta = |delta_ppm| {
+        propose(Op::TrustScoreModification {
+            node: NodeId::default(),
+            delta_ppm,
+            reason: String::new(),
+        })
+    };
+    let policy = |policy: &str| {
+        propose(Op::SecurityPolicyUpdate {
+            policy: policy.into(),
+            content: Vec::new(),
+        })
+    };
+    let panel = |bytes: [u8; 2]| {
+        let panel = bytes.map(|byte| [byte; 32].into()).to_vec();
+        claim("x", 0, Some(panel))
+    };
+    let primary = propose(Op::NodeAdmission {
+        candidate: eve().node_id(),
+        role: Spore::Primary,
+        consent: Consent::sign(&eve(), net(), Spore::Primary).unwrap(),
+    });
+    let assign = malformed("a candidate cannot be admitted as Primary; assign the role later");
+    judge(vec![
+        ("no policy name", policy(""), empty.clone()),
+        ("a policy name", policy("x"), None),
+        ("no subject", claim("", 0, None), empty),
+        ("the largest rise of trust", delta(most), None),
+        ("the largest fall of trust", delta(-most), None),
+        ("too large a rise", delta(most + 1), beyond.clone()),
+        ("too large a fall", delta(i32::MIN), beyond),
+        ("admission as Primary", primary, assign),
+        ("a sorted panel", panel([1, 2]), None),
+        ("an unsorted panel", panel([2, 1]), order.clone()),
+        ("a member twice", panel([1, 1]), order),
+    ]);
+}

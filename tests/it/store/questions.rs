@@ -1,0 +1,357 @@
+//! A store answers as the sealed log in memory does, and starts as the node that stopped.
+
+use mycnet_consensus::core::{Input, Write};
+use mycnet_consensus::document::{LedgerChange, LedgerDocument, OperationDocument};
+use mycnet_consensus::internals::archive::{Archive as _, what_if};
+use mycnet_consensus::internals::codec;
+use mycnet_consensus::internals::commitment::commitment;
+use mycnet_consensus::internals::digest::Salt;
+use mycnet_consensus::internals::history::History;
+use mycnet_consensus::internals::ledger::{Ledger, Mode};
+use mycnet_consensus::internals::record::{Signed, Statement, Verified, Verifier, sign};
+use mycnet_consensus::store::Store;
+use mycnet_consensus::{Ballot, OperationId, Outcome, Params};
+
+use super::disk::{Disk, Survives};
+use super::host::{Net, claim, open};
+use crate::net::{config, genesis, identity, node, proposal_of};
+
+/// Three waves of decisions by four nodes; in the last one node 3 equivocates and the others show it.
+pub fn lived() -> Net {
+    let mut net = Net::new(4);
+    for wave in 0..3_u8 {
+        let mut ids = Vec::new();
+        for by in 0..4 {
+            let operation = match by % 2 {
+                0 => config(&[wave]),
+                _ => claim("6 * 7"),
+            };
+            let nonce = u64::from(wave) * 4 + by as u64;
+            ids.extend(net.propose(by, operation, None, nonce).unwrap());
+        }
+        net.pump().unwrap();
+        if wave == 2 {
+            equivocate(&mut net, ids[0]);
+        }
+        for (k, id) in ids.iter().enumerate() {
+            for n in 0..4 {
+                let ballot = match (k % 2, n) {
+                    (0, _) => Ballot::Approve,
+                    (_, 2) => Ballot::Result(b"41".to_vec()),
+                    // Longer than the part that is stored beside its document.
+                    (_, _) if k == 3 => Ballot::Result(vec![b'4'; 1000]),
+                    _ => Ballot::Result(b"42".to_vec()),
+                };
+                let operation = *id;
+                let _ = net.input(n, Input::Vote { operation, ballot }).unwrap();
+            }
+        }
+        net.pump().unwrap();
+        for _ in 0..12 {
+            net.pass(500).unwrap();
+        }
+    }
+    net
+}
+
+fn equivocate(net: &mut Net, operation: OperationId) {
+    let network = net.genesis.network_id();
+    let records = [1, 2].map(|salt| {
+        let salt = Salt::from_bytes([salt; 32]);
+        let commitment = commitment(network, operation, node(3), &Ballot::Approve, &salt);
+        let statement = Statement::Commit {
+            operation,
+            commitment,
+        };
+        let record = sign(&identity(3), network, statement).unwrap();
+        net.hosts[3].promises.forged.insert(record.id());
+        record.encode()
+    });
+    for n in 0..3 {
+        let records = records.to_vec();
+        let _ = net.input(n, Input::Import { records }).unwrap();
+    }
+    net.pump().unwrap();
+}
+
+fn compare(store: &Store, history: &History, net: &Net) {
+    let genesis = &net.genesis;
+    let height = history.height();
+    assert_eq!(store.height().unwrap(), height);
+    for (block, at) in history.blocks_from(1).zip(1..) {
+        assert_eq!(store.block(at).unwrap().as_ref(), Some(block.as_ref()));
+        assert_eq!(store.seal_at(at).unwrap(), Some(block.seal.id()));
+    }
+    assert_eq!(store.block(0).unwrap(), None);
+    assert_eq!(store.block(height + 1).unwrap(), None);
+    let all: Vec<Vec<u8>> = history
+        .blocks_from(2)
+        .map(|block| codec::encode(block.as_ref()))
+        .collect();
+    assert_eq!(store.blocks_from(2, usize::MAX).unwrap(), all);
+    assert_eq!(store.blocks_from(2, 0).unwrap(), all[..1], "at least one");
+    let two = all[0].len() + all[1].len();
+    assert_eq!(store.blocks_from(2, two).unwrap(), all[..2]);
+    for n in 0..5 {
+        let node = node(n);
+        assert_eq!(
+            store.explain(&node).unwrap(),
+            history.explain(&node).unwrap()
+        );
+        for at in 0..=height + 1 {
+            let expected = history.trust_at(&node, at).unwrap();
+            assert_eq!(store.trust_at(&node, at).unwrap(), expected);
+        }
+    }
+    assert_eq!(store.evidence().unwrap(), history.evidence().unwrap());
+    let past = net.hosts[0].core.ledger().past();
+    let listed = store.all_closed().unwrap();
+    let mut long_results = 0;
+    assert_eq!(listed.len(), past.all_closed().count());
+    for (summary, (id, closed)) in listed.iter().zip(past.all_closed()) {
+        let expected = history.closed(&id).unwrap().unwrap();
+        let outcome = &expected.decision().unwrap().outcome;
+        assert_eq!((summary.operation, &summary.closed.outcome), (id, outcome));
+        let is_long =
+            matches!(outcome, Outcome::Decided(Ballot::Result(result)) if result.len() > 32);
+        assert_eq!(closed.outcome(), (!is_long).then_some(outcome));
+        long_results += usize::from(is_long);
+        assert_eq!(summary.kind, expected.operation().kind());
+        assert_eq!(summary.class, expected.class());
+        assert_eq!(summary.proposer, expected.proposal().author());
+        let stored = store.closed(&id).unwrap().unwrap();
+        assert_eq!(stored.snapshot(), expected.snapshot());
+        let certificate = store.certificate(&id).unwrap().unwrap();
+        assert_eq!(
+            Some(&certificate),
+            history.certificate(&id).unwrap().as_ref()
+        );
+        assert_eq!(certificate.verify(genesis).unwrap().outcome, *outcome);
+        let effect = store.effect(&id).unwrap();
+        let refused = effect.and_then(Result::err);
+        assert_eq!(refused, history.refused_effect(&id).unwrap());
+        let records: Vec<Verified> = expected.records().cloned().collect();
+        let built = OperationDocument::build(&records).unwrap();
+        let document = store.operation_document(&id).unwrap().unwrap();
+        assert_eq!(document.heads(), built.heads());
+    }
+    assert!(long_results > 0);
+    let nobody = OperationId::from_bytes([9; 32]);
+    assert!(store.closed(&nobody).unwrap().is_none());
+    assert!(store.certificate(&nobody).unwrap().is_none());
+    assert!(store.operation_document(&nobody).unwrap().is_none());
+    let params = Params {
+        claim_dissent_ppm: 500_000,
+        ..Params::dev()
+    };
+    let expected = what_if(history, genesis, params.clone()).unwrap();
+    assert_eq!(what_if(store, genesis, params).unwrap(), expected);
+    let wrong = Params {
+        claim_dissent_ppm: u32::MAX,
+        ..Params::dev()
+    };
+    assert!(what_if(store, genesis, wrong).unwrap().is_err());
+    let document = store.ledger_document().unwrap();
+    assert_eq!(document.heads(), ledger_document(history, net).heads());
+}
+
+/// The ledger document of the sealed log, applied again.
+fn ledger_document(history: &History, net: &Net) -> LedgerDocument {
+    let mut document = LedgerDocument::new(&net.genesis);
+    let mut ledger = Ledger::new(&net.genesis);
+    let mut verifier = Verifier::new(net.genesis.network_id());
+    for n in 0..4 {
+        verifier.add_author(node(n)).unwrap();
+    }
+    for block in history.blocks_from(1) {
+        let records = block.records.iter().cloned();
+        let records = records.map(|record| {
+            let signed = Signed::try_from(record).unwrap();
+            verifier.verify(signed).unwrap()
+        });
+        let draft = ledger.draft(block.seal.time_ms, records.collect(), Mode::Strict);
+        let (draft, _) = draft.unwrap();
+        let seal = draft.seal.clone();
+        let applied = ledger.commit(draft);
+        document
+            .append(&LedgerChange::from_applied(&seal, &applied))
+            .unwrap();
+    }
+    document
+}
+
+#[test]
+fn a_store_answers_as_the_log_in_memory_does() {
+    let mut net = lived();
+    let history = net.hosts[0].history.clone();
+    assert!(history.height() > 8);
+    assert_eq!(history.evidence().unwrap().len(), 1, "there is evidence");
+    let check = |net: &mut Net| {
+        compare(net.store(0), &history, net);
+        let mut store = net.hosts[0].store.take().unwrap();
+        let mut steps = 0;
+        let report = store.check(|_| steps += 1).unwrap();
+        assert_eq!(report.faults, Vec::<String>::new());
+        assert_eq!(report.heights, history.height());
+        assert!(steps > report.heights);
+        net.hosts[0].store = Some(store);
+        report
+    };
+    check(&mut net);
+    assert_eq!(net.store(0).write_documents(usize::MAX).unwrap(), 0);
+    let report = check(&mut net);
+    assert_eq!(report.documents, 12, "every operation has its document");
+    net.store(0).checkpoint(net.hosts[0].core.ledger()).unwrap();
+    check(&mut net);
+}
+
+#[test]
+fn a_start_from_a_checkpoint_gives_the_same_node() {
+    let mut net = lived();
+    // Something is left open, and something unsealed.
+    let open_id = net.propose(1, config(b"open"), None, 90).unwrap().unwrap();
+    net.pump().unwrap();
+    for _ in 0..4 {
+        net.pass(300).unwrap();
+    }
+    let _ = net.propose(1, config(b"unsealed"), None, 91).unwrap();
+    assert!(
+        net.hosts[1]
+            .core
+            .ledger()
+            .state()
+            .operation(&open_id)
+            .is_some()
+    );
+    let shown = |net: &Net| {
+        let core = &net.hosts[1].core;
+        let state = core.ledger().state();
+        let pool: Vec<_> = core.pool().iter().map(|held| held.record.id()).collect();
+        let closed: Vec<_> = core
+            .ledger()
+            .past()
+            .all_closed()
+            .map(|(id, _)| id)
+            .collect();
+        (
+            core.ledger().last_seal().clone(),
+            state.roster().full_digest(),
+            pool,
+            closed,
+        )
+    };
+    let before = shown(&net);
+    let height = before.0.height;
+    for checkpoint in [false, true] {
+        if checkpoint {
+            let ledger = net.hosts[1].core.ledger();
+            net.store(1).checkpoint(ledger).unwrap();
+        }
+        net.restart(1, Survives::Nothing, 0).unwrap();
+        let found = net.hosts[1].found.clone().unwrap();
+        let from = if checkpoint { height } else { 0 };
+        assert_eq!((found.height, found.checkpoint), (height, from), "{found}");
+        assert_eq!(shown(&net), before);
+    }
+    // An operation that was open in the checkpoint closes and gets its document; the next start reads both.
+    for n in 0..3 {
+        let (operation, ballot) = (open_id, Ballot::Approve);
+        let _ = net.input(n, Input::Vote { operation, ballot }).unwrap();
+    }
+    net.pump().unwrap();
+    for _ in 0..12 {
+        net.pass(500).unwrap();
+    }
+    assert!(net.is_closed(1, &open_id));
+    net.store(1).write_documents(usize::MAX).unwrap();
+    let before = shown(&net);
+    net.restart(1, Survives::Nothing, 0).unwrap();
+    assert_eq!(net.hosts[1].found.as_ref().unwrap().checkpoint, height);
+    assert_eq!(shown(&net), before);
+    net.store(1).certificate(&open_id).unwrap().unwrap();
+}
+
+#[test]
+fn writes_mean_what_saved_says_they_mean() {
+    let net = lived();
+    let (genesis, disk) = (genesis(4), Disk::default());
+    let store = open(&disk, &genesis, 0).unwrap();
+    let mut expected = mycnet_consensus::core::Saved::default();
+    let (network, last) = (
+        genesis.network_id(),
+        net.hosts[0].core.ledger().state().seal(),
+    );
+    let record = |nonce| {
+        let statement = proposal_of(config(b"x"), last, nonce);
+        sign(&identity(0), network, statement).unwrap()
+    };
+    let journal = |nonce| {
+        Write::Journal(mycnet_consensus::core::JournalEntry {
+            record: record(nonce).record().clone(),
+            opening: Some((Ballot::Approve, Salt::from_bytes([1; 32]))),
+        })
+    };
+    let operation = OperationId::from_bytes([5; 32]);
+    let intent = |ballot| Write::Intent { operation, ballot };
+    let writes = [
+        vec![journal(1), Write::Record(record(1)), Write::Vote(record(2))],
+        vec![
+            Write::List {
+                seal: last,
+                list: vec![record(1).id()],
+            },
+            intent(Some(Ballot::Approve)),
+        ],
+        vec![
+            Write::Record(record(3)),
+            Write::Forget(vec![record(1).id()]),
+        ],
+        vec![journal(4), Write::Unjournal(vec![record(1).id()])],
+        vec![intent(None), Write::Compromised],
+        vec![Write::Declared([record(1).id(), record(2).id()].into())],
+        vec![Write::Declared([record(3).id()].into())],
+        // A record that was dropped and is sent again stays.
+        vec![
+            Write::Unjournal(vec![record(4).id()]),
+            journal(4),
+            journal(5),
+        ],
+        vec![journal(6)],
+    ];
+    for group in writes {
+        store.write(&group).unwrap();
+        for write in &group {
+            expected.write(write);
+        }
+    }
+    let saved = store.saved().unwrap();
+    assert_eq!(saved.journal, expected.journal);
+    assert_eq!(
+        (saved.records, saved.votes),
+        (expected.records, expected.votes)
+    );
+    assert_eq!(
+        (saved.lists, saved.intents),
+        (expected.lists, expected.intents)
+    );
+    assert_eq!(
+        (saved.compromised, saved.declared),
+        (expected.compromised, expected.declared)
+    );
+}
+
+#[test]
+fn peers_are_kept() {
+    let (genesis, disk) = (genesis(4), Disk::default());
+    let store = open(&disk, &genesis, 0).unwrap();
+    store.put_peer(&node(1), b"here").unwrap();
+    store.put_peer(&node(2), b"there").unwrap();
+    store.put_peer(&node(1), b"elsewhere").unwrap();
+    store.remove_peer(&node(2)).unwrap();
+    store.remove_peer(&node(3)).unwrap();
+    drop(store);
+    let store = open(&disk, &genesis, 0).unwrap();
+    assert_eq!(store.peer(&node(1)).unwrap(), Some(b"elsewhere".to_vec()));
+    assert_eq!(store.peer(&node(2)).unwrap(), None);
+    assert_eq!(store.peers().unwrap().len(), 1);
+}
