@@ -118,7 +118,7 @@ impl Host for Seat {
     }
 }
 
-struct Nodes {
+struct InMemory {
     nodes: Vec<Node>,
     clock: Arc<dyn Clock>,
     /// Messages under way: from, to.
@@ -127,7 +127,7 @@ struct Nodes {
     nudge_at_ms: Option<u64>,
 }
 
-impl Network for Nodes {
+impl Network for InMemory {
     fn core(&mut self, node: usize) -> Option<(&mut Core, u64)> {
         Some((&mut self.nodes[node].core, self.clock.now_ms()))
     }
@@ -156,7 +156,7 @@ impl Network for Nodes {
 pub struct Hub {
     genesis: Genesis,
     clock: Arc<dyn Clock>,
-    nodes: Mutex<Nodes>,
+    nodes: Mutex<InMemory>,
     /// Counts inputs, so that waiting futures look again.
     progress: watch::Sender<u64>,
 }
@@ -188,7 +188,7 @@ impl Hub {
         genesis.check()?;
         Ok(Arc::new(Self {
             genesis,
-            nodes: Mutex::new(Nodes {
+            nodes: Mutex::new(InMemory {
                 nodes: Vec::new(),
                 clock: clock.clone(),
                 mail: VecDeque::new(),
@@ -230,7 +230,7 @@ impl Hub {
     }
 
     /// Ignores that another thread panicked while it held the lock: a core judges an input before it changes anything.
-    fn lock(&self) -> MutexGuard<'_, Nodes> {
+    fn lock(&self) -> MutexGuard<'_, InMemory> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -269,7 +269,7 @@ impl Hub {
     }
 
     /// Delivers messages until none is under way.
-    fn settle(&self, nodes: &mut Nodes) {
+    fn settle(&self, nodes: &mut InMemory) {
         while let Some((from, to, message)) = nodes.mail.pop_front() {
             nodes.arrive(from, to, message);
         }

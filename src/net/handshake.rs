@@ -61,7 +61,7 @@ async fn meet(
         .accept_bi()
         .await
         .map_err(|_| CloseCode::Malformed)?;
-    let own = inner.own();
+    let own = inner.local_side();
     let nonce = match read_value(&mut receive, Kind::Hello, stall).await? {
         Opening::Hello {
             version,
@@ -134,7 +134,7 @@ async fn introduce(
 ) -> Result<(SessionTask, SendStream, RecvStream), CloseCode> {
     let opened = connection.open_bi().await;
     let (mut send, mut receive) = opened.map_err(|_| CloseCode::Malformed)?;
-    let own = inner.own();
+    let own = inner.local_side();
     let remote = connection.remote_id();
     let is_chosen = |author: &NodeId| inner.table().book.is_chosen(&remote, author);
     let proven = own.dialled(connection, &mut send, &mut receive, is_chosen);

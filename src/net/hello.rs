@@ -109,7 +109,7 @@ impl Transcript {
 }
 
 /// This node's side of a hello.
-pub(super) struct Own {
+pub(super) struct LocalSide {
     pub(super) network: NetworkId,
     pub(super) endpoint: EndpointId,
     pub(super) signer: Arc<dyn Signer>,
@@ -129,7 +129,7 @@ pub(super) struct Proven {
     pub(super) listens: Vec<String>,
 }
 
-impl Own {
+impl LocalSide {
     /// Signs outside the executor: a key may live in hardware and wait for a person.
     async fn prove(&self, transcript: &Transcript, role: Role) -> Result<Proof, CloseCode> {
         let (signer, message) = (self.signer.clone(), transcript.signed_by(role));
@@ -334,8 +334,8 @@ mod tests {
         assert!(described("ticket", &ticket));
     }
 
-    fn own() -> Own {
-        Own {
+    fn own() -> LocalSide {
+        LocalSide {
             network: NetworkId::from_bytes([1; 32]),
             endpoint: endpoint(2),
             signer: Arc::new(Identity::from_seed_label("acceptor")),

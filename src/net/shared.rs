@@ -10,7 +10,7 @@ use super::address::written;
 use super::address_book::AddressBook;
 use super::close::CloseCode;
 use super::config::Config;
-use super::hello::Own;
+use super::hello::LocalSide;
 use super::inbox::Inbox;
 use super::membership::Membership;
 use super::pending::Pending;
@@ -72,8 +72,8 @@ impl Inner {
         written(self.endpoint.addr().addrs.iter())
     }
 
-    pub(super) fn own(&self) -> Own {
-        Own {
+    pub(super) fn local_side(&self) -> LocalSide {
+        LocalSide {
             network: self.network,
             endpoint: self.endpoint.id(),
             signer: self.signer.clone(),

@@ -68,24 +68,24 @@ pub(crate) fn write_secret(path: &Path, secret: &[u8; 32]) -> anyhow::Result<()>
 
 /// Reads a key, and refuses one that others can read.
 pub(crate) fn read_secret(path: &Path) -> anyhow::Result<[u8; 32]> {
-    let place = path.display();
-    let mut file = File::open(path).with_context(|| format!("cannot read the key {place}"))?;
-    let metadata = file.metadata().with_context(|| format!("{place}"))?;
+    let name = path.display();
+    let mut file = File::open(path).with_context(|| format!("cannot read the key {name}"))?;
+    let metadata = file.metadata().with_context(|| format!("{name}"))?;
     if let Some(mode) = open_to_others(&metadata) {
         bail!(
-            "others can read the key {place} (mode {mode:o}): run `chmod 600 {place}`; if somebody may have read it, have \
+            "others can read the key {name} (mode {mode:o}): run `chmod 600 {name}`; if somebody may have read it, have \
              the network admit a new key"
         );
     }
     let mut text = String::new();
     // A key is one short line; a longer file need not be read to its end.
     let read = (&mut file).take(256).read_to_string(&mut text);
-    read.with_context(|| format!("cannot read the key {place}"))?;
+    read.with_context(|| format!("cannot read the key {name}"))?;
     let mut secret = [0; 32];
     if hex::decode_to_slice(text.trim_end(), &mut secret).is_err() {
         // The message does not quote the file: it may have most of a key.
         return Err(Failure::bad_data(format!(
-            "{place} is no key: expected one line of 64 hexadecimal digits"
+            "{name} is no key: expected one line of 64 hexadecimal digits"
         ))
         .into());
     }

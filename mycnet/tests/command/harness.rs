@@ -31,9 +31,9 @@ impl Directory {
 
     /// A node in it, made by `mycnet init`.
     pub fn node(&self, name: &str) -> TestNode {
-        let place = TestNode(self.0.join(name));
-        place.json(&["init"]);
-        place
+        let node = TestNode(self.0.join(name));
+        node.json(&["init"]);
+        node
     }
 
     /// A node that is a network by itself.

@@ -113,7 +113,7 @@ fn groups_fit_a_seal() {
 
 #[test]
 fn the_seed_and_the_names_alone_order_the_tasks() {
-    let named = |names: &mut dyn Iterator<Item = usize>| Answers {
+    let tasks_of = |names: &mut dyn Iterator<Item = usize>| Answers {
         tasks: names
             .map(|name| Task {
                 name: name.to_string(),
@@ -123,7 +123,7 @@ fn the_seed_and_the_names_alone_order_the_tasks() {
             .collect(),
         ..Answers::default()
     };
-    let answers = named(&mut (0..200));
+    let answers = tasks_of(&mut (0..200));
     let order = shuffled(&answers, 1);
     assert_eq!(order, shuffled(&answers, 1));
     assert_ne!(order, shuffled(&answers, 2));
@@ -136,7 +136,7 @@ fn the_seed_and_the_names_alone_order_the_tasks() {
         order.map(|i| answers.tasks[i].name.clone()).collect()
     };
     assert_eq!(
-        names(&named(&mut (0..50))),
-        names(&named(&mut (0..50).rev()))
+        names(&tasks_of(&mut (0..50))),
+        names(&tasks_of(&mut (0..50).rev()))
     );
 }
