@@ -43,11 +43,22 @@ pub use network::Network;
 pub use query::{OperationStatus, Pending, SealStatus, Waiting, WindowStatus};
 pub use saved::{Base, RecentSeal, Saved, Write};
 
-pub use crate::exchange::message::Message;
-pub use crate::ledger::Applied;
-pub use crate::past::{archive::Archive, history::History};
+// What inputs, outputs and answers consist of.
+pub use crate::base::{codec::CodecError, digest::Commitment, digest::Salt};
+pub use crate::decision::open::{OpenOperation, Snapshot};
+pub use crate::exchange::{bundle::Unsealed, message::Message};
+pub use crate::finality::{Blame, Sealers, Step};
+pub use crate::ledger::{
+    Applied, Checkpoint, Closed, EffectEntry, Ledger, MemberChange, OperationProof, StateParts,
+    StoredPast,
+};
+pub use crate::members::trust::{Change, TrustState};
+pub use crate::past::archive::{Archive, ArchiveError};
+pub use crate::past::{certificate::PathStep, history::History};
 pub use crate::statement::commitment::sign_votes;
-pub use crate::statement::seal::SealedBlock;
+pub use crate::statement::record::{Body, Proof, Record, Seal, SignError, Slot, VoteKind};
+pub use crate::statement::seal::{SealCertificate, SealedBlock};
+pub use pool::Pool;
 
 use journal::Journal;
 use sync::{CachedSnapshot, Link};
@@ -56,10 +67,8 @@ use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
 use crate::base::identity::Signer;
 use crate::base::rejection::Rejection;
 use crate::core::orphans::Orphans;
-use crate::core::pool::Pool;
-use crate::decision::open::OpenOperation;
 use crate::finality::Agreement;
-use crate::ledger::{Draft, Ledger};
+use crate::ledger::Draft;
 use crate::statement::genesis::Genesis;
 use crate::statement::operation::Ballot;
 use crate::statement::record::{Signed, Statement, Verified, Verifier};

@@ -20,6 +20,8 @@ pub use hub::{Clock, Hub, ManualClock, SystemClock};
 pub use query::{MemberView, OperationFilter, OperationView, Proposal};
 pub use subscription::{Notice, Subscription};
 
+pub use crate::exchange::bundle::{End, Fault, Header, Part, Position};
+
 use crate::base::digest::{NetworkId, NodeId, OperationId};
 use crate::base::identity::{Identity, Signer};
 use crate::base::rejection::Rejection;

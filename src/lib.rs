@@ -85,7 +85,7 @@ mod statement;
 #[cfg(feature = "store")]
 pub mod store;
 
-pub use base::digest::{Digest, NetworkId, NodeId, OperationId, RecordId, SealId};
+pub use base::digest::{Digest, NetworkId, NodeId, OperationId, RecordId, SealId, SignatureBytes};
 pub use base::identity::{Identity, Signer, SignerError};
 pub use base::limits;
 pub use base::rejection::Rejection;
@@ -97,7 +97,7 @@ pub use members::trust::{
 };
 pub use past::certificate::{Certificate, Proved};
 pub use statement::consent::Consent;
-pub use statement::genesis::{Founder, Genesis, PanelScoring, Sealing};
+pub use statement::genesis::{Founder, Genesis, GenesisBuilder, PanelScoring, Sealing};
 pub use statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
 pub use statement::params::Params;
 pub use statement::record::{Statement, Verified};
