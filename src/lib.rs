@@ -32,7 +32,8 @@
 //! sealers agree (`finality::Agreement`, which keeps a node's lock); applying the seal (`ledger::Ledger`) files the records,
 //! moves operations through their phases (`decision::open`, where `commit_reveal` refuses reveals that do not open a frozen
 //! commit), moves trust (`ledger::scores`, by the arithmetic of `members::trust`) and applies effects. Own statements are
-//! signed in `core::statements`, each slot once (`core::journal`).
+//! signed in `core::statements`, each slot once (`core::journal`). P1 to P9 number the rules of a decision, S1 to S9 those of a
+//! seal, as the protocol's design does.
 //!
 //! # Invariants
 //!
@@ -57,6 +58,7 @@
 //! | commit, reveal | the two voting records of an elector |
 //! | frozen | the commits that a seal fixed; only they can be revealed |
 //! | outcome | `Decided(ballot)` or `NoQuorum`; *tallied* when no record can change it, *final* when sealed |
+//! | lock, proof of lock | the seal that a node may not leave; the quorum of prevotes that locks it |
 //! | seal, certificate | checkpoint of the ledger, and the precommits of more than two thirds that fix it |
 //! | slot | where an author may make one statement only; two different ones are equivocation |
 //! | quorum | strictly more than two thirds of a weight |

@@ -48,7 +48,7 @@ const TASKS_PER_SEAL_MAX: i64 = OPEN_PROPOSALS_MAX as i64;
 /// that should be little beside the cost of the tasks. Four tasks for each authority satisfy both.
 const TASKS_PER_SEAL: u16 = 16;
 
-/// Decides and scores crowd answers from a CSV or TSV file as a network would.
+/// Decide and score crowd answers from a CSV or TSV file as a network would
 ///
 /// Four authorities (a Primary and three Seeds) propose and seal. Every worker is a
 /// founding member with its own key. Each task is a claim whose panel is its

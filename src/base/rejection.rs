@@ -64,7 +64,7 @@ pub enum Rejection {
         /// What the statement would require.
         reason: &'static str,
     },
-    /// The author has no slot in the electorate.
+    /// The author is not in the electorate.
     #[error("{0} is not an elector of this operation")]
     NotAnElector(NodeId),
     /// The author does not seal at this height.

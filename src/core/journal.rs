@@ -1,6 +1,6 @@
 //! The journal of own records (DESIGN section 8). It guards that a slot is signed once: before a node signs, it looks the slot
-//! up here ([`Journal::signed`]), and sends the journal's copy if there is one. `core/statements.rs` has the two places that
-//! sign.
+//! up here ([`Journal::signed`]), and sends the journal's copy if there is one. `core/statements.rs` has the two places that sign
+//! in a slot, `say_all` and `sign_one`. Its `may_sign` and `may_take_slot` refuse while the journal is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! Signs this node's statements: proposals, votes, reveals, directives. A slot is signed once: `say_all` and `sign_one` ask the
-//! journal for the slot first, and journal a record before it is sent (DESIGN section 8).
+//! Signs this node's statements. A slot (a commit, a directive, a seal's proposal or vote) is signed once: `say_all` and
+//! `sign_one` ask the journal for the slot first, and journal a record before it is sent (DESIGN section 8).
 
 use super::{Answer, Core, JournalEntry, Output, Refusal, Signing, Write};
 use crate::base::digest::{Digest, OperationId, RecordId, Salt};

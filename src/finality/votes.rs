@@ -1,4 +1,5 @@
-//! The records kept of one height, and the quorums among them.
+//! The records kept of one height, and the quorums among them: proofs of lock (a quorum of prevotes for a seal in one round) and
+//! decisions (a quorum of precommits).
 
 mod limits;
 

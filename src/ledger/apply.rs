@@ -43,7 +43,7 @@ pub(super) fn apply(
     };
     let (mut kept, dropped) = file_all(&mut work, &records, mode)?;
     kept.sort_by_cached_key(Verified::id);
-    ban(&mut work);
+    note_conduct(&mut work);
     let closed = advance(&mut work);
     scores::settle(&mut work, &closed);
     effects::apply_effects(&mut work, &closed);
@@ -113,8 +113,8 @@ fn file_all(
     Ok((kept, dropped))
 }
 
-/// Bans proved equivocators, and notes reveals and `Rejoin`s.
-fn ban(work: &mut Work<'_>) {
+/// Bans proved equivocators, and records who revealed and who rejoined.
+fn note_conduct(work: &mut Work<'_>) {
     let height = work.state.height;
     for author in work
         .evidence

@@ -1,5 +1,5 @@
-//! Here trust moves with the outcome of operations: the electors of each are scored once, when it closes (P8, section 6). The
-//! arithmetic is in [`crate::members::trust`].
+//! Scores the electors of an operation once, when it closes (P8, section 6). All that moves trust goes through [`Work::score`]:
+//! these scores, bans (`apply.rs`) and decided modifications (`effects.rs`). The arithmetic is in [`crate::members::trust`].
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! Commit and reveal: P2 to P8. A reveal that does not open its author's frozen commit is refused here, by
-//! [`OpenOperation::judge_reveal`]; the pool and every seal ask it.
+//! [`OpenOperation::judge_reveal`]. Admission (`core/admit.rs`) and every seal (`ledger/filing.rs`) ask it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
