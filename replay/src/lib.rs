@@ -48,7 +48,7 @@ const TASKS_PER_SEAL_MAX: i64 = OPEN_PROPOSALS_MAX as i64;
 /// that should be little beside the cost of the tasks. Four tasks for each authority satisfy both.
 const TASKS_PER_SEAL: u16 = 16;
 
-/// Decides and scores crowd answers from a CSV or TSV file as a network would.
+/// Decide and score crowd answers from a CSV or TSV file as a network would
 ///
 /// Four authorities (a Primary and three Seeds) propose and seal. Every worker is a
 /// founding member with its own key. Each task is a claim whose panel is its
@@ -74,19 +74,19 @@ pub struct Args {
     /// The answers, one a line below a header; - reads standard input
     file: PathBuf,
 
-    /// Which column is which, by name or number (from 1); no accuracy without gold
+    /// Name the columns, by header or number (from 1); no accuracy without gold
     #[arg(long, value_name = "task=NAME,worker=NAME,answer=NAME[,gold=NAME]")]
     columns: Option<Columns>,
 
-    /// Orders the tasks and makes the keys: same seed and file, same digests
+    /// Choose the order of tasks and the keys: same seed and file, same digests
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
-    /// Orders the exchange between replicas, which never changes a digest
+    /// Choose the order of delivery between replicas, which never changes a digest
     #[arg(long, value_name = "N", default_value_t = 1)]
     delivery_seed: u64,
 
-    /// Tasks that one seal opens
+    /// Set the number of tasks that one seal opens
     #[arg(
         long,
         value_name = "N",
