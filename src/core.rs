@@ -83,8 +83,8 @@ struct Decided {
 /// Whether this node may sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Signing {
-    /// It may. Votes on seals only above this height, and commits only to operations whose proposal names this seal or a later
-    /// one.
+    /// It may sign: votes on seals only above this height, and commits only to operations whose proposal names the seal
+    /// of this height or a later one.
     Above(u64),
     /// The journal is lost.
     Lost,
@@ -281,7 +281,7 @@ impl Core {
             self.saved_lists.insert(seal);
             self.lists.insert(seal, list);
         }
-        // The limits kept these votes before; in this order they might not.
+        // The limits kept these votes when they arrived. In the order of this restart, the limits might drop them.
         self.exempt_votes.extend(saved.votes.keys());
         self.restore_records(saved.records);
         for bytes in saved.votes.into_values() {
@@ -292,8 +292,8 @@ impl Core {
             // The journal's `Rejoin`s answer earlier losses; the next one to be journalled ends this flag.
             self.signing = Signing::Lost;
         }
-        // Work due to the restart is output with the first input; the rest is persisted already. `JournalLost` is told again
-        // below, if no `Rejoin` answered it.
+        // Only output that the restart caused is kept for the first input; everything else is persisted already.
+        // `JournalLost` is told again below, if no `Rejoin` answered it.
         self.out.retain(|output| match output {
             Output::Persist(write) => matches!(
                 write,
@@ -331,7 +331,7 @@ impl Core {
         self.forget(spent);
     }
 
-    /// Makes the host forget records that are no longer held and in no block.
+    /// Makes the host forget records that this node no longer holds and that no block contains.
     fn forget(&mut self, mut ids: Vec<RecordId>) {
         ids.retain(|id| self.find(id).is_none());
         if !ids.is_empty() {
@@ -463,7 +463,7 @@ impl Core {
         &self.ledger
     }
 
-    /// A record that this node holds and no seal lists: unsealed, or of the agreement on the next seal.
+    /// A record that this node holds and no seal lists: an unsealed one, or one of the agreement on the next seal.
     pub fn record(&self, id: &RecordId) -> Option<&Verified> {
         self.find(id)
     }

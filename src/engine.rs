@@ -198,8 +198,8 @@ impl BFTConsensusEngine {
         seen.expect("a host shows its past once")
     }
 
-    /// Proposes an operation and commits `Approve`. For a standard operation, the Primary's proposal carries its directive;
-    /// the approval of others counts if the operation becomes a vote of all.
+    /// Proposes an operation and commits `Approve`. For a standard operation, the Primary's proposal carries its
+    /// directive; the approval of others counts if the operation becomes a full BFT vote.
     ///
     /// # Errors
     ///
@@ -256,8 +256,8 @@ impl BFTConsensusEngine {
         }
     }
 
-    /// Votes: commits now, and reveals without a further call once the commit is frozen. On a standard operation the ballot
-    /// counts if the operation becomes a vote of all.
+    /// Votes: commits now, and reveals without a further call once the commit is frozen. On a standard operation the
+    /// ballot counts if the operation becomes a full BFT vote.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! The layers below the public face, for this workspace's own tests, benches, fuzz targets and measuring programs.
 //!
-//! They build hostile records, compare digests and count what no user needs. Nothing here is covered by semantic versioning;
-//! programs use what stands at the root of the crate.
+//! They build hostile records, compare digests and read counters that no user needs. Semantic versioning does not cover
+//! this module; programs use the names at the root of the crate.
 
 pub use crate::base::{codec, digest, identity, limits, merkle, rejection};
 pub use crate::decision::{open, tally};

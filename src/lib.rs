@@ -21,11 +21,11 @@
 //! | 3 | `finality` agrees on a seal; `ledger` applies one; `past`: archive, history, certificate; `exchange`: message, bundle | the whole ledger |
 //! | 4 | [`core`]: `handle(Input, now) -> Outputs`; `core::Network` connects several in one process | one node, without I/O |
 //! | 5 | `document`: Automerge documents; `store`: two redb databases; `net`: messages between authenticated members, over iroh | documents, disks, sockets |
-//! | 6 | `engine`: the handle, nodes in memory; `node`: a core with its disk and peers behind the same handle | waiting |
+//! | 6 | `engine`: the handle, nodes in memory; `node`: a core with its disk and peers behind the same handle | callers that wait |
 //! | 7 | the command `mycnet`, a package of its own | people |
 //! | test | `sim`: virtual networks, Byzantine actors, an oracle | everything above |
 //!
-//! Layers 5 and 6 and the simulator are features of the same names; `engine` is on by default.
+//! The modules of layers 5 and 6 and the simulator are features of the same names; `engine` is on by default.
 //!
 //! A record arrives at [`core`] (`admit`), is decoded and verified (`statement::record::Verifier`), checked against the sealed
 //! state (`ledger::State`) and put into the pool (`core::pool`). The proposer of a height lists records of the pool; the
@@ -39,10 +39,10 @@
 //!
 //! - Layers 0 to 4 are deterministic: no I/O, clock, randomness, threads, floats or hash maps. Time and randomness are inputs.
 //! - Only a `Verified` record enters a ledger, and its type has no public constructor.
-//! - The state changes only through seals. Whether one is decided is a monotone function of the votes held.
+//! - The state changes only through seals. Whether a seal is decided is a monotone function of the votes held.
 //! - `finality` and `ledger` do not know each other; [`core`] joins them.
 //! - Every output that persists an own record precedes the outputs that send it. A slot is signed once.
-//! - All data from peers is bounded, and a [`Rejection`] is data with a stable code; the state stays as it was.
+//! - All data from peers is bounded. A [`Rejection`] is data with a stable code, and does not change the state.
 //! - Untrusted bytes never reach Automerge, and consensus never depends on its hashes.
 //!
 //! # Words

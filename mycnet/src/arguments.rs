@@ -92,7 +92,7 @@ pub(crate) struct Waiting {
     #[arg(long, global = true)]
     pub(crate) wait: bool,
 
-    /// Limit the waiting time; the exit code is 4 if the operation is not decided then
+    /// Limit the waiting time; the exit code is 4 if it ends before the operation is decided
     #[arg(long, global = true, value_name = "SECONDS", requires = "wait")]
     timeout: Option<u64>,
 }

@@ -31,20 +31,20 @@ enum Command {
     /// Write sealed heights, and all records that are not sealed yet, into a file
     ///
     /// A node that imports it knows what this node knows, and answers with a bundle of
-    /// its own: carried to and fro, bundles decide everything that connections do.
+    /// its own. Bundles in both directions decide all that connections do.
     #[command(verbatim_doc_comment)]
     Export {
-        /// The file to write; - is standard output
+        /// Name the file to write; - is standard output
         file: PathBuf,
 
-        /// The first height; the receiver must have all below
+        /// Begin with this height; the receiver must have all lower heights
         #[arg(long, value_name = "HEIGHT", default_value_t = 1)]
         from: u64,
     },
     /// Import what another node exported
     ///
-    /// All of it is verified as if a peer had sent it, and it may be imported again. What
-    /// this node says because of it (its reveals, its votes on the next seal) is in its
+    /// The contents are verified like a peer's messages. A bundle may be imported
+    /// twice. The answers of this node (reveals, votes on the next seal) are in its
     /// next export.
     #[command(verbatim_doc_comment)]
     Import {

@@ -34,15 +34,15 @@ pub(crate) struct Args {
 
 /// Check a certificate with nothing but the genesis
 ///
-/// The genesis is that of this node's network, or of --genesis; then no node is
-/// needed. No peer is asked.
+/// It uses the genesis of this node's network. With --genesis it uses that file,
+/// and needs no node. No peer is asked.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct VerifyArgs {
     /// The certificate; - reads standard input
     file: PathBuf,
 
-    /// The genesis file of the network
+    /// Name the genesis file of the network
     #[arg(long, value_name = "FILE")]
     genesis: Option<PathBuf>,
 

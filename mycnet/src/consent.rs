@@ -15,16 +15,16 @@ use crate::request::Request;
 
 /// Sign that this node wants to be a member of a network
 ///
-/// Nobody is admitted without consent: a member puts the line that this prints into
-/// `mycnet propose admission --consent`. It names the network, this node and the
-/// role, and is of no use for anything else.
+/// Nobody is admitted without consent. The command prints one line, which a member
+/// gives to `mycnet propose admission --consent`. The line names the network, this
+/// node and the role, and has no other use.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// A ticket, a file with a ticket, a genesis file or a network id; the joined network unless given
     network: Option<String>,
 
-    /// The role that this node agrees to: seed or latent
+    /// Name the role that this node agrees to: seed or latent
     #[arg(long, value_name = "ROLE", default_value = "latent", value_parser = candidate_role)]
     role: Spore,
 

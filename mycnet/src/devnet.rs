@@ -46,14 +46,14 @@ const DEMO_OPERATIONS: u32 = 200;
 /// to three are Seeds, the rest Latents, and all vote by themselves. What they seal
 /// and decide is shown until Ctrl-C stops them in order.
 ///
-/// With --demo they go through a story, each step of which is checked: a new node is
-/// admitted and joins, one node answers a claim wrongly, the Primary deploys a
+/// With --demo they go through a story, each step of which is checked: a new node
+/// is admitted and joins, one node answers a claim wrongly, the Primary deploys a
 /// service, one process is killed and comes back. Then latencies are measured, and
-/// it ends when all nodes are at the same height and state.
+/// the demo ends when all nodes have the same height and state.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// The number of nodes; the demo takes four or more
+    /// Set the number of nodes; the demo takes four or more
     #[arg(
         short,
         long,
@@ -71,11 +71,11 @@ pub(crate) struct Args {
     #[arg(long)]
     demo: bool,
 
-    /// Measure this number of claims, and end; with --demo 200 unless given
+    /// Measure this number of claims, and end; 200 with --demo unless given
     #[arg(long, value_name = "K")]
     operations: Option<u32>,
 
-    /// The number of claims at the same time while measuring
+    /// Set the number of claims at the same time while measuring
     #[arg(
         long,
         value_name = "M",
@@ -92,7 +92,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", hide = true)]
     as_node: Option<PathBuf>,
 
-    /// A ticket of another node, for a child process
+    /// Name the ticket of another node, for a child process
     #[arg(long, value_name = "TICKET", hide = true)]
     ticket: Vec<Ticket>,
 }

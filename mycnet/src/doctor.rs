@@ -18,8 +18,8 @@ use crate::reply::Health;
 /// Check this node's directory: keys, settings, and all of the databases
 ///
 /// Every seal is followed from the genesis, with every certificate, record and
-/// signature, and every document is built again: it takes as long as a new node
-/// takes to catch up. The node must not be running meanwhile.
+/// signature, and every document is built again. So the check takes as long as a
+/// new node takes to catch up. The node must not be running meanwhile.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 /// A file to write.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct OutputFile {
-    /// The file to write; - is standard output
+    /// Name the file to write; - is standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
 }

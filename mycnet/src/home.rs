@@ -31,7 +31,7 @@ pub(crate) mod private;
 /// Options of every command about a node.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Common {
-    /// The node's directory; ~/.mycnet unless given
+    /// Set the node's directory; ~/.mycnet unless given
     #[arg(
         long,
         env = "MYCNET_DIR",

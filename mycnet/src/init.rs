@@ -10,8 +10,8 @@ use crate::socket;
 
 /// Make a node: a directory with its keys and settings
 ///
-/// The node id that it prints is the public half of `author.key`, which signs all
-/// that the node says: keep a copy of that file where nobody else can read it.
+/// It prints the node id, which is the public half of `author.key`. This key signs
+/// all that the node says: keep a copy of the file where nobody else can read it.
 /// For peers on other machines, use --listen everywhere and a fixed --port. All of
 /// this can be changed later in `config.toml`.
 #[derive(Debug, clap::Args)]

@@ -16,7 +16,7 @@ pub(crate) struct TrustArgs {
     /// The member, or the first 8 digits or more of its id; this node unless given
     node: Option<IdPrefix>,
 
-    /// The height after which to look; the present one unless given
+    /// Show the trust after this height; the present height unless given
     #[arg(long, value_name = "HEIGHT")]
     at: Option<u64>,
 

@@ -78,7 +78,7 @@ enum Command {
     Join(join::Args),
     Consent(consent::Args),
     Run(Box<run::Args>),
-    /// Print a ticket: what others need to join through this running node
+    /// Print a ticket, with which others can join through this running node
     ///
     /// It names the network, this node and some peers with their addresses, and a
     /// recent seal. It is not secret, and makes nobody a member.

@@ -19,7 +19,7 @@ use crate::request::Request;
 /// Bytes of a genesis file at most: 1,024 members in JSON take some 100 KiB.
 const GENESIS_BYTES_MAX: usize = 1024 * 1024;
 
-/// Make or show the genesis: what a network starts from
+/// Make or show the genesis, the file that a network starts from
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -38,32 +38,32 @@ enum Command {
 /// must start from the same file (it is not secret): its digest is the network's id.
 ///
 /// At most one member is the primary, who coordinates; seeds back it up; latents
-/// are the electorate that everything finally falls back on. With four members,
-/// one may be absent or dishonest; with seven, two.
+/// are ordinary members, whose votes count where primary and seeds do not decide.
+/// With four members, one may be absent or dishonest; with seven, two.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct NewArgs {
     /// The network's name, for people
     name: String,
 
-    /// A founding member: its full node id, and primary, seed or latent; can be repeated
+    /// Name a founding member: its full node id, and primary, seed or latent; can be repeated
     #[arg(long = "member", value_name = "NODE=ROLE", required = true, value_parser = member)]
     members: Vec<(NodeId, Spore)>,
 
-    /// The length of the windows: seconds (dev), a day (default), a week (field)
+    /// Choose the length of the windows: seconds (dev), a day (default), a week (field)
     #[arg(long, value_name = "NAME", default_value = "default")]
     profile: Profile,
 
-    /// A parameter with another value than in the profile; can be repeated
+    /// Set a parameter to another value than the profile's; can be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = param)]
     params: Vec<(String, u64)>,
 
-    /// The sealers: all members with weight, or only primary and seeds
+    /// Choose the sealers: all members with weight, or only primary and seeds
     #[arg(long, value_name = "WHO", default_value = "members")]
     #[arg(value_parser = named::<Sealing>(&["members", "authorities"]))]
     sealing: Sealing,
 
-    /// The members that small panels of claims score: nobody (quorum) or the panel
+    /// Choose whom small panels of claims score: nobody (quorum) or the panel (authorities)
     #[arg(long, value_name = "WHOM", default_value = "quorum")]
     #[arg(value_parser = named::<PanelScoring>(&["quorum", "authorities"]))]
     panel_scoring: PanelScoring,
@@ -78,7 +78,7 @@ struct NewArgs {
 /// Show the genesis of this node's network, in JSON
 #[derive(Debug, clap::Args)]
 struct ShowArgs {
-    /// The file to write; - is standard output
+    /// Name the file to write; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
 

@@ -20,15 +20,15 @@ pub(crate) struct Args {
     #[arg(long)]
     closed: bool,
 
-    /// The only class to list
+    /// List only this class
     #[arg(long, value_parser = named::<Class>(&["critical", "claim", "standard"]))]
     class: Option<Class>,
 
-    /// The only kind to list, named as `mycnet propose` names it or in full
+    /// List only this kind, named as `mycnet propose` names it or in full
     #[arg(long, hide_possible_values = true)]
     kind: Option<OfKind>,
 
-    /// The only proposer whose operations to list
+    /// List only operations of this proposer
     #[arg(long, value_name = "NODE")]
     by: Option<IdPrefix>,
 

@@ -27,12 +27,12 @@ pub(crate) struct Args {
     #[command(subcommand)]
     kind: Kind,
 
-    /// The urgency; only the primary and seeds may propose with high
+    /// Set the priority; only the primary and seeds may propose with high
     #[arg(long, global = true, value_name = "HOW", default_value = "normal")]
     #[arg(value_parser = named::<Priority>(&["normal", "high"]))]
     priority: Priority,
 
-    /// The proposer's own vote, or none; approve unless given
+    /// Set the proposer's own vote, or none; approve unless given
     #[arg(long, global = true, value_name = "VOTE")]
     #[arg(value_parser = ["approve", "reject", "abstain", "none"])]
     ballot: Option<String>,

@@ -6,18 +6,18 @@ use crate::home::Common;
 use crate::reply::Declared;
 use crate::request::Request;
 
-/// End the wait of a node that lost its journal, where the others cannot
+/// End the wait of a node that lost its journal, where the others cannot end it
 ///
 /// Such a node signs nothing until a seal lists its Rejoin, so that it never signs
-/// twice. Mostly the others see to that by themselves. Where they have no quorum
-/// without it (it has a third of the weight or more: so always with up to three
-/// equal members) a person may declare that this node holds every record that it
-/// has ever signed and that somebody else holds.
+/// twice. Usually the others make that seal. They cannot if this node has a third
+/// of the weight or more, as always with up to three equal members. Then a person
+/// may declare: of all records that this node ever signed, it holds every one that
+/// another node holds.
 ///
-/// Make sure of that first: every other member's node is running and has been
-/// connected to this one (`mycnet peers`) since this one was started, and all its
-/// bundles were imported. Otherwise this node may sign a second statement where one
-/// is allowed, and be banned for good.
+/// Check this first: every other member's node is running and was connected to
+/// this node since its start (`mycnet peers`), and all bundles of those nodes were
+/// imported here. Otherwise this node may sign a second statement where one is
+/// allowed, and be banned for good.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {

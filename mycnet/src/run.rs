@@ -40,7 +40,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     overrides: Overrides,
 
-    /// A ticket with peers to dial too; can be repeated
+    /// Dial the peers of this ticket too; can be repeated
     #[arg(long = "peer", value_name = "TICKET", value_parser = ticket)]
     peers: Vec<Ticket>,
 

@@ -23,9 +23,9 @@ struct Options {
 
 /// Vote on an operation
 ///
-/// The vote is committed now, without being shown, and revealed by itself once all
-/// commits are fixed: the node only has to meet others now and then. A vote cannot
-/// be changed. On a standard operation it counts if the members have to decide.
+/// The node commits to the vote now, and reveals it by itself once a seal has
+/// frozen the commits: it only has to meet others now and then. A vote cannot be
+/// changed. On a standard operation it counts if all members have to decide.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 #[command(
@@ -40,15 +40,15 @@ pub(crate) struct VoteArgs {
     #[arg(value_parser = named::<Ballot>(&["approve", "reject", "abstain"]))]
     choice: Option<Ballot>,
 
-    /// The result of a claim: text, @FILE or hex:DIGITS
+    /// Answer a claim with this result: text, @FILE or hex:DIGITS
     #[arg(long, value_name = "VALUE")]
     result: Option<Payload>,
 }
 
 /// Decide a standard operation, as the primary
 ///
-/// It takes effect once the objection window has passed without an objection by a
-/// seed; at once for routine maintenance and performance.
+/// The decision takes effect once the objection window has passed without an
+/// objection by a seed; for routine maintenance and performance at once.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct DirectArgs {

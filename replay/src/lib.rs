@@ -74,19 +74,19 @@ pub struct Args {
     /// The answers, one a line below a header; - reads standard input
     file: PathBuf,
 
-    /// Which column is which, by name or number (from 1); no accuracy without gold
+    /// Name the columns, by header or number (from 1); no accuracy without gold
     #[arg(long, value_name = "task=NAME,worker=NAME,answer=NAME[,gold=NAME]")]
     columns: Option<Columns>,
 
-    /// Orders the tasks and makes the keys: same seed and file, same digests
+    /// Choose the order of tasks and the keys: same seed and file, same digests
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
-    /// Orders the exchange between replicas, which never changes a digest
+    /// Choose the order of delivery between replicas, which never changes a digest
     #[arg(long, value_name = "N", default_value_t = 1)]
     delivery_seed: u64,
 
-    /// Tasks that one seal opens
+    /// Set the number of tasks that one seal opens
     #[arg(
         long,
         value_name = "N",

@@ -198,7 +198,7 @@ id!(
     Digest
 );
 impl Digest {
-    /// What these parts alone determine, for replays, simulations and examples: the same on every machine, and no secret.
+    /// The digest of these parts, for replays, simulations and examples: equal on every machine, and no secret.
     #[must_use]
     pub fn seeded(parts: &[&[u8]]) -> Self {
         Self(SEEDED_KEY.hash_parts(parts))

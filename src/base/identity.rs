@@ -104,7 +104,7 @@ impl PublicKey {
         Ok(Self(key))
     }
 
-    /// Whether `signature` is this key's for `message`, by `verify_strict`.
+    /// Whether `verify_strict` accepts `signature` as this key's signature of `message`.
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &SignatureBytes) -> bool {
         let check = || {

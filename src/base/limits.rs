@@ -61,7 +61,7 @@ pub const BLOCK_BYTES_MAX: usize =
     SEAL_BODY_BYTES_MAX + SEAL_RECORDS_MAX * (PROOF_BYTES_MAX + 16) + FRAME_BYTES_MAX;
 
 /// The answer to one message, in bytes of records or blocks: one frame, or one record, proposal or block if that is
-/// longer. A peer asks for more after it has taken this in, so nobody is sent data faster than it reads.
+/// longer. A peer asks for more after it has taken this in, so no node gets data faster than it reads.
 pub const WINDOW_BYTES_MAX: usize = FRAME_BYTES_MAX - 64;
 
 /// Ids in a request or an offer of records: as many as one window can answer with records of the usual 256 bytes.
@@ -112,7 +112,7 @@ pub const VOTE_ROUNDS_MAX: usize = 64;
 /// older fork could be made with stolen old keys.
 pub const EVIDENCE_HEIGHTS: u64 = 100;
 
-/// Different bodies kept per slot: two prove equivocation, more prove nothing more.
+/// Different bodies kept per slot: two prove equivocation, and a third one proves nothing more.
 pub const SLOT_BODIES_MAX: usize = 2;
 
 /// Chances remembered per member for absence (DESIGN section 6).

@@ -1,5 +1,5 @@
-//! The reasons for which a statement or message of a peer is refused. A rejection is data, never a panic, and leaves
-//! the state as it was.
+//! The reasons for which a statement or message of a peer is refused. A rejection is data, never a panic, and does not
+//! change the state.
 
 use crate::base::codec::CodecError;
 use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId};

@@ -195,7 +195,7 @@ impl Core {
         Ok(Admission::New)
     }
 
-    /// Checks again the orphans that waited for this.
+    /// Checks the orphans again that waited for this event.
     pub(super) fn retry(&mut self, awaits: Awaits) {
         for (record, source) in self.orphans.take(awaits) {
             let from = source.map(PeerId);
@@ -244,7 +244,7 @@ impl Core {
         });
         let over: Vec<NodeId> = over.collect();
         for author in over {
-            // The largest ids go, so that the nodes that hold the same keep the same.
+            // The largest ids are dropped, so that nodes with the same records keep the same ones.
             let ids: Vec<RecordId> = self.pool.proposals_of(&author).collect();
             for id in ids.iter().rev() {
                 self.rejudge(id);

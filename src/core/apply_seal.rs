@@ -61,7 +61,7 @@ impl Core {
                 self.notice_own(record, &draft.records);
             }
         }
-        // Kept with the height: if another seal of it ever appears, these votes tell which nodes signed both.
+        // Kept with the height: if another seal of that height ever appears, these votes tell which nodes signed both.
         for vote in votes {
             self.agreement.add_exempt(vote)?;
         }
@@ -108,7 +108,7 @@ impl Core {
         if !is_restoring {
             self.follow_up(&applied);
             if !was_ready {
-                // What was frozen in the meantime is revealed at once (DESIGN section 8).
+                // The commits that were frozen in the meantime are revealed at once (DESIGN section 8).
                 self.keep_promises();
             }
         }
@@ -177,8 +177,8 @@ impl Core {
         }
     }
 
-    /// Removes votes on seals from the pool that cannot be evidence: single ones that a proposal listed in vain, old ones, and
-    /// those of authors that are banned or gone.
+    /// Removes votes on seals from the pool that cannot be evidence: single votes that a proposal listed without their
+    /// pair, old votes, and votes of authors that are banned or gone.
     fn drop_spent_votes(&mut self) {
         let votes: Vec<Verified> = self
             .pool

@@ -1,10 +1,10 @@
-//! Records that are exempt from the caps. Caps limit only what nobody asked for (DESIGN section 3): a record that a seal
-//! proposal, seal or certificate lists is fetched, admitted and kept beyond them. Otherwise nodes that hold different records
-//! of an author who made too many could never agree on a seal.
+//! Records that are exempt from the caps. Caps limit only records that nobody asked for (DESIGN section 3): a record
+//! that a seal proposal, seal or certificate lists is fetched, admitted and kept beyond them. Otherwise, if an author
+//! made too many records and nodes held different ones, they could never agree on a seal.
 //!
-//! A proposal travels with its list of record ids. As long as a list is of use, its records are exempt, up to what the seal
-//! could apply (S6). So one list makes a node keep at most what one seal can take of each author. When the list is dropped, the
-//! caps apply again.
+//! A proposal travels with its list of record ids. As long as a list is of use, its records are exempt, as many as the
+//! seal could apply (S6). So for one list, a node keeps at most as many records of an author as one seal can take. When
+//! the list is dropped, the caps apply again.
 
 use std::collections::BTreeSet;
 
@@ -14,10 +14,10 @@ use crate::base::limits::SLOT_BODIES_MAX;
 use crate::ledger::proposal_cap;
 use crate::statement::record::{Statement, Verified};
 
-/// Rounds, from this node's own on, whose proposals' lists it takes: others may be a little ahead.
+/// Rounds, from this node's own on, of which it takes lists: other nodes may be a little ahead.
 const LIST_ROUNDS: usize = 4;
 
-/// Lists held before those without use are dropped.
+/// This many lists may be held before those without use are dropped.
 const LISTS_BEFORE_CLEANING: usize = 8;
 
 impl Core {
@@ -40,8 +40,8 @@ impl Core {
         self.refused.extend(overfull);
     }
 
-    /// Whether the records of a list that are here, with this one, stay within the limits of a seal. [`Self::judge`] checks
-    /// each record by itself.
+    /// Whether the listed records that this node holds, together with this one, stay within the limits of a seal.
+    /// [`Self::judge`] checks each record by itself.
     fn has_room(&self, list: &[RecordId], record: &Verified) -> bool {
         let (id, author) = (record.id(), record.author());
         let is_beside = |other: &RecordId| *other != id && list.binary_search(other).is_ok();
@@ -81,9 +81,9 @@ impl Core {
         }
     }
 
-    /// Whether a seal's list may matter now: the seal may apply, and its proposal is of this round or one of the next few, or a
-    /// quorum voted for it. A proposer may propose in any number of rounds, with long lists; the lists ignored now are asked
-    /// for again at a comparison, once they matter.
+    /// Whether a seal's list may matter now: the seal may apply, and either a quorum voted for it, or its proposal is
+    /// of this round or one of the next few. A proposer may propose in any number of rounds, with long lists; the lists
+    /// ignored now are asked for again at a comparison, once they matter.
     pub(super) fn has_use_for_list(&self, seal: &SealId) -> bool {
         let from = self.agreement.round_to_be();
         let is_near = |round| (from..).take(LIST_ROUNDS).any(|it| it == round);

@@ -12,7 +12,7 @@ use crate::ledger::Applied;
 use crate::statement::operation::{Ballot, ConsensusOperation, Outcome, Priority};
 use crate::statement::params::Params;
 
-/// The host's number for a connection. The core only compares these numbers.
+/// The number that the host gave to a connection. The core only compares these numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(pub u64);
 
@@ -67,9 +67,9 @@ pub enum Input {
         /// 32 random bytes.
         nonce: [u8; 32],
     },
-    /// A person declares that this node holds every own record that anybody holds, so that it need not wait for its `Rejoin` to
-    /// be sealed. Refused if the others have a quorum without it, which is the rule with more than three members. If the
-    /// declaration is false, a slot may be signed twice, and the node is banned.
+    /// A person declares that this node holds every own record that any other node holds. Then it need not wait for its
+    /// `Rejoin` to be sealed. Refused if the others have a quorum without it, which is usual with more than three
+    /// members. If the declaration is false, a slot may be signed twice, and the node is banned.
     DeclareJournal,
     /// Records from outside any connection: an import, a custom transport.
     Import {
@@ -119,7 +119,7 @@ pub enum Input {
 pub enum Output {
     /// Make this durable before the next outputs are done.
     Persist(Write),
-    /// To be sent.
+    /// Send a message.
     Send {
         /// To whom.
         to: PeerId,
@@ -136,7 +136,7 @@ pub enum Output {
         /// The bytes of blocks to send; at least one block.
         bytes: usize,
     },
-    /// Close the connection to a peer that sent what no honest node sends. The [`Event::Refused`] before tells what.
+    /// Disconnect a peer that sent data that no honest node sends. The preceding [`Event::Refused`] has the reason.
     Part(PeerId),
     /// Tell the users.
     Event(Event),
@@ -168,7 +168,7 @@ pub enum Event {
         /// The outcome, final if the reveals are sealed in time.
         outcome: Outcome,
     },
-    /// A record was refused. Only the first one per input, peer and reason ([`Rejection::code`]) is told.
+    /// A record was refused. Only the first refusal per input, peer and reason ([`Rejection::code`]) is reported.
     Refused {
         /// The sender; `None` for an import.
         from: Option<PeerId>,
@@ -201,7 +201,7 @@ pub enum Admission {
     New,
     /// It was already held or sealed.
     Known,
-    /// It refers to something unknown and waits for it, or is asked for again later. With the rejection that applies now.
+    /// It refers to unknown data. It waits, or is asked for again later. With the rejection that applies now.
     Waiting(Rejection),
 }
 
@@ -228,7 +228,7 @@ pub enum Answer {
     },
 }
 
-/// The results of one input.
+/// The answer to one input, and the tasks that follow from it.
 #[derive(Debug)]
 pub struct Outputs {
     /// The answer for the caller.
@@ -238,7 +238,7 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// The result of an input that the host does not give to its core.
+    /// The empty result, for an input that the host does not give to its core.
     pub fn nothing() -> Self {
         Self {
             answer: Ok(Answer::Done),

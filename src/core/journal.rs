@@ -62,7 +62,7 @@ impl From<SignError> for Refusal {
     }
 }
 
-/// The own records that rules still need.
+/// This node's own records, as far as rules still need them.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     slots: BTreeMap<Slot, Verified>,

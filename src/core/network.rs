@@ -1,8 +1,8 @@
 //! A virtual network: several cores in one process, and the messages under way between them.
 //!
 //! It is deterministic and does no I/O. The engines in memory, the replays, the simulator and the tests all implement
-//! [`Network`]: they hold the nodes and say what a node keeps, which clock it reads and how messages travel. The provided
-//! methods are what all of them have in common.
+//! [`Network`]: they hold the nodes and say what a node keeps, which clock it reads and how messages travel. The
+//! provided methods are the parts that they all have in common.
 
 use std::sync::Arc;
 
@@ -13,28 +13,28 @@ pub trait Network {
     /// A node's core, and the time on the node's clock. `None` while the node is down.
     fn core(&mut self, node: usize) -> Option<(&mut Core, u64)>;
 
-    /// Keeps what a node has to find again after a restart.
+    /// Keeps the data that a node needs after a restart.
     fn persist(&mut self, node: usize, write: Write);
 
     /// The sealed blocks that a node keeps, from a height on.
     fn blocks(&self, node: usize, from: u64) -> impl Iterator<Item = &Arc<SealedBlock>>;
 
-    /// Takes note of what a node's users want to know.
+    /// Takes note of an event for a node's users.
     fn event(&mut self, node: usize, event: Event);
 
     /// Takes a message that a node sends. It arrives when the implementor calls [`Network::arrive`], or never.
     fn send(&mut self, from: usize, to: usize, message: Message);
 
-    /// Parts a node from a peer. By default nodes stay connected.
+    /// Disconnects a node from a peer. By default nodes stay connected.
     fn part(&mut self, _node: usize, _peer: usize) {}
 
-    /// Does an output. `false` if the node crashed: its further outputs are lost.
+    /// Carries out an output. `false` if the node crashed: its further outputs are lost.
     fn output(&mut self, node: usize, output: Output) -> bool {
         self.perform(node, output);
         true
     }
 
-    /// Does what a core asks for.
+    /// Carries out an output by the methods above.
     fn perform(&mut self, node: usize, output: Output) {
         match output {
             Output::Persist(write) => self.persist(node, write),

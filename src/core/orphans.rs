@@ -1,4 +1,4 @@
-//! Orphans: verified records that wait for what they refer to.
+//! Orphans: verified records that refer to a proposal, phase or seal that this node lacks, and wait for it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -48,7 +48,7 @@ impl Orphans {
         }
     }
 
-    /// Takes the oldest orphan out of a source's queue, if that is too long.
+    /// Takes the oldest orphan out of a source's queue, if the queue is too long.
     fn surplus(&mut self, source: Option<u64>) -> Option<RecordId> {
         let queue = self.by_source.get_mut(&source)?;
         if queue.ids.len() <= ORPHANS_PER_PEER_MAX && queue.bytes <= ORPHAN_BYTES_PER_PEER_MAX {
@@ -70,7 +70,7 @@ impl Orphans {
         self.waiting.contains_key(id)
     }
 
-    /// Takes out all orphans that wait for this, to be checked again.
+    /// Takes out all orphans that wait for this event, to be checked again.
     pub(super) fn take(&mut self, awaits: Awaits) -> Vec<(Verified, Option<u64>)> {
         let ids = self.by_cause.remove(&awaits).unwrap_or_default();
         let taken: Vec<(Verified, Option<u64>)> = ids
@@ -78,7 +78,7 @@ impl Orphans {
             .filter_map(|id| self.waiting.remove(id))
             .map(|(record, _, source)| (record, source))
             .collect();
-        // Each queue once, however many orphans leave it.
+        // Each queue is updated once, however many orphans leave it.
         let sources: BTreeSet<Option<u64>> = taken.iter().map(|(_, source)| *source).collect();
         for source in sources {
             if let Some(queue) = self.by_source.get_mut(&source) {

@@ -59,8 +59,8 @@ impl Core {
             return None;
         }
         let candidates = self.candidates();
-        // In later rounds records must not wait until clocks agree. But windows must not wait for ever either, if the first
-        // proposer is silent and new records always come: if one is due, each proposer tries its own clock once.
+        // In later rounds, records must not wait until clocks agree. But windows must not wait for ever if the first
+        // proposer is silent and new records always come. So if a window is due, each proposer tries its clock once.
         let tries_clock =
             round == 0 || (is_due && (round as usize) < self.agreement.sealers().len());
         let time_ms = if tries_clock { clock_ms } else { last_ms + 1 };
@@ -113,8 +113,8 @@ impl Core {
         if !all.iter().collect::<SealRoom>().is_full() {
             return all;
         }
-        // Records that cannot be sealed are left out: single votes on seals, which a proposal may have listed in vain, and all
-        // but one `Rejoin` of an author.
+        // Records that cannot be sealed are left out: single votes on seals, which a proposal may have listed without
+        // their pair, and all but one `Rejoin` of an author.
         let spent = self.ledger.state().spent_votes(&all);
         let spent: BTreeSet<RecordId> = spent.into_iter().collect();
         let mut rejoined = BTreeSet::new();
@@ -149,8 +149,8 @@ impl Core {
         !self.pool.is_empty() && !self.lenient(time_ms, self.candidates()).records.is_empty()
     }
 
-    /// Whether a seal over the pool would certainly list this record or one in its place. The cost does not depend on the other
-    /// records, so a host can ask after each input; `false` is no answer.
+    /// Whether a seal over the pool would certainly list this record or one in its place. The cost does not depend on
+    /// the other records, so a host can ask after each input. `false` means: not certain.
     fn opens_a_seal(&self, pooled: &Pooled) -> bool {
         let record = &pooled.record;
         let (state, past) = (self.ledger.state(), self.ledger.past());

@@ -34,9 +34,9 @@ pub struct OperationStatus {
     pub ballots: Vec<(Ballot, u64)>,
     /// The outcome of the reveals held; final if they are sealed in time.
     pub tallied: Option<Outcome>,
-    /// The final outcome, and the height that made it final. A core does not remember a closed operation's result of more than
-    /// [`REMEMBERED_RESULT_BYTES_MAX`](crate::base::limits::REMEMBERED_RESULT_BYTES_MAX) bytes; an
-    /// [`Archive`](crate::past::archive::Archive) has it.
+    /// The final outcome, and the height that made it final. A core does not remember a closed operation's result of
+    /// more than [`REMEMBERED_RESULT_BYTES_MAX`](crate::base::limits::REMEMBERED_RESULT_BYTES_MAX) bytes; an
+    /// [`Archive`](crate::past::archive::Archive) keeps the result.
     pub outcome: Option<(Outcome, u64)>,
     /// Whose records are missing.
     pub waits_for: Pending,

@@ -37,9 +37,9 @@ pub enum Write {
         /// The ids of the records that it lists.
         list: Vec<RecordId>,
     },
-    /// Records and votes that are of no more use and in no block.
+    /// Records and votes that have no further use and are in no block.
     Forget(Vec<RecordId>),
-    /// This node's ballot for a standard operation, should it become a vote of all; `None` takes it back.
+    /// This node's ballot for a standard operation, in case it becomes a full BFT vote; `None` takes it back.
     Intent {
         /// The operation.
         operation: OperationId,

@@ -105,7 +105,7 @@ impl Core {
                 return false;
             };
             let draft = try_draft(&self.ledger, &self.pool, &self.lists, seal, &id);
-            // Only more than a third of dishonest weight can decide a seal that does not apply; the ledger then stops here.
+            // An error means that dishonest nodes with more than a third of the weight decided it; the ledger stops.
             let Ok(Some(draft)) = draft else { return false };
             self.drafts.insert(id, draft);
         }

@@ -102,7 +102,7 @@ impl Core {
             None => operation.class() == Class::Standard,
         };
         if waits_for_authority {
-            // It is used if the operation becomes a vote of all.
+            // This ballot is used if the operation becomes a full BFT vote.
             self.intend(id, Some(ballot));
             return Ok(Answer::Done);
         }
@@ -111,7 +111,7 @@ impl Core {
         Ok(Answer::Done)
     }
 
-    /// Persists this node's ballot for an operation that may become a vote of all.
+    /// Persists this node's ballot for an operation that may become a full BFT vote.
     pub(super) fn intend(&mut self, operation: OperationId, ballot: Option<Ballot>) {
         let changed = match &ballot {
             Some(ballot) => self.intents.insert(operation, ballot.clone()).as_ref() != Some(ballot),
@@ -153,7 +153,7 @@ impl Core {
         Ok(Some((statement, Some((ballot, salt)))))
     }
 
-    /// Says a directive, objection or resolution.
+    /// Signs and sends a directive, objection or resolution.
     pub(super) fn say_as_authority(&mut self, statement: Statement) -> Result<Answer, Refusal> {
         if let Some(operation) = statement.operation() {
             self.may_take_slot(&operation)?;
@@ -247,8 +247,8 @@ impl Core {
         }
     }
 
-    /// After a lost journal, only slots of operations whose proposal names the seal of the return or a later one are safe. This
-    /// node may have signed those of older ones before.
+    /// After a lost journal, a slot is safe only if the operation's proposal names the seal of the return or a later
+    /// one. This node may have signed the slots of older operations before the loss.
     fn may_take_slot(&self, id: &OperationId) -> Result<(), Refusal> {
         let Signing::Above(above) = self.signing else {
             return Err(Refusal::JournalLost);
@@ -361,7 +361,7 @@ impl Core {
         let _ = self.admit(None, record);
     }
 
-    /// After a seal: reveals own frozen commits, and votes on operations that became a vote of all.
+    /// After a seal: reveals own frozen commits, and votes on operations that became a full BFT vote.
     pub(super) fn follow_up(&mut self, applied: &Applied) {
         let drafts = applied.touched.iter();
         let drafts = drafts.flat_map(|operation| self.draft_promised(operation));
@@ -379,7 +379,7 @@ impl Core {
 
     fn say_promised(&mut self, drafts: Vec<Draft>) {
         if !drafts.is_empty() {
-            // What fails now is tried again at the next chance.
+            // A statement that fails now is tried again at the next call.
             let _ = self.say_all(drafts);
         }
     }

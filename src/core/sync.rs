@@ -140,7 +140,7 @@ impl Core {
         self.tell_refused(Some(from), rejection);
     }
 
-    /// Refuses what no honest node sends, and parts from the peer.
+    /// Refuses data that no honest node sends, and makes the host close the connection to the peer.
     fn blame(&mut self, from: PeerId, rejection: Rejection) {
         self.refuse(from, rejection);
         self.out.push(Output::Part(from));
@@ -167,7 +167,7 @@ impl Core {
                     if self.refuse_unverified(from, rejection) {
                         continue;
                     }
-                    // One is enough, as each of the rest could cost as much.
+                    // One bad record is enough, because each further one could cost as much.
                     return;
                 }
             };

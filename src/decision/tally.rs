@@ -4,7 +4,7 @@
 //!
 //! | class | `Decided(v)` | `NoQuorum` |
 //! |---|---|---|
-//! | critical, and standard operations that fell to the full vote | `3 * w(v) > 2 * W` | `3 * (w(v) + U) <= 2 * W` for both *v* |
+//! | critical, and standard operations that became a full BFT vote | `3 * w(v) > 2 * W` | `3 * (w(v) + U) <= 2 * W` for both *v* |
 //! | claim | `w(v) > w(v') + U` for every other result *v'*, seen or not, and `2 * (all reveals) > W` | `U = 0` and not decided |
 //!
 //! An unseen result weighs nothing yet, so the claim's rule contains `w(v) > U`. Abstentions count as revealed, but for no

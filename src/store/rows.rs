@@ -50,7 +50,7 @@ pub(super) const RECORDS: Rows<Key> = TableDefinition::new("records.v1");
 pub(super) const VOTES: Rows<Key> = TableDefinition::new("votes.v1");
 /// By seal: the ids that a proposal of the next seal lists.
 pub(super) const LISTS: Rows<Key> = TableDefinition::new("lists.v1");
-/// By operation: this node's ballot, for the case that it becomes a vote of all.
+/// By operation: this node's ballot, in case the operation becomes a full BFT vote.
 pub(super) const INTENTS: Rows<Key> = TableDefinition::new("intents.v1");
 /// By closed operation: its end ([`RememberedOperation`](crate::ledger::RememberedOperation)). Each start reads the whole table.
 pub(super) const CLOSED: Rows<Key> = TableDefinition::new("closed.v1");

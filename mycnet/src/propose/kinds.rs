@@ -17,115 +17,115 @@ pub(super) enum Kind {
     /// Set a key of the configuration, or a parameter (critical)
     #[command(visible_alias = "network-configuration")]
     Config {
-        /// The key, or param.NAME for a parameter of the network
+        /// Name the key, or param.NAME for a parameter of the network
         #[arg(long, value_name = "KEY")]
         key: String,
-        /// The new value, digits for a parameter; empty removes the key
+        /// Set the new value, digits for a parameter; empty removes the key
         #[arg(long)]
         value: Payload,
     },
     /// Set a security policy (critical)
     #[command(visible_alias = "security-policy-update")]
     Policy {
-        /// The policy's name
+        /// Name the policy
         #[arg(long)]
         name: String,
-        /// Its new content; empty removes it
+        /// Set its new content; empty removes the policy
         #[arg(long, value_name = "VALUE")]
         content: Payload,
     },
     /// Add to a member's trust, or take from it (critical)
     #[command(visible_alias = "trust-score-modification")]
     Trust {
-        /// The member
+        /// Name the member
         #[arg(long)]
         node: IdPrefix,
-        /// The change in parts per million: -1000000 to 1000000
+        /// Add this to the trust, in parts per million: -1000000 to 1000000
         #[arg(long, value_name = "PPM", allow_hyphen_values = true)]
         delta_ppm: i32,
-        /// The reason
+        /// State the reason
         #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: String,
     },
     /// Admit a candidate, on probation (critical)
     #[command(visible_alias = "node-admission")]
     Admission {
-        /// The line that the candidate's `mycnet consent` printed, or @FILE with it
+        /// Give the line that the candidate's `mycnet consent` printed, or @FILE with it
         #[arg(long, value_name = "CONSENT")]
         consent: String,
     },
     /// Take a member out of the network (critical)
     #[command(visible_alias = "node-exclusion")]
     Exclusion {
-        /// The member
+        /// Name the member
         #[arg(long)]
         node: IdPrefix,
-        /// The reason
+        /// State the reason
         #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: String,
     },
     /// Give a member another role (critical)
     #[command(visible_alias = "spore-assignment")]
     Role {
-        /// The member
+        /// Name the member
         #[arg(long)]
         node: IdPrefix,
-        /// The role: primary (the former primary becomes a seed), seed or latent
+        /// Name the role: primary (the former primary becomes a seed), seed or latent
         #[arg(long, value_parser = role)]
         role: Spore,
     },
     /// Deploy a service (standard)
     #[command(visible_alias = "service-deployment")]
     Service {
-        /// The service's name
+        /// Name the service
         #[arg(long)]
         name: String,
-        /// The manifest to run; empty removes the service
+        /// Set the manifest to run; empty removes the service
         #[arg(long, value_name = "VALUE")]
         manifest: Payload,
     },
     /// Allocate a resource (standard)
     #[command(visible_alias = "resource-allocation")]
     Resource {
-        /// The resource's name
+        /// Name the resource
         #[arg(long)]
         name: String,
-        /// The allocation; empty frees the resource
+        /// Set the allocation; empty frees the resource
         #[arg(long, value_name = "VALUE")]
         allocation: Payload,
     },
     /// Do routine maintenance (standard, without objection window)
     #[command(visible_alias = "routine-maintenance")]
     Maintenance {
-        /// The task's name
+        /// Name the task
         #[arg(long)]
         task: String,
-        /// The work to do
+        /// Describe the work to do
         #[arg(long, value_name = "VALUE")]
         details: Payload,
     },
     /// Tune something (standard, without objection window)
     #[command(visible_alias = "performance-optimization")]
     Performance {
-        /// The thing to tune
+        /// Name the thing to tune
         #[arg(long)]
         target: String,
-        /// The way to tune it
+        /// Describe the way to tune it
         #[arg(long, value_name = "VALUE")]
         details: Payload,
     },
     /// Ask for the result of something
     Claim {
-        /// The question
+        /// Ask this question
         #[arg(long, value_name = "TEXT")]
         subject: String,
-        /// The input that the result is computed from
+        /// Give the input that the result is computed from
         #[arg(long, value_name = "VALUE", default_value = "")]
         input: Payload,
-        /// The proposer's own result
+        /// Answer with the proposer's own result
         #[arg(long, value_name = "VALUE")]
         result: Option<Payload>,
-        /// The members to ask, separated by commas; everybody unless given (primary and seeds only)
+        /// Ask only these members, separated by commas; all unless given (primary and seeds only)
         #[arg(long, value_name = "NODE,…", value_delimiter = ',')]
         panel: Vec<IdPrefix>,
     },

@@ -19,8 +19,8 @@ pub(super) struct TakenBlocks {
     last: Option<u64>,
     /// The rejection of the next one.
     pub(super) refused: Option<Rejection>,
-    /// Whether the refused block claims to follow the last seal here. The rules for the next block depend on that seal alone,
-    /// so no honest node has a refused one.
+    /// Whether the refused block claims to follow the last seal here. The rules for the next block depend on that seal
+    /// alone, so no honest node has such a block.
     refused_next: bool,
 }
 
@@ -67,8 +67,8 @@ impl Core {
         self.out.push(Output::Serve { to, from, bytes });
     }
 
-    /// Compares a peer's last seal with this node's. The one behind asks for blocks; the one ahead states its height. `begins`
-    /// says that the peer starts a comparison and does not answer one.
+    /// Compares a peer's last seal with this node's. The node behind asks for blocks; the node ahead states its height.
+    /// `begins` is set if the peer starts a comparison, not if it answers one.
     pub(super) fn compare_status(
         &mut self,
         peer: PeerId,
@@ -133,7 +133,7 @@ impl Core {
             let seal = SealedBlock::seal_of(bytes);
             if let Ok(seal) = &seal {
                 if self.ledger.past().height_of(&seal.id()) == Some(seal.height) {
-                    // Nothing new, so the rest of it need not be read.
+                    // The block is nothing new, so the rest of it need not be read.
                     taken.count += 1;
                     taken.last = Some(seal.height);
                     continue;
@@ -240,7 +240,7 @@ mod tests {
             (1, AGAIN_MS, true),
             (2, AGAIN_MS, true),
             (9, AGAIN_MS, true),
-            // Back, as who looks for a fork; and not again.
+            // Going back once is allowed, for a peer that looks for a fork; going back again is not.
             (3, AGAIN_MS, true),
             (4, AGAIN_MS, true),
             (2, AGAIN_MS, false),

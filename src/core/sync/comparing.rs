@@ -45,7 +45,7 @@ struct Comparison {
     /// The first message and its time.
     opening: Vec<u8>,
     began_ms: u64,
-    /// Whether the peer began one at the same time that was left unanswered.
+    /// Whether a comparison that the peer began at the same time was left unanswered.
     is_preferred: bool,
 }
 

@@ -21,8 +21,8 @@ impl Core {
         is_within
     }
 
-    /// Sends the held ones of these records, as many as a window takes but at least one, and offers the rest. Gives whether
-    /// there was no rest.
+    /// Sends those of these records that this node holds: as many as a window takes, but at least one. Offers the
+    /// others. Returns whether none were left to offer.
     pub(super) fn give(&mut self, to: PeerId, ids: impl IntoIterator<Item = RecordId>) -> bool {
         let ids: BTreeSet<RecordId> = ids.into_iter().collect();
         let mut held: Vec<&Verified> = ids.iter().filter_map(|id| self.find(id)).collect();
@@ -50,7 +50,7 @@ impl Core {
         rest.is_empty()
     }
 
-    /// Answers a request. A peer that got all it asked for is offered more of what it lacks.
+    /// Answers a request. A peer that got all requested records is offered more records that it lacks.
     pub(super) fn answer_request(&mut self, from: PeerId, ids: Vec<RecordId>) {
         let is_all = self.give(from, ids);
         let more = match self.links.get_mut(&from) {

@@ -43,7 +43,7 @@ pub enum Reason {
     ClaimDissent,
     /// Voted against the outcome of a critical operation.
     CriticalDissent,
-    /// No effect on the score; the standing changed because the parameters had changed.
+    /// The score did not change; the standing changed because the parameters had changed.
     Neutral,
     /// Did not reveal a frozen commit.
     Withheld,

@@ -243,7 +243,7 @@ impl TrustState {
     }
 }
 
-/// A standard operation is scored only if it fell back to the full vote, with the rules of critical operations.
+/// A standard operation is scored only if it became a full BFT vote, with the rules of critical operations.
 fn dissent(params: &Params, class: Class) -> (u32, Reason) {
     match class {
         Class::Claim => (params.claim_dissent_ppm, Reason::ClaimDissent),
