@@ -33,16 +33,16 @@ impl Role {
         match self {
             Self::Task => &[
                 "task", "taskid", "item", "itemid", "question", "questionid", "example", "exampleid", "unitid", "origid",
-                "instance", "object", "hitid", "subjectid", "workunit", "assignmenttaskid",
+                "instance", "object", "hitid", "subjectid", "workunit", "assignmenttaskid", "artifact",
             ],
             Self::Worker => &[
                 "worker", "workerid", "amtworkerids", "annotator", "annotatorid", "user", "userid", "username", "source",
-                "host", "assignmentworkerid",
+                "host", "rebuilder", "assignmentworkerid",
             ],
             Self::Answer => &[
-                "answer", "label", "response", "value", "vote", "annotation", "judgment", "result", "outputresult",
+                "answer", "label", "response", "value", "vote", "annotation", "judgment", "result", "outputresult", "hash",
             ],
-            Self::Gold => &["gold", "goldlabel", "truth", "groundtruth", "gt", "correct", "expert"],
+            Self::Gold => &["gold", "goldlabel", "truth", "groundtruth", "gt", "correct", "expert", "truelabel"],
         }
     }
 }

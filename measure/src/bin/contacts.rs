@@ -82,7 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             _ => return Err(format!("unknown argument {argument}").into()),
         }
     }
-    let path = path.ok_or("which trace? see the head of examples/contacts.rs")?;
+    let path = path.ok_or("which trace? see the head of measure/src/bin/contacts.rs")?;
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
     let trace = Trace::read(&text).map_err(|error| format!("{path}, {error}"))?;
     let places = 0..trace.nodes();

@@ -137,8 +137,14 @@ impl Network for Replicas {
     }
 
     fn send(&mut self, from: usize, to: usize, message: Message) {
-        let under_way = &mut self.nodes[to].under_way;
-        under_way.push(Parcel::Message { from, message });
+        // Through its bytes, as between machines.
+        match Message::decode(&message.encode()) {
+            Ok(message) => {
+                let under_way = &mut self.nodes[to].under_way;
+                under_way.push(Parcel::Message { from, message });
+            }
+            Err(error) => self.fail(anyhow!("a message is not read back: {error}")),
+        }
     }
 }
 
