@@ -10,7 +10,7 @@ use crate::base::digest::NodeId;
 use crate::statement::operation::{ConsensusOperation, Spore};
 use crate::statement::record::Statement;
 
-/// How far authority has come with an operation.
+/// The state of an operation under spore authority.
 pub(super) enum Authority {
     /// No decision yet.
     Open {
@@ -31,7 +31,7 @@ pub(super) enum Authority {
     },
 }
 
-/// Whose record is awaited, and since which seal.
+/// The authors whose record is awaited, and the seal at which the wait began.
 enum Stage {
     Directive {
         since: u64,
