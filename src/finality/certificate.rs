@@ -10,8 +10,8 @@ use crate::members::sealers::Sealers;
 use crate::statement::record::{Seal, Signed, Statement, Verified, Verifier, VoteKind};
 use crate::statement::seal::{SealCertificate, is_quorum};
 
-/// Makes a certificate of as few records as possible: first authors with a precommit for the seal, the heaviest first, then
-/// equivocators with two for other seals.
+/// Makes a certificate of as few records as possible: first authors with a precommit for the seal, the heaviest first,
+/// then equivocators with two precommits for other seals.
 pub(super) fn assemble(votes: &Votes, seal: SealId, round: u32) -> Option<SealCertificate> {
     let weights = votes.weights(round, VoteKind::Precommit)?;
     let mut witnesses: Vec<_> = weights

@@ -1,5 +1,5 @@
-//! Here trust moves with the outcome of operations: the electors of each are scored once, when it closes (P8, section 6). The
-//! arithmetic is in [`crate::members::trust`].
+//! Changes trust by the outcome of operations: the electors of an operation are scored once, when it closes (P8,
+//! section 6). The arithmetic is in [`crate::members::trust`].
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Here trust moves: the score of one member and the arithmetic that changes it. The ledger calls [`TrustState::apply`]
-//! for every scored event of a seal (`ledger/scores.rs`).
+//! The score of one member, and the arithmetic that changes it. The ledger calls [`TrustState::apply`] for every scored
+//! event of a seal (`ledger/scores.rs`).
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
