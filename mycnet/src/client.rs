@@ -79,7 +79,7 @@ impl Client {
         )
     }
 
-    /// Whether a node runs. It sends records to its peers at once.
+    /// Whether a node runs. A running node sends records to its peers at once.
     pub(crate) fn is_running(&self) -> bool {
         self.own_node.is_none()
     }

@@ -198,7 +198,7 @@ impl Home {
 
     /// Writes the keys that are missing, and gives the author's.
     pub(crate) fn write_keys(&self) -> anyhow::Result<Identity> {
-        // An interrupted `init` may have left one, which nobody was told about.
+        // An interrupted `init` may have left a key that was not reported yet.
         if !is_there(&self.transport_file())? {
             write_secret(&self.transport_file(), &new_identity()?.secret())?;
         }

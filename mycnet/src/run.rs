@@ -124,7 +124,7 @@ async fn attend(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let node = &connected.node;
-    // Before the start is told: a signal right after it stops the node in good order.
+    // This comes before the report of the start, so that a signal right after the report stops the node in good order.
     let asked_to_stop = asked_to_stop()?;
     let mut events = node.engine().subscribe();
     report.started(node, &connected.listening)?;

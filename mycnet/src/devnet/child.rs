@@ -1,5 +1,5 @@
-//! A node in a process of its own, which can really be killed. It prints its events on its standard output, a line each, and
-//! stops in good order at the end of its standard input, which also ends when the devnet dies.
+//! A node in a process of its own, so that it can be killed. It prints its events on its standard output, a line each,
+//! and stops in good order at the end of its standard input, which also ends when the devnet dies.
 
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;

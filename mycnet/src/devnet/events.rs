@@ -1,4 +1,4 @@
-//! What the nodes of a devnet tell: the same from this process and, line by line, from another.
+//! The events of a devnet's nodes: of nodes in this process and, one a line, of nodes in another.
 
 use std::time::Instant;
 

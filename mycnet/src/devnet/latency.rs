@@ -17,7 +17,7 @@ use super::voter::claim;
 pub(super) struct Load {
     /// Claims in all.
     pub(super) operations: usize,
-    /// Claims at a time that are not final at their proposer yet.
+    /// The number of claims at a time that are not yet final at their proposers.
     pub(super) in_flight: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What is known of all nodes together, from their events.
+//! The state of all nodes together, as far as their events tell it.
 
 use std::collections::BTreeMap;
 use std::time::Instant;

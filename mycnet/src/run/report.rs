@@ -1,4 +1,4 @@
-//! What a running node tells: a line for people, or an object for programs, for each event.
+//! The reports of a running node: for each event, a line for people or an object for programs.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
