@@ -148,7 +148,7 @@ fn interruption(args: &Args) -> anyhow::Result<Option<Report>> {
     Ok(None)
 }
 
-/// Runs the nodes. Gives the report once something was measured.
+/// Runs the nodes. Returns the report once something was measured.
 async fn live(network: &mut Network, args: &Args) -> anyhow::Result<Option<Report>> {
     let count = network.members.len();
     // The node that is killed needs a process of its own.

@@ -196,7 +196,7 @@ impl Home {
         Ok(has_author)
     }
 
-    /// Writes the keys that are missing, and gives the author's.
+    /// Writes the keys that are missing, and returns the author's key.
     pub(crate) fn write_keys(&self) -> anyhow::Result<Identity> {
         // An interrupted `init` may have left a key that was not reported yet.
         if !is_there(&self.transport_file())? {

@@ -252,7 +252,7 @@ impl Core {
         }
     }
 
-    /// Puts a record into the pool and notes whether it is urgent. Gives the result, and the displaced record.
+    /// Puts a record into the pool and notes whether it is urgent. Returns the result, and the displaced record.
     fn pool_record(
         &mut self,
         record: Verified,

@@ -197,7 +197,7 @@ impl Core {
         }
     }
 
-    /// Takes a proposal, and its list if it is new and of use. Gives the seal whose list was taken.
+    /// Takes a proposal, and its list if it is new and of use. Returns the seal whose list was taken.
     fn take_proposal(
         &mut self,
         from: Option<PeerId>,

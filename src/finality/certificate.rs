@@ -47,8 +47,8 @@ pub(super) fn assemble(votes: &Votes, seal: SealId, round: u32) -> Option<SealCe
     None
 }
 
-/// Checks that `certificate` proves that `sealers`, those of the seal's height, decided `seal`. The caller checks that the seal
-/// follows its predecessor. Gives the votes.
+/// Checks that `certificate` proves that `sealers`, those of the seal's height, decided `seal`. The caller checks that
+/// the seal follows its predecessor. Returns the votes.
 ///
 /// # Errors
 ///

@@ -203,7 +203,7 @@ impl Network {
             .await
     }
 
-    /// Makes a candidate, and gives its number.
+    /// Makes a candidate, and returns its number.
     pub(super) fn candidate(&mut self, role: Spore) -> anyhow::Result<usize> {
         let number = self.members.len();
         let home = self.directory.node(number)?;
