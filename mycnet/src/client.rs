@@ -15,7 +15,7 @@ use crate::request::Request;
 use crate::socket;
 use crate::start::{RETRIES, RETRY_AFTER, builder, runtime, spawn};
 
-/// How long `--wait` lasts by default without a running node. A network of one needs less; nobody else can be heard.
+/// How long `--wait` lasts by default without a running node. A network of one needs less; other nodes are not heard.
 const ALONE_MS: u64 = 2000;
 
 /// How long `--wait` lasts by default with a running node. Members may be asleep.

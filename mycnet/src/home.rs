@@ -170,8 +170,8 @@ impl Home {
         Ok(())
     }
 
-    /// Makes the directory, readable by its owner alone. A directory with files in it must have that mode already. Gives
-    /// whether it has a node without a transport key; the node can have a new one, because peers know it by its author.
+    /// Makes the directory, readable by its owner alone. A directory with files must have that mode already. Returns
+    /// whether it has a node without a transport key, which can have a new one: peers know it by its author.
     pub(crate) fn create(&self) -> anyhow::Result<bool> {
         let name = self.directory.display();
         let has_author = is_there(&self.author_file())?;

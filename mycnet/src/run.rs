@@ -72,7 +72,7 @@ async fn serve(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<
             .into());
         }
     }
-    // The databases are locked: an old socket is in use by nobody, and no command waits for this node yet.
+    // The databases are locked: no process uses an old socket, and no command waits for this node yet.
     bundle::stream::remove_old(home);
     let control = Control::bind(home)?;
     let connected = Connected::start(home, store, settings, &args.peers).await?;

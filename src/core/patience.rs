@@ -121,7 +121,7 @@ impl Patience {
         self.heard(node);
     }
 
-    /// A new record of this author arrived, so it is in touch with somebody. Only a hint, as old records travel too.
+    /// A new record of this author arrived, so the author has met some node. Only a hint, as old records travel too.
     pub fn heard(&mut self, author: NodeId) {
         self.signs.insert(author, self.sweeps);
     }

@@ -135,8 +135,8 @@ impl From<ArchiveError> for BundleError {
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct ImportError {
-    /// Why it ended.
+    /// The reason why it ended.
     pub error: BundleError,
-    /// What it did before.
+    /// The result up to that point.
     pub imported: Box<BundleImport>,
 }

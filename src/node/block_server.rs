@@ -70,7 +70,7 @@ impl Account {
         from >= self.reached
     }
 
-    /// How long it must wait before blocks are served to it again.
+    /// How long the author must wait before blocks are served to it again.
     fn wait(&mut self, now: Instant) -> Duration {
         let passed = now.saturating_duration_since(self.as_of);
         let millis = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);

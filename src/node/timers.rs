@@ -1,4 +1,4 @@
-//! What a node does at certain times.
+//! The tasks that a node does at certain times.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

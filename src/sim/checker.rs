@@ -38,7 +38,7 @@ pub struct Checker {
     verifier: Verifier,
     oracle: Oracle,
     oracle_apply: OracleApply,
-    /// By height.
+    /// The ids of the seals, by height.
     seals: Vec<SealId>,
     views: Vec<View>,
     liars: BTreeSet<NodeId>,

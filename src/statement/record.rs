@@ -64,9 +64,9 @@ pub struct Proof {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// What is signed.
+    /// The signed part.
     pub body: Body,
-    /// The signature.
+    /// The signature, and the path to it.
     pub proof: Proof,
 }
 

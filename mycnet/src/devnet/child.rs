@@ -100,7 +100,7 @@ pub(super) async fn run(directory: &Path, tickets: &[Ticket]) -> anyhow::Result<
     stopped
 }
 
-/// Prints an event. Says whether anybody reads.
+/// Prints an event. Returns whether there is a reader.
 fn print(event: &NodeEvent) -> bool {
     let Ok(line) = serde_json::to_string(event) else {
         return false;

@@ -12,7 +12,7 @@ use super::events::now;
 use super::network::{DEADLINE, Network, name};
 use super::voter::claim;
 
-/// What to measure.
+/// The size of a measurement.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Load {
     /// Claims in all.

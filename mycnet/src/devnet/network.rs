@@ -333,7 +333,7 @@ impl Network {
     }
 }
 
-/// What a node is called here.
+/// The name of a node in reports.
 pub(super) fn name(number: usize) -> String {
     format!("node-{number}")
 }

@@ -7,7 +7,7 @@ use mycnet_consensus::{Digest, OperationId, Outcome};
 
 use super::events::{NodeEvent, Received};
 
-/// How far an operation is, by node.
+/// The progress of an operation at each node.
 #[derive(Debug, Default)]
 pub(super) struct OperationProgress {
     /// When a node's reveals decided it.

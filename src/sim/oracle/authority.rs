@@ -19,14 +19,14 @@ pub(super) enum Authority {
     },
     /// The Primary or the Seeds have decided.
     Decided {
-        /// At this seal.
+        /// The height of the seal that decided it.
         height: u64,
-        /// For or against.
+        /// Whether they approve.
         approve: bool,
     },
     /// It became a full BFT vote.
     Fallen {
-        /// At this seal.
+        /// The height of the seal at which it did.
         height: u64,
     },
 }
