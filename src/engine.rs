@@ -302,9 +302,9 @@ impl BFTConsensusEngine {
         self.host.input(input).await.map(drop)
     }
 
-    /// Declares, after this node lost its journal, that it holds all of its own records that anybody else holds. Call it
-    /// only after contact with all other members since the start. Where the others have no quorum without this node, in
-    /// networks of one to three members, nothing else ends its wait (DESIGN section 8).
+    /// Declares, after this node lost its journal, that it holds all of its own records that any other node holds. Call
+    /// it only after contact with all other members since the start. Where the others have no quorum without this node,
+    /// in networks of one to three members, nothing else ends its wait (DESIGN section 8).
     ///
     /// # Errors
     ///

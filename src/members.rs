@@ -1,4 +1,4 @@
-//! Layer 2: the members: their roles, trust and standing, and those who seal.
+//! Layer 2: the members, with their roles, trust and standing, and the sealers among them.
 
 pub mod roster;
 pub mod sealers;

@@ -81,7 +81,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     let bytes = read_file(&args.file, CERTIFICATE_BYTES_MAX)?;
     let certificate = Certificate::decode(&bytes).map_err(|error| {
         let why = match error {
-            // For bytes that are something else altogether, the decoder's message is of no help.
+            // For bytes of any other kind, the decoder's message does not help.
             Rejection::NonCanonical(_) => String::new(),
             error => format!(": {error}"),
         };

@@ -15,7 +15,7 @@ use crate::request::Request;
 use crate::socket;
 use crate::start::{RETRIES, RETRY_AFTER, builder, runtime, spawn};
 
-/// How long `--wait` lasts by default without a running node. A network of one needs less; nobody else can be heard.
+/// How long `--wait` lasts by default without a running node. A network of one needs less; other nodes are not heard.
 const ALONE_MS: u64 = 2000;
 
 /// How long `--wait` lasts by default with a running node. Members may be asleep.
@@ -79,7 +79,7 @@ impl Client {
         )
     }
 
-    /// Whether a node runs. It sends records to its peers at once.
+    /// Whether a node runs. A running node sends records to its peers at once.
     pub(crate) fn is_running(&self) -> bool {
         self.own_node.is_none()
     }

@@ -123,7 +123,7 @@ async fn devnet(args: &Args) -> anyhow::Result<()> {
         done = live(&mut network, args) => done,
         () = &mut interrupted => interruption(args),
     };
-    // Programs are told the positions of the nodes even if nothing was measured.
+    // The JSON object has the positions of the nodes even if nothing was measured.
     let done = done.map(|report| report.or_else(|| args.json.then(|| Report::of(&network, None))));
     let stopped = network.stop().await;
     let report = done?;
@@ -148,7 +148,7 @@ fn interruption(args: &Args) -> anyhow::Result<Option<Report>> {
     Ok(None)
 }
 
-/// Runs the nodes. Gives the report once something was measured.
+/// Runs the nodes. Returns the report once something was measured.
 async fn live(network: &mut Network, args: &Args) -> anyhow::Result<Option<Report>> {
     let count = network.members.len();
     // The node that is killed needs a process of its own.

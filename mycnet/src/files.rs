@@ -46,8 +46,8 @@ pub(crate) fn is_stream(path: &Path) -> bool {
     path == Path::new("-") || fs::metadata(path).is_ok_and(is_special)
 }
 
-/// Writes into a stream, which belongs to somebody else: it is neither synced, which pipes refuse, nor removed. A reader that
-/// has seen enough is no failure.
+/// Writes into a stream, which belongs to another program: it is neither synced, which pipes refuse, nor removed. A
+/// reader that has seen enough is no failure.
 pub(crate) fn to_stream(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,

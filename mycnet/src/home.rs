@@ -170,8 +170,8 @@ impl Home {
         Ok(())
     }
 
-    /// Makes the directory, readable by its owner alone. A directory with files in it must have that mode already. Gives
-    /// whether it has a node without a transport key; the node can have a new one, because peers know it by its author.
+    /// Makes the directory, readable by its owner alone. A directory with files must have that mode already. Returns
+    /// whether it has a node without a transport key, which can have a new one: peers know it by its author.
     pub(crate) fn create(&self) -> anyhow::Result<bool> {
         let name = self.directory.display();
         let has_author = is_there(&self.author_file())?;
@@ -196,9 +196,9 @@ impl Home {
         Ok(has_author)
     }
 
-    /// Writes the keys that are missing, and gives the author's.
+    /// Writes the keys that are missing, and returns the author's key.
     pub(crate) fn write_keys(&self) -> anyhow::Result<Identity> {
-        // An interrupted `init` may have left one, which nobody was told about.
+        // An interrupted `init` may have left a key that was not reported yet.
         if !is_there(&self.transport_file())? {
             write_secret(&self.transport_file(), &new_identity()?.secret())?;
         }

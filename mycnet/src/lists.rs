@@ -1,4 +1,4 @@
-//! What a node knows: `roster`, `trust`, `config`, `evidence`, `peers`, and its ticket.
+//! Queries to a node: `roster`, `trust`, `config`, `evidence`, `peers`, and its ticket.
 
 use anyhow::{Context as _, bail};
 use serde::Serialize;

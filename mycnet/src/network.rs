@@ -164,7 +164,7 @@ fn build(args: &NewArgs) -> anyhow::Result<Genesis> {
     }
     let params: Params = serde_json::from_value(params)?;
     let mut builder = Genesis::builder(&args.name)
-        // A new secret, which nobody keeps, has 32 random bytes.
+        // A new secret, which is not kept, supplies the 32 random bytes.
         .nonce(new_identity()?.secret())
         .time_ms(SystemClock.now_ms())
         .params(params)

@@ -72,7 +72,7 @@ pub(crate) fn percent(ppm: u32) -> String {
     format!("{}.{:02} %", ppm / 10_000, ppm % 10_000 / 100)
 }
 
-/// How a ballot reads.
+/// A ballot as text for people.
 pub(crate) fn ballot_shown(ballot: &Ballot) -> String {
     match ballot {
         Ballot::Result(bytes) => format!("result {}", bytes_shown(bytes)),
@@ -80,7 +80,7 @@ pub(crate) fn ballot_shown(ballot: &Ballot) -> String {
     }
 }
 
-/// How an outcome reads.
+/// An outcome as text for people.
 pub(crate) fn outcome_shown(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Decided(ballot) => ballot_shown(ballot),

@@ -31,7 +31,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     client::with(&args.common, async |client| {
-        // A node that a command starts for itself has met nobody.
+        // A node that a command starts for itself has met no other node.
         if !client.is_running() {
             return Err(Failure::failed(format!(
                 "no node is running here, so no member was connected: start it with `mycnet run{}`",

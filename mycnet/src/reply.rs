@@ -1,5 +1,5 @@
-//! What commands and nodes answer. `answer` and the commands build these structs, people's text is made of their fields, and
-//! `--json` prints them as they are: keys may be added, none changes its meaning.
+//! The answers of commands and nodes. `answer` and the commands build these structs. The text for people is made from
+//! the fields, and `--json` prints the structs: keys may be added, and none changes its meaning.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,14 +13,14 @@ use mycnet_consensus::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Of `init`.
+/// The answer of `init`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Created {
     pub(crate) node: NodeId,
     pub(crate) directory: PathBuf,
 }
 
-/// Of `network new`.
+/// The answer of `network new`.
 #[derive(Debug, Serialize)]
 pub(crate) struct NewNetwork {
     pub(crate) network: NetworkId,
@@ -29,7 +29,7 @@ pub(crate) struct NewNetwork {
     pub(crate) file: PathBuf,
 }
 
-/// Of `join`.
+/// The answer of `join`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Joined {
     pub(crate) network: NetworkId,
@@ -41,7 +41,7 @@ pub(crate) struct Joined {
     pub(crate) height: u64,
 }
 
-/// Of `consent`.
+/// The answer of `consent`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Consented {
     pub(crate) network: NetworkId,
@@ -106,7 +106,7 @@ pub(crate) struct OperationDetails {
     pub(crate) refused_effect: Option<Cow<'static, str>>,
     pub(crate) waits_for: Pending,
     pub(crate) window: Option<WindowStatus>,
-    /// Of the Primary, on a standard operation; the next two are of Seeds.
+    /// The Primary's directives on a standard operation; the next two fields are by Seeds.
     pub(crate) directives: Vec<Verdict>,
     pub(crate) objections: Vec<Objection>,
     pub(crate) resolutions: Vec<Verdict>,
@@ -194,7 +194,7 @@ pub(crate) struct CertificateBytes {
     pub(crate) certificate: String,
 }
 
-/// Of `certificate`.
+/// The answer of `certificate`.
 #[derive(Debug, Serialize)]
 pub(crate) struct CertificateFile {
     pub(crate) operation: OperationId,
@@ -202,7 +202,7 @@ pub(crate) struct CertificateFile {
     pub(crate) bytes: usize,
 }
 
-/// Of `verify`.
+/// The answer of `verify`.
 #[derive(Debug, Serialize)]
 pub(crate) struct CertificateChecked {
     pub(crate) network: NetworkId,
@@ -259,7 +259,7 @@ pub(crate) struct FoundId<T> {
     pub(crate) id: T,
 }
 
-/// Of `export`.
+/// The answer of `export`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Exported {
     pub(crate) directory: PathBuf,
@@ -300,13 +300,13 @@ pub(crate) struct RefusedRecords {
     pub(crate) first: String,
 }
 
-/// Of `rejoin`.
+/// The answer of `rejoin`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Declared {
     pub(crate) declared: bool,
 }
 
-/// Of `doctor`.
+/// The answer of `doctor`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Health {
     pub(crate) healthy: bool,

@@ -72,7 +72,7 @@ async fn serve(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<
             .into());
         }
     }
-    // The databases are locked: an old socket is in use by nobody, and no command waits for this node yet.
+    // The databases are locked: no process uses an old socket, and no command waits for this node yet.
     bundle::stream::remove_old(home);
     let control = Control::bind(home)?;
     let connected = Connected::start(home, store, settings, &args.peers).await?;
@@ -124,7 +124,7 @@ async fn attend(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let node = &connected.node;
-    // Before the start is told: a signal right after it stops the node in good order.
+    // This comes before the report of the start, so that a signal right after the report stops the node in good order.
     let asked_to_stop = asked_to_stop()?;
     let mut events = node.engine().subscribe();
     report.started(node, &connected.listening)?;

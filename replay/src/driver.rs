@@ -63,7 +63,7 @@ pub(crate) fn run(answers: &Answers, args: &Args, bar: &ProgressBar) -> anyhow::
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
             .collect();
-        // A failure of the documents also ends the replay, so it is told first.
+        // A failure of the documents also ends the replay, so it is reported first.
         let digests: Vec<Digest> = digests.into_iter().collect::<anyhow::Result<_>>()?;
         let mut replayed = played?;
         for (replica, digest) in replayed.replicas.iter_mut().zip(digests) {

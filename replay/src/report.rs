@@ -46,9 +46,9 @@ pub(crate) struct Report {
     elapsed_ms: u64,
     /// `null` where the platform does not tell.
     peak_memory_bytes: Option<u64>,
-    /// Of the first replica.
+    /// The height of the first replica.
     height: u64,
-    /// Of the first replica.
+    /// The state of the first replica.
     state_digest: Digest,
     replicas: Vec<Replica>,
     /// From most to least trusted.

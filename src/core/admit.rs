@@ -252,7 +252,7 @@ impl Core {
         }
     }
 
-    /// Puts a record into the pool and notes whether it is urgent. Gives the result, and the displaced record.
+    /// Puts a record into the pool and notes whether it is urgent. Returns the result, and the displaced record.
     fn pool_record(
         &mut self,
         record: Verified,
@@ -342,7 +342,7 @@ impl Core {
             Statement::Propose { .. } => record.id(),
             statement => match statement.operation() {
                 Some(operation) => operation.into(),
-                // Evidence decides who may take part, so it comes first; a `Rejoin` concerns only its author.
+                // Evidence decides which members take part, so it comes first; a `Rejoin` concerns only its author.
                 None if matches!(statement, Statement::Rejoin { .. }) => {
                     return (Priority::Normal, 0);
                 }

@@ -50,7 +50,7 @@ pub enum Input {
     Object {
         /// The operation.
         operation: OperationId,
-        /// Why, for people.
+        /// The reason, for people.
         reason: String,
     },
     /// A Seed votes on a standard operation that was objected to.
@@ -97,7 +97,7 @@ pub enum Input {
     Message {
         /// The peer.
         from: PeerId,
-        /// What.
+        /// The message.
         message: Message,
     },
     /// Compare the held records with a peer. The host does this now and then, and so repairs losses. It ends a running
@@ -121,15 +121,15 @@ pub enum Output {
     Persist(Write),
     /// Send a message.
     Send {
-        /// To whom.
+        /// The receiver.
         to: PeerId,
-        /// What.
+        /// The message.
         message: Message,
     },
     /// Send a peer sealed blocks in one [`Message::Blocks`] ([`Message::blocks`] makes it). The peer asks for more when it has
     /// applied them, so a host needs to keep only one window per peer, and may drop one that it has not begun for a later one.
     Serve {
-        /// To whom.
+        /// The receiver.
         to: PeerId,
         /// The first height it lacks.
         from: u64,
@@ -172,7 +172,7 @@ pub enum Event {
     Refused {
         /// The sender; `None` for an import.
         from: Option<PeerId>,
-        /// Why.
+        /// The reason.
         rejection: Rejection,
     },
     /// The journal lacks a record of this node: nothing is signed until the node has rejoined. The host answers with

@@ -146,7 +146,7 @@ impl Journal {
             })
     }
 
-    /// Forgets the records about a closed operation, as no more are accepted. Gives their ids.
+    /// Forgets the records about a closed operation, as no more are accepted. Returns their ids.
     pub(super) fn close(&mut self, operation: &OperationId) -> Vec<RecordId> {
         self.openings.remove(operation);
         let slots = [
@@ -168,7 +168,7 @@ impl Journal {
         forgotten
     }
 
-    /// Forgets votes of heights that no rule needs. Gives their ids.
+    /// Forgets votes of heights that no rule needs. Returns their ids.
     pub(super) fn forget_below(&mut self, height: u64) -> Vec<RecordId> {
         let slots = self.slots.keys().copied();
         let old: Vec<Slot> = slots

@@ -121,7 +121,7 @@ impl Patience {
         self.heard(node);
     }
 
-    /// A new record of this author arrived, so it is in touch with somebody. Only a hint, as old records travel too.
+    /// A new record of this author arrived, so the author has met some node. Only a hint, as old records travel too.
     pub fn heard(&mut self, author: NodeId) {
         self.signs.insert(author, self.sweeps);
     }
@@ -155,7 +155,7 @@ impl Patience {
         gives_up
     }
 
-    /// Ends the sweep if it is complete. Gives the time of the next end, if no further meeting is needed for it.
+    /// Ends the sweep if it is complete. Returns the time of the next end, if no further meeting is needed for it.
     fn sweep(&mut self, sealers: &Sealers, now_ms: u64) -> Option<u64> {
         if self.is_swept(sealers) && now_ms >= self.began_ms + self.least_ms() {
             self.sweeps += 1;

@@ -138,7 +138,7 @@ impl Pool {
 
     /// Takes a record. If `is_exempt`, a proposal lists it and it is kept beyond the limit of its slot.
     ///
-    /// Gives the result, and the record displaced by it.
+    /// Returns the result, and the record displaced by it.
     pub fn insert(
         &mut self,
         record: Verified,
@@ -185,7 +185,7 @@ impl Pool {
         (Pooling::New, displaced)
     }
 
-    /// Exempts a record from the limits because a proposal lists it. Gives whether the record is here.
+    /// Exempts a record from the limits because a proposal lists it. Returns whether the record is here.
     pub fn exempt(&mut self, id: &RecordId) -> bool {
         let Some(pooled) = self.records.get_mut(id) else {
             return false;
@@ -211,8 +211,8 @@ impl Pool {
         Some(pooled)
     }
 
-    /// Adds a new reveal to the tally of all reveals held, sealed or not. `sealed` is the tally of the sealed ones, with which
-    /// the first reveal starts. Gives the outcome if this reveal decided it.
+    /// Adds a new reveal to the tally of all reveals held, sealed or not. `sealed` is the tally of the sealed ones,
+    /// with which the first reveal starts. Returns the outcome if this reveal decided it.
     pub fn tally(
         &mut self,
         operation: OperationId,
@@ -239,7 +239,7 @@ impl Pool {
         self.tallies.remove(operation);
     }
 
-    /// Forgets everything about a closed operation. Gives the removed records.
+    /// Forgets everything about a closed operation. Returns the removed records.
     pub fn close(&mut self, operation: &OperationId) -> Vec<RecordId> {
         self.tallies.remove(operation);
         let ids: Vec<RecordId> = self

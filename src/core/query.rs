@@ -38,13 +38,13 @@ pub struct OperationStatus {
     /// more than [`REMEMBERED_RESULT_BYTES_MAX`](crate::base::limits::REMEMBERED_RESULT_BYTES_MAX) bytes; an
     /// [`Archive`](crate::past::archive::Archive) keeps the result.
     pub outcome: Option<(Outcome, u64)>,
-    /// Whose records are missing.
+    /// The members whose records are missing.
     pub waits_for: Pending,
     /// What happens if no more records arrive.
     pub window: Option<WindowStatus>,
 }
 
-/// Whose records are missing.
+/// The members whose records are missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "records", content = "of")]
 pub enum Pending {
@@ -84,7 +84,7 @@ pub struct SealStatus {
     pub round: u32,
     /// `propose`, `prevote` or `precommit`.
     pub step: Cow<'static, str>,
-    /// Who proposes in this round.
+    /// The proposer of this round.
     pub proposer: Option<NodeId>,
     /// The seal this node is locked on.
     pub locked: Option<SealId>,
@@ -105,7 +105,7 @@ pub struct Waiting {
     pub round: u32,
     /// The step.
     pub step: Step,
-    /// Who proposes in this round.
+    /// The proposer of this round.
     pub proposer: Option<NodeId>,
     /// Whether no seal can be agreed on in this step, whatever arrives. Then giving up loses nothing.
     pub is_hopeless: bool,

@@ -176,8 +176,8 @@ impl Core {
         Ok(Answer::Done)
     }
 
-    /// Takes the own records held as the complete journal, because a person declares that nobody holds more. Two or three
-    /// members have no quorum without this one, so its `Rejoin` would never be sealed.
+    /// Takes the own records held as the complete journal, because a person declares that no other node holds more. Two
+    /// or three members have no quorum without this one, so its `Rejoin` would never be sealed.
     pub(super) fn declare_journal(&mut self) -> Result<Answer, Refusal> {
         match self.signing {
             Signing::Above(_) => return Err(Refusal::NotLost),

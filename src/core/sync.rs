@@ -146,8 +146,8 @@ impl Core {
         self.out.push(Output::Part(from));
     }
 
-    /// Refuses a record that does not decode or verify. Honest nodes verify records before they pass them on, so this is the
-    /// sender's fault, unless this node just does not know the author yet. Gives whether to continue with the peer's message.
+    /// Refuses a record that does not decode or verify. Honest nodes verify records before they send them on, so the
+    /// sender is at fault, unless this node does not know the author yet. Returns whether to go on with the message.
     fn refuse_unverified(&mut self, from: PeerId, rejection: Rejection) -> bool {
         let may_be_behind = matches!(rejection, Rejection::UnknownAuthor(_));
         if may_be_behind {
@@ -197,7 +197,7 @@ impl Core {
         }
     }
 
-    /// Takes a proposal, and its list if it is new and of use. Gives the seal whose list was taken.
+    /// Takes a proposal, and its list if it is new and of use. Returns the seal whose list was taken.
     fn take_proposal(
         &mut self,
         from: Option<PeerId>,

@@ -53,13 +53,13 @@ pub struct BundleImport {
     pub applied: u64,
     /// Blocks of heights that were sealed here already.
     pub held: u64,
-    /// Records, proposals and votes that were new here.
+    /// Records, proposals and votes that this node did not hold.
     pub new: u64,
-    /// Those that this node already held or had sealed.
+    /// Records, proposals and votes that this node already held or had sealed.
     pub known: u64,
-    /// Those that refer to unknown records. The node keeps some of them; importing again brings the others.
+    /// Records that refer to unknown records. The node keeps some of them; to get the others, import the bundle again.
     pub waiting: u64,
-    /// Refused ones, by [`Rejection::code`].
+    /// Refused records, by [`Rejection::code`].
     pub refused: BTreeMap<&'static str, Refusals>,
 }
 
@@ -135,8 +135,8 @@ impl From<ArchiveError> for BundleError {
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct ImportError {
-    /// Why it ended.
+    /// The reason why it ended.
     pub error: BundleError,
-    /// What it did before.
+    /// The result up to that point.
     pub imported: Box<BundleImport>,
 }

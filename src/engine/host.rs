@@ -1,4 +1,4 @@
-//! What is behind a handle: a node in a [`Hub`](super::Hub), or one with a disk and peers.
+//! The node behind a handle: a node in a [`Hub`](super::Hub), or a node with a disk and peers.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -63,7 +63,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// A node with what is kept for it. In memory nothing outlives the process, so no journal is kept beside the core.
+/// A node with its past and its events. Nothing outlives the process, so no journal is kept beside the core.
 struct Node {
     core: Core,
     history: History,

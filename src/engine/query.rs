@@ -200,7 +200,7 @@ impl BFTConsensusEngine {
         Ok(self.archive(|past| past.certificate(operation))?)
     }
 
-    /// A member's trust in parts per million; 0 for anybody else.
+    /// A member's trust in parts per million; 0 for other nodes.
     pub fn trust(&self, node: &NodeId) -> u32 {
         self.look(|core, _| {
             let member = core.ledger().state().roster().get(node);

@@ -210,7 +210,7 @@ pub enum Fault {
     Malformed {
         /// The kind.
         kind: &'static str,
-        /// Why.
+        /// The reason.
         error: CodecError,
     },
     /// A part at a position where its kind is not allowed.

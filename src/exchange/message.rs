@@ -1,4 +1,4 @@
-//! The messages between nodes. Records travel as their canonical bytes, so that a bad one spoils nothing beside it.
+//! The messages between nodes. Records travel as their canonical bytes, so that one bad record spoils no other record.
 //!
 //! Records and blocks are sent on request. The answer to one message is bounded ([`WINDOW_BYTES_MAX`]), and the answering node
 //! keeps no state about it: the rest is offered, or asked for again by the next message. If a message is lost, the next

@@ -86,7 +86,7 @@ impl Agreement {
         }
     }
 
-    /// Takes in a proposal or vote of this height, including own ones. Gives whether it was new.
+    /// Takes in a proposal or vote of this height, including own ones. Returns whether it was new.
     ///
     /// # Errors
     ///
@@ -209,8 +209,8 @@ impl Agreement {
         Some((other.clone(), record.clone()))
     }
 
-    /// Whether this node, or authors of more than a third of the weight, signed something at this height. So a single liar
-    /// keeps nobody awake.
+    /// Whether this node, or authors of more than a third of the weight, signed something at this height. So a single
+    /// liar keeps no other node active.
     pub fn is_under_way(&self) -> bool {
         let authors = self.votes.authors();
         let sealers = self.votes.sealers();

@@ -16,12 +16,12 @@ use crate::statement::seal::is_quorum;
 /// prevoted the other in *s* signed twice or forgot its lock. If there is no such round, the later quorum precommitted a seal
 /// that no quorum had prevoted.
 ///
-/// Double signing is proved for good by two records. The other two rest on the absence of votes that would excuse them: report
-/// them, never punish them, and only over all votes that can be had. An honest node keeps the proofs of lock that excuse it, so
-/// ask the accused.
+/// Two records prove double signing for good. The other two violations rest on the absence of votes that would excuse
+/// them. So collect all votes that can be had before you report them, and never punish them. An honest node keeps the
+/// proofs of lock that excuse it: ask the accused.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Blame {
-    /// Authors with two bodies in one slot, and these two: those with the smallest ids in the first such slot.
+    /// Authors with two bodies in one slot, with the two smallest ids in the first such slot.
     pub double_signers: BTreeMap<NodeId, (RecordId, RecordId)>,
     /// Authors that precommitted a seal and in a later round prevoted another, without a proof of lock for it in between.
     pub amnesiacs: BTreeSet<NodeId>,

@@ -10,8 +10,8 @@ use crate::members::sealers::Sealers;
 use crate::statement::record::{Seal, Signed, Statement, Verified, Verifier, VoteKind};
 use crate::statement::seal::{SealCertificate, is_quorum};
 
-/// Makes a certificate of as few records as possible: first authors with a precommit for the seal, the heaviest first, then
-/// equivocators with two for other seals.
+/// Makes a certificate of as few records as possible: first authors with a precommit for the seal, the heaviest first,
+/// then equivocators with two precommits for other seals.
 pub(super) fn assemble(votes: &Votes, seal: SealId, round: u32) -> Option<SealCertificate> {
     let weights = votes.weights(round, VoteKind::Precommit)?;
     let mut witnesses: Vec<_> = weights
@@ -47,8 +47,8 @@ pub(super) fn assemble(votes: &Votes, seal: SealId, round: u32) -> Option<SealCe
     None
 }
 
-/// Checks that `certificate` proves that `sealers`, those of the seal's height, decided `seal`. The caller checks that the seal
-/// follows its predecessor. Gives the votes.
+/// Checks that `certificate` proves that `sealers`, those of the seal's height, decided `seal`. The caller checks that
+/// the seal follows its predecessor. Returns the votes.
 ///
 /// # Errors
 ///

@@ -214,7 +214,7 @@ impl Votes {
         std::mem::take(&mut self.dropped)
     }
 
-    /// Takes in a record and gives whether it was new. An `exempt` record is kept beyond the limits.
+    /// Takes in a record and returns whether it was new. An `exempt` record is kept beyond the limits.
     pub(super) fn add(&mut self, record: Verified, exempt: bool) -> Result<bool, Rejection> {
         let (height, round, content) = read(&record).ok_or(Rejection::Malformed(
             "not a statement about the agreement on a seal",

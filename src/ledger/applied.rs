@@ -27,7 +27,7 @@ pub enum Mode {
 pub struct Dropped {
     /// The record.
     pub record: Verified,
-    /// Why.
+    /// The reason.
     pub reason: Rejection,
 }
 

@@ -134,7 +134,7 @@ fn note_conduct(work: &mut Work<'_>) {
     }
 }
 
-/// Moves phases and windows of every open operation; gives those that closed, in the order of P7.
+/// Moves phases and windows of every open operation. Returns those that closed, in the order of P7.
 fn advance(work: &mut Work<'_>) -> Vec<Arc<OpenOperation>> {
     let before = work.before;
     let banned = work.state.roster.clone();

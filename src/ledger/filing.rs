@@ -42,7 +42,7 @@ impl State {
         Ok(member)
     }
 
-    /// Checks a proposal. Gives the electorate that it would open with, and whether its votes would be scored.
+    /// Checks a proposal. Returns the electorate that it would open with, and whether its votes would be scored.
     ///
     /// # Errors
     ///
@@ -253,8 +253,8 @@ fn file_in_operation(
     Ok(())
 }
 
-/// Pairs votes on seals. They are sealed only as two of one slot, at a recent height, by an author not yet banned. Gives the
-/// pairs, and the remaining votes with the reasons.
+/// Pairs votes on seals. They are sealed only as two of one slot, at a recent height, by an author not yet banned.
+/// Returns the pairs, and the remaining votes with the reasons.
 #[allow(clippy::type_complexity)]
 pub(super) fn pair_seal_votes(
     before: &State,

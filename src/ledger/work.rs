@@ -100,8 +100,8 @@ impl SealRoom {
         Ok(())
     }
 
-    /// Whether some record might find no room. Proposers stop here, and nobody is blamed for leaving records out after this
-    /// point.
+    /// Whether there might be no room for some record. Then proposers stop, and leaving out further records is no
+    /// fault.
     pub(crate) fn is_full(&self) -> bool {
         self.records >= SEAL_RECORDS_MAX || self.body_bytes > SEAL_BODY_BYTES_MAX - RECORD_BYTES_MAX
     }

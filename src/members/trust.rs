@@ -94,7 +94,7 @@ impl TrustScoring {
         self.nodes.insert(node, Scored::new(state));
     }
 
-    /// Applies one event of a node's history. Gives the change of its trust or standing, if there is one.
+    /// Applies one event of a node's history. Returns the change of its trust or standing, if there is one.
     pub fn update_trust_score(
         &mut self,
         node: NodeId,

@@ -19,14 +19,14 @@ use crate::base::limits::{MEMBERS_MAX, PEER_ADDRESSES_MAX, PEERS_TOLD_MAX};
 /// Limit for peers that were met or given: two endpoints for each member. Cards beyond it are dropped.
 const KNOWN_MAX: usize = 2 * MEMBERS_MAX;
 
-/// Endpoints kept per author: the present one, and one from before the node was set up again.
+/// Endpoints kept per author: the present endpoint, and an earlier one if the node was set up again.
 const ENDPOINTS_PER_AUTHOR: usize = 2;
 
 /// Limit for peers that others told of and that were never met.
 const HEARD_MAX: usize = 256;
 
-/// The part of them that one teller, or the local network, may fill, so that a liar leaves room for other tellers. Twice
-/// what it can tell at once.
+/// The limit of these peers for one teller, or for the local network: twice as many as it can tell of at once. So a
+/// liar leaves room for other tellers.
 const HEARD_PER_TELLER: usize = 2 * PEERS_TOLD_MAX;
 
 /// Failures after which hearsay is forgotten.
@@ -73,7 +73,7 @@ struct Entry {
     last_fault: Option<String>,
     due: Instant,
     dialling: bool,
-    /// To be dialled even if there are enough connections.
+    /// Whether to dial the peer even if there are enough connections.
     urgent: bool,
 }
 

@@ -33,7 +33,7 @@ pub enum CloseCode {
     FrameTooLong = 12,
     /// A frame that does not decode, or is out of place.
     Malformed = 13,
-    /// The peer read nothing of what was sent to it.
+    /// The peer read none of the data that was sent to it.
     SlowReader = 14,
     /// The connection may be dead; a new one is dialled.
     Suspect = 15,

@@ -116,9 +116,8 @@ pub(super) fn squeeze(connection: &iroh::endpoint::Connection) {
     connection.set_receive_window(VarInt::from_u32(SQUEEZED_WINDOW));
 }
 
-/// Widens the window for a frame of this length, and returns by how many bytes. Call [`narrow`] before the last so many
-/// bytes of the frame are read. Then their credit is not granted again, and nothing behind the frame can be in flight
-/// already.
+/// Widens the window for a frame of this length, and returns the number of added bytes. Call [`narrow`] before as many
+/// bytes at the frame's end are read. Then their credit is not granted again, and no later data is in flight already.
 pub(super) fn widen(connection: &iroh::endpoint::Connection, length: usize) -> usize {
     let length = u32::try_from(length).unwrap_or(u32::MAX);
     let more = length.min(WIDE_WINDOW - WINDOW);

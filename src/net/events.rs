@@ -16,9 +16,9 @@ pub struct PeerInfo {
     pub peer: PeerId,
     /// The author, which proved its key.
     pub author: NodeId,
-    /// The author's relation to the network at the hello. A [`Relation::Stranger`] is a peer that the program gave and that
-    /// is ahead: a node that is behind does not know later members. It should check again as it catches up
-    /// ([`Transport::recheck`](super::Transport::recheck)).
+    /// The author's relation to the network at the hello. A [`Relation::Stranger`] is a peer that the program gave and
+    /// that is ahead: a node that is behind does not know later members. This node should check the relation again as
+    /// it catches up ([`Transport::recheck`](super::Transport::recheck)).
     pub relation: Relation,
     /// The endpoint.
     pub endpoint: EndpointId,

@@ -1,6 +1,6 @@
 //! Fetching the genesis by its digest, before a candidate is a member.
 //!
-//! Whoever knows the network's id, from a ticket, may read the genesis. Its size and the rate of answers are limited.
+//! A peer that knows the network's id, from a ticket, may read the genesis. Size and rate of answers are limited.
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use crate::base::digest::NodeId;
 pub enum Relation {
     /// A member that is not banned.
     Member,
-    /// Excluded, but an elector of open operations. It is served until they close.
+    /// Excluded, but an elector of open operations. It is served until these operations close.
     Leaving,
     /// Not known: not a member yet, or no longer.
     Stranger,

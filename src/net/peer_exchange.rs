@@ -32,7 +32,7 @@ fn random_below(bound: usize) -> usize {
     usize::try_from(below).unwrap_or(0)
 }
 
-/// Puts what a peer tells about members into the address book, where it ranks below what this node learned by itself.
+/// Puts the addresses that a peer tells of into the address book, below the addresses that this node learned by itself.
 pub(super) fn hear(inner: &Inner, teller: NodeId, body: &[u8]) -> Result<(), CloseCode> {
     let cards: Vec<PeerCard> = codec::decode(body, body.len()).map_err(|_| CloseCode::Malformed)?;
     if cards.len() > PEERS_TOLD_MAX || !cards.iter().all(PeerCard::is_within_limits) {

@@ -1,7 +1,7 @@
 //! Authors that misbehaved, and are refused for a while.
 //!
-//! Otherwise such an author could come back at once, from a new endpoint each time, and cost a hello and a comparison per
-//! forged record. The pause doubles each time: a repaired node is back soon, a hostile one is not.
+//! Otherwise such an author could come back at once, from a new endpoint each time, and cost a hello and a comparison
+//! per forged record. The pause doubles each time, so a repaired node is back soon, and a hostile node is not.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A burst, and one more token after every such period.
+/// The number of tokens in a burst, and the period after which one more token comes.
 #[derive(Clone, Copy)]
 pub(super) struct Rate {
     burst: u32,
@@ -18,7 +18,7 @@ impl Rate {
     }
 }
 
-/// What is left of a rate.
+/// The tokens of a rate that are left.
 #[derive(Clone, Copy)]
 pub(super) struct TokenBucket {
     /// When the whole burst is available again.

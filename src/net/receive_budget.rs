@@ -4,10 +4,10 @@
 //! backs up. Short frames (at most [`SHORT_BYTES`]) count only against their peer's budget, so votes, status and questions
 //! always pass. Long frames also need room in a pool for all peers, in order of arrival.
 //!
-//! A reservation is limited in size and in time. While nobody else needs the room, a frame may arrive as slowly as the stall
-//! deadline and [`SLOWEST_BYTES_PER_SECOND`] allow; a bad link needs that. Once somebody has waited for [`PATIENCE`] in
-//! vain, frames slower than [`WANTED_BYTES_PER_SECOND`] are dropped with their connections. So members that send only the
-//! first bytes of long frames cannot block the others for long.
+//! A reservation is limited in size and in time. While no other frame needs the room, a frame may arrive as slowly as
+//! the stall deadline and [`SLOWEST_BYTES_PER_SECOND`] allow; a bad link needs that. Once a frame has waited for
+//! [`PATIENCE`] in vain, frames slower than [`WANTED_BYTES_PER_SECOND`] are dropped with their connections. So members
+//! that send only the first bytes of long frames cannot block the others for long.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -31,7 +31,7 @@ pub(super) struct Session {
     pub(super) since: Instant,
     pub(super) connection: Connection,
     pub(super) outbox: Outbox,
-    /// What this peer's waiting messages may take.
+    /// The memory that this peer's waiting messages may take.
     pub(super) budget: PeerBudget,
     /// Whether the peer ended its stream.
     pub(super) peer_finished: AtomicBool,
@@ -198,8 +198,8 @@ impl Sessions {
         }
     }
 
-    /// Whether there is room for one more. Some room is kept for dialled peers, so that incoming connections cannot take it
-    /// all.
+    /// Whether there is room for one more session. Some room is kept for dialled peers, so that incoming connections
+    /// cannot take all of it.
     fn has_room(&self, dialled: bool, config: &Config) -> bool {
         let wanted = config.degree.min(config.connections_max / 2);
         let kept = if dialled {
@@ -210,7 +210,7 @@ impl Sessions {
         self.by_id.len() + kept < config.connections_max
     }
 
-    /// How many this node dialled.
+    /// The number of sessions that this node dialled.
     pub(super) fn dialled(&self) -> usize {
         self.by_id
             .values()
@@ -250,7 +250,7 @@ impl Sessions {
 /// Whether the older of an author's two connections stays.
 ///
 /// Two nodes that dial each other at once must keep the same connection: the one that the smaller endpoint dialled.
-/// Otherwise the newer one is right: the peer restarted (`boot`), or takes the old one for dead.
+/// Otherwise the newer connection stays: the peer restarted (`boot`), or takes the older connection for dead.
 fn keeps_old(old: &Session, new: &Session, own: &EndpointId, simultaneous: Duration) -> bool {
     let crossed = old.dialled != new.dialled
         && old.endpoint == new.endpoint

@@ -38,7 +38,7 @@ pub(super) struct Inner {
     pub(super) outgoing: Arc<AtomicUsize>,
     pub(super) table: Mutex<Table>,
     pub(super) genesis_answers: Mutex<TokenBucket>,
-    /// A peer came, went, or is to be dialled.
+    /// Notified when a peer came, went, or is to be dialled.
     pub(super) changed: Arc<Notify>,
     pub(super) next_peer: AtomicU64,
     pub(super) closing: AtomicBool,

@@ -12,7 +12,7 @@ use crate::base::digest::NodeId;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Source {
     V4(Ipv4Addr),
-    /// The first 56 bits, which is what a household gets, or more.
+    /// The first 56 bits: a household has a network of this size, or several.
     V6(u128),
     /// A relay vouches for the id, but ids cost nothing. Against these strangers only the common rate helps.
     Relayed(EndpointId),

@@ -48,7 +48,7 @@ pub(super) struct Connected {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rejoin {
     NotOwed,
-    /// At the next turn.
+    /// The node signs a `Rejoin` at the next turn.
     Owed,
     /// Refused, because the node is not a member, for example. It is tried again when the roster changes.
     Refused,
@@ -81,10 +81,10 @@ pub(super) struct Actor {
     pub(super) expected: Option<(u64, SealId)>,
     pub(super) rejoin: Rejoin,
     pub(super) has_new_addresses: bool,
-    /// Connected peers that are not members yet. Every seal may change that.
+    /// Connected peers that are not members yet. Every seal may admit them.
     pub(super) strangers: BTreeSet<PeerId>,
     pub(super) has_documents_to_write: bool,
-    /// The last turn had no input.
+    /// Whether the last turn had no input.
     pub(super) was_idle: bool,
     /// The host's time of the last turn.
     pub(super) last_turn_ms: u64,

@@ -22,8 +22,8 @@ use crate::store::Store;
 /// disk.
 const AGAIN_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
-/// Bytes that it may fetch again per second after that, about as fast as a node verifies. Without a limit, small questions
-/// could keep this node reading, encrypting and sending.
+/// Bytes that an author may fetch again per second after that, about as fast as a node verifies. Without a limit, small
+/// questions could keep this node reading, encrypting and sending.
 const AGAIN_BYTES_PER_SECOND: u64 = 4 * 1024 * 1024;
 
 /// The first height, and most bytes.
@@ -48,7 +48,7 @@ struct Queue {
     is_closed: bool,
 }
 
-/// What an author was served, on all its connections. The roster bounds their number.
+/// The blocks that an author was served, on all its connections. The roster bounds the number of accounts.
 struct Account {
     /// The first height that it was not served yet.
     reached: u64,
@@ -70,7 +70,7 @@ impl Account {
         from >= self.reached
     }
 
-    /// How long it must wait before blocks are served to it again.
+    /// How long the author must wait before blocks are served to it again.
     fn wait(&mut self, now: Instant) -> Duration {
         let passed = now.saturating_duration_since(self.as_of);
         let millis = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);

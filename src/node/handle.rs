@@ -114,8 +114,8 @@ impl Node {
         &self.engine
     }
 
-    /// The transport, if there is an endpoint. Register it with the endpoint's router under [`crate::net::ALPN`]; otherwise
-    /// the node dials, but nobody can reach it.
+    /// The transport, if there is an endpoint. Register it with the endpoint's router under [`crate::net::ALPN`];
+    /// otherwise the node dials, but no peer can reach it.
     pub fn transport(&self) -> Option<&Transport> {
         self.transport.as_ref()
     }

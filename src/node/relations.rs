@@ -33,7 +33,7 @@ impl Relations {
             let relation = relation(member.trust.standing());
             known.relations.insert(node, relation);
         }
-        // A start does not know who left: these are all electors that are not members.
+        // At a start, the members that left are not known: these are all electors that are not members.
         let electors = state.operations().flat_map(|open| open.electorate().iter());
         let gone = electors.map(|(node, _)| node);
         known.left = gone

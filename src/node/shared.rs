@@ -96,7 +96,7 @@ impl Signals {
             .unwrap_or(Stopped::Orderly)
     }
 
-    /// A turn is done: wakes those who wait.
+    /// A turn is done: wakes the waiting callers.
     pub(super) fn turned(&self) {
         self.progress.send_modify(|count| *count += 1);
     }

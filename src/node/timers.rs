@@ -1,4 +1,4 @@
-//! What a node does at certain times.
+//! The tasks that a node does at certain times.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ const SILENCE_MS: u64 = 120_000;
 
 struct PeerTimers {
     author: NodeId,
-    /// Milliseconds since the start, like all times here but one.
+    /// Milliseconds since the node's start.
     sync_at_ms: u64,
     /// The time of the first question without an answer.
     asked_at_ms: Option<u64>,
@@ -133,7 +133,7 @@ impl Timers {
         let gives_up = self.patience.look(&core.waiting(), sealers, now_ms);
         if gives_up {
             self.patience.nudged();
-            // The others may lack the records that this node waited for them to answer.
+            // Other nodes may lack the records to which this node awaits their answers.
             for met in self.peers.values_mut() {
                 met.sync_at_ms = now_ms;
             }

@@ -145,7 +145,7 @@ impl Certificate {
         })
     }
 
-    /// Follows headers and sealers from the genesis; gives the closing header.
+    /// Follows headers and sealers from the genesis; returns the closing header.
     fn walk(&self, genesis: &Genesis, verifier: &mut Verifier) -> Result<&Seal, Rejection> {
         let ledger = Ledger::new(genesis);
         let mut sealers: Sealers = ledger.state().sealers().as_ref().clone();

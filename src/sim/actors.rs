@@ -67,7 +67,7 @@ impl ActorKind {
         self != Self::LateCopier
     }
 
-    /// An actor of this kind. Its host's clock makes a lying clock, and another host makes a twin.
+    /// An actor of this kind. Lying clocks and twins obey: the host's clock, or another host, is what makes them.
     pub(super) fn make(self, rng: &mut ChaCha8Rng, hosts: usize) -> Box<dyn Actor> {
         let some_host = rng.random_range(1..hosts.max(2));
         match self {
@@ -85,7 +85,7 @@ impl ActorKind {
     }
 }
 
-/// What an actor works with.
+/// The means of an actor.
 pub(super) struct Desk<'a> {
     pub(super) core: &'a Core,
     pub(super) identity: &'a Identity,

@@ -38,7 +38,7 @@ pub struct Checker {
     verifier: Verifier,
     oracle: Oracle,
     oracle_apply: OracleApply,
-    /// By height.
+    /// The ids of the seals, by height.
     seals: Vec<SealId>,
     views: Vec<View>,
     liars: BTreeSet<NodeId>,
@@ -215,7 +215,7 @@ impl Checker {
         }
     }
 
-    /// Less than a third of the weight may lie. Trust can move beyond that in a schedule, which then proves nothing any more.
+    /// Less than a third of the weight may lie. If trust moves beyond that limit, the schedule proves nothing more.
     fn judge_assumption(&mut self) {
         let sealers = self.ledger.state().sealers();
         let liars: u64 = self.liars.iter().map(|node| sealers.weight(node)).sum();

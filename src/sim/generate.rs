@@ -5,7 +5,7 @@
 //! Its seals have no certificates: they have the right height, predecessor, time, count and list digest, and zero state and
 //! roster digests. The same seed gives the same log.
 //!
-//! Records that the oracle refuses are left out of a block and kept beside it ([`Block::refused`]): a ledger must too.
+//! Records that the oracle refuses are kept beside a block ([`Block::refused`]). A ledger must refuse them too.
 
 mod coverage;
 mod network;

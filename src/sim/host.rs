@@ -118,7 +118,7 @@ impl Host {
         Some(core.ledger().state().seal())
     }
 
-    /// Whether it gives up waiting in its step, and how long it waits next.
+    /// Whether the host gives up waiting in its step, and how long it waits next.
     pub(super) fn lose_patience(&mut self) -> (bool, u64) {
         let height = self.height();
         let is_stuck = height == self.height_seen;

@@ -1,11 +1,11 @@
-//! The rules a second time, the slow and obvious way: what a sealed log means, from DESIGN sections 4 (P1 to P9), 6, 7
-//! and 10, without one predicate of the production code.
+//! A second implementation of the rules, slow and obvious: it computes the results of a sealed log by DESIGN sections 4
+//! (P1 to P9), 6, 7 and 10, without any predicate of the production code.
 //!
 //! The oracle shares plain data types with the production code (records, ids, the fields of the parameters) and nothing
-//! that judges: classes, quorums, weights, commitments, windows and even record ids are defined here again. It keeps the
-//! whole log and the roster as it was before every seal, and after each seal derives the course of every open operation
-//! anew from its opening on (`course`), so that no state is carried from seal to seal which could go wrong. Only what
-//! the rules themselves define step by step (trust, effects) is carried.
+//! that judges: classes, quorums, weights, commitments, windows and even record ids are defined here again. It keeps
+//! the whole log and the roster before every seal. After each seal it derives the course of every open operation again,
+//! from its opening on (`course`). So it carries no state from seal to seal that could go wrong, except trust and
+//! effects, which the rules themselves define step by step.
 //!
 //! It assumes what a verified record guarantees: good signatures and statements within the limits that need no state.
 //! State and roster digests of seals are ignored.
@@ -46,11 +46,11 @@ struct Moment {
     id: SealId,
     /// The roster before the seal.
     before: Roster,
-    /// Who is Banned once the seal's evidence is taken.
+    /// The members that are Banned once the seal's evidence is counted.
     banned: BTreeSet<NodeId>,
 }
 
-/// Why a member's score or standing was looked at: one line per elector of a closed operation, and per ban.
+/// The reason for judging a member's score or standing: one line per elector of a closed operation, and per ban.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The seal.
@@ -68,16 +68,16 @@ pub struct Entry {
     pub after: u32,
 }
 
-/// Applies sealed blocks by the rules and tells what they mean.
+/// Applies sealed blocks by the rules and gives the results.
 #[derive(Debug, Clone)]
 pub struct Oracle {
     net: NetworkId,
     sealing: Sealing,
     panel_scoring: PanelScoring,
-    /// By height. The id of seal 0 is not known before seal 1 names it: it holds a state digest.
+    /// By height. The id of seal 0 is not known before seal 1 names it, because seal 0 holds a state digest.
     moments: Vec<Moment>,
     log: Vec<Arc<Sealed>>,
-    /// The ids of what the log holds.
+    /// The ids of all records in the log.
     sealed: BTreeSet<RecordId>,
     cases: BTreeMap<OperationId, Case>,
     roster: Roster,
@@ -257,7 +257,7 @@ impl Oracle {
         open.flat_map(|course| &course.due_ms).min().copied()
     }
 
-    /// What the log means after the last seal.
+    /// The results of the log after the last seal.
     #[must_use]
     pub fn view(&self) -> View {
         let members = self.roster.iter().map(|(node, member)| {

@@ -28,13 +28,13 @@ pub fn node(person: usize) -> NodeId {
     identity(person).node_id()
 }
 
-/// What a person has done already. A restart of the host does not change it.
+/// The acts that a person has done already. A restart of the host does not change them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Person {
     acted: BTreeSet<(OperationId, &'static str)>,
 }
 
-/// The ballot of most people on an operation, the same in all their minds.
+/// The ballot of most people on an operation, which each of them computes alike.
 fn leaning(id: &OperationId, class: Class) -> Ballot {
     match (class, id.as_bytes()[0] % 8) {
         (Class::Claim, 0) => Ballot::Result(b"wrong".to_vec()),

@@ -69,7 +69,7 @@ impl Projection {
     }
 }
 
-/// Stands for a closed operation that was not noted; differs from every view of the oracle.
+/// The view of a closed operation that was not noted. It differs from every view of the oracle.
 fn unknown() -> OperationView {
     OperationView {
         phase: "not noted",

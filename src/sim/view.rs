@@ -22,7 +22,7 @@ pub struct View {
     pub config: BTreeMap<String, Vec<u8>>,
     /// The parameters that the next operation opens under.
     pub params: Params,
-    /// Who seals the next height, with weights; members of weight 0 are left out.
+    /// The sealers of the next height, with weights; members of weight 0 are left out.
     pub sealers: BTreeMap<NodeId, u64>,
 }
 
@@ -48,11 +48,11 @@ pub struct OperationView {
     pub phase: &'static str,
     /// The final outcome, from `decided` on.
     pub outcome: Option<Outcome>,
-    /// The electorate with its weights, shadow voters included; empty while spore authority has the operation.
+    /// The electorate with its weights, shadow voters included; empty while spore authority decides the operation.
     pub electors: BTreeMap<NodeId, u64>,
     /// The authors of frozen commits.
     pub frozen: BTreeSet<NodeId>,
-    /// Those of them that revealed.
+    /// The authors of frozen commits that revealed.
     pub revealed: BTreeSet<NodeId>,
     /// Whether the effect was applied (`true`) or refused (`false`); `None` unless `Decided(Approve)`.
     pub effect: Option<bool>,

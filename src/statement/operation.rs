@@ -66,7 +66,7 @@ pub enum ConsensusOperation {
         node: NodeId,
         /// Parts per million, -1,000,000..=1,000,000.
         delta_ppm: i32,
-        /// Why, for people.
+        /// The reason, for people.
         reason: String,
     },
     /// Critical. Admits a candidate, on `Probation`.
@@ -82,7 +82,7 @@ pub enum ConsensusOperation {
     NodeExclusion {
         /// The member.
         node: NodeId,
-        /// Why, for people.
+        /// The reason, for people.
         reason: String,
     },
     /// Critical. Gives a member another role. A new Primary makes the former one a Seed.
@@ -104,7 +104,7 @@ pub enum ConsensusOperation {
     ResourceAllocation {
         /// The resource's name.
         resource: String,
-        /// Who gets how much; empty frees it.
+        /// The allocation: who gets how much. Empty frees the resource.
         #[serde(with = "hex_bytes")]
         allocation: Vec<u8>,
     },
@@ -120,7 +120,7 @@ pub enum ConsensusOperation {
     PerformanceOptimization {
         /// The subject that is tuned.
         target: String,
-        /// How.
+        /// The way to tune it.
         #[serde(with = "hex_bytes")]
         details: Vec<u8>,
     },

@@ -64,9 +64,9 @@ pub struct Proof {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// What is signed.
+    /// The signed part.
     pub body: Body,
-    /// The signature.
+    /// The signature, and the path to it.
     pub proof: Proof,
 }
 
@@ -167,7 +167,7 @@ impl TryFrom<Record> for Signed {
     }
 }
 
-/// Appends the canonical bytes of a record and gives the range of its body, which is encoded once for both purposes.
+/// Appends the canonical bytes of a record and returns the range of its body, which is encoded once for both purposes.
 fn encode_parts(record: &Record, bytes: &mut Vec<u8>) -> Range<usize> {
     // A map of two, "body" before "proof": DAG-CBOR sorts keys by length first.
     const HEAD: &[u8] = b"\xa2\x64body";

@@ -52,7 +52,7 @@ const BEFORE_SEAL: &[u8] = b"\xa3\x64seal";
 const BEFORE_RECORDS: &[u8] = b"\x67records";
 const BEFORE_CERTIFICATE: &[u8] = b"\x6bcertificate";
 
-/// The canonical bytes before an array of `count` elements: those of a number, with another major type.
+/// The canonical bytes before an array of `count` elements: the bytes of a number, with another major type.
 fn array_head(count: usize) -> Vec<u8> {
     let mut head = codec::encode(&(count as u64));
     head[0] |= 0x80;

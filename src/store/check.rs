@@ -22,9 +22,9 @@ use crate::statement::seal::SealedBlock;
 pub struct CheckStep {
     /// What is checked now: `pages`, `heights` or `documents`.
     pub what: &'static str,
-    /// How many of them are done.
+    /// The number of checked ones.
     pub done: u64,
-    /// How many there are.
+    /// The number of all.
     pub of: u64,
 }
 

@@ -184,7 +184,7 @@ fn list_contents(transaction: &WriteTransaction, height: u64) -> Result<(), Stor
     Ok(())
 }
 
-/// This node saved the bytes, so whatever does not decode is damage.
+/// This node saved the bytes, so bytes that do not decode are damaged.
 pub(super) fn unreadable(id: OperationId, error: &DocumentError) -> StoreError {
     StoreError::damaged(format!("documents: operation {id}"), error)
 }

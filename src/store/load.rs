@@ -34,9 +34,9 @@ pub struct Loaded {
 /// record of this node that the journal lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JournalLost {
-    /// Writes according to the journal.
+    /// The journal's own count of its writes.
     pub journal: u64,
-    /// Writes of the journal according to the ledger.
+    /// The ledger's count of the journal's writes.
     pub ledger: u64,
 }
 

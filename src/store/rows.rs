@@ -88,8 +88,8 @@ pub(super) const ENTRIES: Rows<Key> = TableDefinition::new("entries.v1");
 pub(super) const COUNTS: TableDefinition<'static, &'static str, u64> =
     TableDefinition::new("counts.v1");
 
-/// The ledger part of the last write with own records. The ledger is written second: after a stop between the two commits,
-/// whatever moved the node to a vote must not be missing.
+/// The ledger part of the last write with own records. The ledger is written second: after a stop between the two
+/// commits, the data that moved the node to a vote must not be missing.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AheadRow {
@@ -151,10 +151,10 @@ pub(super) struct SummaryRow {
     pub(super) subject: String,
 }
 
-/// A member after a seal; `None`: it left.
+/// A member after a seal; `None` if the member left.
 pub(super) type MemberRow = Option<(Spore, u32, Standing)>;
 
-/// Why an effect was refused; `None`: it was not.
+/// The reason if an effect was refused; `None` if it took place.
 pub(super) type EffectRow = Option<Cow<'static, str>>;
 
 /// Two records of one slot.

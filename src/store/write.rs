@@ -22,11 +22,11 @@ use crate::statement::record::{Signed, Statement};
 /// The journal's state while the store is open. A writer holds it.
 #[derive(Debug)]
 pub(super) struct Writing {
-    /// Writes according to the journal.
+    /// The journal's own count of its writes.
     pub(super) journal: u64,
-    /// Writes of the journal according to the ledger.
+    /// The ledger's count of the journal's writes.
     pub(super) known: u64,
-    /// Whether the two do not fit together, which only a `Rejoin` repairs.
+    /// Whether the two databases do not fit together, which only a `Rejoin` repairs.
     pub(super) is_lost: bool,
     /// Entries that the durable ledger has made useless.
     spent: BTreeSet<RecordId>,

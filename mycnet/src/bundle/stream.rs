@@ -39,8 +39,8 @@ impl Drop for TemporaryFile {
     }
 }
 
-/// Removes the temporary files of killed commands. Commands use them with running nodes only, so all that a starting node
-/// finds are old.
+/// Removes the temporary files of killed commands. Commands use such files with running nodes only, so all files that a
+/// starting node finds are old.
 pub(crate) fn remove_old(home: &Home) {
     let entries = fs::read_dir(home.path()).into_iter().flatten().flatten();
     for entry in entries {

@@ -1,5 +1,5 @@
-//! A node in a process of its own, which can really be killed. It prints its events on its standard output, a line each, and
-//! stops in good order at the end of its standard input, which also ends when the devnet dies.
+//! A node in a process of its own, so that it can be killed. It prints its events on its standard output, a line each,
+//! and stops in good order at the end of its standard input, which also ends when the devnet dies.
 
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
@@ -100,7 +100,7 @@ pub(super) async fn run(directory: &Path, tickets: &[Ticket]) -> anyhow::Result<
     stopped
 }
 
-/// Prints an event. Says whether anybody reads.
+/// Prints an event. Returns whether there is a reader.
 fn print(event: &NodeEvent) -> bool {
     let Ok(line) = serde_json::to_string(event) else {
         return false;

@@ -1,4 +1,4 @@
-//! What the nodes of a devnet tell: the same from this process and, line by line, from another.
+//! The events of a devnet's nodes: of nodes in this process and, one a line, of nodes in another.
 
 use std::time::Instant;
 
@@ -47,7 +47,7 @@ pub(super) fn now() -> Instant {
     Instant::now()
 }
 
-/// Tells what happens at a node, until the node stops or `tell` says that nobody listens.
+/// Tells what happens at a node, until the node stops, or `tell` says that there is no listener.
 pub(super) async fn watch(
     engine: BFTConsensusEngine,
     mut tell: impl FnMut(NodeEvent) -> bool + Send,
@@ -95,7 +95,7 @@ fn node_event(event: &Event) -> Option<NodeEvent> {
     }
 }
 
-/// Sends a node's event on, with the time. Says whether anybody listens.
+/// Sends a node's event on, with the time. Returns whether there is a listener.
 pub(super) fn send(events: &UnboundedSender<Received>, node: usize, event: NodeEvent) -> bool {
     let at = now();
     events.send(Received { node, at, event }).is_ok()

@@ -12,12 +12,12 @@ use super::events::now;
 use super::network::{DEADLINE, Network, name};
 use super::voter::claim;
 
-/// What to measure.
+/// The size of a measurement.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Load {
     /// Claims in all.
     pub(super) operations: usize,
-    /// Claims at a time that are not final at their proposer yet.
+    /// The number of claims at a time that are not yet final at their proposers.
     pub(super) in_flight: usize,
 }
 

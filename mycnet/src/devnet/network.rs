@@ -21,10 +21,10 @@ use crate::home::Home;
 use crate::home::private::make_private_directory;
 use crate::join;
 
-/// What no step takes unless something is wrong, also on a busy machine.
+/// The time that a step takes only if something is wrong, even on a busy machine.
 pub(super) const DEADLINE: Duration = Duration::from_mins(1);
 
-/// How often to check what no node tells, such as the state of its pool.
+/// The interval for checks of states that no event tells, such as that of a pool.
 const CHECK_EVERY: Duration = Duration::from_millis(20);
 
 /// How many seeds a devnet has at most.
@@ -84,7 +84,7 @@ pub(super) struct Member {
     pub(super) id: NodeId,
     pub(super) role: Spore,
     pub(super) home: Home,
-    /// Of its last start.
+    /// The ticket of its last start.
     pub(super) ticket: Option<Ticket>,
     lies: Arc<AtomicBool>,
     host: Host,
@@ -203,7 +203,7 @@ impl Network {
             .await
     }
 
-    /// Makes a candidate, and gives its number.
+    /// Makes a candidate, and returns its number.
     pub(super) fn candidate(&mut self, role: Spore) -> anyhow::Result<usize> {
         let number = self.members.len();
         let home = self.directory.node(number)?;
@@ -333,7 +333,7 @@ impl Network {
     }
 }
 
-/// What a node is called here.
+/// The name of a node in reports.
 pub(super) fn name(number: usize) -> String {
     format!("node-{number}")
 }

@@ -1,4 +1,4 @@
-//! What is known of all nodes together, from their events.
+//! The state of all nodes together, as far as their events tell it.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use mycnet_consensus::{Digest, OperationId, Outcome};
 
 use super::events::{NodeEvent, Received};
 
-/// How far an operation is, by node.
+/// The progress of an operation at each node.
 #[derive(Debug, Default)]
 pub(super) struct OperationProgress {
     /// When a node's reveals decided it.

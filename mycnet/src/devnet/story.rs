@@ -19,7 +19,7 @@ const PRIMARY: usize = 0;
 /// The Seed that answers a claim wrongly.
 const LIAR: usize = 2;
 
-/// The Seed that proposes what the Primary does not.
+/// The Seed that makes the proposals that the Primary does not make.
 const SEED: usize = 1;
 
 /// Nodes that the story takes: without one of them, the others must still be more than two thirds.

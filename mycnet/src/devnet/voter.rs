@@ -86,7 +86,7 @@ impl Voting {
 struct Voter {
     engine: BFTConsensusEngine,
     lies: Arc<AtomicBool>,
-    /// Operations that it has voted on, or that are not its to vote on.
+    /// Operations that it has voted on, or in which it has no vote.
     done: BTreeSet<OperationId>,
 }
 

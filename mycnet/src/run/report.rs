@@ -1,4 +1,4 @@
-//! What a running node tells: a line for people, or an object for programs, for each event.
+//! The reports of a running node: for each event, a line for people or an object for programs.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// `is_told` says whether to tell events that need nobody's attention.
+    /// `is_told` says whether to report events that need no attention.
     pub(super) fn new(node: &Node, format: Format, is_told: bool) -> Self {
         Self {
             format,

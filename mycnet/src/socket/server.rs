@@ -104,7 +104,7 @@ impl Drop for Control {
     }
 }
 
-/// Answers one command. It holds its permit until then, unless it waits for an operation.
+/// Answers one command. The command holds its permit until the answer, unless it waits for an operation.
 async fn answer_one(
     node: &Node,
     mut stream: UnixStream,

@@ -41,7 +41,7 @@ impl Cast {
         let mut builder = Genesis::builder("mycnet replay")
             .nonce(*Digest::seeded(&[b"replay network", &seed.to_le_bytes()]).as_bytes())
             .sealing(Sealing::Authorities)
-            // The maker of the file chose the panels, as a task-giver in volunteer computing does.
+            // The author of the file chose the panels, as a task-giver in volunteer computing does.
             .panel_scoring(PanelScoring::Authorities);
         let roles = [Spore::Primary, Spore::Seed, Spore::Seed, Spore::Seed];
         for (authority, role) in authorities.iter().zip(roles) {

@@ -80,7 +80,7 @@ impl Replica {
     }
 }
 
-/// The replicas, and what is noted about the first of them.
+/// The replicas, and the notes about the first replica.
 pub(super) struct Replicas {
     pub(super) nodes: Vec<Replica>,
     /// How often each reason changed each member's score, and by how many parts per million in all.

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A window that ends in two steps: the first seal at or after its end only marks it, and it passes at the first seal one
-/// commit grace later. So nobody who was ready is punished if the chain stood still for days. A window of length 0 passes at
-/// once.
+/// A window that ends in two steps: the first seal at or after its end only marks it, and it passes at the first seal
+/// one commit grace later. So no member that was ready is punished if the chain stood still for days. A window of
+/// length 0 passes at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_field_names, reason = "units stand last in every name")]

@@ -73,7 +73,7 @@ impl fmt::Display for Reason {
 /// A change made by [`super::TrustState::apply`]: of the score, the standing, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
-    /// Why.
+    /// The reason.
     pub reason: Reason,
     /// The trust before, in parts per million.
     pub before_ppm: u32,
@@ -95,7 +95,7 @@ pub struct TrustEntry {
     pub time_ms: u64,
     /// The operation it is about, if any.
     pub operation: Option<OperationId>,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
     /// The trust before, in parts per million.
     pub before_ppm: u32,

@@ -1,5 +1,10 @@
+<<<<<<< HEAD
 //! The score of one member and the arithmetic that moves it. The ledger calls [`TrustState::apply`] for every scored event of a
 //! seal, in one place (`Work::score` in `ledger/work.rs`).
+=======
+//! The score of one member, and the arithmetic that changes it. The ledger calls [`TrustState::apply`] for every scored
+//! event of a seal (`ledger/scores.rs`).
+>>>>>>> n3
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
@@ -98,8 +103,8 @@ impl TrustState {
 
     /// Applies one line of the table, then the rules for the standing. `params` are those of the record's operation.
     ///
-    /// Gives the change of trust or standing, if there is one; changes of streak, chances and times alone are none. The
-    /// state of a `Banned` member never changes. A sealed reveal ([`Participation::Revealed`]) only notes its time.
+    /// Returns the change of trust or standing, if there is one; changes of streak, chances and times alone are none.
+    /// The state of a `Banned` member never changes. A sealed reveal ([`Participation::Revealed`]) only notes its time.
     pub fn apply(&mut self, params: &Params, record: &ParticipationRecord) -> Option<Change> {
         if self.standing == Standing::Banned {
             return None;
@@ -151,7 +156,7 @@ impl TrustState {
         changed.then(|| before.change_to(self, reason))
     }
 
-    /// Bans the member for equivocation: trust and streak 0, for ever. Gives the change, unless it was banned before.
+    /// Bans the member for equivocation: trust and streak 0, for ever. Returns the change, unless it was banned before.
     pub fn ban(&mut self) -> Option<Change> {
         self.apply_alone(&Params::default(), Participation::Equivocation)
     }
@@ -197,7 +202,7 @@ impl TrustState {
         }
     }
 
-    /// Counts a missed chance. Gives whether the absence is charged.
+    /// Counts a missed chance. Returns whether the absence is charged.
     fn miss(&mut self, params: &Params, time_ms: u64) -> bool {
         self.chances.push(true);
         let too_often = self.chances.missed() > CHANCES / 2;

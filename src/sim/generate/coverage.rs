@@ -1,4 +1,4 @@
-//! What happened in a log, counted: a comparison is worth what its logs exercise.
+//! Counts the events in a log: a comparison tests only the rules that its logs exercise.
 
 use std::collections::BTreeMap;
 use std::fmt;

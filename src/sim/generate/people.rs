@@ -7,7 +7,7 @@ use crate::base::digest::{NetworkId, NodeId};
 use crate::base::identity::{Identity, Signer as _};
 use crate::statement::record::{Statement, Verified, sign};
 
-/// What someone does, in percent of the occasions that each seal gives.
+/// The acts of a person, in percent of the occasions that each seal gives.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Habits {
     pub(super) commits: u32,

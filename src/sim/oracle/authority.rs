@@ -10,7 +10,7 @@ use crate::base::digest::NodeId;
 use crate::statement::operation::{ConsensusOperation, Spore};
 use crate::statement::record::Statement;
 
-/// How far authority has come with an operation.
+/// The state of an operation under spore authority.
 pub(super) enum Authority {
     /// No decision yet.
     Open {
@@ -19,19 +19,19 @@ pub(super) enum Authority {
     },
     /// The Primary or the Seeds have decided.
     Decided {
-        /// At this seal.
+        /// The height of the seal that decided it.
         height: u64,
-        /// For or against.
+        /// Whether they approve.
         approve: bool,
     },
     /// It became a full BFT vote.
     Fallen {
-        /// At this seal.
+        /// The height of the seal at which it did.
         height: u64,
     },
 }
 
-/// Whose record is awaited, and since which seal.
+/// The authors whose record is awaited, and the seal at which the wait began.
 enum Stage {
     Directive {
         since: u64,

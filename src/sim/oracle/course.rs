@@ -10,10 +10,10 @@ use super::{Moment, vote};
 use crate::base::digest::{Commitment, NodeId};
 use crate::statement::operation::{Ballot, Outcome};
 
-/// How far an operation has come, and when.
+/// The progress of an operation, with times.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Course {
-    /// The electorate; `None` while spore authority has the operation.
+    /// The electorate; `None` while spore authority decides the operation.
     pub(super) electors: Option<BTreeMap<NodeId, u64>>,
     /// The height of the freeze and the commits it fixed.
     pub(super) frozen: Option<(u64, BTreeMap<NodeId, Commitment>)>,

@@ -50,7 +50,7 @@ pub enum Statement {
     Objection {
         /// The operation.
         operation: OperationId,
-        /// Why, for people.
+        /// The reason, for people.
         reason: String,
     },
     /// A Seed's vote on a standard operation that was objected to.

@@ -102,7 +102,7 @@ impl Verifier {
 }
 
 /// A verified signature with everything it covers. The signature itself belongs to it: otherwise a known root with
-/// another signature would pass, and a proof that convinces nobody else would be stored and passed on.
+/// another signature would pass, and a proof that convinces no other node would be stored and passed on.
 type Batch = (Digest, SignatureBytes, NodeId, u32);
 
 /// The last [`VERIFIED_ROOTS_MAX`] batches whose signature verified, oldest dropped first.
