@@ -1,10 +1,5 @@
-<<<<<<< HEAD
 //! The score of one member and the arithmetic that moves it. The ledger calls [`TrustState::apply`] for every scored event of a
 //! seal, in one place (`Work::score` in `ledger/work.rs`).
-=======
-//! The score of one member, and the arithmetic that changes it. The ledger calls [`TrustState::apply`] for every scored
-//! event of a seal (`ledger/scores.rs`).
->>>>>>> n3
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
