@@ -33,7 +33,7 @@ pub enum Message {
         /// The ids of its list; empty if the sender has the record only.
         list: Vec<RecordId>,
     },
-    /// A step of comparing the unsealed records and votes that two nodes hold ([`crate::core::reconciliation`]). It also states
+    /// A step of comparing the unsealed records and votes that two nodes hold (`core::reconciliation`). It also states
     /// the sender's last seal. A receiver with another one treats it as a [`Message::Status`], because only records on top of
     /// the same seal can be compared.
     Reconcile {

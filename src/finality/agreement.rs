@@ -18,7 +18,7 @@ use crate::statement::seal::{SealCertificate, is_over_third, is_quorum};
 
 /// The agreement on one height's seal: the records held, and this node's own round, step and lock (L2 to L9).
 ///
-/// See the [module](super) for the call order.
+/// `finality.rs` gives the call order.
 #[derive(Debug, Clone)]
 pub struct Agreement {
     votes: Votes,
