@@ -9,10 +9,10 @@
 //! 3. keep sealed blocks and answer [`Output::Serve`] from them;
 //! 4. after a start, [`Core::restore`] the persisted data ([`Saved`] gives the meaning of each [`Write`]).
 //!
-//! The state changes only through seals. Everything that a peer sends is bounded and verified, and then admitted, kept as an
-//! orphan, or refused with a [`Rejection`]. Among the files, `admit.rs` takes records in, `statements.rs` signs own ones (each
-//! slot once, guarded by `journal.rs`), `sealing.rs` drives the agreement, `apply_seal.rs` applies a seal, and `sync.rs` talks
-//! to peers.
+//! The state changes only through seals. Everything that a peer sends is bounded and verified, and then admitted, kept
+//! as an orphan, or refused with a [`Rejection`]. Among the files, `admit.rs` takes records in, `statements.rs` signs
+//! this node's records (each slot once, guarded by `journal.rs`), `sealing.rs` drives the agreement, `apply_seal.rs`
+//! applies a seal, and `sync.rs` talks to peers.
 
 mod admit;
 mod apply_seal;
@@ -309,8 +309,8 @@ impl Core {
         Ok(())
     }
 
-    /// Takes up unsealed records, including own ones, in the order in which they refer to one another. Forgets those that no
-    /// longer apply.
+    /// Takes up unsealed records, including this node's, in the order in which they refer to one another. Forgets those
+    /// that no longer apply.
     fn restore_records(&mut self, records: BTreeMap<RecordId, Vec<u8>>) {
         let own = self.journal.unsealed(&self.ledger);
         let mut all: Vec<Verified> = own.cloned().collect();

@@ -140,7 +140,7 @@ async fn wait(node: &Node, operation: OperationId, timeout: Duration) -> Result<
         () = tokio::time::sleep(timeout) => {
             let status = engine.status(&operation);
             let status = status.ok_or(EngineError::UnknownOperation(operation))?;
-            // With an outcome, only the reveals of silent members are missing.
+            // If there is an outcome, only the reveals of silent members are missing.
             if status.outcome.is_none() {
                 return Err(Failure::new(
                     Kind::Undecided,

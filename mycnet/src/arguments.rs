@@ -100,7 +100,7 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// How long to wait, in milliseconds, if the user said so.
     pub(crate) fn timeout_ms(self) -> Option<u64> {
-        // Thirty years are as good as for ever, and far from any overflow.
+        // Thirty years are longer than any wait, and far from any overflow.
         self.timeout.map(|seconds| seconds.min(1 << 30) * 1000)
     }
 }

@@ -68,7 +68,7 @@ impl Client {
                 let own_node = Some(node);
                 return Ok(Self { home, own_node });
             }
-            // A node that starts or stops, or another command, has the databases for a moment.
+            // A node that starts or stops, or another command, has the databases open for a moment.
             tokio::time::sleep(RETRY_AFTER).await;
         }
         bail!(

@@ -115,7 +115,7 @@ async fn devnet(args: &Args) -> anyhow::Result<()> {
         ))
         .into());
     }
-    // Before anything is made that a signal would leave behind.
+    // This comes before anything is made that a signal would leave behind.
     let mut interrupted = std::pin::pin!(asked_to_stop()?);
     let directory = Directory::prepare(args.dir.as_deref())?;
     let mut network = Network::create(directory, count)?;

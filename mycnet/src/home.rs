@@ -187,7 +187,7 @@ impl Home {
         }
         let entries = self.directory.read_dir();
         if entries.is_ok_and(|mut entries| entries.next().is_some()) {
-            // Others may use it: its mode is not changed in passing.
+            // Other users may use the directory, so its mode is not changed silently.
             self.check_private()?;
         } else {
             make_private_directory(&self.directory)

@@ -157,7 +157,7 @@ fn build(args: &NewArgs) -> anyhow::Result<Genesis> {
         Profile::Default => Params::default(),
         Profile::Field => Params::field(),
     };
-    // All are set before the check: some are only valid together.
+    // All parameters are set before the check: some are only valid together.
     let mut params = serde_json::to_value(profile)?;
     for (name, number) in &args.params {
         params[name] = (*number).into();
@@ -202,12 +202,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Genesis, String> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first != Some(&b'{') {
         return Genesis::decode(bytes).map_err(|error| match error {
-            // For bytes that are something else altogether, the decoder's message is of no help.
+            // For bytes of any other kind, the decoder's message does not help.
             Rejection::NonCanonical(_) => "it is neither JSON nor the canonical form".to_owned(),
             error => error.to_string(),
         });
     }
-    // Not by way of a `Value`, which accepts two equal names and keeps the last.
+    // A `Value` is not used here: it accepts two equal names and keeps the last one.
     let genesis: Genesis = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     genesis.check().map_err(|error| error.to_string())?;
     Ok(genesis)

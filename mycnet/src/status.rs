@@ -174,7 +174,7 @@ fn content(fields: &mut Fields, operation: &ConsensusOperation) {
     for (name, value) in kinds.values().filter_map(Value::as_object).flatten() {
         let mut label = name.replace('_', " ");
         match value {
-            // A signature says nothing to people, and was verified.
+            // People cannot read a signature, and it was verified.
             _ if name == "consent" => {}
             Value::String(digits) if BYTES.contains(&name.as_str()) => {
                 for line in bytes_lines(&hex::decode(digits).unwrap_or_default()) {

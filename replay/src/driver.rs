@@ -149,7 +149,7 @@ impl<'a> Replay<'a> {
         let mut asked = Vec::with_capacity(group.len());
         for (turn, &task) in group.iter().enumerate() {
             let claim = self.claim(&self.answers.tasks[task]);
-            // The seed is nonce enough: tasks of one name do not exist.
+            // The seed can be the nonce, because no two tasks have one name.
             let proposed = self.network.propose(turn % AUTHORITIES, claim, self.seed)?;
             asked.extend(proposed.map(|operation| (task, operation)));
         }

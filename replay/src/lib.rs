@@ -115,7 +115,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         note("no answer equals a gold value: is it the right column, and spelt like the answers?");
     }
     if let Some(directory) = &args.export {
-        // Before the work, so that none is lost if the directory cannot be used.
+        // This comes first, so that no work is lost if the directory cannot be used.
         check_empty(directory).context("--export")?;
         fs::create_dir_all(directory)
             .with_context(|| format!("--export {}", directory.display()))?;

@@ -24,7 +24,7 @@ pub fn line(text: &str) -> anyhow::Result<()> {
 
 /// A remark on stderr, so that stdout holds the result only.
 pub fn note(text: &str) {
-    // Without stderr, there is nobody to tell.
+    // Without stderr, a remark has no reader.
     let _ = writeln!(io::stderr(), "note: {text}");
 }
 

@@ -316,8 +316,8 @@ impl Core {
         }
     }
 
-    /// Notices a lost or stale journal: an own record arrived that the journal does not have (DESIGN section 8). `listed` are
-    /// the records that came with it.
+    /// Notices a lost or stale journal: a record of this node arrived that the journal lacks (DESIGN section 8).
+    /// `listed` are the records that came with it.
     pub(super) fn notice_own(&mut self, record: &Verified, listed: &[Verified]) {
         let is_rejoin = matches!(record.statement(), Statement::Rejoin { .. });
         if record.author() == self.me

@@ -235,7 +235,7 @@ impl Core {
     }
 }
 
-/// Records of the own store: this node verified them before it stored them.
+/// Records of this node's store: they were verified before they were stored.
 fn trusted(
     records: impl Iterator<Item = Result<Signed, Rejection>>,
 ) -> Result<Vec<Verified>, Rejection> {

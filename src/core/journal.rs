@@ -111,7 +111,7 @@ impl Journal {
         self.known.contains(id)
     }
 
-    /// The ballot and salt of the own commit to an operation.
+    /// The ballot and salt of this node's commit to an operation.
     pub(super) fn opening(&self, operation: &OperationId) -> Option<&(Ballot, Salt)> {
         self.openings.get(operation)
     }

@@ -176,8 +176,8 @@ impl Core {
         Ok(Answer::Done)
     }
 
-    /// Takes the own records held as the complete journal, because a person declares that no other node holds more. Two
-    /// or three members have no quorum without this one, so its `Rejoin` would never be sealed.
+    /// Takes the held records of this node as the complete journal, because a person declares that no other node holds
+    /// more. Two or three members have no quorum without this one, so its `Rejoin` would never be sealed.
     pub(super) fn declare_journal(&mut self) -> Result<Answer, Refusal> {
         match self.signing {
             Signing::Above(_) => return Err(Refusal::NotLost),
@@ -270,8 +270,8 @@ impl Core {
         last.is_none_or(|last| last < height)
     }
 
-    /// Whether an own record is older than this node's return, so that the journal need not have it. `listed` are the records
-    /// that came with it, maybe with its proposal.
+    /// Whether a record of this node is older than its return, so that the journal need not have it. `listed` are the
+    /// records that came with it, maybe with its proposal.
     pub(super) fn is_before_return(&self, record: &Verified, listed: &[Verified]) -> bool {
         let Signing::Above(above) = self.signing else {
             return false;
@@ -384,7 +384,7 @@ impl Core {
         }
     }
 
-    /// The reveal of the own frozen commit, and the commit to the intended ballot.
+    /// The reveal of this node's frozen commit, and the commit to the intended ballot.
     fn draft_promised(&self, operation: &OpenOperation) -> Vec<Draft> {
         let id = operation.id();
         let commit = match self.intents.get(&id) {
@@ -400,7 +400,7 @@ impl Core {
         reveal.into_iter().chain(commit).collect()
     }
 
-    /// The reveal of the own frozen commit, if it is neither pooled nor sealed.
+    /// The reveal of this node's frozen commit, if the reveal is neither pooled nor sealed.
     fn draft_reveal(&self, operation: &OpenOperation) -> Option<Draft> {
         let id = operation.id();
         if !matches!(operation.phase(), Phase::Revealing(_))
@@ -428,8 +428,8 @@ impl Core {
         Some((statement, None))
     }
 
-    /// Ballot and salt of the own frozen commit after the journal was lost: the salt follows from the key, and the ballot is
-    /// one of three, or one that others revealed.
+    /// Ballot and salt of this node's frozen commit after the journal was lost: the salt follows from the key, and the
+    /// ballot is one of three, or one that others revealed.
     fn recover_opening(&self, operation: &OpenOperation) -> Option<(Ballot, Salt)> {
         let commit = operation.frozen()?.commits.get(&self.me)?;
         let Statement::Commit {

@@ -86,7 +86,7 @@ impl Agreement {
         }
     }
 
-    /// Takes in a proposal or vote of this height, including own ones. Returns whether it was new.
+    /// Takes in a proposal or vote of this height, including this node's. Returns whether it was new.
     ///
     /// # Errors
     ///

@@ -22,7 +22,7 @@ const KNOWN_MAX: usize = 2 * MEMBERS_MAX;
 /// Endpoints kept per author: the present endpoint, and an earlier one if the node was set up again.
 const ENDPOINTS_PER_AUTHOR: usize = 2;
 
-/// Limit for peers that others told of and that were never met.
+/// Limit for hearsay: peers that others told of and that were never met.
 const HEARD_MAX: usize = 256;
 
 /// The limit of these peers for one teller, or for the local network: twice as many as it can tell of at once. So a

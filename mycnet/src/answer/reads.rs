@@ -25,7 +25,7 @@ pub(super) fn status(node: &Node) -> Result<Status, Failure> {
         status.is_some_and(|status| waits_for(&status, &me))
     };
     let sealing = engine.seal_status();
-    // After the Rejoin, the loss is over.
+    // Once a seal lists the `Rejoin`, the node signs again, and the loss is over.
     let lost = node
         .opened()
         .journal_lost

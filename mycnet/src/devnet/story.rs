@@ -88,7 +88,7 @@ async fn admission(network: &mut Network) -> anyhow::Result<usize> {
         since(begun)
     ));
     let ticket = network.members[PRIMARY].ticket.clone();
-    // People pass it on as text.
+    // People pass a ticket on as text.
     let ticket = ticket.context("the Primary has no ticket")?.to_string();
     let begun = now();
     network.join(newcomer, &ticket.parse::<Ticket>()?).await?;

@@ -148,7 +148,7 @@ impl Report {
             Event::Refused { from, rejection } => {
                 self.refused += 1;
                 let refused = self.refused;
-                // A peer can cause any number of them.
+                // A peer can cause any number of refusals, so only some are reported.
                 if !refused.is_power_of_two() {
                     return Ok(());
                 }

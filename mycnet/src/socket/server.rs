@@ -67,7 +67,7 @@ impl Control {
     pub(crate) async fn serve(&self, node: &Node) {
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let waits = Arc::new(Semaphore::new(WAITS_MAX));
-        // Dropped with the future, which cuts off commands that are not answered yet.
+        // This is dropped with the future, which cuts off commands that are not answered yet.
         let mut answering = JoinSet::new();
         loop {
             let permit = connections.clone().acquire_owned().await;

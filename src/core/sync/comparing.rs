@@ -198,9 +198,9 @@ impl Link {
         self.later.drain(..next).collect()
     }
 
-    /// Whether the peer's opening crossed one of this node's that takes precedence, as one comparison is enough. Both sides
-    /// decide alike, by the bytes. Equal openings are both answered, at little cost. The precedence counts only once and for a
-    /// short time: if the own opening was lost, the peer's next one is answered.
+    /// Whether the peer's opening crossed one of this node's that takes precedence, as one comparison is enough. Both
+    /// sides decide alike, by the bytes. Equal openings are both answered, at little cost. The precedence counts only
+    /// once and for a short time: if this node's opening was lost, the peer's next opening is answered.
     fn is_preferred_to(&mut self, opening: &[u8], height: u64, now_ms: u64) -> bool {
         let is_new = |own: &&mut Comparison| {
             let is_recent = now_ms < own.began_ms + AGAIN_MS;

@@ -10,8 +10,8 @@ use super::super::tree::Tree;
 use crate::base::digest::{NodeId, OperationId, SealId};
 use crate::statement::operation::{Ballot, Class, Outcome, Spore};
 
-/// Longest result of a claim, in bytes, in the ledger document. Its history keeps results for ever, so longer ones are only
-/// in the operation's document.
+/// Longest result of a claim, in bytes, in the ledger document. The document's history keeps results for ever, so
+/// longer results are only in the operation's document.
 const RESULT_BYTES_SHOWN: usize = 256;
 
 /// A member's entry in the roster.
