@@ -3,6 +3,7 @@
 //! Members decide things together by commit and reveal, a BFT chain of seals fixes what counts, and trust follows from the
 //! sealed records by integer arithmetic. There is no server, and no node has to be always online.
 //!
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     feature = "engine",
     doc = "The handle that programs use is [`BFTConsensusEngine`]; [`TrustScoring`] does the arithmetic on its own, and
