@@ -369,7 +369,7 @@ async fn the_crowd() {
         for endpoint in endpoints.iter().cycle().take(20) {
             let (endpoint, address) = (endpoint.clone(), address.clone());
             dials.push(tokio::spawn(tokio::time::timeout(
-                Duration::from_secs(1),
+                Duration::from_secs(3),
                 async move { endpoint.connect(address, ALPN).await },
             )));
         }
