@@ -76,6 +76,13 @@ mod finality;
 #[doc(hidden)]
 pub mod internals;
 mod ledger;
+/// The limits that programs meet first. `src/base/limits.rs` has all of them, each with its reason.
+pub mod limits {
+    pub use crate::base::limits::{
+        CERTIFICATE_BYTES_MAX, MEMBERS_MAX, OPEN_PROPOSALS_MAX, PANEL_WEIGHTED_MIN,
+        PAYLOAD_BYTES_MAX, SEAL_RECORDS_MAX, TEXT_BYTES_MAX,
+    };
+}
 mod members;
 #[cfg(feature = "net")]
 pub mod net;
@@ -90,7 +97,6 @@ pub mod store;
 
 pub use base::digest::{Digest, NetworkId, NodeId, OperationId, RecordId, SealId, SignatureBytes};
 pub use base::identity::{Identity, Signer, SignerError};
-pub use base::limits;
 pub use base::rejection::Rejection;
 #[cfg(feature = "engine")]
 pub use engine::BFTConsensusEngine;

@@ -10,6 +10,7 @@ const MODULES: &[&str] = &[
     "engine",
     // Hidden from the documentation: for this workspace's own tests, benches, fuzz targets and measuring programs.
     "internals",
+    "limits",
     "net",
     "node",
     "store",
@@ -55,7 +56,6 @@ const ITEMS: &[&str] = &[
     "TrustEntry",
     "TrustScoring",
     "Verified",
-    "limits",
 ];
 
 /// The names that the public declarations of a source file bring, modules and others.
