@@ -9,8 +9,8 @@ use mycnet_consensus::internals::record::{
 };
 use mycnet_consensus::internals::seal::{SealCertificate, SealedBlock};
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Digest, Genesis, Identity, NetworkId, NodeId, OperationId,
-    Priority, SealId, Sealing, Signer as _, Spore,
+    Ballot, ClaimRule, ConsensusOperation, Digest, Genesis, Identity, NetworkId, NodeId,
+    OperationId, Priority, SealId, Sealing, Signer as _, Spore,
 };
 
 /// A member's key pair.
@@ -58,6 +58,7 @@ pub(crate) fn claim(
             subject: "build of release 1".to_owned(),
             input: nonce.to_le_bytes().to_vec(),
             panel,
+            rule: ClaimRule::MAJORITY,
         },
         priority: Priority::Normal,
         last,

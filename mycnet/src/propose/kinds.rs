@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use mycnet_consensus::limits::TEXT_BYTES_MAX;
-use mycnet_consensus::{ConsensusOperation, Spore};
+use mycnet_consensus::{ClaimRule, ConsensusOperation, Spore};
 
 use crate::arguments::{IdPrefix, Payload, reason, role};
 use crate::client::Client;
@@ -192,6 +192,7 @@ impl Kind {
                 input,
                 result,
                 panel,
+                rule: ClaimRule::MAJORITY,
             } => {
                 let mut members = Vec::new();
                 for node in panel {
@@ -202,6 +203,7 @@ impl Kind {
                     subject: subject.clone(),
                     input: input.bytes()?,
                     panel: (!members.is_empty()).then_some(members),
+                    rule: ClaimRule::MAJORITY,
                 };
                 let result = result.as_ref().map(Payload::bytes).transpose()?;
                 return Ok((operation, result));

@@ -4,14 +4,21 @@ use super::*;
 use mycnet_consensus::internals::record::{Statement, VoteKind, sign};
 use mycnet_consensus::internals::seal::SealCertificate;
 use mycnet_consensus::limits::CERTIFICATE_BYTES_MAX;
-use mycnet_consensus::{Certificate, Digest, NetworkId, Rejection, SealId};
+use mycnet_consensus::{Certificate, Digest, MemberName, NetworkId, Rejection, SealId};
 
 use crate::net::vote_for;
 
 /// Four nodes that first admitted a fifth and changed a role, so that the roster and the sealers changed on the way.
 async fn network() -> (Vec<BFTConsensusEngine>, OperationId) {
     let (engines, _) = linked(&genesis(4), 5);
-    let consent = Consent::sign(&identity(4), engines[0].network_id(), Spore::Latent).unwrap();
+    let consent = Consent::sign(
+        &identity(4),
+        engines[0].network_id(),
+        Spore::Latent,
+        MemberName::of_key(&identity(4).node_id()),
+        None,
+    )
+    .unwrap();
     let admission = ConsensusOperation::NodeAdmission {
         candidate: node(4),
         role: Spore::Latent,

@@ -11,7 +11,7 @@ use mycnet_consensus::internals::limits::{
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Body, Proof, Record, Seal, Signed, Statement, VoteKind};
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Digest, NodeId, OperationId, Priority, RecordId, SealId,
+    Ballot, ClaimRule, ConsensusOperation, Digest, NodeId, OperationId, Priority, RecordId, SealId,
     Signer as _, Spore,
 };
 use serde_bytes::ByteBuf;
@@ -359,6 +359,7 @@ fn limits_of_operations() {
             subject: "x".into(),
             input: Vec::new(),
             panel,
+            rule: ClaimRule::MAJORITY,
         })
     };
     let deployed = |length, bytes| {
