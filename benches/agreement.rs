@@ -99,6 +99,8 @@ impl Height {
                     records: Digest::default(),
                     state: Digest::default(),
                     roster: Digest::default(),
+                    sealers: Digest::default(),
+                    round: round,
                 },
             },
             Action::Vote { round, kind, seal } => Statement::SealVote {

@@ -101,7 +101,7 @@ pub(crate) fn ballot(n: usize) -> Ballot {
 pub(crate) fn seal(ledger: &mut Ledger, records: Vec<Verified>) -> (SealedBlock, Applied) {
     let time_ms = ledger.state().time_ms() + 1;
     let (draft, _) = ledger
-        .draft(time_ms, records, Mode::Strict)
+        .draft(0, time_ms, records, Mode::Strict)
         .expect("the records apply");
     let vote = Statement::SealVote {
         height: draft.seal.height,

@@ -199,6 +199,8 @@ mod tests {
             records: Digest::from_bytes([2; 32]),
             state: Digest::from_bytes([3; 32]),
             roster: Digest::from_bytes([4; 32]),
+            sealers: Digest::from_bytes([5; 32]),
+            round: 0,
         };
         let vote = Statement::SealVote {
             height: 3,

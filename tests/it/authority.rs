@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use mycnet_consensus::Signer as _;
 use mycnet_consensus::core::{Input, Pending, Refusal};
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Seal, Statement, Verified, VoteKind};

@@ -523,7 +523,7 @@ impl Net {
     pub(crate) fn draft(&self, n: usize, time_ms: u64, records: Vec<Verified>) -> Draft {
         let ledger = self.cores[n].ledger();
         let mode = mycnet_consensus::internals::ledger::Mode::Lenient;
-        ledger.draft(time_ms, records, mode).unwrap().0
+        ledger.draft(0, time_ms, records, mode).unwrap().0
     }
 
     /// The refusals that a node has reported, the last first.

@@ -4,6 +4,7 @@ mod agreement;
 mod mutations;
 mod orphans;
 
+use mycnet_consensus::Signer as _;
 use mycnet_consensus::core::{Admission, Input, Refusal};
 use mycnet_consensus::internals::digest::{Commitment, SignatureBytes};
 use mycnet_consensus::internals::limits::{

@@ -166,6 +166,8 @@ pub(crate) fn seal() -> Seal {
         records: list_digest(&[sealed_record().id()]),
         state: Digest::from_bytes([0x55; 32]),
         roster: Digest::from_bytes([0x66; 32]),
+        sealers: Digest::from_bytes([0x66; 32]),
+        round: 0,
     }
 }
 

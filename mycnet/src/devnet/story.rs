@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use mycnet_consensus::net::Ticket;
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Consent, MemberName, OperationId, Outcome, Spore, Standing,
+    Ballot, ConsensusOperation, Consent, MemberName, OperationId, Outcome, Signer as _, Spore,
+    Standing,
 };
 
 use super::events::now;

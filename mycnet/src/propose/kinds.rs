@@ -192,7 +192,6 @@ impl Kind {
                 input,
                 result,
                 panel,
-                rule: ClaimRule::MAJORITY,
             } => {
                 let mut members = Vec::new();
                 for node in panel {

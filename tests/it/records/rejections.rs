@@ -18,8 +18,9 @@ fn malformed_records_and_seals() {
         nonce: Digest::default(),
     });
     versioned.v = 2;
-    let proposal = |round, lock, height, time_ms| {
+    let proposal = |round, lock: Option<u32>, height, time_ms| {
         let seal = Seal {
+            round: lock.map_or(round, |_| 0),
             height,
             time_ms,
             ..seal()

@@ -317,8 +317,9 @@ fn limits_of_statements() {
             salt: [0; 32].into(),
         })
     };
-    let proposal = |round, lock, height, time_ms| {
+    let proposal = |round, lock: Option<u32>, height, time_ms| {
         let seal = Seal {
+            round: lock.map_or(round, |_| 0),
             height,
             time_ms,
             ..samples::seal()
