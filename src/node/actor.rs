@@ -9,10 +9,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::NodeError;
 use super::block_server::BlockRequests;
 use super::cpu_budget::CpuBudget;
+use super::hold::Hold;
 use super::saved_peers::SavedPeers;
 use super::shared::{Command, Reply, Shared, Signals, Stopped};
 use super::timers::Timers;
@@ -80,6 +82,7 @@ pub(super) struct Actor {
     /// The seal that the ticket names.
     pub(super) expected: Option<(u64, SealId)>,
     pub(super) rejoin: Rejoin,
+    pub(super) hold: Hold,
     pub(super) has_new_addresses: bool,
     /// Connected peers that are not members yet. Every seal may admit them.
     pub(super) strangers: BTreeSet<PeerId>,
@@ -186,7 +189,8 @@ impl Actor {
         let due_in = self.timers.due_in(self.clock.now_ms());
         let quiet = if self.was_idle { Duration::ZERO } else { QUIET };
         let quiet = self.has_documents_to_write.then_some(quiet);
-        let soonest = due_in.into_iter().chain(quiet).min();
+        let held = self.hold.due_in(Instant::now());
+        let soonest = due_in.into_iter().chain(quiet).chain(held).min();
         // A peer can make something due at every moment. The lower limit prevents a busy loop.
         soonest.map_or(LOOK_AGAIN, |soonest| {
             soonest.clamp(Duration::from_millis(1), LOOK_AGAIN)
@@ -209,6 +213,10 @@ impl Actor {
                 if info.relation == Relation::Stranger {
                     self.strangers.insert(info.peer);
                 }
+                batch.push(Input::Author {
+                    peer: info.peer,
+                    author: info.author,
+                });
                 batch.push(Input::PeerUp(info.peer));
                 self.has_new_addresses = true;
             }
@@ -232,6 +240,16 @@ impl Actor {
                 }
                 let from = peer;
                 batch.push(Input::Message { from, message });
+            }
+            NetEvent::Twin(seen) => {
+                self.shared.see_twin(seen);
+                batch.push(Input::TwinMet);
+            }
+            NetEvent::TwinAsked { peer } => {
+                if self.hold.begin(Instant::now()) {
+                    tracing::info!(peer = peer.0, "a peer asks whether there is a twin");
+                    batch.push(Input::Hold(true));
+                }
             }
             NetEvent::Drained { peer } => connected.requests.drained(peer),
         }

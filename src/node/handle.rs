@@ -1,6 +1,6 @@
 //! The handle of a running node.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -8,7 +8,7 @@ use super::shared::{Command, Shared, Stopped};
 use crate::core::{Core, Event, Input};
 use crate::engine::host::{Answered, Host};
 use crate::engine::{BFTConsensusEngine, EngineError};
-use crate::net::{Ticket, Transport};
+use crate::net::{ClockReport, Ticket, Transport, TwinSeen};
 use crate::past::archive::Archive;
 use crate::statement::genesis::Genesis;
 use crate::store::{Found, JournalLost, Store};
@@ -128,6 +128,25 @@ impl Node {
     /// The findings of opening the store.
     pub fn opened(&self) -> &Opened {
         &self.opened
+    }
+
+    /// The other machine that runs with this node's key, if one has proved itself since this node's start. The node signs
+    /// nothing while its [`SigningState`](crate::core::SigningState) is `Twin`, which outlasts a restart.
+    pub fn twin(&self) -> Option<TwinSeen> {
+        let twin = self.host.shared.twin.lock();
+        twin.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How the clocks of this node and its connected peers compare, and the last seal's time with this node's clock.
+    pub fn clocks(&self) -> ClockReport {
+        let drift_ms = self.engine.params().drift_ms;
+        let clocks = self.transport.as_ref().map(|it| it.clocks(drift_ms));
+        let now_ms = self.host.shared.clock.now_ms();
+        let ahead_ms = self.engine.last_seal().time_ms.saturating_sub(now_ms);
+        ClockReport {
+            seal_ahead_ms: (ahead_ms > drift_ms).then_some(ahead_ms),
+            ..clocks.unwrap_or_default()
+        }
     }
 
     /// A ticket to join through this node; `None` without an endpoint.

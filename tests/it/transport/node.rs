@@ -8,7 +8,7 @@ use std::time::Duration;
 use iroh::EndpointAddr;
 use iroh::endpoint::Endpoint;
 use iroh::protocol::Router;
-use mycnet_consensus::core::PeerId;
+use mycnet_consensus::core::{PeerId, SigningState};
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::net::{
     self, ALPN, CloseReason, Config, EndpointSettings, Events, Membership, NetEvent, PeerInfo,
@@ -69,6 +69,14 @@ impl Membership for Roster {
 
     fn height(&self) -> u64 {
         self.1.load(Ordering::SeqCst)
+    }
+
+    fn clock_ms(&self) -> u64 {
+        1_000_000
+    }
+
+    fn signing(&self) -> SigningState {
+        SigningState::Ready
     }
 }
 
