@@ -92,7 +92,7 @@ impl Inner {
 
     /// Another machine has proved that it runs with this node's author key.
     pub(super) fn meet_twin(&self, seen: TwinSeen) {
-        tracing::warn!(endpoint = %seen.endpoint.fmt_short(), addresses = ?seen.addresses, "met a twin");
+        tracing::info!(endpoint = %seen.endpoint.fmt_short(), addresses = ?seen.addresses, "met a twin");
         self.inbox.push(self.next_peer(), NetEvent::Twin(seen));
     }
 
