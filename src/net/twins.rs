@@ -223,6 +223,23 @@ mod tests {
     }
 
     #[test]
+    fn the_cddl_describes_every_step() {
+        let forms = include_str!("../../schemas/records.cddl");
+        let nonce = Digest::from_bytes([1; 32]);
+        for message in [
+            TwinMessage::Ask,
+            TwinMessage::Pass(nonce),
+            TwinMessage::Prove(nonce),
+            TwinMessage::Proof(signed_by("ada")),
+            TwinMessage::Proved(signed_by("ada")),
+        ] {
+            let bytes = codec::encode(&message);
+            let described = cddl_cat::validate_cbor_bytes("twin-message", forms, &bytes);
+            assert!(described.is_ok(), "{message:?}");
+        }
+    }
+
+    #[test]
     fn an_author_is_compared_now_and_then() {
         let (mut compared, now) = (Compared::default(), Instant::now());
         let ada = NodeId::from_bytes([1; 32]);

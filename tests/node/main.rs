@@ -34,6 +34,7 @@ mod promises;
 mod raw;
 mod stop;
 mod together;
+mod twins;
 #[path = "../../benches/common/usage.rs"]
 mod usage;
 

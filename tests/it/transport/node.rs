@@ -19,6 +19,9 @@ use mycnet_consensus::{Genesis, Identity, NodeId, Signer as _, Spore};
 /// A limit that nothing on loopback should reach.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What every clock shows.
+pub const CLOCK_MS: u64 = 10_000_000;
+
 /// Founding members by name; also the labels of their keys.
 pub const FOUNDERS: [&str; 4] = ["ada", "ben", "cyd", "dot"];
 
@@ -72,7 +75,7 @@ impl Membership for Roster {
     }
 
     fn clock_ms(&self) -> u64 {
-        1_000_000
+        CLOCK_MS
     }
 
     fn signing(&self) -> SigningState {

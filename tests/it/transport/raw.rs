@@ -157,7 +157,7 @@ impl Raw {
             height: 3,
             instance: 1,
             report: SelfReport {
-                clock_ms: 1_000_000,
+                clock_ms: 10_000_000,
                 signing: "ready".to_owned(),
             },
             listens: Vec::new(),
