@@ -58,8 +58,8 @@
 //! # When two machines run with one key
 //!
 //! Then neither signs anything ([`Node::twin`], `net/twins.rs`). A person stops one of them for good and tells the other one that
-//! it lives ([`BFTConsensusEngine::outlive_twin`](crate::BFTConsensusEngine::outlive_twin)). A node whose peer asks whether there is
-//! a twin signs nothing for two seconds, or until it knows (`node/hold.rs`).
+//! it lives ([`BFTConsensusEngine::outlive_twin`](crate::BFTConsensusEngine::outlive_twin)). A node signs nothing
+//! for a second after a start, and after a peer's question whether there is a twin (`node/hold.rs`).
 
 mod actor;
 mod block_server;

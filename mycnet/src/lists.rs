@@ -186,6 +186,7 @@ pub(crate) fn peers(common: &Common) -> anyhow::Result<()> {
                         .and_then(|link| link.clock_ahead_ms)
                         .map_or_else(String::new, offset),
                     &link
+                        .filter(|_| !peer.connected)
                         .and_then(|link| link.last_fault.as_deref())
                         .unwrap_or_default(),
                 ]);

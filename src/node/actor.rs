@@ -106,15 +106,16 @@ impl Drop for EndGuard {
 }
 
 impl Actor {
-    /// Runs in this thread until the node stops. `has_lost`: the store found that the journal is lost.
-    pub(super) fn run(mut self, has_lost: bool) {
+    /// Runs in this thread until the node stops. `has_lost`: the store found that the journal is lost. `has_past`: this is not
+    /// the node's first start.
+    pub(super) fn run(mut self, has_lost: bool, has_past: bool) {
         let ending = EndGuard(self.shared.signals.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build();
         let how = match runtime {
             Ok(runtime) => {
-                let living = || runtime.block_on(self.run_turns(has_lost));
+                let living = || runtime.block_on(self.run_turns(has_lost, has_past));
                 let lived = match catch_unwind(AssertUnwindSafe(living)) {
                     Ok(lived) => lived.map_err(|error| error.to_string()),
                     // The unfinished turn is not on the disk; the core is loaded from there again.
@@ -131,8 +132,12 @@ impl Actor {
         ending.0.end(how);
     }
 
-    async fn run_turns(&mut self, has_lost: bool) -> Result<(), NodeError> {
+    async fn run_turns(&mut self, has_lost: bool, has_past: bool) -> Result<(), NodeError> {
         let mut batch = Batch::default();
+        if has_past && self.connected.is_some() {
+            self.hold.start(Instant::now());
+            batch.push(Input::Hold(true));
+        }
         if has_lost {
             batch.inputs.push_back((Input::JournalLost, None));
         }
@@ -246,7 +251,7 @@ impl Actor {
                 batch.push(Input::TwinMet);
             }
             NetEvent::TwinAsked { peer } => {
-                if self.hold.begin(Instant::now()) {
+                if self.hold.ask(Instant::now()) {
                     tracing::info!(peer = peer.0, "a peer asks whether there is a twin");
                     batch.push(Input::Hold(true));
                 }

@@ -152,7 +152,8 @@ impl Builder {
             last_turn_ms: now_ms,
         };
         let is_lost = opened.journal_lost.is_some();
-        thread("mycnet node", move || actor.run(is_lost))?;
+        let has_past = opened.found.height > 0 || opened.found.journalled > 0;
+        thread("mycnet node", move || actor.run(is_lost, has_past))?;
         let host = Arc::new(NodeHost { shared, commands });
         let engine = BFTConsensusEngine::from_host(host.clone(), me);
         Ok(Node {

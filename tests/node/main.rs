@@ -12,6 +12,7 @@
     reason = "tests say directly what they expect, wait, and print rates"
 )]
 
+mod clocks;
 mod disk;
 mod federation;
 mod hostile;

@@ -86,12 +86,19 @@ fn a_vote_from_a_copy_is_warned_of_before_it_is_signed() {
     }
     let copied = copy(&directory, &third);
     let vote = ["vote", &id, "reject"];
-    copied.fails(&vote, 3, &["copied", "signs twice", "mycnet run", "--from-copy"]);
+    copied.fails(
+        &vote,
+        3,
+        &["copied", "signs twice", "mycnet run", "--from-copy"],
+    );
     copied.fails(&MOTD, 3, &["--from-copy"]);
     third.json(&["vote", &id, "approve"]);
     let output = copied.run(&["doctor"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("WARNING") && text.contains("copied"), "{text}");
+    assert!(
+        text.contains("WARNING") && text.contains("copied"),
+        "{text}"
+    );
     // Whoever knows better can insist.
     let output = copied.run(&["vote", &id, "approve", "--from-copy"]);
     assert!(output.status.success(), "{}", said(&output));
