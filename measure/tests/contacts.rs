@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use mycnet_consensus::Class;
 use mycnet_measure::contacts::compare::{Comparison, compare};
 use mycnet_measure::contacts::plan::operations;
-use mycnet_measure::contacts::replay::Setup;
+use mycnet_measure::contacts::setup::Setup;
 use mycnet_measure::contacts::trace::{Contact, Trace};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -76,7 +76,10 @@ fn run(trace: &Trace, seed: u64, count: usize, setup: MakeSetup) -> Comparison {
     let planned = operations(seed, trace, count, &CLASSES);
     let primary = trace.longest_met(DAY_S);
     let found = compare(trace, &planned, &setup(seed, Some(primary))).unwrap();
-    assert_eq!(found.impossible, 0, "seed {seed}: faster than the bound");
+    assert_eq!(
+        found.first_bound.sooner, 0,
+        "seed {seed}: faster than the bound"
+    );
     found
 }
 
@@ -100,7 +103,7 @@ fn the_recorded_trace_is_used_nearly_as_well_as_can_be() {
         let mut all: Option<Comparison> = None;
         for seed in seeds(3) {
             let found = run(&trace, seed, 60, setup);
-            let missed = found.first.bound.len() - found.first.decided();
+            let missed = found.first_bound.first.possible() - found.first_bound.first.decided();
             eprintln!("{desc}, seed {seed}: {missed} stay open");
             match &mut all {
                 Some(all) => all.join(found),
@@ -108,11 +111,17 @@ fn the_recorded_trace_is_used_nearly_as_well_as_can_be() {
             }
         }
         let all = all.unwrap();
-        for (who, delays) in [("first", &all.first), ("last", &all.last)] {
+        for (who, delays) in [
+            ("first", &all.first_bound.first),
+            ("last", &all.first_bound.last),
+        ] {
             let permille = delays.median_permille().unwrap();
             assert!(permille <= 1300, "{desc}, {who} node: {permille} permille");
         }
-        let (decided, bound) = (all.first.decided(), all.first.bound.len());
+        let (decided, bound) = (
+            all.first_bound.first.decided(),
+            all.first_bound.first.possible(),
+        );
         assert!(
             (bound - decided) * 1000 <= bound * may_miss_permille,
             "{desc}: {decided} of {bound} decided"
@@ -124,7 +133,7 @@ fn the_recorded_trace_is_used_nearly_as_well_as_can_be() {
 fn office_days_are_decided_whoever_is_met() {
     for seed in seeds(3) {
         let found = run(&office(seed, 7, 4), seed, 20, Setup::field);
-        let missing = found.first.bound.len() - found.first.decided();
+        let missing = found.first_bound.first.possible() - found.first_bound.first.decided();
         assert!(missing <= 1, "seed {seed}: {missing} not decided");
         assert!(
             found
@@ -157,5 +166,5 @@ fn what_is_faster_than_the_bound_is_noticed() {
     let contacts: Vec<Contact> = trace.contacts().iter().copied().step_by(2).collect();
     let poorer = Trace::from_contacts(5, &contacts);
     let found = mycnet_measure::contacts::compare::beside(&poorer, &planned, replayed.unwrap());
-    assert!(found.impossible > 0);
+    assert!(found.first_bound.sooner > 0);
 }

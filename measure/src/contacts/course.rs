@@ -59,6 +59,11 @@ impl Courses {
         self.open.insert(id);
     }
 
+    /// The operations that were proposed.
+    pub(super) fn operations(&self) -> impl Iterator<Item = OperationId> {
+        self.places.keys().copied()
+    }
+
     pub(super) fn heard(&mut self, now_ms: u64, node: usize, id: &OperationId) {
         let place = self.places[id];
         self.all[place].heard[node].get_or_insert(seconds(now_ms));
