@@ -22,7 +22,6 @@ use std::sync::Arc;
 pub use applied::{Applied, Dropped, EffectEntry, Evidence, MemberChange, Mode};
 pub use checkpoint::{Checkpoint, StoredPast};
 pub use closed::{Closed, RememberedOperation, RememberedOutcome};
-pub(crate) use digest::sealers_digest;
 pub use digest::{OperationProof, StateParts};
 pub(crate) use filing::proposal_cap;
 pub(crate) use work::SealRoom;
@@ -119,6 +118,8 @@ impl State {
             records: list_digest(&[]),
             state: state.parts(&[]).digest(),
             roster: state.roster.digest(),
+            sealers: state.sealers_digest(),
+            round: 0,
         };
         state.seal = seal.id();
         (state, seal)
@@ -274,7 +275,7 @@ impl Ledger {
         &self.genesis_seal
     }
 
-    /// Tries records on the state after the last seal. [`Mode::Strict`] fails at the first record that does not apply,
+    /// Tries records on the state after the last seal, for a seal that is first proposed in this round. [`Mode::Strict`] fails at the first record that does not apply,
     /// [`Mode::Lenient`] leaves it out. The ledger does not change.
     ///
     /// # Errors
@@ -282,6 +283,7 @@ impl Ledger {
     /// The record and why it does not apply (in strict mode only).
     pub fn draft(
         &self,
+        round: u32,
         time_ms: u64,
         records: Vec<Verified>,
         mode: Mode,
@@ -298,6 +300,8 @@ impl Ledger {
             records: list_digest(&ids),
             state: applied.parts.digest(),
             roster: applied.parts.roster,
+            sealers: state.sealers_digest(),
+            round,
         };
         state.seal = seal.id();
         let draft = Draft {
@@ -339,7 +343,7 @@ impl Ledger {
             return Err(Rejection::ImpossibleSeal("its record count is wrong"));
         }
         let (draft, _) = self
-            .draft(seal.time_ms, records, Mode::Strict)
+            .draft(seal.round, seal.time_ms, records, Mode::Strict)
             .map_err(|dropped| dropped.reason)?;
         if draft.seal != *seal {
             return Err(Rejection::ImpossibleSeal("its digests are wrong"));
@@ -356,7 +360,7 @@ impl Ledger {
     /// seal's id stands for the new one.
     pub(crate) fn replay(&mut self, seal: &Seal, records: Vec<Verified>) -> Applied {
         let (draft, _) = self
-            .draft(seal.time_ms, records, Mode::Lenient)
+            .draft(seal.round, seal.time_ms, records, Mode::Lenient)
             .expect("lenient drafts leave out records that do not apply");
         let applied = self.commit(draft);
         self.past.seals.insert(seal.id(), seal.height);

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Held, State};
 use crate::base::codec;
-use crate::base::digest::{Digest, HISTORY, STATE, STATE_PART};
+use crate::base::digest::{Digest, HISTORY, STATE};
 use crate::base::merkle;
 use crate::decision::open::Snapshot;
-use crate::members::sealers::Sealers;
+use crate::statement::seal::sealers_digest;
 
 /// The parts of the state digest. A light client that knows them can check one part without the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +21,6 @@ pub struct StateParts {
     pub roster: Digest,
     /// Everything kept per member.
     pub members: Digest,
-    /// The sealers of the next height.
-    pub sealers: Digest,
     /// The parameters.
     pub params: Digest,
     /// The configuration map.
@@ -88,13 +86,17 @@ impl State {
             time_ms: self.time_ms,
             roster: self.roster.digest(),
             members: self.roster.full_digest(),
-            sealers: sealers_digest(&self.sealers),
             params: self.params.digest(),
             config: self.config.digest,
             open: tree(&open).root(),
             closed: closed_root(closed),
             history: self.history,
         }
+    }
+
+    /// The digest of the sealers of the next height, as the seal states it.
+    pub(super) fn sealers_digest(&self) -> Digest {
+        sealers_digest(self.sealers.iter().map(|(node, _)| node))
     }
 
     /// Adds closed operations to the running digest.
@@ -104,9 +106,4 @@ impl State {
             self.history = Digest::from_bytes(next);
         }
     }
-}
-
-/// The digest of the sealers of a height, in the order of proposers.
-pub(crate) fn sealers_digest(sealers: &Sealers) -> Digest {
-    Digest::from_bytes(STATE_PART.hash(&codec::encode(sealers)))
 }

@@ -12,6 +12,7 @@ use crate::base::limits::{CONFIG_KEYS_MAX, MEMBERS_MAX};
 use crate::decision::open::OpenOperation;
 use crate::members::roster::Member;
 use crate::members::trust::{Participation, TrustState};
+use crate::statement::consent::Consent;
 use crate::statement::operation::{ConsensusOperation, Priority, Spore};
 
 /// Applies the effects of the operations that this seal decided, in the order of P7.
@@ -63,8 +64,10 @@ impl Trial {
     fn apply(&mut self, operation: &ConsensusOperation) -> Result<(), &'static str> {
         match operation {
             ConsensusOperation::NodeAdmission {
-                candidate, role, ..
-            } => self.admit(*candidate, *role),
+                candidate,
+                role,
+                consent,
+            } => self.admit(*candidate, *role, consent),
             ConsensusOperation::NodeExclusion { node, .. } => {
                 self.member(node)?;
                 self.state.roster.remove(node);
@@ -96,7 +99,12 @@ impl Trial {
         }
     }
 
-    fn admit(&mut self, candidate: NodeId, role: Spore) -> Result<(), &'static str> {
+    fn admit(
+        &mut self,
+        candidate: NodeId,
+        role: Spore,
+        consent: &Consent,
+    ) -> Result<(), &'static str> {
         let roster = &mut self.state.roster;
         match roster.get(&candidate) {
             Some(member) if member.is_banned() => {
@@ -113,8 +121,13 @@ impl Trial {
         {
             return Err("the roster is full");
         }
+        if roster.iter().any(|(_, member)| member.name == consent.name) {
+            return Err("another member has its name");
+        }
         let member = Member {
             role,
+            name: consent.name.clone(),
+            successor: consent.successor,
             trust: TrustState::admitted(&self.state.params),
             rejoined: None,
         };

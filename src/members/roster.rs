@@ -9,6 +9,7 @@ use crate::base::codec;
 use crate::base::digest::{Digest, NodeId, ROSTER, STATE_PART};
 use crate::members::trust::{Standing, TrustState};
 use crate::statement::genesis::{Genesis, Sealing};
+use crate::statement::name::MemberName;
 use crate::statement::operation::{Class, Spore};
 
 /// One member.
@@ -17,6 +18,10 @@ use crate::statement::operation::{Class, Spore};
 pub struct Member {
     /// Its role.
     pub role: Spore,
+    /// Its name; no other member has it.
+    pub name: MemberName,
+    /// The digest of the key that may replace its key.
+    pub successor: Option<Digest>,
     /// Trust, standing, and the history that determines both.
     pub trust: TrustState,
     /// The last height that listed a `Rejoin` of this member (DESIGN section 8).
@@ -56,6 +61,8 @@ impl Roster {
         for founder in &genesis.members {
             let member = Member {
                 role: founder.role,
+                name: founder.name.clone(),
+                successor: founder.successor,
                 trust: TrustState::founder(&genesis.params),
                 rejoined: None,
             };

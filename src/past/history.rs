@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use crate::base::digest::{NodeId, OperationId};
 use crate::decision::open::OpenOperation;
-use crate::ledger::{
-    Applied, Closed, EffectEntry, Evidence, Ledger, MemberChange, OperationProof, StateParts,
-};
+use crate::ledger::{Applied, Closed, EffectEntry, Evidence, MemberChange, OperationProof};
 use crate::members::sealers::Sealers;
 use crate::members::trust::{Standing, TrustEntry};
 use crate::past::archive::{Archive, ArchiveError, ClosedSummary};
@@ -20,7 +18,6 @@ use crate::statement::seal::SealedBlock;
 #[derive(Debug, Clone)]
 struct Entry {
     block: Arc<SealedBlock>,
-    parts: StateParts,
     sealers: Option<Arc<Sealers>>,
     members: Vec<MemberChange>,
 }
@@ -87,7 +84,6 @@ impl History {
             .extend(effects.map(|effect| (effect.operation, effect.clone())));
         self.entries.push(Entry {
             block,
-            parts: applied.parts.clone(),
             sealers: applied.sealers.clone(),
             members: applied.members.clone(),
         });
@@ -124,27 +120,24 @@ impl History {
 
     fn certificate_of(&self, closed: &ClosedEntry) -> Option<Certificate> {
         let frozen_height = closed.operation.frozen().map(|frozen| frozen.height);
-        let mut roster = Ledger::new(&self.genesis).genesis_seal().roster;
         let until = usize::try_from(closed.height).ok()?;
         let path = self.entries[..until]
             .iter()
             .map(|entry| {
                 let seal = &entry.block.seal;
-                let is_new_roster = std::mem::replace(&mut roster, seal.roster) != seal.roster;
                 let is_certified = entry.sealers.is_some()
                     || frozen_height == Some(seal.height)
                     || closed.height == seal.height;
                 PathStep {
                     seal: seal.clone(),
-                    parts: is_new_roster.then(|| entry.parts.clone()),
-                    sealers: entry.sealers.as_deref().cloned(),
+                    sealers: entry.sealers.as_deref().map(Sealers::sorted),
                     certificate: is_certified.then(|| entry.block.certificate.clone()),
                 }
             })
             .collect();
         let operation = &closed.operation;
         Some(Certificate {
-            v: 1,
+            v: 2,
             net: self.genesis.network_id(),
             path,
             snapshot: operation.snapshot(),

@@ -14,7 +14,7 @@ use super::{Store, StoreError};
 use crate::base::digest::{NodeId, OperationId, RecordId};
 use crate::base::rejection::Rejection;
 use crate::decision::open::OpenOperation;
-use crate::ledger::{Closed, Evidence, Ledger, RememberedOperation, RememberedOutcome};
+use crate::ledger::{Closed, Evidence, RememberedOperation, RememberedOutcome};
 use crate::members::trust::{Standing, TrustEntry};
 use crate::past::archive::ClosedSummary;
 use crate::past::certificate::{Certificate, PathStep};
@@ -186,7 +186,6 @@ impl Store {
             return Ok(None);
         };
         let frozen_height = operation.frozen().map(|frozen| frozen.height);
-        let mut roster = Ledger::new(&self.genesis).genesis_seal().roster;
         let (certificates, sealers) = (
             reading.open_table(CERTIFICATES)?,
             reading.open_table(SEALERS)?,
@@ -194,7 +193,6 @@ impl Store {
         let mut path = Vec::new();
         for height in 1..=row.height {
             let header = header_of(&reading, height)?;
-            let is_new = std::mem::replace(&mut roster, header.seal.roster) != header.seal.roster;
             let changed = sealers.get(height + 1)?;
             let changed = changed.map(|row| self.sealers_of(&reading, height + 1, row.value()));
             let is_certified =
@@ -205,13 +203,12 @@ impl Store {
             };
             path.push(PathStep {
                 seal: header.seal,
-                parts: is_new.then_some(header.parts),
-                sealers: changed.transpose()?,
+                sealers: changed.transpose()?.map(|sealers| sealers.sorted()),
                 certificate,
             });
         }
         let certificate = Certificate {
-            v: 1,
+            v: 2,
             net: self.network_id(),
             path,
             snapshot: operation.snapshot(),

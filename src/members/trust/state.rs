@@ -224,7 +224,7 @@ impl TrustState {
             }
             Standing::Probation | Standing::Suspended
                 if self.trust_ppm >= params.activate_from_ppm
-                    && self.streak >= params.activate_streak =>
+                    && self.streak >= params.activate_row =>
             {
                 self.standing = Standing::Active;
             }
