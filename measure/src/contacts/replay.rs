@@ -3,7 +3,6 @@
 //! Between two events no message is under way: nodes in contact exchange everything at once, as in the
 //! [bound](super::bound). A message that does not arrive before a contact ends is lost, and a later contact repairs it.
 
-use mycnet_consensus::ClaimRule;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use super::host::Host;
 use super::plan::Planned;
 use super::setup::Setup;
 use super::trace::Trace;
+use mycnet_consensus::ClaimRule;
 use mycnet_consensus::core::{
     Answer, Core, Event, Input, Message, Network, PeerId, SealedBlock, Write,
 };
@@ -207,12 +207,12 @@ impl<'a> World<'a> {
             }
             self.settle();
             self.call_due();
-            self.courses.observe(at_ms, &self.hosts);
+            self.courses.observe(at_ms, &mut self.hosts);
             for pair in instant.downs {
                 self.part(pair);
             }
             self.look();
-            self.courses.observe(at_ms, &self.hosts);
+            self.courses.observe(at_ms, &mut self.hosts);
         }
     }
 
@@ -299,7 +299,9 @@ impl<'a> World<'a> {
                 }
             }
             for host in 0..self.hosts.len() {
-                self.vote(host);
+                if std::mem::take(&mut self.hosts[host].may_know_more) {
+                    self.vote(host);
+                }
             }
             for host in std::mem::take(&mut self.grown) {
                 for peer in 0..self.hosts.len() {

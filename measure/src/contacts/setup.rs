@@ -45,12 +45,16 @@ impl Setup {
         Self::among_equals(seed, &params, primary)
     }
 
-    /// Without changes of trust, so that founders weigh the same to the end, as in the bound.
+    /// Without changes of trust and skill, so that founders weigh the same to the end, as in the bounds. The least gain that is
+    /// allowed is no gain: of half a million it rounds down to nothing.
     fn among_equals(seed: u64, params: &Params, primary: Option<usize>) -> Self {
         let params = Params {
-            coherent_gain_ppm: 0,
+            coherent_gain_ppm: 1,
+            skill_gain_ppm: 1,
             claim_dissent_ppm: 0,
+            skill_dissent_ppm: 0,
             critical_dissent_ppm: 0,
+            overruled_ppm: 0,
             withheld_ppm: 0,
             absent_ppm: 0,
             ..params.clone()
