@@ -72,10 +72,10 @@ pub struct Shape {
 /// Shapes with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
-    /// Groups of friends: about from morning to late evening, few contacts of 20 to 60 s, rarely with other groups. The main
+    /// Groups of friends: about from morning to late evening, contacts of 20 to 60 s, one in four with anybody. The main
     /// one.
     Friends,
-    /// An office of teams: many contacts of 20 s to 5 minutes, all within the working day.
+    /// An office of teams: contacts of 20 s to 5 minutes, all within the working day.
     Office,
     /// Three shifts round the clock: contacts of 20 to 60 s, and between shifts only while one hands over to the next.
     Shifts,
@@ -100,13 +100,13 @@ impl Preset {
     pub fn shape(self, nodes: usize) -> Shape {
         let friends = Shape {
             nodes,
-            days: 5,
+            days: 7,
             circles: nodes.div_ceil(6),
             spans: vec![span(8, 22)],
             jitter_min: 60,
             about_permille: 900,
-            inside: 8,
-            outside: 2,
+            inside: 12,
+            outside: 4,
             contact_s: (20, 60),
             gatherings: Vec::new(),
             always_with: 0,
@@ -114,6 +114,7 @@ impl Preset {
         match self {
             Self::Friends => friends,
             Self::Office => Shape {
+                days: 5,
                 spans: vec![span(9, 17)],
                 about_permille: 850,
                 inside: 10,
@@ -125,6 +126,7 @@ impl Preset {
                 circles: 3.min(nodes),
                 spans: vec![span(6, 14), span(14, 22), span(22, 30)],
                 jitter_min: 15,
+                inside: 14,
                 outside: 0,
                 gatherings: [6, 14, 22].map(hand_over).to_vec(),
                 ..friends
@@ -186,9 +188,9 @@ fn hand_over(at_h: u64) -> Gathering {
             from_min: at_h * 60 - 15,
             to_min: at_h * 60 + 15,
         },
-        attend_permille: 700,
+        attend_permille: 800,
         is_open: false,
-        contacts: 2,
+        contacts: 3,
     }
 }
 
