@@ -10,7 +10,6 @@ use crate::ledger::Applied;
 use crate::statement::commitment::{commitment, salt};
 use crate::statement::operation::{Ballot, Class, ConsensusOperation, Priority};
 use crate::statement::record::{Slot, Statement, Verified, sign_batch};
-use crate::statement::seal::is_quorum;
 
 /// A statement to be signed, with the ballot and salt of a commit.
 type Draft = (Statement, Option<(Ballot, Salt)>);
@@ -185,8 +184,9 @@ impl Core {
             Signing::Rejoining(_) => {}
         }
         let state = self.ledger.state();
-        let (all, own) = (state.sealers().total(), state.sealers().weight(&self.me));
-        if is_quorum(all - own, all) {
+        let sealers = state.sealers();
+        let own = usize::from(sealers.contains(&self.me));
+        if sealers.is_quorum(sealers.len() - own) {
             return Err(Refusal::OthersDecide);
         }
         let sealed = state.operations().flat_map(OpenOperation::records);

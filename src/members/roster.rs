@@ -138,7 +138,7 @@ impl Roster {
 
     /// The sealers of the next height, in the order in which they propose (S4, S5): the Primary first (without one, the Seed
     /// with most trust, ties by id), then the other Seeds, then Latents, each by id. Empty if no member has weight.
-    pub fn sealers(&self, sealing: Sealing) -> Vec<(NodeId, u64)> {
+    pub fn sealers(&self, sealing: Sealing) -> Vec<NodeId> {
         let weighted: Vec<(NodeId, &Member, u64)> = self
             .iter()
             .map(|(node, member)| (node, member, member.trust.critical_weight()))
@@ -166,10 +166,7 @@ impl Roster {
             });
             sealers[..=best].rotate_right(1);
         }
-        sealers
-            .into_iter()
-            .map(|(node, _, weight)| (node, weight))
-            .collect()
+        sealers.into_iter().map(|(node, _, _)| node).collect()
     }
 
     /// The digest of role, trust and standing of every member, as a seal states it.

@@ -264,7 +264,7 @@ fn next_sealers(
     if sealers_digest(&next) != parts.sealers {
         return Err(bad("the sealers are not the stated ones"));
     }
-    for (node, _) in next.iter() {
+    for node in next.iter() {
         if !verifier.knows(&node) {
             verifier.add_author(node)?;
         }

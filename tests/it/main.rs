@@ -25,6 +25,7 @@ mod forks;
 mod hostile;
 mod layers;
 mod lists;
+mod model;
 mod net;
 mod promises;
 mod reconciliation;

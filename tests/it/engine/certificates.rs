@@ -149,11 +149,11 @@ fn headers() -> Vec<Change> {
             let at = changed(c);
             c.path[at].sealers = None;
         }),
-        change("a sealer's weight", |c| {
+        change("a sealer is left out", |c| {
             let at = changed(c);
             let sealers = c.path[at].sealers.as_mut().unwrap();
             let mut list: Vec<_> = sealers.iter().collect();
-            list[0].1 += 1;
+            list.pop();
             *sealers = list.into();
         }),
         change("sealers of nothing", |c| {
