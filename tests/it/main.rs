@@ -20,6 +20,7 @@ mod blame;
 mod bundle;
 mod encodings;
 mod engine;
+mod evidence;
 mod face;
 mod forks;
 mod hostile;
