@@ -59,7 +59,7 @@ impl Core {
         if self.pool.is_empty() && !self.changes_by_itself(clock_ms) {
             return None;
         }
-        let draft = self.fresh_draft(clock_ms, last_ms + 1)?;
+        let draft = self.fresh_draft(round, clock_ms, last_ms + 1)?;
         if self.agreement.leads() && !is_worth_it(&draft, &self.ledger, &self.pool) {
             return None;
         }
@@ -73,30 +73,31 @@ impl Core {
 
     /// A draft over the pool, if it changes anything. It states the clock while it is early in the height. Later it does not,
     /// so that records need not wait until clocks agree; but windows need not wait either, if there is no record.
-    fn fresh_draft(&self, clock_ms: u64, least_ms: u64) -> Option<Draft> {
+    fn fresh_draft(&self, round: u32, clock_ms: u64, least_ms: u64) -> Option<Draft> {
         let is_early = self.agreement.is_early();
         let time_ms = if is_early { clock_ms } else { least_ms };
-        let mut draft = self.lenient(time_ms, self.candidates());
+        let mut draft = self.lenient(round, time_ms, self.candidates());
         if draft.records.is_empty() && !is_early {
-            draft = self.lenient(clock_ms, Vec::new());
+            draft = self.lenient(round, clock_ms, Vec::new());
         }
         (!draft.records.is_empty() || draft.applied.has_advanced).then_some(draft)
     }
 
     /// Whether a seal made now would be worth leading (S11).
-    pub(super) fn has_something_worth_it(&self) -> bool {
+    pub(super) fn has_something_worth_it(&self, round: u32) -> bool {
         let least_ms = self.ledger.state().time_ms() + 1;
-        let draft = self.fresh_draft(self.now_ms.max(least_ms), least_ms);
+        let draft = self.fresh_draft(round, self.now_ms.max(least_ms), least_ms);
         draft.is_some_and(|draft| is_worth_it(&draft, &self.ledger, &self.pool))
     }
 
     /// Whether a seal without records could change anything at this time. Cheap, unlike a draft, because a proposer with
     /// nothing to seal asks after every input.
     fn changes_by_itself(&self, time_ms: u64) -> bool {
-        self.ledger.state().operations().any(|operation| {
-            operation.due_ms().is_some_and(|due_ms| due_ms <= time_ms)
-                || matches!(operation.phase(), Phase::Authority(_))
-        })
+        let state = self.ledger.state();
+        state.due_ms().is_some_and(|due_ms| due_ms <= time_ms)
+            || state
+                .operations()
+                .any(|operation| matches!(operation.phase(), Phase::Authority(_)))
     }
 
     /// The journal's proposal for this round.
@@ -108,10 +109,10 @@ impl Core {
         }
     }
 
-    fn lenient(&self, time_ms: u64, records: Vec<Verified>) -> Draft {
+    fn lenient(&self, round: u32, time_ms: u64, records: Vec<Verified>) -> Draft {
         let (draft, _) = self
             .ledger
-            .draft(time_ms, records, Mode::Lenient)
+            .draft(round, time_ms, records, Mode::Lenient)
             .expect("lenient drafts leave out records that do not apply");
         draft
     }
@@ -157,7 +158,11 @@ impl Core {
             return true;
         }
         let time_ms = self.now_ms.max(state.time_ms() + 1);
-        !self.pool.is_empty() && !self.lenient(time_ms, self.candidates()).records.is_empty()
+        !self.pool.is_empty()
+            && !self
+                .lenient(self.agreement.round(), time_ms, self.candidates())
+                .records
+                .is_empty()
     }
 
     /// Whether a seal over the pool would certainly list this record or one in its place. The cost does not depend on

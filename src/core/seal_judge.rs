@@ -27,7 +27,7 @@ pub(super) struct SealJudge<'a> {
 }
 
 impl Judge for SealJudge<'_> {
-    fn judge(&mut self, seal: &Seal, _round: u32, fresh: bool) -> Verdict {
+    fn judge(&mut self, seal: &Seal, round: u32, fresh: bool) -> Verdict {
         let id = seal.id();
         if self.refused.contains(&id) {
             return Verdict::Refuse;
@@ -44,7 +44,7 @@ impl Judge for SealJudge<'_> {
                 }
             }
         }
-        if fresh && (self.is_ahead(seal) || self.is_censoring(&id)) {
+        if fresh && (seal.round != round || self.is_ahead(seal) || self.is_censoring(&id)) {
             return Verdict::Refuse;
         }
         Verdict::Accept
@@ -87,7 +87,7 @@ impl SealJudge<'_> {
         }
         let all = draft.records.iter().cloned().chain(overdue).collect();
         self.ledger
-            .draft(draft.seal.time_ms, all, Mode::Lenient)
+            .draft(draft.seal.round, draft.seal.time_ms, all, Mode::Lenient)
             .is_ok_and(|(with, _)| with.records.len() > listed.len())
     }
 }

@@ -81,7 +81,7 @@ impl Core {
     /// Enters the next own round, if there is something to propose in it (S11).
     pub(super) fn lead(&mut self) {
         if let Some(round) = self.round_to_lead()
-            && (self.agreement.has_value_below(round) || self.has_something_worth_it())
+            && (self.agreement.has_value_below(round) || self.has_something_worth_it(round))
         {
             self.agreement.lead();
         }

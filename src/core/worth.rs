@@ -7,7 +7,6 @@ use crate::decision::open::OpenOperation;
 use crate::ledger::{Draft, Ledger};
 use crate::statement::operation::Priority;
 use crate::statement::record::{Statement, Verified};
-use crate::statement::seal::is_quorum;
 
 /// Whether the draft freezes, decides or closes an operation, opens one with a quorum of commits, lists evidence, a `Rejoin`, or
 /// a record of `High` priority or of authority, or something due happens at it.
@@ -16,7 +15,7 @@ pub(super) fn is_worth_it(draft: &Draft, ledger: &Ledger, pool: &Pool) -> bool {
     let opens_with_quorum = || {
         let opened = applied.touched.iter();
         let mut opened = opened.filter(|open| applied.opened.contains(&open.id()));
-        opened.any(|open| is_quorum(open.committed_weight(), open.electorate().total()))
+        opened.any(|open| open.has_quorum_of_commits())
     };
     applied.has_advanced
         || !applied.evidence.is_empty()

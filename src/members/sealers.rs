@@ -60,6 +60,11 @@ impl Sealers {
         self.queue.iter().copied()
     }
 
+    /// The sealers in the order of their keys.
+    pub fn sorted(&self) -> Vec<NodeId> {
+        self.places.keys().copied().collect()
+    }
+
     /// Whether this many sealers are a quorum: more than two thirds.
     pub fn is_quorum(&self, count: usize) -> bool {
         is_quorum(count as u64, self.len() as u64)

@@ -100,6 +100,8 @@ fn seal(value: Value) -> Seal {
         records: Digest::from_bytes(records),
         state: Digest::default(),
         roster: Digest::default(),
+        sealers: Digest::default(),
+        round: 0,
     }
 }
 
