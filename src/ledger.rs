@@ -107,9 +107,7 @@ fn question_of(operation: &ConsensusOperation) -> Option<Digest> {
 }
 
 fn in_order(sealers: Vec<NodeId>) -> Arc<Sealers> {
-    Arc::new(Sealers::new(
-        sealers.into_iter().map(|it| (it, 1)).collect(),
-    ))
+    Arc::new(Sealers::new(sealers))
 }
 
 impl State {

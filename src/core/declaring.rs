@@ -15,7 +15,6 @@ use crate::base::digest::NodeId;
 use crate::decision::open::OpenOperation;
 use crate::finality::Agreement;
 use crate::statement::record::{Statement, Verified};
-use crate::statement::seal::is_over_third;
 
 impl Core {
     /// Notes that this node lacks nothing of what a peer holds.
@@ -102,10 +101,10 @@ impl Core {
         }
         let mut reached: Vec<(u32, NodeId)> = highest.into_iter().map(|(a, r)| (r, a)).collect();
         reached.sort_unstable_by(|a, b| b.cmp(a));
-        let mut weight = 0;
+        let mut crowd = 0;
         let crowd = reached.into_iter().find(|(_, author)| {
-            weight += sealers.weight(author);
-            is_over_third(weight, sealers.total())
+            crowd += usize::from(sealers.contains(author));
+            sealers.is_over_third(crowd)
         });
         counting.extend(crowd.map(|(round, _)| round));
         let above = counting.into_iter().max();

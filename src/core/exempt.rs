@@ -14,7 +14,7 @@ use crate::base::limits::SLOT_BODIES_MAX;
 use crate::ledger::proposal_cap;
 use crate::statement::record::{Statement, Verified};
 
-/// Rounds, from this node's own on, of which it takes lists: other nodes may be a little ahead.
+/// Rounds, from this node's own on, of which it takes lists whatever they are worth: other nodes may be a little ahead.
 const LIST_ROUNDS: usize = 4;
 
 /// This many lists may be held before those without use are dropped.
@@ -81,14 +81,25 @@ impl Core {
         }
     }
 
-    /// Whether a seal's list may matter now: the seal may apply, and either a quorum voted for it, or its proposal is
-    /// of this round or one of the next few. A proposer may propose in any number of rounds, with long lists; the lists
-    /// ignored now are asked for again at a comparison, once they matter.
+    /// Whether a seal's list may matter now: the seal may apply, and either a quorum voted for it, or its proposal is of this
+    /// round or one of the next few, or one that this node may join. A proposer may propose in any number of rounds, with long
+    /// lists; the lists ignored now are asked for again at a comparison, once they matter.
     pub(super) fn has_use_for_list(&self, seal: &SealId) -> bool {
         let from = self.agreement.round_to_be();
         let is_near = |round| (from..).take(LIST_ROUNDS).any(|it| it == round);
         !self.refused.contains(seal)
-            && (self.agreement.is_quorate(seal) || self.agreement.proposed_in(seal).any(is_near))
+            && (self.agreement.is_quorate(seal)
+                || self.agreement.proposed_in(seal).any(is_near)
+                || self.is_joinable(seal))
+    }
+
+    /// Whether this seal is among those that this node would join first, once it knows their lists: as many as there can be
+    /// liars, and one more (S11).
+    fn is_joinable(&self, seal: &SealId) -> bool {
+        let few = self.agreement.sealers().len() / 3 + 1;
+        let seals = self.agreement.joinable_seals();
+        let mut seals = seals.filter(|seal| !self.refused.contains(seal)).take(few);
+        seals.any(|joinable| joinable == *seal)
     }
 
     /// Drops the lists without further use, and ends the exemption of their records.

@@ -123,6 +123,9 @@ pub enum Input {
     Sync(PeerId),
     /// "I give up waiting in this step" (S3).
     Nudge,
+    /// "Do not wait for your turn" (S11): this node proposes the next seal in its own next round, if it may and has one that
+    /// is worth it.
+    Lead,
     /// Time passed.
     Tick,
 }
@@ -275,14 +278,18 @@ pub struct Timing {
     pub censorship_ms: u64,
     /// How long a proposer gathers records after the last seal; those of high priority do not wait.
     pub gather_ms: u64,
+    /// A node joins round r of a proposer that leads out of turn after it has waited r times this at the height itself (S11); 0
+    /// joins at once. In a mesh it is the step patience: else the last in the queue could make everybody pass all rounds before.
+    pub join_ms: u64,
 }
 
 impl Timing {
-    /// For hosts that nudge after the parameters' longest step patience: no gathering.
+    /// For hosts that nudge after the parameters' longest step patience, and so join after it: no gathering.
     pub fn of(params: &Params) -> Self {
         Self {
             censorship_ms: 3 * params.step_patience_ms,
             gather_ms: 0,
+            join_ms: params.step_patience_ms,
         }
     }
 }

@@ -225,7 +225,7 @@ fn line_up(work: &mut Work<'_>, round: u32, kept: &[Verified]) {
     let is_word = |record: &Verified| {
         Some(record.author()) == primary && !matches!(record.statement(), Statement::Rejoin { .. })
     };
-    let order: Vec<NodeId> = before.sealers.iter().map(|(node, _)| node).collect();
+    let order: Vec<NodeId> = before.sealers.iter().collect();
     let turn = Turn {
         former_primary: before.roster.primary(),
         round,

@@ -104,7 +104,7 @@ impl State {
 
     /// The digest of the sealers of the next height, as the seal states it.
     pub(super) fn sealers_digest(&self) -> Digest {
-        sealers_digest(self.sealers.iter().map(|(node, _)| node))
+        sealers_digest(self.sealers.iter())
     }
 
     /// Adds closed operations to the running digest.

@@ -264,5 +264,5 @@ fn next_sealers(
             verifier.add_author(*node)?;
         }
     }
-    Ok(Sealers::new(next.iter().map(|node| (*node, 1)).collect()))
+    Ok(Sealers::new(next.to_vec()))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mycnet_consensus::core::{Admission, Event, PeerId};
 use mycnet_consensus::internals::finality::Blame;
 use mycnet_consensus::internals::record::{Statement, Verified, VoteKind};
-use mycnet_consensus::internals::seal::{SealedBlock, is_over_third};
+use mycnet_consensus::internals::seal::SealedBlock;
 use mycnet_consensus::{Ballot, NodeId};
 
 use crate::net::{
@@ -61,7 +61,7 @@ fn check_blame(net: &Net, n: usize) {
     let signers: BTreeSet<NodeId> = blame.double_signers.keys().copied().collect();
     assert_eq!(signers, blame.culprits(), "two records each prove it");
     let sealers = net.state(n).sealers();
-    assert!(is_over_third(blame.weight(sealers), sealers.total()));
+    assert!(sealers.is_over_third(blame.votes(sealers)));
     assert_eq!(net.cores[n].seal_status().signing, "compromised");
 }
 

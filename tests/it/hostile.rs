@@ -66,7 +66,7 @@ fn different_proposals_of_one_author_do_not_stop_a_height() {
 fn single_votes_in_a_list_crowd_nothing_out() {
     let mut net = Net::new(&genesis(4), 4);
     let sealers = net.state(0).sealers().clone();
-    let round = (0..4).find(|round| sealers.proposer(1, *round) == Some(node(1)));
+    let round = (0..4).find(|round| sealers.proposer(*round) == Some(node(1)));
     let votes = (100..10_100).map(|round| nil_vote(1, round, VoteKind::Prevote));
     let votes = sign_batch(&identity(1), net.network_id(), votes.collect()).unwrap();
     let mut list: Vec<RecordId> = votes.iter().map(Verified::id).collect();
