@@ -23,7 +23,8 @@ use mycnet_consensus::internals::finality::{Action, Agreement, Judge, Sealers, V
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Seal, Statement, Verifier, sign};
 use mycnet_consensus::{
-    ConsensusOperation, Digest, Identity, NetworkId, NodeId, Priority, SealId, Sealing, Signer as _,
+    ClaimRule, ConsensusOperation, Digest, Identity, NetworkId, NodeId, Priority, SealId, Sealing,
+    Signer as _,
 };
 use network::{Signature, genesis, member, verifier, verify_all};
 use ratio::{Ratio, Side, compare, timed};
@@ -98,6 +99,8 @@ impl Height {
                     records: Digest::default(),
                     state: Digest::default(),
                     roster: Digest::default(),
+                    sealers: Digest::default(),
+                    round: round,
                 },
             },
             Action::Vote { round, kind, seal } => Statement::SealVote {
@@ -222,6 +225,7 @@ impl Mesh {
                 subject: "build of release 1".to_owned(),
                 input: Vec::new(),
                 panel: None,
+                rule: ClaimRule::MAJORITY,
             },
             priority: Priority::Normal,
             ballot: None,

@@ -107,7 +107,7 @@ impl Load {
             for list in lists {
                 let time_ms = ledger.state().time_ms() + 1;
                 let (draft, _) = ledger
-                    .draft(time_ms, list, Mode::Strict)
+                    .draft(0, time_ms, list, Mode::Strict)
                     .expect("the records apply");
                 ledger.commit(draft);
             }

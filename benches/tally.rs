@@ -101,7 +101,7 @@ impl Frozen {
     fn draft(&self, count: usize) -> std::time::Duration {
         let reveals = self.reveals[..count].to_vec();
         let time_ms = self.ledger.state().time_ms() + 1;
-        timed(|| self.ledger.draft(time_ms, reveals, Mode::Strict).is_ok())
+        timed(|| self.ledger.draft(0, time_ms, reveals, Mode::Strict).is_ok())
     }
 
     /// A node that watches, at the freezing seal.

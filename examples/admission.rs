@@ -4,7 +4,7 @@
 
 use mycnet_consensus::engine::{Hub, new_identity};
 use mycnet_consensus::{
-    Ballot, Certificate, ConsensusOperation, Consent, Genesis, Outcome, Signer, Spore,
+    Ballot, Certificate, ConsensusOperation, Consent, Genesis, MemberName, Outcome, Signer, Spore,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -30,7 +30,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The candidate must consent before it can become a member.
     let candidate = new_identity()?;
-    let consent = Consent::sign(&candidate, genesis.network_id(), Spore::Latent)?;
+    let consent = Consent::sign(
+        &candidate,
+        genesis.network_id(),
+        Spore::Latent,
+        MemberName::of_key(&candidate.node_id()),
+        None,
+    )?;
     let admission = ConsensusOperation::NodeAdmission {
         candidate: candidate.node_id(),
         role: Spore::Latent,

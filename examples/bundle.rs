@@ -7,7 +7,7 @@ use std::path::Path;
 
 use mycnet_consensus::engine::{Hub, new_identity};
 use mycnet_consensus::{
-    BFTConsensusEngine, Ballot, ConsensusOperation, Genesis, Outcome, Signer, Spore,
+    BFTConsensusEngine, Ballot, ClaimRule, ConsensusOperation, Genesis, Outcome, Signer, Spore,
 };
 
 /// Carries the records that the receiver lacks from one machine to another, on a stick.
@@ -53,6 +53,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         subject: "water level at the spring, cm".into(),
         input: Vec::new(),
         panel: None,
+        rule: ClaimRule::MAJORITY,
     };
     let found = b"112".to_vec();
     let id = bob.propose_claim(claim, found.clone()).await?;

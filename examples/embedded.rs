@@ -17,7 +17,7 @@ use mycnet_consensus::net::{self, EndpointSettings, PeerCard};
 use mycnet_consensus::node::Node;
 use mycnet_consensus::store::Store;
 use mycnet_consensus::{
-    BFTConsensusEngine, Ballot, ConsensusOperation, Genesis, Identity, Outcome, Params,
+    BFTConsensusEngine, Ballot, ClaimRule, ConsensusOperation, Genesis, Identity, Outcome, Params,
     Signer as _, Spore,
 };
 
@@ -125,6 +125,7 @@ async fn main() -> Result<(), Failure> {
         subject: "hash of release 1".into(),
         input: source.clone(),
         panel: None,
+        rule: ClaimRule::MAJORITY,
     };
     let Ballot::Result(hash) = rebuild(&source) else {
         unreachable!("a rebuild gives a result")

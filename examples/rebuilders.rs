@@ -3,7 +3,7 @@
 //! `cargo run --example rebuilders`
 
 use mycnet_consensus::engine::{Hub, new_identity};
-use mycnet_consensus::{Ballot, ConsensusOperation, Genesis, Outcome, Signer, Spore};
+use mycnet_consensus::{Ballot, ClaimRule, ConsensusOperation, Genesis, Outcome, Signer, Spore};
 
 const RELEASES: usize = 12;
 
@@ -40,6 +40,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             subject: format!("sha256 of release {release}"),
             input: format!("v1.{release}.0").into_bytes(),
             panel: None,
+            rule: ClaimRule::MAJORITY,
         };
         // Each commits to its own hash before it can see another's, so none can copy.
         let id = honest[0].propose_claim(claim, rebuild(release)).await?;

@@ -115,7 +115,7 @@ pub fn new_identity() -> Result<Identity, EngineError> {
 /// let hub = Hub::new(genesis)?;
 /// let (ada, bob, eve) = (hub.join(ada)?, hub.join(bob)?, hub.join(eve)?);
 ///
-/// let claim = ConsensusOperation::Claim { subject: "6 * 7".into(), input: vec![], panel: None };
+/// let claim = ConsensusOperation::Claim { subject: "6 * 7".into(), input: vec![], panel: None, rule: ClaimRule::MAJORITY };
 /// let id = ada.propose_claim(claim, b"42".to_vec()).await?;
 /// bob.vote(id, Ballot::Result(b"42".to_vec())).await?;
 /// eve.vote(id, Ballot::Result(b"41".to_vec())).await?;

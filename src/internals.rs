@@ -8,7 +8,9 @@ pub use crate::decision::{open, tally};
 pub use crate::exchange::{bundle, message};
 pub use crate::members::{roster, sealers, trust};
 pub use crate::past::{archive, certificate, history};
-pub use crate::statement::{commitment, consent, genesis, operation, params, record, seal};
+pub use crate::statement::{
+    claim_rule, commitment, consent, genesis, name, operation, params, record, seal,
+};
 
 /// Agreement on seals.
 pub mod finality {

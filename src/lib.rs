@@ -95,8 +95,10 @@ pub use members::trust::{
     Participation, ParticipationRecord, Reason, Standing, TrustEntry, TrustScoring,
 };
 pub use past::certificate::{Certificate, Proved};
+pub use statement::claim_rule::ClaimRule;
 pub use statement::consent::Consent;
 pub use statement::genesis::{Founder, Genesis, GenesisBuilder, PanelScoring, Sealing};
+pub use statement::name::MemberName;
 pub use statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
 pub use statement::params::Params;
 pub use statement::record::{Statement, Verified};

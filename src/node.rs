@@ -21,7 +21,7 @@
 //! }
 //! let router = router.spawn();
 //!
-//! let claim = ConsensusOperation::Claim { subject: "6 * 7".into(), input: vec![], panel: None };
+//! let claim = ConsensusOperation::Claim { subject: "6 * 7".into(), input: vec![], panel: None, rule: ClaimRule::MAJORITY };
 //! let id = node.engine().propose_claim(claim, b"42".to_vec()).await?;
 //! println!("{:?}", node.engine().execute_reveal_phase(id).await?);
 //! node.shutdown().await;

@@ -9,8 +9,8 @@ use mycnet_consensus::internals::record::{
 };
 use mycnet_consensus::internals::seal::{SealCertificate, SealedBlock};
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Digest, Genesis, Identity, NetworkId, NodeId, OperationId,
-    Priority, SealId, Sealing, Signer as _, Spore,
+    Ballot, ClaimRule, ConsensusOperation, Digest, Genesis, Identity, NetworkId, NodeId,
+    OperationId, Priority, SealId, Sealing, Signer as _, Spore,
 };
 
 /// A member's key pair.
@@ -58,6 +58,7 @@ pub(crate) fn claim(
             subject: "build of release 1".to_owned(),
             input: nonce.to_le_bytes().to_vec(),
             panel,
+            rule: ClaimRule::MAJORITY,
         },
         priority: Priority::Normal,
         last,
@@ -100,7 +101,7 @@ pub(crate) fn ballot(n: usize) -> Ballot {
 pub(crate) fn seal(ledger: &mut Ledger, records: Vec<Verified>) -> (SealedBlock, Applied) {
     let time_ms = ledger.state().time_ms() + 1;
     let (draft, _) = ledger
-        .draft(time_ms, records, Mode::Strict)
+        .draft(0, time_ms, records, Mode::Strict)
         .expect("the records apply");
     let vote = Statement::SealVote {
         height: draft.seal.height,

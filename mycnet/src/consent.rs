@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use mycnet_consensus::{Consent, Genesis, NetworkId, NodeId, Signer as _, Spore};
+use mycnet_consensus::{Consent, Genesis, MemberName, NetworkId, NodeId, Signer as _, Spore};
 use serde_json::json;
 
 use crate::arguments::role;
@@ -109,7 +109,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         network,
         candidate: author.node_id(),
         role: args.role,
-        consent: Consent::sign(&author, network, args.role)?,
+        consent: Consent::sign(
+            &author,
+            network,
+            args.role,
+            MemberName::of_key(&author.node_id()),
+            None,
+        )?,
     };
     let consented = Consented {
         network,
@@ -138,7 +144,14 @@ mod tests {
     fn a_consent_round_trips_and_says_nothing_else() {
         let candidate = Identity::from_seed_label("candidate");
         let network = NetworkId::from_bytes([7; 32]);
-        let consent = Consent::sign(&candidate, network, Spore::Seed).unwrap();
+        let consent = Consent::sign(
+            &candidate,
+            network,
+            Spore::Seed,
+            MemberName::of_key(&candidate.node_id()),
+            None,
+        )
+        .unwrap();
         let signed = SignedConsent {
             network,
             candidate: candidate.node_id(),

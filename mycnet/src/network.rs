@@ -105,14 +105,15 @@ fn member(text: &str) -> Result<(NodeId, Spore), String> {
 
 fn param(text: &str) -> Result<(String, u64), String> {
     let (name, number) = text.split_once('=').ok_or("expected NAME=VALUE")?;
-    let Some(max) = Params::max_of(name) else {
+    let Some((least, most)) = Params::range_of(name) else {
         let names = Params::NAMES.join(", ");
         return Err(format!(
             "no parameter is named {name}; the parameters are {names}"
         ));
     };
     let number = Params::parse_change(name, number.as_bytes());
-    let number = number.map_err(|_| format!("{name} takes a whole number from 0 to {max}"))?;
+    let number =
+        number.map_err(|_| format!("{name} takes a whole number from {least} to {most}"))?;
     Ok((name.to_owned(), number))
 }
 

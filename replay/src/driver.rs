@@ -26,7 +26,8 @@ use indicatif::ProgressBar;
 use mycnet_consensus::core::sign_votes;
 use mycnet_consensus::limits::SEAL_RECORDS_MAX;
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Digest, NodeId, OperationId, Outcome, Reason, Signer as _,
+    Ballot, ClaimRule, ConsensusOperation, Digest, NodeId, OperationId, Outcome, Reason,
+    Signer as _,
 };
 
 use self::cast::{AUTHORITY_NAMES, Cast};
@@ -203,6 +204,7 @@ impl<'a> Replay<'a> {
             subject: task.name.clone(),
             input: Vec::new(),
             panel: Some(panel),
+            rule: ClaimRule::MAJORITY,
         }
     }
 

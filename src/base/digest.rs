@@ -84,6 +84,10 @@ pub static OPERATION: Domain = Domain::new("mycnet-consensus operation state v1"
 pub static HISTORY: Domain = Domain::new("mycnet-consensus history v1");
 /// The result of a claim, where only its digest is kept.
 pub static RESULT: Domain = Domain::new("mycnet-consensus result v1");
+/// The key that follows a member's present one: a hash, because the key itself stays unknown until it is used.
+pub static SUCCESSOR: Domain = Domain::new("mycnet-consensus successor v1");
+/// The sorted ids of the sealers of a height.
+pub static SEALERS: Domain = Domain::new("mycnet-consensus sealers v1");
 /// A set of documents, as `mycnet replay` compares it between replicas.
 pub static DOCUMENTS: Domain = Domain::new("mycnet-consensus documents v1");
 /// Deterministic keys made from a seed, for replays, simulations and examples.
@@ -97,13 +101,18 @@ pub static ANNOUNCED: Domain = Domain::new("mycnet-consensus announced v1");
 pub mod signing {
     /// A batch of records: followed by network, Merkle root and size (`u32`, little-endian).
     pub const BATCH: &[u8] = b"mycnet-consensus sign batch v1\0";
-    /// A candidate's consent: followed by network, candidate and role.
+    /// A candidate's consent: followed by network, candidate, role, successor (32 zero bytes for none) and name.
     pub const CONSENT: &[u8] = b"mycnet-consensus sign consent v1\0";
     /// What a salt is derived from: followed by network and operation. Never published.
     pub const SALT: &[u8] = b"mycnet-consensus sign salt v1\0";
     /// The author behind a connection: followed by the role of the signer (`d` dialled, `a` accepted), network, both
     /// endpoints (the dialler's first) and both nonces (the dialler's first).
     pub const HELLO: &[u8] = b"mycnet-consensus sign hello v1\0";
+}
+
+/// The digest by which a member names the key that may replace its present one.
+pub fn successor_of(key: &NodeId) -> Digest {
+    Digest::from_bytes(SUCCESSOR.hash(key.as_bytes()))
 }
 
 /// The text is not 64 hexadecimal digits.

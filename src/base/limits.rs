@@ -14,6 +14,9 @@ pub const REMEMBERED_RESULT_BYTES_MAX: usize = 32;
 /// Names, subjects and reasons in records, in bytes of UTF-8: a line for people, not a document.
 pub const TEXT_BYTES_MAX: usize = 1024;
 
+/// A member's name, in bytes: fits a column of a terminal.
+pub const MEMBER_NAME_BYTES_MAX: usize = 32;
+
 /// Members of a roster, and so electors of an operation: a certificate with one precommit of each still fits a frame.
 pub const MEMBERS_MAX: usize = 1024;
 

@@ -64,9 +64,9 @@ impl Core {
         let tries_clock =
             round == 0 || (is_due && (round as usize) < self.agreement.sealers().len());
         let time_ms = if tries_clock { clock_ms } else { last_ms + 1 };
-        let mut draft = self.lenient(time_ms, candidates);
+        let mut draft = self.lenient(round, time_ms, candidates);
         if draft.records.is_empty() && round > 0 {
-            draft = self.lenient(clock_ms, Vec::new());
+            draft = self.lenient(round, clock_ms, Vec::new());
         }
         if draft.records.is_empty() && !draft.applied.has_advanced {
             return None;
@@ -82,10 +82,11 @@ impl Core {
     /// Whether a seal without records could change anything at this time. Cheap, unlike a draft, because a proposer with
     /// nothing to seal asks after every input.
     fn changes_by_itself(&self, time_ms: u64) -> bool {
-        self.ledger.state().operations().any(|operation| {
-            operation.due_ms().is_some_and(|due_ms| due_ms <= time_ms)
-                || matches!(operation.phase(), Phase::Authority(_))
-        })
+        let state = self.ledger.state();
+        state.due_ms().is_some_and(|due_ms| due_ms <= time_ms)
+            || state
+                .operations()
+                .any(|operation| matches!(operation.phase(), Phase::Authority(_)))
     }
 
     /// The journal's proposal for this round.
@@ -97,10 +98,10 @@ impl Core {
         }
     }
 
-    fn lenient(&self, time_ms: u64, records: Vec<Verified>) -> Draft {
+    fn lenient(&self, round: u32, time_ms: u64, records: Vec<Verified>) -> Draft {
         let (draft, _) = self
             .ledger
-            .draft(time_ms, records, Mode::Lenient)
+            .draft(round, time_ms, records, Mode::Lenient)
             .expect("lenient drafts leave out records that do not apply");
         draft
     }
@@ -146,7 +147,11 @@ impl Core {
             return true;
         }
         let time_ms = self.now_ms.max(state.time_ms() + 1);
-        !self.pool.is_empty() && !self.lenient(time_ms, self.candidates()).records.is_empty()
+        !self.pool.is_empty()
+            && !self
+                .lenient(self.agreement.round(), time_ms, self.candidates())
+                .records
+                .is_empty()
     }
 
     /// Whether a seal over the pool would certainly list this record or one in its place. The cost does not depend on

@@ -81,7 +81,7 @@ impl SealJudge<'_> {
         }
         let all = draft.records.iter().cloned().chain(overdue).collect();
         self.ledger
-            .draft(draft.seal.time_ms, all, Mode::Lenient)
+            .draft(draft.seal.round, draft.seal.time_ms, all, Mode::Lenient)
             .is_ok_and(|(with, _)| with.records.len() > listed.len())
     }
 }

@@ -10,8 +10,10 @@ mod schema;
 
 use crate::base::digest::{NetworkId, NodeId, OperationId, SealId};
 use crate::base::identity::{Identity, Signer as _};
+use crate::statement::claim_rule::ClaimRule;
 use crate::statement::commitment::vote as vote_of;
 use crate::statement::consent::Consent;
+use crate::statement::name::MemberName;
 use crate::statement::operation::{Ballot, ConsensusOperation, Priority, Spore};
 use crate::statement::record::{Statement, Verified, sign};
 
@@ -100,7 +102,14 @@ fn objected() -> Vec<Verified> {
 /// One operation of each kind.
 fn every_kind() -> Vec<ConsensusOperation> {
     use ConsensusOperation as Operation;
-    let consent = Consent::sign(&identity(9), net(), Spore::Latent).unwrap();
+    let consent = Consent::sign(
+        &identity(9),
+        net(),
+        Spore::Latent,
+        MemberName::of_key(&identity(9).node_id()),
+        None,
+    )
+    .unwrap();
     let mut panel = vec![node(1), node(2), node(3)];
     panel.sort();
     let details = b"details".to_vec();
@@ -149,11 +158,13 @@ fn every_kind() -> Vec<ConsensusOperation> {
             subject: name(),
             input: details.clone(),
             panel: None,
+            rule: ClaimRule::MAJORITY,
         },
         Operation::Claim {
             subject: name(),
             input: details,
             panel: Some(panel),
+            rule: ClaimRule::MAJORITY,
         },
     ]
 }

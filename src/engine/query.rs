@@ -10,9 +10,11 @@ use crate::base::digest::{NodeId, OperationId, SealId};
 use crate::core::{Core, OperationStatus, SealStatus};
 use crate::decision::open::OpenOperation;
 use crate::ledger::Evidence;
+use crate::members::roster::{Member, MemberLine};
 use crate::members::trust::{Standing, TrustEntry};
 use crate::past::archive::{Archive, ArchiveError, ClosedSummary, what_if};
 use crate::past::certificate::Certificate;
+use crate::statement::name::MemberName;
 use crate::statement::operation::{Class, ConsensusOperation, Outcome, Priority, Spore};
 use crate::statement::params::Params;
 use crate::statement::record::{Seal, Statement, Verified};
@@ -24,13 +26,19 @@ pub struct MemberView {
     pub node: NodeId,
     /// Its role.
     pub role: Spore,
+    /// Its name.
+    pub name: MemberName,
     /// Its trust in parts per million.
     pub trust_ppm: u32,
+    /// Its skill in parts per million.
+    pub skill_ppm: u32,
     /// Its standing.
     pub standing: Standing,
-    /// Its weight in critical votes, sealing and authority.
-    pub critical_weight: u64,
-    /// Its weight in claims.
+    /// Its row of coherent outcomes.
+    pub row: u32,
+    /// Whether it has a vote in critical operations, authority and sealing.
+    pub has_vote: bool,
+    /// Its weight in claims, in parts per million.
     pub claim_weight: u64,
 }
 
@@ -213,11 +221,7 @@ impl BFTConsensusEngine {
     /// # Errors
     ///
     /// [`EngineError::Archive`]
-    pub fn trust_at(
-        &self,
-        node: &NodeId,
-        height: u64,
-    ) -> Result<Option<(u32, Standing)>, EngineError> {
+    pub fn trust_at(&self, node: &NodeId, height: u64) -> Result<Option<MemberLine>, EngineError> {
         Ok(self.archive(|past| past.trust_at(node, height))?)
     }
 
@@ -236,7 +240,7 @@ impl BFTConsensusEngine {
     /// # Errors
     ///
     /// [`EngineError::Refused`] if the parameters are not valid, or [`EngineError::Archive`].
-    pub fn what_if(&self, params: Params) -> Result<BTreeMap<NodeId, u32>, EngineError> {
+    pub fn what_if(&self, params: Params) -> Result<BTreeMap<NodeId, MemberLine>, EngineError> {
         let genesis = self.genesis();
         Ok(self.archive(|past| what_if(past, genesis, params))??)
     }
@@ -244,18 +248,19 @@ impl BFTConsensusEngine {
     /// The members, by key.
     pub fn roster(&self) -> Vec<MemberView> {
         self.look(|core, _| {
-            let roster = core.ledger().state().roster();
-            roster
-                .iter()
-                .map(|(node, member)| MemberView {
-                    node,
-                    role: member.role,
-                    trust_ppm: member.trust.trust_ppm(),
-                    standing: member.trust.standing(),
-                    critical_weight: member.trust.critical_weight(),
-                    claim_weight: member.trust.claim_weight(),
-                })
-                .collect()
+            let state = core.ledger().state();
+            let view = |(node, member): (NodeId, &Member)| MemberView {
+                node,
+                role: member.role,
+                name: member.name.clone(),
+                trust_ppm: member.trust.trust_ppm(),
+                skill_ppm: member.trust.skill_ppm(),
+                standing: member.trust.standing(),
+                row: member.trust.row(),
+                has_vote: member.trust.has_vote(),
+                claim_weight: member.trust.claim_weight(state.params()),
+            };
+            state.roster().iter().map(view).collect()
         })
     }
 

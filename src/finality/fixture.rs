@@ -39,6 +39,8 @@ pub(super) fn seal(name: u8) -> Seal {
         records: Digest::from_bytes([name; 32]),
         state: Digest::default(),
         roster: Digest::default(),
+        sealers: Digest::default(),
+        round: 0,
     }
 }
 

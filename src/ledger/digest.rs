@@ -7,7 +7,7 @@ use crate::base::codec;
 use crate::base::digest::{Digest, HISTORY, STATE, STATE_PART};
 use crate::base::merkle;
 use crate::decision::open::Snapshot;
-use crate::members::sealers::Sealers;
+use crate::statement::seal::sealers_digest;
 
 /// The parts of the state digest. A light client that knows them can check one part without the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,12 +17,12 @@ pub struct StateParts {
     pub height: u64,
     /// The seal's time.
     pub time_ms: u64,
-    /// Role, trust and standing of every member.
+    /// Role, scores and standing of every member.
     pub roster: Digest,
     /// Everything kept per member.
     pub members: Digest,
-    /// The sealers of the next height.
-    pub sealers: Digest,
+    /// The queue of sealers (S5).
+    pub queue: Digest,
     /// The parameters.
     pub params: Digest,
     /// The configuration map.
@@ -88,13 +88,23 @@ impl State {
             time_ms: self.time_ms,
             roster: self.roster.digest(),
             members: self.roster.full_digest(),
-            sealers: sealers_digest(&self.sealers),
+            queue: self.queue_digest(),
             params: self.params.digest(),
             config: self.config.digest,
             open: tree(&open).root(),
             closed: closed_root(closed),
             history: self.history,
         }
+    }
+
+    fn queue_digest(&self) -> Digest {
+        let queue = (self.sealers.as_ref(), self.tenure);
+        Digest::from_bytes(STATE_PART.hash(&codec::encode(&queue)))
+    }
+
+    /// The digest of the sealers of the next height, as the seal states it.
+    pub(super) fn sealers_digest(&self) -> Digest {
+        sealers_digest(self.sealers.iter().map(|(node, _)| node))
     }
 
     /// Adds closed operations to the running digest.
@@ -104,9 +114,4 @@ impl State {
             self.history = Digest::from_bytes(next);
         }
     }
-}
-
-/// The digest of the sealers of a height, in the order of proposers.
-pub(crate) fn sealers_digest(sealers: &Sealers) -> Digest {
-    Digest::from_bytes(STATE_PART.hash(&codec::encode(sealers)))
 }

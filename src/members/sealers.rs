@@ -68,6 +68,11 @@ impl Sealers {
         self.order.get(place).copied()
     }
 
+    /// The nodes in the order of their keys.
+    pub fn sorted(&self) -> Vec<NodeId> {
+        self.weights.keys().copied().collect()
+    }
+
     /// Nodes and weights in the order of proposers.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, u64)> + '_ {
         self.order.iter().map(|node| (*node, self.weight(node)))

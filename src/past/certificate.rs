@@ -1,10 +1,9 @@
 //! Certificates of operations: proof of an outcome for someone who holds only the genesis.
 //!
 //! A certificate has every seal header from the genesis to the one that closed the operation. Each header names the one before,
-//! so the last proves them all; the steps only have to show which nodes may certify. Sealers follow from the roster, and a
-//! header states the roster's digest. Where that differs from the one before, the certificate opens the state digest and shows
-//! the sealers of the next height. Where the sealers differ, it has the precommits of the old sealers for that header. So a
-//! quorum of former sealers cannot stand in for the real ones.
+//! so the last proves them all; the steps only have to show which nodes may certify. A header states the digest of the sealers
+//! of the next height. Where that differs from the one before, the certificate shows those sealers and has the precommits of
+//! the old ones for that header. So a quorum of former sealers cannot stand in for the real ones.
 //!
 //! The closing seal's state digest commits to the operation's [`Snapshot`]: electors, weights, frozen commits, reveals and
 //! outcome. The certificate contains the records as well, and the outcome is computed from them again.
@@ -20,13 +19,14 @@ use crate::base::rejection::Rejection;
 use crate::decision::open::Snapshot;
 use crate::decision::tally::Tally;
 use crate::finality::verify_certificate;
-use crate::ledger::{Ledger, OperationProof, StateParts, sealers_digest};
+use crate::ledger::{Ledger, OperationProof};
+use crate::members::roster::Elector;
 use crate::members::sealers::Sealers;
 use crate::statement::commitment::commitment;
 use crate::statement::genesis::Genesis;
 use crate::statement::operation::Outcome;
 use crate::statement::record::{Record, Seal, Signed, Statement, Verified, Verifier};
-use crate::statement::seal::SealCertificate;
+use crate::statement::seal::{SealCertificate, sealers_digest};
 
 /// One height on the path from the genesis.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,10 +34,8 @@ use crate::statement::seal::SealCertificate;
 pub struct PathStep {
     /// The header.
     pub seal: Seal,
-    /// The parts of its state digest, if its roster differs from that of the header before.
-    pub parts: Option<StateParts>,
-    /// The sealers of the next height, if they changed.
-    pub sealers: Option<Sealers>,
+    /// The sealers of the next height in the order of their keys, if they changed.
+    pub sealers: Option<Vec<NodeId>>,
     /// Its certificate: needed where the sealers changed, and at the freezing and the closing seal.
     pub certificate: Option<SealCertificate>,
 }
@@ -46,7 +44,7 @@ pub struct PathStep {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
-    /// The version of this form: 1.
+    /// The version of this form: 2.
     pub v: u8,
     /// The network.
     pub net: NetworkId,
@@ -56,8 +54,8 @@ pub struct Certificate {
     pub snapshot: Snapshot,
     /// The proof that the closing seal's state contains it.
     pub proof: OperationProof,
-    /// Electors and weights.
-    pub electorate: Vec<(NodeId, u64)>,
+    /// The electors in the order of their keys.
+    pub electorate: Vec<Elector>,
     /// All sealed records about it, with the proposal.
     pub records: Vec<Record>,
 }
@@ -116,8 +114,8 @@ impl Certificate {
     /// [`Rejection::BadCertificate`] with the failing step, or the rejection of a record.
     pub fn verify(&self, genesis: &Genesis) -> Result<Proved, Rejection> {
         genesis.check()?;
-        if self.v != 1 {
-            return Err(bad("a version other than 1"));
+        if self.v != 2 {
+            return Err(bad("a version other than 2"));
         }
         if self.net != genesis.network_id() {
             return Err(Rejection::WrongNetwork(self.net));
@@ -166,10 +164,12 @@ impl Certificate {
                 None if is_needed => return Err(bad("a seal's certificate is missing")),
                 None => {}
             }
-            if seal.roster != before.roster {
-                sealers = next_sealers(step, sealers, verifier)?;
-            } else if step.sealers.is_some() || step.parts.is_some() {
-                return Err(bad("a step shows a change although the roster has none"));
+            match &step.sealers {
+                Some(next) if seal.sealers != before.sealers => {
+                    sealers = next_sealers(seal, next, verifier)?;
+                }
+                None if seal.sealers == before.sealers => {}
+                _ => return Err(bad("a change of sealers is not shown where it happened")),
             }
             before = seal;
         }
@@ -192,14 +192,15 @@ impl Certificate {
         let proposal = records
             .get(&RecordId::from(snapshot.id))
             .ok_or(bad("the proposal is missing"))?;
-        if !matches!(proposal.statement(), Statement::Propose { .. }) {
+        let Statement::Propose { operation, .. } = proposal.statement() else {
             return Err(bad("the proposal is another kind of record"));
-        }
+        };
         let Some(frozen) = &snapshot.frozen else {
             // The spore hierarchy decided, or commits were lacking: the state says so, and there is nothing to count.
             return Ok(());
         };
-        let weights: BTreeMap<NodeId, u64> = self.electorate.iter().copied().collect();
+        let electors = self.electorate.iter();
+        let weights: BTreeMap<NodeId, u64> = electors.map(|it| (it.node, it.weight)).collect();
         let mut commits = BTreeMap::new();
         for id in &frozen.commits {
             let record = records.get(id).ok_or(bad("a frozen commit is missing"))?;
@@ -211,7 +212,7 @@ impl Certificate {
         let weight_of = |node: &NodeId| weights.get(node).copied().unwrap_or(0);
         let frozen_weight = commits.keys().map(weight_of).sum();
         let total = weights.values().sum();
-        let mut tally = Tally::new(snapshot.class, total, frozen_weight);
+        let mut tally = Tally::of(snapshot.class, operation, total, frozen_weight);
         for id in &snapshot.reveals {
             let record = records.get(id).ok_or(bad("a reveal is missing"))?;
             let Statement::Reveal { ballot, salt, .. } = record.statement() else {
@@ -249,25 +250,19 @@ impl Certificate {
     }
 }
 
-/// The sealers after a header whose roster changed.
+/// The sealers of the height after a header that changed them.
 fn next_sealers(
-    step: &PathStep,
-    sealers: Sealers,
+    seal: &Seal,
+    next: &[NodeId],
     verifier: &mut Verifier,
 ) -> Result<Sealers, Rejection> {
-    let parts = step
-        .parts
-        .as_ref()
-        .filter(|parts| parts.digest() == step.seal.state)
-        .ok_or(bad("a changed roster is not shown"))?;
-    let next = step.sealers.clone().unwrap_or(sealers);
-    if sealers_digest(&next) != parts.sealers {
+    if sealers_digest(next.iter().copied()) != seal.sealers {
         return Err(bad("the sealers are not the stated ones"));
     }
-    for (node, _) in next.iter() {
-        if !verifier.knows(&node) {
-            verifier.add_author(node)?;
+    for node in next {
+        if !verifier.knows(node) {
+            verifier.add_author(*node)?;
         }
     }
-    Ok(next)
+    Ok(Sealers::new(next.iter().map(|node| (*node, 1)).collect()))
 }

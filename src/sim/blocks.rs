@@ -68,6 +68,8 @@ impl Chain {
             records: list_digest(&ids),
             state: Digest::default(),
             roster: Digest::default(),
+            sealers: Digest::default(),
+            round: 0,
         }
     }
 
@@ -91,5 +93,7 @@ pub fn genesis_seal(genesis: &Genesis) -> Seal {
         records: list_digest(&[]),
         state: Digest::default(),
         roster: Digest::default(),
+        sealers: Digest::default(),
+        round: 0,
     }
 }

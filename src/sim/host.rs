@@ -141,7 +141,7 @@ impl Host {
             }
             let pool = core.pool().iter().map(|pooled| pooled.record.clone());
             ledger
-                .draft(state.time_ms() + 1, pool.collect(), Mode::Lenient)
+                .draft(0, state.time_ms() + 1, pool.collect(), Mode::Lenient)
                 .is_ok_and(|(draft, _)| draft.records.is_empty())
         })
     }

@@ -9,7 +9,9 @@ use crate::base::digest::{NodeId, OperationId};
 use crate::base::identity::{Identity, Signer as _};
 use crate::core::{Core, Input};
 use crate::decision::open::{Phase, Stage};
+use crate::statement::claim_rule::ClaimRule;
 use crate::statement::consent::Consent;
+use crate::statement::name::MemberName;
 use crate::statement::operation::{Ballot, Class, ConsensusOperation, Priority, Spore};
 use crate::statement::record::Statement;
 
@@ -144,6 +146,7 @@ fn claim(rng: &mut ChaCha8Rng, hosts: usize, is_authority: bool) -> ConsensusOpe
         subject: "subject".to_owned(),
         input: Vec::new(),
         panel,
+        rule: ClaimRule::MAJORITY,
     }
 }
 
@@ -167,7 +170,14 @@ fn admission(rng: &mut ChaCha8Rng, core: &Core) -> ConsensusOperation {
     ConsensusOperation::NodeAdmission {
         candidate: candidate.node_id(),
         role,
-        consent: Consent::sign(&candidate, core.network_id(), role).expect("a key in memory signs"),
+        consent: Consent::sign(
+            &candidate,
+            core.network_id(),
+            role,
+            MemberName::of_key(&candidate.node_id()),
+            None,
+        )
+        .expect("a key in memory signs"),
     }
 }
 

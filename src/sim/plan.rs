@@ -87,7 +87,7 @@ pub fn quick_params() -> Params {
         objection_window_ms: 1200,
         resolution_window_ms: 1500,
         step_patience_ms: 500,
-        activate_streak: 3,
+        activate_row: 3,
         ..Params::default()
     }
 }

@@ -2,15 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::digest::{NetworkId, NodeId, SignatureBytes, signing};
+use crate::base::digest::{Digest, NetworkId, NodeId, SignatureBytes, signing};
 use crate::base::identity::{PublicKey, Signer, SignerError};
 use crate::base::rejection::Rejection;
+use crate::statement::name::MemberName;
 use crate::statement::spore::Spore;
 
-/// The candidate's signature over the network, its own key and the role it agrees to. Nobody becomes a member without it.
+/// The candidate's signature over the network, its own key, the role it agrees to, its name and its successor. Nobody
+/// becomes a member without it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Consent {
+    /// The name it wants to have.
+    pub name: MemberName,
+    /// The digest of the key that may replace its key later, see [`crate::base::digest::successor_of`]; `None` for none.
+    pub successor: Option<Digest>,
     /// The candidate's signature.
     pub sig: SignatureBytes,
 }
@@ -25,9 +31,16 @@ impl Consent {
         candidate: &dyn Signer,
         network: NetworkId,
         role: Spore,
+        name: MemberName,
+        successor: Option<Digest>,
     ) -> Result<Self, SignerError> {
-        let sig = candidate.sign(&message(network, candidate.node_id(), role))?;
-        Ok(Self { sig })
+        let message = message(network, candidate.node_id(), role, &name, successor);
+        let sig = candidate.sign(&message)?;
+        Ok(Self {
+            name,
+            successor,
+            sig,
+        })
     }
 
     /// Checks the signature and the candidate's key.
@@ -42,7 +55,8 @@ impl Consent {
         role: Spore,
     ) -> Result<(), Rejection> {
         let key = PublicKey::decode(&candidate).map_err(|_| Rejection::WeakKey(candidate))?;
-        if key.verifies(&message(network, candidate, role), &self.sig) {
+        let message = message(network, candidate, role, &self.name, self.successor);
+        if key.verifies(&message, &self.sig) {
             Ok(())
         } else {
             Err(Rejection::BadSignature(candidate))
@@ -50,7 +64,14 @@ impl Consent {
     }
 }
 
-fn message(network: NetworkId, candidate: NodeId, role: Spore) -> Vec<u8> {
+/// All parts but the last have a fixed length. No key has the digest of zeros.
+fn message(
+    network: NetworkId,
+    candidate: NodeId,
+    role: Spore,
+    name: &MemberName,
+    successor: Option<Digest>,
+) -> Vec<u8> {
     let role = match role {
         Spore::Primary => 0,
         Spore::Seed => 1,
@@ -61,6 +82,8 @@ fn message(network: NetworkId, candidate: NodeId, role: Spore) -> Vec<u8> {
         network.as_bytes(),
         candidate.as_bytes(),
         &[role],
+        successor.unwrap_or_default().as_bytes(),
+        name.as_str().as_bytes(),
     ]
     .concat()
 }

@@ -9,17 +9,21 @@ use crate::base::digest::{Digest, NETWORK, NetworkId, NodeId};
 use crate::base::identity::PublicKey;
 use crate::base::limits::{MEMBERS_MAX, TEXT_BYTES_MAX, TIME_MS_MAX};
 use crate::base::rejection::Rejection;
+use crate::statement::name::MemberName;
 use crate::statement::operation::Spore;
 use crate::statement::params::Params;
+
+/// The version of the form of a genesis. Version 1 was the first edition's, whose networks are not carried over.
+const GENESIS_VERSION: u8 = 2;
 
 /// Which members seal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sealing {
-    /// Every member with weight.
+    /// Every `Active` member.
     #[default]
     Members,
-    /// Only Primary and Seeds; while fewer than four of them have weight, every member with weight.
+    /// Only Primary and Seeds; while fewer than four of them are `Active`, every `Active` member.
     Authorities,
 }
 
@@ -42,13 +46,29 @@ pub struct Founder {
     pub node: NodeId,
     /// Its role.
     pub role: Spore,
+    /// Its name; no other member has it.
+    pub name: MemberName,
+    /// The digest of the key that may replace its key later, see [`crate::base::digest::successor_of`]; `None` for none.
+    pub successor: Option<Digest>,
+}
+
+impl Founder {
+    /// A founding member without a successor, named by the first digits of its key.
+    pub fn new(node: NodeId, role: Spore) -> Self {
+        Self {
+            node,
+            role,
+            name: MemberName::of_key(&node),
+            successor: None,
+        }
+    }
 }
 
 /// Members, roles, parameters and 32 random bytes, so that a new network never shares votes with an old one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Genesis {
-    /// The version of this form: 1.
+    /// The version of this form: 2.
     pub v: u8,
     /// The network's name, for people.
     pub name: String,
@@ -71,7 +91,7 @@ impl Genesis {
     pub fn builder(name: impl Into<String>) -> GenesisBuilder {
         GenesisBuilder {
             genesis: Self {
-                v: 1,
+                v: GENESIS_VERSION,
                 name: name.into(),
                 nonce: Digest::default(),
                 time_ms: 0,
@@ -104,14 +124,16 @@ impl Genesis {
         Ok(genesis)
     }
 
-    /// Judges a genesis: at least one member, at most one Primary, sorted usable keys, valid parameters.
+    /// Judges a genesis: at least one member, at most one Primary, sorted usable keys, distinct names, valid parameters.
     ///
     /// # Errors
     ///
     /// [`Rejection`] says what is wrong.
     pub fn check(&self) -> Result<(), Rejection> {
-        if self.v != 1 {
-            return Err(Rejection::Malformed("a genesis version other than 1"));
+        if self.v != GENESIS_VERSION {
+            return Err(Rejection::Malformed(
+                "a genesis version other than 2: the network was made by another edition of this program",
+            ));
         }
         if self.name.len() > TEXT_BYTES_MAX {
             return Err(Rejection::OverLimit {
@@ -143,12 +165,9 @@ impl Genesis {
         for member in &self.members {
             PublicKey::decode(&member.node).map_err(|_| Rejection::WeakKey(member.node))?;
         }
-        if self.params.founder_trust_ppm < self.params.suspend_below_ppm
-            || self.params.founder_trust_ppm == 0
-        {
-            return Err(Rejection::Malformed(
-                "founding members would start without weight",
-            ));
+        let names: BTreeSet<&MemberName> = self.members.iter().map(|it| &it.name).collect();
+        if names.len() < self.members.len() {
+            return Err(Rejection::Malformed("two members have the same name"));
         }
         self.params.check()
     }
@@ -161,10 +180,16 @@ pub struct GenesisBuilder {
 }
 
 impl GenesisBuilder {
+    /// Adds a founding member without a successor, named by the first digits of its key.
+    #[must_use]
+    pub fn member(self, node: NodeId, role: Spore) -> Self {
+        self.founder(Founder::new(node, role))
+    }
+
     /// Adds a founding member.
     #[must_use]
-    pub fn member(mut self, node: NodeId, role: Spore) -> Self {
-        self.genesis.members.push(Founder { node, role });
+    pub fn founder(mut self, founder: Founder) -> Self {
+        self.genesis.members.push(founder);
         self
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::digest::{NodeId, hex_bytes};
 use crate::base::limits::{MEMBERS_MAX, PAYLOAD_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::base::rejection::Rejection;
+use crate::statement::claim_rule::ClaimRule;
 use crate::statement::consent::Consent;
 use crate::statement::params::Params;
 pub use crate::statement::spore::Spore;
@@ -17,7 +18,7 @@ pub use crate::statement::spore::Spore;
 pub enum Class {
     /// Full BFT: more than two thirds of the electorate's weight.
     Critical,
-    /// A question about a result: the heaviest of the revealed answers wins.
+    /// A question about a result: the electors decide by the claim's [`ClaimRule`].
     Claim,
     /// Spore authority: Primary, then Seeds, then full BFT.
     Standard,
@@ -69,7 +70,7 @@ pub enum ConsensusOperation {
         /// The reason, for people.
         reason: String,
     },
-    /// Critical. Admits a candidate, on `Probation`.
+    /// Critical. Admits a candidate, on `Probation`, with the name and successor of its consent.
     NodeAdmission {
         /// The candidate's author key; weak keys are refused.
         candidate: NodeId,
@@ -134,6 +135,8 @@ pub enum ConsensusOperation {
         /// The electors, sorted and without repetition; `None` stands for all members. Only the Primary and Seeds may
         /// name a panel (P9).
         panel: Option<Vec<NodeId>>,
+        /// How the electors come to a result (P5).
+        rule: ClaimRule,
     },
 }
 
@@ -306,9 +309,11 @@ impl ConsensusOperation {
                 subject,
                 input,
                 panel,
+                rule,
             } => {
                 check_name(subject)?;
                 check_payload(input)?;
+                rule.check()?;
                 check_panel(panel.as_deref())
             }
         }

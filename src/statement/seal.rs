@@ -1,9 +1,11 @@
 //! The parts around a seal: the digest of its list, its certificate, and the block that a node catching up receives.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::codec::{self, CodecError};
-use crate::base::digest::{Digest, RECORD_LIST, RecordId};
+use crate::base::digest::{Digest, NodeId, RECORD_LIST, RecordId, SEALERS};
 use crate::base::rejection::Rejection;
 use crate::statement::record::{Record, Seal, Signed};
 
@@ -23,6 +25,16 @@ pub fn list_digest(ids: &[RecordId]) -> Digest {
     let mut hasher = RECORD_LIST.hasher();
     for id in ids {
         hasher.update(id.as_bytes());
+    }
+    Digest::from_bytes(*hasher.finalize().as_bytes())
+}
+
+/// The digest of the nodes that seal a height, over their keys in ascending order.
+pub fn sealers_digest(sealers: impl IntoIterator<Item = NodeId>) -> Digest {
+    let sorted: BTreeSet<NodeId> = sealers.into_iter().collect();
+    let mut hasher = SEALERS.hasher();
+    for node in &sorted {
+        hasher.update(node.as_bytes());
     }
     Digest::from_bytes(*hasher.finalize().as_bytes())
 }
@@ -187,6 +199,8 @@ mod tests {
             records: Digest::from_bytes([2; 32]),
             state: Digest::from_bytes([3; 32]),
             roster: Digest::from_bytes([4; 32]),
+            sealers: Digest::from_bytes([5; 32]),
+            round: 0,
         };
         let vote = Statement::SealVote {
             height: 3,

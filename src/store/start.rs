@@ -12,9 +12,10 @@ use crate::base::digest::{OperationId, RecordId, SealId};
 use crate::base::limits::EVIDENCE_HEIGHTS;
 use crate::base::rejection::Rejection;
 use crate::core::{Base, RecentSeal};
-use crate::ledger::{Checkpoint, Ledger, RememberedOperation, StoredPast, sealers_digest};
+use crate::ledger::{Checkpoint, Ledger, RememberedOperation, StoredPast};
 use crate::members::sealers::Sealers;
 use crate::statement::record::Record;
+use crate::statement::seal::sealers_digest;
 
 impl Store {
     /// The last checkpoint, with the part of the past that the rules need.
@@ -86,10 +87,10 @@ impl Store {
         let place = format!("sealers: from height {from}");
         let sealers: Sealers = decode(&place, row)?;
         let expected = match from {
-            0..=1 => sealers_digest(Ledger::new(&self.genesis).state().sealers()),
-            _ => header_of(reading, from - 1)?.parts.sealers,
+            0..=1 => Ledger::new(&self.genesis).genesis_seal().sealers,
+            _ => header_of(reading, from - 1)?.seal.sealers,
         };
-        if sealers_digest(&sealers) == expected {
+        if sealers_digest(sealers.sorted()) == expected {
             Ok(sealers)
         } else {
             let rejection = Rejection::ImpossibleSeal("the sealers are not the sealed ones");

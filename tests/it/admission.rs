@@ -5,7 +5,9 @@ use std::sync::Arc;
 use mycnet_consensus::core::{Admission, Answer, Core, Input};
 use mycnet_consensus::internals::digest::SignatureBytes;
 use mycnet_consensus::internals::record::{Record, Statement, Verified, sign};
-use mycnet_consensus::{ConsensusOperation, Genesis, Priority, Rejection, Signer as _, Spore};
+use mycnet_consensus::{
+    ClaimRule, ConsensusOperation, Genesis, Priority, Rejection, Signer as _, Spore,
+};
 
 use super::net::{identity, node};
 
@@ -23,6 +25,7 @@ fn observer() -> (Core, Verified) {
             subject: "build".to_owned(),
             input: Vec::new(),
             panel: None,
+            rule: ClaimRule::MAJORITY,
         },
         priority: Priority::Normal,
         last: core.ledger().state().seal(),

@@ -3,11 +3,13 @@
 
 use std::borrow::Cow;
 
+use mycnet_consensus::Signer as _;
 use mycnet_consensus::core::{Input, Pending, Refusal};
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Seal, Statement, Verified, VoteKind};
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Consent, Digest, OperationId, Outcome, Priority, Spore, Standing,
+    Ballot, ConsensusOperation, Consent, Digest, MemberName, OperationId, Outcome, Priority, Spore,
+    Standing,
 };
 use serde_bytes::ByteBuf;
 
@@ -202,7 +204,14 @@ pub(crate) fn admission(net: &Net, candidate: usize, role: Spore) -> ConsensusOp
     ConsensusOperation::NodeAdmission {
         candidate: node(candidate),
         role,
-        consent: Consent::sign(&signer, net.network_id(), role).unwrap(),
+        consent: Consent::sign(
+            &signer,
+            net.network_id(),
+            role,
+            MemberName::of_key(&signer.node_id()),
+            None,
+        )
+        .unwrap(),
     }
 }
 

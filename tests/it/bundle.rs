@@ -12,8 +12,8 @@ use mycnet_consensus::engine::{
 };
 use mycnet_consensus::internals::bundle::{Encoder, Kind, Part, Unsealed};
 use mycnet_consensus::{
-    BFTConsensusEngine, Ballot, ConsensusOperation, Consent, Genesis, Outcome, Params, Signer,
-    Spore, Standing, TrustEntry,
+    BFTConsensusEngine, Ballot, ConsensusOperation, Consent, Genesis, MemberName, Outcome, Params,
+    Signer, Spore, Standing, TrustEntry,
 };
 use tokio::time::timeout;
 
@@ -102,7 +102,14 @@ async fn members_who_never_connect_decide_a_claim_and_an_admission() {
         let admission = ConsensusOperation::NodeAdmission {
             candidate: newcomer.node_id(),
             role: Spore::Latent,
-            consent: Consent::sign(&newcomer, genesis.network_id(), Spore::Latent).unwrap(),
+            consent: Consent::sign(
+                &newcomer,
+                genesis.network_id(),
+                Spore::Latent,
+                MemberName::of_key(&newcomer.node_id()),
+                None,
+            )
+            .unwrap(),
         };
         let second = engines[0].propose_operation(admission).await.unwrap();
         let spread = |engine: &BFTConsensusEngine| {

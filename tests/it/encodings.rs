@@ -163,7 +163,7 @@ fn parameters_are_frozen() {
     assert_eq!(
         Params::NAMES.join(" "),
         "coherent_gain_ppm claim_dissent_ppm critical_dissent_ppm withheld_ppm absent_ppm founder_trust_ppm \
-         admitted_trust_ppm suspend_below_ppm activate_from_ppm activate_streak drift_ms claim_grace_ms \
+         admitted_trust_ppm suspend_below_ppm activate_from_ppm activate_row drift_ms claim_grace_ms \
          critical_grace_ms commit_window_ms reveal_window_ms primary_window_ms objection_window_ms \
          resolution_window_ms step_patience_ms"
     );

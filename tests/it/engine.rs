@@ -12,8 +12,8 @@ use mycnet_consensus::engine::{
 };
 use mycnet_consensus::internals::limits::PAYLOAD_BYTES_MAX;
 use mycnet_consensus::{
-    BFTConsensusEngine, Ballot, ConsensusOperation, Consent, Genesis, OperationId, Outcome, Params,
-    Priority, Signer, Spore,
+    BFTConsensusEngine, Ballot, ConsensusOperation, Consent, Genesis, MemberName, OperationId,
+    Outcome, Params, Priority, Signer, Spore,
 };
 
 use crate::net::{APPROVED, claim, config, deployment, genesis, identity, node};
@@ -349,7 +349,14 @@ async fn records_travel_outside_a_hub() {
 #[tokio::test]
 async fn a_candidate_reads_and_then_takes_part() {
     let (engines, _) = linked(&genesis(4), 5);
-    let consent = Consent::sign(&identity(4), engines[0].network_id(), Spore::Latent).unwrap();
+    let consent = Consent::sign(
+        &identity(4),
+        engines[0].network_id(),
+        Spore::Latent,
+        MemberName::of_key(&identity(4).node_id()),
+        None,
+    )
+    .unwrap();
     let admission = ConsensusOperation::NodeAdmission {
         candidate: identity(4).node_id(),
         role: Spore::Latent,

@@ -81,6 +81,8 @@ fn single_votes_in_a_list_crowd_nothing_out() {
         records: list_digest(&list),
         state: Digest::from_bytes([1; 32]),
         roster: Digest::from_bytes([2; 32]),
+        sealers: Digest::from_bytes([3; 32]),
+        round: round.unwrap(),
     };
     let proposal = Statement::SealProposal {
         round: round.unwrap(),
@@ -136,10 +138,10 @@ fn a_seal_takes_no_more_bytes_than_a_node_receives_at_once() {
     assert!(bytes > SEAL_BODY_BYTES_MAX * 5 / 4, "{bytes}");
     let time_ms = ledger.state().time_ms() + 1;
     let refused = ledger
-        .draft(time_ms, all.clone(), Mode::Strict)
+        .draft(0, time_ms, all.clone(), Mode::Strict)
         .unwrap_err();
     assert_eq!(refused.reason.code(), "over-limit");
-    let (draft, left_out) = ledger.draft(time_ms, all, Mode::Lenient).unwrap();
+    let (draft, left_out) = ledger.draft(0, time_ms, all, Mode::Lenient).unwrap();
     let taken: usize = draft.records.iter().map(Verified::body_len).sum();
     assert!(taken <= SEAL_BODY_BYTES_MAX);
     assert_eq!(draft.records.len() + left_out.len(), expected.len());

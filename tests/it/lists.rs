@@ -50,6 +50,8 @@ fn list(net: &mut Net, round: u32, records: &[Verified]) {
         records: list_digest(&list),
         state: Digest::from_bytes([1; 32]),
         roster: Digest::from_bytes([2; 32]),
+        sealers: Digest::from_bytes([3; 32]),
+        round,
     };
     let lock = None;
     let proposal = Statement::SealProposal { round, lock, seal };

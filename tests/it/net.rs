@@ -19,8 +19,8 @@ use mycnet_consensus::internals::record::{
 };
 use mycnet_consensus::internals::seal::{SealCertificate, SealedBlock};
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Genesis, Identity, NetworkId, NodeId, OperationId, Outcome, Params,
-    Priority, RecordId, Rejection, SealId, Signer, Spore,
+    Ballot, ClaimRule, ConsensusOperation, Genesis, Identity, NetworkId, NodeId, OperationId,
+    Outcome, Params, Priority, RecordId, Rejection, SealId, Signer, Spore,
 };
 use serde_bytes::ByteBuf;
 
@@ -157,6 +157,7 @@ pub(crate) fn claim(panel: Option<&[usize]>) -> ConsensusOperation {
         subject: "6 * 7".into(),
         input: Vec::new(),
         panel,
+        rule: ClaimRule::MAJORITY,
     }
 }
 
@@ -522,7 +523,7 @@ impl Net {
     pub(crate) fn draft(&self, n: usize, time_ms: u64, records: Vec<Verified>) -> Draft {
         let ledger = self.cores[n].ledger();
         let mode = mycnet_consensus::internals::ledger::Mode::Lenient;
-        ledger.draft(time_ms, records, mode).unwrap().0
+        ledger.draft(0, time_ms, records, mode).unwrap().0
     }
 
     /// The refusals that a node has reported, the last first.

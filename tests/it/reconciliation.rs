@@ -12,7 +12,7 @@ use mycnet_consensus::internals::limits::OPEN_PROPOSALS_MAX;
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Statement, Verified, sign_batch};
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Genesis, OperationId, Priority, RecordId, Spore,
+    Ballot, ClaimRule, ConsensusOperation, Genesis, OperationId, Priority, RecordId, Spore,
 };
 use serde_bytes::ByteBuf;
 
@@ -56,6 +56,7 @@ fn propose(each: u64, bytes: usize) -> Vec<Verified> {
                 subject: "build".into(),
                 input: vec![7; bytes],
                 panel: None,
+                rule: ClaimRule::MAJORITY,
             },
             priority: Priority::Normal,
             last,

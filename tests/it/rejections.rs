@@ -4,6 +4,7 @@ mod agreement;
 mod mutations;
 mod orphans;
 
+use mycnet_consensus::Signer as _;
 use mycnet_consensus::core::{Admission, Input, Refusal};
 use mycnet_consensus::internals::digest::{Commitment, SignatureBytes};
 use mycnet_consensus::internals::limits::{
@@ -14,8 +15,8 @@ use mycnet_consensus::internals::record::{
     Body, Proof, Record, Statement, Verified, VoteKind, sign,
 };
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Consent, Digest, Genesis, NetworkId, NodeId, OperationId, Priority,
-    Spore,
+    Ballot, ClaimRule, ConsensusOperation, Consent, Digest, Genesis, MemberName, NetworkId, NodeId,
+    OperationId, Priority, Spore,
 };
 use serde_bytes::ByteBuf;
 
@@ -209,7 +210,14 @@ fn malformed(world: &World) -> Vec<Case> {
 fn operations(world: &World) -> Vec<Case> {
     let net = world.net.network_id();
     let propose = |operation| world.propose(operation, Priority::Normal);
-    let consent = Consent::sign(&identity(9), net, Spore::Latent).unwrap();
+    let consent = Consent::sign(
+        &identity(9),
+        net,
+        Spore::Latent,
+        MemberName::of_key(&identity(9).node_id()),
+        None,
+    )
+    .unwrap();
     let admission = |candidate, role| ConsensusOperation::NodeAdmission {
         candidate,
         role,
@@ -222,6 +230,7 @@ fn operations(world: &World) -> Vec<Case> {
         subject: "large".into(),
         input: Vec::new(),
         panel: Some(large_panel.into_iter().collect()),
+        rule: ClaimRule::MAJORITY,
     };
     let long_ballot = Ballot::Result(vec![0; PAYLOAD_BYTES_MAX + 1]);
     let long_reason = Statement::Objection {
@@ -431,7 +440,14 @@ fn a_newcomer_may_have_four_open_proposals() {
     let admission = ConsensusOperation::NodeAdmission {
         candidate: node(4),
         role: Spore::Latent,
-        consent: Consent::sign(&identity(4), net.network_id(), Spore::Latent).unwrap(),
+        consent: Consent::sign(
+            &identity(4),
+            net.network_id(),
+            Spore::Latent,
+            MemberName::of_key(&identity(4).node_id()),
+            None,
+        )
+        .unwrap(),
     };
     net.decide(1, admission, &[0, 2, 3]);
     let before = net.now_ms;

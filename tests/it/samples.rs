@@ -5,8 +5,9 @@ use mycnet_consensus::internals::commitment::{commitment, salt};
 use mycnet_consensus::internals::record::{Seal, Statement, Verified, VoteKind, sign, sign_batch};
 use mycnet_consensus::internals::seal::{SealCertificate, SealedBlock, list_digest};
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Consent, Digest, Genesis, Identity, NetworkId, NodeId, OperationId,
-    PanelScoring, Params, Priority, SealId, Sealing, Signer as _, Spore,
+    Ballot, ClaimRule, ConsensusOperation, Consent, Digest, Genesis, Identity, MemberName,
+    NetworkId, NodeId, OperationId, PanelScoring, Params, Priority, SealId, Sealing, Signer as _,
+    Spore,
 };
 
 /// The network of all samples: that of [`genesis`].
@@ -59,11 +60,19 @@ fn node(byte: u8) -> NodeId {
 pub(crate) fn operations() -> Vec<(&'static str, ConsensusOperation)> {
     use ConsensusOperation as Op;
     let candidate = eve();
-    let consent = Consent::sign(&candidate, net(), Spore::Seed).expect("keys in memory sign");
+    let consent = Consent::sign(
+        &candidate,
+        net(),
+        Spore::Seed,
+        MemberName::of_key(&candidate.node_id()),
+        None,
+    )
+    .expect("keys in memory sign");
     let claim = |panel| Op::Claim {
         subject: "build of release 1".into(),
         input: b"source tree".to_vec(),
         panel,
+        rule: ClaimRule::MAJORITY,
     };
     vec![
         (
@@ -157,6 +166,8 @@ pub(crate) fn seal() -> Seal {
         records: list_digest(&[sealed_record().id()]),
         state: Digest::from_bytes([0x55; 32]),
         roster: Digest::from_bytes([0x66; 32]),
+        sealers: Digest::from_bytes([0x66; 32]),
+        round: 0,
     }
 }
 

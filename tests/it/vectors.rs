@@ -6,7 +6,7 @@ use mycnet_consensus::internals::digest::{self, Domain, SignatureBytes};
 use mycnet_consensus::internals::identity::{KeyError, PublicKey};
 use mycnet_consensus::internals::record::Verifier;
 use mycnet_consensus::{
-    Consent, Genesis, Identity, NetworkId, NodeId, Rejection, Signer as _, Spore,
+    Consent, Genesis, Identity, MemberName, NetworkId, NodeId, Rejection, Signer as _, Spore,
 };
 use serde_json::Value;
 
@@ -196,6 +196,8 @@ fn keys_of_small_order_are_refused_everywhere() {
             .build();
         assert_eq!(genesis, Err(weak.clone()), "{encoding} in a genesis");
         let consent = Consent {
+            name: MemberName::of_key(&node),
+            successor: None,
             sig: forged_signature(),
         };
         assert_eq!(

@@ -9,7 +9,9 @@ use iroh::protocol::Router;
 use mycnet_consensus::net::{self, ALPN, EndpointSettings, PeerCard};
 use mycnet_consensus::node::{Builder, Node};
 use mycnet_consensus::store::Store;
-use mycnet_consensus::{ConsensusOperation, Genesis, Identity, NodeId, Params, Signer, Spore};
+use mycnet_consensus::{
+    ClaimRule, ConsensusOperation, Genesis, Identity, NodeId, Params, Signer, Spore,
+};
 
 /// A limit that no step of these tests should reach.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -68,6 +70,7 @@ pub fn claim(subject: &str) -> ConsensusOperation {
         subject: subject.into(),
         input: Vec::new(),
         panel: None,
+        rule: ClaimRule::MAJORITY,
     }
 }
 

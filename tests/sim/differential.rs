@@ -32,7 +32,7 @@ fn log(seed: u64, blocks: usize) -> (Log, Vec<String>) {
             let mut ledger = ledger.borrow_mut();
             let ledger = ledger.as_mut().unwrap();
             seal.prev = ledger.state().seal();
-            match ledger.draft(seal.time_ms, records.to_vec(), Mode::Strict) {
+            match ledger.draft(seal.round, seal.time_ms, records.to_vec(), Mode::Strict) {
                 Ok((draft, _)) => {
                     let seal = draft.seal.clone();
                     ledger.commit(draft);
@@ -84,14 +84,19 @@ fn judge_refused(seed: u64, ledger: &Ledger, block: &Block) {
                 block.seal.height, refused.reason, refused.records
             )
         };
-        let strict = ledger.draft(block.seal.time_ms, all.clone(), Mode::Strict);
+        let strict = ledger.draft(
+            block.seal.round,
+            block.seal.time_ms,
+            all.clone(),
+            Mode::Strict,
+        );
         assert!(
             strict.is_err(),
             "production takes what the oracle refuses: {}",
             what()
         );
         let (lenient, dropped) = ledger
-            .draft(block.seal.time_ms, all, Mode::Lenient)
+            .draft(block.seal.round, block.seal.time_ms, all, Mode::Lenient)
             .unwrap();
         assert!(!dropped.is_empty(), "{}", what());
         assert!(lenient.records.len() < block.records.len() + refused.records.len());
@@ -106,7 +111,12 @@ fn compare(seed: u64, log: &Log) -> u64 {
     for block in &log.blocks {
         judge_refused(seed, &ledger, block);
         let (lenient, dropped) = ledger
-            .draft(block.seal.time_ms, block.records.clone(), Mode::Lenient)
+            .draft(
+                block.seal.round,
+                block.seal.time_ms,
+                block.records.clone(),
+                Mode::Lenient,
+            )
             .unwrap();
         assert_eq!(
             dropped,

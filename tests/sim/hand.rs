@@ -94,7 +94,10 @@ impl Hand {
     /// Seals records `after_ms` after the last seal.
     pub fn seal(&mut self, after_ms: u64, records: Vec<Verified>) -> (SealedBlock, Applied) {
         let time_ms = self.ledger.state().time_ms() + after_ms;
-        let (draft, _) = self.ledger.draft(time_ms, records, Mode::Strict).unwrap();
+        let (draft, _) = self
+            .ledger
+            .draft(0, time_ms, records, Mode::Strict)
+            .unwrap();
         let block = SealedBlock {
             seal: draft.seal.clone(),
             certificate: SealCertificate { votes: Vec::new() },

@@ -3,6 +3,7 @@
 //! Between two events no message is under way: nodes in contact exchange everything at once, as in the
 //! [bound](super::bound). A message that does not arrive before a contact ends is lost, and a later contact repairs it.
 
+use mycnet_consensus::ClaimRule;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -308,6 +309,7 @@ impl World<'_> {
                 subject: format!("claim {number}"),
                 input: Vec::new(),
                 panel: None,
+                rule: ClaimRule::MAJORITY,
             },
             Class::Critical | Class::Standard => ConsensusOperation::SecurityPolicyUpdate {
                 policy: format!("policy {number}"),

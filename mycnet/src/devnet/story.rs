@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use mycnet_consensus::net::Ticket;
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Consent, OperationId, Outcome, Spore, Standing,
+    Ballot, ConsensusOperation, Consent, MemberName, OperationId, Outcome, Signer as _, Spore,
+    Standing,
 };
 
 use super::events::now;
@@ -70,7 +71,13 @@ async fn admission(network: &mut Network) -> anyhow::Result<usize> {
     let newcomer = network.candidate(Spore::Latent)?;
     let author = network.members[newcomer].home.author()?;
     let candidate = network.members[newcomer].id;
-    let consent = Consent::sign(&author, network.genesis.network_id(), Spore::Latent)?;
+    let consent = Consent::sign(
+        &author,
+        network.genesis.network_id(),
+        Spore::Latent,
+        MemberName::of_key(&author.node_id()),
+        None,
+    )?;
     let (new, seed) = (name(newcomer), name(SEED));
     say(&format!(
         "   {new} made its keys and signed that it wants to be a latent member; {seed} proposes it."

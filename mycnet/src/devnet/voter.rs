@@ -11,7 +11,9 @@ use mycnet_consensus::engine::{Notice, OperationFilter};
 use mycnet_consensus::net::Ticket;
 use mycnet_consensus::node::Stopped;
 use mycnet_consensus::store::Store;
-use mycnet_consensus::{BFTConsensusEngine, Ballot, Class, ConsensusOperation, OperationId};
+use mycnet_consensus::{
+    BFTConsensusEngine, Ballot, ClaimRule, Class, ConsensusOperation, OperationId,
+};
 use tokio::task::JoinHandle;
 
 use crate::home::Home;
@@ -23,6 +25,7 @@ pub(super) fn claim(left: u64, right: u64) -> ConsensusOperation {
         subject: format!("{left} * {right}"),
         input: Vec::new(),
         panel: None,
+        rule: ClaimRule::MAJORITY,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use mycnet_consensus::limits::TEXT_BYTES_MAX;
-use mycnet_consensus::{ConsensusOperation, Spore};
+use mycnet_consensus::{ClaimRule, ConsensusOperation, Spore};
 
 use crate::arguments::{IdPrefix, Payload, reason, role};
 use crate::client::Client;
@@ -202,6 +202,7 @@ impl Kind {
                     subject: subject.clone(),
                     input: input.bytes()?,
                     panel: (!members.is_empty()).then_some(members),
+                    rule: ClaimRule::MAJORITY,
                 };
                 let result = result.as_ref().map(Payload::bytes).transpose()?;
                 return Ok((operation, result));

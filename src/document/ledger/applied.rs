@@ -23,10 +23,10 @@ impl LedgerChange {
             "a seal's changes are those of its height"
         );
         let members = applied.members.iter().map(|member| {
-            let entry = member.now.map(|(role, trust_ppm, standing)| RosterEntry {
-                role,
-                trust_ppm,
-                standing: standing.to_string().into(),
+            let entry = member.now.as_ref().map(|line| RosterEntry {
+                role: line.role,
+                trust_ppm: line.trust_ppm,
+                standing: line.standing.to_string().into(),
             });
             (member.node, entry)
         });

@@ -52,7 +52,7 @@ fn seals(ledger: &mut Ledger) -> Vec<LedgerChange> {
     let third = vec![state(0, rejoin)];
     let seal = |records| {
         let time_ms = ledger.state().time_ms() + 1000;
-        let (draft, _) = ledger.draft(time_ms, records, Mode::Strict).unwrap();
+        let (draft, _) = ledger.draft(0, time_ms, records, Mode::Strict).unwrap();
         let seal = draft.seal.clone();
         let applied = ledger.commit(draft);
         LedgerChange::from_applied(&seal, &applied)

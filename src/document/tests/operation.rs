@@ -6,6 +6,7 @@ use automerge::{ActorId, Automerge, Change, ObjType, ROOT, ReadDoc as _};
 use super::*;
 use crate::document::tree::{Place, Tree};
 use crate::document::{DocumentError, OperationDocument};
+use crate::statement::claim_rule::ClaimRule;
 use crate::statement::record::{Record, sign_batch};
 
 fn by_id(records: &[Verified]) -> Vec<Record> {
@@ -190,6 +191,7 @@ fn a_change_is_what_a_transaction_makes() {
         subject: "unit".to_owned(),
         input: vec![1],
         panel: Some(panel),
+        rule: ClaimRule::MAJORITY,
     };
     let proposal = propose(&identity(0), claim, 1);
     let [commit, reveal] = vote(

@@ -51,33 +51,37 @@ fn pick<T: Copy, const N: usize>(rng: &mut ChaCha8Rng, from: [T; N]) -> T {
     from[rng.random_range(0..N)]
 }
 
-/// Small windows, a few of them zero; shares mostly as usual, some extreme.
+/// Small windows; shares mostly as usual, some extreme.
 fn params(rng: &mut ChaCha8Rng) -> Params {
     let usual = Params::default();
-    let drift_ms = rng.random_range(0..=20);
-    let founder_trust_ppm = pick(
-        rng,
-        [500_000, 500_000, 500_000, 330_000, 777_777, 1_000_000],
-    );
+    let drift_ms = rng.random_range(1..=20);
+    let founder_trust_ppm = pick(rng, [500_000, 500_000, 500_000, 450_000, 777_777, 900_000]);
     Params {
-        coherent_gain_ppm: share(rng, usual.coherent_gain_ppm),
-        claim_dissent_ppm: share(rng, usual.claim_dissent_ppm),
+        coherent_gain_ppm: pick(rng, [20_000, 20_000, 1, 200_000]),
+        skill_gain_ppm: pick(rng, [20_000, 20_000, 1, 200_000]),
+        claim_dissent_ppm: pick(rng, [10_000, 10_000, 1, 0]),
+        skill_dissent_ppm: share(rng, usual.skill_dissent_ppm),
+        overruled_ppm: share(rng, usual.overruled_ppm),
         critical_dissent_ppm: share(rng, usual.critical_dissent_ppm),
         withheld_ppm: share(rng, usual.withheld_ppm),
         absent_ppm: share(rng, usual.absent_ppm),
         founder_trust_ppm,
         admitted_trust_ppm: pick(rng, [200_000, 200_000, 0, 399_000, 450_000]),
-        suspend_below_ppm: pick(rng, [300_000, 300_000, 300_000, 0, 320_000]),
-        activate_from_ppm: pick(rng, [400_000, 400_000, 100_000, 310_000]),
-        activate_streak: pick(rng, [1, 2, 3, 3, 5, 10]),
+        suspend_below_ppm: pick(rng, [300_000, 300_000, 300_000, 50_000, 320_000]),
+        activate_from_ppm: pick(rng, [400_000, 400_000, 400_000, 330_000]),
+        activate_row: pick(rng, [1, 2, 3, 3, 5, 10]),
+        start_skill_ppm: pick(rng, [500_000, 500_000, 0, 1_000_000]),
+        skill_floor_ppm: pick(rng, [500_000, 500_000, 500_000, 0, 1_000_000]),
+        claim_share_ppm: pick(rng, [500_000, 500_000, 0, 666_667]),
+        claim_electors: pick(rng, [1, 1, 2]),
         drift_ms,
         claim_grace_ms: rng.random_range(80..=300),
         critical_grace_ms: rng.random_range(80..=300),
-        commit_window_ms: window(rng, 2),
-        reveal_window_ms: window(rng, 2),
-        primary_window_ms: window(rng, 10),
-        objection_window_ms: window(rng, 10),
-        resolution_window_ms: window(rng, 10),
+        commit_window_ms: rng.random_range(300..=1500),
+        reveal_window_ms: rng.random_range(300..=1500),
+        primary_window_ms: rng.random_range(80..=1500),
+        objection_window_ms: rng.random_range(80..=1500),
+        resolution_window_ms: rng.random_range(80..=1500),
         step_patience_ms: rng.random_range(1..80),
     }
 }
@@ -85,15 +89,8 @@ fn params(rng: &mut ChaCha8Rng) -> Params {
 fn share(rng: &mut ChaCha8Rng, usual: u32) -> u32 {
     match rng.random_range(0..20) {
         0 => 0,
-        1 => pick(rng, [1, 999_999, 1_000_000]),
+        1 => pick(rng, [1, 499_999, 500_000]),
         2..7 => rng.random_range(0..=200_000),
         _ => usual,
     }
-}
-
-fn window(rng: &mut ChaCha8Rng, percent_zero: u32) -> u64 {
-    if rng.random_ratio(percent_zero, 100) {
-        return 0;
-    }
-    rng.random_range(80..=1500)
 }

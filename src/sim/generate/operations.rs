@@ -5,7 +5,9 @@ use rand::RngExt as _;
 use super::{Generator, Group};
 use crate::base::digest::{NodeId, OperationId, SealId};
 use crate::sim::view::View;
+use crate::statement::claim_rule::ClaimRule;
 use crate::statement::consent::Consent;
+use crate::statement::name::MemberName;
 use crate::statement::operation::{Ballot, ConsensusOperation, Priority, Spore};
 use crate::statement::params::Params;
 use crate::statement::record::{Statement, Verified};
@@ -169,8 +171,14 @@ impl Generator {
         ConsensusOperation::NodeAdmission {
             candidate: candidate.id,
             role,
-            consent: Consent::sign(&candidate.identity, self.genesis.network_id(), asked)
-                .expect("a key in memory signs"),
+            consent: Consent::sign(
+                &candidate.identity,
+                self.genesis.network_id(),
+                asked,
+                MemberName::of_key(&candidate.id),
+                None,
+            )
+            .expect("a key in memory signs"),
         }
     }
 
@@ -195,6 +203,7 @@ impl Generator {
             subject: "subject".to_owned(),
             input: Vec::new(),
             panel,
+            rule: ClaimRule::MAJORITY,
         }
     }
 
@@ -202,7 +211,7 @@ impl Generator {
     fn param_change(&mut self) -> ConsensusOperation {
         let name = Params::NAMES[self.rng.random_range(0..Params::NAMES.len())];
         let value: u32 = match name {
-            "activate_streak" => self.rng.random_range(0..=4),
+            "activate_row" => self.rng.random_range(0..=4),
             _ if self.chance(10) => 0,
             name if name.ends_with("trust_ppm") || name.ends_with("below_ppm") => {
                 self.rng.random_range(200_000..=350_000)

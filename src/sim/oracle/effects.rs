@@ -143,7 +143,7 @@ fn set_small_param(params: &mut Params, name: &str, number: u32) -> bool {
         "admitted_trust_ppm" => &mut params.admitted_trust_ppm,
         "suspend_below_ppm" => &mut params.suspend_below_ppm,
         "activate_from_ppm" => &mut params.activate_from_ppm,
-        "activate_streak" => &mut params.activate_streak,
+        "activate_row" => &mut params.activate_row,
         _ => return false,
     };
     *field = number;

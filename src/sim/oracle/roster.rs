@@ -85,8 +85,7 @@ impl Member {
         self.standing = match self.standing {
             Standing::Active if self.trust < params.suspend_below_ppm => Standing::Suspended,
             Standing::Probation | Standing::Suspended
-                if self.trust >= params.activate_from_ppm
-                    && self.streak >= params.activate_streak =>
+                if self.trust >= params.activate_from_ppm && self.streak >= params.activate_row =>
             {
                 Standing::Active
             }

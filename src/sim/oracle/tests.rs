@@ -12,6 +12,7 @@ use crate::base::identity::{Identity, Signer as _};
 use crate::sim::blocks::Chain;
 use crate::sim::oracle::Oracle;
 use crate::sim::view::{MemberView, OperationView};
+use crate::statement::claim_rule::ClaimRule;
 use crate::statement::commitment::{commitment, salt};
 use crate::statement::genesis::{Genesis, PanelScoring, Sealing};
 use crate::statement::operation::{Ballot, ConsensusOperation, Outcome, Priority, Spore};
@@ -67,6 +68,7 @@ fn claim(panel: Option<Vec<NodeId>>) -> ConsensusOperation {
             panel.sort_unstable();
             panel
         }),
+        rule: ClaimRule::MAJORITY,
     }
 }
 

@@ -117,6 +117,10 @@ pub struct Seal {
     pub state: Digest,
     /// The digest of the roster after it.
     pub roster: Digest,
+    /// The digest of the nodes that seal the next height, see [`crate::statement::seal::sealers_digest`].
+    pub sealers: Digest,
+    /// The round of its fresh proposal. Later rounds may propose it again.
+    pub round: u32,
 }
 
 impl Seal {
@@ -260,6 +264,11 @@ impl Statement {
                 if lock.is_some_and(|lock| lock >= *round) {
                     return Err(Rejection::Malformed(
                         "the proof-of-lock round is not before the round",
+                    ));
+                }
+                if lock.map_or(seal.round != *round, |lock| seal.round > lock) {
+                    return Err(Rejection::ImpossibleSeal(
+                        "its round is not the one in which it was first proposed",
                     ));
                 }
                 if seal.height == 0 {

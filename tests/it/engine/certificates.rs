@@ -4,14 +4,21 @@ use super::*;
 use mycnet_consensus::internals::record::{Statement, VoteKind, sign};
 use mycnet_consensus::internals::seal::SealCertificate;
 use mycnet_consensus::limits::CERTIFICATE_BYTES_MAX;
-use mycnet_consensus::{Certificate, Digest, NetworkId, Rejection, SealId};
+use mycnet_consensus::{Certificate, Digest, MemberName, NetworkId, Rejection, SealId};
 
 use crate::net::vote_for;
 
 /// Four nodes that first admitted a fifth and changed a role, so that the roster and the sealers changed on the way.
 async fn network() -> (Vec<BFTConsensusEngine>, OperationId) {
     let (engines, _) = linked(&genesis(4), 5);
-    let consent = Consent::sign(&identity(4), engines[0].network_id(), Spore::Latent).unwrap();
+    let consent = Consent::sign(
+        &identity(4),
+        engines[0].network_id(),
+        Spore::Latent,
+        MemberName::of_key(&identity(4).node_id()),
+        None,
+    )
+    .unwrap();
     let admission = ConsensusOperation::NodeAdmission {
         candidate: node(4),
         role: Spore::Latent,
@@ -133,43 +140,21 @@ fn headers() -> Vec<Change> {
         change("a header's list", |c| c.path[0].seal.records = other()),
         change("a header's state", |c| c.path[0].seal.state = other()),
         change("a header's roster", |c| c.path[0].seal.roster = other()),
-        change("parts that belong elsewhere", |c| {
-            let at = changed(c);
-            c.path[at].parts = c.path[changed_before(c)].parts.clone();
-        }),
-        change("parts are missing", |c| {
-            let at = changed(c);
-            c.path[at].parts = None;
-        }),
-        change("parts of nothing", |c| {
-            let parts = c.path[changed(c)].parts.clone();
-            c.path[0].parts = parts;
-        }),
+        change("a header's sealers", |c| c.path[0].seal.sealers = other()),
+        change("a header's first round", |c| c.path[0].seal.round += 1),
         change("sealers are missing", |c| {
             let at = changed(c);
             c.path[at].sealers = None;
         }),
-        change("a sealer's weight", |c| {
+        change("a sealer is left out", |c| {
             let at = changed(c);
-            let sealers = c.path[at].sealers.as_mut().unwrap();
-            let mut list: Vec<_> = sealers.iter().collect();
-            list[0].1 += 1;
-            *sealers = list.into();
+            c.path[at].sealers.as_mut().unwrap().pop();
         }),
         change("sealers of nothing", |c| {
             let sealers = c.path[changed(c)].sealers.clone();
             c.path[0].sealers = sealers;
         }),
     ]
-}
-
-fn changed_before(certificate: &Certificate) -> usize {
-    let last = changed(certificate);
-    let steps = certificate.path[..last].iter();
-    steps
-        .clone()
-        .rposition(|step| step.parts.is_some())
-        .unwrap()
 }
 
 fn of(certificate: &mut Certificate, at: usize) -> &mut SealCertificate {

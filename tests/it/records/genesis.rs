@@ -117,12 +117,7 @@ fn the_builder_refuses_what_a_genesis_may_not_be() {
     assert!(matches!(built, Err(Rejection::Malformed(_))));
     // All zeros are the key of a point of order four.
     let mut weak = genesis();
-    weak.members.insert(
-        0,
-        Founder {
-            node: NodeId::default(),
-            role: Spore::Latent,
-        },
-    );
+    weak.members
+        .insert(0, Founder::new(NodeId::default(), Spore::Latent));
     assert_eq!(weak.check(), Err(Rejection::WeakKey(NodeId::default())));
 }

@@ -5,7 +5,7 @@
 )]
 
 use mycnet_consensus::internals::record::Statement;
-use mycnet_consensus::{ConsensusOperation as Op, NodeId, Priority, Rejection, SealId};
+use mycnet_consensus::{ClaimRule, ConsensusOperation as Op, NodeId, Priority, Rejection, SealId};
 
 use super::{forged, verifier};
 use crate::samples::batch;
@@ -53,5 +53,6 @@ pub(crate) fn claim(subject: &str, input: usize, panel: Option<Vec<NodeId>>) -> 
         subject: subject.into(),
         input: vec![0; input],
         panel,
+        rule: ClaimRule::MAJORITY,
     })
 }

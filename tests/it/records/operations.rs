@@ -5,7 +5,7 @@ use mycnet_consensus::internals::limits::{
 };
 use mycnet_consensus::internals::record::Statement;
 use mycnet_consensus::{
-    Ballot, ConsensusOperation as Op, Consent, NodeId, OperationId, Signer as _, Spore,
+    Ballot, ConsensusOperation as Op, Consent, MemberName, NodeId, OperationId, Signer as _, Spore,
 };
 
 use super::forged;
@@ -166,7 +166,14 @@ fn malformed_operations() {
     let primary = propose(Op::NodeAdmission {
         candidate: eve().node_id(),
         role: Spore::Primary,
-        consent: Consent::sign(&eve(), net(), Spore::Primary).unwrap(),
+        consent: Consent::sign(
+            &eve(),
+            net(),
+            Spore::Primary,
+            MemberName::of_key(&eve().node_id()),
+            None,
+        )
+        .unwrap(),
     });
     let assign = malformed("a candidate cannot be admitted as Primary; assign the role later");
     judge(vec![

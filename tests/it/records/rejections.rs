@@ -4,8 +4,8 @@ use mycnet_consensus::internals::digest::SignatureBytes;
 use mycnet_consensus::internals::limits::{ROUND_MAX, TIME_MS_MAX};
 use mycnet_consensus::internals::record::{Seal, Statement, VoteKind};
 use mycnet_consensus::{
-    ConsensusOperation, Consent, Digest, NetworkId, NodeId, OperationId, Rejection, Signer as _,
-    Spore,
+    ConsensusOperation, Consent, Digest, MemberName, NetworkId, NodeId, OperationId, Rejection,
+    Signer as _, Spore,
 };
 
 use super::offer::{judge, malformed, propose};
@@ -18,8 +18,9 @@ fn malformed_records_and_seals() {
         nonce: Digest::default(),
     });
     versioned.v = 2;
-    let proposal = |round, lock, height, time_ms| {
+    let proposal = |round, lock: Option<u32>, height, time_ms| {
         let seal = Seal {
+            round: lock.map_or(round, |_| 0),
             height,
             time_ms,
             ..seal()
@@ -131,7 +132,14 @@ fn wrong_network_unknown_author_bad_signature() {
 #[test]
 fn consents_bind_network_candidate_and_role() {
     let candidate = eve().node_id();
-    let consent = Consent::sign(&eve(), net(), Spore::Seed).unwrap();
+    let consent = Consent::sign(
+        &eve(),
+        net(),
+        Spore::Seed,
+        MemberName::of_key(&eve().node_id()),
+        None,
+    )
+    .unwrap();
     assert_eq!(consent.verify(net(), candidate, Spore::Seed), Ok(()));
     let bad = Err(Rejection::BadSignature(candidate));
     assert_eq!(consent.verify(net(), candidate, Spore::Latent), bad);
@@ -155,9 +163,30 @@ fn an_admission_without_consent_is_refused() {
         })
     };
     let candidate = eve().node_id();
-    let consent = Consent::sign(&eve(), net(), Spore::Seed).unwrap();
-    let elsewhere = Consent::sign(&eve(), NetworkId::default(), Spore::Seed).unwrap();
-    let other = Consent::sign(&bob(), net(), Spore::Seed).unwrap();
+    let consent = Consent::sign(
+        &eve(),
+        net(),
+        Spore::Seed,
+        MemberName::of_key(&eve().node_id()),
+        None,
+    )
+    .unwrap();
+    let elsewhere = Consent::sign(
+        &eve(),
+        NetworkId::default(),
+        Spore::Seed,
+        MemberName::of_key(&eve().node_id()),
+        None,
+    )
+    .unwrap();
+    let other = Consent::sign(
+        &bob(),
+        net(),
+        Spore::Seed,
+        MemberName::of_key(&bob().node_id()),
+        None,
+    )
+    .unwrap();
     let bad = Some(Rejection::BadSignature(candidate));
     let mut identity_point = [0; 32];
     identity_point[0] = 1;

@@ -11,7 +11,7 @@ use mycnet_consensus::internals::limits::{
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Body, Proof, Record, Seal, Signed, Statement, VoteKind};
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Digest, NodeId, OperationId, Priority, RecordId, SealId,
+    Ballot, ClaimRule, ConsensusOperation, Digest, NodeId, OperationId, Priority, RecordId, SealId,
     Signer as _, Spore,
 };
 use serde_bytes::ByteBuf;
@@ -317,8 +317,9 @@ fn limits_of_statements() {
             salt: [0; 32].into(),
         })
     };
-    let proposal = |round, lock, height, time_ms| {
+    let proposal = |round, lock: Option<u32>, height, time_ms| {
         let seal = Seal {
+            round: lock.map_or(round, |_| 0),
             height,
             time_ms,
             ..samples::seal()
@@ -359,6 +360,7 @@ fn limits_of_operations() {
             subject: "x".into(),
             input: Vec::new(),
             panel,
+            rule: ClaimRule::MAJORITY,
         })
     };
     let deployed = |length, bytes| {

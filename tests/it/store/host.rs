@@ -9,7 +9,7 @@ use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::Slot;
 use mycnet_consensus::store::{Found, JournalLost, Store, StoreError};
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Genesis, NodeId, OperationId, Priority, RecordId,
+    Ballot, ClaimRule, ConsensusOperation, Genesis, NodeId, OperationId, Priority, RecordId,
 };
 use serde_bytes::ByteBuf;
 
@@ -21,6 +21,7 @@ pub fn claim(subject: &str) -> ConsensusOperation {
         subject: subject.into(),
         input: Vec::new(),
         panel: None,
+        rule: ClaimRule::MAJORITY,
     }
 }
 

@@ -169,7 +169,12 @@ fn ledger_document(history: &History, net: &Net) -> LedgerDocument {
             let signed = Signed::try_from(record).unwrap();
             verifier.verify(signed).unwrap()
         });
-        let draft = ledger.draft(block.seal.time_ms, records.collect(), Mode::Strict);
+        let draft = ledger.draft(
+            block.seal.round,
+            block.seal.time_ms,
+            records.collect(),
+            Mode::Strict,
+        );
         let (draft, _) = draft.unwrap();
         let seal = draft.seal.clone();
         let applied = ledger.commit(draft);

@@ -108,6 +108,8 @@ pub fn seal(mark: u8, round: u32) -> Seal {
         records: Digest::from_bytes(records),
         state: Digest::default(),
         roster: Digest::default(),
+        sealers: Digest::default(),
+        round: round,
     }
 }
 

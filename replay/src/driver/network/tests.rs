@@ -1,3 +1,4 @@
+use mycnet_consensus::ClaimRule;
 use std::sync::mpsc;
 
 use super::*;
@@ -8,6 +9,7 @@ fn claim(panel: Option<Vec<NodeId>>) -> ConsensusOperation {
         subject: "t".to_owned(),
         input: Vec::new(),
         panel,
+        rule: ClaimRule::MAJORITY,
     }
 }
 

@@ -76,7 +76,7 @@ pub(super) fn any_params() -> impl Strategy<Value = Params> {
             admitted_trust_ppm: admitted,
             suspend_below_ppm: below,
             activate_from_ppm: from,
-            activate_streak: streak % 20,
+            activate_row: streak % 20,
             commit_window_ms: window_ms,
             ..Params::default()
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::statement::consent::Consent;
+use crate::statement::name::MemberName;
 use Ballot::Approve;
 use Spore::{Latent, Primary, Seed};
 
@@ -10,7 +11,14 @@ fn admission(world: &World, who: usize, role: Spore) -> ConsensusOperation {
     ConsensusOperation::NodeAdmission {
         candidate: candidate.node_id(),
         role,
-        consent: Consent::sign(candidate, world.genesis.network_id(), role).unwrap(),
+        consent: Consent::sign(
+            candidate,
+            world.genesis.network_id(),
+            role,
+            MemberName::of_key(&candidate.node_id()),
+            None,
+        )
+        .unwrap(),
     }
 }
 
@@ -58,7 +66,14 @@ fn the_admitted_are_on_probation_and_vote_in_shadow() {
     let unasked = ConsensusOperation::NodeAdmission {
         candidate: world.id(3),
         role: Latent,
-        consent: Consent::sign(&world.people[4], world.genesis.network_id(), Latent).unwrap(),
+        consent: Consent::sign(
+            &world.people[4],
+            world.genesis.network_id(),
+            Latent,
+            MemberName::of_key(&world.people[4].node_id()),
+            None,
+        )
+        .unwrap(),
     };
     world.refuses(10, &[world.propose(0, unasked)], "consent");
     let operation = admission(&world, 3, Latent);
