@@ -3,7 +3,7 @@
 //! [`Core::handle`] takes one [`Input`] and the host's clock, and returns what the host has to do, in order. The host must:
 //!
 //! 1. do the outputs in the order given; an [`Output::Persist`] must be durable before the next output is done, because it
-//!    protects the [`Output::Send`]s after it (DESIGN section 8);
+//!    protects the [`Output::Send`]s after it ([C2]);
 //! 2. call `handle` with [`Input::Tick`] at [`Core::next_due_ms`], and with [`Input::Nudge`] when it gives up waiting for a
 //!    seal (after a timer, a new peer, or a person's request);
 //! 3. keep sealed blocks and answer [`Output::Serve`] from them;
@@ -72,6 +72,9 @@ use crate::ledger::Draft;
 use crate::statement::genesis::Genesis;
 use crate::statement::operation::Ballot;
 use crate::statement::record::{Signed, Statement, Verified, Verifier};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// A decided height, kept for late votes: they can be evidence of equivocation and of forks.
 struct Decided {

@@ -1,4 +1,4 @@
-//! [`BFTConsensusEngine`]: the asynchronous handle that programs use (DESIGN section 10).
+//! [`BFTConsensusEngine`]: the asynchronous handle that programs use.
 //!
 //! A handle is cheap to clone and speaks to one node. In memory, the nodes of a network live in one [`Hub`] and exchange the
 //! same messages as over a network, whenever one of them is used. Nothing is spawned: futures that wait drive the hub
@@ -29,6 +29,9 @@ use crate::core::{Admission, Answer, Core, Input, Refusal};
 use crate::past::archive::{Archive, ArchiveError};
 use crate::statement::genesis::Genesis;
 use crate::statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Why the engine refused a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -304,7 +307,7 @@ impl BFTConsensusEngine {
 
     /// Declares, after this node lost its journal, that it holds all of its own records that any other node holds. Call
     /// it only after contact with all other members since the start. Where the others have no quorum without this node,
-    /// in networks of one to three members, nothing else ends its wait (DESIGN section 8).
+    /// in networks of one to three members, nothing else ends its wait ([C4]).
     ///
     /// # Errors
     ///

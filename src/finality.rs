@@ -58,7 +58,10 @@ use crate::statement::record::{Seal, VoteKind};
 #[cfg(doc)]
 use crate::statement::record::Verified;
 
-/// The ledger's answer about a proposed seal (S6).
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+/// The ledger's answer about a proposed seal ([S6]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It applies, with the stated digests.

@@ -51,7 +51,7 @@
 //! # When the journal is lost
 //!
 //! A node whose journal was deleted, or replaced by an old copy, may have signed records that it does not know. Then it
-//! signs only a `Rejoin`, by itself, and takes part again above the seal that lists it (DESIGN section 8). [`Node::opened`]
+//! signs only a `Rejoin`, by itself, and takes part again above the seal that lists it ([C3]). [`Node::opened`]
 //! tells whether this is so.
 
 mod actor;
@@ -71,6 +71,9 @@ pub use shared::Stopped;
 use crate::base::digest::SealId;
 use crate::net::NetError;
 use crate::store::StoreError;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]

@@ -1,4 +1,7 @@
-//! Every limit of the protocol, with its reason. Wire limits are rules: all nodes of a network must share them.
+//! Every limit of the protocol ([B1], [B2]), with its reason. Wire limits are rules: all nodes of a network must share them.
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// A record, encoded, in bytes. A roster-sized panel (1,024 keys) and a payload of [`PAYLOAD_BYTES_MAX`] do not both fit;
 /// either alone does.
@@ -118,7 +121,7 @@ pub const EVIDENCE_HEIGHTS: u64 = 100;
 /// Different bodies kept per slot: two prove equivocation, and a third one proves nothing more.
 pub const SLOT_BODIES_MAX: usize = 2;
 
-/// Chances remembered per member for absence (DESIGN section 6).
+/// Chances remembered per member for absence ([T4]).
 pub const CHANCES: u32 = 100;
 
 /// Keys of the configuration map: bounds the part of the state that decisions can add to.

@@ -1,6 +1,6 @@
 //! How long a host waits in a step of the agreement on a seal before it gives up, if nodes meet only now and then.
 //!
-//! The core has no clock (S3): its host nudges it. In a mesh that is always connected a timer is enough. Where people carry the
+//! The core has no clock ([S3]): its host nudges it. In a mesh that is always connected a timer is enough. Where people carry the
 //! nodes, time alone means little: a night passes without a meeting, and giving up in it gains nothing and costs the exchange
 //! of another round. So time is counted in *sweeps*. A sweep ends when this node has been in contact, since its beginning, with
 //! members that weigh a quorum together with it, and the longest step patience of the network's parameters has passed. In a
@@ -30,6 +30,9 @@ use crate::finality::Step;
 use crate::members::sealers::Sealers;
 use crate::statement::params::Params;
 use crate::statement::seal::is_quorum;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Sweeps without a sign of life of the proposer after which the round is given up.
 const SWEEPS_WITHOUT_SIGN: u64 = 2;

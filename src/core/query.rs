@@ -14,6 +14,9 @@ use crate::members::roster::Roster;
 use crate::statement::operation::{Ballot, Class, Outcome};
 use crate::statement::record::{Statement, VoteKind};
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// The status of an operation, as this node knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OperationStatus {
@@ -25,7 +28,7 @@ pub struct OperationStatus {
     pub class: Option<Class>,
     /// The seal that opened it.
     pub opened_height: Option<u64>,
-    /// The weight of the electorate: `W` of P5.
+    /// The weight of the electorate: `W` of [P5].
     pub total_weight: u64,
     /// The number of electors with weight.
     pub electors: usize,

@@ -1,10 +1,13 @@
-//! Drives the agreement on the next seal (DESIGN section 5).
+//! Drives the agreement on the next seal ([S3], [S7]).
 
 use super::seal_judge::{SealJudge, try_draft};
 use super::{Core, Output, Signing, Write};
 use crate::base::digest::SealId;
 use crate::finality::Action;
 use crate::statement::record::Statement;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 impl Core {
     /// Applies decided seals and signs due statements, until there is nothing left to do.

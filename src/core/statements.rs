@@ -1,5 +1,5 @@
 //! Signs this node's statements. A slot (a commit, a directive, a seal's proposal or vote) is signed once: `say_all` and
-//! `sign_one` ask the journal for the slot first, and journal a record before it is sent (DESIGN section 8).
+//! `sign_one` ask the journal for the slot first, and journal a record before it is sent ([C2]).
 
 use super::{Answer, Core, JournalEntry, Output, Refusal, Signing, Write};
 use crate::base::digest::{Digest, OperationId, RecordId, Salt};
@@ -11,6 +11,9 @@ use crate::statement::commitment::{commitment, salt};
 use crate::statement::operation::{Ballot, Class, ConsensusOperation, Priority};
 use crate::statement::record::{Slot, Statement, Verified, sign_batch};
 use crate::statement::seal::is_quorum;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// A statement to be signed, with the ballot and salt of a commit.
 type Draft = (Statement, Option<(Ballot, Salt)>);
@@ -176,7 +179,7 @@ impl Core {
         Ok(Answer::Done)
     }
 
-    /// Takes the held records of this node as the complete journal, because a person declares that no other node holds
+    /// Takes the held records of this node as the complete journal ([C4]), because a person declares that no other node holds
     /// more. Two or three members have no quorum without this one, so its `Rejoin` would never be sealed.
     pub(super) fn declare_journal(&mut self) -> Result<Answer, Refusal> {
         match self.signing {
@@ -400,7 +403,12 @@ impl Core {
         reveal.into_iter().chain(commit).collect()
     }
 
-    /// The reveal of this node's frozen commit, if the reveal is neither pooled nor sealed.
+    /// The reveal of this node's frozen commit, if the reveal is neither pooled nor sealed ([P4]).
+    ///
+    /// Why not earlier: a reveal shows the ballot. Until a certificate fixes the commits, whoever sees the ballot could still
+    /// commit to the same one and be counted for an answer that it copied. The phase `Revealing` begins only when this node
+    /// applies the freezing seal, and a seal is applied only with its certificate. No second certificate with other commits can
+    /// exist as long as less than a third is Byzantine. So once the first honest reveal exists, the commits are fixed everywhere.
     fn draft_reveal(&self, operation: &OpenOperation) -> Option<Draft> {
         let id = operation.id();
         if !matches!(operation.phase(), Phase::Revealing(_))

@@ -1,6 +1,6 @@
 //! Exchange with peers.
 //!
-//! New records are pushed to every peer except their sender. Now and then two peers compare their records ([`comparing`]),
+//! New records are pushed to every peer except their sender ([N4]). Now and then two peers compare their records ([`comparing`]),
 //! which repairs losses; a peer that is behind in seals asks for blocks first ([`blocks`]). Where there is no connection,
 //! people carry the same data in files ([`bundles`]).
 
@@ -19,6 +19,9 @@ use crate::base::limits::WINDOW_BYTES_MAX;
 use crate::base::rejection::Rejection;
 use crate::exchange::message::Message;
 use crate::statement::record::{Statement, Verified};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// A record with its canonical bytes.
 fn encoded(record: &Verified) -> (&Verified, ByteBuf) {

@@ -1,4 +1,4 @@
-//! Finds the nodes that broke the rules of the agreement on a seal.
+//! Finds the nodes that broke the rules of the agreement on a seal ([H5], S-blame).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +7,9 @@ use crate::base::digest::{NodeId, RecordId, SealId};
 use crate::members::sealers::Sealers;
 use crate::statement::record::{Slot, Statement, Verified, VoteKind};
 use crate::statement::seal::is_quorum;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The violations that a set of records of one height proves.
 ///

@@ -1,4 +1,4 @@
-//! Certificates of seals: making one from the votes held, and checking one.
+//! Certificates of seals ([H3]): making one from the votes held, and checking one.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +9,9 @@ use crate::base::rejection::Rejection;
 use crate::members::sealers::Sealers;
 use crate::statement::record::{Seal, Signed, Statement, Verified, Verifier, VoteKind};
 use crate::statement::seal::{SealCertificate, is_quorum};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Makes a certificate of as few records as possible: first authors with a precommit for the seal, the heaviest first,
 /// then equivocators with two precommits for other seals.

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::digest::NodeId;
 
-/// The sealers of a height with their weights, in the order in which they propose (S5). Part of the ledger's state; the
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+/// The sealers of a height with their weights, in the order in which they propose ([S5]). Part of the ledger's state; the
 /// wire form is the list of pairs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<(NodeId, u64)>", into = "Vec<(NodeId, u64)>")]

@@ -1,4 +1,4 @@
-//! Promises kept across crashes (DESIGN section 8): what leaves a node was journalled before, and a slot is signed once.
+//! Promises kept across crashes (C2): what leaves a node was journalled before, and a slot is signed once.
 //!
 //! [`crate::net::Net`] watches every output of every core of this binary for both; here nodes crash on purpose.
 
@@ -431,6 +431,7 @@ fn a_restart_does_not_end_the_wait_for_a_rejoin() {
 }
 
 /// Two of three have no quorum: nothing seals the `Rejoin` until a person declares that all was shown.
+/// Rules: C4.
 #[test]
 fn three_members_declare_what_all_hold_to_be_the_journal() {
     let mut net = Net::new(&genesis(3), 3);

@@ -1,5 +1,5 @@
-//! The rules of the paper, over the set of records held. A node locks on a seal in [`Agreement::advance`] when it precommits it
-//! (L38), and refuses other seals as long as no newer proof of lock releases it (L29).
+//! The rules of the paper ([S2]), over the set of records held. A node locks on a seal in [`Agreement::advance`] when it
+//! precommits it (L38), and refuses other seals as long as no newer proof of lock releases it (L29).
 
 use super::super::votes::at;
 use super::super::{Action, Judge, Step, Verdict};
@@ -7,6 +7,9 @@ use super::Agreement;
 use crate::base::digest::{NodeId, SealId};
 use crate::base::limits::ROUND_MAX;
 use crate::statement::record::{Seal, VoteKind};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The prevote that the proposals of a round call for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,4 +1,4 @@
-//! Standings and their weights.
+//! Standings and their weights. Rules: T7.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The table of DESIGN section 6, line by line.
+//! The table of T3, line by line.
 
 use super::*;
 use crate::statement::operation::{Ballot, Class, Outcome};
