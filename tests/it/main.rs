@@ -27,6 +27,7 @@ mod layers;
 mod lists;
 mod net;
 mod promises;
+mod protocol;
 mod reconciliation;
 mod records;
 mod rejections;
