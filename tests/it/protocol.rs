@@ -67,12 +67,18 @@ struct Comment<'a> {
 }
 
 impl File {
+    fn is_rust(&self) -> bool {
+        Path::new(&self.path)
+            .extension()
+            .is_some_and(|end| end == "rs")
+    }
+
     /// The place of the file's first line.
     fn place(&self) -> Place {
         let parts: Vec<&str> = self.path.split(['/', '.']).collect();
         if parts.contains(&"tests") || self.path.starts_with("src/sim") {
             Place::Test
-        } else if parts.contains(&"src") && self.path.ends_with(".rs") {
+        } else if parts.contains(&"src") && self.is_rust() {
             Place::Code
         } else {
             Place::Other
@@ -80,7 +86,7 @@ impl File {
     }
 
     fn comments(&self) -> Vec<Comment<'_>> {
-        let is_rust = self.path.ends_with(".rs");
+        let is_rust = self.is_rust();
         let mut place = self.place();
         let mut found = Vec::new();
         let mut before = "";
@@ -156,7 +162,7 @@ impl Protocol {
                 let name = heading.split(' ').next().unwrap_or_default();
                 protocol.rules.push((name.to_owned(), anchor(heading)));
             }
-            for link in line.split("[").skip(1) {
+            for link in line.split('[').skip(1) {
                 if let Some((name, rest)) = link.split_once("](#") {
                     let anchor = rest.split(')').next().unwrap_or_default();
                     protocol.table.push((name.to_owned(), anchor.to_owned()));
@@ -251,19 +257,19 @@ fn faults(protocol: &Protocol, files: &[File], lists: [&[&str]; 3]) -> Vec<Strin
             }
         }
     }
-    let cites = |name: &str, place| {
+    let is_cited = |name: &str, place| {
         cited
             .get(name)
             .is_some_and(|places| places.contains(&place))
     };
     let [not_in_code, not_in_tests, not_tested] = lists;
     for rule in &rules {
-        let in_code = cites(rule, Place::Code);
+        let in_code = is_cited(rule, Place::Code);
         faults.extend(judge(rule, "code under `src`", in_code, not_in_code));
         faults.extend(judge(
             rule,
             "a test",
-            cites(rule, Place::Test),
+            is_cited(rule, Place::Test),
             not_in_tests,
         ));
     }
