@@ -60,12 +60,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(outcome, Outcome::Decided(Ballot::Approve));
     for member in engines[3].roster() {
         println!(
-            "  {}  {:8} trust {:7} {:10} weight {}",
+            "  {}  {:8} trust {:7} {:10} has a vote: {}",
             &member.node.to_string()[..8],
             member.role,
             member.trust_ppm,
             member.standing,
-            member.critical_weight
+            member.has_vote
         );
     }
 

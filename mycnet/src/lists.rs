@@ -41,14 +41,23 @@ pub(crate) struct ConfigArgs {
 pub(crate) fn roster(common: &Common) -> anyhow::Result<()> {
     let roster = ask(common, Request::Roster)?;
     common.format.print(&roster, |Roster { members }| {
-        let mut table = Table::new(&["NODE", "ROLE", "STANDING", "TRUST", "WEIGHT", "IN CLAIMS"]);
+        let mut table = Table::new(&[
+            "NODE",
+            "ROLE",
+            "STANDING",
+            "TRUST",
+            "SKILL",
+            "VOTES",
+            "IN CLAIMS",
+        ]);
         for member in members {
             table.row(&[
                 &member.node,
                 &member.role,
                 &member.standing,
                 &percent(member.trust_ppm),
-                &member.critical_weight,
+                &percent(member.skill_ppm),
+                &u8::from(member.has_vote),
                 &member.claim_weight,
             ]);
         }

@@ -95,7 +95,7 @@ pub(crate) struct OperationDetails {
     pub(crate) opened_height: Option<u64>,
     /// The weights and ballots are unknown (which is not zero) once an operation is closed.
     pub(crate) total_weight: Option<u64>,
-    pub(crate) committed_weight: Option<u64>,
+    pub(crate) committed: Option<usize>,
     pub(crate) revealed_weight: Option<u64>,
     pub(crate) ballots: Option<Vec<(Ballot, u64)>>,
     pub(crate) tallied: Option<Outcome>,
@@ -147,6 +147,8 @@ pub(crate) struct MemberTrust {
     pub(crate) node: NodeId,
     pub(crate) height: u64,
     pub(crate) trust_ppm: Option<u32>,
+    /// Its skill, parts per million.
+    pub(crate) skill_ppm: Option<u32>,
     pub(crate) standing: Option<Standing>,
     /// Every change up to the height, if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -107,12 +107,12 @@ pub(crate) fn operation_text(operation: &OperationDetails) -> String {
     let refused = operation.refused_effect.as_ref();
     fields.add_some("effect", refused.map(|reason| format!("none: {reason}")));
     if let (Some(committed), Some(revealed), Some(total @ 1..)) = (
-        operation.committed_weight,
+        operation.committed,
         operation.revealed_weight,
         operation.total_weight,
     ) {
-        let text = format!("{committed} committed, {revealed} revealed, of {total}");
-        fields.add("weight", text);
+        fields.add("committed", format!("{committed} electors"));
+        fields.add("weight", format!("{revealed} revealed, of {total}"));
     }
     add_authorities(&mut fields, operation);
     for (ballot, weight) in operation.ballots.iter().flatten() {

@@ -306,6 +306,7 @@ fn a_lost_journal_is_noticed_and_a_rejoin_ends_it() {
         _ => None,
     });
     let height = net.state(0).roster().get(&node(3)).unwrap().rejoined;
+    let height = height.map(|(height, _)| height);
     assert_eq!(rejoined, height);
     let height = height.expect("the Rejoin is sealed");
     let votes = own_votes(&net, 3, VoteKind::Prevote);

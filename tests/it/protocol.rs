@@ -16,8 +16,8 @@ const NOT_IN_CODE: &[&str] = &[
 
 /// The same for tests.
 const NOT_IN_TESTS: &[&str] = &[
-    "S10", "S11", "W2", "T1", "T2", "T4", "T5", "T6", "C1", "D1", "D5", "N4", "N6", "F1", "F2",
-    "F3", "F4", "F5", "F6", "K1", "K2", "K3", "K4",
+    "S10", "S11", "C1", "D1", "D5", "N4", "N6", "F1", "F2", "F3", "F4", "F5", "F6", "K1", "K2",
+    "K3", "K4",
 ];
 
 /// Properties that no test names yet.

@@ -99,7 +99,7 @@ pub(super) fn operation(node: &Node, id: OperationId) -> Result<OperationDetails
         phase: status.phase.into(),
         opened_height: status.opened_height,
         total_weight: unless_closed(status.total_weight),
-        committed_weight: unless_closed(status.committed_weight),
+        committed: (!is_closed).then_some(status.committed),
         revealed_weight: unless_closed(status.revealed_weight),
         ballots: (!is_closed).then_some(status.ballots),
         tallied: status.tallied,

@@ -77,7 +77,8 @@ pub(super) fn trust(
             "--at {height}: the ledger is at height {now}"
         )));
     }
-    let (trust_ppm, standing) = engine.trust_at(&member, height)?.unzip();
+    let line = engine.trust_at(&member, height)?;
+    let standing = line.as_ref().map(|line| line.standing);
     // The reasons are read only if they are needed: they are spread over the whole past.
     let mut entries = if explain || standing.is_none() {
         engine.explain(&member)?
@@ -93,7 +94,8 @@ pub(super) fn trust(
     Ok(MemberTrust {
         node: member,
         height,
-        trust_ppm,
+        trust_ppm: line.as_ref().map(|line| line.trust_ppm),
+        skill_ppm: line.as_ref().map(|line| line.skill_ppm),
         standing,
         lines: explain.then(|| entries.iter().map(ToString::to_string).collect()),
         entries: explain.then_some(entries),

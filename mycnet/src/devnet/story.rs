@@ -115,13 +115,15 @@ async fn admission(network: &mut Network) -> anyhow::Result<usize> {
     for engine in network.engines() {
         let roster = engine.roster();
         let found = roster.iter().find(|member| member.node == candidate);
-        let standing = found.map(|member| (member.standing, member.critical_weight));
+        let standing = found.map(|member| (member.standing, member.has_vote));
         ensure!(
-            standing == Some((Standing::Probation, 0)),
-            "expected the newcomer on probation and without weight, found {standing:?}"
+            standing == Some((Standing::Probation, false)),
+            "expected the newcomer on probation and without a vote, found {standing:?}"
         );
     }
-    say("   In every node's roster it is on probation: it votes, and its vote has no weight yet.");
+    say(
+        "   In every node's roster it is on probation: it votes along, and its vote does not count yet.",
+    );
     Ok(newcomer)
 }
 
