@@ -11,13 +11,12 @@ mod fires;
 
 /// Rules that no code cites yet, because their code is not there yet. Exact: a cited rule must leave the list.
 const NOT_IN_CODE: &[&str] = &[
-    "S10", "S11", "C1", "D5", "N6", "F1", "F2", "F3", "F4", "F5", "F6", "K2", "K3", "K4",
+    "S10", "D5", "F1", "F2", "F3", "F4", "F5", "F6", "K2", "K3", "K4",
 ];
 
 /// The same for tests.
 const NOT_IN_TESTS: &[&str] = &[
-    "S10", "S11", "C1", "D1", "D5", "N4", "N6", "F1", "F2", "F3", "F4", "F5", "F6", "K1", "K2",
-    "K3", "K4",
+    "S10", "S11", "D1", "D5", "N4", "F1", "F2", "F3", "F4", "F5", "F6", "K1", "K2", "K3", "K4",
 ];
 
 /// Properties that no test names yet.
