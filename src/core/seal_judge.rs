@@ -1,4 +1,4 @@
-//! This node's verdict on proposed seals (S6).
+//! This node's verdict on proposed seals ([S6]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,10 @@ use crate::ledger::{Draft, Ledger, Mode, SealRoom};
 use crate::statement::record::{Seal, Verified};
 use crate::statement::seal::list_digest;
 
-/// Answers the agreement's questions about proposals (S6).
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+/// Answers the agreement's questions about proposals ([S6]).
 pub(super) struct SealJudge<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) pool: &'a Pool,
