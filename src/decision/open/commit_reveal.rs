@@ -202,9 +202,10 @@ impl OpenOperation {
             };
             until_ms = until_ms.max(waits_ms);
         }
-        let quarter_ms = match have_all {
-            true => 0,
-            false => self.opened_ms + grace_ms.div_ceil(4),
+        let quarter_ms = if have_all {
+            0
+        } else {
+            self.opened_ms + grace_ms.div_ceil(4)
         };
         Some(until_ms.min(self.opened_ms + grace_ms).max(quarter_ms))
     }
