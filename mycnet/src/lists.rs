@@ -1,6 +1,7 @@
 //! Queries to a node: `roster`, `trust`, `config`, `evidence`, `peers`, and its ticket.
 
 use anyhow::{Context as _, bail};
+use mycnet_consensus::core::SigningState;
 use serde::Serialize;
 
 use crate::arguments::IdPrefix;
@@ -9,6 +10,7 @@ use crate::home::Common;
 use crate::output::{Fields, Table, bytes_shown, note, percent};
 use crate::reply::{Config, EvidenceList, MemberTrust, Peers, Roster, TicketText};
 use crate::request::Request;
+use crate::warnings;
 
 /// Show the trust in a member, now or after a height, and the reasons
 #[derive(Debug, clap::Args)]
@@ -152,24 +154,69 @@ pub(crate) fn peers(common: &Common) -> anyhow::Result<()> {
             common.home()?.option()
         ));
     }
-    common.format.print(&peers, |Peers { peers, .. }| {
-        let mut table = Table::new(&["NODE", "ROLE", "CONNECTED", "ADDRESSES", "LAST FAULT"]);
-        for peer in peers {
-            let link = peer.link.as_ref();
-            let endpoint = || link.map(|link| format!("endpoint {}", link.endpoint));
-            let node = peer.node.map(|node| node.to_string());
-            table.row(&[
-                &node.or_else(endpoint).unwrap_or_default(),
-                &peer.role.map_or_else(String::new, |role| role.to_string()),
-                if peer.connected { &"yes" } else { &"no" },
-                &peer.addresses.join(" "),
-                &link
-                    .and_then(|link| link.last_fault.as_deref())
-                    .unwrap_or_default(),
+    let option = common.home()?.option();
+    common.format.print(
+        &peers,
+        |Peers {
+             peers,
+             twin,
+             clocks,
+             ..
+         }| {
+            let mut table = Table::new(&[
+                "NODE",
+                "ROLE",
+                "CONNECTED",
+                "ADDRESSES",
+                "SIGNS",
+                "CLOCK",
+                "LAST FAULT",
             ]);
-        }
-        table.or("no peers are known yet: `mycnet run --peer TICKET` dials one")
-    })
+            for peer in peers {
+                let link = peer.link.as_ref();
+                let endpoint = || link.map(|link| format!("endpoint {}", link.endpoint));
+                let node = peer.node.map(|node| node.to_string());
+                table.row(&[
+                    &node.or_else(endpoint).unwrap_or_default(),
+                    &peer.role.map_or_else(String::new, |role| role.to_string()),
+                    if peer.connected { &"yes" } else { &"no" },
+                    &peer.addresses.join(" "),
+                    &link.and_then(|link| link.signing).map_or("", signs),
+                    &link
+                        .and_then(|link| link.clock_ahead_ms)
+                        .map_or_else(String::new, offset),
+                    &link
+                        .filter(|_| !peer.connected)
+                        .and_then(|link| link.last_fault.as_deref())
+                        .unwrap_or_default(),
+                ]);
+            }
+            let table = table.or("no peers are known yet: `mycnet run --peer TICKET` dials one");
+            let twin = twin.as_ref().map(|twin| warnings::twin(twin, &option));
+            let texts = twin.into_iter().chain(warnings::clocks(clocks));
+            [table]
+                .into_iter()
+                .chain(texts)
+                .collect::<Vec<_>>()
+                .join("\n")
+        },
+    )
+}
+
+/// Whether a peer signs, in short.
+fn signs(signing: SigningState) -> &'static str {
+    match signing {
+        SigningState::Ready => "yes",
+        SigningState::JournalLost | SigningState::Rejoining => "no: journal lost",
+        SigningState::Twin => "no: has a twin",
+        SigningState::Compromised => "no: a fork",
+        _ => "no",
+    }
+}
+
+/// How far a peer's clock is ahead, in seconds.
+fn offset(ahead_ms: i64) -> String {
+    format!("{:+} s", ahead_ms / 1000)
 }
 
 pub(crate) fn ticket(common: &Common) -> anyhow::Result<()> {

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use mycnet_consensus::core::{Pending, SealStatus, WindowStatus};
+use mycnet_consensus::core::{Pending, SealStatus, SigningState, WindowStatus};
 use mycnet_consensus::engine::MemberView;
+use mycnet_consensus::net::ClockReport;
 use mycnet_consensus::{
     Ballot, Class, ConsensusOperation, Digest, NetworkId, NodeId, OperationId, Outcome, Params,
     Priority, RecordId, SealId, Spore, Standing, TrustEntry,
@@ -73,6 +74,70 @@ pub(crate) struct Status {
     pub(crate) peers: Option<usize>,
     pub(crate) journal_lost: Option<String>,
     pub(crate) disk_failed: bool,
+    /// Another machine with this node's key. Then nothing is signed.
+    pub(crate) twin: Option<Twin>,
+    pub(crate) clocks: Clocks,
+    /// Connected peers that say that they do not sign.
+    pub(crate) not_signing: Vec<NotSigning>,
+    /// How many peers closed a connection because this member is banned.
+    pub(crate) said_banned: usize,
+}
+
+/// Another machine that runs with this node's key. What is missing was not heard since the node's start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Twin {
+    pub(crate) endpoint: Option<Digest>,
+    pub(crate) addresses: Vec<String>,
+    /// The peer that passed its proof on.
+    pub(crate) through: Option<NodeId>,
+}
+
+/// How the clocks of a node and its peers compare, in milliseconds; below zero is behind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Clocks {
+    /// The peers whose clocks are known.
+    pub(crate) peers: usize,
+    /// This node's distance from the median of its peers, if more than the drift.
+    pub(crate) own_off_ms: Option<i64>,
+    /// Peers that are off by more than the drift.
+    pub(crate) off: Vec<ClockOff>,
+    /// How far the last seal's time is ahead of this node's clock, if more than the drift.
+    pub(crate) seal_ahead_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClockOff {
+    pub(crate) node: NodeId,
+    pub(crate) off_ms: i64,
+}
+
+impl From<ClockReport> for Clocks {
+    fn from(report: ClockReport) -> Self {
+        let off = report.off.into_iter();
+        Self {
+            peers: report.peers,
+            own_off_ms: report.own_off_ms,
+            off: off
+                .map(|(node, off_ms)| ClockOff { node, off_ms })
+                .collect(),
+            seal_ahead_ms: report.seal_ahead_ms,
+        }
+    }
+}
+
+/// A peer that says that it does not sign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NotSigning {
+    pub(crate) node: NodeId,
+    pub(crate) signing: SigningState,
+}
+
+/// What a command needs to know before it signs something without a running node.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SealTime {
+    pub(crate) height: u64,
+    pub(crate) time_ms: u64,
+    pub(crate) commit_window_ms: u64,
 }
 
 /// The id of an operation, after a proposal or a vote.
@@ -232,6 +297,8 @@ pub(crate) struct TicketText {
 pub(crate) struct Peers {
     pub(crate) running: bool,
     pub(crate) peers: Vec<Peer>,
+    pub(crate) twin: Option<Twin>,
+    pub(crate) clocks: Clocks,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -250,6 +317,9 @@ pub(crate) struct PeerLink {
     pub(crate) endpoint: Digest,
     /// Whether this node dialled, if they are connected.
     pub(crate) dialled: Option<bool>,
+    /// Whether it signs, or why not, and how far its clock is ahead of this node's, if they are connected.
+    pub(crate) signing: Option<SigningState>,
+    pub(crate) clock_ahead_ms: Option<i64>,
     /// Attempts that failed since the last connection.
     pub(crate) failures: u32,
     pub(crate) last_fault: Option<String>,
@@ -306,6 +376,8 @@ pub(crate) struct RefusedRecords {
 #[derive(Debug, Serialize)]
 pub(crate) struct Declared {
     pub(crate) declared: bool,
+    /// Whether the node signs already; if not, it waits for its Rejoin to be sealed.
+    pub(crate) signs: bool,
 }
 
 /// The answer of `doctor`.
@@ -317,4 +389,6 @@ pub(crate) struct Health {
     pub(crate) documents: u64,
     pub(crate) repaired: bool,
     pub(crate) faults: Vec<String>,
+    /// What is no fault of the directory, but should be seen to.
+    pub(crate) warnings: Vec<String>,
 }
