@@ -324,17 +324,18 @@ impl BFTConsensusEngine {
         self.host.input(Input::OutliveTwin).await.map(drop)
     }
 
-    /// Waits for the freeze, reveals this node's ballot, and waits for the closing seal. Returns the final outcome, which
-    /// may be `NoQuorum`. Cancelling loses nothing: the reveal follows by itself once the commit is frozen.
+    /// Waits for the freeze, reveals this node's ballot, and waits for the seal that makes the outcome final (P6). Returns the
+    /// outcome, which may be `NoQuorum`. The operation closes, and its scores are settled, at that seal or a later one.
+    /// Cancelling loses nothing: the reveal follows by itself once the commit is frozen.
     ///
     /// # Errors
     ///
-    /// [`EngineError::UnknownOperation`], or [`EngineError::Stopped`] if the node stops before the operation closes.
+    /// [`EngineError::UnknownOperation`], or [`EngineError::Stopped`] if the node stops before the outcome is final.
     pub async fn execute_reveal_phase(
         &self,
         operation: OperationId,
     ) -> Result<Outcome, EngineError> {
-        self.wait_until_closed(operation).await
+        self.wait_until_final(operation).await
     }
 
     /// Takes records from outside, each in canonical bytes. Returns the admission of each.
