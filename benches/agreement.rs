@@ -43,6 +43,10 @@ impl Judge for Yes {
     fn judge(&mut self, _: &Seal, _: u32, _: bool) -> Verdict {
         Verdict::Accept
     }
+
+    fn is_worth_it(&mut self, _: &Seal) -> bool {
+        true
+    }
 }
 
 /// One member of a height's agreement.
@@ -64,15 +68,12 @@ impl Height {
     fn new(members: usize) -> Self {
         let genesis = genesis(members, Sealing::Members);
         let identities: Vec<Identity> = (0..members).map(member).collect();
-        let weights: Vec<(NodeId, u64)> = identities
-            .iter()
-            .map(|identity| (identity.node_id(), 500_000))
-            .collect();
+        let queue: Vec<NodeId> = identities.iter().map(Identity::node_id).collect();
         Self {
             net: genesis.network_id(),
             identities,
             verifier: verifier(&genesis),
-            sealers: Arc::new(Sealers::new(weights)),
+            sealers: Arc::new(Sealers::new(queue)),
         }
     }
 
@@ -139,17 +140,11 @@ impl Height {
 
     fn speak(&self, sealers: &mut [Sealer], at: usize, queue: &mut VecDeque<(usize, Vec<u8>)>) {
         let sealer = &mut sealers[at];
-        loop {
-            let actions = sealer.agreement.advance(&mut Yes);
-            if actions.is_empty() {
-                return;
-            }
-            for action in actions {
-                let record = sign(&sealer.identity, self.net, self.statement(&action))
-                    .expect("the vote is valid");
-                queue.push_back((at, record.encode()));
-                sealer.agreement.add(record).expect("the vote is its own");
-            }
+        while let Some(action) = sealer.agreement.advance(&mut Yes, 0) {
+            let record = sign(&sealer.identity, self.net, self.statement(&action))
+                .expect("the vote is valid");
+            queue.push_back((at, record.encode()));
+            sealer.agreement.add(record).expect("the vote is its own");
         }
     }
 

@@ -3,9 +3,9 @@
 //! [`Core::handle`] takes one [`Input`] and the host's clock, and returns what the host has to do, in order. The host must:
 //!
 //! 1. do the outputs in the order given; an [`Output::Persist`] must be durable before the next output is done, because it
-//!    protects the [`Output::Send`]s after it (DESIGN section 8);
+//!    protects the [`Output::Send`]s after it ([C2]);
 //! 2. call `handle` with [`Input::Tick`] at [`Core::next_due_ms`], and with [`Input::Nudge`] when it gives up waiting for a
-//!    seal (after a timer, a new peer, or a person's request);
+//!    seal (after a timer, a new peer, or a person's request), and with [`Input::Lead`] when it shall not wait for its turn;
 //! 3. keep sealed blocks and answer [`Output::Serve`] from them;
 //! 4. after a start, [`Core::restore`] the persisted data ([`Saved`] gives the meaning of each [`Write`]).
 //!
@@ -35,6 +35,7 @@ mod sealing;
 mod statements;
 mod sync;
 mod twin;
+mod worth;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -75,6 +76,9 @@ use crate::ledger::Draft;
 use crate::statement::genesis::Genesis;
 use crate::statement::operation::Ballot;
 use crate::statement::record::{Signed, Statement, Verified, Verifier};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// A decided height, kept for late votes: they can be evidence of equivocation and of forks.
 struct Decided {
@@ -136,6 +140,8 @@ pub struct Core {
     timing: Timing,
     now_ms: u64,
     sealed_at_ms: u64,
+    /// Since when there is something to seal at this height ([S11]).
+    waits_since_ms: Option<u64>,
     out: Vec<Output>,
     /// Rejections already reported in this input, by peer and code.
     told: BTreeSet<(Option<PeerId>, &'static str)>,
@@ -176,7 +182,7 @@ impl Core {
         let height = base.checkpoint.seal.height;
         for (recent, height) in base.recent.into_iter().rev().zip((1..=height).rev()) {
             // A sealer that left since can still be convicted of signing twice.
-            for (node, _) in recent.sealers.iter() {
+            for node in recent.sealers.iter() {
                 core.verifier.add_author(node)?;
             }
             let mut agreement = Agreement::new(height, recent.sealers, Some(core.me));
@@ -244,6 +250,7 @@ impl Core {
             timing: Timing::of(&genesis.params),
             now_ms: genesis.time_ms,
             sealed_at_ms: 0,
+            waits_since_ms: None,
             out: Vec::new(),
             told: BTreeSet::new(),
             relay: Vec::new(),
@@ -446,6 +453,10 @@ impl Core {
             }
             Input::Nudge => {
                 self.nudge();
+                Ok(Answer::Done)
+            }
+            Input::Lead => {
+                self.lead();
                 Ok(Answer::Done)
             }
             Input::Tick => Ok(Answer::Done),

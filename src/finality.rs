@@ -9,9 +9,9 @@
 //!
 //! 1. after a start, give [`Agreement::recover`] the journal's own records of the height;
 //! 2. [`Agreement::add`] every record that arrives, and call [`Agreement::advance`] afterwards;
-//! 3. sign each [`Action`] in the order given, journal the record durably, `add` it, send it, and `advance` again until
-//!    there are no actions;
-//! 4. when the host gives up waiting, call [`Agreement::nudge`], then as in 3;
+//! 3. sign the [`Action`], journal the record durably, `add` it, send it, and `advance` again until there is none;
+//! 4. when the host gives up waiting, call [`Agreement::nudge`], and when it lets this node lead, [`Agreement::lead`]; then
+//!    as in 3;
 //! 5. once [`Agreement::decided`] gives a seal, fetch it if [`Agreement::proposal`] lacks it, apply it, and make the agreement
 //!    of the next height.
 //!
@@ -27,25 +27,29 @@
 //!   proposal of that round.
 //! - *Nudges* replace the timers (L21, L35, L48), with the paper's guards. A quorum of precommits for nil starts the next round
 //!   without a nudge, because that round cannot decide any more.
+//! - *Higher rounds* ([S8]). For these guards and for L55, who signed in a higher round counts in every lower one, for no value.
+//!   If a guard is met only so, a nudge leads to a round in which one of those others signed.
+//! - *Leading out of turn* ([S11]). A node may enter its own round without the rounds between, and join another's round whose
+//!   proposal it would prevote. The paper allows a node to enter any higher round.
 //! - *Silence after the decision.* A node that decided signs nothing more at that height; its certificate is what others need.
 //!
 //! # What is kept
 //!
 //! All answers are functions of the records kept, and these do not depend on the order of arrival: per slot the two bodies with
-//! the smallest ids, and per author the [`crate::base::limits::VOTE_ROUNDS_MAX`] highest rounds. Records in a quorum for a seal
-//! stay beyond these limits. If an author signed in more rounds than the limit, its vote of a low round may be dropped before
-//! the rest of a quorum arrives. A node then learns that quorum from a node that saw it complete: [`Agreement::add_exempt`]
-//! admits the certificate or proof of lock. No decision is ever undone by this. (If the equivocators of one slot are a quorum
+//! the smallest ids, and per author its four lowest rounds and the sixty highest ([S8]). Records in a quorum for a seal stay beyond
+//! these limits, and so does a vote whose slot already holds another body of its author, as that is evidence ([S10]). If an author
+//! signed in more rounds than the limit, its vote of a round between may be dropped before the rest of a quorum arrives;
+//! [`Agreement::add_exempt`] admits it with the certificate. No decision is ever undone by this. (If the equivocators of one slot are a quorum
 //! by themselves, every seal they voted for counts as decided, and the order of arrival determines which of them a node sees.
 //! Nothing can be agreed on then.)
 
 mod agreement;
 mod blame;
 mod certificate;
+mod counts;
 #[cfg(test)]
 mod fixture;
 mod votes;
-mod weights;
 
 pub use crate::members::sealers::Sealers;
 pub use agreement::Agreement;
@@ -58,7 +62,10 @@ use crate::statement::record::{Seal, VoteKind};
 #[cfg(doc)]
 use crate::statement::record::Verified;
 
-/// The ledger's answer about a proposed seal (S6).
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+/// The ledger's answer about a proposed seal ([S6]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It applies, with the stated digests.
@@ -71,10 +78,13 @@ pub enum Verdict {
 
 /// Answers an [`Agreement`]'s questions about proposed seals.
 pub trait Judge {
-    /// Whether this node accepts `proposal` in its own `round`. A `fresh` proposal comes without a valid proof of lock and must
+    /// Whether this node accepts `proposal` in `round`. A `fresh` proposal comes without a valid proof of lock and must
     /// also obey the rules about time and censorship. The answer about other proposals depends neither on the clock nor on the
     /// round; unless it is [`Verdict::Wait`], it is remembered and not asked for again.
     fn judge(&mut self, proposal: &Seal, round: u32, fresh: bool) -> Verdict;
+
+    /// Whether an accepted fresh proposal is worth leaving a round for ([S11]).
+    fn is_worth_it(&mut self, proposal: &Seal) -> bool;
 }
 
 /// A statement that this node has to sign next.
@@ -109,4 +119,14 @@ pub enum Step {
     Prevote,
     /// It has precommitted and waits for a quorum of precommits.
     Precommit,
+}
+
+impl Step {
+    /// The step that begins with a vote of this kind.
+    fn after(kind: VoteKind) -> Self {
+        match kind {
+            VoteKind::Prevote => Self::Prevote,
+            VoteKind::Precommit => Self::Precommit,
+        }
+    }
 }

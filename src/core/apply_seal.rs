@@ -61,11 +61,17 @@ impl Core {
                 self.notice_own(record, &draft.records);
             }
         }
-        // Kept with the height: if another seal of that height ever appears, these votes tell which nodes signed both.
+        // Kept with the height: if another seal of that height ever appears, these votes tell which nodes signed both. Other
+        // votes of these slots may be here already (S10).
+        let mut pairs = Vec::new();
         for vote in votes {
-            self.agreement.add_exempt(vote)?;
+            self.agreement.add_exempt(vote.clone())?;
+            pairs.extend(self.agreement.equivocation(&vote));
         }
         self.commit(draft, certificate, is_own);
+        for pair in pairs {
+            self.keep_evidence(Some(pair), false);
+        }
         Ok(())
     }
 
@@ -108,7 +114,7 @@ impl Core {
         if !is_restoring {
             self.follow_up(&applied);
             if !was_ready {
-                // The commits that were frozen in the meantime are revealed at once (DESIGN section 8).
+                // The commits that were frozen in the meantime are revealed at once (C3).
                 self.keep_promises();
             }
         }
@@ -128,6 +134,7 @@ impl Core {
             self.recent.pop_front();
         }
         self.recover_agreement();
+        self.waits_since_ms = None;
         self.lists = BTreeMap::new();
         self.saved_lists = BTreeSet::new();
         self.drafts = BTreeMap::new();

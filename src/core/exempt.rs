@@ -1,9 +1,9 @@
-//! Records that are exempt from the caps. Caps limit only records that nobody asked for (DESIGN section 3): a record
+//! Records that are exempt from the caps. Caps limit only records that nobody asked for ([R8]): a record
 //! that a seal proposal, seal or certificate lists is fetched, admitted and kept beyond them. Otherwise, if an author
 //! made too many records and nodes held different ones, they could never agree on a seal.
 //!
 //! A proposal travels with its list of record ids. As long as a list is of use, its records are exempt, as many as the
-//! seal could apply (S6). So for one list, a node keeps at most as many records of an author as one seal can take. When
+//! seal could apply ([S6]). So for one list, a node keeps at most as many records of an author as one seal can take. When
 //! the list is dropped, the caps apply again.
 
 use std::collections::BTreeSet;
@@ -14,7 +14,10 @@ use crate::base::limits::SLOT_BODIES_MAX;
 use crate::ledger::proposal_cap;
 use crate::statement::record::{Statement, Verified};
 
-/// Rounds, from this node's own on, of which it takes lists: other nodes may be a little ahead.
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+/// Rounds, from this node's own on, of which it takes lists whatever they are worth: other nodes may be a little ahead.
 const LIST_ROUNDS: usize = 4;
 
 /// This many lists may be held before those without use are dropped.
@@ -81,14 +84,25 @@ impl Core {
         }
     }
 
-    /// Whether a seal's list may matter now: the seal may apply, and either a quorum voted for it, or its proposal is
-    /// of this round or one of the next few. A proposer may propose in any number of rounds, with long lists; the lists
-    /// ignored now are asked for again at a comparison, once they matter.
+    /// Whether a seal's list may matter now: the seal may apply, and either a quorum voted for it, or its proposal is of this
+    /// round or one of the next few, or one that this node may join. A proposer may propose in any number of rounds, with long
+    /// lists; the lists ignored now are asked for again at a comparison, once they matter.
     pub(super) fn has_use_for_list(&self, seal: &SealId) -> bool {
         let from = self.agreement.round_to_be();
         let is_near = |round| (from..).take(LIST_ROUNDS).any(|it| it == round);
         !self.refused.contains(seal)
-            && (self.agreement.is_quorate(seal) || self.agreement.proposed_in(seal).any(is_near))
+            && (self.agreement.is_quorate(seal)
+                || self.agreement.proposed_in(seal).any(is_near)
+                || self.is_joinable(seal))
+    }
+
+    /// Whether this seal is among those that this node would join first, once it knows their lists: as many as there can be
+    /// liars, and one more ([S11]).
+    fn is_joinable(&self, seal: &SealId) -> bool {
+        let few = self.agreement.sealers().len() / 3 + 1;
+        let seals = self.agreement.joinable_seals();
+        let mut seals = seals.filter(|seal| !self.refused.contains(seal)).take(few);
+        seals.any(|joinable| joinable == *seal)
     }
 
     /// Drops the lists without further use, and ends the exemption of their records.

@@ -1,10 +1,13 @@
-//! Detects forks: a second certificate for a sealed height.
+//! Detects forks: a second certificate for a sealed height ([H5]).
 
 use super::{Core, Event, Output, Write};
 use crate::base::rejection::Rejection;
 use crate::finality::{blame, verify_certificate};
 use crate::statement::record::Seal;
-use crate::statement::seal::{SealCertificate, is_over_third};
+use crate::statement::seal::SealCertificate;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 impl Core {
     /// Compares a certificate for a sealed height: the same seal is nothing new, another one is a fork.
@@ -51,8 +54,8 @@ impl Core {
                 // Certificates contain only precommits, so blame for missing prevotes would hit honest nodes too. If double
                 // signing explains the fork, only that is reported.
                 let signers = blame.double_signers.keys();
-                let proved = signers.map(|node| sealers.weight(node)).sum();
-                if is_over_third(proved, sealers.total()) {
+                let proved = signers.filter(|node| sealers.contains(node)).count();
+                if sealers.is_over_third(proved) {
                     blame.amnesiacs.clear();
                     blame.unfounded.clear();
                 }

@@ -1,4 +1,4 @@
-//! Proposes the next seal, if there is something to seal.
+//! Proposes the next seal, if there is something to seal ([S7], [S9], [A5]).
 
 use std::collections::BTreeSet;
 
@@ -6,9 +6,13 @@ use super::Core;
 use crate::base::digest::{RecordId, SealId};
 use crate::base::limits::SEAL_RECORDS_MAX;
 use crate::core::pool::Pooled;
+use crate::core::worth::is_worth_it;
 use crate::decision::open::Phase;
 use crate::ledger::{Draft, Mode, SealRoom, proposal_cap};
 use crate::statement::record::{Seal, Statement, Verified};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 impl Core {
     /// Whether the host should run its step timer: this node takes part in a running agreement, or has something to seal.
@@ -21,7 +25,7 @@ impl Core {
     pub fn next_due_ms(&self) -> Option<u64> {
         let gathered = (!self.pool.is_empty()).then_some(self.sealed_at_ms + self.timing.gather_ms);
         let due = self.ledger.state().due_ms();
-        let times = gathered.into_iter().chain(due);
+        let times = gathered.into_iter().chain(due).chain(self.joins_at_ms());
         times.filter(|due_ms| *due_ms > self.now_ms).min()
     }
 
@@ -58,17 +62,8 @@ impl Core {
         if self.pool.is_empty() && !self.changes_by_itself(clock_ms) {
             return None;
         }
-        let candidates = self.candidates();
-        // In later rounds, records must not wait until clocks agree. But windows must not wait for ever if the first
-        // proposer is silent and new records always come. So if a window is due, each proposer tries its clock once.
-        let tries_clock =
-            round == 0 || (is_due && (round as usize) < self.agreement.sealers().len());
-        let time_ms = if tries_clock { clock_ms } else { last_ms + 1 };
-        let mut draft = self.lenient(round, time_ms, candidates);
-        if draft.records.is_empty() && round > 0 {
-            draft = self.lenient(round, clock_ms, Vec::new());
-        }
-        if draft.records.is_empty() && !draft.applied.has_advanced {
+        let draft = self.fresh_draft(round, clock_ms, last_ms + 1)?;
+        if self.agreement.leads() && !is_worth_it(&draft, &self.ledger, &self.pool) {
             return None;
         }
         let seal = draft.seal.clone();
@@ -77,6 +72,25 @@ impl Core {
         self.lists.insert(seal.id(), ids);
         self.drafts.insert(seal.id(), draft);
         Some(seal)
+    }
+
+    /// A draft over the pool, if it changes anything. It states the clock while it is early in the height. Later it does not,
+    /// so that records need not wait until clocks agree; but windows need not wait either, if there is no record.
+    fn fresh_draft(&self, round: u32, clock_ms: u64, least_ms: u64) -> Option<Draft> {
+        let is_early = self.agreement.is_early();
+        let time_ms = if is_early { clock_ms } else { least_ms };
+        let mut draft = self.lenient(round, time_ms, self.candidates());
+        if draft.records.is_empty() && !is_early {
+            draft = self.lenient(round, clock_ms, Vec::new());
+        }
+        (!draft.records.is_empty() || draft.applied.has_advanced).then_some(draft)
+    }
+
+    /// Whether a seal made now would be worth leading ([S11]).
+    pub(super) fn has_something_worth_it(&self, round: u32) -> bool {
+        let least_ms = self.ledger.state().time_ms() + 1;
+        let draft = self.fresh_draft(round, self.now_ms.max(least_ms), least_ms);
+        draft.is_some_and(|draft| is_worth_it(&draft, &self.ledger, &self.pool))
     }
 
     /// Whether a seal without records could change anything at this time. Cheap, unlike a draft, because a proposer with
@@ -107,7 +121,7 @@ impl Core {
     }
 
     /// The records that a seal could list, until it is full: `High` priority first, then by the height that the proposal names,
-    /// by kinds in the order in which they refer to one another, and by id (S9).
+    /// by kinds in the order in which they refer to one another, and by id ([S9]).
     fn candidates(&self) -> Vec<Verified> {
         let all = self.pool.iter().map(|pooled| pooled.record.clone());
         let all: Vec<Verified> = all.collect();

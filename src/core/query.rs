@@ -14,6 +14,9 @@ use crate::members::roster::Roster;
 use crate::statement::operation::{Ballot, Class, Outcome};
 use crate::statement::record::{Statement, VoteKind};
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// The status of an operation, as this node knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OperationStatus {
@@ -25,7 +28,7 @@ pub struct OperationStatus {
     pub class: Option<Class>,
     /// The seal that opened it.
     pub opened_height: Option<u64>,
-    /// The weight of the electorate: `W` of P5.
+    /// The weight of the electorate: `W` of [P5].
     pub total_weight: u64,
     /// The number of electors with weight.
     pub electors: usize,
@@ -141,8 +144,12 @@ pub struct Waiting {
     pub step: Step,
     /// The proposer of this round.
     pub proposer: Option<NodeId>,
-    /// Whether no seal can be agreed on in this step, whatever arrives. Then giving up loses nothing.
-    pub is_hopeless: bool,
+    /// Rounds of this height in which this node has voted nil. Patience doubles with each ([S8]).
+    pub nil_rounds: u32,
+    /// Whether no seal can be agreed on in this step and a nudge would end it: giving up loses nothing ([S8]).
+    pub is_in_vain: bool,
+    /// The round that this node would lead out of turn, which is its place in the queue ([S11]).
+    pub leads: Option<u32>,
 }
 
 impl Core {
@@ -154,10 +161,10 @@ impl Core {
             height: agreement.height(),
             round: agreement.round(),
             step: agreement.step(),
-            proposer: agreement
-                .sealers()
-                .proposer(agreement.height(), agreement.round()),
-            is_hopeless: agreement.is_hopeless(),
+            proposer: agreement.sealers().proposer(agreement.round()),
+            nil_rounds: agreement.nil_rounds(),
+            is_in_vain: agreement.is_in_vain() && agreement.would_give_up(),
+            leads: self.round_to_lead(),
         }
     }
 
@@ -250,11 +257,7 @@ impl Core {
         let step = agreement.step();
         let waits_for = match step {
             _ if !agreement.is_under_way() => Vec::new(),
-            Step::Propose => agreement
-                .sealers()
-                .proposer(agreement.height(), round)
-                .into_iter()
-                .collect(),
+            Step::Propose => agreement.sealers().proposer(round).into_iter().collect(),
             Step::Prevote => self.not_voted(round, VoteKind::Prevote),
             Step::Precommit => self.not_voted(round, VoteKind::Precommit),
         };
@@ -267,7 +270,7 @@ impl Core {
                 Step::Precommit => "precommit",
             }
             .into(),
-            proposer: agreement.sealers().proposer(agreement.height(), round),
+            proposer: agreement.sealers().proposer(round),
             locked: agreement.locked().map(|(_, seal)| seal),
             waits_for,
             signing: self.signing_state().name().into(),
@@ -289,7 +292,6 @@ impl Core {
         self.agreement
             .sealers()
             .iter()
-            .map(|(node, _)| node)
             .filter(|node| !self.agreement.has_voted(node, round, kind))
             .collect()
     }

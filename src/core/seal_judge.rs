@@ -1,4 +1,4 @@
-//! This node's verdict on proposed seals (S6).
+//! This node's verdict on proposed seals ([S6]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,12 +6,16 @@ use crate::base::digest::{RecordId, SealId};
 use crate::base::limits::SEAL_RECORDS_MAX;
 use crate::base::rejection::Rejection;
 use crate::core::pool::Pool;
+use crate::core::worth::is_worth_it;
 use crate::finality::{Judge, Verdict};
 use crate::ledger::{Draft, Ledger, Mode, SealRoom};
 use crate::statement::record::{Seal, Verified};
 use crate::statement::seal::list_digest;
 
-/// Answers the agreement's questions about proposals (S6).
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+/// Answers the agreement's questions about proposals ([S6]).
 pub(super) struct SealJudge<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) pool: &'a Pool,
@@ -21,8 +25,8 @@ pub(super) struct SealJudge<'a> {
     pub(super) refused: &'a mut BTreeSet<SealId>,
     pub(super) now_ms: u64,
     pub(super) censorship_ms: u64,
-    /// Censorship is checked only in rounds below the number of sealers.
-    pub(super) sealers: usize,
+    /// Censorship is checked only early in a height.
+    pub(super) is_early: bool,
 }
 
 impl Judge for SealJudge<'_> {
@@ -43,10 +47,15 @@ impl Judge for SealJudge<'_> {
                 }
             }
         }
-        if fresh && (self.is_ahead(seal) || self.is_censoring(&id, round)) {
+        if fresh && (seal.round != round || self.is_ahead(seal) || self.is_censoring(&id)) {
             return Verdict::Refuse;
         }
         Verdict::Accept
+    }
+
+    fn is_worth_it(&mut self, seal: &Seal) -> bool {
+        let draft = self.drafts.get(&seal.id());
+        draft.is_some_and(|draft| is_worth_it(draft, self.ledger, self.pool))
     }
 }
 
@@ -60,8 +69,8 @@ impl SealJudge<'_> {
 
     /// Whether the seal leaves out a record that this node has held longer than its patience, although the seal would be valid
     /// with it.
-    fn is_censoring(&self, id: &SealId, round: u32) -> bool {
-        if round as usize >= self.sealers {
+    fn is_censoring(&self, id: &SealId) -> bool {
+        if !self.is_early {
             return false;
         }
         let Some(draft) = self.drafts.get(id) else {

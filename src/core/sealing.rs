@@ -1,10 +1,13 @@
-//! Drives the agreement on the next seal (DESIGN section 5).
+//! Drives the agreement on the next seal ([S1] to [S11]).
 
 use super::seal_judge::{SealJudge, try_draft};
 use super::{Core, Output, Signing, Write};
 use crate::base::digest::SealId;
 use crate::finality::Action;
 use crate::statement::record::Statement;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 impl Core {
     /// Applies decided seals and signs due statements, until there is nothing left to do.
@@ -24,7 +27,7 @@ impl Core {
         if !self.may_seal() {
             return false;
         }
-        let sealers = self.agreement.sealers().len();
+        let join_to = self.join_to();
         let mut judge = SealJudge {
             ledger: &self.ledger,
             pool: &self.pool,
@@ -33,40 +36,78 @@ impl Core {
             refused: &mut self.refused,
             now_ms: self.now_ms,
             censorship_ms: self.timing.censorship_ms,
-            sealers,
+            is_early: self.agreement.is_early(),
         };
-        let actions = self.agreement.advance(&mut judge);
-        self.act(actions)
+        let action = self.agreement.advance(&mut judge, join_to);
+        action.is_some_and(|action| self.act(&action))
+    }
+
+    /// The highest round that this node may join now ([S11]).
+    fn join_to(&mut self) -> u32 {
+        let is_due = || {
+            let due_ms = self.ledger.state().due_ms();
+            due_ms.is_some_and(|due_ms| due_ms <= self.now_ms)
+        };
+        if self.waits_since_ms.is_none()
+            && (!self.agreement.is_silent() || !self.pool.is_empty() || is_due())
+        {
+            self.waits_since_ms = Some(self.now_ms);
+        }
+        if self.timing.join_ms == 0 {
+            return u32::MAX;
+        }
+        let waited_ms = self.now_ms - self.waits_since_ms.unwrap_or(self.now_ms);
+        u32::try_from(waited_ms / self.timing.join_ms).unwrap_or(u32::MAX)
+    }
+
+    /// The next time at which this node may join a round that it knows of.
+    pub(super) fn joins_at_ms(&self) -> Option<u64> {
+        let since_ms = self.waits_since_ms?;
+        let rounds = self.agreement.joinable();
+        let times = rounds.map(|round| since_ms + self.timing.join_ms * u64::from(round));
+        times.filter(|at_ms| *at_ms > self.now_ms).min()
     }
 
     pub(super) fn nudge(&mut self) {
-        if self.wants_to_seal() {
-            let actions = self.agreement.nudge();
-            self.act(actions);
+        if self.wants_to_seal()
+            && let Some(action) = self.agreement.nudge()
+        {
+            self.act(&action);
         }
     }
 
-    fn act(&mut self, actions: Vec<Action>) -> bool {
-        let mut acted = false;
-        for action in actions {
-            acted |= match action {
-                Action::Propose { round, value } => self.propose_seal(round, value),
-                Action::Vote { round, kind, seal } => {
-                    if let Some(seal) = seal {
-                        self.save_list(seal);
-                    }
-                    let height = self.ledger.state().height() + 1;
-                    let vote = Statement::SealVote {
-                        height,
-                        round,
-                        kind,
-                        seal,
-                    };
-                    self.say_about_seal(vote)
-                }
-            };
+    /// The round that this node would lead out of turn, if it may sign.
+    pub(super) fn round_to_lead(&self) -> Option<u32> {
+        let round = self.agreement.round_to_lead();
+        round.filter(|_| self.may_seal())
+    }
+
+    /// Enters the next own round, if there is something to propose in it ([S11]).
+    pub(super) fn lead(&mut self) {
+        if let Some(round) = self.round_to_lead()
+            && (self.agreement.has_value_below(round) || self.has_something_worth_it(round))
+        {
+            self.agreement.lead();
         }
-        acted
+    }
+
+    fn act(&mut self, action: &Action) -> bool {
+        match *action {
+            Action::Propose { round, value } => self.propose_seal(round, value),
+            Action::Vote { round, kind, seal } => {
+                if let Some(seal) = seal {
+                    self.save_list(seal);
+                }
+                let height = self.ledger.state().height() + 1;
+                let vote = Statement::SealVote {
+                    height,
+                    round,
+                    kind,
+                    seal,
+                };
+                self.say_about_seal(vote)
+            }
+        }
     }
 
     /// Saves the list of a seal that this node votes for, so that it still knows the list after a restart.

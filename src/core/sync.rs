@@ -1,6 +1,6 @@
 //! Exchange with peers.
 //!
-//! New records are pushed to every peer except their sender. Now and then two peers compare their records ([`comparing`]),
+//! New records are pushed to every peer except their sender ([N4]). Now and then two peers compare their records ([`comparing`]),
 //! which repairs losses; a peer that is behind in seals asks for blocks first ([`blocks`]). Where there is no connection,
 //! people carry the same data in files ([`bundles`]).
 
@@ -15,10 +15,14 @@ pub(super) use comparing::{CachedSnapshot, Link};
 
 use super::{Admission, Core, Output, PeerId};
 use crate::base::digest::{RecordId, SealId};
-use crate::base::limits::WINDOW_BYTES_MAX;
+use crate::base::limits::{COMPARED_HEIGHTS, WINDOW_BYTES_MAX};
 use crate::base::rejection::Rejection;
 use crate::exchange::message::Message;
+use crate::finality::Agreement;
 use crate::statement::record::{Statement, Verified};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// A record with its canonical bytes.
 fn encoded(record: &Verified) -> (&Verified, ByteBuf) {
@@ -31,10 +35,30 @@ fn place(record: &Verified) -> (u8, RecordId) {
 }
 
 impl Core {
-    /// Unsealed records and votes on the next seal.
-    fn held(&self) -> impl Iterator<Item = &Verified> {
+    /// Unsealed records, votes on the next seal, and votes on the last ones that can still be evidence ([S10]).
+    fn compared(&self) -> impl Iterator<Item = &Verified> {
         let pooled = self.pool.iter().map(|pooled| &pooled.record);
-        pooled.chain(self.agreement.records())
+        pooled
+            .chain(self.agreement.offered())
+            .chain(self.evidence_votes())
+    }
+
+    fn compared_heights(&self) -> impl Iterator<Item = &Agreement> {
+        let recent = self.recent.iter().rev().take(COMPARED_HEIGHTS);
+        recent.map(|decided| &decided.agreement)
+    }
+
+    /// Votes of the last heights, so that two votes of one slot in two honest hands meet.
+    fn evidence_votes(&self) -> impl Iterator<Item = &Verified> {
+        self.compared_heights().flat_map(Agreement::offered)
+    }
+
+    /// A record that a peer may be offered.
+    fn find_compared(&self, id: &RecordId) -> Option<&Verified> {
+        self.find(id).or_else(|| {
+            let mut heights = self.compared_heights();
+            heights.find_map(|agreement| agreement.record(id))
+        })
     }
 
     pub(super) fn find(&self, id: &RecordId) -> Option<&Verified> {

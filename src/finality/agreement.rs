@@ -1,5 +1,6 @@
 //! A node's part in the agreement on one height's seal. Its lock is kept here, in `locked`; `rules.rs` sets and obeys it.
 
+mod lead;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -11,10 +12,14 @@ use super::Step;
 use super::certificate;
 use super::votes::Votes;
 use crate::base::digest::{NodeId, RecordId, SealId};
+use crate::base::limits::EARLY_ROUNDS;
 use crate::base::rejection::Rejection;
 use crate::members::sealers::Sealers;
 use crate::statement::record::{Seal, Statement, Verified, VoteKind};
-use crate::statement::seal::{SealCertificate, is_over_third, is_quorum};
+use crate::statement::seal::SealCertificate;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The agreement on one height's seal: the records held, and this node's own round, step and lock (L2 to L9).
 ///
@@ -27,23 +32,29 @@ pub struct Agreement {
     step: Step,
     /// Whether this node was asked for its proposal of this round.
     asked: bool,
+    /// Whether it entered this round to lead it out of turn ([S11]).
+    leads: bool,
     /// The highest own precommit for a seal (L6, L7).
     locked: Option<(u32, SealId)>,
+    /// The rounds with a nil vote of its own, whatever its reason ([S6], [S8]).
+    nil_rounds: BTreeSet<u32>,
     /// The judge's final answers about seals, except about their freshness.
     valid: BTreeMap<SealId, bool>,
 }
 
 impl Agreement {
-    /// The agreement on the seal of `height`, in round 0. If `me` is `None` or a node without weight, it observes and never
-    /// asks for a signature.
+    /// The agreement on the seal of `height`, in round 0. If `me` is `None` or no sealer, it observes and never asks for a
+    /// signature.
     pub fn new(height: u64, sealers: Arc<Sealers>, me: Option<NodeId>) -> Self {
         Self {
-            me: me.filter(|me| sealers.weight(me) > 0),
+            me: me.filter(|me| sealers.contains(me)),
             votes: Votes::new(height, sealers),
             round: 0,
             step: Step::Propose,
             asked: false,
+            leads: false,
             locked: None,
+            nil_rounds: BTreeSet::new(),
             valid: BTreeMap::new(),
         }
     }
@@ -63,17 +74,20 @@ impl Agreement {
                 Statement::SealProposal { round, .. } => (*round, Step::Propose),
                 Statement::SealVote {
                     round, kind, seal, ..
-                } => match kind {
-                    VoteKind::Prevote => (*round, Step::Prevote),
-                    VoteKind::Precommit => {
-                        if let Some(seal) = *seal
-                            && self.locked.is_none_or(|(locked, _)| locked < *round)
+                } => {
+                    match (kind, *seal) {
+                        (_, None) => {
+                            self.nil_rounds.insert(*round);
+                        }
+                        (VoteKind::Precommit, Some(seal))
+                            if self.locked.is_none_or(|(locked, _)| locked < *round) =>
                         {
                             self.locked = Some((*round, seal));
                         }
-                        (*round, Step::Precommit)
+                        _ => {}
                     }
-                },
+                    (*round, Step::after(*kind))
+                }
                 _ => continue,
             };
             if round > self.round {
@@ -100,10 +114,10 @@ impl Agreement {
     ///
     /// - [`Rejection::Malformed`]: another kind of statement;
     /// - [`Rejection::ImpossibleSeal`]: another height;
-    /// - [`Rejection::NotASealer`]: the author has no weight;
+    /// - [`Rejection::NotASealer`]: the author does not seal;
     /// - [`Rejection::WrongRole`]: a proposal by someone who is not that round's proposer;
     /// - [`Rejection::SlotFull`]: two bodies with smaller ids are kept in its slot;
-    /// - [`Rejection::OverLimit`]: the author signed in as many higher rounds as are kept.
+    /// - [`Rejection::OverLimit`]: the author signed in enough lower and higher rounds.
     ///
     /// In the last two cases the record is not bad, but not needed.
     pub fn add(&mut self, record: Verified) -> Result<bool, Rejection> {
@@ -143,7 +157,7 @@ impl Agreement {
     }
 
     /// Every seal that a quorum precommitted, by round and id. Two different seals are a fork, possible only if a third of
-    /// the weight is Byzantine.
+    /// the sealers are Byzantine.
     pub fn decisions(&self) -> impl Iterator<Item = (SealId, u32)> + '_ {
         self.votes
             .decisions()
@@ -201,6 +215,16 @@ impl Agreement {
         self.votes.records().values()
     }
 
+    /// The records to compare with peers, by id: once the height is decided, those that can still be evidence ([S10]); before,
+    /// those that a peer would keep ([S8]).
+    pub fn offered(&self) -> Box<dyn Iterator<Item = &Verified> + '_> {
+        if self.decided().is_some() {
+            Box::new(self.votes.offered_as_evidence())
+        } else {
+            Box::new(self.votes.offered())
+        }
+    }
+
     /// The number of changes of the set of records.
     pub fn revision(&self) -> u64 {
         self.votes.revision()
@@ -217,13 +241,17 @@ impl Agreement {
         Some((other.clone(), record.clone()))
     }
 
-    /// Whether this node, or authors of more than a third of the weight, signed something at this height. So a single
-    /// liar keeps no other node active.
+    /// Whether this node, or more than a third of the sealers, signed something at this height. So a single liar keeps no other
+    /// node active.
     pub fn is_under_way(&self) -> bool {
-        let authors = self.votes.authors();
-        let sealers = self.votes.sealers();
-        let weight = authors.clone().map(|author| sealers.weight(author)).sum();
-        is_over_third(weight, sealers.total()) || authors.into_iter().any(|it| Some(*it) == self.me)
+        let mut authors = self.votes.authors();
+        self.sealers().is_over_third(authors.clone().count())
+            || authors.any(|author| Some(*author) == self.me)
+    }
+
+    /// Whether nobody signed anything at this height, as far as this node knows ([S11]).
+    pub fn is_silent(&self) -> bool {
+        self.votes.authors().next().is_none()
     }
 
     /// Whether this node seals at this height.
@@ -246,8 +274,8 @@ impl Agreement {
         self.round
     }
 
-    /// The round that [`Self::advance`] moves this node to: a higher one with more than a third of the weight (L55), or its
-    /// own.
+    /// The round that [`Self::advance`] moves this node to: a higher one that more than a third signed in or above (L55),
+    /// or its own.
     pub fn round_to_be(&self) -> u32 {
         let crowded = self.votes.crowded_above(self.round);
         crowded.unwrap_or(self.round)
@@ -258,24 +286,25 @@ impl Agreement {
         self.step
     }
 
-    /// Whether no seal can reach the quorum that this step waits for, whatever the remaining sealers vote. Then [`Self::nudge`]
-    /// loses nothing.
-    pub fn is_hopeless(&self) -> bool {
-        if !self.is_under_way() {
-            return false;
-        }
+    /// In how many rounds of this height this node has voted nil, whatever the reason. Patience doubles with each ([S8]).
+    pub fn nil_rounds(&self) -> u32 {
+        u32::try_from(self.nil_rounds.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether it is early in the height for this node: it still insists on what a proposal may not leave out, and on its time
+    /// ([S6]).
+    pub fn is_early(&self) -> bool {
+        self.nil_rounds() < EARLY_ROUNDS
+    }
+
+    /// Whether this step is in vain: no seal can get its quorum from those who have not voted in it and signed in no higher
+    /// round ([S8]).
+    pub fn is_in_vain(&self) -> bool {
         let kind = match self.step {
             Step::Propose | Step::Prevote => VoteKind::Prevote,
             Step::Precommit => VoteKind::Precommit,
         };
-        let may_be_nudged =
-            self.step == Step::Propose || self.votes.has_quorum_of_any(self.round, kind);
-        let total = self.sealers().total();
-        may_be_nudged
-            && self.votes.weights(self.round, kind).is_some_and(|weights| {
-                let best = weights.most_for_a_seal();
-                !is_quorum(best + (total - weights.weight_of_any()), total)
-            })
+        self.votes.is_in_vain(self.round, kind)
     }
 
     /// The round and seal that this node is locked on.
@@ -286,7 +315,7 @@ impl Agreement {
     /// Whether a vote of `node` in this slot is kept, for displays of missing votes.
     pub fn has_voted(&self, node: &NodeId, round: u32, kind: VoteKind) -> bool {
         self.votes
-            .weights(round, kind)
-            .is_some_and(|weights| !weights.of(node).is_empty())
+            .counts(round, kind)
+            .is_some_and(|counts| !counts.of(node).is_empty())
     }
 }

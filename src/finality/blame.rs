@@ -1,16 +1,18 @@
-//! Finds the nodes that broke the rules of the agreement on a seal.
+//! Finds the nodes that broke the rules of the agreement on a seal ([H5], S-blame).
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::weights::VoteWeights;
+use super::counts::VoteCounts;
 use crate::base::digest::{NodeId, RecordId, SealId};
 use crate::members::sealers::Sealers;
 use crate::statement::record::{Slot, Statement, Verified, VoteKind};
-use crate::statement::seal::is_quorum;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The violations that a set of records of one height proves.
 ///
-/// After a fork, the records of both sides convict more than a third of the sealers' weight. A fork in one round needs two
+/// After a fork, the records of both sides convict more than a third of the sealers. A fork in one round needs two
 /// quorums of precommits in it, and the nodes in both signed twice. In a fork across rounds, let *v* be the seal of the lower
 /// round *r*, and *s* the first later round with a proof of lock for another seal. A node that precommitted *v* in *r* and
 /// prevoted the other in *s* signed twice or forgot its lock. If there is no such round, the later quorum precommitted a seal
@@ -40,12 +42,13 @@ impl Blame {
             .collect()
     }
 
-    /// The weight of all accused nodes.
-    pub fn weight(&self, sealers: &Sealers) -> u64 {
-        self.culprits()
+    /// The number of accused sealers.
+    pub fn votes(&self, sealers: &Sealers) -> usize {
+        let culprits = self.culprits();
+        culprits
             .iter()
-            .map(|node| sealers.weight(node))
-            .sum()
+            .filter(|node| sealers.contains(node))
+            .count()
     }
 }
 
@@ -53,7 +56,7 @@ impl Blame {
 #[derive(Default)]
 struct Votes {
     slots: BTreeMap<(NodeId, Slot), BTreeSet<RecordId>>,
-    weights: BTreeMap<(u32, VoteKind), VoteWeights>,
+    counts: BTreeMap<(u32, VoteKind), VoteCounts>,
     /// Proofs of lock: per seal the rounds in which a quorum prevoted it.
     proofs: BTreeMap<SealId, BTreeSet<u32>>,
 }
@@ -96,7 +99,6 @@ impl Votes {
         let mut votes = Self::default();
         for record in records {
             let author = record.author();
-            let weight = sealers.weight(&author);
             let Some(slot) = record
                 .statement()
                 .slot()
@@ -104,7 +106,7 @@ impl Votes {
             else {
                 continue;
             };
-            if weight == 0
+            if !sealers.contains(&author)
                 || !votes
                     .slots
                     .entry((author, slot))
@@ -117,8 +119,8 @@ impl Votes {
                 round, kind, seal, ..
             } = record.statement()
             {
-                let weights = votes.weights.entry((*round, *kind)).or_default();
-                weights.insert(author, weight, (record.id(), *seal));
+                let counts = votes.counts.entry((*round, *kind)).or_default();
+                counts.insert(author, (record.id(), *seal));
             }
         }
         votes.note_proofs(sealers);
@@ -131,8 +133,8 @@ impl Votes {
             .map(|(_, round, seal)| (round, seal))
             .collect();
         for (round, seal) in prevotes {
-            let weights = &self.weights[&(round, VoteKind::Prevote)];
-            if is_quorum(weights.weight_for(Some(seal)), sealers.total()) {
+            let counts = &self.counts[&(round, VoteKind::Prevote)];
+            if sealers.is_quorum(counts.votes_for(Some(seal))) {
                 self.proofs.entry(seal).or_default().insert(round);
             }
         }
@@ -140,9 +142,9 @@ impl Votes {
 
     /// Every vote of this kind for a seal.
     fn of_kind(&self, kind: VoteKind) -> impl Iterator<Item = (NodeId, u32, SealId)> + '_ {
-        let weights = self.weights.iter().filter(move |((_, of), _)| *of == kind);
-        weights.flat_map(|((round, _), weights)| {
-            weights.iter().flat_map(|(author, bodies)| {
+        let counts = self.counts.iter().filter(move |((_, of), _)| *of == kind);
+        counts.flat_map(|((round, _), counts)| {
+            counts.iter().flat_map(|(author, bodies)| {
                 bodies
                     .iter()
                     .filter_map(|(_, seal)| Some((*author, *round, (*seal)?)))
@@ -159,12 +161,10 @@ impl Votes {
     /// Whether the author, locked on `seal` since `round`, later prevoted another seal without a proof of lock for it from any
     /// round between (L29).
     fn forgets(&self, author: NodeId, round: u32, seal: SealId) -> bool {
-        let later = self.weights.range((round + 1, VoteKind::Prevote)..);
+        let later = self.counts.range((round + 1, VoteKind::Prevote)..);
         later
             .filter(|((_, kind), _)| *kind == VoteKind::Prevote)
-            .flat_map(|((at, _), weights)| {
-                weights.of(&author).iter().map(|(_, value)| (*at, *value))
-            })
+            .flat_map(|((at, _), counts)| counts.of(&author).iter().map(|(_, value)| (*at, *value)))
             .filter_map(|(at, value)| Some((at, value?)))
             .any(|(at, value)| value != seal && !self.is_proven(value, round, at))
     }
@@ -262,7 +262,7 @@ mod tests {
         ];
         let blame = blame(HEIGHT, &sealers(), votes.iter().flatten());
         assert_eq!(blame.culprits(), BTreeSet::from([node(1), node(2)]));
-        assert_eq!(blame.weight(&sealers()), 2);
+        assert_eq!(blame.votes(&sealers()), 2);
         let other_height = super::blame(HEIGHT + 1, &sealers(), votes.iter().flatten());
         assert_eq!(other_height, Blame::default());
     }

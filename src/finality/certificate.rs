@@ -1,6 +1,5 @@
-//! Certificates of seals: making one from the votes held, and checking one.
+//! Certificates of seals ([H3]): making one from the votes held, and checking one.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::votes::Votes;
@@ -8,13 +7,16 @@ use crate::base::digest::{NodeId, SealId};
 use crate::base::rejection::Rejection;
 use crate::members::sealers::Sealers;
 use crate::statement::record::{Seal, Signed, Statement, Verified, Verifier, VoteKind};
-use crate::statement::seal::{SealCertificate, is_quorum};
+use crate::statement::seal::SealCertificate;
 
-/// Makes a certificate of as few records as possible: first authors with a precommit for the seal, the heaviest first,
-/// then equivocators with two precommits for other seals.
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+/// Makes a certificate of as few records as possible: first authors with a precommit for the seal, then equivocators with two
+/// precommits for other seals.
 pub(super) fn assemble(votes: &Votes, seal: SealId, round: u32) -> Option<SealCertificate> {
-    let weights = votes.weights(round, VoteKind::Precommit)?;
-    let mut witnesses: Vec<_> = weights
+    let counts = votes.counts(round, VoteKind::Precommit)?;
+    let mut witnesses: Vec<_> = counts
         .iter()
         .filter_map(|(author, bodies)| {
             let own = bodies.iter().find(|(_, value)| *value == Some(seal));
@@ -22,23 +24,16 @@ pub(super) fn assemble(votes: &Votes, seal: SealId, round: u32) -> Option<SealCe
                 Some(body) => std::slice::from_ref(body),
                 None => bodies.get(..2)?,
             };
-            Some((
-                bodies.len(),
-                Reverse(votes.sealers().weight(author)),
-                *author,
-                bodies,
-            ))
+            Some((bodies.len(), *author, bodies))
         })
         .collect();
-    witnesses.sort_by_key(|(records, weight, author, _)| (*records, *weight, *author));
-    let mut weight = 0;
+    witnesses.sort_unstable();
     let mut chosen = BTreeMap::new();
-    for (_, Reverse(author_weight), _, bodies) in witnesses {
+    for (count, (_, _, bodies)) in (1..).zip(witnesses) {
         for (id, _) in bodies {
             chosen.insert(*id, votes.records().get(id)?.record().clone());
         }
-        weight += author_weight;
-        if is_quorum(weight, votes.sealers().total()) {
+        if votes.sealers().is_quorum(count) {
             return Some(SealCertificate {
                 votes: chosen.into_values().collect(),
             });
@@ -72,7 +67,7 @@ pub fn verify_certificate(
     let mut values: BTreeMap<NodeId, BTreeSet<Option<SealId>>> = BTreeMap::new();
     for record in &certificate.votes {
         let author = record.body.by;
-        if sealers.weight(&author) == 0 {
+        if !sealers.contains(&author) {
             return Err(Rejection::NotASealer(author));
         }
         let signed = Signed::try_from(record.clone())?;
@@ -99,16 +94,13 @@ pub fn verify_certificate(
         values.entry(author).or_default().insert(*value);
         votes.push(verifier.verify(signed)?);
     }
-    let mut weight = 0;
-    for (author, values) in &values {
-        if values.len() < 2 && !values.contains(&Some(seal_id)) {
-            return Err(Rejection::BadCertificate(
-                "one of its votes does not count for the seal",
-            ));
-        }
-        weight += sealers.weight(author);
+    let counts = |values: &BTreeSet<_>| values.len() >= 2 || values.contains(&Some(seal_id));
+    if !values.values().all(counts) {
+        return Err(Rejection::BadCertificate(
+            "one of its votes does not count for the seal",
+        ));
     }
-    if is_quorum(weight, sealers.total()) {
+    if sealers.is_quorum(values.len()) {
         Ok(votes)
     } else {
         Err(Rejection::BadCertificate("its votes are not a quorum"))

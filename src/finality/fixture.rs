@@ -1,4 +1,4 @@
-//! Shared by this module's tests: four sealers of equal weight, and their records at one height.
+//! Shared by this module's tests: four sealers and their records at one height.
 
 use std::sync::Arc;
 
@@ -7,7 +7,6 @@ use crate::base::digest::{Digest, NetworkId, NodeId, SealId};
 use crate::base::identity::{Identity, Signer as _};
 use crate::statement::record::{Seal, Statement, Verified, VoteKind, sign};
 
-/// With four sealers, the proposers of rounds 0, 1, 2, 3 are 0, 1, 2, 3.
 pub(super) const HEIGHT: u64 = 4;
 
 pub(super) fn net() -> NetworkId {
@@ -22,10 +21,9 @@ pub(super) fn node(member: usize) -> NodeId {
     identity(member).node_id()
 }
 
+/// The proposer of round r is member r mod 4.
 pub(super) fn sealers() -> Arc<Sealers> {
-    Arc::new(Sealers::new(
-        (0..4).map(|member| (node(member), 1)).collect(),
-    ))
+    Arc::new(Sealers::new((0..4).map(node).collect()))
 }
 
 /// One of many seals.

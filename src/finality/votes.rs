@@ -1,18 +1,22 @@
 //! The records kept of one height, and the quorums among them: proofs of lock (a quorum of prevotes for a seal in one round) and
 //! decisions (a quorum of precommits).
 
+mod guards;
 mod limits;
+mod offers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::weights::VoteWeights;
+use super::counts::VoteCounts;
 use crate::base::digest::{NodeId, RecordId, SealId};
 use crate::base::limits::VOTE_ROUNDS_MAX;
 use crate::base::rejection::Rejection;
 use crate::members::sealers::Sealers;
 use crate::statement::record::{Seal, Statement, Verified, VoteKind};
-use crate::statement::seal::{is_over_third, is_quorum};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The content of a proposal or vote of one round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +25,19 @@ enum Content {
     Vote(VoteKind, Option<SealId>),
 }
 
-/// A record's round and content.
+/// Whether enough sealers are past waiting in a slot: the paper's quorum of any votes, with [S8]'s counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guard {
+    /// A quorum voted in the slot.
+    Met,
+    /// A quorum voted in the slot or signed in a higher round. This is the lowest higher round, below the number of sealers,
+    /// in which one of those without a vote in the slot signed: they can be met there.
+    Beyond(u32),
+    /// Neither.
+    Open,
+}
+
+/// A record's height, round and content.
 fn read(record: &Verified) -> Option<(u64, u32, Content)> {
     match record.statement() {
         Statement::SealProposal { round, seal, .. } => {
@@ -41,21 +57,19 @@ fn read(record: &Verified) -> Option<(u64, u32, Content)> {
 #[derive(Debug, Clone, Default)]
 struct Round {
     proposals: BTreeMap<RecordId, SealId>,
-    prevotes: VoteWeights,
-    precommits: VoteWeights,
-    /// The weight of all authors with a record in this round, each counted once.
-    weight: u64,
+    prevotes: VoteCounts,
+    precommits: VoteCounts,
 }
 
 impl Round {
-    fn weights(&self, kind: VoteKind) -> &VoteWeights {
+    fn counts(&self, kind: VoteKind) -> &VoteCounts {
         match kind {
             VoteKind::Prevote => &self.prevotes,
             VoteKind::Precommit => &self.precommits,
         }
     }
 
-    fn weights_mut(&mut self, kind: VoteKind) -> &mut VoteWeights {
+    fn counts_mut(&mut self, kind: VoteKind) -> &mut VoteCounts {
         match kind {
             VoteKind::Prevote => &mut self.prevotes,
             VoteKind::Precommit => &mut self.precommits,
@@ -65,9 +79,13 @@ impl Round {
     fn has_voted(&self, author: &NodeId) -> bool {
         !self.prevotes.of(author).is_empty() || !self.precommits.of(author).is_empty()
     }
+
+    fn is_empty(&self) -> bool {
+        self.proposals.is_empty() && self.prevotes.voters() + self.precommits.voters() == 0
+    }
 }
 
-/// The records kept of one height. Weights and quorums are updated with every record.
+/// The records kept of one height. Counts and quorums are updated with every record.
 #[derive(Debug, Clone)]
 pub(super) struct Votes {
     height: u64,
@@ -76,10 +94,10 @@ pub(super) struct Votes {
     /// Records exempt from the limits.
     exempt: BTreeSet<RecordId>,
     rounds: BTreeMap<u32, Round>,
-    /// Per author the highest rounds with a record of its own.
+    /// Per author the rounds of which its records are kept: the lowest and the highest.
     windows: BTreeMap<NodeId, BTreeSet<u32>>,
-    /// Rounds with more than a third of the weight.
-    crowded: BTreeSet<u32>,
+    /// The authors by the highest round that they signed in.
+    by_highest: BTreeMap<u32, BTreeSet<NodeId>>,
     /// Proofs of lock: rounds and seals with a quorum of prevotes.
     proofs: BTreeSet<(u32, SealId)>,
     /// Rounds and seals with a quorum of precommits.
@@ -99,7 +117,7 @@ impl Votes {
             exempt: BTreeSet::new(),
             rounds: BTreeMap::new(),
             windows: BTreeMap::new(),
-            crowded: BTreeSet::new(),
+            by_highest: BTreeMap::new(),
             proofs: BTreeSet::new(),
             decisions: BTreeSet::new(),
             dropped: Vec::new(),
@@ -133,28 +151,20 @@ impl Votes {
         &self.decisions
     }
 
-    /// The highest round above `round` with more than a third of the weight.
-    pub(super) fn crowded_above(&self, round: u32) -> Option<u32> {
-        self.crowded
-            .last()
-            .copied()
-            .filter(|crowded| *crowded > round)
+    pub(super) fn counts(&self, round: u32, kind: VoteKind) -> Option<&VoteCounts> {
+        self.rounds.get(&round).map(|round| round.counts(kind))
     }
 
-    pub(super) fn weights(&self, round: u32, kind: VoteKind) -> Option<&VoteWeights> {
-        self.rounds.get(&round).map(|round| round.weights(kind))
-    }
-
-    /// Whether a quorum voted for `value` in this slot.
+    /// Whether a quorum voted for `value` in this slot ([S1]).
     pub(super) fn has_quorum(&self, round: u32, kind: VoteKind, value: Option<SealId>) -> bool {
-        self.weights(round, kind)
-            .is_some_and(|weights| is_quorum(weights.weight_for(value), self.sealers.total()))
+        self.counts(round, kind)
+            .is_some_and(|counts| self.sealers.is_quorum(counts.votes_for(value)))
     }
 
-    /// Whether a quorum voted in this slot, for any values.
-    pub(super) fn has_quorum_of_any(&self, round: u32, kind: VoteKind) -> bool {
-        self.weights(round, kind)
-            .is_some_and(|weights| is_quorum(weights.weight_of_any(), self.sealers.total()))
+    /// The most votes for one seal in this slot.
+    pub(super) fn most_for_a_seal(&self, round: u32, kind: VoteKind) -> usize {
+        let counts = self.counts(round, kind);
+        counts.map_or(0, VoteCounts::most_for_a_seal)
     }
 
     /// The proposals of a round by record id: the proof-of-lock round, the seal's id, and the seal.
@@ -173,6 +183,13 @@ impl Votes {
         })
     }
 
+    /// The rounds of `from..to` with a proposal, the highest first.
+    pub(super) fn proposed_rounds(&self, from: u32, to: u32) -> impl Iterator<Item = u32> + '_ {
+        let rounds = self.rounds.range(from..to.max(from)).rev();
+        let proposed = rounds.filter(|(_, slots)| !slots.proposals.is_empty());
+        proposed.map(|(round, _)| *round)
+    }
+
     /// The rounds in which a seal is proposed.
     pub(super) fn proposed_in(&self, wanted: SealId) -> impl Iterator<Item = u32> {
         let rounds = self.rounds.iter();
@@ -189,11 +206,6 @@ impl Votes {
             .find_map(|(_, id, seal)| (id == *wanted).then_some(seal))
     }
 
-    /// All authors of records that are or were kept.
-    pub(super) fn authors(&self) -> impl Iterator<Item = &NodeId> + Clone {
-        self.windows.keys()
-    }
-
     /// Another record of the same slot.
     pub(super) fn beside(&self, record: &Verified) -> Option<&Verified> {
         let (_, round, content) = read(record)?;
@@ -202,7 +214,7 @@ impl Votes {
         let other = match content {
             Content::Proposal(_) => slots.proposals.keys().find(|held| **held != id)?,
             Content::Vote(kind, _) => {
-                let bodies = slots.weights(kind).of(&record.author());
+                let bodies = slots.counts(kind).of(&record.author());
                 &bodies.iter().find(|(held, _)| *held != id)?.0
             }
         };
@@ -225,11 +237,10 @@ impl Votes {
             ));
         }
         let author = record.author();
-        let weight = self.sealers.weight(&author);
-        if weight == 0 {
+        if !self.sealers.contains(&author) {
             return Err(Rejection::NotASealer(author));
         }
-        let proposer = self.sealers.proposer(height, round);
+        let proposer = self.sealers.proposer(round);
         if matches!(content, Content::Proposal(_)) && proposer != Some(author) {
             return Err(Rejection::WrongRole {
                 author,
@@ -243,7 +254,9 @@ impl Votes {
             }
             return Ok(false);
         }
-        let protected = exempt || self.is_in_quorum(round, content);
+        // A second body of a slot is evidence, wherever the first one comes from (S10).
+        let protected =
+            exempt || self.is_in_quorum(round, content) || self.beside(&record).is_some();
         if !protected && !self.is_in_window(&author, round) {
             return Err(Rejection::OverLimit {
                 what: "rounds of votes",
@@ -259,29 +272,22 @@ impl Votes {
         if exempt {
             self.exempt.insert(id);
         }
-        self.insert(record, round, content, weight);
+        self.insert(record, round, content);
         self.enter_window(author, round);
         Ok(true)
     }
 
-    fn insert(&mut self, record: Verified, round: u32, content: Content, weight: u64) {
+    fn insert(&mut self, record: Verified, round: u32, content: Content) {
         let (id, author) = (record.id(), record.author());
         self.records.insert(id, record);
         self.revision += 1;
-        let was_there = self.is_present(&author, round);
         let slots = self.rounds.entry(round).or_default();
-        if !was_there {
-            slots.weight += weight;
-            if is_over_third(slots.weight, self.sealers.total()) {
-                self.crowded.insert(round);
-            }
-        }
         match content {
             Content::Proposal(seal) => {
                 slots.proposals.insert(id, seal);
             }
             Content::Vote(kind, value) => {
-                slots.weights_mut(kind).insert(author, weight, (id, value));
+                slots.counts_mut(kind).insert(author, (id, value));
                 self.note_quorums(author, round, kind);
             }
         }
@@ -294,8 +300,6 @@ impl Votes {
         };
         self.dropped.push(id);
         self.revision += 1;
-        let author = record.author();
-        let weight = self.sealers.weight(&author);
         let (_, round, content) = read(&record).expect("only proposals and votes are kept");
         let slots = self
             .rounds
@@ -305,20 +309,10 @@ impl Votes {
             Content::Proposal(_) => {
                 slots.proposals.remove(&id);
             }
-            Content::Vote(kind, _) => slots.weights_mut(kind).remove(author, weight, id),
+            Content::Vote(kind, _) => slots.counts_mut(kind).remove(record.author(), id),
         }
-        if !self.is_present(&author, round) {
-            let slots = self
-                .rounds
-                .get_mut(&round)
-                .expect("a kept record stands in its round");
-            slots.weight -= weight;
-            if !is_over_third(slots.weight, self.sealers.total()) {
-                self.crowded.remove(&round);
-            }
-            if slots.weight == 0 {
-                self.rounds.remove(&round);
-            }
+        if slots.is_empty() {
+            self.rounds.remove(&round);
         }
     }
 
@@ -326,20 +320,19 @@ impl Votes {
     fn is_present(&self, author: &NodeId, round: u32) -> bool {
         self.rounds.get(&round).is_some_and(|slots| {
             slots.has_voted(author)
-                || (!slots.proposals.is_empty()
-                    && self.sealers.proposer(self.height, round) == Some(*author))
+                || (!slots.proposals.is_empty() && self.sealers.proposer(round) == Some(*author))
         })
     }
 
     /// Notes the seals that reach a quorum by the author's vote: only the vote's own seal, unless the vote makes the author an
     /// equivocator that counts for every value.
     fn note_quorums(&mut self, author: NodeId, round: u32, kind: VoteKind) {
-        let Some(weights) = self.weights(round, kind) else {
+        let Some(counts) = self.counts(round, kind) else {
             return;
         };
-        let values: BTreeSet<SealId> = match weights.of(&author) {
+        let values: BTreeSet<SealId> = match counts.of(&author) {
             [(_, value)] => value.iter().copied().collect(),
-            _ => weights
+            _ => counts
                 .iter()
                 .flat_map(|(_, bodies)| bodies)
                 .filter_map(|(_, value)| *value)

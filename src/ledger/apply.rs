@@ -1,4 +1,4 @@
-//! Applies a seal: filing, bans, phases, trust, effects, digests, in this order.
+//! Applies a seal: filing, bans, phases, trust, effects, digests, in this order ([H2]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,6 +15,9 @@ use crate::decision::open::{Context, OpenOperation, Phase};
 use crate::members::roster::MemberLine;
 use crate::members::trust::Participation;
 use crate::statement::record::{Statement, Verified};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Applies records to a state.
 ///
@@ -143,7 +146,7 @@ fn note_conduct(work: &mut Work<'_>) {
     }
 }
 
-/// Moves phases and windows of every open operation. Returns those that closed, in the order of P7.
+/// Moves phases and windows of every open operation. Returns those that closed, in the order of [P7].
 fn advance(work: &mut Work<'_>) -> Vec<Arc<OpenOperation>> {
     let before = work.before;
     let now = work.state.roster.clone();
@@ -212,7 +215,7 @@ fn advance(work: &mut Work<'_>) -> Vec<Arc<OpenOperation>> {
     closed
 }
 
-/// Lines up the sealers of the next height (S4, S5).
+/// Lines up the sealers of the next height ([S4], [S5]).
 fn line_up(work: &mut Work<'_>, round: u32, kept: &[Verified]) {
     let before = work.before;
     let state = &mut work.state;
@@ -225,7 +228,7 @@ fn line_up(work: &mut Work<'_>, round: u32, kept: &[Verified]) {
     let is_word = |record: &Verified| {
         Some(record.author()) == primary && !matches!(record.statement(), Statement::Rejoin { .. })
     };
-    let order: Vec<NodeId> = before.sealers.iter().map(|(node, _)| node).collect();
+    let order: Vec<NodeId> = before.sealers.iter().collect();
     let turn = Turn {
         former_primary: before.roster.primary(),
         round,

@@ -1,93 +1,93 @@
-//! The sealers of a height and the order in which they propose.
+//! The sealers of a height, one vote each ([S4]), and the order in which they propose ([S5]).
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::digest::NodeId;
+use crate::statement::seal::{is_over_third, is_quorum};
 
-/// The sealers of a height with their weights, in the order in which they propose (S5). Part of the ledger's state; the
-/// wire form is the list of pairs.
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+/// The sealers of a height in the order in which they propose: the ledger's queue ([S5]). The wire form is the list.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "Vec<(NodeId, u64)>", into = "Vec<(NodeId, u64)>")]
+#[serde(from = "Vec<NodeId>", into = "Vec<NodeId>")]
 pub struct Sealers {
-    order: Vec<NodeId>,
-    weights: BTreeMap<NodeId, u64>,
-    total: u64,
+    queue: Vec<NodeId>,
+    places: BTreeMap<NodeId, u32>,
 }
 
 impl Sealers {
-    /// Takes sealers in the order in which they propose. Nodes without weight are left out; of a node that is listed
-    /// twice the first entry counts. Weights are trust in parts per million; a sum beyond 2^64 - 1 is cut off.
-    pub fn new(in_order: Vec<(NodeId, u64)>) -> Self {
+    /// Takes sealers in the order in which they propose. A node that is listed twice has its first place.
+    pub fn new(in_order: Vec<NodeId>) -> Self {
         let mut sealers = Self::default();
-        for (node, weight) in in_order {
-            let weight = weight.min(u64::MAX - sealers.total);
-            if weight == 0 || sealers.weights.contains_key(&node) {
-                continue;
+        for node in in_order {
+            let place = u32::try_from(sealers.queue.len()).expect("a roster is bounded");
+            if let std::collections::btree_map::Entry::Vacant(free) = sealers.places.entry(node) {
+                free.insert(place);
+                sealers.queue.push(node);
             }
-            sealers.order.push(node);
-            sealers.weights.insert(node, weight);
-            sealers.total += weight;
         }
         sealers
     }
 
-    /// The sum of the weights.
-    pub fn total(&self) -> u64 {
-        self.total
-    }
-
-    /// A node's weight; 0 if it does not seal.
-    pub fn weight(&self, node: &NodeId) -> u64 {
-        self.weights.get(node).copied().unwrap_or(0)
-    }
-
-    /// The number of sealers.
+    /// The number of sealers, and so of votes.
     pub fn len(&self) -> usize {
-        self.order.len()
+        self.queue.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.queue.is_empty()
     }
 
-    /// The proposer of a round. In round 0 it is the first sealer, so that the Primary can seal urgent records at once.
-    /// Later rounds take turns, starting at a position that changes with the height.
-    pub fn proposer(&self, height: u64, round: u32) -> Option<NodeId> {
-        let len = self.order.len() as u64;
-        if len == 0 {
-            return None;
-        }
-        let place = match round {
-            0 => 0,
-            _ => (height % len + u64::from(round) % len) % len,
-        };
-        let place = usize::try_from(place).expect("the place is below the length of a list");
-        self.order.get(place).copied()
+    /// Whether this node seals.
+    pub fn contains(&self, node: &NodeId) -> bool {
+        self.places.contains_key(node)
     }
 
-    /// The nodes in the order of their keys.
+    /// The node's place in the queue, from 0: the first round that it proposes ([S5]).
+    pub fn place(&self, node: &NodeId) -> Option<u32> {
+        self.places.get(node).copied()
+    }
+
+    /// The proposer of a round of the next height: `queue[round mod len]` ([S5]).
+    pub fn proposer(&self, round: u32) -> Option<NodeId> {
+        let place = (round as usize).checked_rem(self.queue.len())?;
+        self.queue.get(place).copied()
+    }
+
+    /// The sealers in the order in which they propose.
+    pub fn iter(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.queue.iter().copied()
+    }
+
+    /// The sealers in the order of their keys.
     pub fn sorted(&self) -> Vec<NodeId> {
-        self.weights.keys().copied().collect()
+        self.places.keys().copied().collect()
     }
 
-    /// Nodes and weights in the order of proposers.
-    pub fn iter(&self) -> impl Iterator<Item = (NodeId, u64)> + '_ {
-        self.order.iter().map(|node| (*node, self.weight(node)))
+    /// Whether this many sealers are a quorum: more than two thirds.
+    pub fn is_quorum(&self, count: usize) -> bool {
+        is_quorum(count as u64, self.len() as u64)
+    }
+
+    /// Whether this many sealers are more than a third: at least one of them is honest.
+    pub fn is_over_third(&self, count: usize) -> bool {
+        is_over_third(count as u64, self.len() as u64)
     }
 }
 
-impl From<Vec<(NodeId, u64)>> for Sealers {
-    fn from(in_order: Vec<(NodeId, u64)>) -> Self {
+impl From<Vec<NodeId>> for Sealers {
+    fn from(in_order: Vec<NodeId>) -> Self {
         Self::new(in_order)
     }
 }
 
-impl From<Sealers> for Vec<(NodeId, u64)> {
+impl From<Sealers> for Vec<NodeId> {
     fn from(sealers: Sealers) -> Self {
-        sealers.iter().collect()
+        sealers.queue
     }
 }
 
@@ -100,38 +100,31 @@ mod tests {
     }
 
     #[test]
-    fn only_weight_seals_and_the_first_entry_counts() {
-        let sealers = Sealers::new(vec![(node(3), 5), (node(1), 0), (node(2), 7), (node(3), 9)]);
-        assert_eq!(
-            sealers.iter().collect::<Vec<_>>(),
-            [(node(3), 5), (node(2), 7)]
-        );
-        assert_eq!((sealers.total(), sealers.len()), (12, 2));
-        assert_eq!(sealers.weight(&node(1)), 0);
+    fn everybody_has_one_vote_and_one_place() {
+        let sealers = Sealers::new(vec![node(3), node(1), node(3), node(2)]);
+        assert!(sealers.iter().eq([node(3), node(1), node(2)]));
+        assert_eq!(sealers.len(), 3);
+        let places = [3, 1, 2, 4].map(|byte| sealers.place(&node(byte)));
+        assert_eq!(places, [Some(0), Some(1), Some(2), None]);
+        assert!(sealers.contains(&node(2)) && !sealers.contains(&node(4)));
+        let quorums = [0, 2, 3].map(|count| sealers.is_quorum(count));
+        assert_eq!(quorums, [false, false, true], "two thirds are not a quorum");
+        let thirds = [0, 1, 2].map(|count| sealers.is_over_third(count));
+        assert_eq!(thirds, [false, false, true]);
     }
 
     #[test]
-    fn proposers_take_turns_after_round_zero() {
-        let sealers = Sealers::new((1..=4).map(|byte| (node(byte), 1)).collect());
-        for (desc, height, round, expected) in [
-            ("round 0 is the first sealer's at any height", 1, 0, 1),
-            ("round 0 is the first sealer's at any height", 6, 0, 1),
-            ("height 1, round 1", 1, 1, 3),
-            ("height 1, round 3 wraps", 1, 3, 1),
-            ("the largest numbers do not overflow", u64::MAX, u32::MAX, 3),
-        ] {
-            assert_eq!(
-                sealers.proposer(height, round),
-                Some(node(expected)),
-                "{desc}"
-            );
+    fn proposers_follow_the_queue() {
+        let sealers = Sealers::new((1..=4).map(node).collect());
+        for (round, expected) in [(0, 1), (3, 4), (4, 1), (9, 2), (u32::MAX, 4)] {
+            assert_eq!(sealers.proposer(round), Some(node(expected)), "{round}");
         }
-        assert_eq!(Sealers::default().proposer(1, 0), None);
+        assert_eq!(Sealers::default().proposer(0), None);
     }
 
     #[test]
     fn the_wire_form_round_trips() {
-        let sealers = Sealers::new(vec![(node(2), 3), (node(1), 4)]);
+        let sealers = Sealers::new(vec![node(2), node(1)]);
         let bytes = crate::base::codec::encode(&sealers);
         let read: Sealers = serde_ipld_dagcbor::from_slice(&bytes).unwrap();
         assert_eq!(read, sealers);

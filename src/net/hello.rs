@@ -1,4 +1,4 @@
-//! The hello: both sides prove their author before they exchange anything else.
+//! The hello ([N1]): both sides prove their author before they exchange anything else.
 //!
 //! The transport has authenticated both endpoints. The dialler opens the connection's one stream, and on it follow
 //!
@@ -39,6 +39,9 @@ use crate::base::digest::signing::HELLO;
 use crate::base::digest::{Digest, NetworkId, NodeId, SignatureBytes};
 use crate::base::identity::{PublicKey, Signer};
 use crate::core::SigningState;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The version of the protocol, which is the digit in its ALPN.
 pub(super) const VERSION: u16 = 0;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::base::digest::NodeId;
-use crate::core::patience::Patience;
+use crate::core::patience::{Advice, Patience};
 use crate::core::{Core, Input, PeerId, Timing};
 use crate::statement::params::Params;
 
@@ -108,7 +108,7 @@ impl Timers {
         self.patience.timing(self.now_ms())
     }
 
-    /// The inputs due at this time of the host, except `Nudge`.
+    /// The inputs due at this time of the host, except `Nudge` and `Lead`.
     pub(super) fn take_due(&mut self, host_ms: u64) -> Vec<Input> {
         let now_ms = self.now_ms();
         let mut due = Vec::new();
@@ -126,19 +126,19 @@ impl Timers {
         due
     }
 
-    /// Whether to stop waiting in the present step of the agreement.
-    pub(super) fn gives_up(&mut self, core: &Core) -> bool {
+    /// What to tell the core about the present step of the agreement.
+    pub(super) fn look(&mut self, core: &Core) -> Advice {
         let now_ms = self.now_ms();
         let sealers = core.ledger().state().sealers();
-        let gives_up = self.patience.look(&core.waiting(), sealers, now_ms);
-        if gives_up {
+        let advice = self.patience.look(&core.waiting(), sealers, now_ms);
+        if advice == Advice::GiveUp {
             self.patience.nudged();
             // Other nodes may lack the records to which this node awaits their answers.
             for met in self.peers.values_mut() {
                 met.sync_at_ms = now_ms;
             }
         }
-        gives_up
+        advice
     }
 
     /// Records when the core is due next.

@@ -179,8 +179,8 @@ impl Checker {
         let before = usize::try_from(height.saturating_sub(1)).unwrap_or(usize::MAX);
         let view = self.views.get(before).or(self.views.last());
         let sealers = view.map(|view| view.sealers.iter());
-        let weights = sealers.into_iter().flatten();
-        Sealers::new(weights.map(|(node, weight)| (*node, *weight)).collect())
+        let sealers = sealers.into_iter().flatten();
+        Sealers::new(sealers.map(|(node, _)| *node).collect())
     }
 
     fn replay(
@@ -215,11 +215,11 @@ impl Checker {
         }
     }
 
-    /// Less than a third of the weight may lie. If trust moves beyond that limit, the schedule proves nothing more.
+    /// Less than a third of the sealers may lie. If standings move beyond that limit, the schedule proves nothing more.
     fn judge_assumption(&mut self) {
         let sealers = self.ledger.state().sealers();
-        let liars: u64 = self.liars.iter().map(|node| sealers.weight(node)).sum();
-        let is_kept = crate::statement::seal::is_quorum(sealers.total() - liars, sealers.total());
+        let liars = self.liars.iter().filter(|node| sealers.contains(node));
+        let is_kept = sealers.is_quorum(sealers.len() - liars.count());
         if !is_kept && self.assumption_lost.is_none() {
             self.assumption_lost = Some(self.ledger.state().height());
         }

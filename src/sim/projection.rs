@@ -64,7 +64,7 @@ impl Projection {
             operations: operations.collect(),
             config: state.config().clone(),
             params: state.params().clone(),
-            sealers: state.sealers().iter().collect(),
+            sealers: state.sealers().iter().map(|node| (node, 1)).collect(),
         }
     }
 }

@@ -22,7 +22,7 @@ pub struct View {
     pub config: BTreeMap<String, Vec<u8>>,
     /// The parameters that the next operation opens under.
     pub params: Params,
-    /// The sealers of the next height, with weights; members of weight 0 are left out.
+    /// The sealers of the next height, one vote each.
     pub sealers: BTreeMap<NodeId, u64>,
 }
 

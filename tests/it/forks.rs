@@ -1,11 +1,11 @@
-//! Losing a third: two certificates for one height, and votes that prove their author's double signing.
+//! Losing a third: two certificates for one height, and votes that prove their author's double signing. Rules: H5.
 
 use std::collections::BTreeSet;
 
 use mycnet_consensus::core::{Admission, Event, PeerId};
 use mycnet_consensus::internals::finality::Blame;
 use mycnet_consensus::internals::record::{Statement, Verified, VoteKind};
-use mycnet_consensus::internals::seal::{SealedBlock, is_over_third};
+use mycnet_consensus::internals::seal::SealedBlock;
 use mycnet_consensus::{Ballot, NodeId};
 
 use crate::net::{
@@ -61,7 +61,7 @@ fn check_blame(net: &Net, n: usize) {
     let signers: BTreeSet<NodeId> = blame.double_signers.keys().copied().collect();
     assert_eq!(signers, blame.culprits(), "two records each prove it");
     let sealers = net.state(n).sealers();
-    assert!(is_over_third(blame.weight(sealers), sealers.total()));
+    assert!(sealers.is_over_third(blame.votes(sealers)));
     assert_eq!(net.cores[n].seal_status().signing, "compromised");
 }
 
@@ -212,6 +212,7 @@ fn one_vote_too_many_is_no_fork() {
 }
 
 /// A sealed height, and a prevote of node 3 in it that it contradicts afterwards.
+/// Rules: R7.
 #[test]
 fn a_late_double_vote_gets_its_author_banned() {
     let mut net = Net::new(&genesis(4), 4);
@@ -314,6 +315,7 @@ fn a_proposal_may_list_any_two_of_three_bodies() {
 }
 
 /// Pairs about operations reach seals by themselves; this is the way of a commit.
+/// Rules: R7.
 #[test]
 fn a_double_commit_gets_its_author_banned() {
     let mut net = Net::new(&genesis(5), 5);

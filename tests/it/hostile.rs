@@ -1,4 +1,4 @@
-//! What one hostile member could do to a height, and what an old disk could.
+//! What one hostile member could do to a height, and what an old disk could. Rules: S8.
 
 use mycnet_consensus::core::{Admission, Answer, Event, Input, Output, PeerId};
 use mycnet_consensus::internals::codec;
@@ -66,7 +66,7 @@ fn different_proposals_of_one_author_do_not_stop_a_height() {
 fn single_votes_in_a_list_crowd_nothing_out() {
     let mut net = Net::new(&genesis(4), 4);
     let sealers = net.state(0).sealers().clone();
-    let round = (0..4).find(|round| sealers.proposer(1, *round) == Some(node(1)));
+    let round = (0..4).find(|round| sealers.proposer(*round) == Some(node(1)));
     let votes = (100..10_100).map(|round| nil_vote(1, round, VoteKind::Prevote));
     let votes = sign_batch(&identity(1), net.network_id(), votes.collect()).unwrap();
     let mut list: Vec<RecordId> = votes.iter().map(Verified::id).collect();
@@ -113,6 +113,7 @@ fn single_votes_in_a_list_crowd_nothing_out() {
 
 /// Members propose many records of the largest size: a seal takes four megabytes, and the rest comes later. With a
 /// bound on the number alone, a block could take 656 MB, and nodes would have to receive it unasked.
+/// Rules: S9.
 #[test]
 fn a_seal_takes_no_more_bytes_than_a_node_receives_at_once() {
     const NODES: usize = 9;

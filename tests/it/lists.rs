@@ -1,4 +1,4 @@
-//! A node keeps the records that a seal's proposal lists if that seal could take them, and only while it may still be sealed.
+//! A node keeps the records that a seal's proposal lists if that seal could take them, and only while it may still be sealed. Rules: R8.
 
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Seal, Statement, Verified, VoteKind, sign_batch};
@@ -32,7 +32,7 @@ fn proposals(net: &mut Net, nonces: std::ops::Range<u64>) -> Vec<Verified> {
 
 fn rounds_of_sealer(net: &Net) -> Vec<u32> {
     let sealers = net.state(WATCHED).sealers().clone();
-    let rounds = (0..).filter(|round| sealers.proposer(1, *round) == Some(node(SEALER)));
+    let rounds = (0..).filter(|round| sealers.proposer(*round) == Some(node(SEALER)));
     rounds.take(40).collect()
 }
 

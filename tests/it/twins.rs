@@ -7,7 +7,7 @@
 
 mod network;
 mod order;
-mod random;
+pub mod random;
 
 use std::sync::OnceLock;
 

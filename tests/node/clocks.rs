@@ -22,6 +22,7 @@ fn is_hour_behind(off_ms: i64) -> bool {
     (HOUR_MS - 60_000..HOUR_MS + 60_000).contains(&off_ms.unsigned_abs()) && off_ms < 0
 }
 
+/// Rules: N6.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_an_hour_behind_is_named_everywhere() {
     let (directory, genesis) = (Directory::new(), genesis(3));

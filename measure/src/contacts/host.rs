@@ -8,7 +8,7 @@ use mycnet_consensus::internals::digest::OperationId;
 use mycnet_consensus::internals::genesis::Genesis;
 use mycnet_consensus::internals::identity::{Identity, Signer as _};
 use mycnet_consensus::internals::operation::Ballot;
-use mycnet_consensus::internals::patience::Patience;
+use mycnet_consensus::internals::patience::{Advice, Patience};
 use mycnet_consensus::internals::rejection::Rejection;
 use mycnet_consensus::internals::sim::Disk;
 
@@ -64,11 +64,11 @@ impl Host {
         now_ms.saturating_add_signed(self.skew_ms)
     }
 
-    /// Looks at what it waits for, and plans its next call. Returns whether it gives up waiting.
-    pub(super) fn look(&mut self, now_ms: u64) -> bool {
+    /// Looks at what it waits for, and plans its next call. Returns what to tell its core.
+    pub(super) fn look(&mut self, now_ms: u64) -> Advice {
         let clock = self.clock(now_ms);
         let sealers = self.core.ledger().state().sealers().clone();
-        let gives_up = self.patience.look(&self.core.waiting(), &sealers, clock);
+        let advice = self.patience.look(&self.core.waiting(), &sealers, clock);
         let due = self.core.next_due_ms().into_iter();
         let due = due
             .chain(self.patience.due_ms())
@@ -76,6 +76,6 @@ impl Host {
         self.due_ms = due
             .min()
             .map(|due_ms| due_ms.saturating_add_signed(-self.skew_ms));
-        gives_up
+        advice
     }
 }

@@ -21,6 +21,7 @@ use mycnet_consensus::core::{
 };
 use mycnet_consensus::internals::digest::OperationId;
 use mycnet_consensus::internals::operation::{Class, ConsensusOperation, Priority};
+use mycnet_consensus::internals::patience::Advice;
 use mycnet_consensus::internals::rejection::Rejection;
 use mycnet_consensus::internals::sim::plan::START_MS;
 
@@ -198,10 +199,16 @@ impl<'a> World<'a> {
             self.now_ms = at_ms;
             let instant = script.remove(&at_ms).unwrap_or_default();
             // Contacts begin before others end, so that a contact of one moment counts.
-            for pair in instant.ups {
-                self.meet(pair);
+            for pair in &instant.ups {
+                self.meet(*pair);
             }
             self.settle();
+            for (one, other) in instant.ups {
+                for host in [one, other] {
+                    self.hosts[host].patience.exchanged();
+                    self.hosts[host].is_touched = true;
+                }
+            }
             for number in instant.proposals {
                 self.propose(number);
             }
@@ -250,11 +257,18 @@ impl<'a> World<'a> {
         self.settle();
         while let Some(host) = self.hosts.iter().position(|host| host.is_touched) {
             self.hosts[host].is_touched = false;
-            if self.hosts[host].look(self.now_ms) {
-                self.hosts[host].patience.nudged();
-                self.nudges += 1;
-                self.notify(host, Input::Nudge);
-                self.settle();
+            match self.hosts[host].look(self.now_ms) {
+                Advice::Wait => {}
+                Advice::Lead => {
+                    self.notify(host, Input::Lead);
+                    self.settle();
+                }
+                Advice::GiveUp => {
+                    self.hosts[host].patience.nudged();
+                    self.nudges += 1;
+                    self.notify(host, Input::Nudge);
+                    self.settle();
+                }
             }
         }
     }

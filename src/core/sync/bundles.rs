@@ -8,13 +8,16 @@ use crate::base::rejection::Rejection;
 use crate::exchange::bundle::{Proposal, Unsealed};
 use crate::statement::record::{Statement, Verified};
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 impl Core {
     /// All unsealed records that this node holds, in the best order for another node: votes on the next seal, which decide
     /// whose lists are of use; its proposals, each with its list (empty if only the proposal is here, and for all other
-    /// records); then the other records, each after those it refers to.
+    /// records); then the other records, each after those it refers to, and votes on the last seals that can still be evidence ([S10]).
     pub fn unsealed(&self) -> Vec<(&Verified, &[RecordId])> {
         let (mut votes, mut proposals) = (Vec::new(), Vec::new());
-        for record in self.agreement.records() {
+        for record in self.agreement.offered() {
             match record.statement() {
                 Statement::SealProposal { seal, .. } => {
                     let list = self.lists.get(&seal.id());
@@ -28,7 +31,13 @@ impl Core {
         let pooled = pooled.filter(|record| self.agreement.record(&record.id()).is_none());
         let mut pooled: Vec<_> = pooled.map(|record| (record, &[][..])).collect();
         pooled.sort_by_key(|(record, _)| place(record));
-        votes.into_iter().chain(proposals).chain(pooled).collect()
+        let evidence = self.evidence_votes().map(|record| (record, &[][..]));
+        votes
+            .into_iter()
+            .chain(proposals)
+            .chain(pooled)
+            .chain(evidence)
+            .collect()
     }
 
     /// Applies blocks, and tells the peers this node's height if it grew.

@@ -1,4 +1,4 @@
-//! Compares the unsealed records of two peers.
+//! Compares the unsealed records of two peers ([N3]).
 //!
 //! The host starts it ([`Input::Sync`](crate::core::Input::Sync), or a new peer). The initiator learns from the answers which
 //! records only one of both holds, sends those that the peer lacks, and asks for those that it lacks itself. The answering node
@@ -16,6 +16,10 @@ use crate::base::limits::{AGAIN_MS, OFFERS_MAX, RECONCILE_ROUNDS_MAX, WANT_IDS_M
 use crate::base::rejection::Rejection;
 use crate::core::reconciliation::Snapshot;
 use crate::exchange::message::Message;
+use crate::finality::Agreement;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The state about a peer while it is connected.
 #[derive(Default)]
@@ -53,7 +57,7 @@ struct Comparison {
 
 /// A snapshot of the held records, shared between peers until they change.
 pub(in crate::core) struct CachedSnapshot {
-    /// Height, revision of the pool and of the agreement: the snapshot is valid as long as these stay.
+    /// Height, revision of the pool and of the agreements: the snapshot is valid as long as these stay.
     as_of: (u64, u64, u64),
     snapshot: Snapshot,
 }
@@ -92,14 +96,20 @@ impl Core {
         self.send(to, message);
     }
 
-    /// A snapshot of the held records. Takes a pass over them if they changed since the last call.
+    /// A snapshot of the records to compare. Takes a pass over them if they changed since the last call.
     fn snapshot(&mut self) -> &Snapshot {
-        let (pool, agreement) = (self.pool.revision(), self.agreement.revision());
-        let as_of = (self.ledger.state().height(), pool, agreement);
+        // At one height no revision goes back, so their sum stays only if each does.
+        let agreements = self.compared_heights().chain([&self.agreement]);
+        let agreements = agreements.map(Agreement::revision).sum();
+        let as_of = (
+            self.ledger.state().height(),
+            self.pool.revision(),
+            agreements,
+        );
         let kept = self.snapshot.take().filter(|held| held.as_of == as_of);
         let held = kept.unwrap_or_else(|| CachedSnapshot {
             as_of,
-            snapshot: Snapshot::new(self.held().map(place)),
+            snapshot: Snapshot::new(self.compared().map(place)),
         });
         &self.snapshot.insert(held).snapshot
     }

@@ -25,7 +25,7 @@ impl Core {
     /// others. Returns whether none were left to offer.
     pub(super) fn give(&mut self, to: PeerId, ids: impl IntoIterator<Item = RecordId>) -> bool {
         let ids: BTreeSet<RecordId> = ids.into_iter().collect();
-        let mut held: Vec<&Verified> = ids.iter().filter_map(|id| self.find(id)).collect();
+        let mut held: Vec<&Verified> = ids.iter().filter_map(|id| self.find_compared(id)).collect();
         held.sort_by_key(|record| place(record));
         let (mut window, mut room) = (Vec::new(), WINDOW_BYTES_MAX);
         for record in &held {
@@ -75,7 +75,7 @@ impl Core {
     pub(super) fn ask(&mut self, peer: PeerId, ids: impl IntoIterator<Item = RecordId>) {
         let unknown = ids
             .into_iter()
-            .filter(|id| self.find(id).is_none() && !self.orphans.contains(id));
+            .filter(|id| self.find_compared(id).is_none() && !self.orphans.contains(id));
         let unknown: BTreeSet<RecordId> = unknown.collect();
         self.request(peer, unknown);
     }

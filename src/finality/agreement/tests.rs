@@ -1,4 +1,4 @@
-//! One test per rule: the actions of sealer 3, given its journal and the records that arrived.
+//! One test per rule: the actions of sealer 3, given its journal and the records that arrived. Rules: S2.
 
 use super::super::fixture::{
     HEIGHT, id, node, precommit, precommits, prevote, prevotes, proposal, sealers, signed,
@@ -10,12 +10,14 @@ use crate::base::limits::ROUND_MAX;
 use crate::base::rejection::Rejection;
 use crate::statement::record::{Seal, Statement, Verified, VoteKind};
 
-/// Refuses and delays the seals of these names, and fresh ones of a third name; accepts all others.
+/// Refuses and delays the seals of these names, and fresh ones of a third name; accepts all others. Fresh ones of a fourth name
+/// are not worth joining.
 #[derive(Default)]
 struct Critic {
     refuse: Option<u8>,
     wait: Option<u8>,
     stale: Option<u8>,
+    worthless: Option<u8>,
     asked: Vec<(SealId, u32, bool)>,
 }
 
@@ -32,6 +34,15 @@ impl Judge for Critic {
             Verdict::Accept
         }
     }
+
+    fn is_worth_it(&mut self, proposal: &Seal) -> bool {
+        self.worthless.map(id) != Some(proposal.id())
+    }
+}
+
+/// What the node says in turn. The votes are not added, so that each case shows what follows from the records that arrived.
+fn said(agreement: &mut Agreement, critic: &mut Critic) -> Vec<Action> {
+    std::iter::from_fn(|| agreement.advance(critic, u32::MAX)).collect()
 }
 
 fn agreement(journal: &[Verified], arrived: Vec<Verified>) -> Agreement {
@@ -75,7 +86,7 @@ fn check(cases: Vec<Case>) {
         let mut agreement = agreement(&case.journal, case.arrived);
         let desc = case.desc;
         assert_eq!(
-            agreement.advance(&mut Critic::default()),
+            said(&mut agreement, &mut Critic::default()),
             case.expected,
             "{desc}"
         );
@@ -85,7 +96,7 @@ fn check(cases: Vec<Case>) {
             "{desc}"
         );
         assert_eq!(
-            agreement.advance(&mut Critic::default()),
+            said(&mut agreement, &mut Critic::default()),
             [],
             "{desc}: said once"
         );
@@ -266,6 +277,14 @@ fn rounds_follow_lines_47_and_55() {
             step: Step::Propose,
         },
         Case {
+            desc: "L55 counts who signed in that or any higher round",
+            journal: vec![],
+            arrived: vec![prevote(0, 9, NIL), precommit(1, 2, NIL)],
+            expected: vec![],
+            round: 2,
+            step: Step::Propose,
+        },
+        Case {
             desc: "L55 leads to the highest such round",
             journal: vec![],
             arrived: all([prevotes([0, 1], 2, NIL), prevotes([0, 1], 5, NIL)]),
@@ -339,14 +358,14 @@ fn a_deferred_proposal_is_asked_for_again() {
         round: 0,
         value: None,
     }];
-    assert_eq!(agreement.advance(judge), expected);
-    assert_eq!(agreement.advance(judge), []);
+    assert_eq!(said(&mut agreement, judge), expected);
+    assert_eq!(said(&mut agreement, judge), []);
     agreement.defer_proposal();
-    assert_eq!(agreement.advance(judge), expected);
+    assert_eq!(said(&mut agreement, judge), expected);
     let mut restarted = Agreement::new(HEIGHT, sealers(), Some(node(0)));
     restarted.recover(&[proposal(0, None, 1)]);
     assert_eq!(
-        restarted.advance(judge),
+        said(&mut restarted, judge),
         [says(0, PREVOTE, A)],
         "the journal has the proposal"
     );
@@ -419,7 +438,7 @@ fn the_judge_decides_what_it_is_asked() {
         ),
     ] {
         assert_eq!(
-            agreement(&[], arrived).advance(&mut critic),
+            said(&mut agreement(&[], arrived), &mut critic),
             expected,
             "{desc}"
         );
@@ -436,68 +455,321 @@ fn what_is_not_fresh_is_judged_once() {
     assert_eq!(agreement.wanted().into_iter().collect::<Vec<_>>(), [id(1)]);
     agreement.add_exempt(proposal(0, None, 1)).unwrap();
     assert!(agreement.wanted().is_empty());
-    assert_eq!(agreement.advance(&mut critic), []);
+    assert_eq!(said(&mut agreement, &mut critic), []);
     critic.wait = None;
-    assert_eq!(agreement.advance(&mut critic), [says(0, PRECOMMIT, A)]);
+    assert_eq!(said(&mut agreement, &mut critic), [says(0, PRECOMMIT, A)]);
     assert_eq!(critic.asked, [(id(1), 0, false); 2]);
     for record in all([precommits([0, 1, 2], 0, NIL), vec![proposal(1, Some(0), 1)]]) {
         agreement.add(record).unwrap();
     }
-    assert_eq!(agreement.advance(&mut critic), [says(1, PREVOTE, A)]);
+    assert_eq!(said(&mut agreement, &mut critic), [says(1, PREVOTE, A)]);
     assert_eq!(critic.asked.len(), 2);
 }
 
 #[test]
 fn nudges_have_the_guards_of_lines_57_to_67() {
+    let nil = |kind| Some(says(0, kind, NIL));
     for (desc, journal, arrived, expected, round) in [
-        ("L57", vec![], vec![], vec![says(0, PREVOTE, NIL)], 0),
+        ("L57", vec![], vec![], nil(PREVOTE), 0),
         (
             "L61 without a quorum",
             vec![prevote(3, 0, A)],
             prevotes([0], 0, NIL),
-            vec![],
+            None,
             0,
         ),
         (
             "L61",
             vec![prevote(3, 0, A)],
             prevotes([0, 1], 0, NIL),
-            vec![says(0, PRECOMMIT, NIL)],
+            nil(PRECOMMIT),
             0,
         ),
         (
             "L65 without a quorum",
             vec![precommit(3, 0, A)],
             precommits([0], 0, NIL),
-            vec![],
+            None,
             0,
         ),
         (
             "L65",
             vec![precommit(3, 0, A)],
             precommits([0, 1], 0, NIL),
-            vec![],
+            None,
             1,
         ),
         (
             "L65 in an earlier step",
             vec![],
             all([precommits([0, 1], 0, NIL), precommits([2], 0, A)]),
-            vec![],
+            None,
             1,
         ),
         (
             "after the decision",
             vec![],
             precommits([0, 1, 2], 0, A),
+            None,
+            0,
+        ),
+        (
+            "S8: a quorum only with one who signed in a higher round is met there",
+            vec![precommit(3, 0, NIL)],
+            all([precommits([0], 0, NIL), prevotes([1], 2, NIL)]),
+            None,
+            2,
+        ),
+        (
+            "S8: in the lowest such round",
+            vec![precommit(3, 0, NIL)],
+            all([
+                precommits([0], 0, NIL),
+                prevotes([1], 2, NIL),
+                prevotes([1], 3, NIL),
+            ]),
+            None,
+            2,
+        ),
+        (
+            "S8: but not of one whose vote counts already",
+            vec![precommit(3, 0, NIL)],
+            all([
+                precommits([0], 0, NIL),
+                prevotes([0], 1, NIL),
+                prevotes([1], 3, NIL),
+            ]),
+            None,
+            3,
+        ),
+        (
+            "S8: nor at or above the number of sealers: the guard is not met",
+            vec![precommit(3, 0, NIL)],
+            all([precommits([0], 0, NIL), prevotes([1], 4, NIL)]),
+            None,
+            0,
+        ),
+        (
+            "S8: the same for the guard of prevotes",
+            vec![prevote(3, 0, NIL)],
+            all([prevotes([0], 0, NIL), prevotes([1], 2, NIL)]),
+            None,
+            2,
+        ),
+        (
+            "S8: without such a round, the step's own rule holds",
             vec![],
+            all([precommits([0, 2], 0, NIL), prevotes([1], 4, NIL)]),
+            nil(PREVOTE),
             0,
         ),
     ] {
         let mut agreement = agreement(&journal, arrived);
+        let expects_more = expected.is_some() || round > 0;
+        assert_eq!(agreement.would_give_up(), expects_more, "{desc}");
         assert_eq!(agreement.nudge(), expected, "{desc}");
         assert_eq!(agreement.round(), round, "{desc}");
     }
+}
+
+#[test]
+fn a_step_is_in_vain_if_too_few_are_left() {
+    for (desc, journal, arrived, expected) in [
+        ("nobody voted", vec![], vec![], false),
+        ("one for nil", vec![], prevotes([0], 0, NIL), false),
+        ("two for nil", vec![], prevotes([0, 1], 0, NIL), true),
+        (
+            "one for nil and one beyond",
+            vec![],
+            all([prevotes([0], 0, NIL), prevotes([1], 2, NIL)]),
+            true,
+        ),
+        (
+            "who voted and went on counts by its vote",
+            vec![prevote(3, 0, A)],
+            all([prevotes([0, 1], 0, A), prevotes([1], 2, NIL)]),
+            false,
+        ),
+        (
+            "precommits, after an own one",
+            vec![precommit(3, 0, A)],
+            all([prevotes([0, 1], 0, NIL), precommits([0], 0, NIL)]),
+            false,
+        ),
+        (
+            "two precommits for nil",
+            vec![precommit(3, 0, A)],
+            precommits([0, 1], 0, NIL),
+            true,
+        ),
+    ] {
+        assert_eq!(
+            agreement(&journal, arrived).is_in_vain(),
+            expected,
+            "{desc}"
+        );
+    }
+}
+
+#[test]
+fn who_waits_in_vain_or_for_a_proposal_may_lead() {
+    let fresh = [Action::Propose {
+        round: 3,
+        value: None,
+    }];
+    let again = [Action::Propose {
+        round: 3,
+        value: Some((id(1), 0)),
+    }];
+    for (desc, journal, arrived, leads, expected) in [
+        ("waits for a proposal", vec![], vec![], true, &fresh[..]),
+        (
+            "waits for votes",
+            vec![prevote(3, 0, A)],
+            vec![],
+            false,
+            &[],
+        ),
+        (
+            "in vain",
+            vec![prevote(3, 0, NIL)],
+            prevotes([0, 1], 0, NIL),
+            true,
+            &fresh[..],
+        ),
+        (
+            "the value of the highest proof of lock",
+            vec![],
+            all([
+                vec![proposal(0, None, 1)],
+                prevotes([0, 1, 2], 0, A),
+                precommits([0, 1], 0, NIL),
+            ]),
+            true,
+            &again[..],
+        ),
+        (
+            "is in its own round",
+            vec![prevote(3, 3, NIL)],
+            vec![],
+            false,
+            &[],
+        ),
+        ("decided", vec![], precommits([0, 1, 2], 0, A), false, &[]),
+    ] {
+        let mut agreement = agreement(&journal, arrived);
+        let has_value = agreement.has_value_below(3);
+        assert_eq!(agreement.lead(), leads, "{desc}");
+        assert_eq!(agreement.leads(), leads, "{desc}");
+        assert_eq!(has_value, expected == again, "{desc}");
+        if leads {
+            assert_eq!(
+                said(&mut agreement, &mut Critic::default()),
+                expected,
+                "{desc}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_node_joins_the_highest_round_that_it_would_prevote() {
+    let critic = Critic::default;
+    let one = || vec![proposal(2, None, 1)];
+    for (desc, mut critic, journal, arrived, join_to, (round, expected)) in [
+        (
+            "a fresh one",
+            critic(),
+            vec![],
+            one(),
+            u32::MAX,
+            (2, vec![says(2, PREVOTE, A)]),
+        ),
+        ("not yet", critic(), vec![], one(), 1, (0, vec![])),
+        (
+            "what is worth nothing is not joined",
+            Critic {
+                worthless: A,
+                ..critic()
+            },
+            vec![],
+            one(),
+            u32::MAX,
+            (0, vec![]),
+        ),
+        (
+            "nor what is refused",
+            Critic {
+                refuse: A,
+                ..critic()
+            },
+            vec![],
+            one(),
+            u32::MAX,
+            (0, vec![]),
+        ),
+        (
+            "nor what is not known whole",
+            Critic {
+                wait: A,
+                ..critic()
+            },
+            vec![],
+            one(),
+            u32::MAX,
+            (0, vec![]),
+        ),
+        (
+            "nor at or above the number of sealers",
+            critic(),
+            vec![],
+            vec![proposal(4, None, 1)],
+            u32::MAX,
+            (0, vec![]),
+        ),
+        (
+            "nor against the lock",
+            critic(),
+            vec![precommit(3, 0, A)],
+            vec![proposal(1, None, 2)],
+            u32::MAX,
+            (0, vec![]),
+        ),
+        (
+            "nor with more than a third for a seal in its own round",
+            critic(),
+            vec![prevote(3, 0, A)],
+            all([prevotes([0, 1], 0, A), vec![proposal(1, None, 2)]]),
+            u32::MAX,
+            (0, vec![]),
+        ),
+    ] {
+        let mut agreement = agreement(&journal, arrived);
+        let said: Vec<_> = std::iter::from_fn(|| agreement.advance(&mut critic, join_to)).collect();
+        assert_eq!((agreement.round(), said), (round, expected), "{desc}");
+    }
+}
+
+#[test]
+fn rounds_with_an_own_nil_vote_are_counted() {
+    let journal = [
+        prevote(3, 0, NIL),
+        precommit(3, 0, NIL),
+        prevote(3, 1, A),
+        precommit(3, 2, NIL),
+    ];
+    let mut agreement = agreement(&journal, vec![]);
+    assert_eq!(agreement.nil_rounds(), 2, "from the journal");
+    for round in 3..9 {
+        assert!(agreement.is_early(), "{round}");
+        for record in precommits([0, 1, 2], round - 1, NIL) {
+            agreement.add(record).unwrap();
+        }
+        said(&mut agreement, &mut Critic::default());
+        assert!(agreement.nudge().is_some());
+        assert_eq!(agreement.nil_rounds(), round);
+    }
+    assert!(!agreement.is_early());
 }
 
 #[test]
@@ -576,8 +848,9 @@ fn observers_decide_and_say_nothing() {
         let mut agreement = Agreement::new(HEIGHT, sealers(), me);
         agreement.add(proposal(0, None, 1)).unwrap();
         assert!(!agreement.is_active());
-        assert_eq!(agreement.advance(&mut Critic::default()), []);
-        assert_eq!(agreement.nudge(), []);
+        assert_eq!(said(&mut agreement, &mut Critic::default()), []);
+        assert_eq!(agreement.nudge(), None);
+        assert_eq!(agreement.round_to_lead(), None);
         for record in precommits([0, 1, 2], 0, A) {
             agreement.add(record).unwrap();
         }

@@ -1,11 +1,14 @@
-//! The limits on the records kept (S8, and the cap on slots of DESIGN section 3).
+//! The limits on the records kept: two bodies per slot, and [S8]'s rounds per author.
 
 use std::collections::BTreeSet;
 
 use super::{Content, Votes, at, read};
 use crate::base::digest::{NodeId, RecordId};
-use crate::base::limits::{SLOT_BODIES_MAX, VOTE_ROUNDS_MAX};
+use crate::base::limits::{LOW_ROUNDS, SLOT_BODIES_MAX, VOTE_ROUNDS_MAX};
 use crate::statement::record::VoteKind;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 impl Votes {
     /// Whether the record belongs to a quorum for a seal, or proposes a seal with a quorum.
@@ -40,7 +43,7 @@ impl Votes {
                     .collect()
             }
             Content::Vote(kind, _) => slots
-                .weights(kind)
+                .counts(kind)
                 .of(author)
                 .iter()
                 .map(|(held, _)| *held)
@@ -83,44 +86,63 @@ impl Votes {
         }
     }
 
-    /// Whether a record of this round is among the author's highest rounds.
+    /// Whether a record of this round is within the limit of rounds: among the author's four lowest or sixty highest.
     pub(super) fn is_in_window(&self, author: &NodeId, round: u32) -> bool {
-        self.windows.get(author).is_none_or(|window| {
-            window.len() < VOTE_ROUNDS_MAX || window.first().is_some_and(|lowest| *lowest <= round)
-        })
+        let Some(window) = self.windows.get(author) else {
+            return true;
+        };
+        if window.len() < VOTE_ROUNDS_MAX || window.contains(&round) {
+            return true;
+        }
+        let mut around = window.iter().skip(LOW_ROUNDS - 1);
+        let (low, high) = (around.next(), around.next());
+        low.is_none_or(|low| round < *low) || high.is_none_or(|high| round > *high)
     }
 
-    /// Notes that the author signed in this round, and drops its records that are below its highest rounds now.
+    /// Notes that the author signed in this round, and drops its records of the round that is between its lowest and its
+    /// highest ones now.
     pub(super) fn enter_window(&mut self, author: NodeId, round: u32) {
         if !self.is_in_window(&author, round) {
             return;
         }
         let window = self.windows.entry(author).or_default();
+        let highest = window.last().copied();
         window.insert(round);
-        if window.len() <= VOTE_ROUNDS_MAX {
-            return;
+        let between = window
+            .iter()
+            .nth(LOW_ROUNDS)
+            .copied()
+            .filter(|_| window.len() > VOTE_ROUNDS_MAX);
+        if let Some(between) = between {
+            window.remove(&between);
         }
-        let Some(lowest) = window.pop_first() else {
+        self.note_highest(author, highest, round);
+        if let Some(between) = between {
+            self.leave(author, between);
+        }
+    }
+
+    /// Drops the author's records of a round that it has left, without those of quorums and exempt ones. A pair goes too: an
+    /// author can make any number of them, one is enough, and the caller was told of it when it was complete.
+    fn leave(&mut self, author: NodeId, round: u32) {
+        let Some(slots) = self.rounds.get(&round) else {
             return;
         };
-        let Some(slots) = self.rounds.get(&lowest) else {
-            return;
-        };
-        let mut fallen = Vec::new();
+        let mut left = Vec::new();
         for kind in [VoteKind::Prevote, VoteKind::Precommit] {
-            if !self.is_in_quorum(lowest, Content::Vote(kind, None)) {
-                fallen.extend(slots.weights(kind).of(&author).iter().map(|(id, _)| *id));
+            if !self.is_in_quorum(round, Content::Vote(kind, None)) {
+                left.extend(slots.counts(kind).of(&author).iter().map(|(id, _)| *id));
             }
         }
-        if self.sealers.proposer(self.height, lowest) == Some(author) {
+        if self.sealers.proposer(round) == Some(author) {
             let proposals = slots.proposals.iter();
-            fallen.extend(
+            left.extend(
                 proposals
-                    .filter(|(_, seal)| !self.is_in_quorum(lowest, Content::Proposal(**seal)))
+                    .filter(|(_, seal)| !self.is_in_quorum(round, Content::Proposal(**seal)))
                     .map(|(id, _)| *id),
             );
         }
-        for id in fallen {
+        for id in left {
             if !self.exempt.contains(&id) {
                 self.remove(id);
             }
@@ -169,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_rounds_keeps_the_highest() {
+    fn a_flood_of_rounds_keeps_the_lowest_and_the_highest() {
         let rounds = u32::try_from(VOTE_ROUNDS_MAX).unwrap();
         let mut votes = Votes::new(HEIGHT, sealers());
         for round in 0..3 * rounds {
@@ -177,6 +199,9 @@ mod tests {
             votes.add(precommit(0, round, None), false).unwrap();
         }
         assert_eq!(kept(&votes).len(), 2 * VOTE_ROUNDS_MAX);
+        let window: Vec<u32> = votes.windows[&node(0)].iter().copied().collect();
+        let expected: Vec<u32> = (0..4).chain(2 * rounds + 4..3 * rounds).collect();
+        assert_eq!(window, expected);
         assert_eq!(
             votes.add(prevote(0, 5, Some(1)), false).unwrap_err().code(),
             "over-limit"

@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use super::{Actor, Inputs, Rejoin, TURN_BYTES_MAX};
+use crate::core::patience::Advice;
 use crate::core::{Core, Event, Input, Output, Outputs, PeerId, Refusal, Write};
 use crate::engine::random_bytes;
 use crate::node::NodeError;
@@ -134,20 +135,24 @@ impl Actor {
         for input in self.timers.take_due(now_ms) {
             outputs.extend(core.handle(input, now_ms).list);
         }
-        if self.timers.gives_up(core) {
-            let waiting = core.waiting();
-            tracing::debug!(
-                height = waiting.height,
-                round = waiting.round,
-                step = ?waiting.step,
-                "gave up waiting"
-            );
-            if let Some(connected) = &self.connected
-                && waiting.round >= ROUNDS_WITH_THESE_PEERS
-            {
-                connected.transport.dial_another();
+        match self.timers.look(core) {
+            Advice::Wait => {}
+            Advice::Lead => outputs.extend(core.handle(Input::Lead, now_ms).list),
+            Advice::GiveUp => {
+                let waiting = core.waiting();
+                tracing::debug!(
+                    height = waiting.height,
+                    round = waiting.round,
+                    step = ?waiting.step,
+                    "gave up waiting"
+                );
+                if let Some(connected) = &self.connected
+                    && waiting.round >= ROUNDS_WITH_THESE_PEERS
+                {
+                    connected.transport.dial_another();
+                }
+                outputs.extend(core.handle(Input::Nudge, now_ms).list);
             }
-            outputs.extend(core.handle(Input::Nudge, now_ms).list);
         }
         if let Some(connected) = &self.connected {
             for peer in self.timers.take_silent() {

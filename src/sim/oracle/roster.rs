@@ -1,4 +1,4 @@
-//! Members, their standings and weights (DESIGN section 6), and who seals (S4).
+//! Members, their standings and weights (V1, T7), and who seals (S4).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -125,6 +125,7 @@ pub(super) fn sealers(roster: &Roster, sealing: Sealing) -> BTreeMap<NodeId, u64
     let weighted: BTreeMap<NodeId, u64> = critical_electorate(roster)
         .into_iter()
         .filter(|(_, weight)| *weight > 0)
+        .map(|(node, _)| (node, 1))
         .collect();
     let authorities: BTreeMap<NodeId, u64> = weighted
         .iter()

@@ -9,7 +9,6 @@ use crate::core::{
     Answer, Core, Event, Input, Message, Network, Output, Outputs, Refusal, SealedBlock, Write,
 };
 use crate::finality::Blame;
-use crate::statement::seal::is_over_third;
 
 impl Network for World {
     fn core(&mut self, node: usize) -> Option<(&mut Core, u64)> {
@@ -124,12 +123,13 @@ impl World {
             self.checker.report("innocent", text);
         }
         let sealers = self.checker.sealers_of(height);
-        let (weight, total) = (blame.weight(&sealers), sealers.total());
-        if !is_over_third(weight, total) {
-            let text = format!("the fork at {height} convicts {weight} of {total} only: {blame:?}");
+        let (convicted, total) = (blame.votes(&sealers), sealers.len());
+        if !sealers.is_over_third(convicted) {
+            let text =
+                format!("the fork at {height} convicts {convicted} of {total} only: {blame:?}");
             self.checker.report("s_blame", text);
         }
         self.forks
-            .push((height, blame, 100 * weight / total.max(1)));
+            .push((height, blame, 100 * convicted as u64 / total.max(1) as u64));
     }
 }

@@ -39,7 +39,11 @@ fn every_parameter_can_be_taken_back() {
             let is_valid = before.with_change(name, text.as_bytes()).is_ok();
             let change = param(name, value);
             let mut trial = Net::new(&genesis(4), 4);
-            assert_eq!(is_proposable(&mut trial, &change), is_valid, "{name}={value}");
+            assert_eq!(
+                is_proposable(&mut trial, &change),
+                is_valid,
+                "{name}={value}"
+            );
             if !is_valid {
                 continue;
             }

@@ -20,11 +20,18 @@ fn a_member_without_weight_delays_a_closing_by_a_grace_at_most() {
     net.pump();
     net.approve(&[0, 2, 3], id);
     net.advance(10);
-    assert_eq!(net.outcome(0, &id), APPROVED, "the outcome is final at once");
+    assert_eq!(
+        net.outcome(0, &id),
+        APPROVED,
+        "the outcome is final at once"
+    );
     let took_ms = close(&mut net, &id);
     let params = net.genesis.params.clone();
     assert!(took_ms <= params.critical_grace_ms + 1000, "{took_ms} ms");
-    assert!(took_ms >= params.critical_grace_ms - 1000, "it was waited for");
+    assert!(
+        took_ms >= params.critical_grace_ms - 1000,
+        "it was waited for"
+    );
     assert_eq!(net.trust(0, 4), params.admitted_trust_ppm, "not charged");
 }
 
@@ -45,7 +52,10 @@ fn members_that_are_gone_are_not_waited_for() {
     let quarter_ms = params.critical_grace_ms / 4;
     assert!(took_ms[0] >= params.critical_grace_ms, "{took_ms:?}");
     let last = took_ms.last().unwrap();
-    assert!(*last >= quarter_ms && *last <= quarter_ms + 300, "{took_ms:?}");
+    assert!(
+        *last >= quarter_ms && *last <= quarter_ms + 300,
+        "{took_ms:?}"
+    );
 }
 
 /// A quorum that commits at once cannot shut the others out: they have a quarter of the grace.

@@ -149,7 +149,9 @@ fn junk_proposals_make_nobody_miss_its_chances() {
     let mut net = Net::new(&genesis(4), 4);
     for k in 0..80_u8 {
         // Node 3 proposes; node 0 never answers, but is about: it answers what it is asked by others.
-        ask(&mut net, 3, config(&[k]), |n| (n != 0).then_some(Ballot::Approve));
+        ask(&mut net, 3, config(&[k]), |n| {
+            (n != 0).then_some(Ballot::Approve)
+        });
     }
     let member = net.state(1).roster().get(&node(0)).unwrap();
     let window_ms = net.genesis.params.commit_window_ms;

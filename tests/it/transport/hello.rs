@@ -1,4 +1,4 @@
-//! The hello: who is let in, and what other peers learn.
+//! The hello: who is let in, and what other peers learn. Rules: N1.
 
 use mycnet_consensus::net::{CloseCode, CloseReason, Config, NetEvent, PeerCard, Relation};
 use mycnet_consensus::{Genesis, Identity, NetworkId, NodeId, Signer as _, Spore};

@@ -10,7 +10,6 @@ use mycnet_consensus::internals::finality::{
     Action, Agreement, Judge, Sealers, Verdict, blame, verify_certificate,
 };
 use mycnet_consensus::internals::record::{Seal, Slot, Statement, Verified, Verifier, sign};
-use mycnet_consensus::internals::seal::is_over_third;
 use mycnet_consensus::{Digest, Identity, NetworkId, NodeId, RecordId, SealId, Signer as _};
 
 use super::random::Random;
@@ -45,8 +44,8 @@ pub struct Outcome {
     pub reverted: bool,
     /// Whether the certificate of a decision is invalid.
     pub bad_certificate: bool,
-    /// The weight that blame names, and the total.
-    pub named: (u64, u64),
+    /// How many sealers blame names, and whether they are more than a third.
+    pub named: (usize, bool),
     /// Members without a twin that blame names.
     pub honest_named: usize,
     pub amnesiacs: usize,
@@ -63,7 +62,7 @@ impl Outcome {
 
     /// Whether blame finds too few for the fork.
     pub fn forked_unexplained(&self) -> bool {
-        self.forked() && !is_over_third(self.named.0, self.named.1)
+        self.forked() && !self.named.1
     }
 }
 
@@ -88,6 +87,10 @@ struct AcceptAll;
 impl Judge for AcceptAll {
     fn judge(&mut self, _proposal: &Seal, _round: u32, _fresh: bool) -> Verdict {
         Verdict::Accept
+    }
+
+    fn is_worth_it(&mut self, _proposal: &Seal) -> bool {
+        true
     }
 }
 
@@ -148,9 +151,7 @@ impl Network {
         let identities: Vec<_> = (0..setting.members)
             .map(|member| Arc::new(Identity::from_seed_label(&format!("member {member}"))))
             .collect();
-        let sealers = identities
-            .iter()
-            .map(|identity| (identity.node_id(), 500_000));
+        let sealers = identities.iter().map(|identity| identity.node_id());
         let sealers = Arc::new(Sealers::new(sealers.collect()));
         let mute_from = match setting.flaw {
             Flaw::Mute(mute) => setting.members - mute,
@@ -272,8 +273,9 @@ impl Network {
     }
 
     fn nudge(&mut self, node: usize) {
-        let actions = self.instances[node].agreement.nudge();
-        self.sign(node, actions);
+        if let Some(action) = self.instances[node].agreement.nudge() {
+            self.sign(node, &action);
+        }
         self.speak(node);
     }
 
@@ -296,35 +298,32 @@ impl Network {
             if instance.mute {
                 return;
             }
-            let actions = instance.agreement.advance(&mut AcceptAll);
-            if actions.is_empty() {
+            let Some(action) = instance.agreement.advance(&mut AcceptAll, u32::MAX) else {
                 break;
-            }
-            self.sign(node, actions);
+            };
+            self.sign(node, &action);
         }
         self.instances[node].note_decision();
     }
 
-    fn sign(&mut self, node: usize, actions: Vec<Action>) {
+    fn sign(&mut self, node: usize, action: &Action) {
         let instance = &mut self.instances[node];
         if instance.mute {
             return;
         }
-        for action in actions {
-            let statement = instance.statement(&action);
-            let slot = statement.slot();
-            assert!(
-                instance
-                    .journal
-                    .iter()
-                    .all(|own| own.statement().slot() != slot),
-                "a node signed twice in one slot"
-            );
-            let record = sign(&*instance.identity, net(), statement).unwrap();
-            instance.journal.push(record.clone());
-            self.signed.insert(record.id(), record.clone());
-            instance.agreement.add(record).expect("an own record");
-        }
+        let statement = instance.statement(action);
+        let slot = statement.slot();
+        assert!(
+            instance
+                .journal
+                .iter()
+                .all(|own| own.statement().slot() != slot),
+            "a node signed twice in one slot"
+        );
+        let record = sign(&*instance.identity, net(), statement).unwrap();
+        instance.journal.push(record.clone());
+        self.signed.insert(record.id(), record.clone());
+        instance.agreement.add(record).expect("an own record");
     }
 
     /// All exchange with all until no record is new. Then all give up waiting, and exchange again.
@@ -373,7 +372,10 @@ impl Network {
                 .count(),
             reverted: instances().any(|instance| instance.reverted),
             bad_certificate: instances().any(|instance| !instance.has_good_certificates()),
-            named: (blame.weight(&self.sealers), self.sealers.total()),
+            named: {
+                let named = blame.votes(&self.sealers);
+                (named, self.sealers.is_over_third(named))
+            },
             honest_named: blame.culprits().difference(&twinned).count(),
             amnesiacs: blame.amnesiacs.len(),
             unfounded: !blame.unfounded.is_empty(),
@@ -421,7 +423,7 @@ impl Instance {
 
     fn has_good_certificates(&self) -> bool {
         let mut verifier = Verifier::new(net());
-        for (node, _) in self.agreement.sealers().iter() {
+        for node in self.agreement.sealers().iter() {
             verifier.add_author(node).unwrap();
         }
         self.agreement.decisions().all(|(id, round)| {

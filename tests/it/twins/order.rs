@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mycnet_consensus::internals::finality::{Agreement, Blame, Sealers, blame};
 use mycnet_consensus::internals::record::{Statement, Verified, VoteKind, sign};
-use mycnet_consensus::internals::seal::{SealCertificate, is_quorum};
+use mycnet_consensus::internals::seal::SealCertificate;
 use mycnet_consensus::{Identity, NodeId, RecordId, SealId, Signer as _};
 
 use super::network::{net, seal};
@@ -21,10 +21,7 @@ fn identities() -> Vec<Identity> {
 
 fn sealers() -> Arc<Sealers> {
     Arc::new(Sealers::new(
-        identities()
-            .iter()
-            .map(|identity| (identity.node_id(), 1))
-            .collect(),
+        identities().iter().map(Identity::node_id).collect(),
     ))
 }
 
@@ -148,14 +145,14 @@ fn decided_by_first_votes(records: &[Verified]) -> BTreeSet<(SealId, u32)> {
             first.entry((record.author(), *round)).or_insert(*seal);
         }
     }
-    let mut weights: BTreeMap<(SealId, u32), u64> = BTreeMap::new();
-    for ((author, round), value) in first {
+    let mut counts: BTreeMap<(SealId, u32), usize> = BTreeMap::new();
+    for ((_, round), value) in first {
         if let Some(value) = value {
-            *weights.entry((value, round)).or_default() += sealers.weight(&author);
+            *counts.entry((value, round)).or_default() += 1;
         }
     }
-    weights.retain(|_, weight| is_quorum(*weight, sealers.total()));
-    weights.into_keys().collect()
+    counts.retain(|_, count| sealers.is_quorum(*count));
+    counts.into_keys().collect()
 }
 
 #[test]

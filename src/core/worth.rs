@@ -1,0 +1,58 @@
+//! Whether a seal is worth leading or joining out of turn ([S11]): what it lists must take some operation a step further, or be
+//! urgent. Other records wait for a seal that is, or for the proposer whose turn it is.
+
+use crate::base::digest::RecordId;
+use crate::core::pool::Pool;
+use crate::decision::open::OpenOperation;
+use crate::ledger::{Draft, Ledger};
+use crate::statement::operation::Priority;
+use crate::statement::record::{Statement, Verified};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+/// Whether the draft freezes, decides or closes an operation, opens one with a quorum of commits, lists evidence, a `Rejoin`, or
+/// a record of `High` priority or of authority, or something due happens at it.
+pub(super) fn is_worth_it(draft: &Draft, ledger: &Ledger, pool: &Pool) -> bool {
+    let applied = &draft.applied;
+    let opens_with_quorum = || {
+        let opened = applied.touched.iter();
+        let mut opened = opened.filter(|open| applied.opened.contains(&open.id()));
+        opened.any(|open| open.has_quorum_of_commits())
+    };
+    applied.has_advanced
+        || !applied.evidence.is_empty()
+        || opens_with_quorum()
+        || draft
+            .records
+            .iter()
+            .any(|record| is_urgent(record, ledger, pool))
+}
+
+fn is_urgent(record: &Verified, ledger: &Ledger, pool: &Pool) -> bool {
+    match record.statement() {
+        Statement::Rejoin { .. }
+        | Statement::Directive { .. }
+        | Statement::Objection { .. }
+        | Statement::Resolution { .. } => true,
+        statement @ Statement::Propose { .. } => is_high(statement),
+        statement => statement.operation().is_some_and(|operation| {
+            let open = ledger.state().operation(&operation);
+            let proposal = open.map(OpenOperation::proposal).or_else(|| {
+                let pooled = pool.get(&RecordId::from(operation));
+                pooled.map(|pooled| &pooled.record)
+            });
+            proposal.is_some_and(|proposal| is_high(proposal.statement()))
+        }),
+    }
+}
+
+fn is_high(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::Propose {
+            priority: Priority::High,
+            ..
+        }
+    )
+}
