@@ -151,7 +151,7 @@ async fn the_dialler_checks_too_and_both_learn_why() {
     for (node, fault) in [
         (&ben, CloseReason::There(CloseCode::WrongNetwork)),
         (&cyd, CloseReason::There(CloseCode::Banned)),
-        (&second, CloseReason::There(CloseCode::OwnAuthor)),
+        (&second, CloseReason::Here(CloseCode::OwnAuthor)),
         (&dot, CloseReason::Here(CloseCode::Banned)),
     ] {
         ada.transport.dial(&node.address());
