@@ -457,6 +457,17 @@ impl Net {
         self.all(&Input::Tick);
     }
 
+    /// All hosts give up waiting until nobody has anything more to say, without any time passing.
+    pub(crate) fn settle(&mut self) {
+        loop {
+            let said = self.said;
+            self.all(&Input::Nudge);
+            if self.said == said {
+                break;
+            }
+        }
+    }
+
     /// Lets time pass and all hosts give up waiting, this number of times.
     pub(crate) fn nudge(&mut self, times: usize) {
         for _ in 0..times {

@@ -222,6 +222,7 @@ fn frozen_without(net: &mut Net, absent: usize) -> OperationId {
             net.vote(n, id, Ballot::Approve);
         }
     }
+    net.settle();
     assert_eq!(
         net.phase(0, &id),
         "decided",
@@ -370,6 +371,7 @@ fn a_frozen_commit_is_revealed_without_the_journal() {
         net.vote(3, id, ballot.clone());
         net.down[3] = true;
         net.approve(&[0, 2], id);
+        net.settle();
         assert_eq!(net.phase(0, &id), "decided");
         net.down[3] = false;
         net.restart_without_journal(3);

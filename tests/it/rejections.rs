@@ -60,9 +60,11 @@ impl World {
         net.approve(&[0, 2, 3], revealing);
         net.down[2] = true;
         net.advance(net.genesis.params.critical_grace_ms + 100);
+        net.settle();
         let committing = net.propose(1, config(b"committing"), Some(Ballot::Approve));
         let panel = net.propose(0, claim(Some(&[0, 1, 3])), None);
         let standard = net.propose(1, deployment(), None);
+        net.settle();
         net.down[0] = true;
         let pooled = net.propose(1, config(b"pooled"), None);
         let pooled_standard = net.propose(1, deployment(), None);

@@ -29,7 +29,7 @@ async fn network() -> (Vec<BFTConsensusEngine>, OperationId) {
         node: node(3),
         reason: "it moved".into(),
     };
-    approve(&engines, 0, exclusion, &[1, 2, 3]).await;
+    approve(&engines, 0, exclusion, &[1, 2, 3, 4]).await;
     let id = approve(&engines, 0, config(b"x"), &[4, 1, 2]).await;
     (engines, id)
 }

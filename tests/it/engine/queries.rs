@@ -126,9 +126,9 @@ async fn trust_is_explained_and_can_be_asked_for_at_any_height() {
         "the same parameters"
     );
     let mut harsh = Params::dev();
-    harsh.critical_dissent_ppm = 500_000;
+    harsh.skill_dissent_ppm = 500_000;
     let other = engines[2].what_if(harsh).unwrap();
-    assert!(other[&node(3)].trust_ppm < now[&node(3)].trust_ppm);
+    assert!(other[&node(3)].skill_ppm < now[&node(3)].skill_ppm);
     assert_eq!(other[&node(0)], now[&node(0)]);
     let mut invalid = Params::dev();
     invalid.drift_ms = 1_000_000;

@@ -82,7 +82,7 @@ fn decide_without_the_last(net: &mut Net, n: u8) {
     net.vote(1, id, Ballot::Approve);
     net.vote(2, id, Ballot::Approve);
     net.advance(net.genesis.params.critical_grace_ms + 1);
-    net.nudge(2);
+    net.settle();
     assert!(net.outcome(0, &id).is_some());
 }
 

@@ -66,7 +66,10 @@ impl Plan {
             let nonce = (wave * AT_ONCE + k) as u64;
             let (operation, ballot) = match k % 2 {
                 0 => (config(&[u8::try_from(k).unwrap()]), Ballot::Approve),
-                _ => (claim("6 * 7"), Ballot::Result(b"42".to_vec())),
+                _ => (
+                    claim(&format!("6 * 7, for the {nonce}th time")),
+                    Ballot::Result(b"42".to_vec()),
+                ),
             };
             let mut proposed = None;
             while proposed.is_none() {
