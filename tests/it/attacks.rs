@@ -7,6 +7,7 @@ mod closing;
 mod floods;
 mod log;
 mod scores;
+mod time;
 
 use mycnet_consensus::OperationId;
 use mycnet_consensus::core::Input;

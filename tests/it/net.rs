@@ -40,6 +40,8 @@ pub(crate) struct Net {
     /// Whether a node is cut off from the others.
     pub(crate) down: Vec<bool>,
     pub(crate) now_ms: u64,
+    /// Nodes whose clocks stand still, and at what time.
+    pub(crate) stuck: BTreeMap<usize, u64>,
     /// Limit of the bytes of blocks that hosts send at once.
     pub(crate) window_bytes: usize,
     /// Whether hosts ask for the next blocks before they give a core the last ones.
@@ -253,7 +255,8 @@ pub(crate) fn blocks_message<'a>(blocks: impl IntoIterator<Item = &'a SealedBloc
 
 impl Network for Net {
     fn core(&mut self, n: usize) -> Option<(&mut Core, u64)> {
-        Some((&mut self.cores[n], self.now_ms))
+        let now_ms = self.stuck.get(&n).copied().unwrap_or(self.now_ms);
+        Some((&mut self.cores[n], now_ms))
     }
 
     fn persist(&mut self, n: usize, write: Write) {
@@ -317,6 +320,7 @@ impl Net {
             down: vec![false; nodes],
             cores,
             now_ms: genesis.time_ms,
+            stuck: BTreeMap::new(),
             window_bytes: usize::MAX,
             asks_ahead: false,
             served: 0,
