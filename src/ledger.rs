@@ -267,6 +267,13 @@ pub struct Draft {
     state: State,
 }
 
+impl Draft {
+    /// The earliest seal time at which something changes after it without a further record ([S7]).
+    pub fn due_ms(&self) -> Option<u64> {
+        self.state.due_ms()
+    }
+}
+
 impl Ledger {
     /// The ledger at its genesis.
     pub fn new(genesis: &Genesis) -> Self {

@@ -83,8 +83,8 @@ impl Core {
     }
 
     /// The first round of the present height above all that this node was shown: above its own votes; above all rounds below
-    /// the number of sealers in which somebody signed; and above the highest round that sealers of more than a third of the
-    /// weight have reached. No honest node goes beyond these by more than it shows ([S8], [S11]). A round that a single liar
+    /// the number of sealers in which somebody signed; and above the highest round that more than a third of the sealers have
+    /// reached. No honest node goes beyond these by more than it shows ([S8], [S11]). A round that a single liar
     /// names does not count: it could be the last of all rounds, and this node would never vote again.
     fn first_free_round(&self) -> u32 {
         let sealers = self.agreement.sealers();
@@ -104,12 +104,10 @@ impl Core {
         }
         let mut reached: Vec<(u32, NodeId)> = highest.into_iter().map(|(a, r)| (r, a)).collect();
         reached.sort_unstable_by(|a, b| b.cmp(a));
-        let mut crowd = 0;
-        let crowd = reached.into_iter().find(|(_, author)| {
-            crowd += usize::from(sealers.contains(author));
-            sealers.is_over_third(crowd)
-        });
-        counting.extend(crowd.map(|(round, _)| round));
+        let crowd = (1..)
+            .zip(reached)
+            .find(|(count, _)| sealers.is_over_third(*count));
+        counting.extend(crowd.map(|(_, (round, _))| round));
         let above = counting.into_iter().max();
         above.map_or(0, |round| round.saturating_add(1))
     }

@@ -296,6 +296,7 @@ impl Patience {
             censorship_ms: 3 * sweep_ms.max(self.first_ms()),
             gather_ms: 0,
             join_ms: if self.is_carried { 0 } else { self.first_ms() },
+            holds: self.is_carried,
         }
     }
 }

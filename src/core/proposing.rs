@@ -6,7 +6,7 @@ use super::Core;
 use crate::base::digest::{RecordId, SealId};
 use crate::base::limits::SEAL_RECORDS_MAX;
 use crate::core::pool::Pooled;
-use crate::core::worth::is_worth_it;
+use crate::core::worth::{is_worth_it, shortest_grace_ms};
 use crate::decision::open::Phase;
 use crate::ledger::{Draft, Mode, SealRoom, proposal_cap};
 use crate::statement::record::{Seal, Statement, Verified};
@@ -25,7 +25,11 @@ impl Core {
     pub fn next_due_ms(&self) -> Option<u64> {
         let gathered = (!self.pool.is_empty()).then_some(self.sealed_at_ms + self.timing.gather_ms);
         let due = self.ledger.state().due_ms();
-        let times = gathered.into_iter().chain(due).chain(self.joins_at_ms());
+        let times = gathered
+            .into_iter()
+            .chain(due)
+            .chain(self.joins_at_ms())
+            .chain(self.held_until_ms());
         times.filter(|due_ms| *due_ms > self.now_ms).min()
     }
 
@@ -59,7 +63,7 @@ impl Core {
             return None;
         }
         let clock_ms = now_ms.max(last_ms + 1);
-        if self.pool.is_empty() && !self.changes_by_itself(clock_ms) {
+        if self.pool.is_empty() && !self.changes_by_itself(clock_ms) || self.is_holding() {
             return None;
         }
         let draft = self.fresh_draft(round, clock_ms, last_ms + 1)?;
@@ -91,6 +95,24 @@ impl Core {
         let least_ms = self.ledger.state().time_ms() + 1;
         let draft = self.fresh_draft(round, self.now_ms.max(least_ms), least_ms);
         draft.is_some_and(|draft| is_worth_it(&draft, &self.ledger, &self.pool))
+    }
+
+    /// The end of holding (S11), while nobody has said anything at this height: a quarter of the shortest grace of the operations
+    /// concerned after the first record came.
+    fn held_until_ms(&self) -> Option<u64> {
+        if !self.timing.holds || !self.agreement.is_silent() {
+            return None;
+        }
+        let since_ms = self.pool.iter().map(|pooled| pooled.since_ms).min()?;
+        let records = self.pool.iter().map(|pooled| &pooled.record);
+        Some(since_ms + shortest_grace_ms(records, &self.ledger, &self.pool) / 4)
+    }
+
+    /// Whether this node holds its records: nobody waits for a proposal of what is worth no seal yet.
+    fn is_holding(&self) -> bool {
+        self.held_until_ms().is_some_and(|end| self.now_ms < end)
+            && !self.pool.is_urgent()
+            && !self.has_something_worth_it(self.agreement.round())
     }
 
     /// Whether a seal without records could change anything at this time. Cheap, unlike a draft, because a proposer with
@@ -156,6 +178,9 @@ impl Core {
         let state = self.ledger.state();
         if state.due_ms().is_some_and(|due_ms| due_ms <= self.now_ms) {
             return true;
+        }
+        if self.is_holding() {
+            return false;
         }
         if self.pool.len() <= SEAL_RECORDS_MAX && self.pool.iter().any(|it| self.opens_a_seal(it)) {
             return true;

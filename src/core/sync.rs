@@ -50,7 +50,7 @@ impl Core {
 
     /// Votes of the last heights, so that two votes of one slot in two honest hands meet.
     fn evidence_votes(&self) -> impl Iterator<Item = &Verified> {
-        self.compared_heights().flat_map(Agreement::offered)
+        self.compared_heights().flat_map(Agreement::evidence)
     }
 
     /// A record that a peer may be offered.

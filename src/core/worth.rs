@@ -5,7 +5,7 @@ use crate::base::digest::RecordId;
 use crate::core::pool::Pool;
 use crate::decision::open::OpenOperation;
 use crate::ledger::{Draft, Ledger};
-use crate::statement::operation::Priority;
+use crate::statement::operation::{Class, Priority};
 use crate::statement::record::{Statement, Verified};
 
 #[cfg(doc)]
@@ -35,16 +35,45 @@ fn is_urgent(record: &Verified, ledger: &Ledger, pool: &Pool) -> bool {
         | Statement::Directive { .. }
         | Statement::Objection { .. }
         | Statement::Resolution { .. } => true,
-        statement @ Statement::Propose { .. } => is_high(statement),
-        statement => statement.operation().is_some_and(|operation| {
-            let open = ledger.state().operation(&operation);
-            let proposal = open.map(OpenOperation::proposal).or_else(|| {
-                let pooled = pool.get(&RecordId::from(operation));
-                pooled.map(|pooled| &pooled.record)
-            });
-            proposal.is_some_and(|proposal| is_high(proposal.statement()))
-        }),
+        _ => proposal_of(record, ledger, pool).is_some_and(|it| is_high(it.statement())),
     }
+}
+
+/// The proposal of the operation that a record is about.
+fn proposal_of<'a>(
+    record: &'a Verified,
+    ledger: &'a Ledger,
+    pool: &'a Pool,
+) -> Option<&'a Verified> {
+    if matches!(record.statement(), Statement::Propose { .. }) {
+        return Some(record);
+    }
+    let operation = record.statement().operation()?;
+    let open = ledger.state().operation(&operation);
+    open.map(OpenOperation::proposal).or_else(|| {
+        let pooled = pool.get(&RecordId::from(operation));
+        pooled.map(|pooled| &pooled.record)
+    })
+}
+
+/// The shortest grace of the operations that these records are about; that of claims, if there is none.
+pub(super) fn shortest_grace_ms<'a>(
+    records: impl Iterator<Item = &'a Verified>,
+    ledger: &'a Ledger,
+    pool: &'a Pool,
+) -> u64 {
+    let params = ledger.state().params();
+    let graces =
+        records.filter_map(
+            |record| match proposal_of(record, ledger, pool)?.statement() {
+                Statement::Propose { operation, .. } => Some(match operation.class() {
+                    Class::Claim => params.claim_grace_ms,
+                    Class::Critical | Class::Standard => params.critical_grace_ms,
+                }),
+                _ => None,
+            },
+        );
+    graces.min().unwrap_or(params.claim_grace_ms)
 }
 
 fn is_high(statement: &Statement) -> bool {

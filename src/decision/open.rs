@@ -220,6 +220,16 @@ pub enum Transition {
     Closed,
 }
 
+impl Transition {
+    /// Whether a window or grace begins with it.
+    pub fn begins_window(&self) -> bool {
+        match self {
+            Self::Marked | Self::Stage(_) | Self::FellToBft | Self::Frozen => true,
+            Self::Decided | Self::Closed => false,
+        }
+    }
+}
+
 impl OpenOperation {
     /// Opens an operation ([P1]). `record` must be a `Propose`.
     ///

@@ -215,14 +215,14 @@ impl Agreement {
         self.votes.records().values()
     }
 
-    /// The records to compare with peers, by id: once the height is decided, those that can still be evidence ([S10]); before,
-    /// those that a peer would keep ([S8]).
-    pub fn offered(&self) -> Box<dyn Iterator<Item = &Verified> + '_> {
-        if self.decided().is_some() {
-            Box::new(self.votes.offered_as_evidence())
-        } else {
-            Box::new(self.votes.offered())
-        }
+    /// The records to compare with peers while the height is agreed on, by id: those that a peer would keep ([S8]).
+    pub fn offered(&self) -> impl Iterator<Item = &Verified> {
+        self.votes.offered()
+    }
+
+    /// The records to compare with peers once the height is sealed, by id: those that can still be evidence ([S10]).
+    pub fn evidence(&self) -> impl Iterator<Item = &Verified> {
+        self.votes.evidence()
     }
 
     /// The number of changes of the set of records.

@@ -199,7 +199,7 @@ mod tests {
             ("nobody", vec![lock()], [vec![], vec![], vec![]]),
             (
                 "two proposals",
-                vec![vec![proposal(1, None, 1), proposal(1, None, 2)]],
+                vec![vec![proposal(1, None, 11), proposal(1, None, 12)]],
                 [vec![1], vec![], vec![]],
             ),
             (

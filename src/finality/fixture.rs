@@ -26,7 +26,7 @@ pub(super) fn sealers() -> Arc<Sealers> {
     Arc::new(Sealers::new((0..4).map(node).collect()))
 }
 
-/// One of many seals.
+/// One of many seals. Those with the names 0 to 9 were first proposed in round 0, 10 to 19 in round 1, and so on.
 pub(super) fn seal(name: u8) -> Seal {
     Seal {
         net: net(),
@@ -38,7 +38,7 @@ pub(super) fn seal(name: u8) -> Seal {
         state: Digest::default(),
         roster: Digest::default(),
         sealers: Digest::default(),
-        round: 0,
+        round: u32::from(name / 10),
     }
 }
 

@@ -97,6 +97,8 @@ pub struct Applied {
     /// Whether an operation advanced: a window ended or passed, or it froze, was decided or closed. A seal without records must
     /// advance one ([S6]).
     pub has_advanced: bool,
+    /// Whether a window or grace begins at it: it opened or froze an operation, marked a window, or moved a standard operation on.
+    pub begins_window: bool,
     /// The queue of the next height's sealers, if it changed.
     pub sealers: Option<Arc<Sealers>>,
     /// The digests of the state after it.

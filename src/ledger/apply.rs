@@ -11,7 +11,7 @@ use super::{
     question_of, scores,
 };
 use crate::base::digest::{NodeId, OperationId};
-use crate::decision::open::{Context, OpenOperation, Phase};
+use crate::decision::open::{Context, OpenOperation, Phase, Transition};
 use crate::members::roster::MemberLine;
 use crate::members::trust::Participation;
 use crate::statement::record::{Statement, Verified};
@@ -188,6 +188,8 @@ fn advance(work: &mut Work<'_>) -> Vec<Arc<OpenOperation>> {
             continue;
         }
         work.applied.has_advanced |= !transitions.is_empty();
+        let is_new = operation.opened_height() == context.height;
+        work.applied.begins_window |= is_new || transitions.iter().any(Transition::begins_window);
         if !was_frozen && operation.frozen().is_some() {
             work.applied.frozen.push(id);
         }
@@ -287,6 +289,7 @@ fn finish(work: Work<'_>, closed: Vec<Arc<OpenOperation>>) -> (State, Applied) {
         config: progress.config,
         rejoins: progress.rejoins,
         has_advanced: progress.has_advanced,
+        begins_window: progress.begins_window,
         sealers: (state.sealers != before.sealers).then(|| state.sealers.clone()),
         parts,
         closed_tree: tree(&held),

@@ -41,6 +41,7 @@ pub(super) struct Progress {
     pub(super) config: Vec<(String, Option<Vec<u8>>)>,
     pub(super) rejoins: Vec<RecordId>,
     pub(super) has_advanced: bool,
+    pub(super) begins_window: bool,
 }
 
 impl Work<'_> {

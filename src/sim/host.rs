@@ -76,8 +76,12 @@ impl Host {
             Some((base, height)) => (Core::resume(genesis, signer, base)?, height),
         };
         let timing = Timing::of(&genesis.params);
+        // Half of the hosts behave as if they were carried about: they join at once, and hold what is worth no seal.
+        let is_carried = self.node.as_bytes()[0].is_multiple_of(2);
         core.set_timing(Timing {
             gather_ms,
+            join_ms: if is_carried { 0 } else { timing.join_ms },
+            holds: is_carried,
             ..timing
         });
         core.restore(

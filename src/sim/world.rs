@@ -311,7 +311,12 @@ impl World {
     fn try_patience(&mut self, host: usize) {
         let (gives_up, wait_ms) = self.hosts[host].lose_patience();
         self.after(wait_ms, Happening::Patience(host));
-        self.notify(host, if gives_up { Input::Nudge } else { Input::Tick });
+        let input = match self.rng.random_range(0..3) {
+            _ if !gives_up => Input::Tick,
+            0 => Input::Lead,
+            _ => Input::Nudge,
+        };
+        self.notify(host, input);
     }
 
     fn sync(&mut self, host: usize) {

@@ -2,7 +2,7 @@
 //! wherever the first is held: live, in a certificate, in a block, in a bundle, and in two honest hands after the height is
 //! sealed.
 
-use mycnet_consensus::core::{Input, PeerId, Unsealed};
+use mycnet_consensus::core::{Admission, Answer, Input, PeerId, Unsealed};
 use mycnet_consensus::internals::bundle::Proposal;
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Statement, Verified, VoteKind};
@@ -128,26 +128,20 @@ fn proposals_in_two_honest_hands_meet_too() {
     let mut net = Net::new(&genesis(7), 7);
     net.down[2] = true;
     net.down[6] = true;
+    let round = net.state(0).sealers().place(&node(6)).unwrap();
     let draft = |time_ms| net.draft(2, time_ms, Vec::new()).seal;
     let seals = [net.now_ms + 1, net.now_ms + 2].map(draft);
     let [one, other] = seals.map(|mut seal| {
-        // Round 6 is its own; nobody joins for nothing.
-        seal.round = 6;
+        seal.round = round;
         let lock = None;
-        net.forge(
-            6,
-            Statement::SealProposal {
-                round: 6,
-                lock,
-                seal,
-            },
-        )
+        net.forge(6, Statement::SealProposal { round, lock, seal })
     });
     for (to, proposal) in [(2, &one), (0, &other)] {
         let record = ByteBuf::from(proposal.encode());
         let list = Vec::new();
         let parts = vec![Unsealed::Proposal(Proposal { record, list })];
-        net.input(to, Input::ImportUnsealed { parts }).unwrap();
+        let answer = net.input(to, Input::ImportUnsealed { parts }).unwrap();
+        assert_eq!(answer, Answer::Imported(vec![Ok(Admission::New)]));
     }
     net.propose(1, config(b"x"), None);
     net.nudge(1);

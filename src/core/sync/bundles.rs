@@ -31,7 +31,10 @@ impl Core {
         let pooled = pooled.filter(|record| self.agreement.record(&record.id()).is_none());
         let mut pooled: Vec<_> = pooled.map(|record| (record, &[][..])).collect();
         pooled.sort_by_key(|(record, _)| place(record));
-        let evidence = self.evidence_votes().map(|record| (record, &[][..]));
+        let evidence = self.evidence_votes();
+        let evidence = evidence
+            .filter(|record| matches!(record.statement(), Statement::SealVote { .. }))
+            .map(|record| (record, &[][..]));
         votes
             .into_iter()
             .chain(proposals)

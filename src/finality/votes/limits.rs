@@ -167,7 +167,7 @@ mod tests {
     fn the_two_smallest_ids_of_a_slot_stay() {
         let of_slot: [fn(u8) -> Verified; 2] = [
             |name| prevote(1, 1, Some(name)),
-            |name| proposal(1, None, name),
+            |name| proposal(1, None, 10 + name),
         ];
         for make in of_slot {
             let mut bodies: Vec<_> = (0..5).map(make).collect();

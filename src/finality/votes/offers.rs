@@ -28,9 +28,9 @@ impl Votes {
         })
     }
 
-    /// The records of a decided height that can still be evidence ([S10]). Per author: the rounds of the decisions, the lowest
+    /// The records of a sealed height that can still be evidence ([S10]). Per author: the rounds of certificates, the four lowest
     /// others, and pairs.
-    pub(in crate::finality) fn offered_as_evidence(&self) -> impl Iterator<Item = &Verified> {
+    pub(in crate::finality) fn evidence(&self) -> impl Iterator<Item = &Verified> {
         let decided: BTreeSet<u32> = self.decisions.iter().map(|(round, _)| *round).collect();
         self.records.iter().filter_map(move |(id, record)| {
             let (_, round, content) = read(record)?;
@@ -70,5 +70,64 @@ impl Votes {
                 first.any(|(held, _)| held == id)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixture::{HEIGHT, precommit, precommits, prevote, proposal, sealers};
+    use super::*;
+
+    fn rounds<'a>(records: impl Iterator<Item = &'a Verified>) -> BTreeSet<u32> {
+        let read = records.filter_map(read);
+        read.map(|(_, round, _)| round).collect()
+    }
+
+    #[test]
+    fn what_a_peer_would_drop_is_not_offered() {
+        let mut votes = Votes::new(HEIGHT, sealers());
+        for round in 0..100 {
+            votes.add(prevote(0, round, None), false).unwrap();
+        }
+        let named = prevote(0, 20, None);
+        votes.add(named.clone(), true).unwrap();
+        assert!(votes.records().contains_key(&named.id()));
+        let expected: BTreeSet<u32> = (0..4).chain(40..100).collect();
+        assert_eq!(rounds(votes.offered()), expected);
+        let mut bodies: Vec<Verified> = (10..15).map(|name| proposal(1, None, name)).collect();
+        bodies.sort_by_key(Verified::id);
+        for body in &bodies {
+            votes.add(body.clone(), true).unwrap();
+        }
+        let offered: BTreeSet<RecordId> = votes.offered().map(Verified::id).collect();
+        let is_offered: Vec<bool> = bodies.iter().map(|it| offered.contains(&it.id())).collect();
+        assert_eq!(is_offered, [true, true, false, false, false]);
+        let mut peer = Votes::new(HEIGHT, sealers());
+        for record in votes.offered() {
+            assert_eq!(peer.add(record.clone(), false), Ok(true));
+        }
+        assert_eq!(
+            peer.take_dropped(),
+            [],
+            "and a peer keeps what it is offered"
+        );
+    }
+
+    #[test]
+    fn of_a_sealed_height_is_offered_what_can_be_evidence() {
+        let mut votes = Votes::new(HEIGHT, sealers());
+        for record in precommits(0..3, 7, Some(1)) {
+            votes.add(record, false).unwrap();
+        }
+        for round in [2, 3, 4, 5, 6, 7, 8, 9] {
+            votes.add(precommit(3, round, None), false).unwrap();
+        }
+        assert_eq!(rounds(votes.evidence()), BTreeSet::from([2, 3, 4, 5, 7]));
+        votes.add(precommit(3, 9, Some(2)), false).unwrap();
+        assert_eq!(
+            rounds(votes.evidence()),
+            BTreeSet::from([2, 3, 4, 5, 7, 9]),
+            "and pairs"
+        );
     }
 }

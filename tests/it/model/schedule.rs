@@ -88,7 +88,7 @@ fn net() -> NetworkId {
     NetworkId::from_bytes([8; 32])
 }
 
-fn seal(value: Value) -> Seal {
+fn seal(value: Value, facts: &Facts) -> Seal {
     let mut records = [0; 32];
     records[..8].copy_from_slice(&(value as u64).to_le_bytes());
     Seal {
@@ -101,7 +101,7 @@ fn seal(value: Value) -> Seal {
         state: Digest::default(),
         roster: Digest::default(),
         sealers: Digest::default(),
-        round: 0,
+        round: facts.round,
     }
 }
 
@@ -189,8 +189,12 @@ impl World {
             is_worth_it,
             refusers,
         });
-        self.seals.insert(seal(value).id(), value);
+        self.seals.insert(self.seal(value).id(), value);
         value
+    }
+
+    fn seal(&self, value: Value) -> Seal {
+        seal(value, &self.facts[value])
     }
 
     /// The number of a message, signed when it is new.
@@ -203,13 +207,13 @@ impl World {
             Said::Proposal(value, lock) => Statement::SealProposal {
                 round,
                 lock,
-                seal: seal(value),
+                seal: self.seal(value),
             },
             Said::Vote(kind, value) => Statement::SealVote {
                 height: HEIGHT,
                 round,
                 kind,
-                seal: value.map(|value| seal(value).id()),
+                seal: value.map(|value| self.seal(value).id()),
             },
         };
         let record = sign(&self.identities[message.by], net(), statement).unwrap();
