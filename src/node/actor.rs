@@ -328,7 +328,7 @@ impl Batch {
 
     fn take(&mut self, command: Option<Command>) {
         match command {
-            Some(Command::Input(input, reply)) => self.inputs.push_back((input, Some(reply))),
+            Some(Command::Input(input, reply)) => self.inputs.push_back((*input, Some(reply))),
             Some(Command::Stop) | None => self.is_last = true,
         }
     }

@@ -50,7 +50,7 @@ fn is_order(input: &Input) -> bool {
 impl NodeHost {
     async fn answer(&self, input: Input) -> Result<Answer, EngineError> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Input(input, reply);
+        let command = Command::Input(Box::new(input), reply);
         if self.commands.send(command).await.is_err() {
             return Err(self.why_stopped().await);
         }

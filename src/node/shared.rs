@@ -38,7 +38,7 @@ pub(super) type Reply = oneshot::Sender<Result<Answer, Refusal>>;
 
 /// What a handle sends to the thread.
 pub(super) enum Command {
-    Input(Input, Reply),
+    Input(Box<Input>, Reply),
     Stop,
 }
 
