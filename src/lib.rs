@@ -33,7 +33,7 @@
 //! sealers agree (`finality::Agreement`, which keeps a node's lock); applying the seal (`ledger::Ledger`) files the records,
 //! moves operations through their phases (`decision::open`, where `commit_reveal` refuses reveals that do not open a frozen
 //! commit), moves trust (`ledger::scores`, by the arithmetic of `members::trust`) and applies effects. Own statements are
-//! signed in `core::statements`, each slot once (`core::journal`). P1 to P9 number the rules of a decision, S1 to S9 those of a
+//! signed in `core::statements`, each slot once (`core::journal`). P1 to P9 number the rules of a decision, S1 to S11 those of a
 //! seal, as the protocol's design does.
 //!
 //! # Invariants
