@@ -3,7 +3,7 @@
 //! [`Core::handle`] takes one [`Input`] and the host's clock, and returns what the host has to do, in order. The host must:
 //!
 //! 1. do the outputs in the order given; an [`Output::Persist`] must be durable before the next output is done, because it
-//!    protects the [`Output::Send`]s after it (DESIGN section 8);
+//!    protects the [`Output::Send`]s after it ([C2]);
 //! 2. call `handle` with [`Input::Tick`] at [`Core::next_due_ms`], and with [`Input::Nudge`] when it gives up waiting for a
 //!    seal (after a timer, a new peer, or a person's request), and with [`Input::Lead`] when it shall not wait for its turn;
 //! 3. keep sealed blocks and answer [`Output::Serve`] from them;
@@ -77,6 +77,9 @@ use crate::statement::genesis::Genesis;
 use crate::statement::operation::Ballot;
 use crate::statement::record::{Signed, Statement, Verified, Verifier};
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// A decided height, kept for late votes: they can be evidence of equivocation and of forks.
 struct Decided {
     seal: SealId,
@@ -137,7 +140,7 @@ pub struct Core {
     timing: Timing,
     now_ms: u64,
     sealed_at_ms: u64,
-    /// Since when there is something to seal at this height (S11).
+    /// Since when there is something to seal at this height ([S11]).
     waits_since_ms: Option<u64>,
     out: Vec<Output>,
     /// Rejections already reported in this input, by peer and code.

@@ -1,4 +1,4 @@
-//! Automerge documents: the durable and exchangeable form of the ledger (DESIGN section 9).
+//! Automerge documents: the durable and exchangeable form of the ledger ([D1] to [D4]).
 //!
 //! - [`OperationDocument`]: one per operation, with all its records. A closed operation is stored and exported as this
 //!   document, and read back from it.
@@ -32,6 +32,9 @@ pub use ledger::{LedgerChange, LedgerDocument, OPERATIONS_KEPT, OperationEntry, 
 pub use operation::OperationDocument;
 
 use crate::base::digest::{DOCUMENTS, Digest, NetworkId, OperationId, RecordId};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Why a document cannot be built, extended or read.
 ///

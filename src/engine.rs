@@ -1,4 +1,4 @@
-//! [`BFTConsensusEngine`]: the asynchronous handle that programs use (DESIGN section 10).
+//! [`BFTConsensusEngine`]: the asynchronous handle that programs use.
 //!
 //! A handle is cheap to clone and speaks to one node. In memory, the nodes of a network live in one [`Hub`] and exchange the
 //! same messages as over a network, whenever one of them is used. Nothing is spawned: futures that wait drive the hub
@@ -29,6 +29,9 @@ use crate::core::{Admission, Answer, Core, Input, Refusal};
 use crate::past::archive::{Archive, ArchiveError};
 use crate::statement::genesis::Genesis;
 use crate::statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Why the engine refused a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -324,7 +327,7 @@ impl BFTConsensusEngine {
         self.host.input(Input::OutliveTwin).await.map(drop)
     }
 
-    /// Waits for the freeze, reveals this node's ballot, and waits for the seal that makes the outcome final (P6). Returns the
+    /// Waits for the freeze, reveals this node's ballot, and waits for the seal that makes the outcome final ([P6]). Returns the
     /// outcome, which may be `NoQuorum`. The operation closes, and its scores are settled, at that seal or a later one.
     /// Cancelling loses nothing: the reveal follows by itself once the commit is frozen.
     ///

@@ -27,17 +27,17 @@
 //!   proposal of that round.
 //! - *Nudges* replace the timers (L21, L35, L48), with the paper's guards. A quorum of precommits for nil starts the next round
 //!   without a nudge, because that round cannot decide any more.
-//! - *Higher rounds* (S8). For these guards and for L55, who signed in a higher round counts in every lower one, for no value.
+//! - *Higher rounds* ([S8]). For these guards and for L55, who signed in a higher round counts in every lower one, for no value.
 //!   If a guard is met only so, a nudge leads to a round in which one of those others signed.
-//! - *Leading out of turn* (S11). A node may enter its own round without the rounds between, and join another's round whose
+//! - *Leading out of turn* ([S11]). A node may enter its own round without the rounds between, and join another's round whose
 //!   proposal it would prevote. The paper allows a node to enter any higher round.
 //! - *Silence after the decision.* A node that decided signs nothing more at that height; its certificate is what others need.
 //!
 //! # What is kept
 //!
 //! All answers are functions of the records kept, and these do not depend on the order of arrival: per slot the two bodies with
-//! the smallest ids, and per author its four lowest rounds and the sixty highest (S8). Records in a quorum for a seal stay beyond
-//! these limits, and so does a vote whose slot already holds another body of its author, as that is evidence (S10). If an author
+//! the smallest ids, and per author its four lowest rounds and the sixty highest ([S8]). Records in a quorum for a seal stay beyond
+//! these limits, and so does a vote whose slot already holds another body of its author, as that is evidence ([S10]). If an author
 //! signed in more rounds than the limit, its vote of a round between may be dropped before the rest of a quorum arrives;
 //! [`Agreement::add_exempt`] admits it with the certificate. No decision is ever undone by this. (If the equivocators of one slot are a quorum
 //! by themselves, every seal they voted for counts as decided, and the order of arrival determines which of them a node sees.
@@ -62,7 +62,10 @@ use crate::statement::record::{Seal, VoteKind};
 #[cfg(doc)]
 use crate::statement::record::Verified;
 
-/// The ledger's answer about a proposed seal (S6).
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+/// The ledger's answer about a proposed seal ([S6]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It applies, with the stated digests.
@@ -80,7 +83,7 @@ pub trait Judge {
     /// round; unless it is [`Verdict::Wait`], it is remembered and not asked for again.
     fn judge(&mut self, proposal: &Seal, round: u32, fresh: bool) -> Verdict;
 
-    /// Whether an accepted fresh proposal is worth leaving a round for (S11).
+    /// Whether an accepted fresh proposal is worth leaving a round for ([S11]).
     fn is_worth_it(&mut self, proposal: &Seal) -> bool;
 }
 

@@ -1,4 +1,4 @@
-//! The ledger: the state after a seal, and how a seal changes it (DESIGN section 5, "applying a seal").
+//! The ledger: the state after a seal, and how a seal changes it ([H2]).
 //!
 //! [`State`] is a value: applying a seal makes a new one that shares the unchanged parts, so a proposal can be tried without
 //! side effects. [`Ledger`] holds the sealed state and the parts of the past that rules need.
@@ -38,6 +38,9 @@ use crate::statement::operation::ConsensusOperation;
 use crate::statement::params::Params;
 use crate::statement::record::{Seal, Verified};
 use crate::statement::seal::list_digest;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The configuration map with its digest, which is computed only when the map changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +91,7 @@ pub struct State {
     config: Arc<Config>,
     open: BTreeMap<OperationId, Held>,
     open_by_author: BTreeMap<NodeId, usize>,
-    /// The sealers of the next height in the order of the queue (S5).
+    /// The sealers of the next height in the order of the queue ([S5]).
     sealers: Arc<Sealers>,
     /// The seals in a row that the front of the queue proposed.
     tenure: u32,
@@ -201,7 +204,7 @@ impl State {
         self.asked.get(&question_of(operation)?).copied()
     }
 
-    /// The earliest seal time at which something changes without a further record (S7).
+    /// The earliest seal time at which something changes without a further record ([S7]).
     pub fn due_ms(&self) -> Option<u64> {
         self.due_ms
     }
@@ -262,6 +265,13 @@ pub struct Draft {
     /// The changes.
     pub applied: Applied,
     state: State,
+}
+
+impl Draft {
+    /// The earliest seal time at which something changes after it without a further record ([S7]).
+    pub fn due_ms(&self) -> Option<u64> {
+        self.state.due_ms()
+    }
 }
 
 impl Ledger {

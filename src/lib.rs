@@ -18,7 +18,7 @@
 //! |---|---|---|
 //! | 0 | `base`: identity, digest, codec, merkle, limits, rejection | bytes, keys, hashes |
 //! | 1 | `statement`: record, operation, commitment, consent, genesis, params, seal | what a member can say |
-//! | 2 | `members`: trust, roster, sealers; `decision`: one open operation (P1 to P9, spore authority) and its tally | one operation |
+//! | 2 | `members`: trust, roster, sealers; `decision`: one open operation ([P1] to [P9], spore authority) and its tally | one operation |
 //! | 3 | `finality` agrees on a seal; `ledger` applies one; `past`: archive, history, certificate; `exchange`: message, bundle | the whole ledger |
 //! | 4 | [`core`]: `handle(Input, now) -> Outputs`; `core::Network` connects several in one process | one node, without I/O |
 //! | 5 | `document`: Automerge documents; `store`: two redb databases; `net`: messages between authenticated members, over iroh | documents, disks, sockets |
@@ -33,8 +33,9 @@
 //! sealers agree (`finality::Agreement`, which keeps a node's lock); applying the seal (`ledger::Ledger`) files the records,
 //! moves operations through their phases (`decision::open`, where `commit_reveal` refuses reveals that do not open a frozen
 //! commit), moves trust (`ledger::scores`, by the arithmetic of `members::trust`) and applies effects. Own statements are
-//! signed in `core::statements`, each slot once (`core::journal`). P1 to P9 number the rules of a decision, S1 to S11 those of a
-//! seal, as the protocol's design does.
+//! signed in `core::statements`, each slot once (`core::journal`).
+//!
+//! [`protocol`] is the specification (`docs/PROTOCOL.md`). Comments cite its rules by name, such as [P4].
 //!
 //! # Invariants
 //!
@@ -48,21 +49,7 @@
 //!
 //! # Words
 //!
-//! | word | meaning |
-//! |---|---|
-//! | node | an author: an Ed25519 key that signs records |
-//! | member, roster | a node in the roster, with role, trust and standing |
-//! | spore | a member's role: `Primary`, `Seed`, `Latent` |
-//! | record | one signed statement; its id is the BLAKE3 of its canonical body, proof excluded |
-//! | operation | something to decide; its id is that of its `Propose` |
-//! | electorate | the members whose votes count for one operation, fixed by the seal that opens it |
-//! | commit, reveal | the two voting records of an elector |
-//! | frozen | the commits that a seal fixed; only they can be revealed |
-//! | outcome | `Decided(ballot)` or `NoQuorum`; *tallied* when no record can change it, *final* when sealed |
-//! | lock, proof of lock | the seal that a node may not leave; the quorum of prevotes that locks it |
-//! | seal, certificate | checkpoint of the ledger, and the precommits of more than two thirds that fix it |
-//! | slot | where an author may make one statement only; two different ones are equivocation |
-//! | quorum | strictly more than two thirds of a weight |
+//! [The specification](protocol#words) has one word for each concept. Code, schemas, command and documentation use these.
 
 mod base;
 pub mod core;
@@ -89,6 +76,9 @@ pub mod net;
 #[cfg(feature = "node")]
 pub mod node;
 mod past;
+/// The specification; a module of the documentation only.
+#[cfg(doc)]
+pub mod protocol;
 #[cfg(feature = "sim")]
 mod sim;
 mod statement;
@@ -113,6 +103,9 @@ pub use statement::name::MemberName;
 pub use statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
 pub use statement::params::Params;
 pub use statement::record::{Statement, Verified};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The examples of the README run as tests.
 #[cfg(all(doctest, feature = "engine"))]

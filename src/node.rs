@@ -80,6 +80,9 @@ use crate::base::digest::SealId;
 use crate::net::NetError;
 use crate::store::StoreError;
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

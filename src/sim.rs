@@ -3,7 +3,7 @@
 //!
 //! - [`plan`] makes a schedule from a seed: hosts, clocks, weather, liars;
 //! - [`world`] runs it: production cores under a virtual clock, network and disk;
-//! - [`checker`] compares every seal with the [`oracle`] and watches the properties of DESIGN section 14;
+//! - [`checker`] compares every seal with the [`oracle`] and watches the properties of `docs/PROTOCOL.md`;
 //! - [`oracle`] recomputes everything from the whole log, slowly and obviously, and calls no predicate of the production
 //!   code; [`view`] is what the two implementations are compared by, [`projection`] what production says of it;
 //! - [`generate`] makes random sealed logs.

@@ -3,7 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `ledger.redb` | sealed heights, open and closed operations, unsealed records, votes on the next seal, the last checkpoint, peers |
-//! | `journal.redb` | own records: the sign guard (DESIGN section 8) |
+//! | `journal.redb` | own records: the sign guard ([C2]) |
 //!
 //! The host's part:
 //!
@@ -34,8 +34,8 @@
 //! - *Closed operations are their documents.* [`Store::write_documents`] writes the Automerge document of a closed
 //!   operation. Its records are removed from the blocks, which keep their ids, and are read back from the document. The
 //!   latest blocks stay whole for peers that catch up ([`WHOLE_BYTES`]). Building a document takes some twenty times as long
-//!   as applying its records, so it never delays a seal: documents are a projection that sealing does not wait for (DESIGN
-//!   section 9). The records of a height are one row.
+//!   as applying its records, so it never delays a seal: documents are a projection that sealing does not wait for
+//!   ([D4]). The records of a height are one row.
 //! - *Reads are verified.* Records are compared with the seal that lists them, states with the seal that states them, and
 //!   documents with a digest before Automerge sees them. An error names the damaged place.
 //! - *Starts do not repeat the past.* A [`Checkpoint`](crate::ledger::Checkpoint) is written every [`CHECKPOINT_HEIGHTS`]
@@ -78,6 +78,9 @@ use crate::statement::genesis::Genesis;
 use medium::{Medium, Overlay};
 use records::Decoded;
 use write::Writing;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Heights after which a checkpoint is due.
 pub const CHECKPOINT_HEIGHTS: u64 = 32;

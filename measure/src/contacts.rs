@@ -19,12 +19,12 @@
 //!
 //! `haggle-one-intel`, 10 seeds of 60 operations, medians of the cores over those of the bound, first and last node:
 //!
-//! - [`prompt`](replay::Setup::prompt), with a grace of a minute (the bound has none): 1.13 and 1.04 to 1.24 and 1.04 with
+//! - [`prompt`](setup::Setup::prompt), with a grace of a minute (the bound has none): 1.13 and 1.04 to 1.24 and 1.04 with
 //!   Primaries 0, 1, 2 (met most) and 6, with all 594 operations decided that the bound decides; up to 1.77 and 1.86 with the
 //!   least met Primary, for which rounds wait; 1.27 and 1.18 over all nine, with 5,331 of 5,346 decided. Of 100 seeds (5,887
 //!   operations) five stay open with each of these four Primaries. They were proposed in the last two and a half hours, and
 //!   needed the bound's proposer, or the other nodes met for less than the minute, and only twice more.
-//! - [`field`](replay::Setup::field), with an hour: 1.30 and 1.19 with the most met Primary, 1.38 and 1.38 over all. Four
+//! - [`field`](setup::Setup::field), with an hour: 1.30 and 1.19 with the most met Primary, 1.38 and 1.38 over all. Four
 //!   in 594 stay open, in the last three hours: a quorum met once more, but not all nodes, so that the freeze had to wait an
 //!   hour (P3), and then too few met, or an unfinished seal for other operations was in the way.
 //!

@@ -89,13 +89,12 @@ pub(crate) fn own_clock(off_ms: i64, peers: usize) -> String {
         "the others refuse the seals that it proposes, so seals wait"
     };
     let whose = if peers == 1 {
-        " (of one peer: the wrong one may be that peer's)"
+        "the clock of its only peer, which may be the wrong one".to_owned()
     } else {
-        ""
+        format!("the median of its {peers} peers")
     };
     format!(
-        "this machine's clock is {} the median of its {peers} peers{whose}: {what_follows}. Set the clock (a time service such as \
-         NTP does)",
+        "this machine's clock is {} {whose}: {what_follows}. Set the clock (a time service such as NTP does)",
         way(off_ms)
     )
 }
@@ -165,7 +164,7 @@ mod tests {
         assert!(texts[0].contains("3 h behind the median of its 2 peers"));
         assert!(texts[1].contains("abababab is 90 s ahead of the others'"));
         assert!(texts[2].contains("1500 ms ahead of this machine's clock"));
-        assert!(own_clock(i64::MIN, 1).contains("the wrong one may be"));
+        assert!(own_clock(i64::MIN, 1).contains("of its only peer"));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) struct Answers {
 }
 
 impl Task {
-    /// Whether enough workers answered for a panel (DESIGN P9). Whether three of them have weight is for the ledger to judge.
+    /// Whether enough workers answered for a panel (P9). Whether three of them have weight is for the ledger to judge.
     pub(crate) fn has_panel(&self) -> bool {
         self.answers.len() >= PANEL_WEIGHTED_MIN
     }

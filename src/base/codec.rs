@@ -1,4 +1,4 @@
-//! Canonical encoding: DAG-CBOR (RFC 8949, section 4.2 deterministic encoding with DAG-CBOR's length-first key order).
+//! Canonical encoding ([R1]): DAG-CBOR (RFC 8949, section 4.2 deterministic encoding with DAG-CBOR's length-first key order).
 //!
 //! Decoding is strict. The length is bounded first; then the bytes are decoded with unknown fields denied, encoded
 //! again and compared. Bytes that are not the one canonical form of their value are refused. So every value has one
@@ -6,6 +6,9 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Why bytes are not the canonical form of a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

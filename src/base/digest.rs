@@ -1,4 +1,4 @@
-//! Identifiers and the domain strings of every hash and signature of the project.
+//! Identifiers and the domain strings of every hash and signature of the project ([R4]).
 //!
 //! Each hash is BLAKE3 in `derive_key` mode under its own context string, and each signed message starts with its own
 //! string. So no value made for one purpose can be taken for another. All strings stand in this file ([`Domain`] for
@@ -10,6 +10,9 @@ use std::sync::OnceLock;
 
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// A hash domain: a context string whose derived key is computed once.
 #[derive(Debug)]

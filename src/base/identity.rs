@@ -1,4 +1,4 @@
-//! Keys that sign records, and the check of signatures.
+//! Keys that sign records, and the check of signatures ([R3]).
 //!
 //! Only `verify_strict` is used, everywhere, on decoded keys. Every machine must accept the same signatures, and
 //! implementations of the looser check differ.
@@ -11,6 +11,9 @@ use std::fmt;
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 
 use crate::base::digest::{NodeId, SEEDED_KEY, SignatureBytes};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Something that signs for one author: an [`Identity`] in memory, a hardware key, an agent.
 pub trait Signer: Send + Sync {

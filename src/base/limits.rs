@@ -1,4 +1,7 @@
-//! Every limit of the protocol, with its reason. Wire limits are rules: all nodes of a network must share them.
+//! Every limit of the protocol ([B1], [B2]), with its reason. Wire limits are rules: all nodes of a network must share them.
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// A record, encoded, in bytes. A roster-sized panel (1,024 keys) and a payload of [`PAYLOAD_BYTES_MAX`] do not both fit;
 /// either alone does.
@@ -108,23 +111,23 @@ pub const PEERS_TOLD_MAX: usize = 32;
 /// Peers in a ticket; one of them has to answer.
 pub const TICKET_PEERS_MAX: usize = 4;
 
-/// Rounds per height and author whose votes are kept, the [`LOW_ROUNDS`] lowest and the other highest (S8): a flood of rounds
+/// Rounds per height and author whose votes are kept, the [`LOW_ROUNDS`] lowest and the other highest ([S8]): a flood of rounds
 /// costs nothing.
 pub const VOTE_ROUNDS_MAX: usize = 64;
 
-/// The lowest rounds of an author, kept however many rounds follow (S8). Evidence about them stays comparable after the height
-/// is sealed (S10).
+/// The lowest rounds of an author, kept however many rounds follow ([S8]). Evidence about them stays comparable after the height
+/// is sealed ([S10]).
 pub const LOW_ROUNDS: usize = 4;
 
 /// Rounds of a height with an own nil vote in which a sealer still insists on its own view of what is left out and of the
-/// time (S6). After them it gives in, because honest sealers that hold different things against each other's proposals could
+/// time ([S6]). After them it gives in, because honest sealers that hold different things against each other's proposals could
 /// otherwise stop the chain for ever.
 pub const EARLY_ROUNDS: u32 = 8;
 
-/// How often patience doubles within a height (S8): up to 32-fold.
+/// How often patience doubles within a height ([S8]): up to 32-fold.
 pub const PATIENCE_DOUBLINGS_MAX: u32 = 5;
 
-/// Heights whose votes peers still compare after the decision, so that two votes of one slot in two honest hands meet (S10).
+/// Heights whose votes peers still compare after the decision, so that two votes of one slot in two honest hands meet ([S10]).
 pub const COMPARED_HEIGHTS: usize = 16;
 
 /// Heights for which votes are kept after the decision, and for which two certificates stop a sealer. Evidence of an
@@ -134,7 +137,7 @@ pub const EVIDENCE_HEIGHTS: u64 = 100;
 /// Different bodies kept per slot: two prove equivocation, and a third one proves nothing more.
 pub const SLOT_BODIES_MAX: usize = 2;
 
-/// Chances remembered per member for absence (DESIGN section 6).
+/// Chances remembered per member for absence ([T4]).
 pub const CHANCES: u32 = 100;
 
 /// Keys of the configuration map: bounds the part of the state that decisions can add to.

@@ -1,6 +1,9 @@
-//! Merkle trees of RFC 9162 shape (section 2.1), with BLAKE3 and different domains for leaves and inner nodes.
+//! Merkle trees of RFC 9162 shape (section 2.1) for [R2], with BLAKE3 and different domains for leaves and inner nodes.
 
 use crate::base::digest::{Digest, MERKLE_LEAF, MERKLE_NODE};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The hash of a leaf that stands for `bytes`.
 pub fn leaf(bytes: &[u8]) -> Digest {

@@ -4,6 +4,9 @@
 use crate::base::codec::CodecError;
 use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId};
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// A fault of a peer or caller, with a code that never changes its meaning.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -95,7 +98,7 @@ pub enum Rejection {
     /// The operation would have no effect, or none that makes sense.
     #[error("the operation does not apply: {0}")]
     Inapplicable(&'static str),
-    /// An open claim asks exactly the same (P1).
+    /// An open claim asks exactly the same ([P1]).
     #[error("operation {0}, which is open, asks exactly the same")]
     AlreadyAsked(OperationId),
     /// The author may say this only once per window.

@@ -11,6 +11,9 @@ use crate::ledger::proposal_cap;
 use crate::statement::operation::{Class, Priority, Spore};
 use crate::statement::record::{Signed, Statement, Verified};
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 impl Core {
     /// Decodes, verifies and admits a record.
     pub(super) fn admit_bytes(
@@ -291,7 +294,7 @@ impl Core {
         }
     }
 
-    /// Adds a reveal to the tally of all reveals held, for answers before the closing seal (P5), at constant cost.
+    /// Adds a reveal to the tally of all reveals held, for answers before the closing seal ([P5]), at constant cost.
     fn count_reveal(&mut self, record: &Verified, is_news: bool) {
         let Statement::Reveal {
             operation, ballot, ..
@@ -316,7 +319,7 @@ impl Core {
         }
     }
 
-    /// Notices a lost or stale journal: a record of this node arrived that the journal lacks (DESIGN section 8).
+    /// Notices a lost or stale journal: a record of this node arrived that the journal lacks ([C3]).
     /// `listed` are the records that came with it.
     pub(super) fn notice_own(&mut self, record: &Verified, listed: &[Verified]) {
         let is_rejoin = matches!(record.statement(), Statement::Rejoin { .. });
@@ -338,7 +341,7 @@ impl Core {
         }
     }
 
-    /// The order of S9: the priority of the operation that a record is about, and the height named by its proposal.
+    /// The order of [S9]: the priority of the operation that a record is about, and the height named by its proposal.
     pub(super) fn urgency(&self, record: &Verified) -> (Priority, u64) {
         let id: RecordId = match record.statement() {
             Statement::Propose { .. } => record.id(),

@@ -114,7 +114,7 @@ impl Core {
         if !is_restoring {
             self.follow_up(&applied);
             if !was_ready {
-                // The commits that were frozen in the meantime are revealed at once (DESIGN section 8).
+                // The commits that were frozen in the meantime are revealed at once (C3).
                 self.keep_promises();
             }
         }

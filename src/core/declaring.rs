@@ -1,4 +1,4 @@
-//! A person's way out where a `Rejoin` is not sealed, because too few others can seal.
+//! A person's way out where a `Rejoin` is not sealed ([C4]), because too few others can seal.
 //!
 //! A node that lost its journal signs nothing until a seal lists its `Rejoin`. If two of four lose theirs, no seal is made any
 //! more. Then a person may declare that the union of what all others hold is the journal. The node checks that: since its
@@ -15,6 +15,9 @@ use crate::base::digest::NodeId;
 use crate::decision::open::OpenOperation;
 use crate::finality::Agreement;
 use crate::statement::record::{Statement, Verified};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 impl Core {
     /// Notes that this node lacks nothing of what a peer holds.
@@ -81,7 +84,7 @@ impl Core {
 
     /// The first round of the present height above all that this node was shown: above its own votes; above all rounds below
     /// the number of sealers in which somebody signed; and above the highest round that more than a third of the sealers have
-    /// reached. No honest node goes beyond these by more than it shows (S8, S11). A round that a single liar
+    /// reached. No honest node goes beyond these by more than it shows ([S8], [S11]). A round that a single liar
     /// names does not count: it could be the last of all rounds, and this node would never vote again.
     fn first_free_round(&self) -> u32 {
         let sealers = self.agreement.sealers();

@@ -1,9 +1,9 @@
-//! Records that are exempt from the caps. Caps limit only records that nobody asked for (DESIGN section 3): a record
+//! Records that are exempt from the caps. Caps limit only records that nobody asked for ([R8]): a record
 //! that a seal proposal, seal or certificate lists is fetched, admitted and kept beyond them. Otherwise, if an author
 //! made too many records and nodes held different ones, they could never agree on a seal.
 //!
 //! A proposal travels with its list of record ids. As long as a list is of use, its records are exempt, as many as the
-//! seal could apply (S6). So for one list, a node keeps at most as many records of an author as one seal can take. When
+//! seal could apply ([S6]). So for one list, a node keeps at most as many records of an author as one seal can take. When
 //! the list is dropped, the caps apply again.
 
 use std::collections::BTreeSet;
@@ -13,6 +13,9 @@ use crate::base::digest::{RecordId, SealId};
 use crate::base::limits::SLOT_BODIES_MAX;
 use crate::ledger::proposal_cap;
 use crate::statement::record::{Statement, Verified};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Rounds, from this node's own on, of which it takes lists whatever they are worth: other nodes may be a little ahead.
 const LIST_ROUNDS: usize = 4;
@@ -94,7 +97,7 @@ impl Core {
     }
 
     /// Whether this seal is among those that this node would join first, once it knows their lists: as many as there can be
-    /// liars, and one more (S11).
+    /// liars, and one more ([S11]).
     fn is_joinable(&self, seal: &SealId) -> bool {
         let few = self.agreement.sealers().len() / 3 + 1;
         let seals = self.agreement.joinable_seals();

@@ -1,10 +1,13 @@
-//! Detects forks: a second certificate for a sealed height.
+//! Detects forks: a second certificate for a sealed height ([H5]).
 
 use super::{Core, Event, Output, Write};
 use crate::base::rejection::Rejection;
 use crate::finality::{blame, verify_certificate};
 use crate::statement::record::Seal;
 use crate::statement::seal::SealCertificate;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 impl Core {
     /// Compares a certificate for a sealed height: the same seal is nothing new, another one is a fork.

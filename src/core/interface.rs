@@ -12,6 +12,9 @@ use crate::ledger::Applied;
 use crate::statement::operation::{Ballot, ConsensusOperation, Outcome, Priority};
 use crate::statement::params::Params;
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// The number that the host gave to a connection. The core only compares these numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(pub u64);
@@ -121,9 +124,9 @@ pub enum Input {
     /// Compare the held records with a peer. The host does this now and then, and so repairs losses. It ends a running
     /// comparison; the cost depends on the difference.
     Sync(PeerId),
-    /// "I give up waiting in this step" (S3).
+    /// "I give up waiting in this step" ([S3]).
     Nudge,
-    /// "Do not wait for your turn" (S11): this node proposes the next seal in its own next round, if it may and has one that
+    /// "Do not wait for your turn" ([S11]): this node proposes the next seal in its own next round, if it may and has one that
     /// is worth it.
     Lead,
     /// Time passed.
@@ -274,11 +277,11 @@ impl Outputs {
 /// How long a node gathers records and tolerates their omission. The host adapts these times to how often nodes meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// A record held longer than this must be in a fresh proposal (S6): three step patiences.
+    /// A record held longer than this must be in a fresh proposal ([S6]): three step patiences.
     pub censorship_ms: u64,
     /// How long a proposer gathers records after the last seal; those of high priority do not wait.
     pub gather_ms: u64,
-    /// A node joins round r of a proposer that leads out of turn after it has waited r times this at the height itself (S11); 0
+    /// A node joins round r of a proposer that leads out of turn after it has waited r times this at the height itself ([S11]); 0
     /// joins at once. In a mesh it is the step patience: else the last in the queue could make everybody pass all rounds before.
     pub join_ms: u64,
     /// Whether the node holds records of which no seal would be worth it, while nobody has said anything at the height (S11): for

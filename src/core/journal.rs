@@ -1,4 +1,4 @@
-//! The journal of own records (DESIGN section 8). It guards that a slot is signed once: before a node signs, it looks the slot
+//! The journal of own records ([C2]). It guards that a slot is signed once: before a node signs, it looks the slot
 //! up here ([`Journal::signed`]), and sends the journal's copy if there is one. `core/statements.rs` has the two places that sign
 //! in a slot, `say_all` and `sign_one`. Its `may_sign` and `may_take_slot` refuse while the journal is lost, and `sign_quietly`
 //! while the node has a twin.
@@ -13,6 +13,9 @@ use crate::base::rejection::Rejection;
 use crate::ledger::Ledger;
 use crate::statement::operation::Ballot;
 use crate::statement::record::{Record, SignError, Signed, Slot, Statement, Verified};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// An own record as it is journalled. A commit comes with its ballot and salt, for signers that are not deterministic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

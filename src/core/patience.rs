@@ -1,6 +1,6 @@
 //! How long a host waits in the agreement on a seal before it gives up, and when it leads out of turn.
 //!
-//! The core has no clock (S3): its host nudges it. In a mesh that is always connected a timer is enough. Where people carry the
+//! The core has no clock ([S3]): its host nudges it. In a mesh that is always connected a timer is enough. Where people carry the
 //! nodes, time alone means little: a night passes without a meeting, and giving up in it gains nothing and costs the exchange
 //! of another round. So time is counted in *sweeps*. A sweep ends when this node has been in contact, since its beginning, with
 //! members that are a quorum together with it, and its least time has passed. In a mesh a sweep is that time; at night, or far
@@ -10,12 +10,12 @@
 //!   contact, or a new record of its own), or `SWEEPS_FOR_PROPOSAL` sweeps. The proposer itself does not give up.
 //! - *Votes* that could still complete a quorum for a seal: the host waits one sweep.
 //! - A step in vain ([`Waiting::is_in_vain`]): the host does not wait, because the votes held leave no chance for a seal in it.
-//! - *Leading out of turn* (S11): in a mesh, after the first sweep's least time once for each place in the queue before this
+//! - *Leading out of turn* ([S11]): in a mesh, after the first sweep's least time once for each place in the queue before this
 //!   node's own. Carried about, when the exchange of a meeting is finished: it may be the last of the day.
 //! - *Records that a proposer leaves out* count as censored after three times the longest of the latest sweeps, including the
 //!   running one: a proposal made before a night does not know the statements made during it.
 //!
-//! The least time of a sweep doubles with each round of the height in which this node voted nil, up to 32-fold (S8), so that it
+//! The least time of a sweep doubles with each round of the height in which this node voted nil, up to 32-fold ([S8]), so that it
 //! becomes long enough for any delay. Where nodes are carried it begins with the parameters' step patience. In a mesh it begins
 //! with a tenth of that: it decides how long a silent proposer delays the others.
 //!
@@ -30,6 +30,9 @@ use crate::core::{Timing, Waiting};
 use crate::finality::Step;
 use crate::members::sealers::Sealers;
 use crate::statement::params::Params;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Sweeps without a sign of life of the proposer after which the round is given up.
 const SWEEPS_WITHOUT_SIGN: u64 = 2;
@@ -128,7 +131,7 @@ impl Patience {
         self.step_ms = params.step_patience_ms;
     }
 
-    /// The least time of a sweep in a height's first round. The longest delay that it must bear is the step patience, and S8
+    /// The least time of a sweep in a height's first round. The longest delay that it must bear is the step patience, and [S8]
     /// doubles it up to 32-fold, so a tenth is enough.
     fn first_ms(&self) -> u64 {
         let part = if self.is_carried { 1 } else { 10 };

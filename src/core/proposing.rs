@@ -1,4 +1,4 @@
-//! Proposes the next seal, if there is something to seal.
+//! Proposes the next seal, if there is something to seal ([S7], [S9], [A5]).
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,9 @@ use crate::core::worth::{is_worth_it, shortest_grace_ms};
 use crate::decision::open::Phase;
 use crate::ledger::{Draft, Mode, SealRoom, proposal_cap};
 use crate::statement::record::{Seal, Statement, Verified};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 impl Core {
     /// Whether the host should run its step timer: this node takes part in a running agreement, or has something to seal.
@@ -87,7 +90,7 @@ impl Core {
         (!draft.records.is_empty() || draft.applied.has_advanced).then_some(draft)
     }
 
-    /// Whether a seal made now would be worth leading (S11).
+    /// Whether a seal made now would be worth leading ([S11]).
     pub(super) fn has_something_worth_it(&self, round: u32) -> bool {
         let least_ms = self.ledger.state().time_ms() + 1;
         let draft = self.fresh_draft(round, self.now_ms.max(least_ms), least_ms);
@@ -140,7 +143,7 @@ impl Core {
     }
 
     /// The records that a seal could list, until it is full: `High` priority first, then by the height that the proposal names,
-    /// by kinds in the order in which they refer to one another, and by id (S9).
+    /// by kinds in the order in which they refer to one another, and by id ([S9]).
     fn candidates(&self) -> Vec<Verified> {
         let all = self.pool.iter().map(|pooled| pooled.record.clone());
         let all: Vec<Verified> = all.collect();

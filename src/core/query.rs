@@ -14,6 +14,9 @@ use crate::members::roster::Roster;
 use crate::statement::operation::{Ballot, Class, Outcome};
 use crate::statement::record::{Statement, VoteKind};
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// The status of an operation, as this node knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OperationStatus {
@@ -25,7 +28,7 @@ pub struct OperationStatus {
     pub class: Option<Class>,
     /// The seal that opened it.
     pub opened_height: Option<u64>,
-    /// The weight of the electorate: `W` of P5.
+    /// The weight of the electorate: `W` of [P5].
     pub total_weight: u64,
     /// The number of electors with weight.
     pub electors: usize,
@@ -141,11 +144,11 @@ pub struct Waiting {
     pub step: Step,
     /// The proposer of this round.
     pub proposer: Option<NodeId>,
-    /// Rounds of this height in which this node has voted nil. Patience doubles with each (S8).
+    /// Rounds of this height in which this node has voted nil. Patience doubles with each ([S8]).
     pub nil_rounds: u32,
-    /// Whether no seal can be agreed on in this step and a nudge would end it: giving up loses nothing (S8).
+    /// Whether no seal can be agreed on in this step and a nudge would end it: giving up loses nothing ([S8]).
     pub is_in_vain: bool,
-    /// The round that this node would lead out of turn, which is its place in the queue (S11).
+    /// The round that this node would lead out of turn, which is its place in the queue ([S11]).
     pub leads: Option<u32>,
 }
 

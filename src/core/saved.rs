@@ -1,4 +1,4 @@
-//! The data that must survive a crash (DESIGN section 8).
+//! The data that must survive a crash ([C2], [C5]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,6 +12,9 @@ use crate::members::sealers::Sealers;
 use crate::statement::operation::Ballot;
 use crate::statement::record::{Record, Verified};
 use crate::statement::seal::{SealCertificate, SealedBlock};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// A change of the data that survives a crash.
 ///

@@ -1,4 +1,4 @@
-//! This node's verdict on proposed seals (S6).
+//! This node's verdict on proposed seals ([S6]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,10 @@ use crate::ledger::{Draft, Ledger, Mode, SealRoom};
 use crate::statement::record::{Seal, Verified};
 use crate::statement::seal::list_digest;
 
-/// Answers the agreement's questions about proposals (S6).
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+/// Answers the agreement's questions about proposals ([S6]).
 pub(super) struct SealJudge<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) pool: &'a Pool,
@@ -22,7 +25,8 @@ pub(super) struct SealJudge<'a> {
     pub(super) refused: &'a mut BTreeSet<SealId>,
     pub(super) now_ms: u64,
     pub(super) censorship_ms: u64,
-    /// Censorship is checked only early in a height.
+    /// Censorship and the least time are checked only early in a height: honest nodes that hold different things against one
+    /// another's proposals could stop the chain for ever.
     pub(super) is_early: bool,
 }
 
@@ -44,7 +48,13 @@ impl Judge for SealJudge<'_> {
                 }
             }
         }
-        if fresh && (seal.round != round || self.is_ahead(seal) || self.is_censoring(&id)) {
+        let is_refused = || {
+            seal.round != round
+                || self.is_ahead(seal)
+                || self.is_holding_time_back(seal, &id)
+                || self.is_censoring(&id)
+        };
+        if fresh && is_refused() {
             return Verdict::Refuse;
         }
         Verdict::Accept
@@ -62,6 +72,20 @@ impl SealJudge<'_> {
         let state = self.ledger.state();
         let latest = (state.time_ms() + 1).max(self.now_ms + state.params().drift_ms);
         seal.time_ms > latest
+    }
+
+    /// Whether the seal states too early a time although time matters: at it a window or grace begins, which would be over
+    /// sooner than people can act, or by this node's clock something is due that it keeps from happening.
+    fn is_holding_time_back(&self, seal: &Seal, id: &SealId) -> bool {
+        let drift_ms = self.ledger.state().params().drift_ms;
+        let patience_ms = drift_ms.saturating_add(self.censorship_ms);
+        if !self.is_early || seal.time_ms >= self.now_ms.saturating_sub(patience_ms) {
+            return false;
+        }
+        self.drafts.get(id).is_some_and(|draft| {
+            let is_due = draft.due_ms().is_some_and(|due_ms| due_ms <= self.now_ms);
+            draft.applied.begins_window || is_due
+        })
     }
 
     /// Whether the seal leaves out a record that this node has held longer than its patience, although the seal would be valid

@@ -1,10 +1,13 @@
-//! Drives the agreement on the next seal (S1 to S11).
+//! Drives the agreement on the next seal ([S1] to [S11]).
 
 use super::seal_judge::{SealJudge, try_draft};
 use super::{Core, Output, Signing, Write};
 use crate::base::digest::SealId;
 use crate::finality::Action;
 use crate::statement::record::Statement;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 impl Core {
     /// Applies decided seals and signs due statements, until there is nothing left to do.
@@ -39,7 +42,7 @@ impl Core {
         action.is_some_and(|action| self.act(&action))
     }
 
-    /// The highest round that this node may join now (S11).
+    /// The highest round that this node may join now ([S11]).
     fn join_to(&mut self) -> u32 {
         let is_due = || {
             let due_ms = self.ledger.state().due_ms();
@@ -79,7 +82,7 @@ impl Core {
         round.filter(|_| self.may_seal())
     }
 
-    /// Enters the next own round, if there is something to propose in it (S11).
+    /// Enters the next own round, if there is something to propose in it ([S11]).
     pub(super) fn lead(&mut self) {
         if let Some(round) = self.round_to_lead()
             && (self.agreement.has_value_below(round) || self.has_something_worth_it(round))

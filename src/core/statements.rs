@@ -1,5 +1,5 @@
 //! Signs this node's statements. A slot (a commit, a directive, a seal's proposal or vote) is signed once: `say_all` and
-//! `sign_one` ask the journal for the slot first, and journal a record before it is sent (DESIGN section 8).
+//! `sign_one` ask the journal for the slot first, and journal a record before it is sent ([C2]).
 
 use super::{Answer, Core, JournalEntry, Output, Refusal, Signing, Write};
 use crate::base::digest::{Digest, OperationId, RecordId, Salt};
@@ -10,6 +10,9 @@ use crate::ledger::Applied;
 use crate::statement::commitment::{commitment, salt};
 use crate::statement::operation::{Ballot, Class, ConsensusOperation, Priority};
 use crate::statement::record::{Slot, Statement, Verified, sign_batch};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// A statement to be signed, with the ballot and salt of a commit.
 type Draft = (Statement, Option<(Ballot, Salt)>);
@@ -369,7 +372,12 @@ impl Core {
         reveal.into_iter().chain(commit).collect()
     }
 
-    /// The reveal of this node's frozen commit, if the reveal is neither pooled nor sealed.
+    /// The reveal of this node's frozen commit, if the reveal is neither pooled nor sealed ([P4]).
+    ///
+    /// Why not earlier: a reveal shows the ballot. Until a certificate fixes the commits, whoever sees the ballot could still
+    /// commit to the same one and be counted for an answer that it copied. The phase `Revealing` begins only when this node
+    /// applies the freezing seal, and a seal is applied only with its certificate. No second certificate with other commits can
+    /// exist as long as less than a third is Byzantine. So once the first honest reveal exists, the commits are fixed everywhere.
     fn draft_reveal(&self, operation: &OpenOperation) -> Option<Draft> {
         let id = operation.id();
         if !matches!(operation.phase(), Phase::Revealing(_))

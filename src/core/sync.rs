@@ -1,6 +1,6 @@
 //! Exchange with peers.
 //!
-//! New records are pushed to every peer except their sender. Now and then two peers compare their records ([`comparing`]),
+//! New records are pushed to every peer except their sender ([N4]). Now and then two peers compare their records ([`comparing`]),
 //! which repairs losses; a peer that is behind in seals asks for blocks first ([`blocks`]). Where there is no connection,
 //! people carry the same data in files ([`bundles`]).
 
@@ -21,6 +21,9 @@ use crate::exchange::message::Message;
 use crate::finality::Agreement;
 use crate::statement::record::{Statement, Verified};
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// A record with its canonical bytes.
 fn encoded(record: &Verified) -> (&Verified, ByteBuf) {
     (record, ByteBuf::from(record.encode()))
@@ -32,7 +35,7 @@ fn place(record: &Verified) -> (u8, RecordId) {
 }
 
 impl Core {
-    /// Unsealed records, votes on the next seal, and votes on the last ones that can still be evidence (S10).
+    /// Unsealed records, votes on the next seal, and votes on the last ones that can still be evidence ([S10]).
     fn compared(&self) -> impl Iterator<Item = &Verified> {
         let pooled = self.pool.iter().map(|pooled| &pooled.record);
         pooled

@@ -1,4 +1,4 @@
-//! Twins: two machines that run with one key.
+//! Twins ([C1]): two machines that run with one key.
 //!
 //! Each has a journal of its own, so each could sign in a slot that the other has signed, and the member would be banned. The
 //! host finds out (`net/twins.rs`), and from then on this node signs nothing. That outlasts a restart: it is written before
@@ -11,6 +11,9 @@
 
 use super::{Answer, Core, Event, Output, Refusal, Signing, Write};
 use crate::base::limits::TWIN_SILENCE_MS;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// What is known of a twin.
 #[derive(Debug, Default)]

@@ -1,4 +1,4 @@
-//! Whether a seal is worth leading or joining out of turn (S11): what it lists must take some operation a step further, or be
+//! Whether a seal is worth leading or joining out of turn ([S11]): what it lists must take some operation a step further, or be
 //! urgent. Other records wait for a seal that is, or for the proposer whose turn it is.
 
 use crate::base::digest::RecordId;
@@ -7,6 +7,9 @@ use crate::decision::open::OpenOperation;
 use crate::ledger::{Draft, Ledger};
 use crate::statement::operation::{Class, Priority};
 use crate::statement::record::{Statement, Verified};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Whether the draft freezes, decides or closes an operation, opens one with a quorum of commits, lists evidence, a `Rejoin`, or
 /// a record of `High` priority or of authority, or something due happens at it.

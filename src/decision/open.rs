@@ -1,4 +1,4 @@
-//! One open operation, from its opening seal to the one that closes it (DESIGN sections 4 and 7).
+//! One open operation, from its opening seal to the one that closes it ([P1] to [P9], [A1] to [A4]).
 //!
 //! An [`OpenOperation`] holds the sealed records about one operation and changes only when a seal is applied: records are
 //! *filed* first, then [`OpenOperation::advance`] moves phases and windows. It knows only the roster before the seal and the
@@ -28,6 +28,9 @@ use crate::statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Pr
 use crate::statement::params::Params;
 use crate::statement::record::{Statement, Verified};
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// The members that may vote on one operation; fixed by the seal that opens it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Electorate {
@@ -52,7 +55,7 @@ impl Electorate {
         }
     }
 
-    /// The weight of all electors: `W` of P5.
+    /// The weight of all electors: `W` of [P5].
     pub fn total(&self) -> u64 {
         self.total
     }
@@ -129,13 +132,13 @@ fn file_slot(slots: &mut BTreeMap<NodeId, Filed>, record: &Verified) -> Option<F
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// The spore hierarchy decides a standard operation (section 7).
+    /// The spore hierarchy decides a standard operation ([A1] to [A3]).
     Authority(Authority),
-    /// The operation takes commits (P2).
+    /// The operation takes commits ([P2]).
     Committing(Window),
-    /// The commits are frozen and the operation takes reveals (P4). It stays here after the decision, until it closes.
+    /// The commits are frozen and the operation takes reveals ([P4]). It stays here after the decision, until it closes.
     Revealing(Window),
-    /// Nothing more is accepted (P8).
+    /// Nothing more is accepted ([P8]).
     Closed,
 }
 
@@ -183,7 +186,7 @@ pub struct OpenOperation {
     objections: BTreeMap<NodeId, Filed>,
     resolutions: BTreeMap<NodeId, Filed>,
     decision: Option<Decision>,
-    /// Whether it closed because the reveal window passed, so that who did not reveal is charged (P8).
+    /// Whether it closed because the reveal window passed, so that who did not reveal is charged ([P8]).
     is_overdue: bool,
 }
 
@@ -217,8 +220,18 @@ pub enum Transition {
     Closed,
 }
 
+impl Transition {
+    /// Whether a window or grace begins with it.
+    pub fn begins_window(&self) -> bool {
+        match self {
+            Self::Marked | Self::Stage(_) | Self::FellToBft | Self::Frozen => true,
+            Self::Decided | Self::Closed => false,
+        }
+    }
+}
+
 impl OpenOperation {
-    /// Opens an operation (P1). `record` must be a `Propose`.
+    /// Opens an operation ([P1]). `record` must be a `Propose`.
     ///
     /// # Panics
     ///
@@ -351,7 +364,7 @@ impl OpenOperation {
         self.opened_ms
     }
 
-    /// Whether its answers move skill (P9).
+    /// Whether its answers move skill ([P9]).
     pub fn is_scored(&self) -> bool {
         self.scored
     }
@@ -428,7 +441,7 @@ impl OpenOperation {
             .filter_map(|(author, filed)| Some((*author, &filed.first, filed.second.as_ref()?)))
     }
 
-    /// The order in which operations of one seal take effect (P7).
+    /// The order in which operations of one seal take effect ([P7]).
     pub fn rank(&self) -> (Priority, OperationId) {
         (self.priority, self.id)
     }
@@ -445,7 +458,7 @@ impl OpenOperation {
         Some(first.map_or(due_ms, |first| first.min(due_ms)))
     }
 
-    /// Whether it closed because the reveal window passed: only then withholding is charged (P8).
+    /// Whether it closed because the reveal window passed: only then withholding is charged ([P8]).
     pub fn is_overdue(&self) -> bool {
         self.is_overdue
     }

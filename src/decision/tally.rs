@@ -1,4 +1,4 @@
-//! The tally of one operation (P5): the result of the reveals of its frozen commits, at any moment.
+//! The tally of one operation ([P5]): the result of the reveals of its frozen commits, at any moment.
 //!
 //! `W` is the weight of the electorate, `w(v)` that of the reveals for *v*, `U` that of the frozen commits not revealed:
 //!
@@ -24,6 +24,9 @@ use crate::base::limits::TRUST_MAX_PPM;
 use crate::statement::claim_rule::ClaimRule;
 use crate::statement::operation::{Ballot, Class, ConsensusOperation, Outcome};
 use crate::statement::seal::is_quorum;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 #[cfg(test)]
 mod tests;
@@ -104,7 +107,7 @@ impl Tally {
     }
 
     /// Counts the reveal of a frozen commit of this weight (0 for shadow votes), once per frozen commit. A ballot that
-    /// does not fit the class counts as `Abstain` (P9).
+    /// does not fit the class counts as `Abstain` ([P9]).
     ///
     /// # Panics
     ///
@@ -180,7 +183,7 @@ impl Tally {
         self.outcome_with(self.unrevealed)
     }
 
-    /// The outcome if unrevealed commits are forfeited: the tally with `U = 0` (P6). Equal to [`Tally::outcome`] where that
+    /// The outcome if unrevealed commits are forfeited: the tally with `U = 0` ([P6]). Equal to [`Tally::outcome`] where that
     /// gives one.
     pub fn forfeited(&self) -> Outcome {
         self.outcome_with(0)

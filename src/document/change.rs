@@ -1,4 +1,4 @@
-//! Canonical changes, made without a document.
+//! Canonical changes ([D2]), made without a document.
 //!
 //! A transaction on a document with only the dependencies makes the same change (a test compares them). But it needs a
 //! document per change, which makes building an operation document four times as expensive. So changes are made from
@@ -12,6 +12,9 @@ use automerge::{ActorId, Change, ChangeHash, ExpandedChange, ObjType, ScalarValu
 
 use super::DocumentError;
 use super::tree::Tree;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// A change under construction: sequence number 1, time 0, no message.
 pub(super) struct ChangeBuilder {

@@ -1,4 +1,4 @@
-//! The place and the names of a record in an operation document.
+//! The place and the names of a record in an operation document ([D3]).
 //!
 //! ```text
 //! v            1, the version of the records' form
@@ -21,6 +21,9 @@ use super::DocumentError;
 use super::tree::Tree;
 use crate::base::digest::OperationId;
 use crate::statement::record::{Body, Statement};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The maps with one entry per author, and the kind of statement in each.
 pub(super) const CONTAINERS: [(&str, &str); 5] = [

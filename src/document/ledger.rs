@@ -33,6 +33,9 @@ use super::{DocumentError, digest_of, heads_of};
 use crate::base::digest::{Digest, NetworkId, NodeId, OperationId};
 use crate::statement::genesis::Genesis;
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// Operations in the ledger document. Older ones have their own documents; the history has all.
 pub const OPERATIONS_KEPT: usize = 256;
 
@@ -277,7 +280,7 @@ fn remove<T: Transactable>(
     Ok(())
 }
 
-/// The roster at height 0: founding members are `Active` (DESIGN section 6).
+/// The roster at height 0: founding members are `Active` ([T7]).
 fn founding_roster(genesis: &Genesis) -> BTreeMap<NodeId, RosterEntry> {
     let members = genesis.members.iter().map(|founder| {
         let entry = RosterEntry {

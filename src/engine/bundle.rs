@@ -1,4 +1,4 @@
-//! Sync by a file that a person carries (DESIGN section 12). [`crate::exchange::bundle`] is the format.
+//! Sync by a file that a person carries ([N5]). [`crate::exchange::bundle`] is the format.
 //!
 //! A node imports the whole bundle before it reacts. Its reaction (votes on the next seal, reveals) is in its next export.
 //! So everything, including sealing, works by carrying bundles between nodes.
@@ -18,6 +18,9 @@ use crate::base::rejection::Rejection;
 use crate::core::Admission;
 use crate::exchange::bundle::{End, Fault, Header, Position};
 use crate::past::archive::ArchiveError;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The result of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

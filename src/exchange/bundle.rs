@@ -1,4 +1,4 @@
-//! The format of a bundle: a ledger's stream in a file, carried by people where there is no connection (DESIGN section 12).
+//! The format of a bundle: a ledger's stream in a file, carried by people where there is no connection ([N5]).
 //! Reading and writing files is done above the core.
 //!
 //! ```text
@@ -34,6 +34,9 @@ use crate::base::digest::{Digest, NetworkId, RecordId, SealId};
 use crate::base::limits::{
     BLOCK_BYTES_MAX, BUNDLE_MARK_BYTES_MAX, FRAME_BYTES_MAX, RECORD_BYTES_MAX,
 };
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The beginning of a bundle. The line end reveals a file that was changed on its way as if it were text.
 pub const MAGIC: [u8; 15] = *b"mycnet-bundle\r\n";

@@ -18,6 +18,9 @@ use crate::members::sealers::Sealers;
 use crate::statement::record::{Seal, Statement, Verified, VoteKind};
 use crate::statement::seal::SealCertificate;
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// The agreement on one height's seal: the records held, and this node's own round, step and lock (L2 to L9).
 ///
 /// `finality.rs` gives the call order.
@@ -29,11 +32,11 @@ pub struct Agreement {
     step: Step,
     /// Whether this node was asked for its proposal of this round.
     asked: bool,
-    /// Whether it entered this round to lead it out of turn (S11).
+    /// Whether it entered this round to lead it out of turn ([S11]).
     leads: bool,
     /// The highest own precommit for a seal (L6, L7).
     locked: Option<(u32, SealId)>,
-    /// The rounds with a nil vote of its own, whatever its reason (S6, S8).
+    /// The rounds with a nil vote of its own, whatever its reason ([S6], [S8]).
     nil_rounds: BTreeSet<u32>,
     /// The judge's final answers about seals, except about their freshness.
     valid: BTreeMap<SealId, bool>,
@@ -212,12 +215,12 @@ impl Agreement {
         self.votes.records().values()
     }
 
-    /// The records to compare with peers while the height is agreed on, by id: those that a peer would keep (S8).
+    /// The records to compare with peers while the height is agreed on, by id: those that a peer would keep ([S8]).
     pub fn offered(&self) -> impl Iterator<Item = &Verified> {
         self.votes.offered()
     }
 
-    /// The records to compare with peers once the height is sealed, by id: those that can still be evidence (S10).
+    /// The records to compare with peers once the height is sealed, by id: those that can still be evidence ([S10]).
     pub fn evidence(&self) -> impl Iterator<Item = &Verified> {
         self.votes.evidence()
     }
@@ -246,7 +249,7 @@ impl Agreement {
             || authors.any(|author| Some(*author) == self.me)
     }
 
-    /// Whether nobody signed anything at this height, as far as this node knows (S11).
+    /// Whether nobody signed anything at this height, as far as this node knows ([S11]).
     pub fn is_silent(&self) -> bool {
         self.votes.authors().next().is_none()
     }
@@ -283,19 +286,19 @@ impl Agreement {
         self.step
     }
 
-    /// In how many rounds of this height this node has voted nil, whatever the reason. Patience doubles with each (S8).
+    /// In how many rounds of this height this node has voted nil, whatever the reason. Patience doubles with each ([S8]).
     pub fn nil_rounds(&self) -> u32 {
         u32::try_from(self.nil_rounds.len()).unwrap_or(u32::MAX)
     }
 
     /// Whether it is early in the height for this node: it still insists on what a proposal may not leave out, and on its time
-    /// (S6).
+    /// ([S6]).
     pub fn is_early(&self) -> bool {
         self.nil_rounds() < EARLY_ROUNDS
     }
 
     /// Whether this step is in vain: no seal can get its quorum from those who have not voted in it and signed in no higher
-    /// round (S8).
+    /// round ([S8]).
     pub fn is_in_vain(&self) -> bool {
         let kind = match self.step {
             Step::Propose | Step::Prevote => VoteKind::Prevote,

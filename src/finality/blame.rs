@@ -1,4 +1,4 @@
-//! Finds the nodes that broke the rules of the agreement on a seal.
+//! Finds the nodes that broke the rules of the agreement on a seal ([H5], S-blame).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,6 +6,9 @@ use super::counts::VoteCounts;
 use crate::base::digest::{NodeId, RecordId, SealId};
 use crate::members::sealers::Sealers;
 use crate::statement::record::{Slot, Statement, Verified, VoteKind};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The violations that a set of records of one height proves.
 ///

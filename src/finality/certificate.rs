@@ -1,4 +1,4 @@
-//! Certificates of seals: making one from the votes held, and checking one.
+//! Certificates of seals ([H3]): making one from the votes held, and checking one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +8,9 @@ use crate::base::rejection::Rejection;
 use crate::members::sealers::Sealers;
 use crate::statement::record::{Seal, Signed, Statement, Verified, Verifier, VoteKind};
 use crate::statement::seal::SealCertificate;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Makes a certificate of as few records as possible: first authors with a precommit for the seal, then equivocators with two
 /// precommits for other seals.

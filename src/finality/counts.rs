@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::base::digest::{NodeId, RecordId, SealId};
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// A vote's body: its record and its value, `None` for nil. Two bodies of one slot can differ only in their value.
 pub(super) type VoteBody = (RecordId, Option<SealId>);
 
-/// Voters per value (S1). The cost of a change is logarithmic in the number of authors.
+/// Voters per value ([S1]). The cost of a change is logarithmic in the number of authors.
 #[derive(Debug, Clone, Default)]
 pub(super) struct VoteCounts {
     /// Per author the bodies held, by id; never empty.

@@ -15,6 +15,9 @@ use crate::base::rejection::Rejection;
 use crate::members::sealers::Sealers;
 use crate::statement::record::{Seal, Statement, Verified, VoteKind};
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// The content of a proposal or vote of one round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Content {
@@ -22,7 +25,7 @@ enum Content {
     Vote(VoteKind, Option<SealId>),
 }
 
-/// Whether enough sealers are past waiting in a slot: the paper's quorum of any votes, with S8's counting.
+/// Whether enough sealers are past waiting in a slot: the paper's quorum of any votes, with [S8]'s counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Guard {
     /// A quorum voted in the slot.
@@ -152,7 +155,7 @@ impl Votes {
         self.rounds.get(&round).map(|round| round.counts(kind))
     }
 
-    /// Whether a quorum voted for `value` in this slot (S1).
+    /// Whether a quorum voted for `value` in this slot ([S1]).
     pub(super) fn has_quorum(&self, round: u32, kind: VoteKind, value: Option<SealId>) -> bool {
         self.counts(round, kind)
             .is_some_and(|counts| self.sealers.is_quorum(counts.votes_for(value)))

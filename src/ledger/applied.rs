@@ -13,6 +13,9 @@ use crate::members::trust::TrustEntry;
 use crate::statement::params::Params;
 use crate::statement::record::Verified;
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// The treatment of a record that does not apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -75,7 +78,7 @@ pub struct Applied {
     pub frozen: Vec<OperationId>,
     /// Operations whose outcome it made final.
     pub decided: Vec<OperationId>,
-    /// Operations it closed, in the order of P7.
+    /// Operations it closed, in the order of [P7].
     pub closed: Vec<Arc<OpenOperation>>,
     /// Equivocations it proved.
     pub evidence: Vec<Evidence>,
@@ -92,8 +95,10 @@ pub struct Applied {
     /// `Rejoin` records it listed.
     pub rejoins: Vec<RecordId>,
     /// Whether an operation advanced: a window ended or passed, or it froze, was decided or closed. A seal without records must
-    /// advance one (S6).
+    /// advance one ([S6]).
     pub has_advanced: bool,
+    /// Whether a window or grace begins at it: it opened or froze an operation, marked a window, or moved a standard operation on.
+    pub begins_window: bool,
     /// The queue of the next height's sealers, if it changed.
     pub sealers: Option<Arc<Sealers>>,
     /// The digests of the state after it.

@@ -1,4 +1,4 @@
-//! Applies a seal: filing, bans, phases, trust, effects, digests, in this order.
+//! Applies a seal: filing, bans, phases, trust, effects, digests, in this order ([H2]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,10 +11,13 @@ use super::{
     question_of, scores,
 };
 use crate::base::digest::{NodeId, OperationId};
-use crate::decision::open::{Context, OpenOperation, Phase};
+use crate::decision::open::{Context, OpenOperation, Phase, Transition};
 use crate::members::roster::MemberLine;
 use crate::members::trust::Participation;
 use crate::statement::record::{Statement, Verified};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Applies records to a state.
 ///
@@ -143,7 +146,7 @@ fn note_conduct(work: &mut Work<'_>) {
     }
 }
 
-/// Moves phases and windows of every open operation. Returns those that closed, in the order of P7.
+/// Moves phases and windows of every open operation. Returns those that closed, in the order of [P7].
 fn advance(work: &mut Work<'_>) -> Vec<Arc<OpenOperation>> {
     let before = work.before;
     let now = work.state.roster.clone();
@@ -185,6 +188,8 @@ fn advance(work: &mut Work<'_>) -> Vec<Arc<OpenOperation>> {
             continue;
         }
         work.applied.has_advanced |= !transitions.is_empty();
+        let is_new = operation.opened_height() == context.height;
+        work.applied.begins_window |= is_new || transitions.iter().any(Transition::begins_window);
         if !was_frozen && operation.frozen().is_some() {
             work.applied.frozen.push(id);
         }
@@ -212,7 +217,7 @@ fn advance(work: &mut Work<'_>) -> Vec<Arc<OpenOperation>> {
     closed
 }
 
-/// Lines up the sealers of the next height (S4, S5).
+/// Lines up the sealers of the next height ([S4], [S5]).
 fn line_up(work: &mut Work<'_>, round: u32, kept: &[Verified]) {
     let before = work.before;
     let state = &mut work.state;
@@ -284,6 +289,7 @@ fn finish(work: Work<'_>, closed: Vec<Arc<OpenOperation>>) -> (State, Applied) {
         config: progress.config,
         rejoins: progress.rejoins,
         has_advanced: progress.has_advanced,
+        begins_window: progress.begins_window,
         sealers: (state.sealers != before.sealers).then(|| state.sealers.clone()),
         parts,
         closed_tree: tree(&held),

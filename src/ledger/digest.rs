@@ -9,6 +9,9 @@ use crate::base::merkle;
 use crate::decision::open::Snapshot;
 use crate::statement::seal::sealers_digest;
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// The parts of the state digest. A light client that knows them can check one part without the others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,7 +24,7 @@ pub struct StateParts {
     pub roster: Digest,
     /// Everything kept per member.
     pub members: Digest,
-    /// The queue of sealers (S5).
+    /// The queue of sealers ([S5]).
     pub queue: Digest,
     /// The parameters.
     pub params: Digest,

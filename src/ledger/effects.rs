@@ -1,4 +1,4 @@
-//! The effects of approved operations (P7) on the roster, roles, parameters and the configuration map.
+//! The effects of approved operations ([P7]) on the roster, roles, parameters and the configuration map.
 //!
 //! An effect is refused by rule, and recorded, if it no longer makes sense, or if fewer than two thirds of those with a vote
 //! before it would still have one (an exclusion by name excepted), or nobody would. So no approved operation ends a network.
@@ -18,7 +18,10 @@ use crate::members::trust::{
 use crate::statement::consent::Consent;
 use crate::statement::operation::{ConsensusOperation, Priority, Spore};
 
-/// Applies the effects of the operations that this seal decided, in the order of P7.
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+/// Applies the effects of the operations that this seal decided, in the order of [P7].
 pub(super) fn apply_effects(work: &mut Work<'_>, closed: &[Arc<OpenOperation>]) {
     let height = work.state.height;
     let mut approved: Vec<((Priority, OperationId), ConsensusOperation)> = closed

@@ -1,4 +1,4 @@
-//! Filing: the checks by which a state accepts a record, and the place where the record goes (S6, "rejected when applying").
+//! Filing: the checks by which a state accepts a record, and the place where the record goes ([S6], "rejected when applying").
 //!
 //! Every check uses the state *before* the seal (roles, standings, weights). So acceptance does not depend on the order of
 //! records within a seal, except that the commits to a proposal may follow it.
@@ -19,6 +19,9 @@ use crate::statement::genesis::PanelScoring;
 use crate::statement::operation::{Class, ConsensusOperation, Priority};
 use crate::statement::record::{Slot, Statement, Verified};
 use crate::statement::seal::is_quorum;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The number of proposals that this member may have open.
 pub(crate) fn proposal_cap(member: &Member) -> usize {
@@ -129,7 +132,7 @@ impl State {
         Ok((electorate, is_scored))
     }
 
-    /// Whether a `Rejoin` comes too soon after its author's last (S6). Else one member could make seals without end.
+    /// Whether a `Rejoin` comes too soon after its author's last ([S6]). Else one member could make seals without end.
     fn rejoins_too_soon(&self, member: &Member, time_ms: u64) -> bool {
         let last = member.rejoined.map(|(_, last_ms)| last_ms);
         is_within(last, time_ms, self.params.critical_grace_ms)

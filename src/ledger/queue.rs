@@ -1,8 +1,11 @@
-//! The queue of proposers (S5): who is away, late or refused does not hold up the next height, and who is met most leads.
+//! The queue of proposers ([S5]): who is away, late or refused does not hold up the next height, and who is met most leads.
 
 use crate::base::digest::NodeId;
 use crate::members::roster::Roster;
 use crate::members::trust::is_within;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The queue after a seal, with the roster's lines that it reads and changes.
 pub(super) struct Turn<'a> {
@@ -146,6 +149,7 @@ mod tests {
         }
     }
 
+    /// Rules: S5.
     #[test]
     fn those_before_the_leader_go_to_the_end() {
         let mut case = Case::new();
@@ -164,6 +168,7 @@ mod tests {
         assert_eq!(case.seal(1, true), [3, 1, 2, 0], "not in a later round");
     }
 
+    /// Rules: S5.
     #[test]
     fn a_front_that_leads_too_long_is_moved_and_stays_so_for_a_window() {
         let mut case = Case::new();
@@ -185,6 +190,7 @@ mod tests {
         assert_eq!(case.seal(0, true), [0, 2, 3, 1], "back after it");
     }
 
+    /// Rules: S5.
     #[test]
     fn a_late_leader_cannot_keep_the_front_by_leading_in_every_round_zero() {
         let mut case = Case::new();

@@ -1,4 +1,4 @@
-//! Scores the electors of an operation once, when it closes (P8). All that moves scores goes through [`Work::score`]: these
+//! Scores the electors of an operation once, when it closes ([P8]). All that moves scores goes through [`Work::score`]: these
 //! events, bans and notes (`apply.rs`), and decided modifications and parameters (`effects.rs`). The arithmetic is in
 //! [`crate::members::trust`].
 
@@ -10,6 +10,9 @@ use crate::decision::open::OpenOperation;
 use crate::members::trust::{Participation, ParticipationRecord, Support, is_within};
 use crate::statement::operation::Outcome;
 use crate::statement::seal::is_quorum;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Scores the closed operations, in the order given.
 pub(super) fn settle(work: &mut Work<'_>, closed: &[Arc<OpenOperation>]) {

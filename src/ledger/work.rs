@@ -12,6 +12,9 @@ use crate::statement::operation::{Ballot, Outcome};
 use crate::statement::params::Params;
 use crate::statement::record::Verified;
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// A seal being applied.
 pub(super) struct Work<'a> {
     pub(super) before: &'a State,
@@ -38,6 +41,7 @@ pub(super) struct Progress {
     pub(super) config: Vec<(String, Option<Vec<u8>>)>,
     pub(super) rejoins: Vec<RecordId>,
     pub(super) has_advanced: bool,
+    pub(super) begins_window: bool,
 }
 
 impl Work<'_> {
@@ -70,14 +74,14 @@ impl Work<'_> {
     }
 }
 
-/// Whether the operation was approved at this height and takes effect (P7).
+/// Whether the operation was approved at this height and takes effect ([P7]).
 pub(super) fn is_approved(operation: &OpenOperation, height: u64) -> bool {
     operation.decision().is_some_and(|decision| {
         decision.height == height && decision.outcome == Outcome::Decided(Ballot::Approve)
     })
 }
 
-/// The room that the records of a seal take (S9).
+/// The room that the records of a seal take ([S9]).
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SealRoom {
     records: usize,

@@ -13,6 +13,9 @@ use crate::statement::name::MemberName;
 use crate::statement::operation::{Class, Spore};
 use crate::statement::params::Params;
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// With fewer active authorities than this every active member seals: of three, none could be away.
 const AUTHORITIES_MIN: usize = 4;
 
@@ -24,13 +27,13 @@ pub struct Member {
     pub role: Spore,
     /// Its name; no other member has it.
     pub name: MemberName,
-    /// The digest of the key that may replace its key.
+    /// The digest of the key that may replace its key ([K1]).
     pub successor: Option<Digest>,
     /// Trust, skill, standing, and the history that determines them.
     pub trust: TrustState,
-    /// The last height that listed a `Rejoin` of this member, and that seal's time.
+    /// The last height that listed a `Rejoin` of this member, and that seal's time ([C3]).
     pub rejoined: Option<(u64, u64)>,
-    /// Seal time at which it was last moved from the front of the queue because it had led for too long (S5).
+    /// Seal time at which it was last moved from the front of the queue because it had led for too long ([S5]).
     pub moved_ms: Option<u64>,
     /// Seal time of the last operation of its own that counted as a chance.
     pub chance_ms: Option<u64>,
@@ -55,7 +58,7 @@ impl Member {
         }
     }
 
-    /// The weight of the member in an operation of this class: its vote or, in claims, its skill but at least the floor.
+    /// The weight of the member in an operation of this class: its vote or, in claims, its skill but at least the floor ([V1]).
     pub fn weight(&self, class: Class, params: &Params) -> u64 {
         match class {
             Class::Claim => self.trust.claim_weight(params),
@@ -118,7 +121,7 @@ impl MemberLine {
     }
 }
 
-/// A member that may vote on one operation, as its opening seal fixed it (P1).
+/// A member that may vote on one operation, as its opening seal fixed it ([P1]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Elector {
@@ -229,7 +232,7 @@ impl Roster {
             .map(|(node, _)| node)
     }
 
-    /// The sealers of the next height by role and key (S4). Empty if no member has a vote.
+    /// The sealers of the next height by role and key ([S4]). Empty if no member has a vote.
     pub fn sealers(&self, sealing: Sealing) -> Vec<NodeId> {
         let authorities = self
             .voters()

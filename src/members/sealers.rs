@@ -1,4 +1,4 @@
-//! The sealers of a height, one vote each (S4), and the order in which they propose (S5).
+//! The sealers of a height, one vote each ([S4]), and the order in which they propose ([S5]).
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::base::digest::NodeId;
 use crate::statement::seal::{is_over_third, is_quorum};
 
-/// The sealers of a height in the order in which they propose: the ledger's queue (S5). The wire form is the list.
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+/// The sealers of a height in the order in which they propose: the ledger's queue ([S5]). The wire form is the list.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<NodeId>", into = "Vec<NodeId>")]
 pub struct Sealers {
@@ -44,12 +47,12 @@ impl Sealers {
         self.places.contains_key(node)
     }
 
-    /// The node's place in the queue, from 0: the first round that it proposes (S5).
+    /// The node's place in the queue, from 0: the first round that it proposes ([S5]).
     pub fn place(&self, node: &NodeId) -> Option<u32> {
         self.places.get(node).copied()
     }
 
-    /// The proposer of a round of the next height: `queue[round mod len]` (S5).
+    /// The proposer of a round of the next height: `queue[round mod len]` ([S5]).
     pub fn proposer(&self, round: u32) -> Option<NodeId> {
         let place = (round as usize).checked_rem(self.queue.len())?;
         self.queue.get(place).copied()

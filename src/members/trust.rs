@@ -1,7 +1,9 @@
-//! Trust and skill: how reliable a member has been, in parts per million, and what it counts for.
+//! Trust and skill: how reliable a member has been, in parts per million, and what it counts for ([T1], [T7]).
 //!
 //! *Trust* says how faithfully a member does its part; it decides its standing, and so whether it has a vote. *Skill* says how
 //! often its answers to claims were right; it is its weight in claims.
+//!
+//! [T3]:
 //!
 //! | event | trust `t` (of 1), by default | skill `k` (of 1), by default |
 //! |---|---|---|
@@ -37,6 +39,9 @@ pub use entry::{Change, Reason, Standing, TrustEntry};
 pub use participation::{Participation, ParticipationRecord, Support};
 pub use state::TrustState;
 pub(crate) use state::is_within;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Entries kept per node, the oldest dropped first: about 100 kB. The whole history is in the sealed log.
 pub const ENTRIES_PER_NODE_MAX: usize = 1024;

@@ -1,9 +1,12 @@
-//! Whose clock is off. Each node tells its peers its time, in the hello and then every minute.
+//! Whose clock is off ([N6]). Each node tells its peers its time, in the hello and then every minute.
 //!
 //! Nothing is decided by these figures. They tell people why seals or windows are late: a node refuses fresh seals whose time
-//! is more than the drift ahead of its own clock, and the others refuse those of a node that is ahead of them (S6).
+//! is more than the drift ahead of its own clock, and the others refuse those of a node that is ahead of them ([S6]).
 
 use crate::base::digest::NodeId;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// How the clocks of a node and its connected peers compare. A clock is off by its distance from the median, in
 /// milliseconds; below zero if it is behind.

@@ -203,7 +203,7 @@ impl SessionTask {
         let message = read_message(head.kind, body)?;
         let peer = self.session.id;
         let event = NetEvent::Message { peer, message };
-        let is_open = || !self.session.is_closed_here();
+        let is_open = || self.session.is_heard();
         self.inner
             .inbox
             .push_while(peer, event, reservation, is_open);

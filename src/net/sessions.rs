@@ -43,6 +43,8 @@ pub(super) struct Session {
     pub(super) budget: PeerBudget,
     /// Whether the peer ended its stream.
     pub(super) peer_finished: AtomicBool,
+    /// Whether a newer connection of the author took its place. It is heard no more, except about twins.
+    replaced: AtomicBool,
     long_blocks: AtomicU32,
     slowed_until: Mutex<Option<Instant>>,
     closed_here: OnceLock<CloseCode>,
@@ -72,6 +74,7 @@ impl Session {
             outbox,
             budget: peer_budget(),
             peer_finished: AtomicBool::new(false),
+            replaced: AtomicBool::new(false),
             long_blocks: AtomicU32::new(0),
             slowed_until: Mutex::default(),
             closed_here: OnceLock::new(),
@@ -140,8 +143,9 @@ impl Session {
         first.close(&self.connection);
     }
 
-    pub(super) fn is_closed_here(&self) -> bool {
-        self.closed_here.get().is_some()
+    /// Whether the layer above still hears messages of this connection.
+    pub(super) fn is_heard(&self) -> bool {
+        self.closed_here.get().is_none() && !self.replaced.load(Ordering::SeqCst)
     }
 
     /// Why the connection ended. Closes it if it is open.
@@ -238,6 +242,7 @@ impl Sessions {
             _ => {}
         }
         if let Some(old) = &old {
+            old.replaced.store(true, Ordering::SeqCst);
             self.by_id.remove(&old.id);
         }
         self.by_author.insert(session.proven.author, session.id);

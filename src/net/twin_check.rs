@@ -99,8 +99,8 @@ async fn prove(inner: &Inner, nonce: Digest) -> Result<TwinProof, CloseCode> {
     };
     let (signer, message) = (inner.signer.clone(), proof.signed(&inner.network));
     let work = tokio::task::spawn_blocking(move || signer.sign(&message));
-    let signed = work.await.map_err(|_| CloseCode::Internal)?;
-    proof.signature = signed.map_err(|_| CloseCode::Internal)?;
+    let result = work.await.map_err(|_| CloseCode::Internal)?;
+    proof.signature = result.map_err(|_| CloseCode::Internal)?;
     Ok(proof)
 }
 

@@ -1,4 +1,4 @@
-//! Twins: two machines that run with one author key, and how each finds out.
+//! Twins ([C1]): two machines that run with one author key, and how each finds out.
 //!
 //! Somebody copies a node's directory to a new machine and leaves the old node running, or copies `author.key` alone. Each of
 //! the two has a journal of its own, so each may sign in a slot that the other has signed, and the member is banned. Both must
@@ -46,6 +46,9 @@ use crate::base::digest::signing::TWIN;
 use crate::base::digest::{Digest, NetworkId, NodeId, SignatureBytes};
 use crate::base::identity::PublicKey;
 use crate::core::PeerId;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// How long a nonce waits for its answer, and the shortest time between two nonces, or two answers, on one connection.
 pub(super) const ANSWER_IN: Duration = Duration::from_secs(5);

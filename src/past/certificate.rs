@@ -1,4 +1,4 @@
-//! Certificates of operations: proof of an outcome for someone who holds only the genesis.
+//! Certificates of operations ([H3]): proof of an outcome for someone who holds only the genesis.
 //!
 //! A certificate has every seal header from the genesis to the one that closed the operation. Each header names the one before,
 //! so the last proves them all; the steps only have to show which nodes may certify. A header states the digest of the sealers
@@ -27,6 +27,9 @@ use crate::statement::genesis::Genesis;
 use crate::statement::operation::Outcome;
 use crate::statement::record::{Record, Seal, Signed, Statement, Verified, Verifier};
 use crate::statement::seal::{SealCertificate, sealers_digest};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// One height on the path from the genesis.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

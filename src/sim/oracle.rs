@@ -1,5 +1,5 @@
-//! A second implementation of the rules, slow and obvious: it computes the results of a sealed log by DESIGN sections 4
-//! (P1 to P9), 6, 7 and 10, without any predicate of the production code.
+//! A second implementation of the rules, slow and obvious: it computes the results of a sealed log by the rules of
+//! `docs/PROTOCOL.md` on decisions, authority, trust and effects, without any predicate of the production code.
 //!
 //! The oracle shares plain data types with the production code (records, ids, the fields of the parameters) and nothing
 //! that judges: classes, quorums, weights, commitments, windows and even record ids are defined here again. It keeps

@@ -1,10 +1,13 @@
-//! The rule by which the electors of a claim come to a result (P5).
+//! The rule by which the electors of a claim come to a result ([P5]).
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::rejection::Rejection;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// How much of the revealed weight a result needs, and how many electors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

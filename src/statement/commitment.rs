@@ -1,4 +1,4 @@
-//! Commitments: how an elector binds itself to a ballot without showing it.
+//! Commitments ([R6]): how an elector binds itself to a ballot without showing it.
 //!
 //! A commitment contains its author, so one copied from another author never opens. The salt is derived from the
 //! author's signature over the operation: the key alone is enough to reveal, and there is no salt to lose.
@@ -10,6 +10,9 @@ use crate::base::digest::{
 use crate::base::identity::{Signer, SignerError};
 use crate::statement::operation::Ballot;
 use crate::statement::record::{SignError, Statement, Verified, sign_batch};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The commitment of `author` to `ballot` on `operation`.
 pub fn commitment(

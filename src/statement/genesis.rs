@@ -13,6 +13,9 @@ use crate::statement::name::MemberName;
 use crate::statement::operation::Spore;
 use crate::statement::params::Params;
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// The version of the form of a genesis. Version 1 was the first edition's, whose networks are not carried over.
 const GENESIS_VERSION: u8 = 2;
 
@@ -27,7 +30,7 @@ pub enum Sealing {
     Authorities,
 }
 
-/// Which members are scored for the claims of a panel that weighs no quorum of the roster (P9).
+/// Which members are scored for the claims of a panel that weighs no quorum of the roster ([P9]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PanelScoring {

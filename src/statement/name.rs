@@ -1,4 +1,4 @@
-//! The names of members.
+//! The names of members ([R9]).
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::base::digest::NodeId;
 use crate::base::limits::MEMBER_NAME_BYTES_MAX;
 use crate::base::rejection::Rejection;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// A member's name: 1 to 32 of `a-z`, `0-9` and `-`. In a roster no two members have the same one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -74,6 +77,7 @@ impl From<MemberName> for String {
 mod tests {
     use super::*;
 
+    /// Rules: R9.
     #[test]
     fn names_are_short_and_plain() {
         for name in ["a", "ada-2", "-", &"x".repeat(32)] {

@@ -1,4 +1,4 @@
-//! The kinds of operation that members decide, their classes, and ballots.
+//! The kinds of operation that members decide, their classes ([V3]), and ballots.
 
 use std::fmt;
 
@@ -11,6 +11,9 @@ use crate::statement::claim_rule::ClaimRule;
 use crate::statement::consent::Consent;
 use crate::statement::params::Params;
 pub use crate::statement::spore::Spore;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// How an operation is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -133,9 +136,9 @@ pub enum ConsensusOperation {
         #[serde(with = "hex_bytes")]
         input: Vec<u8>,
         /// The electors, sorted and without repetition; `None` stands for all members. Only the Primary and Seeds may
-        /// name a panel (P9).
+        /// name a panel ([P9]).
         panel: Option<Vec<NodeId>>,
-        /// How the electors come to a result (P5).
+        /// How the electors come to a result ([P5]).
         rule: ClaimRule,
     },
 }
@@ -192,7 +195,7 @@ impl ConsensusOperation {
         }
     }
 
-    /// Whether the Primary's directive takes effect without an objection window (DESIGN section 7, rule 1).
+    /// Whether the Primary's directive takes effect without an objection window ([A1]).
     pub fn is_routine(&self) -> bool {
         matches!(
             self,
@@ -400,7 +403,7 @@ pub enum Ballot {
 }
 
 impl Ballot {
-    /// The value that the ballot counts for: a ballot that does not fit the class counts as `Abstain` (P9).
+    /// The value that the ballot counts for: a ballot that does not fit the class counts as `Abstain` ([P9]).
     pub fn counted_for(&self, class: Class) -> &Self {
         match (self, class) {
             (Self::Result(_), Class::Claim)

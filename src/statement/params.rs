@@ -1,5 +1,5 @@
 //! The parameters of a network: part of its genesis, changeable by `NetworkConfiguration` with `config_type`
-//! `param.NAME`. An operation keeps the parameters it was opened under.
+//! `param.NAME`. An operation keeps the parameters it was opened under ([P7]). [B3] has the bounds, [B4] the profiles.
 
 use std::ops::RangeInclusive;
 
@@ -10,6 +10,9 @@ use crate::base::digest::{Digest, STATE_PART};
 use crate::base::limits::{MEMBERS_MAX, TRUST_MAX_PPM};
 use crate::base::rejection::Rejection;
 use crate::statement::claim_rule::ClaimRule;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// No window is longer, in milliseconds: a network that was given too long a window can still be mended within a month.
 const WINDOW_MS_MAX: u64 = 31 * DAY_MS;
@@ -261,6 +264,7 @@ impl Params {
 mod tests {
     use super::*;
 
+    /// Rules: B4.
     #[test]
     fn the_profiles_are_valid() {
         for params in [Params::default(), Params::dev(), Params::field()] {
@@ -268,6 +272,7 @@ mod tests {
         }
     }
 
+    /// Rules: B3.
     #[test]
     fn a_change_is_judged_with_the_whole() {
         let params = Params::default();

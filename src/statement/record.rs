@@ -1,4 +1,4 @@
-//! Records: signed statements.
+//! Records: signed statements ([R2]).
 //!
 //! [`Signed`] is a record whose bytes were canonical; [`Verified`] is one whose author's signature was checked as well.
 //! Only a verified record can enter a ledger, and only [`Verifier`] and [`sign_batch`] make one.
@@ -24,6 +24,9 @@ use crate::base::identity::{Signer, SignerError};
 use crate::base::limits::{BATCH_RECORDS_MAX, PATH_HASHES_MAX, RECORD_BYTES_MAX};
 use crate::base::merkle;
 use crate::base::rejection::Rejection;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The signed part: a statement, its author and its network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,10 @@ use crate::base::digest::{Digest, NodeId, RECORD_LIST, RecordId, SEALERS};
 use crate::base::rejection::Rejection;
 use crate::statement::record::{Record, Seal, Signed};
 
-/// The strict test for a quorum: more than two thirds. A total of 0 has no quorum.
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+/// The strict test for a quorum ([V2]): more than two thirds. A total of 0 has no quorum.
 pub fn is_quorum(weight: u64, total: u64) -> bool {
     3 * u128::from(weight) > 2 * u128::from(total)
 }
@@ -39,7 +42,8 @@ pub fn sealers_digest(sealers: impl IntoIterator<Item = NodeId>) -> Digest {
     Digest::from_bytes(*hasher.finalize().as_bytes())
 }
 
-/// The precommits that fix a seal. Each author counts by one precommit for the seal, or by any two different ones of one round.
+/// The precommits that fix a seal ([H3]). Each author counts by one precommit for the seal, or by any two different ones
+/// of one round.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SealCertificate {

@@ -54,6 +54,7 @@ fn then(net: &Net, id: &OperationId) -> Cow<'static, str> {
     status.window.map_or("closed".into(), |window| window.then)
 }
 
+/// Rules: A1, A4.
 #[test]
 fn a_directive_takes_effect_after_the_objection_window() {
     for approve in [true, false] {
@@ -92,6 +93,7 @@ fn routine_takes_effect_at_once() {
     assert_eq!(config.get("maintenance.backup"), Some(&b"nightly".to_vec()));
 }
 
+/// Rules: A2.
 #[test]
 fn an_objection_leaves_it_to_the_seeds() {
     let mut net = Net::new(&genesis(5), 5);
@@ -160,6 +162,7 @@ fn without_a_primary_the_seeds_decide() {
 }
 
 /// A Primary that says nothing: its window passes, then that of the Seeds, and the ballots given early become commits.
+/// Rules: A3.
 #[test]
 fn what_nobody_decides_becomes_a_vote_of_all_with_the_ballots_given_before() {
     let mut net = Net::new(&genesis(5), 5);
@@ -186,6 +189,7 @@ fn what_nobody_decides_becomes_a_vote_of_all_with_the_ballots_given_before() {
 }
 
 /// Without Seeds and Primary the network waits for nobody.
+/// Rules: A3.
 #[test]
 fn without_authorities_all_vote_at_once() {
     let mut net = Net::new(&genesis_of([Spore::Latent; 4]), 4);
@@ -282,6 +286,7 @@ fn a_newcomer_votes_along_without_weight_and_is_scored() {
     );
 }
 
+/// Rules: P1, P9.
 #[test]
 fn an_elector_that_is_excluded_keeps_its_vote() {
     let mut net = Net::new(&genesis(5), 5);
@@ -343,6 +348,7 @@ fn a_parameter_is_changed_for_what_is_opened_later() {
     assert_eq!(net.state(3).params().drift_ms, 500);
 }
 
+/// Rules: S7.
 #[test]
 fn an_idle_network_is_silent_until_a_window_is_due() {
     let mut net = Net::new(&genesis(4), 4);
@@ -389,6 +395,7 @@ fn an_idle_network_is_silent_until_a_window_is_due() {
 }
 
 /// The chain stood still for days before the mark: members that were ready can still reveal.
+/// Rules: W1.
 #[test]
 fn a_chain_that_stood_still_punishes_nobody_who_was_ready() {
     let mut net = Net::new(&genesis(4), 4);
@@ -408,6 +415,7 @@ fn a_chain_that_stood_still_punishes_nobody_who_was_ready() {
 }
 
 /// The last elector stays away: its frozen commit is forfeited, and it loses trust.
+/// Rules: P8.
 #[test]
 fn who_never_reveals_is_charged_when_the_window_has_passed() {
     let mut net = Net::new(&genesis(4), 4);
@@ -427,6 +435,7 @@ fn who_never_reveals_is_charged_when_the_window_has_passed() {
 }
 
 /// The Primary's key proposes a seal over one record only, while node 1 has long held another.
+/// Rules: S6.
 #[test]
 fn a_proposal_that_leaves_out_an_old_record_is_refused() {
     for (held_ms, expected) in [(100, true), (3_100, false)] {
@@ -493,6 +502,7 @@ fn prevote(net: &Net) -> Option<bool> {
 }
 
 /// The Primary seals urgent operations before earlier ones.
+/// Rules: A5, P7.
 #[test]
 fn high_priority_takes_effect_first() {
     let mut net = Net::new(&genesis(4), 4);

@@ -1,5 +1,5 @@
 //! The power fails everywhere at once, and one node never comes back: the others can go on, because the records
-//! behind their votes are on their disks (DESIGN section 8; [`mycnet_consensus::core::Write`]).
+//! behind their votes are on their disks (C2, C5; [`mycnet_consensus::core::Write`]).
 
 use mycnet_consensus::core::{Answer, Input};
 use mycnet_consensus::{Ballot, OperationId, Priority};

@@ -1,4 +1,4 @@
-//! Nodes that never connect: a person carries all their records between them in bundles.
+//! Nodes that never connect: a person carries all their records between them in bundles. Rules: N5.
 
 mod hostile;
 mod order;

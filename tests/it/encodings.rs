@@ -1,4 +1,4 @@
-//! The encodings are frozen: these bytes and ids stand in ledgers, certificates and documents that exist.
+//! The encodings are frozen: these bytes and ids stand in ledgers, certificates and documents that exist. Rules: R1.
 //!
 //! `tests/data/encodings.json` holds them. A new kind of statement or operation adds an entry; no entry ever changes within
 //! a version of the form. After adding a sample, write the file anew with

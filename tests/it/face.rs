@@ -13,6 +13,8 @@ const MODULES: &[&str] = &[
     "limits",
     "net",
     "node",
+    // Only while the documentation is built.
+    "protocol",
     "store",
 ];
 

@@ -1,4 +1,4 @@
-//! Losing a third: two certificates for one height, and votes that prove their author's double signing.
+//! Losing a third: two certificates for one height, and votes that prove their author's double signing. Rules: H5.
 
 use std::collections::BTreeSet;
 
@@ -212,6 +212,7 @@ fn one_vote_too_many_is_no_fork() {
 }
 
 /// A sealed height, and a prevote of node 3 in it that it contradicts afterwards.
+/// Rules: R7.
 #[test]
 fn a_late_double_vote_gets_its_author_banned() {
     let mut net = Net::new(&genesis(4), 4);
@@ -314,6 +315,7 @@ fn a_proposal_may_list_any_two_of_three_bodies() {
 }
 
 /// Pairs about operations reach seals by themselves; this is the way of a commit.
+/// Rules: R7.
 #[test]
 fn a_double_commit_gets_its_author_banned() {
     let mut net = Net::new(&genesis(5), 5);

@@ -1,4 +1,4 @@
-//! What one hostile member could do to a height, and what an old disk could.
+//! What one hostile member could do to a height, and what an old disk could. Rules: S8.
 
 use mycnet_consensus::core::{Admission, Answer, Event, Input, Output, PeerId};
 use mycnet_consensus::internals::codec;
@@ -113,6 +113,7 @@ fn single_votes_in_a_list_crowd_nothing_out() {
 
 /// Members propose many records of the largest size: a seal takes four megabytes, and the rest comes later. With a
 /// bound on the number alone, a block could take 656 MB, and nodes would have to receive it unasked.
+/// Rules: S9.
 #[test]
 fn a_seal_takes_no_more_bytes_than_a_node_receives_at_once() {
     const NODES: usize = 9;

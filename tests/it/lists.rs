@@ -1,4 +1,4 @@
-//! A node keeps the records that a seal's proposal lists if that seal could take them, and only while it may still be sealed.
+//! A node keeps the records that a seal's proposal lists if that seal could take them, and only while it may still be sealed. Rules: R8.
 
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Seal, Statement, Verified, VoteKind, sign_batch};

@@ -30,6 +30,7 @@ mod lists;
 mod model;
 mod net;
 mod promises;
+mod protocol;
 mod reconciliation;
 mod records;
 mod rejections;

@@ -58,7 +58,7 @@ pub(crate) struct Net {
     queue: VecDeque<(usize, usize, Message)>,
 }
 
-/// The promises of a node across restarts, by the records that it showed (DESIGN section 8).
+/// The promises of a node across restarts, by the records that it showed (C2).
 #[derive(Default)]
 pub(crate) struct Promises {
     journalled: BTreeSet<RecordId>,

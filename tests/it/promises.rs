@@ -1,4 +1,4 @@
-//! Promises kept across crashes (DESIGN section 8): what leaves a node was journalled before, and a slot is signed once.
+//! Promises kept across crashes (C2): what leaves a node was journalled before, and a slot is signed once.
 //!
 //! [`crate::net::Net`] watches every output of every core of this binary for both; here nodes crash on purpose.
 
@@ -465,6 +465,7 @@ fn signed_rounds(net: &Net, n: usize, height: u64) -> BTreeSet<u32> {
 }
 
 /// Two of four lose their journals: nobody can seal any more. A person's word leads out, once everybody was met.
+/// Rules: C4.
 #[test]
 fn two_of_four_declare_what_all_hold_to_be_their_journals() {
     let mut net = Net::new(&genesis(4), 4);
@@ -607,6 +608,7 @@ fn whoever_declares_votes_only_above_what_it_was_shown() {
 }
 
 /// From the proof of a twin on nothing is signed, whatever a person or a peer asks for.
+/// Rules: C1.
 #[test]
 fn a_node_with_a_twin_signs_nothing_until_a_person_says_that_it_lives() {
     let mut net = Net::new(&genesis(4), 4);

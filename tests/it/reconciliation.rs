@@ -1,5 +1,5 @@
 //! Comparing what two nodes hold: what it costs, that both end up with everything, whatever is lost, and that nothing a peer
-//! says about it does harm.
+//! says about it does harm. Rules: N3.
 
 mod hostile;
 mod windows;

@@ -28,6 +28,7 @@ fn four_nodes_decide_a_critical_operation() {
     }
 }
 
+/// Rules: S3.
 #[test]
 fn a_silent_primary_is_stepped_over() {
     let mut net = Net::new(&genesis(4), 4);

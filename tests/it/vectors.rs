@@ -1,5 +1,5 @@
 //! Published vectors, through the paths that records take: Wycheproof for signatures, the BLAKE3 team's for hashes; and
-//! the keys that nobody may use.
+//! the keys that nobody may use. Rules: R3.
 
 use mycnet_consensus::internals::codec;
 use mycnet_consensus::internals::digest::{self, Domain, SignatureBytes};
@@ -160,6 +160,7 @@ fn blake3_vectors() {
     assert_eq!((right, cases.len()), (35, 35));
 }
 
+/// Rules: R4.
 #[test]
 fn no_two_domains_share_a_context() {
     let declared = include_str!("../../src/base/digest.rs")

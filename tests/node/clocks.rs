@@ -22,6 +22,7 @@ fn is_hour_behind(off_ms: i64) -> bool {
     (HOUR_MS - 60_000..HOUR_MS + 60_000).contains(&off_ms.unsigned_abs()) && off_ms < 0
 }
 
+/// Rules: N6.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_an_hour_behind_is_named_everywhere() {
     let (directory, genesis) = (Directory::new(), genesis(3));
@@ -39,16 +40,20 @@ async fn a_clock_an_hour_behind_is_named_everywhere() {
     for running in &nodes {
         until("all are connected", || all_met(running)).await;
     }
+    // On a busy machine a message may take longer than this network's drift. It never takes a minute.
+    let is_slight = |off_ms: i64| off_ms.unsigned_abs() < 60_000;
     for running in &nodes[..2] {
         let report = running.node.clocks();
-        assert_eq!(report.own_off_ms, None, "{report:?}");
-        let [(node, off_ms)] = report.off[..] else {
-            panic!("one is off: {report:?}");
-        };
-        assert!(node == node_id(2) && is_hour_behind(off_ms), "{report:?}");
+        assert!(report.own_off_ms.is_none_or(is_slight), "{report:?}");
+        let mut off = report.off.iter();
+        let is_late = |(node, off_ms): &(_, i64)| *node == node_id(2) && is_hour_behind(*off_ms);
+        assert!(off.any(is_late), "{report:?}");
+        let mut others = report.off.iter().filter(|(node, _)| *node != node_id(2));
+        assert!(others.all(|(_, off_ms)| is_slight(*off_ms)), "{report:?}");
     }
     let report = nodes[2].node.clocks();
-    assert!(report.off.is_empty(), "{report:?}");
+    let mut others = report.off.iter();
+    assert!(others.all(|(_, off_ms)| is_slight(*off_ms)), "{report:?}");
     assert!(report.own_off_ms.is_some_and(is_hour_behind), "{report:?}");
     assert_eq!(report.peers, 2);
 }

@@ -1,4 +1,4 @@
-//! A full or broken disk stops its node, which gives the reason. No record is sent before it is written.
+//! A full or broken disk stops its node, which gives the reason. No record is sent before it is written. Rules: C2, C5.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! A node whose journal is deleted, or older than its signatures: it reports this, signs nothing but its `Rejoin`, and is back at
-//! work after the seal that lists it.
+//! work after the seal that lists it. Rules: C3.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! A member commits and is away when the operation is frozen: its reveal still counts, without anybody's help.
+//! A member commits and is away when the operation is frozen: its reveal still counts, without anybody's help. Rules: P2, P4.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! The production ledger against the oracle on random logs, without any agreement: equal after every seal, and of one mind
-//! about what may not be sealed.
+//! about what may not be sealed. Rules: H2.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

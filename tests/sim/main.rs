@@ -1,4 +1,4 @@
-//! The properties of DESIGN section 14, each in a test of its name, under simulated schedules.
+//! The properties of `docs/PROTOCOL.md`, each in a test of its name, under simulated schedules.
 //!
 //! `MYCNET_SCHEDULES=10000 cargo test --release --features sim --test sim` runs the long form; without the variable a
 //! slice of it. A failure prints the seed that repeats it: `MYCNET_SEED=n` runs that one alone.

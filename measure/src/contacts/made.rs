@@ -247,6 +247,16 @@ impl Shape {
 /// From one second of the trace to another, excluded.
 type Stay = (u64, u64);
 
+impl Span {
+    fn on(self, day: u64) -> Stay {
+        let start_s = day * DAY_S;
+        (
+            start_s + self.from_min * MINUTE_S,
+            start_s + self.to_min * MINUTE_S,
+        )
+    }
+}
+
 struct Maker<'a> {
     shape: &'a Shape,
     rng: ChaCha8Rng,
@@ -256,14 +266,6 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn stay(&self, day: u64, span: Span) -> Stay {
-        let start_s = day * DAY_S;
-        (
-            start_s + span.from_min * MINUTE_S,
-            start_s + span.to_min * MINUTE_S,
-        )
-    }
-
     /// Draws who is about on a day, and when.
     fn begin(&mut self, day: u64) {
         let shape = self.shape;
@@ -271,7 +273,7 @@ impl Maker<'_> {
         let mut about = Vec::new();
         for node in 0..shape.nodes {
             let span = shape.spans[node % shape.circles % shape.spans.len()];
-            let (from_s, to_s) = self.stay(day, span);
+            let (from_s, to_s) = span.on(day);
             let mut shifted =
                 |at_s: u64| at_s.saturating_add_signed(self.rng.random_range(-jitter_s..=jitter_s));
             let stay = (shifted(from_s), shifted(to_s));
@@ -312,7 +314,7 @@ impl Maker<'_> {
 
     /// The contacts of a gathering.
     fn gather(&mut self, day: u64, gathering: &Gathering) {
-        let (from_s, to_s) = self.stay(day, gathering.span);
+        let (from_s, to_s) = gathering.span.on(day);
         let mut here = Vec::new();
         for node in 0..self.shape.nodes {
             let can_come = gathering.is_open

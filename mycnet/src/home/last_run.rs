@@ -78,7 +78,9 @@ impl LastRun {
 
     /// Keeps how far the clock is off its peers' median. Without peers nothing is known, and the last finding stays.
     pub(crate) fn note_clock(&mut self, report: &ClockReport) {
-        if report.peers > 0 {
+        // At the end the peers leave one by one; the finding of more of them counts more.
+        let peers = self.clock.as_ref().map_or(0, |found| found.peers);
+        if report.peers > 0 && (report.peers >= peers || report.own_off_ms.is_none()) {
             let peers = report.peers;
             self.clock = report.own_off_ms.map(|off_ms| ClockFound { off_ms, peers });
         }

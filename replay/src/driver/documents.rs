@@ -1,6 +1,6 @@
 //! A replica's documents: built from its seals on a thread of their own, and not kept.
 //!
-//! Nothing waits for documents (DESIGN section 9), so they use the processors that agreement leaves idle. Their content
+//! Nothing waits for documents (D4), so they use the processors that agreement leaves idle. Their content
 //! follows from the seals alone, not from the time of building.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Seals come first: a peer that is behind asks for blocks, window by window.
+//! Seals come first ([N2], [H4]): a peer that is behind asks for blocks, window by window.
 
 use serde_bytes::ByteBuf;
 
@@ -9,6 +9,9 @@ use crate::base::rejection::Rejection;
 use crate::exchange::message::Message;
 use crate::statement::record::Seal;
 use crate::statement::seal::{SealedBlock, SignedBlock};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The result of taking blocks.
 #[derive(Default)]

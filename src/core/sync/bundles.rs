@@ -8,10 +8,13 @@ use crate::base::rejection::Rejection;
 use crate::exchange::bundle::{Proposal, Unsealed};
 use crate::statement::record::{Statement, Verified};
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 impl Core {
     /// All unsealed records that this node holds, in the best order for another node: votes on the next seal, which decide
     /// whose lists are of use; its proposals, each with its list (empty if only the proposal is here, and for all other
-    /// records); then the other records, each after those it refers to, and votes on the last seals that can still be evidence (S10).
+    /// records); then the other records, each after those it refers to, and votes on the last seals that can still be evidence ([S10]).
     pub fn unsealed(&self) -> Vec<(&Verified, &[RecordId])> {
         let (mut votes, mut proposals) = (Vec::new(), Vec::new());
         for record in self.agreement.offered() {

@@ -1,4 +1,4 @@
-//! Compares the unsealed records of two peers.
+//! Compares the unsealed records of two peers ([N3]).
 //!
 //! The host starts it ([`Input::Sync`](crate::core::Input::Sync), or a new peer). The initiator learns from the answers which
 //! records only one of both holds, sends those that the peer lacks, and asks for those that it lacks itself. The answering node
@@ -17,6 +17,9 @@ use crate::base::rejection::Rejection;
 use crate::core::reconciliation::Snapshot;
 use crate::exchange::message::Message;
 use crate::finality::Agreement;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The state about a peer while it is connected.
 #[derive(Default)]

@@ -1,4 +1,4 @@
-//! Spore authority: how standard operations are decided (DESIGN section 7).
+//! Spore authority: how standard operations are decided ([A1] to [A4]).
 
 use std::sync::Arc;
 
@@ -14,11 +14,14 @@ use crate::statement::operation::{Ballot, Class, Outcome, Spore};
 use crate::statement::params::Params;
 use crate::statement::record::{Statement, Verified};
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// The stage of an operation in the spore hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Stage {
-    /// The operation waits for the Primary's directive.
+    /// The operation waits for the Primary's directive ([A1]).
     Directive,
     /// The Primary decided; Seeds may object.
     Objection {
@@ -27,7 +30,7 @@ pub enum Stage {
         /// Whether it approves.
         approve: bool,
     },
-    /// The Seeds decide.
+    /// The Seeds decide ([A2]). If they do not, all members vote ([A3]).
     Resolution,
 }
 

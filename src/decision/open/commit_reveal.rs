@@ -1,4 +1,4 @@
-//! Commit and reveal: P2 to P8. A reveal that does not open its author's frozen commit is refused here, by
+//! Commit and reveal: [P2] to [P8]. A reveal that does not open its author's frozen commit is refused here, by
 //! [`OpenOperation::judge_reveal`]. Admission (`core/admit.rs`) and every seal (`ledger/filing.rs`) ask it.
 
 use std::collections::BTreeMap;
@@ -14,6 +14,9 @@ use crate::statement::operation::{Class, Outcome};
 use crate::statement::params::Params;
 use crate::statement::record::{Statement, Verified};
 use crate::statement::seal::is_quorum;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The commit grace of a class.
 fn grace_ms(params: &Params, class: Class) -> u64 {
@@ -82,7 +85,7 @@ impl OpenOperation {
         Ok(filing)
     }
 
-    /// Checks a reveal without filing it (P4): it must open its author's frozen commit.
+    /// Checks a reveal without filing it ([P4]): it must open its author's frozen commit.
     ///
     /// # Errors
     ///
@@ -134,7 +137,7 @@ impl OpenOperation {
         Ok(())
     }
 
-    /// The number of electors with weight that have exactly one sealed commit; an author with two has none (P3). A running sum,
+    /// The number of electors with weight that have exactly one sealed commit; an author with two has none ([P3]). A running sum,
     /// because every seal asks all open operations when they are due.
     pub fn committed(&self) -> usize {
         self.committed
@@ -172,7 +175,7 @@ impl OpenOperation {
         }
     }
 
-    /// The seal time from which on the commits can be frozen without any further record (P3); `None` without a quorum.
+    /// The seal time from which on the commits can be frozen without any further record ([P3]); `None` without a quorum.
     ///
     /// The freeze waits for electors that are about: not banned, and with a record sealed in the last commit window. Electors
     /// without weight are waited for no longer than the grace of claims, and nobody longer than the grace of the class. It
@@ -199,9 +202,10 @@ impl OpenOperation {
             };
             until_ms = until_ms.max(waits_ms);
         }
-        let quarter_ms = match have_all {
-            true => 0,
-            false => self.opened_ms + grace_ms.div_ceil(4),
+        let quarter_ms = if have_all {
+            0
+        } else {
+            self.opened_ms + grace_ms.div_ceil(4)
         };
         Some(until_ms.min(self.opened_ms + grace_ms).max(quarter_ms))
     }
@@ -232,7 +236,7 @@ impl OpenOperation {
         ));
     }
 
-    /// The seal time from which on it can close although electors without weight have not revealed (P8).
+    /// The seal time from which on it can close although electors without weight have not revealed ([P8]).
     pub(super) fn close_due_ms(&self) -> Option<u64> {
         let (Some(tally), Some(frozen)) = (&self.tally, &self.frozen) else {
             return None;

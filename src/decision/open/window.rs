@@ -1,6 +1,9 @@
-//! Windows in seal time.
+//! Windows in seal time ([W1]).
 
 use serde::{Deserialize, Serialize};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// A window that ends in two steps: the first seal at or after its end only marks it, and it passes at the first seal
 /// one commit grace later. So no member that was ready is punished if the chain stood still for days. A window of

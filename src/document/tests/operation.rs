@@ -19,6 +19,7 @@ fn by_id(records: &[Verified]) -> Vec<Record> {
 }
 
 /// Two replicas with the same records build documents with equal heads, in whatever order the records came.
+/// Rules: D2, property D-same.
 #[test]
 fn d_same() {
     for mut records in [decided(4), objected()] {
@@ -36,6 +37,7 @@ fn d_same() {
 }
 
 /// Equivocation shows as Automerge's own conflict at the author's key, and survives storage.
+/// Rules: D3, property D-two.
 #[test]
 fn d_two() {
     let mut records = decided(2);
@@ -183,6 +185,7 @@ fn records_of_something_else_are_refused() {
 }
 
 /// The canonical change of a record is the one that Automerge's own transaction makes on its dependencies.
+/// Rules: D2.
 #[test]
 fn a_change_is_what_a_transaction_makes() {
     let mut panel = vec![node(1), node(2), node(3)];

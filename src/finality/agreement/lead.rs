@@ -1,4 +1,4 @@
-//! Leading out of turn and joining (S11). Where nodes are carried about, waiting for one proposer costs days, and so does every
+//! Leading out of turn and joining ([S11]). Where nodes are carried about, waiting for one proposer costs days, and so does every
 //! nil vote. Safety is the paper's: rounds only grow, and a round has one prevote and one precommit of each.
 
 use super::super::{Judge, Step};
@@ -6,6 +6,9 @@ use super::Agreement;
 use super::rules::{Opinion, Purpose};
 use crate::base::digest::SealId;
 use crate::statement::record::VoteKind;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 impl Agreement {
     /// The round that [`Self::lead`] would enter: this node's own next one below the number of sealers, if it waits for a

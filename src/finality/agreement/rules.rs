@@ -1,5 +1,5 @@
-//! The rules of the paper, over the set of records held. A node locks on a seal in [`Agreement::advance`] when it precommits it
-//! (L38), and refuses other seals as long as no newer proof of lock releases it (L29).
+//! The rules of the paper ([S2]), over the set of records held. A node locks on a seal in [`Agreement::advance`] when it
+//! precommits it (L38), and refuses other seals as long as no newer proof of lock releases it (L29).
 
 use super::super::votes::{Guard, at};
 use super::super::{Action, Judge, Step, Verdict};
@@ -7,6 +7,9 @@ use super::Agreement;
 use crate::base::digest::{NodeId, SealId};
 use crate::base::limits::ROUND_MAX;
 use crate::statement::record::{Seal, VoteKind};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The prevote that the proposals of a round call for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,7 +24,7 @@ pub(super) enum Opinion {
 pub(super) enum Purpose {
     /// To prevote in this node's round.
     Vote,
-    /// To leave it for a higher round (S11).
+    /// To leave it for a higher round ([S11]).
     Join,
 }
 
@@ -43,7 +46,7 @@ impl Agreement {
     /// Applies the rules until one asks for a signature, or none fires. The caller signs the statement, adds it and calls again:
     /// what follows can depend on it. Without new records or answers of the judge, an action is returned once.
     ///
-    /// The node may join rounds up to `join_to` (S11); 0 lets it join none.
+    /// The node may join rounds up to `join_to` ([S11]); 0 lets it join none.
     pub fn advance(&mut self, judge: &mut dyn Judge, join_to: u32) -> Option<Action> {
         while let Some(me) = self.me
             && self.decided().is_none()
@@ -66,7 +69,7 @@ impl Agreement {
         None
     }
 
-    /// "I give up waiting in this step": acts as the paper does when the step's timer ends, under its guards, with S8's
+    /// "I give up waiting in this step": acts as the paper does when the step's timer ends, under its guards, with [S8]'s
     /// counting. Call [`Self::advance`] afterwards, as a new round may have begun. The caller must know that there is something
     /// to wait for: do not nudge without records and without anything to seal.
     pub fn nudge(&mut self) -> Option<Action> {

@@ -1,4 +1,4 @@
-//! One test per rule: the actions of sealer 3, given its journal and the records that arrived.
+//! One test per rule: the actions of sealer 3, given its journal and the records that arrived. Rules: S2.
 
 use super::super::fixture::{
     HEIGHT, id, node, precommit, precommits, prevote, prevotes, proposal, seal, sealers, signed,

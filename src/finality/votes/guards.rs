@@ -1,4 +1,4 @@
-//! Who signed in a higher round counts in every lower one, for no value (S8). Else signatures in many rounds, a few in each,
+//! Who signed in a higher round counts in every lower one, for no value ([S8]). Else signatures in many rounds, a few in each,
 //! could stop a height for ever: no round would have enough of them to be left.
 
 use std::collections::BTreeSet;
@@ -6,6 +6,9 @@ use std::collections::BTreeSet;
 use super::{Guard, Votes};
 use crate::base::digest::NodeId;
 use crate::statement::record::VoteKind;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 impl Votes {
     /// All authors of records that are or were kept.

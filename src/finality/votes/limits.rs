@@ -1,4 +1,4 @@
-//! The limits on the records kept: two bodies per slot, and S8's rounds per author.
+//! The limits on the records kept: two bodies per slot, and [S8]'s rounds per author.
 
 use std::collections::BTreeSet;
 
@@ -6,6 +6,9 @@ use super::{Content, Votes, at, read};
 use crate::base::digest::{NodeId, RecordId};
 use crate::base::limits::{LOW_ROUNDS, SLOT_BODIES_MAX, VOTE_ROUNDS_MAX};
 use crate::statement::record::VoteKind;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 impl Votes {
     /// Whether the record belongs to a quorum for a seal, or proposes a seal with a quorum.

@@ -1,4 +1,4 @@
-//! The records that peers are offered. What a receiver is bound to drop is not offered (S8): a difference that no exchange can
+//! The records that peers are offered. What a receiver is bound to drop is not offered ([S8]): a difference that no exchange can
 //! end would cost something at every meeting.
 
 use std::collections::BTreeSet;
@@ -7,6 +7,9 @@ use super::{Content, Votes, read};
 use crate::base::digest::{NodeId, RecordId};
 use crate::base::limits::{LOW_ROUNDS, SLOT_BODIES_MAX};
 use crate::statement::record::{Verified, VoteKind};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 impl Votes {
     /// The records of the height to be agreed on that a peer would keep: those within the limits of rounds and slots, and the
@@ -25,7 +28,7 @@ impl Votes {
         })
     }
 
-    /// The records of a sealed height that can still be evidence (S10). Per author: the rounds of certificates, the four lowest
+    /// The records of a sealed height that can still be evidence ([S10]). Per author: the rounds of certificates, the four lowest
     /// others, and pairs.
     pub(in crate::finality) fn evidence(&self) -> impl Iterator<Item = &Verified> {
         let decided: BTreeSet<u32> = self.decisions.iter().map(|(round, _)| *round).collect();

@@ -1,9 +1,12 @@
-//! The member's last chances to take part, and which of them it missed.
+//! The member's last chances to take part ([T4]), and which of them it missed.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::base::digest::hex_bytes;
 use crate::base::limits::CHANCES;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Bytes of the encoding: one bit per chance.
 const BYTES: usize = CHANCES.div_ceil(8) as usize;

@@ -1,4 +1,4 @@
-//! The history of a score: one entry per change, with its reason.
+//! The history of a score: one entry per change, with its reason ([T8]).
 
 use std::fmt;
 
@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::ParticipationRecord;
 use crate::base::digest::OperationId;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// What a member counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

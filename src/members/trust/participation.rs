@@ -1,9 +1,12 @@
-//! The events that the scores depend on.
+//! The events that the scores depend on ([T3]).
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::digest::OperationId;
 use crate::statement::operation::{Ballot, Class, Outcome};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// What a member did in one operation, or a change made to its scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +45,7 @@ pub enum Participation {
 
 impl Participation {
     /// The event of a member that revealed this ballot, in an operation of this class with this outcome: [`Self::Coherent`],
-    /// [`Self::Dissent`] or [`Self::Neutral`]. A ballot that does not fit the class counts as `Abstain` (P9).
+    /// [`Self::Dissent`] or [`Self::Neutral`]. A ballot that does not fit the class counts as `Abstain` ([P9]).
     pub fn of_ballot(class: Class, outcome: &Outcome, ballot: &Ballot) -> Self {
         match (outcome, ballot.counted_for(class)) {
             (Outcome::NoQuorum, _) | (_, Ballot::Abstain) => Self::Neutral,
@@ -52,7 +55,7 @@ impl Participation {
     }
 }
 
-/// How many stood behind the outcome of an operation, and so which scores it moves.
+/// How many stood behind the outcome of an operation, and so which scores it moves ([T2]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_excessive_bools, reason = "five independent facts")]
@@ -62,9 +65,9 @@ pub struct Support {
     /// Electors with more than two thirds of all votes revealed it: dissent costs trust.
     pub backed: bool,
     /// Electors with more than half of the weight, and more than half of the electors with weight, revealed it: the answers
-    /// to a claim move skill. Never in a panel that scores nobody (P9).
+    /// to a claim move skill. Never in a panel that scores nobody ([P9]).
     pub carried: bool,
-    /// The operation is a chance to take part: electors with more than two thirds of all votes were frozen.
+    /// The operation is a chance to take part ([T4]): electors with more than two thirds of all votes were frozen.
     pub chance: bool,
     /// A panel decides: trust moves for equivocation only.
     pub panel: bool,
@@ -83,7 +86,7 @@ impl Support {
 
 /// One event of a member's history.
 ///
-/// Records must be applied in the order of the sealed log: by height, within a seal in the order of P7, within an operation
+/// Records must be applied in the order of the sealed log: by height, within a seal in the order of [P7], within an operation
 /// by member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,6 +9,9 @@ use crate::base::limits::{CHANCES, TRUST_MAX_PPM};
 use crate::statement::operation::Class;
 use crate::statement::params::Params;
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// The scores of one member, with the parts of its past that rules need. Part of the sealed state: its encoding is canonical.
 ///
 /// Trust and skill always stay in `0..=1_000_000`, and are 0 if the standing is `Banned`.
@@ -21,7 +24,7 @@ pub struct TrustState {
     #[serde(deserialize_with = "bounded_ppm")]
     skill_ppm: u32,
     standing: Standing,
-    /// Coherent outcomes since the last dissent or withholding.
+    /// Coherent outcomes since the last dissent or withholding ([T5]).
     row: u32,
     chances: Chances,
     /// Seal time of its last sealed record; at first the time when it joined.
@@ -48,7 +51,8 @@ fn bounded_ppm<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Err
     Ok(ppm)
 }
 
-/// Whether `last` was less than one window before `time_ms`: then what counts once per window does not count again.
+/// Whether `last` was less than one window before `time_ms`: then what counts once per window does not count
+/// again ([W2]).
 pub(crate) fn is_within(last: Option<u64>, time_ms: u64, window_ms: u64) -> bool {
     last.is_some_and(|last| time_ms.saturating_sub(last) < window_ms)
 }
@@ -131,7 +135,7 @@ impl TrustState {
         self.standing == Standing::Active
     }
 
-    /// The weight in claims: the skill, but at least the floor; 0 on probation and for the banned.
+    /// The weight in claims: the skill, but at least the floor ([T6]); 0 on probation and for the banned.
     pub fn claim_weight(&self, params: &Params) -> u64 {
         match self.standing {
             Standing::Active | Standing::Suspended => {

@@ -1,4 +1,4 @@
-//! Spore authority over standard operations (DESIGN section 7).
+//! Spore authority over standard operations (A1 to A4).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What an approved operation changes (P7, DESIGN section 10).
+//! What an approved operation changes (P7).
 
 use super::Oracle;
 use super::roster::{Member, Roster, Standing, sealers};

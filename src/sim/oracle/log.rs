@@ -141,7 +141,7 @@ fn hash<T: Serialize>(domain: &str, value: &T) -> [u8; 32] {
     blake3::derive_key(domain, &bytes)
 }
 
-/// How a kind of operation is decided (DESIGN section 10).
+/// How a kind of operation is decided (V3).
 pub(super) fn class_of(operation: &ConsensusOperation) -> Class {
     use ConsensusOperation as Kind;
     match operation {

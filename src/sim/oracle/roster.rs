@@ -1,4 +1,4 @@
-//! Members, their standings and weights (DESIGN section 6), and who seals (S4).
+//! Members, their standings and weights (V1, T7), and who seals (S4).
 
 use std::collections::{BTreeMap, BTreeSet};
 

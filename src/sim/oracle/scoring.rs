@@ -1,4 +1,4 @@
-//! Trust when an operation closes (DESIGN section 6).
+//! Trust when an operation closes (T3).
 
 use super::log::Case;
 use super::roster::{Member, Standing};

@@ -1,4 +1,4 @@
-//! Windows end in two steps, so that a chain that stood still punishes no member that was ready (DESIGN section 4).
+//! Windows end in two steps, so that a chain that stood still punishes no member that was ready (W1).
 
 use super::Moment;
 

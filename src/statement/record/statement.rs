@@ -1,5 +1,5 @@
 //! The statements that records carry, and their slots. An author signs one statement per slot; two different ones are
-//! equivocation.
+//! equivocation ([R7]).
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,10 @@ use crate::base::limits::{ROUND_MAX, TEXT_BYTES_MAX, TIME_MS_MAX};
 use crate::base::rejection::Rejection;
 use crate::statement::operation::{Ballot, ConsensusOperation, Priority};
 
-/// One of the nine kinds of statement (DESIGN section 3).
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+/// One of the nine kinds of statement ([R5]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Statement {
@@ -80,7 +83,7 @@ pub enum Statement {
         /// The seal voted for, or nil.
         seal: Option<SealId>,
     },
-    /// A member that lost its journal asks to sign again (DESIGN section 8).
+    /// A member that lost its journal asks to sign again ([C3]).
     Rejoin {
         /// 32 random bytes.
         nonce: Digest,
@@ -97,7 +100,7 @@ pub enum VoteKind {
     Precommit,
 }
 
-/// Checkpoint `height` of the ledger.
+/// Checkpoint `height` of the ledger ([H1]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seal {
@@ -215,7 +218,7 @@ impl Statement {
         }
     }
 
-    /// The position of this kind when a seal is applied (DESIGN section 5): proposals first, evidence about seals last.
+    /// The position of this kind when a seal is applied ([H2]): proposals first, evidence about seals last.
     pub fn rank(&self) -> u8 {
         match self {
             Self::Propose { .. } => 0,

@@ -1,4 +1,4 @@
-//! The check of signatures, which makes a [`Verified`] record of a [`Signed`] one.
+//! The check of signatures ([R2], [R3]), which makes a [`Verified`] record of a [`Signed`] one.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -10,6 +10,9 @@ use crate::base::limits::VERIFIED_ROOTS_MAX;
 use crate::base::merkle;
 use crate::base::rejection::Rejection;
 use crate::statement::operation::ConsensusOperation;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// Checks records of one network's authors. Holds their decoded keys and the batch roots that verified before.
 #[derive(Debug, Clone)]

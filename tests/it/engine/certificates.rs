@@ -1,4 +1,4 @@
-//! Certificates of operations: a good one convinces a reader who has only the genesis, and any other is refused.
+//! Certificates of operations: a good one convinces a reader who has only the genesis, and any other is refused. Rules: H3.
 
 use super::*;
 use mycnet_consensus::internals::record::{Statement, VoteKind, sign};

@@ -103,6 +103,7 @@ fn left_behind() -> Net {
     net
 }
 
+/// Rules: H4, N2.
 #[test]
 fn who_is_behind_catches_up_window_by_window_and_then_compares() {
     for (begins, asks_ahead) in [(0, false), (3, false), (0, true), (3, true)] {

@@ -1,5 +1,5 @@
 //! Batches: one signature for many records, each of which stands alone; proofs fit one place only; commitments open for
-//! their author only.
+//! their author only. Rules: R2, R6.
 
 use mycnet_consensus::internals::commitment::{commitment, salt};
 use mycnet_consensus::internals::digest::SignatureBytes;

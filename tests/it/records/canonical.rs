@@ -1,4 +1,4 @@
-//! A value has one encoding: every other form of the same record is refused, although its signature is good.
+//! A value has one encoding: every other form of the same record is refused, although its signature is good. Rules: R1.
 
 use mycnet_consensus::internals::limits::BATCH_RECORDS_MAX;
 use mycnet_consensus::internals::record::Statement;

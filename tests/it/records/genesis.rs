@@ -1,4 +1,4 @@
-//! What a genesis may not be. Each case is also refused when it comes as bytes.
+//! What a genesis may not be. Each case is also refused when it comes as bytes. Rules: B2.
 
 use mycnet_consensus::internals::limits::{
     FRAME_BYTES_MAX, MEMBERS_MAX, TEXT_BYTES_MAX, TIME_MS_MAX,

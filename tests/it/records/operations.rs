@@ -1,4 +1,4 @@
-//! Rejections of operations and ballots, one by one. Most limits are tested with the largest accepted value too.
+//! Rejections of operations and ballots, one by one. Most limits are tested with the largest accepted value too. Rules: B1.
 
 use mycnet_consensus::internals::limits::{
     MEMBERS_MAX, PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX, TEXT_BYTES_MAX, TRUST_MAX_PPM,

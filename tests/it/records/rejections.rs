@@ -12,6 +12,7 @@ use super::offer::{judge, malformed, propose};
 use super::{body, forge, forged};
 use crate::samples::{ada, bob, eve, net, seal};
 
+/// Rules: R5, H1.
 #[test]
 fn malformed_records_and_seals() {
     let mut versioned = body(Statement::Rejoin {

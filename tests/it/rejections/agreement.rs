@@ -37,6 +37,7 @@ fn with_certificate(good: &SealedBlock, of: SealedBlock) -> SealedBlock {
     }
 }
 
+/// Rules: H4.
 #[test]
 fn blocks_that_cannot_follow_are_refused() {
     let (mut net, good) = next_block();
@@ -93,6 +94,7 @@ fn blocks_that_cannot_follow_are_refused() {
     assert_eq!(net.state(1).seal(), good.seal.id(), "the good one");
 }
 
+/// Rules: H3.
 #[test]
 fn certificates_that_prove_nothing_are_refused() {
     let (mut net, good) = next_block();

@@ -1,4 +1,4 @@
-//! C-crash: a stop at any write loses nothing acknowledged and never signs twice (DESIGN section 14).
+//! C-crash: a stop at any write loses nothing acknowledged and never signs twice.
 //!
 //! Four nodes decide 50 operations. At its n-th write one of them stops; what was not synced survives not at all, in part, by
 //! sectors, or wholly. It starts again from what is left and the run goes on. `MYCNET_C_CRASH` is the distance between the

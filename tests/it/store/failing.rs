@@ -1,4 +1,4 @@
-//! A disk that fills up: nothing more is written, and committed data can still be read.
+//! A disk that fills up: nothing more is written, and committed data can still be read. Rules: C5.
 
 use std::sync::Arc;
 

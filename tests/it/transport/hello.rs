@@ -1,4 +1,4 @@
-//! The hello: who is let in, and what other peers learn.
+//! The hello: who is let in, and what other peers learn. Rules: N1.
 
 use mycnet_consensus::net::{CloseCode, CloseReason, Config, NetEvent, PeerCard, Relation};
 use mycnet_consensus::{Genesis, Identity, NetworkId, NodeId, Signer as _, Spore};
@@ -151,7 +151,7 @@ async fn the_dialler_checks_too_and_both_learn_why() {
     for (node, fault) in [
         (&ben, CloseReason::There(CloseCode::WrongNetwork)),
         (&cyd, CloseReason::There(CloseCode::Banned)),
-        (&second, CloseReason::There(CloseCode::OwnAuthor)),
+        (&second, CloseReason::Here(CloseCode::OwnAuthor)),
         (&dot, CloseReason::Here(CloseCode::Banned)),
     ] {
         ada.transport.dial(&node.address());

@@ -169,6 +169,7 @@ async fn asked_nonce(raw: &mut Raw) -> Digest {
     }
 }
 
+/// Rules: C1.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_without_the_key_can_make_a_twin() {
     let mut ada = Node::new("ada").await;

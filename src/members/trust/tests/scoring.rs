@@ -43,6 +43,7 @@ fn the_ledger_and_the_scoring_share_the_arithmetic() {
     assert_eq!(scoring.state(&node(1)), founder_after(&records));
 }
 
+/// Rules: T8.
 #[test]
 fn explain_lists_the_changes_for_people() {
     let mut scoring = TrustScoring::new();

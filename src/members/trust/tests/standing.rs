@@ -1,4 +1,4 @@
-//! Standings, votes and weights.
+//! Standings, votes and weights. Rules: T7.
 
 use super::*;
 
@@ -22,6 +22,7 @@ fn standings_count_for_what_the_table_says() {
     }
 }
 
+/// Rules: T6, V1.
 #[test]
 fn the_weight_in_claims_is_skill_above_a_floor() {
     let right = vec![at(9, Participation::Coherent(Class::Claim)); 5];
@@ -90,6 +91,7 @@ fn probation_ends_with_trust_and_a_row_and_never_in_suspension() {
 }
 
 /// A thousand outcomes of one day lengthen the row once: nobody becomes `Active` overnight.
+/// Rules: T5, W2.
 #[test]
 fn the_row_counts_once_per_commit_window() {
     let mut records = vec![at(0, Participation::Coherent(Class::Claim)); 1000];

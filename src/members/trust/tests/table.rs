@@ -1,4 +1,4 @@
-//! The table of scores, line by line.
+//! The table of scores, line by line. Rules: T1, T3.
 
 use super::*;
 use crate::statement::operation::{Ballot, Outcome};
@@ -98,6 +98,7 @@ fn each_line_of_the_table() {
     );
 }
 
+/// Rules: T2.
 #[test]
 fn what_nobody_seconded_moves_no_score() {
     check(
@@ -123,6 +124,7 @@ fn what_nobody_seconded_moves_no_score() {
     );
 }
 
+/// Rules: P9.
 #[test]
 fn a_panel_moves_skill_only() {
     check(
@@ -210,6 +212,7 @@ fn each_change_has_its_reason() {
     }
 }
 
+/// Rules: T5.
 #[test]
 fn seconded_dissent_withholding_and_silence_end_a_row() {
     let day = 3 * DAY_MS;
@@ -235,6 +238,7 @@ fn seconded_dissent_withholding_and_silence_end_a_row() {
 }
 
 /// The oldest of a hundred chances was missed; every further chance makes it forgotten.
+/// Rules: T4.
 #[test]
 fn only_chances_are_remembered() {
     let mut records = vec![at(1, Participation::Missed)];
@@ -266,6 +270,7 @@ fn only_chances_are_remembered() {
 }
 
 /// Close times of withheld commits, the sealed reveals between them, and the number of charges of 8 %.
+/// Rules: W2.
 #[test]
 fn silence_is_charged_once_per_reveal_window() {
     let withheld = |days_and_a_bit: (u64, u64)| {
@@ -329,6 +334,7 @@ fn a_panel_does_not_shield_a_withholder() {
     assert_eq!((state.trust_ppm(), state.skill_ppm()), (460_000, 460_000));
 }
 
+/// Rules: T4.
 #[test]
 fn absence_costs_nothing_up_to_half_of_the_last_hundred_chances() {
     let missed = [at(2 * DAY_MS, Participation::Missed); 51];

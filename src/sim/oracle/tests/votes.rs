@@ -30,6 +30,7 @@ fn everybody_approves() {
     }
 }
 
+/// Rules: V2.
 #[test]
 fn two_thirds_exactly_are_no_quorum() {
     let mut world = latents(3);
