@@ -751,7 +751,10 @@ fn lists_are_of_use_for_what_the_lock_allows_to_join() {
         proposal(4, None, 41),
     ];
     let free = agreement(&[], fresh.to_vec());
-    assert!(free.joinable_seals().eq([id(21), id(11)]), "the highest first");
+    assert!(
+        free.joinable_seals().eq([id(21), id(11)]),
+        "the highest first"
+    );
     let again = vec![proposal(2, Some(0), 1)];
     let locked = agreement(&[precommit(3, 0, A)], all([fresh[..1].to_vec(), again]));
     assert!(locked.joinable_seals().eq([id(1)]), "only the locked seal");
