@@ -284,7 +284,7 @@ pub struct Timing {
     /// A node joins round r of a proposer that leads out of turn after it has waited r times this at the height itself ([S11]); 0
     /// joins at once. In a mesh it is the step patience: else the last in the queue could make everybody pass all rounds before.
     pub join_ms: u64,
-    /// Whether the node holds records of which no seal would be worth it, while nobody has said anything at the height (S11): for
+    /// Whether the node holds records of which no seal would be worth it, while nobody has said anything at the height ([S11]): for
     /// nodes that are carried about, for which each seal costs days.
     pub holds: bool,
 }

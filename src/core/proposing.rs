@@ -97,7 +97,7 @@ impl Core {
         draft.is_some_and(|draft| is_worth_it(&draft, &self.ledger, &self.pool))
     }
 
-    /// The end of holding (S11), while nobody has said anything at this height: a quarter of the shortest grace of the operations
+    /// The end of holding ([S11]), while nobody has said anything at this height: a quarter of the shortest grace of the operations
     /// concerned after the first record came.
     fn held_until_ms(&self) -> Option<u64> {
         if !self.timing.holds || !self.agreement.is_silent() {

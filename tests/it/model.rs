@@ -3,7 +3,7 @@
 //! point. Liars are part of the schedules. Afterwards everything is delivered, and every height must be decided, the same way.
 //!
 //! Every run is a function of its seed, which a failure prints. `MYCNET_SCHEDULES=100000 cargo test --test it model` runs more
-//! schedules than the 1,200 per row that are run by default.
+//! schedules than the 1,000 per row that are run by default.
 
 mod liars;
 mod node;
@@ -34,7 +34,7 @@ fn setting((members, liars): (usize, usize), ending: Ending) -> Setting {
 }
 
 fn hold(row: (usize, usize)) {
-    for seed in 0..schedules(1_200) {
+    for seed in 0..schedules(1_000) {
         let setting = setting(row, ENDINGS[(seed % 2) as usize]);
         if let Err(finding) = run(setting, seed) {
             panic!("{setting:?}, seed {seed}: {finding}");

@@ -744,6 +744,23 @@ fn a_node_joins_the_highest_round_that_it_would_prevote() {
 }
 
 #[test]
+fn lists_are_of_use_for_what_the_lock_allows_to_join() {
+    let fresh = [
+        proposal(1, None, 11),
+        proposal(2, None, 21),
+        proposal(4, None, 41),
+    ];
+    let free = agreement(&[], fresh.to_vec());
+    assert!(
+        free.joinable_seals().eq([id(21), id(11)]),
+        "the highest first"
+    );
+    let again = vec![proposal(2, Some(0), 1)];
+    let locked = agreement(&[precommit(3, 0, A)], all([fresh[..1].to_vec(), again]));
+    assert!(locked.joinable_seals().eq([id(1)]), "only the locked seal");
+}
+
+#[test]
 fn rounds_with_an_own_nil_vote_are_counted() {
     let journal = [
         prevote(3, 0, NIL),
