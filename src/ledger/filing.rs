@@ -76,9 +76,6 @@ impl State {
         if let Some((name, value)) = operation.param_entry() {
             self.params.with_change(name, value)?;
         }
-        if let Some(open) = self.asked(operation) {
-            return Err(Rejection::AlreadyAsked(open));
-        }
         if *priority == Priority::High && !member.role.is_authority() {
             return Err(Rejection::WrongRole {
                 author,
@@ -90,6 +87,9 @@ impl State {
                 author,
                 reason: "only the Primary and Seeds may name a panel",
             });
+        }
+        if let Some(open) = self.asked(operation) {
+            return Err(Rejection::AlreadyAsked(open));
         }
         self.electorate(operation)
     }

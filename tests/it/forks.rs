@@ -224,6 +224,7 @@ fn a_late_double_vote_gets_its_author_banned() {
     // Only node 1 hears of it.
     assert_eq!(net.import(1, &second), Ok(Admission::New));
     net.advance(1);
+    net.settle();
     for n in 0..3 {
         let state = net.state(n);
         assert!(state.height() > at, "node {n}");

@@ -32,11 +32,12 @@ async fn good() -> (Vec<u8>, Genesis) {
     carry(&engines[2], &engines[0]).await;
     let closed = |engine: &BFTConsensusEngine| engine.outcome(&id).is_some();
     pass_round(&all, 40, closed).await;
-    engines[0]
-        .propose_operation(config(b"later"))
-        .await
-        .unwrap();
-    (exported(&engines[0], 1), genesis)
+    // Whose turn it is proposes a seal at once.
+    let leads =
+        |engine: &&BFTConsensusEngine| engine.seal_status().proposer == Some(engine.node_id());
+    let leader = engines.iter().find(leads).unwrap();
+    leader.propose_operation(config(b"later")).await.unwrap();
+    (exported(leader, 1), genesis)
 }
 
 /// A node that holds nothing yet.

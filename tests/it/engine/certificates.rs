@@ -8,7 +8,7 @@ use mycnet_consensus::{Certificate, Digest, MemberName, NetworkId, Rejection, Se
 
 use crate::net::vote_for;
 
-/// Four nodes that first admitted a fifth and changed a role, so that the roster and the sealers changed on the way.
+/// Four nodes that admitted a fifth, gave it a vote, and excluded one, so that the roster and the sealers changed on the way.
 async fn network() -> (Vec<BFTConsensusEngine>, OperationId) {
     let (engines, _) = linked(&genesis(4), 5);
     let consent = Consent::sign(
@@ -25,6 +25,12 @@ async fn network() -> (Vec<BFTConsensusEngine>, OperationId) {
         consent,
     };
     approve(&engines, 0, admission, &[1, 2, 3]).await;
+    let promotion = ConsensusOperation::TrustScoreModification {
+        node: node(4),
+        delta_ppm: 200_000,
+        reason: "everybody knows it".into(),
+    };
+    approve(&engines, 0, promotion, &[1, 2, 3, 4]).await;
     let exclusion = ConsensusOperation::NodeExclusion {
         node: node(3),
         reason: "it moved".into(),
@@ -116,7 +122,7 @@ fn changed(certificate: &Certificate) -> usize {
 
 fn headers() -> Vec<Change> {
     vec![
-        change("version", |c| c.v = 2),
+        change("version", |c| c.v = 3),
         change("network", |c| c.net = NetworkId::from_bytes([1; 32])),
         change("no headers", |c| c.path.clear()),
         change("the first header is missing", |c| {

@@ -74,7 +74,7 @@ static CORPUS: LazyLock<Corpus> = LazyLock::new(|| {
             commit_of(net.network_id(), world.committing, 4, &Ballot::Reject),
         ),
         (4, world.propose(config(b"new"), Priority::Normal)),
-        (3, world.propose(claim(Some(&[0, 1, 3])), Priority::High)),
+        (3, world.propose(claim(Some(&[0, 1, 2, 3])), Priority::High)),
         (0, directive(world.standard)),
         (3, objection(world.standard)),
         (3, resolution(world.standard)),

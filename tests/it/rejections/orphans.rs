@@ -62,6 +62,7 @@ fn a_reveal_waits_for_the_freeze() {
     assert_eq!(net.fingerprint(1), before);
     assert_eq!(net.phase(1, &id), "committing");
     net.approve(&[1, 2], id);
+    net.settle();
     // Frozen with all four commits, and closed only because the reveal that waited was taken up.
     assert_eq!(net.phase(1, &id), "closed");
     assert_eq!(net.phase(0, &id), "closed");
@@ -77,6 +78,7 @@ fn a_reveal_that_waited_and_does_not_open_is_refused_then() {
     net.import(1, &commit).unwrap();
     net.import(1, &reveal).unwrap();
     net.approve(&[1, 2], id);
+    net.settle();
     assert_eq!(net.refusals(1)[0].code(), "does-not-open");
     assert_eq!(
         net.phase(1, &id),
