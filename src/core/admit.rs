@@ -102,6 +102,8 @@ impl Core {
         let context = self.next_context();
         match state.judge_statement(self.ledger.past(), record, &context) {
             Err(Rejection::UnknownOperation(id)) => self.judge_pooled(record, id),
+            // A later seal can take it.
+            Err(Rejection::TooSoon(_)) => Ok(()),
             verdict => verdict,
         }
     }
@@ -111,7 +113,7 @@ impl Core {
         let state = self.ledger.state();
         Context {
             height: state.height() + 1,
-            time_ms: state.time_ms(),
+            time_ms: self.now_ms.max(state.time_ms() + 1),
             before: state.roster(),
             now: state.roster(),
         }

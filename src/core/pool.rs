@@ -100,6 +100,11 @@ impl Pool {
         self.proposals.get(author).into_iter().flatten().copied()
     }
 
+    /// The authors of `Rejoin`s in the pool.
+    pub fn rejoining(&self) -> impl Iterator<Item = &NodeId> {
+        self.rejoins.keys()
+    }
+
     /// The `Rejoin`s of this author in the pool, by id.
     pub fn rejoins_of(&self, author: &NodeId) -> impl Iterator<Item = RecordId> {
         self.rejoins.get(author).into_iter().flatten().copied()

@@ -24,7 +24,10 @@ impl Core {
     /// input, and are tried again when this node is nudged.
     pub fn next_due_ms(&self) -> Option<u64> {
         let gathered = (!self.pool.is_empty()).then_some(self.sealed_at_ms + self.timing.gather_ms);
-        let due = self.ledger.state().due_ms();
+        let state = self.ledger.state();
+        let rejoins = self.pool.rejoining();
+        let rejoins = rejoins.filter_map(|node| state.rejoin_due_ms(node));
+        let due = state.due_ms().into_iter().chain(rejoins);
         let times = gathered
             .into_iter()
             .chain(due)

@@ -14,7 +14,7 @@ use crate::base::limits::{
 use crate::base::rejection::Rejection;
 use crate::decision::open::{Context, Electorate, Filing, OpenOperation};
 use crate::members::roster::{Elector, Member};
-use crate::members::trust::{Standing, is_within};
+use crate::members::trust::Standing;
 use crate::statement::genesis::PanelScoring;
 use crate::statement::operation::{Class, ConsensusOperation, Priority};
 use crate::statement::record::{Slot, Statement, Verified};
@@ -132,10 +132,11 @@ impl State {
         Ok((electorate, is_scored))
     }
 
-    /// Whether a `Rejoin` comes too soon after its author's last ([S6]). Else one member could make seals without end.
-    fn rejoins_too_soon(&self, member: &Member, time_ms: u64) -> bool {
-        let last = member.rejoined.map(|(_, last_ms)| last_ms);
-        is_within(last, time_ms, self.params.critical_grace_ms)
+    /// The seal time from which on a member's next `Rejoin` can be sealed, a grace after its last ([S6]). Else one member could make
+    /// seals without end.
+    pub(crate) fn rejoin_due_ms(&self, node: &NodeId) -> Option<u64> {
+        let (_, last_ms) = self.roster.get(node)?.rejoined?;
+        Some(last_ms + self.params.critical_grace_ms)
     }
 
     /// The votes on seals that the next seal cannot take as evidence.
@@ -163,10 +164,11 @@ impl State {
     ) -> Result<(), Rejection> {
         let statement = record.statement();
         if matches!(statement, Statement::Rejoin { .. }) {
-            let member = self.author(record.author())?;
+            self.author(record.author())?;
+            let due_ms = self.rejoin_due_ms(&record.author());
             return if past.rejoins.contains(&record.id()) {
                 Err(Rejection::AlreadySealed(record.id()))
-            } else if self.rejoins_too_soon(member, context.time_ms) {
+            } else if due_ms.is_some_and(|due_ms| context.time_ms < due_ms) {
                 Err(Rejection::TooSoon("a grace of critical operations"))
             } else {
                 Ok(())

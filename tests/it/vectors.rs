@@ -32,7 +32,7 @@ const SMALL_ORDER: [&str; 14] = [
     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
 ];
 
-const DOMAINS: [&Domain; 18] = [
+const DOMAINS: [&Domain; 20] = [
     &digest::NETWORK,
     &digest::RECORD,
     &digest::SEAL,
@@ -51,6 +51,8 @@ const DOMAINS: [&Domain; 18] = [
     &digest::SEEDED_KEY,
     &digest::ANNOUNCED,
     &digest::BUNDLE,
+    &digest::SUCCESSOR,
+    &digest::SEALERS,
 ];
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {

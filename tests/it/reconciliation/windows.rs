@@ -81,6 +81,7 @@ fn decide_without_the_last(net: &mut Net, n: u8) {
     let id = net.propose(0, config(&[n]), Some(Ballot::Approve));
     net.vote(1, id, Ballot::Approve);
     net.vote(2, id, Ballot::Approve);
+    net.settle();
     net.advance(net.genesis.params.critical_grace_ms + 100);
     net.settle();
     assert!(net.outcome(0, &id).is_some());

@@ -24,7 +24,7 @@ pub fn lived() -> Net {
         for by in 0..4 {
             let operation = match by % 2 {
                 0 => config(&[wave]),
-                _ => claim("6 * 7"),
+                _ => claim(&format!("6 * 7, asked by {by}")),
             };
             let nonce = u64::from(wave) * 4 + by as u64;
             ids.extend(net.propose(by, operation, None, nonce).unwrap());
