@@ -1,11 +1,13 @@
 //! Queries to a node: `roster`, `trust`, `config`, `evidence`, `peers`, and its ticket.
 
 use anyhow::{Context as _, bail};
+use mycnet_consensus::{MemberName, NodeId};
 use serde::Serialize;
 
-use crate::arguments::IdPrefix;
+use crate::arguments::NodeRef;
 use crate::client::{self, ask};
 use crate::home::Common;
+use crate::names::member_shown;
 use crate::output::{Fields, Table, bytes_shown, note, percent};
 use crate::reply::{Config, EvidenceList, MemberTrust, Peers, Roster, TicketText};
 use crate::request::Request;
@@ -13,8 +15,8 @@ use crate::request::Request;
 /// Show the trust in a member, now or after a height, and the reasons
 #[derive(Debug, clap::Args)]
 pub(crate) struct TrustArgs {
-    /// The member, or the first 8 digits or more of its id; this node unless given
-    node: Option<IdPrefix>,
+    /// The member: its name, or the first 8 digits or more of its id; this node unless given
+    node: Option<NodeRef>,
 
     /// Show the trust after this height; the present height unless given
     #[arg(long, value_name = "HEIGHT")]
@@ -41,15 +43,25 @@ pub(crate) struct ConfigArgs {
 pub(crate) fn roster(common: &Common) -> anyhow::Result<()> {
     let roster = ask(common, Request::Roster)?;
     common.format.print(&roster, |Roster { members }| {
-        let mut table = Table::new(&["NODE", "ROLE", "STANDING", "TRUST", "WEIGHT", "IN CLAIMS"]);
+        let heads = [
+            "MEMBER",
+            "ROLE",
+            "STANDING",
+            "TRUST",
+            "WEIGHT",
+            "IN CLAIMS",
+            "NODE",
+        ];
+        let mut table = Table::new(&heads);
         for member in members {
             table.row(&[
-                &member.node,
+                &member_shown(&member.node, &member.name),
                 &member.role,
                 &member.standing,
                 &percent(member.trust_ppm),
                 &member.critical_weight,
                 &member.claim_weight,
+                &member.node,
             ]);
         }
         table.or("no members")
@@ -71,7 +83,10 @@ pub(crate) fn trust(args: &TrustArgs) -> anyhow::Result<()> {
     })?;
     args.common.format.print(&trust, |trust| {
         let mut fields = Fields::default();
-        fields.add("node", trust.node).add("height", trust.height);
+        fields
+            .add("node", trust.node)
+            .add_some("name", trust.name.as_ref())
+            .add("height", trust.height);
         match trust.standing {
             Some(standing) => fields
                 .add_some("trust", trust.trust_ppm.map(percent))
@@ -85,6 +100,11 @@ pub(crate) fn trust(args: &TrustArgs) -> anyhow::Result<()> {
         };
         fields.text() + &changes
     })
+}
+
+/// A node that may be no member: its whole id, because no roster has it.
+fn node_shown(node: &NodeId, name: Option<&MemberName>) -> String {
+    name.map_or_else(|| node.to_string(), |name| member_shown(node, name))
 }
 
 pub(crate) fn config(args: &ConfigArgs) -> anyhow::Result<()> {
@@ -129,7 +149,8 @@ pub(crate) fn evidence(common: &Common) -> anyhow::Result<()> {
     common.format.print(&evidence, |EvidenceList { evidence }| {
         let mut table = Table::new(&["AUTHOR", "STATEMENT", "FIRST RECORD", "SECOND RECORD"]);
         for row in evidence {
-            table.row(&[&row.author, &row.statement, &row.first, &row.second]);
+            let author = node_shown(&row.author, row.name.as_ref());
+            table.row(&[&author, &row.statement, &row.first, &row.second]);
         }
         table.or("no evidence: nobody is known to have signed two statements where one is allowed")
     })
@@ -148,7 +169,7 @@ pub(crate) fn peers(common: &Common) -> anyhow::Result<()> {
         for peer in peers {
             let link = peer.link.as_ref();
             let endpoint = || link.map(|link| format!("endpoint {}", link.endpoint));
-            let node = peer.node.map(|node| node.to_string());
+            let node = peer.node.map(|node| node_shown(&node, peer.name.as_ref()));
             table.row(&[
                 &node.or_else(endpoint).unwrap_or_default(),
                 &peer.role.map_or_else(String::new, |role| role.to_string()),

@@ -12,7 +12,7 @@
 //! | `request`, `answer`, `reply` | what a node can be asked, how it answers, and the types of the answers |
 //! | `start` | starting a node |
 //! | `home`, `settings`, `databases` | a node's directory |
-//! | `arguments`, `files`, `output`, `failure` | the command line, files, the terminal, exit codes |
+//! | `arguments`, `files`, `output`, `names`, `failure` | the command line, files, the terminal, names of members, exit codes |
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -39,6 +39,7 @@ mod home;
 mod init;
 mod join;
 mod lists;
+mod names;
 mod network;
 mod operations;
 mod output;

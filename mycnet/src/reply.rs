@@ -8,10 +8,12 @@ use std::path::PathBuf;
 use mycnet_consensus::core::{Pending, SealStatus, WindowStatus};
 use mycnet_consensus::engine::MemberView;
 use mycnet_consensus::{
-    Ballot, Class, ConsensusOperation, Digest, NetworkId, NodeId, OperationId, Outcome, Params,
-    Priority, RecordId, SealId, Spore, Standing, TrustEntry,
+    Ballot, ClaimRule, Class, ConsensusOperation, Digest, MemberName, NetworkId, NodeId,
+    OperationId, Outcome, Params, Priority, RecordId, SealId, Spore, Standing, TrustEntry,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::names::Names;
 
 /// The answer of `init`.
 #[derive(Debug, Serialize)]
@@ -37,6 +39,8 @@ pub(crate) struct Joined {
     pub(crate) node: NodeId,
     /// The role of a founding member.
     pub(crate) role: Option<Spore>,
+    /// The name of a founding member.
+    pub(crate) member_name: Option<MemberName>,
     /// The ticket's height.
     pub(crate) height: u64,
 }
@@ -46,6 +50,7 @@ pub(crate) struct Joined {
 pub(crate) struct Consented {
     pub(crate) network: NetworkId,
     pub(crate) candidate: NodeId,
+    pub(crate) name: MemberName,
     pub(crate) role: Spore,
     /// The line that an admission takes.
     pub(crate) consent: String,
@@ -73,6 +78,8 @@ pub(crate) struct Status {
     pub(crate) peers: Option<usize>,
     pub(crate) journal_lost: Option<String>,
     pub(crate) disk_failed: bool,
+    /// The members that the next seal waits for.
+    pub(crate) names: Names,
 }
 
 /// The id of an operation, after a proposal or a vote.
@@ -110,6 +117,21 @@ pub(crate) struct OperationDetails {
     pub(crate) directives: Vec<Verdict>,
     pub(crate) objections: Vec<Objection>,
     pub(crate) resolutions: Vec<Verdict>,
+    /// Who has committed, by node.
+    pub(crate) votes: Vec<Vote>,
+    /// This node's own ballot, which nobody else knows before it is revealed.
+    pub(crate) own_ballot: Option<Ballot>,
+    /// The members among all nodes mentioned here.
+    pub(crate) names: Names,
+}
+
+/// The vote of an elector.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Vote {
+    pub(crate) node: NodeId,
+    pub(crate) name: Option<MemberName>,
+    /// `null` until it is revealed.
+    pub(crate) ballot: Option<Ballot>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -127,6 +149,8 @@ pub(crate) struct Objection {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Operations {
     pub(crate) operations: Vec<OperationLine>,
+    /// The members among the proposers and subjects.
+    pub(crate) names: Names,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -136,6 +160,8 @@ pub(crate) struct OperationLine {
     pub(crate) class: Class,
     pub(crate) proposer: NodeId,
     pub(crate) subject: String,
+    /// The rule of a claim.
+    pub(crate) rule: Option<ClaimRule>,
     pub(crate) phase: Cow<'static, str>,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) refused_effect: Option<Cow<'static, str>>,
@@ -145,6 +171,8 @@ pub(crate) struct OperationLine {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct MemberTrust {
     pub(crate) node: NodeId,
+    /// `null` if it is no member now.
+    pub(crate) name: Option<MemberName>,
     pub(crate) height: u64,
     pub(crate) trust_ppm: Option<u32>,
     pub(crate) standing: Option<Standing>,
@@ -177,6 +205,7 @@ pub(crate) struct EvidenceList {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Equivocation {
     pub(crate) author: NodeId,
+    pub(crate) name: Option<MemberName>,
     pub(crate) statement: Cow<'static, str>,
     pub(crate) operation: Option<OperationId>,
     pub(crate) slot: Option<serde_json::Value>,
@@ -235,6 +264,7 @@ pub(crate) struct Peers {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Peer {
     pub(crate) node: Option<NodeId>,
+    pub(crate) name: Option<MemberName>,
     pub(crate) role: Option<Spore>,
     pub(crate) connected: bool,
     pub(crate) addresses: Vec<String>,

@@ -43,9 +43,9 @@ pub(crate) enum Request {
     Ticket,
     /// Known peers, and which of them are connected.
     Peers,
-    /// The only node whose id begins with these digits.
+    /// The only node with this name, or whose id begins with these digits.
     FindNode {
-        prefix: String,
+        given: String,
     },
     /// The only operation whose id begins with these digits.
     FindOperation {

@@ -64,6 +64,20 @@ pub enum Pending {
     Reveals(Vec<NodeId>),
 }
 
+impl Pending {
+    /// The members whose records are missing.
+    pub fn nodes(&self) -> &[NodeId] {
+        match self {
+            Self::Nothing | Self::Seal => &[],
+            Self::Directive(nodes)
+            | Self::Objections(nodes)
+            | Self::Resolutions(nodes)
+            | Self::Commits(nodes)
+            | Self::Reveals(nodes) => nodes,
+        }
+    }
+}
+
 /// A window and the consequence of its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowStatus {
@@ -125,6 +139,12 @@ impl Core {
                 .proposer(agreement.height(), agreement.round()),
             is_hopeless: agreement.is_hopeless(),
         }
+    }
+
+    /// This node's own ballot on an operation, as long as the journal keeps it: until the operation is closed.
+    pub fn own_ballot(&self, operation: &OperationId) -> Option<&Ballot> {
+        let (ballot, _) = self.journal.opening(operation)?;
+        Some(ballot)
     }
 
     /// The status of an operation; `None` if this node does not know it.

@@ -13,7 +13,8 @@ use crate::ledger::Evidence;
 use crate::members::trust::{Standing, TrustEntry};
 use crate::past::archive::{Archive, ArchiveError, ClosedSummary, what_if};
 use crate::past::certificate::Certificate;
-use crate::statement::operation::{Class, ConsensusOperation, Outcome, Priority, Spore};
+use crate::statement::name::MemberName;
+use crate::statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
 use crate::statement::params::Params;
 use crate::statement::record::{Seal, Statement, Verified};
 
@@ -22,6 +23,8 @@ use crate::statement::record::{Seal, Statement, Verified};
 pub struct MemberView {
     /// The member.
     pub node: NodeId,
+    /// Its name; no other member has it.
+    pub name: MemberName,
     /// Its role.
     pub role: Spore,
     /// Its trust in parts per million.
@@ -148,6 +151,11 @@ impl BFTConsensusEngine {
         })
     }
 
+    /// This node's own ballot, whether it is revealed or not; `None` if it has not voted, or once the operation is closed.
+    pub fn own_ballot(&self, operation: &OperationId) -> Option<Ballot> {
+        self.look(|core, _| core.own_ballot(operation).cloned())
+    }
+
     /// The records of an operation that this node holds, sealed or not, with the proposal.
     ///
     /// # Errors
@@ -249,6 +257,7 @@ impl BFTConsensusEngine {
                 .iter()
                 .map(|(node, member)| MemberView {
                     node,
+                    name: member.name.clone(),
                     role: member.role,
                     trust_ppm: member.trust.trust_ppm(),
                     standing: member.trust.standing(),

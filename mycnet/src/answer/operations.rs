@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 
 use mycnet_consensus::engine::{EngineError, OperationFilter};
 use mycnet_consensus::node::Node;
-use mycnet_consensus::{BFTConsensusEngine, OperationId, Statement};
+use mycnet_consensus::{
+    BFTConsensusEngine, Ballot, ClaimRule, ConsensusOperation, NodeId, OperationId, Statement,
+};
 
 use super::{only, proposal};
 use crate::failure::Failure;
+use crate::names::{Names, subject_node};
 use crate::reply::{
     CertificateBytes, FoundId, Objection, OperationDetails, OperationLine, Operations, Verdict,
+    Vote,
 };
 use crate::request::Filter;
 
@@ -42,6 +46,7 @@ pub(super) fn list(node: &Node, filter: &Filter) -> Result<Operations, Failure> 
                 class: status.class.unwrap_or_else(|| proposal.what.class()),
                 proposer: proposal.proposer,
                 subject: proposal.what.subject(),
+                rule: rule(&proposal.what),
                 phase: status.phase.into(),
                 outcome: status.outcome.map(|(outcome, _)| outcome),
                 refused_effect: None,
@@ -57,6 +62,8 @@ pub(super) fn list(node: &Node, filter: &Filter) -> Result<Operations, Failure> 
             class: closed.class,
             proposer: closed.proposer,
             subject: closed.subject,
+            // A list does not read the proposals of all that was ever decided; `mycnet status` shows the rule of one.
+            rule: None,
             phase: "closed".into(),
             outcome: Some(closed.closed.outcome),
             refused_effect: closed.refused_effect,
@@ -67,7 +74,14 @@ pub(super) fn list(node: &Node, filter: &Filter) -> Result<Operations, Failure> 
             && filter.kind.as_ref().is_none_or(|kind| line.kind == *kind)
             && filter.by.is_none_or(|by| line.proposer == by)
     });
-    Ok(Operations { operations: lines })
+    let mentioned = lines.iter().flat_map(|line| {
+        let subject = subject_node(&line.kind, &line.subject);
+        std::iter::once(line.proposer).chain(subject)
+    });
+    Ok(Operations {
+        names: Names::of(engine, mentioned),
+        operations: lines,
+    })
 }
 
 /// The only operation whose id begins with these digits.
@@ -75,7 +89,9 @@ pub(super) fn find(node: &Node, prefix: &str) -> Result<FoundId<OperationId>, Fa
     let mut known: BTreeSet<_> = open_operations(node.engine())?.into_iter().collect();
     let closed = node.store().all_closed().map_err(Failure::failed)?;
     known.extend(closed.iter().map(|closed| closed.operation));
-    only("operation", "mycnet operations", prefix, known)
+    known.retain(|id| id.to_string().starts_with(prefix));
+    let what = format!("operation has an id that begins with {prefix}");
+    only(known, &what, "mycnet operations", "give more digits")
 }
 
 /// Everything about an operation.
@@ -112,13 +128,46 @@ pub(super) fn operation(node: &Node, id: OperationId) -> Result<OperationDetails
         directives: Vec::new(),
         objections: Vec::new(),
         resolutions: Vec::new(),
+        votes: Vec::new(),
+        own_ballot: None,
+        names: Names::default(),
     };
-    add_authorities(engine, &mut operation)?;
+    add_statements(engine, &mut operation)?;
+    let me = engine.node_id();
+    let mut revealed = operation.votes.iter().filter(|vote| vote.node == me);
+    let revealed = revealed.next().and_then(|vote| vote.ballot.clone());
+    operation.own_ballot = engine.own_ballot(&id).or(revealed);
+    let names = Names::of(engine, mentioned(&operation));
+    for vote in &mut operation.votes {
+        vote.name = names.get(&vote.node).cloned();
+    }
+    operation.names = names;
     Ok(operation)
 }
 
-/// Adds the statements of the Primary and Seeds, by author.
-fn add_authorities(
+/// The rule of a claim.
+fn rule(what: &ConsensusOperation) -> Option<ClaimRule> {
+    match what {
+        ConsensusOperation::Claim { rule, .. } => Some(*rule),
+        _ => None,
+    }
+}
+
+/// All nodes that the answer about an operation mentions.
+fn mentioned(operation: &OperationDetails) -> Vec<NodeId> {
+    let mut nodes = vec![operation.proposer];
+    nodes.extend(subject_node(&operation.kind, &operation.subject));
+    nodes.extend_from_slice(operation.content.panel().unwrap_or_default());
+    nodes.extend_from_slice(operation.waits_for.nodes());
+    let verdicts = operation.directives.iter().chain(&operation.resolutions);
+    nodes.extend(verdicts.map(|verdict| verdict.author));
+    nodes.extend(operation.objections.iter().map(|it| it.author));
+    nodes.extend(operation.votes.iter().map(|vote| vote.node));
+    nodes
+}
+
+/// Adds the statements of the Primary and Seeds, and the votes of electors, by author.
+fn add_statements(
     engine: &BFTConsensusEngine,
     operation: &mut OperationDetails,
 ) -> Result<(), Failure> {
@@ -140,10 +189,24 @@ fn add_authorities(
                 let approve = *approve;
                 operation.resolutions.push(Verdict { author, approve });
             }
+            Statement::Commit { .. } => add_vote(operation, author, None),
+            Statement::Reveal { ballot, .. } => add_vote(operation, author, Some(ballot.clone())),
             _ => {}
         }
     }
     Ok(())
+}
+
+/// Adds what is known of an elector's vote. The records of one author follow one another.
+fn add_vote(operation: &mut OperationDetails, node: NodeId, ballot: Option<Ballot>) {
+    match operation.votes.last_mut() {
+        Some(vote) if vote.node == node => vote.ballot = vote.ballot.take().or(ballot),
+        _ => operation.votes.push(Vote {
+            node,
+            name: None,
+            ballot,
+        }),
+    }
 }
 
 /// The proof of an operation's outcome.

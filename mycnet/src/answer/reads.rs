@@ -8,7 +8,9 @@ use mycnet_consensus::{Digest, NodeId, OperationId};
 
 use super::only;
 use super::operations::open_operations;
+use crate::arguments::NodeRef;
 use crate::failure::Failure;
+use crate::names::Names;
 use crate::reply::{
     Config, Equivocation, EvidenceList, FoundId, MemberTrust, Peer, PeerLink, Peers, Status,
     TicketText,
@@ -35,6 +37,7 @@ pub(super) fn status(node: &Node) -> Result<Status, Failure> {
         node: me,
         network: engine.network_id(),
         name: engine.genesis().name.clone(),
+        names: Names::of(engine, sealing.waits_for.iter().copied()),
         running: transport.is_some(),
         height: engine.height(),
         seal: engine.seal(),
@@ -92,6 +95,7 @@ pub(super) fn trust(
     entries.retain(|entry| entry.height <= height);
     Ok(MemberTrust {
         node: member,
+        name: Names::of(engine, [member]).get(&member).cloned(),
         height,
         trust_ppm,
         standing,
@@ -114,10 +118,13 @@ pub(super) fn config(node: &Node) -> Config {
 
 /// Proved equivocations.
 pub(super) fn evidence(node: &Node) -> Result<EvidenceList, Failure> {
-    let evidence = node.engine().evidence()?.into_iter().map(|proved| {
+    let evidence = node.engine().evidence()?;
+    let names = Names::of(node.engine(), evidence.iter().map(|proved| proved.author));
+    let evidence = evidence.into_iter().map(|proved| {
         let statement = proved.first.statement();
         Ok(Equivocation {
             author: proved.author,
+            name: names.get(&proved.author).cloned(),
             statement: statement.kind().into(),
             operation: statement.operation(),
             slot: statement.slot().map(serde_json::to_value).transpose()?,
@@ -155,6 +162,7 @@ pub(super) fn peers(node: &Node) -> Result<Peers, Failure> {
         let member = roster.iter().find(|member| Some(member.node) == author);
         Peer {
             node: author,
+            name: member.map(|member| member.name.clone()),
             role: member.map(|member| member.role),
             connected,
             addresses,
@@ -207,15 +215,26 @@ pub(super) fn peers(node: &Node) -> Result<Peers, Failure> {
     })
 }
 
-/// The only node whose id begins with these digits, among members, founders and known peers.
-pub(super) fn find_node(node: &Node, prefix: &str) -> Result<FoundId<NodeId>, Failure> {
+/// The only node with this name, or whose id begins with these digits, among members, founders and known peers. A name that
+/// looks like the digits of another node's id is no way to be taken for it: then both are named, and neither is meant.
+pub(super) fn find_node(node: &Node, given: &str) -> Result<FoundId<NodeId>, Failure> {
     let engine = node.engine();
+    let roster = engine.roster();
     let mut known = BTreeSet::from([engine.node_id()]);
-    known.extend(engine.roster().iter().map(|member| member.node));
+    known.extend(roster.iter().map(|member| member.node));
     known.extend(engine.genesis().members.iter().map(|founder| founder.node));
     if let Some(transport) = node.transport() {
         let peers = transport.known_peers();
         known.extend(peers.iter().filter_map(|peer| peer.card.author));
     }
-    only("node", "mycnet roster", prefix, known)
+    let named = roster.iter().find(|member| member.name.as_str() == given);
+    let named = named.map(|member| member.node);
+    let digits = NodeRef::digits(given);
+    let is_meant = |id: &NodeId| {
+        let begins = |digits: &String| id.to_string().starts_with(digits);
+        named == Some(*id) || digits.as_ref().is_some_and(begins)
+    };
+    known.retain(is_meant);
+    let what = format!("node is named {given} or has an id that begins so");
+    only(known, &what, "mycnet roster", "give more digits of its id")
 }

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use mycnet_consensus::net::Ticket;
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Consent, MemberName, OperationId, Outcome, Signer as _, Spore,
-    Standing,
+    Ballot, ConsensusOperation, Consent, MemberName, OperationId, Outcome, Spore, Standing,
 };
 
 use super::events::now;
@@ -75,7 +74,7 @@ async fn admission(network: &mut Network) -> anyhow::Result<usize> {
         &author,
         network.genesis.network_id(),
         Spore::Latent,
-        MemberName::of_key(&author.node_id()),
+        MemberName::new(name(newcomer))?,
         None,
     )?;
     let (new, seed) = (name(newcomer), name(SEED));

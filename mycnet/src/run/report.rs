@@ -10,6 +10,7 @@ use mycnet_consensus::node::Node;
 use mycnet_consensus::{Applied, BFTConsensusEngine, NodeId, OperationId};
 use serde_json::{Value, json};
 
+use crate::names::{Names, subject_node};
 use crate::output::{Fields, Format, line, note, plain, short};
 
 /// Tells what happens.
@@ -179,7 +180,8 @@ impl Report {
                 compromised,
             } => {
                 let culprits = blame.culprits();
-                let names: Vec<String> = culprits.iter().map(ToString::to_string).collect();
+                let culprits: Vec<NodeId> = culprits.into_iter().collect();
+                let names = Names::of(&self.engine, culprits.iter().copied());
                 let what = if *compromised {
                     "this node seals nothing more and only answers questions"
                 } else {
@@ -189,13 +191,14 @@ impl Report {
                     &json!({
                         "event": "forked",
                         "height": height,
-                        "culprits": names,
+                        "culprits": culprits,
+                        "names": names,
                         "compromised": compromised,
                     }),
                     &format!(
                         "FORK: there are two certificates for height {height}; {what}. More than a third of the weight signed \
                          both: {}. People must decide which branch goes on",
-                        names.join(", ")
+                        names.list(&culprits)
                     ),
                 )
             }
@@ -208,14 +211,18 @@ impl Report {
             return Ok(());
         };
         let (kind, subject) = (proposal.what.kind(), proposal.what.subject());
+        let about = subject_node(kind, &subject).into_iter();
+        let names = Names::of(&self.engine, about.chain([proposal.proposer]));
         let value = json!({
             "event": "proposed",
             "operation": id,
             "kind": kind,
             "subject": subject,
             "proposer": proposal.proposer,
+            "names": names,
         });
-        let (id, by) = (short(id), short(&proposal.proposer));
+        let (id, by) = (short(id), names.shown(&proposal.proposer));
+        let subject = names.subject(kind, &subject);
         self.tell(
             &value,
             &format!("operation {id} ({kind}, {subject}) proposed by {by}"),
@@ -280,6 +287,8 @@ impl Report {
         });
         let refused = refused.map_or_else(String::new, |reason| format!("; no effect: {reason}"));
         let id = short(id);
+        let about = Names::of(&self.engine, subject_node(kind, &subject));
+        let subject = about.subject(kind, &subject);
         self.tell(
             &value,
             &format!("operation {id} ({kind}, {subject}) {outcome}{refused}"),
@@ -295,8 +304,15 @@ impl Report {
             ("peer_up", &now, &before, "up"),
         ] {
             for node in from.difference(to) {
-                let value = json!({ "event": event, "node": node, "connected": now.len() });
-                let text = format!("peer {} is {text}; {} connected", short(node), now.len());
+                let names = Names::of(&self.engine, [*node]);
+                let value = json!({
+                    "event": event,
+                    "node": node,
+                    "name": names.get(node),
+                    "connected": now.len(),
+                });
+                let shown = names.shown(node);
+                let text = format!("peer {shown} is {text}; {} connected", now.len());
                 self.tell(&value, &text)?;
             }
         }
