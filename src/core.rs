@@ -183,7 +183,7 @@ impl Core {
         }
         let own = core.ledger.state().roster().get(&core.me);
         let rejoined = own.and_then(|member| member.rejoined);
-        core.signing = Signing::Above(rejoined.unwrap_or(0));
+        core.signing = Signing::Above(rejoined.map_or(0, |(height, _)| height));
         Ok(core)
     }
 
@@ -195,7 +195,7 @@ impl Core {
         let members = state.roster().iter().map(|(node, _)| node);
         let electors = state
             .operations()
-            .flat_map(|open| open.electorate().iter().map(|(node, _)| node));
+            .flat_map(|open| open.electorate().iter().map(|it| it.node));
         // An author's second statement can still be evidence.
         let authors = state
             .operations()

@@ -18,6 +18,7 @@ pub use bundle::{BundleError, BundleImport, BundleReader, BundleReport, ImportEr
 use host::Host;
 pub use hub::{Clock, Hub, ManualClock, SystemClock};
 pub use query::{MemberView, OperationFilter, OperationView, Proposal};
+pub use crate::members::roster::{Elector, MemberLine};
 pub use subscription::{Notice, Subscription};
 
 pub use crate::exchange::bundle::{End, Fault, Header, Part, Position};

@@ -13,6 +13,7 @@ mod closed;
 mod digest;
 mod effects;
 mod filing;
+mod queue;
 mod scores;
 mod work;
 
@@ -33,6 +34,7 @@ use crate::decision::open::OpenOperation;
 use crate::members::roster::Roster;
 use crate::members::sealers::Sealers;
 use crate::statement::genesis::{Genesis, PanelScoring, Sealing};
+use crate::statement::operation::ConsensusOperation;
 use crate::statement::params::Params;
 use crate::statement::record::{Seal, Verified};
 use crate::statement::seal::list_digest;
@@ -86,10 +88,28 @@ pub struct State {
     config: Arc<Config>,
     open: BTreeMap<OperationId, Held>,
     open_by_author: BTreeMap<NodeId, usize>,
+    /// The sealers of the next height in the order of the queue (S5).
     sealers: Arc<Sealers>,
+    /// The seals in a row that the front of the queue proposed.
+    tenure: u32,
+    /// The open claims by what they ask.
+    asked: BTreeMap<Digest, OperationId>,
+    due_ms: Option<u64>,
     history: Digest,
     sealing: Sealing,
     panel_scoring: PanelScoring,
+}
+
+/// The digest of a claim; claims that ask exactly the same have the same one. `None` for other operations.
+fn question_of(operation: &ConsensusOperation) -> Option<Digest> {
+    matches!(operation, ConsensusOperation::Claim { .. })
+        .then(|| Digest::from_bytes(STATE_PART.hash(&codec::encode(operation))))
+}
+
+fn in_order(sealers: Vec<NodeId>) -> Arc<Sealers> {
+    Arc::new(Sealers::new(
+        sealers.into_iter().map(|it| (it, 1)).collect(),
+    ))
 }
 
 impl State {
@@ -99,7 +119,10 @@ impl State {
             height: 0,
             seal: SealId::default(),
             time_ms: genesis.time_ms,
-            sealers: Arc::new(Sealers::new(roster.sealers(genesis.sealing))),
+            sealers: in_order(roster.sealers(genesis.sealing)),
+            tenure: 0,
+            asked: BTreeMap::new(),
+            due_ms: None,
             roster,
             params: Arc::new(genesis.params.clone()),
             config: Arc::new(Config::new(BTreeMap::new())),
@@ -155,7 +178,7 @@ impl State {
         &self.config.map
     }
 
-    /// The sealers of the next height.
+    /// The sealers of the next height, in the order in which they propose.
     pub fn sealers(&self) -> &Arc<Sealers> {
         &self.sealers
     }
@@ -175,9 +198,19 @@ impl State {
         self.open_by_author.get(author).copied().unwrap_or(0)
     }
 
+    /// The open claim that asks exactly the same.
+    pub fn asked(&self, operation: &ConsensusOperation) -> Option<OperationId> {
+        self.asked.get(&question_of(operation)?).copied()
+    }
+
     /// The earliest seal time at which something changes without a further record (S7).
     pub fn due_ms(&self) -> Option<u64> {
-        self.operations().filter_map(OpenOperation::due_ms).min()
+        self.due_ms
+    }
+
+    fn find_due_ms(&self) -> Option<u64> {
+        let due = self.operations().map(|open| open.due_ms(&self.roster));
+        due.flatten().min()
     }
 }
 
@@ -289,7 +322,7 @@ impl Ledger {
         mode: Mode,
     ) -> Result<(Draft, Vec<Dropped>), Dropped> {
         let (mut state, applied, kept, dropped) =
-            apply::apply(&self.state, &self.past, time_ms, records, mode)?;
+            apply::apply(&self.state, &self.past, round, time_ms, records, mode)?;
         let ids: Vec<RecordId> = kept.iter().map(Verified::id).collect();
         let seal = Seal {
             net: self.genesis_seal.net,

@@ -92,6 +92,7 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::Roster => value(Ok(reply::Roster {
             members: node.engine().roster(),
         })),
+        Request::WhatIf { params } => value(reads::what_if(node, &params)),
         Request::Config => value(Ok(reads::config(node))),
         Request::Evidence => value(reads::evidence(node)),
         Request::Certificate { operation } => value(operations::certificate(node, operation)),

@@ -9,22 +9,38 @@ use crate::client::{self, ask};
 use crate::home::Common;
 use crate::names::member_shown;
 use crate::output::{Fields, Table, bytes_shown, note, percent};
-use crate::reply::{Config, EvidenceList, MemberTrust, Peers, Roster, TicketText};
+use crate::network::param;
+use crate::reply::{Config, EvidenceList, MemberTrust, Peers, Roster, TicketText, WhatIf};
 use crate::request::Request;
 
-/// Show the trust in a member, now or after a height, and the reasons
+/// Show a member's trust and skill, now or after a height, and the reasons
 #[derive(Debug, clap::Args)]
 pub(crate) struct TrustArgs {
     /// The member: its name, or the first 8 digits or more of its id; this node unless given
     node: Option<NodeRef>,
 
-    /// Show the trust after this height; the present height unless given
+    /// Show the scores after this height; the present height unless given
     #[arg(long, value_name = "HEIGHT")]
     at: Option<u64>,
 
     /// List every change, oldest first
     #[arg(long)]
     explain: bool,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Show the scores that the members would have under other parameters
+///
+/// The sealed log is applied again from the start, which takes time in proportion to
+/// it. Nothing is changed.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct WhatIfArgs {
+    /// Set a parameter to another value than the present one; can be repeated
+    #[arg(long = "param", value_name = "NAME=VALUE", required = true, value_parser = param)]
+    params: Vec<(String, u64)>,
 
     #[command(flatten)]
     common: Common,
@@ -44,13 +60,7 @@ pub(crate) fn roster(common: &Common) -> anyhow::Result<()> {
     let roster = ask(common, Request::Roster)?;
     common.format.print(&roster, |Roster { members }| {
         let heads = [
-            "MEMBER",
-            "ROLE",
-            "STANDING",
-            "TRUST",
-            "WEIGHT",
-            "IN CLAIMS",
-            "NODE",
+            "MEMBER", "ROLE", "STANDING", "TRUST", "SKILL", "ROW", "NODE",
         ];
         let mut table = Table::new(&heads);
         for member in members {
@@ -59,8 +69,8 @@ pub(crate) fn roster(common: &Common) -> anyhow::Result<()> {
                 &member.role,
                 &member.standing,
                 &percent(member.trust_ppm),
-                &member.critical_weight,
-                &member.claim_weight,
+                &percent(member.skill_ppm),
+                &member.row,
                 &member.node,
             ]);
         }
@@ -90,15 +100,43 @@ pub(crate) fn trust(args: &TrustArgs) -> anyhow::Result<()> {
         match trust.standing {
             Some(standing) => fields
                 .add_some("trust", trust.trust_ppm.map(percent))
-                .add("standing", standing),
+                .add_some("skill", trust.skill_ppm.map(percent))
+                .add("standing", standing)
+                .add_some("row", trust.row),
             None => fields.add("standing", "no member then"),
         };
         let changes = match trust.lines.as_deref() {
             None => String::new(),
-            Some([]) => "\nno changes: the trust is the initial one".to_owned(),
+            Some([]) => "\nno changes: the scores are the initial ones".to_owned(),
             Some(lines) => format!("\n{}", lines.join("\n")),
         };
         fields.text() + &changes
+    })
+}
+
+pub(crate) fn what_if(args: &WhatIfArgs) -> anyhow::Result<()> {
+    let params = args.params.clone();
+    let what_if = ask(&args.common, Request::WhatIf { params })?;
+    args.common.format.print(&what_if, |WhatIf { members, .. }| {
+        let mut table = Table::new(&["MEMBER", "", "STANDING", "TRUST", "SKILL", "ROW"]);
+        for member in members {
+            let shown = member_shown(&member.node, &member.name);
+            for (when, line) in [("now", &member.now), ("then", &member.then)] {
+                let Some(line) = line else {
+                    table.row(&[&shown, &when, &"no member"]);
+                    continue;
+                };
+                table.row(&[
+                    &shown,
+                    &when,
+                    &line.standing,
+                    &percent(line.trust_ppm),
+                    &percent(line.skill_ppm),
+                    &line.row,
+                ]);
+            }
+        }
+        table.or("no members")
     })
 }
 

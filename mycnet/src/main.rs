@@ -93,7 +93,8 @@ enum Command {
     Status(status::Args),
     Operations(operations::Args),
     Trust(lists::TrustArgs),
-    /// List the members with role, trust and standing
+    WhatIf(lists::WhatIfArgs),
+    /// List the members with role, standing, trust and skill
     Roster(Common),
     Config(lists::ConfigArgs),
     /// List members who signed two different statements where one is allowed
@@ -139,6 +140,7 @@ fn main() -> ExitCode {
         Command::Status(args) => status::run(args),
         Command::Operations(args) => operations::run(args),
         Command::Trust(args) => lists::trust(args),
+        Command::WhatIf(args) => lists::what_if(args),
         Command::Roster(common) => lists::roster(common),
         Command::Config(args) => lists::config(args),
         Command::Evidence(common) => lists::evidence(common),

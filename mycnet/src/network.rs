@@ -118,7 +118,8 @@ fn member(text: &str) -> Result<Founder, String> {
     })
 }
 
-fn param(text: &str) -> Result<(String, u64), String> {
+/// Reads `NAME=VALUE` of a parameter.
+pub(crate) fn param(text: &str) -> Result<(String, u64), String> {
     let (name, number) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     let Some((least, most)) = Params::range_of(name) else {
         let names = Params::NAMES.join(", ");

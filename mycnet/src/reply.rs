@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use mycnet_consensus::core::{Pending, SealStatus, WindowStatus};
-use mycnet_consensus::engine::MemberView;
+use mycnet_consensus::engine::{MemberLine, MemberView};
 use mycnet_consensus::{
     Ballot, ClaimRule, Class, ConsensusOperation, Digest, MemberName, NetworkId, NodeId,
     OperationId, Outcome, Params, Priority, RecordId, SealId, Spore, Standing, TrustEntry,
@@ -100,9 +100,12 @@ pub(crate) struct OperationDetails {
     pub(crate) priority: Priority,
     pub(crate) phase: Cow<'static, str>,
     pub(crate) opened_height: Option<u64>,
-    /// The weights and ballots are unknown (which is not zero) once an operation is closed.
+    /// The weight of all electors; this field and the next four are `null` where there are no electors.
     pub(crate) total_weight: Option<u64>,
-    pub(crate) committed_weight: Option<u64>,
+    /// The number of electors with weight.
+    pub(crate) weighted: Option<usize>,
+    /// How many of these have committed.
+    pub(crate) committed: Option<usize>,
     pub(crate) revealed_weight: Option<u64>,
     pub(crate) ballots: Option<Vec<(Ballot, u64)>>,
     pub(crate) tallied: Option<Outcome>,
@@ -117,19 +120,24 @@ pub(crate) struct OperationDetails {
     pub(crate) directives: Vec<Verdict>,
     pub(crate) objections: Vec<Objection>,
     pub(crate) resolutions: Vec<Verdict>,
-    /// Who has committed, by node.
-    pub(crate) votes: Vec<Vote>,
+    /// The electors, as the opening seal fixed them, and others who have committed before it.
+    pub(crate) electors: Vec<ElectorVote>,
     /// This node's own ballot, which nobody else knows before it is revealed.
     pub(crate) own_ballot: Option<Ballot>,
     /// The members among all nodes mentioned here.
     pub(crate) names: Names,
 }
 
-/// The vote of an elector.
+/// An elector, and what is known of its vote.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Vote {
+pub(crate) struct ElectorVote {
     pub(crate) node: NodeId,
     pub(crate) name: Option<MemberName>,
+    /// 1 or 0 in critical operations, parts per million of skill in claims; `null` before the opening seal, like the next.
+    pub(crate) weight: Option<u64>,
+    /// Whether it was `Active`.
+    pub(crate) has_vote: Option<bool>,
+    pub(crate) committed: bool,
     /// `null` until it is revealed.
     pub(crate) ballot: Option<Ballot>,
 }
@@ -174,8 +182,12 @@ pub(crate) struct MemberTrust {
     /// `null` if it is no member now.
     pub(crate) name: Option<MemberName>,
     pub(crate) height: u64,
+    /// This field and the next three are `null` if it was no member then.
     pub(crate) trust_ppm: Option<u32>,
+    pub(crate) skill_ppm: Option<u32>,
     pub(crate) standing: Option<Standing>,
+    /// Coherent outcomes in a row.
+    pub(crate) row: Option<u32>,
     /// Every change up to the height, if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) entries: Option<Vec<TrustEntry>>,
@@ -187,6 +199,23 @@ pub(crate) struct MemberTrust {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Roster {
     pub(crate) members: Vec<MemberView>,
+}
+
+/// The scores under other parameters.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct WhatIf {
+    pub(crate) height: u64,
+    pub(crate) members: Vec<MemberWhatIf>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct MemberWhatIf {
+    pub(crate) node: NodeId,
+    pub(crate) name: MemberName,
+    /// `null` if it is a member only under the other parameters.
+    pub(crate) now: Option<MemberLine>,
+    /// `null` if it is a member only now.
+    pub(crate) then: Option<MemberLine>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -30,6 +30,10 @@ pub(crate) enum Request {
         explain: bool,
     },
     Roster,
+    /// The scores under other parameters: names and values.
+    WhatIf {
+        params: Vec<(String, u64)>,
+    },
     /// The configuration map and the parameters.
     Config,
     /// Proved equivocations.

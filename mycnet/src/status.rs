@@ -2,7 +2,7 @@
 
 use mycnet_consensus::core::Pending;
 use mycnet_consensus::engine::{Clock as _, SystemClock};
-use mycnet_consensus::{ClaimRule, ConsensusOperation, NodeId, Priority};
+use mycnet_consensus::{ClaimRule, Class, ConsensusOperation, NodeId, Priority};
 use serde_json::Value;
 
 use crate::arguments::IdPrefix;
@@ -10,7 +10,7 @@ use crate::client;
 use crate::home::Common;
 use crate::names::{Names, member_shown};
 use crate::output::{Fields, ballot_shown, bytes_lines, from_now, outcome_shown, percent};
-use crate::reply::{OperationDetails, Status, Verdict, Vote};
+use crate::reply::{ElectorVote, OperationDetails, Status, Verdict};
 use crate::request::Request;
 
 /// Show the state of this node and its network, or of one operation
@@ -51,10 +51,10 @@ fn node_text(status: &Status, option: &str) -> String {
         Some(member) => {
             let name = member_shown(&member.node, &member.name);
             let (role, standing) = (member.role, member.standing);
-            let trust = percent(member.trust_ppm);
+            let (trust, skill) = (percent(member.trust_ppm), percent(member.skill_ppm));
             fields.add(
                 "this node",
-                format!("{name}, {role}, {standing}, trust {trust}"),
+                format!("{name}, {role}, {standing}, trust {trust}, skill {skill}"),
             )
         }
         None => fields.add("this node", "no member"),
@@ -110,15 +110,17 @@ pub(crate) fn operation_text(operation: &OperationDetails) -> String {
     }
     let refused = operation.refused_effect.as_ref();
     fields.add_some("effect", refused.map(|reason| format!("none: {reason}")));
-    if let (Some(committed), Some(revealed), Some(total @ 1..)) = (
-        operation.committed_weight,
-        operation.revealed_weight,
-        operation.total_weight,
-    ) {
-        let text = format!("{committed} committed, {revealed} revealed, of {total}");
-        fields.add("weight", text);
-    }
     add_authorities(&mut fields, operation);
+    if let (Some(committed), Some(weighted @ 1..)) = (operation.committed, operation.weighted) {
+        let text = format!("{committed} of {weighted} electors with weight");
+        fields.add("committed", text);
+    }
+    if let (Some(revealed), Some(total @ 1..)) =
+        (operation.revealed_weight, operation.total_weight)
+    {
+        let text = format!("{revealed} of {total}, by weight");
+        fields.add("revealed", text);
+    }
     for (ballot, weight) in operation.ballots.iter().flatten() {
         fields.add("for", format!("{}: {weight}", ballot_shown(ballot)));
     }
@@ -155,16 +157,22 @@ fn add_votes(fields: &mut Fields, operation: &OperationDetails) {
     if let Some(ballot) = &operation.own_ballot {
         fields.add("your vote", ballot_shown(ballot));
     }
-    // Without an outcome, a vote that is not revealed may still be.
-    let silent = match operation.outcome {
-        Some(_) => "committed, and not revealed",
-        None => "committed",
-    };
-    for Vote { node, ballot, .. } in &operation.votes {
-        let vote = ballot.as_ref().map(ballot_shown);
-        let vote = vote.as_deref().unwrap_or(silent);
-        let name = operation.names.shown(node);
-        fields.add("vote", format!("{name}: {vote}"));
+    for elector in &operation.electors {
+        let ElectorVote { ballot, weight, .. } = elector;
+        let vote = match ballot {
+            Some(ballot) => ballot_shown(ballot),
+            None if elector.committed => "committed, not revealed".to_owned(),
+            // Whose commit is missing stands under "waits for" as long as it can come.
+            None if operation.outcome.is_none() => continue,
+            None => "nothing".to_owned(),
+        };
+        let name = operation.names.shown(&elector.node);
+        let weight = match weight {
+            Some(0) => ", without weight".to_owned(),
+            Some(weight) if operation.class == Class::Claim => format!(", weight {weight}"),
+            _ => String::new(),
+        };
+        fields.add("vote", format!("{name}: {vote}{weight}"));
     }
 }
 

@@ -29,9 +29,9 @@ pub(crate) struct Answers {
 }
 
 impl Task {
-    /// Whether enough workers answered for a panel (DESIGN P9). Whether three of them have weight is for the ledger to judge.
-    pub(crate) fn has_panel(&self) -> bool {
-        self.answers.len() >= PANEL_WEIGHTED_MIN
+    /// Whether so few workers answered that the ledger scores none of them (P9).
+    pub(crate) fn is_unscored(&self) -> bool {
+        self.answers.len() < PANEL_WEIGHTED_MIN
     }
 
     /// The answer given most often; `None` if several share the first place.
@@ -185,8 +185,8 @@ mod tests {
     }
 
     #[test]
-    fn a_panel_takes_three() {
-        assert!(!task(None, &["1", "1"]).has_panel());
-        assert!(task(None, &["1", "1", "1"]).has_panel());
+    fn scores_take_three() {
+        assert!(task(None, &["1", "1"]).is_unscored());
+        assert!(!task(None, &["1", "1", "1"]).is_unscored());
     }
 }

@@ -7,9 +7,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use csv::ByteRecord;
-use mycnet_consensus::limits::{
-    MEMBERS_MAX, PANEL_WEIGHTED_MIN, PAYLOAD_BYTES_MAX, TEXT_BYTES_MAX,
-};
+use mycnet_consensus::limits::{MEMBERS_MAX, PAYLOAD_BYTES_MAX, TEXT_BYTES_MAX};
 
 use super::AUTHORITIES;
 use super::answers::{Answers, Task};
@@ -288,12 +286,6 @@ impl Gathering {
             return Err(BadInput::Whole(
                 "a header and no answers below it: expected one answer on each line".to_owned(),
             ));
-        }
-        if !self.answers.tasks.iter().any(Task::has_panel) {
-            return Err(BadInput::Whole(format!(
-                "no task was answered by {PANEL_WEIGHTED_MIN} workers or more, so there is nothing to decide; if that \
-                 surprises you, name the columns with --columns",
-            )));
         }
         Ok(self.answers)
     }

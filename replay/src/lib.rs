@@ -16,8 +16,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use mycnet_consensus::limits::OPEN_PROPOSALS_MAX;
+use mycnet_consensus::limits::{OPEN_PROPOSALS_MAX, PANEL_WEIGHTED_MIN};
 
+use self::answers::Task;
 use self::columns::Columns;
 use self::report::Report;
 use self::terminal::{check_empty, line, note, progress};
@@ -43,7 +44,7 @@ const AUTHORITIES: usize = 4;
 )]
 const TASKS_PER_SEAL_MAX: i64 = OPEN_PROPOSALS_MAX as i64;
 
-/// Tasks that one seal opens by default. Votes are weighed by the trust learned from earlier groups, so a group should be small
+/// Tasks that one seal opens by default. Votes are weighed by the skill learned from earlier groups, so a group should be small
 /// beside the twenty or so answers that move a score for good. But each group costs two seals with 18 signatures in all, and
 /// that should be little beside the cost of the tasks. Four tasks for each authority satisfy both.
 const TASKS_PER_SEAL: u16 = 16;
@@ -52,10 +53,11 @@ const TASKS_PER_SEAL: u16 = 16;
 ///
 /// Four authorities (a Primary and three Seeds) propose and seal. Every worker is a
 /// founding member with its own key. Each task is a claim whose panel is its
-/// workers, and each answer becomes a commit and, after the freeze, a reveal. Four
-/// replicas exchange the records and must agree. The report shows the decisions,
-/// their accuracy beside the plain majority's where the truth is known, and the
-/// trust that workers have earned.
+/// workers, and each answer becomes a commit and, after the freeze, a reveal. The
+/// answer with the most skill behind it is decided (plurality). Four replicas
+/// exchange the records and must agree. The report shows the decisions, their
+/// accuracy beside the plain majority's where the truth is known, and the skill
+/// that workers have earned.
 ///
 /// The first line of FILE names the columns, separated by tabs, commas or
 /// semicolons. Common names are found; --columns is for all others:
@@ -65,8 +67,8 @@ const TASKS_PER_SEAL: u16 = 16;
 ///   gold    gold, truth, ground-truth, correct, expert, ...; optional
 ///
 /// Text is UTF-8, and space around a field is ignored. A worker's first answer to a
-/// task counts; the report counts further ones. A task with fewer than three
-/// workers is not put to the network.
+/// task counts; the report counts further ones. A task with one or two workers is
+/// decided like all others, but it moves nobody's skill.
 #[cfg_attr(test, derive(Default))]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -113,6 +115,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let answers = input::read(&args.file, args.columns.as_ref())?;
     if answers.gold_is_foreign() {
         note("no answer equals a gold value: is it the right column, and spelt like the answers?");
+    }
+    if answers.tasks.iter().all(Task::is_unscored) {
+        note(&format!(
+            "no task was answered by {PANEL_WEIGHTED_MIN} workers or more, so nobody's skill moves: if that surprises you, name \
+             the columns with --columns"
+        ));
     }
     if let Some(directory) = &args.export {
         // This comes first, so that no work is lost if the directory cannot be used.

@@ -95,6 +95,12 @@ pub enum Rejection {
     /// The operation would have no effect, or none that makes sense.
     #[error("the operation does not apply: {0}")]
     Inapplicable(&'static str),
+    /// An open claim asks exactly the same (P1).
+    #[error("operation {0}, which is open, asks exactly the same")]
+    AlreadyAsked(OperationId),
+    /// The author may say this only once per window.
+    #[error("too soon: once per {0}")]
+    TooSoon(&'static str),
     /// The same record is already sealed.
     #[error("record {0} is already sealed")]
     AlreadySealed(RecordId),
@@ -127,6 +133,8 @@ impl Rejection {
             Self::StaleSeal { .. } => "stale-seal",
             Self::ImpossibleSeal(_) => "impossible-seal",
             Self::Inapplicable(_) => "inapplicable",
+            Self::AlreadyAsked(_) => "already-asked",
+            Self::TooSoon(_) => "too-soon",
             Self::AlreadySealed(_) => "already-sealed",
             Self::BadCertificate(_) => "bad-certificate",
         }
@@ -162,6 +170,8 @@ impl Rejection {
             | Self::StaleSeal { .. }
             | Self::ImpossibleSeal(_)
             | Self::Inapplicable(_)
+            | Self::AlreadyAsked(_)
+            | Self::TooSoon(_)
             | Self::AlreadySealed(_)
             | Self::BadCertificate(_) => false,
         }

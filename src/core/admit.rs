@@ -110,7 +110,7 @@ impl Core {
             height: state.height() + 1,
             time_ms: state.time_ms(),
             before: state.roster(),
-            banned: state.roster(),
+            now: state.roster(),
         }
     }
 

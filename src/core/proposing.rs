@@ -82,10 +82,11 @@ impl Core {
     /// Whether a seal without records could change anything at this time. Cheap, unlike a draft, because a proposer with
     /// nothing to seal asks after every input.
     fn changes_by_itself(&self, time_ms: u64) -> bool {
-        self.ledger.state().operations().any(|operation| {
-            operation.due_ms().is_some_and(|due_ms| due_ms <= time_ms)
-                || matches!(operation.phase(), Phase::Authority(_))
-        })
+        let state = self.ledger.state();
+        state.due_ms().is_some_and(|due_ms| due_ms <= time_ms)
+            || state
+                .operations()
+                .any(|operation| matches!(operation.phase(), Phase::Authority(_)))
     }
 
     /// The journal's proposal for this round.

@@ -10,6 +10,7 @@ use crate::base::digest::{NodeId, OperationId, SealId};
 use crate::decision::open::{OpenOperation, Phase, Stage};
 use crate::decision::tally::Tally;
 use crate::finality::Step;
+use crate::members::roster::Roster;
 use crate::statement::operation::{Ballot, Class, Outcome};
 use crate::statement::record::{Statement, VoteKind};
 
@@ -26,8 +27,10 @@ pub struct OperationStatus {
     pub opened_height: Option<u64>,
     /// The weight of the electorate: `W` of P5.
     pub total_weight: u64,
-    /// The weight of sealed commits, one each.
-    pub committed_weight: u64,
+    /// The number of electors with weight.
+    pub electors: usize,
+    /// The number of electors with weight that have one sealed commit. More than two thirds can be frozen.
+    pub committed: usize,
     /// The weight of frozen commits that are revealed, in reveals held (sealed or not).
     pub revealed_weight: u64,
     /// The weight of each revealed ballot.
@@ -171,19 +174,20 @@ impl Core {
             class: Some(open.class()),
             opened_height: Some(open.opened_height()),
             total_weight: open.electorate().total(),
-            committed_weight: open.committed_weight(),
+            electors: open.electorate().weighted(),
+            committed: open.committed(),
             revealed_weight: tally.map_or(0, Tally::revealed),
             ballots: tally.map_or_else(Vec::new, |tally| {
                 tally
-                    .weights()
-                    .map(|(ballot, weight)| (ballot.clone(), weight))
+                    .values()
+                    .map(|(ballot, count)| (ballot.clone(), count.weight))
                     .collect()
             }),
             tallied: tally.and_then(Tally::outcome),
             outcome: open
                 .decision()
                 .map(|decision| (decision.outcome.clone(), decision.height)),
-            window: window_status(open),
+            window: window_status(open, self.ledger().state().roster()),
             ..blank(id, open.phase_name(), self.pending(open))
         }
     }
@@ -197,7 +201,7 @@ impl Core {
                 pooled.record.author() == *node && pooled.record.statement().kind() == kind
             })
         };
-        let seeds = || roster.seeds().map(|(node, _)| node);
+        let seeds = || roster.seeds();
         match open.phase() {
             Phase::Authority(authority) => match authority.stage {
                 Stage::Directive => {
@@ -211,10 +215,9 @@ impl Core {
             Phase::Committing(_) => Pending::Commits(
                 open.electorate()
                     .iter()
-                    .filter(|(node, weight)| {
-                        *weight > 0 && !open.commits().contains_key(node) && !held(node, "commit")
-                    })
-                    .map(|(node, _)| node)
+                    .filter(|it| it.weight > 0 && !open.commits().contains_key(&it.node))
+                    .map(|elector| elector.node)
+                    .filter(|node| !held(node, "commit"))
                     .collect(),
             ),
             Phase::Revealing(_) => Pending::Reveals(
@@ -293,7 +296,8 @@ fn blank(operation: OperationId, phase: &'static str, waits_for: Pending) -> Ope
         class: None,
         opened_height: None,
         total_weight: 0,
-        committed_weight: 0,
+        electors: 0,
+        committed: 0,
         revealed_weight: 0,
         ballots: Vec::new(),
         tallied: None,
@@ -303,7 +307,7 @@ fn blank(operation: OperationId, phase: &'static str, waits_for: Pending) -> Ope
     }
 }
 
-fn window_status(open: &OpenOperation) -> Option<WindowStatus> {
+fn window_status(open: &OpenOperation, roster: &Roster) -> Option<WindowStatus> {
     let (window, then) = match open.phase() {
         Phase::Authority(authority) => (
             &authority.window,
@@ -320,7 +324,7 @@ fn window_status(open: &OpenOperation) -> Option<WindowStatus> {
         Phase::Revealing(window) => (window, "what is not revealed is forfeited"),
         Phase::Closed => return None,
     };
-    let due_ms = open.due_ms()?;
+    let due_ms = open.due_ms(roster)?;
     Some(WindowStatus {
         due_ms,
         is_marked: window.marked_ms().is_some(),

@@ -23,27 +23,33 @@ pub use window::Window;
 use crate::base::digest::{NodeId, OperationId};
 use crate::base::rejection::Rejection;
 use crate::decision::tally::Tally;
-use crate::members::roster::Roster;
+use crate::members::roster::{Elector, Roster};
 use crate::statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority};
 use crate::statement::params::Params;
 use crate::statement::record::{Statement, Verified};
 
-/// The members whose votes count for one operation, with their weights; fixed by the seal that opens it.
+/// The members that may vote on one operation; fixed by the seal that opens it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Electorate {
-    electors: Vec<(NodeId, u64)>,
+    electors: Vec<Elector>,
     total: u64,
+    weighted: usize,
+    votes: usize,
 }
 
 impl Electorate {
     /// Takes members in the order of their keys.
-    pub fn new(electors: Vec<(NodeId, u64)>) -> Self {
+    pub fn new(electors: Vec<Elector>) -> Self {
         debug_assert!(
-            electors.is_sorted_by(|a, b| a.0 < b.0),
+            electors.is_sorted_by(|a, b| a.node < b.node),
             "rosters and panels are sorted"
         );
-        let total = electors.iter().map(|(_, weight)| weight).sum();
-        Self { electors, total }
+        Self {
+            total: electors.iter().map(|elector| elector.weight).sum(),
+            weighted: electors.iter().filter(|elector| elector.weight > 0).count(),
+            votes: electors.iter().filter(|elector| elector.has_vote).count(),
+            electors,
+        }
     }
 
     /// The weight of all electors: `W` of P5.
@@ -51,26 +57,33 @@ impl Electorate {
         self.total
     }
 
-    /// An elector's weight; `None` if the node is no elector.
-    pub fn weight(&self, node: &NodeId) -> Option<u64> {
+    /// An elector; `None` if the node is none.
+    pub fn get(&self, node: &NodeId) -> Option<&Elector> {
         let at = self
             .electors
-            .binary_search_by_key(node, |(elector, _)| *elector)
+            .binary_search_by_key(node, |elector| elector.node)
             .ok()?;
-        Some(self.electors[at].1)
+        Some(&self.electors[at])
+    }
+
+    /// An elector's weight; `None` if the node is no elector.
+    pub fn weight(&self, node: &NodeId) -> Option<u64> {
+        Some(self.get(node)?.weight)
     }
 
     /// Electors in the order of their keys.
-    pub fn iter(&self) -> impl Iterator<Item = (NodeId, u64)> {
-        self.electors.iter().copied()
+    pub fn iter(&self) -> impl Iterator<Item = &Elector> {
+        self.electors.iter()
     }
 
     /// The number of electors with weight.
     pub fn weighted(&self) -> usize {
-        self.electors
-            .iter()
-            .filter(|(_, weight)| *weight > 0)
-            .count()
+        self.weighted
+    }
+
+    /// The number of electors with a vote.
+    pub fn votes(&self) -> usize {
+        self.votes
     }
 }
 
@@ -161,8 +174,8 @@ pub struct OpenOperation {
     electorate: Arc<Electorate>,
     phase: Phase,
     commits: BTreeMap<NodeId, Filed>,
-    /// See [`OpenOperation::committed_weight`].
-    committed: u64,
+    /// See [`OpenOperation::committed`].
+    committed: usize,
     frozen: Option<Arc<Frozen>>,
     reveals: BTreeMap<NodeId, Verified>,
     tally: Option<Tally>,
@@ -170,6 +183,8 @@ pub struct OpenOperation {
     objections: BTreeMap<NodeId, Filed>,
     resolutions: BTreeMap<NodeId, Filed>,
     decision: Option<Decision>,
+    /// Whether it closed because the reveal window passed, so that who did not reveal is charged (P8).
+    is_overdue: bool,
 }
 
 /// The part of the ledger that an operation sees while a seal is applied.
@@ -181,8 +196,8 @@ pub struct Context<'a> {
     pub time_ms: u64,
     /// The roster before the seal, which determines roles and weights.
     pub before: &'a Roster,
-    /// The roster with the bans of this seal: the operation does not wait for banned electors.
-    pub banned: &'a Roster,
+    /// The roster that knows the records and bans of this seal: it determines who is waited for.
+    pub now: &'a Roster,
 }
 
 /// A change in an operation when a seal was applied.
@@ -250,6 +265,7 @@ impl OpenOperation {
             objections: BTreeMap::new(),
             resolutions: BTreeMap::new(),
             decision: None,
+            is_overdue: false,
         }
     }
 
@@ -335,7 +351,7 @@ impl OpenOperation {
         self.opened_ms
     }
 
-    /// Whether its votes are scored (P9).
+    /// Whether its answers move skill (P9).
     pub fn is_scored(&self) -> bool {
         self.scored
     }
@@ -417,17 +433,21 @@ impl OpenOperation {
         (self.priority, self.id)
     }
 
-    /// The earliest seal time at which something changes without any further record.
-    pub fn due_ms(&self) -> Option<u64> {
-        match &self.phase {
-            Phase::Authority(authority) => Some(authority.window.due_ms()),
-            Phase::Committing(window) => Some(match self.commit_grace_due_ms() {
-                Some(grace) => grace.min(window.due_ms()),
-                None => window.due_ms(),
-            }),
-            Phase::Revealing(window) => Some(window.due_ms()),
-            Phase::Closed => None,
-        }
+    /// The earliest seal time at which something changes without any further record. `roster` is the present one.
+    pub fn due_ms(&self, roster: &Roster) -> Option<u64> {
+        let (first, window) = match &self.phase {
+            Phase::Authority(authority) => (None, &authority.window),
+            Phase::Committing(window) => (self.freeze_due_ms(roster), window),
+            Phase::Revealing(window) => (self.close_due_ms(), window),
+            Phase::Closed => return None,
+        };
+        let due_ms = window.due_ms();
+        Some(first.map_or(due_ms, |first| first.min(due_ms)))
+    }
+
+    /// Whether it closed because the reveal window passed: only then withholding is charged (P8).
+    pub fn is_overdue(&self) -> bool {
+        self.is_overdue
     }
 
     fn conclude(&mut self, outcome: Outcome, height: u64) {

@@ -10,6 +10,7 @@ use crate::base::digest::{NodeId, OperationId, SealId};
 use crate::core::{Core, OperationStatus, SealStatus};
 use crate::decision::open::OpenOperation;
 use crate::ledger::Evidence;
+use crate::members::roster::{Elector, Member, MemberLine};
 use crate::members::trust::{Standing, TrustEntry};
 use crate::past::archive::{Archive, ArchiveError, ClosedSummary, what_if};
 use crate::past::certificate::Certificate;
@@ -29,11 +30,15 @@ pub struct MemberView {
     pub role: Spore,
     /// Its trust in parts per million.
     pub trust_ppm: u32,
+    /// Its skill in parts per million.
+    pub skill_ppm: u32,
     /// Its standing.
     pub standing: Standing,
-    /// Its weight in critical votes, sealing and authority.
-    pub critical_weight: u64,
-    /// Its weight in claims.
+    /// Its row of coherent outcomes.
+    pub row: u32,
+    /// Whether it has a vote in critical operations, authority and sealing.
+    pub has_vote: bool,
+    /// Its weight in claims, in parts per million.
     pub claim_weight: u64,
 }
 
@@ -176,6 +181,26 @@ impl BFTConsensusEngine {
         })
     }
 
+    /// The electors of an operation, by key, as its opening seal fixed them (P1). `None` before that, and as long as spore
+    /// authority decides.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Archive`]
+    pub fn electors(&self, operation: &OperationId) -> Result<Option<Vec<Elector>>, EngineError> {
+        let of = |open: &OpenOperation| {
+            let electors: Vec<Elector> = open.electorate().iter().copied().collect();
+            (!electors.is_empty()).then_some(electors)
+        };
+        self.look(|core, past| {
+            if let Some(open) = core.ledger().state().operation(operation) {
+                return Ok(of(open));
+            }
+            let closed = past.closed(operation)?;
+            Ok(closed.and_then(|closed| of(&closed)))
+        })
+    }
+
     /// The number of unsealed records that this node holds.
     pub fn unsealed_records(&self) -> usize {
         self.look(|core, _| core.pool().len())
@@ -221,11 +246,7 @@ impl BFTConsensusEngine {
     /// # Errors
     ///
     /// [`EngineError::Archive`]
-    pub fn trust_at(
-        &self,
-        node: &NodeId,
-        height: u64,
-    ) -> Result<Option<(u32, Standing)>, EngineError> {
+    pub fn trust_at(&self, node: &NodeId, height: u64) -> Result<Option<MemberLine>, EngineError> {
         Ok(self.archive(|past| past.trust_at(node, height))?)
     }
 
@@ -244,7 +265,7 @@ impl BFTConsensusEngine {
     /// # Errors
     ///
     /// [`EngineError::Refused`] if the parameters are not valid, or [`EngineError::Archive`].
-    pub fn what_if(&self, params: Params) -> Result<BTreeMap<NodeId, u32>, EngineError> {
+    pub fn what_if(&self, params: Params) -> Result<BTreeMap<NodeId, MemberLine>, EngineError> {
         let genesis = self.genesis();
         Ok(self.archive(|past| what_if(past, genesis, params))??)
     }
@@ -252,19 +273,19 @@ impl BFTConsensusEngine {
     /// The members, by key.
     pub fn roster(&self) -> Vec<MemberView> {
         self.look(|core, _| {
-            let roster = core.ledger().state().roster();
-            roster
-                .iter()
-                .map(|(node, member)| MemberView {
-                    node,
-                    name: member.name.clone(),
-                    role: member.role,
-                    trust_ppm: member.trust.trust_ppm(),
-                    standing: member.trust.standing(),
-                    critical_weight: member.trust.critical_weight(),
-                    claim_weight: member.trust.claim_weight(),
-                })
-                .collect()
+            let state = core.ledger().state();
+            let view = |(node, member): (NodeId, &Member)| MemberView {
+                node,
+                role: member.role,
+                name: member.name.clone(),
+                trust_ppm: member.trust.trust_ppm(),
+                skill_ppm: member.trust.skill_ppm(),
+                standing: member.trust.standing(),
+                row: member.trust.row(),
+                has_vote: member.trust.has_vote(),
+                claim_weight: member.trust.claim_weight(state.params()),
+            };
+            state.roster().iter().map(view).collect()
         })
     }
 

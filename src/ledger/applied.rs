@@ -7,11 +7,11 @@ use crate::base::digest::{NodeId, OperationId, RecordId};
 use crate::base::merkle::Tree;
 use crate::base::rejection::Rejection;
 use crate::decision::open::OpenOperation;
+use crate::members::roster::MemberLine;
 use crate::members::sealers::Sealers;
-use crate::members::trust::{Standing, TrustEntry};
+use crate::members::trust::TrustEntry;
 use crate::statement::params::Params;
 use crate::statement::record::Verified;
-use crate::statement::spore::Spore;
 
 /// The treatment of a record that does not apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,13 +51,13 @@ pub struct EffectEntry {
     pub result: Result<(), &'static str>,
 }
 
-/// A member after a seal; `None` if it left the roster.
+/// A member that a seal changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberChange {
     /// The member.
     pub node: NodeId,
-    /// Role, trust and standing now.
-    pub now: Option<(Spore, u32, Standing)>,
+    /// Its line now; `None` if it left the roster.
+    pub now: Option<MemberLine>,
 }
 
 /// The changes made by a seal.
@@ -79,7 +79,7 @@ pub struct Applied {
     pub closed: Vec<Arc<OpenOperation>>,
     /// Equivocations it proved.
     pub evidence: Vec<Evidence>,
-    /// Changes of trust, in order.
+    /// Changes of scores and standing, in order.
     pub trust: Vec<(NodeId, TrustEntry)>,
     /// Effects, in order.
     pub effects: Vec<EffectEntry>,
@@ -94,7 +94,7 @@ pub struct Applied {
     /// Whether an operation advanced: a window ended or passed, or it froze, was decided or closed. A seal without records must
     /// advance one (S6).
     pub has_advanced: bool,
-    /// The sealers of the next height, if they changed.
+    /// The queue of the next height's sealers, if it changed.
     pub sealers: Option<Arc<Sealers>>,
     /// The digests of the state after it.
     pub parts: StateParts,

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::digest::tree;
+use super::queue::Turn;
 use super::work::{Progress, SealRoom, Work};
 use super::{
-    Applied, Dropped, Evidence, Held, MemberChange, Mode, Past, State, effects, filing, scores,
+    Applied, Dropped, Evidence, Held, MemberChange, Mode, Past, State, effects, filing, in_order,
+    question_of, scores,
 };
 use crate::base::digest::{NodeId, OperationId};
 use crate::decision::open::{Context, OpenOperation, Phase};
-use crate::members::sealers::Sealers;
+use crate::members::roster::MemberLine;
 use crate::members::trust::Participation;
-use crate::statement::record::Verified;
+use crate::statement::record::{Statement, Verified};
 
 /// Applies records to a state.
 ///
@@ -21,6 +23,7 @@ use crate::statement::record::Verified;
 pub(super) fn apply(
     before: &State,
     past: &Past,
+    round: u32,
     time_ms: u64,
     mut records: Vec<Verified>,
     mode: Mode,
@@ -38,15 +41,18 @@ pub(super) fn apply(
         touched: BTreeMap::new(),
         evidence: Vec::new(),
         rejoined: BTreeSet::new(),
+        seen: BTreeSet::new(),
         revealed: BTreeSet::new(),
         applied: Progress::default(),
     };
     let (mut kept, dropped) = file_all(&mut work, &records, mode)?;
     kept.sort_by_cached_key(Verified::id);
+    work.seen = kept.iter().map(Verified::author).collect();
     note_conduct(&mut work);
     let closed = advance(&mut work);
     scores::settle(&mut work, &closed);
     effects::apply_effects(&mut work, &closed);
+    line_up(&mut work, round, &kept);
     let (state, applied) = finish(work, closed);
     Ok((state, applied, kept, dropped))
 }
@@ -62,7 +68,7 @@ fn file_all(
         height: work.state.height,
         time_ms: work.state.time_ms,
         before: &before.roster,
-        banned: &before.roster,
+        now: &before.roster,
     };
     let (mut kept, mut dropped) = (Vec::with_capacity(records.len()), Vec::new());
     let mut drop_record = |record, reason| {
@@ -113,9 +119,9 @@ fn file_all(
     Ok((kept, dropped))
 }
 
-/// Bans proved equivocators, and records who revealed and who rejoined.
+/// Bans proved equivocators, and notes who was seen, who revealed and who rejoined.
 fn note_conduct(work: &mut Work<'_>) {
-    let height = work.state.height;
+    let rejoined = Some((work.state.height, work.state.time_ms));
     for author in work
         .evidence
         .iter()
@@ -124,12 +130,15 @@ fn note_conduct(work: &mut Work<'_>) {
     {
         work.note(author, None, Participation::Equivocation);
     }
+    for author in std::mem::take(&mut work.seen) {
+        work.note(author, None, Participation::Seen);
+    }
     for author in std::mem::take(&mut work.revealed) {
         work.note(author, None, Participation::Revealed);
     }
     for node in &work.rejoined {
         if let Some(member) = work.state.roster.get_mut(node) {
-            member.rejoined = Some(height);
+            member.rejoined = rejoined;
         }
     }
 }
@@ -137,24 +146,24 @@ fn note_conduct(work: &mut Work<'_>) {
 /// Moves phases and windows of every open operation. Returns those that closed, in the order of P7.
 fn advance(work: &mut Work<'_>) -> Vec<Arc<OpenOperation>> {
     let before = work.before;
-    let banned = work.state.roster.clone();
+    let now = work.state.roster.clone();
     let context = Context {
         height: work.state.height,
         time_ms: work.state.time_ms,
         before: &before.roster,
-        banned: &banned,
+        now: &now,
     };
-    // Without new records an operation changes only if a window is due, an authority's role changed, or an elector it waits for
-    // was banned.
-    let is_someone_banned = !work.evidence.is_empty();
+    // Without new records an operation changes only if something is due: a window, a freeze (which depends on bans and on who was
+    // seen), or because an authority's role changed.
     let due: Vec<OperationId> = before
         .open
         .values()
         .map(|held| held.operation.as_ref())
         .filter(|operation| {
             !work.touched.contains_key(&operation.id())
-                && (operation.due_ms().is_some_and(|due| due <= context.time_ms)
-                    || is_someone_banned
+                && (operation
+                    .due_ms(&now)
+                    .is_some_and(|due| due <= context.time_ms)
                     || matches!(operation.phase(), Phase::Authority(_)))
         })
         .map(OpenOperation::id)
@@ -184,6 +193,9 @@ fn advance(work: &mut Work<'_>) -> Vec<Arc<OpenOperation>> {
         }
         if matches!(operation.phase(), Phase::Closed) {
             work.state.open.remove(&id);
+            if let Some(question) = question_of(operation.operation()) {
+                work.state.asked.remove(&question);
+            }
             let author = operation.proposal().author();
             if let Some(open) = work.state.open_by_author.get_mut(&author) {
                 *open -= 1;
@@ -200,7 +212,36 @@ fn advance(work: &mut Work<'_>) -> Vec<Arc<OpenOperation>> {
     closed
 }
 
-/// Completes the state: sealers, digests, and the list of changes.
+/// Lines up the sealers of the next height (S4, S5).
+fn line_up(work: &mut Work<'_>, round: u32, kept: &[Verified]) {
+    let before = work.before;
+    let state = &mut work.state;
+    let mut sealers = state.roster.sealers(state.sealing);
+    if sealers.is_empty() {
+        // Nobody has a vote: the previous sealers stay.
+        sealers = before.sealers.sorted();
+    }
+    let primary = state.roster.primary();
+    let is_word = |record: &Verified| {
+        Some(record.author()) == primary && !matches!(record.statement(), Statement::Rejoin { .. })
+    };
+    let order: Vec<NodeId> = before.sealers.iter().map(|(node, _)| node).collect();
+    let turn = Turn {
+        former_primary: before.roster.primary(),
+        round,
+        time_ms: state.time_ms,
+        window_ms: before.params.commit_window_ms,
+        has_word_of_primary: kept.iter().any(is_word),
+        roster: &mut state.roster,
+    };
+    let (queue, tenure) = turn.next(&order, before.tenure, &sealers);
+    state.tenure = tenure;
+    if queue != order {
+        state.sealers = in_order(queue);
+    }
+}
+
+/// Completes the state: digests, and the list of changes.
 fn finish(work: Work<'_>, closed: Vec<Arc<OpenOperation>>) -> (State, Applied) {
     let Work {
         before,
@@ -216,11 +257,7 @@ fn finish(work: Work<'_>, closed: Vec<Arc<OpenOperation>>) -> (State, Applied) {
         changed.push(held.operation.clone());
         state.open.insert(id, held);
     }
-    let sealers = Sealers::new(state.roster.sealers(state.sealing));
-    // With a total of 0 the previous weights stay (S4).
-    if !sealers.is_empty() && sealers != *state.sealers {
-        state.sealers = Arc::new(sealers);
-    }
+    state.due_ms = state.find_due_ms();
     let mut held: Vec<Held> = closed
         .iter()
         .map(|operation| Held {
@@ -258,11 +295,7 @@ fn finish(work: Work<'_>, closed: Vec<Arc<OpenOperation>>) -> (State, Applied) {
 fn member_changes(before: &State, after: &State) -> Vec<MemberChange> {
     let line = |state: &State, node: &NodeId| {
         let member = state.roster.get(node)?;
-        Some((
-            member.role,
-            member.trust.trust_ppm(),
-            member.trust.standing(),
-        ))
+        Some(MemberLine::of(member))
     };
     let nodes: BTreeSet<NodeId> = before
         .roster

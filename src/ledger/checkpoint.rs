@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::{Config, Held, Ledger, Past, RememberedOperation, State};
+use super::{Config, Held, Ledger, Past, RememberedOperation, State, question_of};
 use crate::base::digest::{Digest, NodeId, OperationId, RecordId, SealId};
 use crate::base::rejection::Rejection;
 use crate::decision::open::{OpenOperation, StoredOperation};
@@ -28,8 +28,10 @@ pub struct Checkpoint {
     pub params: Arc<Params>,
     /// The configuration map.
     pub config: BTreeMap<String, ByteBuf>,
-    /// The sealers of the next height.
+    /// The sealers of the next height in the order of the queue.
     pub sealers: Arc<Sealers>,
+    /// The seals in a row that the front of the queue proposed.
+    pub tenure: u32,
     /// Open operations by id.
     pub open: Vec<StoredOperation>,
     /// The root over the operations that the seal closed.
@@ -71,6 +73,7 @@ impl Ledger {
                 .map(|(key, value)| (key.clone(), ByteBuf::from(value.clone())))
                 .collect(),
             sealers: state.sealers.clone(),
+            tenure: state.tenure,
             open: state
                 .open
                 .values()
@@ -103,17 +106,20 @@ impl Ledger {
         for (node, member) in &checkpoint.members {
             roster.insert(*node, member.clone());
         }
-        let mut open = BTreeMap::new();
+        let (mut open, mut asked) = (BTreeMap::new(), BTreeMap::new());
         let mut open_by_author: BTreeMap<NodeId, usize> = BTreeMap::new();
         for stored in &checkpoint.open {
             let held = Held::new(OpenOperation::restore(stored, records)?);
             let author = held.operation.proposal().author();
             *open_by_author.entry(author).or_default() += 1;
+            if let Some(question) = question_of(held.operation.operation()) {
+                asked.insert(question, held.operation.id());
+            }
             open.insert(held.operation.id(), held);
         }
         let config = checkpoint.config.iter();
         let config = config.map(|(key, value)| (key.clone(), value.to_vec()));
-        let state = State {
+        let mut state = State {
             height: seal.height,
             seal: seal.id(),
             time_ms: seal.time_ms,
@@ -123,10 +129,14 @@ impl Ledger {
             open,
             open_by_author,
             sealers: checkpoint.sealers.clone(),
+            tenure: checkpoint.tenure,
+            asked,
+            due_ms: None,
             history: checkpoint.history,
             sealing: genesis.sealing,
             panel_scoring: genesis.panel_scoring,
         };
+        state.due_ms = state.find_due_ms();
         let mut parts = state.parts(&[]);
         parts.closed = checkpoint.closed;
         let is_complete =

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Held, State};
 use crate::base::codec;
-use crate::base::digest::{Digest, HISTORY, STATE};
+use crate::base::digest::{Digest, HISTORY, STATE, STATE_PART};
 use crate::base::merkle;
 use crate::decision::open::Snapshot;
 use crate::statement::seal::sealers_digest;
@@ -17,10 +17,12 @@ pub struct StateParts {
     pub height: u64,
     /// The seal's time.
     pub time_ms: u64,
-    /// Role, trust and standing of every member.
+    /// Role, scores and standing of every member.
     pub roster: Digest,
     /// Everything kept per member.
     pub members: Digest,
+    /// The queue of sealers (S5).
+    pub queue: Digest,
     /// The parameters.
     pub params: Digest,
     /// The configuration map.
@@ -86,12 +88,18 @@ impl State {
             time_ms: self.time_ms,
             roster: self.roster.digest(),
             members: self.roster.full_digest(),
+            queue: self.queue_digest(),
             params: self.params.digest(),
             config: self.config.digest,
             open: tree(&open).root(),
             closed: closed_root(closed),
             history: self.history,
         }
+    }
+
+    fn queue_digest(&self) -> Digest {
+        let queue = (self.sealers.as_ref(), self.tenure);
+        Digest::from_bytes(STATE_PART.hash(&codec::encode(&queue)))
     }
 
     /// The digest of the sealers of the next height, as the seal states it.

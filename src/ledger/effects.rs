@@ -1,6 +1,7 @@
 //! The effects of approved operations (P7) on the roster, roles, parameters and the configuration map.
 //!
-//! An effect that no longer makes sense, or after which no sealer would have weight, is refused by rule and recorded.
+//! An effect is refused by rule, and recorded, if it no longer makes sense, or if fewer than two thirds of those with a vote
+//! before it would still have one (an exclusion by name excepted), or nobody would. So no approved operation ends a network.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +12,9 @@ use crate::base::digest::{NodeId, OperationId};
 use crate::base::limits::{CONFIG_KEYS_MAX, MEMBERS_MAX};
 use crate::decision::open::OpenOperation;
 use crate::members::roster::Member;
-use crate::members::trust::{Participation, TrustState};
+use crate::members::trust::{
+    Change, Participation, ParticipationRecord, Support, TrustEntry, TrustState,
+};
 use crate::statement::consent::Consent;
 use crate::statement::operation::{ConsensusOperation, Priority, Spore};
 
@@ -30,22 +33,23 @@ pub(super) fn apply_effects(work: &mut Work<'_>, closed: &[Arc<OpenOperation>]) 
         let mut trial = Trial {
             state: work.state.clone(),
             config: None,
+            trust: Vec::new(),
         };
-        let result = trial.apply(&operation).and_then(|()| {
-            if trial.state.roster.sealers(trial.state.sealing).is_empty() {
-                Err("it would leave the sealers without weight")
-            } else {
-                Ok(())
-            }
-        });
+        let result = trial
+            .apply(&operation)
+            .and_then(|()| keeps_votes(&work.state, &trial.state, &operation));
         if result.is_ok() {
-            match operation {
-                ConsensusOperation::TrustScoreModification {
-                    node, delta_ppm, ..
-                } => work.note(node, Some(id), Participation::Modified { delta_ppm }),
-                _ => work.state = trial.state,
-            }
+            work.state = trial.state;
             work.applied.config.extend(trial.config);
+            work.applied
+                .trust
+                .extend(trial.trust.into_iter().map(|(node, record, change)| {
+                    let record = ParticipationRecord {
+                        operation: Some(id),
+                        ..record
+                    };
+                    (node, TrustEntry::new(&record, &change))
+                }));
         }
         work.applied.effects.push(EffectEntry {
             operation: id,
@@ -54,10 +58,34 @@ pub(super) fn apply_effects(work: &mut Work<'_>, closed: &[Arc<OpenOperation>]) 
     }
 }
 
+/// Whether enough of those with a vote still have one.
+fn keeps_votes(
+    before: &State,
+    after: &State,
+    operation: &ConsensusOperation,
+) -> Result<(), &'static str> {
+    if after.roster.voters().next().is_none() {
+        return Err("nobody would have a vote any more");
+    }
+    if matches!(operation, ConsensusOperation::NodeExclusion { .. }) {
+        return Ok(());
+    }
+    let votes = before.roster.voters().count();
+    let kept = before.roster.voters().filter(|(node, _)| {
+        let now = after.roster.get(node);
+        now.is_some_and(|member| member.trust.has_vote())
+    });
+    if 3 * kept.count() < 2 * votes {
+        return Err("more than a third of those with a vote would lose it");
+    }
+    Ok(())
+}
+
 /// An effect tried on a copy of the state.
 struct Trial {
     state: State,
     config: Option<(String, Option<Vec<u8>>)>,
+    trust: Vec<(NodeId, ParticipationRecord, Change)>,
 }
 
 impl Trial {
@@ -77,8 +105,9 @@ impl Trial {
             ConsensusOperation::TrustScoreModification {
                 node, delta_ppm, ..
             } => {
-                let params = self.state.params.clone();
-                self.member(node)?.trust.modify(&params, *delta_ppm);
+                self.member(node)?;
+                let delta_ppm = *delta_ppm;
+                self.note(*node, Participation::Modified { delta_ppm });
                 Ok(())
             }
             ConsensusOperation::Claim { .. } => Ok(()),
@@ -88,6 +117,22 @@ impl Trial {
                 (None, None) => Ok(()),
             },
         }
+    }
+
+    /// Applies an event to a member's scores, under the parameters of the trial.
+    fn note(&mut self, node: NodeId, event: Participation) {
+        let state = &mut self.state;
+        let record = ParticipationRecord {
+            height: state.height,
+            time_ms: state.time_ms,
+            operation: None,
+            support: Support::FULL,
+            event,
+        };
+        let member = state.roster.get_mut(&node);
+        let change = member.and_then(|member| member.trust.apply(&state.params, &record));
+        self.trust
+            .extend(change.map(|change| (node, record, change)));
     }
 
     /// A member that is not banned.
@@ -124,13 +169,8 @@ impl Trial {
         if roster.iter().any(|(_, member)| member.name == consent.name) {
             return Err("another member has its name");
         }
-        let member = Member {
-            role,
-            name: consent.name.clone(),
-            successor: consent.successor,
-            trust: TrustState::admitted(&self.state.params),
-            rejoined: None,
-        };
+        let trust = TrustState::admitted(&self.state.params, self.state.time_ms);
+        let member = Member::new(role, consent.name.clone(), consent.successor, trust);
         roster.insert(candidate, member);
         Ok(())
     }
@@ -156,6 +196,10 @@ impl Trial {
             .with_change(name, value)
             .map_err(|_| "the parameters would not be valid as a whole")?;
         self.state.params = Arc::new(params);
+        let nodes: Vec<NodeId> = self.state.roster.iter().map(|(node, _)| node).collect();
+        for node in nodes {
+            self.note(node, Participation::Judged);
+        }
         Ok(())
     }
 

@@ -6,15 +6,15 @@
 use std::collections::BTreeMap;
 
 use super::work::Work;
-use super::{Evidence, Held, Past, State};
+use super::{Evidence, Held, Past, State, question_of};
 use crate::base::digest::{NodeId, RecordId};
 use crate::base::limits::{
     EVIDENCE_HEIGHTS, OPEN_PROPOSALS_MAX, OPEN_PROPOSALS_RESTRICTED_MAX, PANEL_WEIGHTED_MIN,
 };
 use crate::base::rejection::Rejection;
 use crate::decision::open::{Context, Electorate, Filing, OpenOperation};
-use crate::members::roster::Member;
-use crate::members::trust::Standing;
+use crate::members::roster::{Elector, Member};
+use crate::members::trust::{Standing, is_within};
 use crate::statement::genesis::PanelScoring;
 use crate::statement::operation::{Class, ConsensusOperation, Priority};
 use crate::statement::record::{Slot, Statement, Verified};
@@ -70,6 +70,12 @@ impl State {
         if past.height_of(last).is_none() {
             return Err(Rejection::UnknownSeal);
         }
+        if let Some((name, value)) = operation.param_entry() {
+            self.params.with_change(name, value)?;
+        }
+        if let Some(open) = self.asked(operation) {
+            return Err(Rejection::AlreadyAsked(open));
+        }
         if *priority == Priority::High && !member.role.is_authority() {
             return Err(Rejection::WrongRole {
                 author,
@@ -91,10 +97,9 @@ impl State {
             return Ok((Electorate::new(Vec::new()), true));
         }
         let Some(panel) = operation.panel() else {
-            let electorate = Electorate::new(self.roster.electors(class).collect());
-            if electorate.total() == 0 {
-                return Err(Rejection::Inapplicable("no elector has weight"));
-            }
+            let electors = self.roster.electors(class, &self.params).collect();
+            let electorate = Electorate::new(electors);
+            check_rule(operation, &electorate)?;
             return Ok((electorate, true));
         };
         let mut electors = Vec::with_capacity(panel.len());
@@ -103,18 +108,31 @@ impl State {
                 "the panel names a node that is not a member",
             ))?;
             if !member.is_banned() {
-                electors.push((*node, member.weight(class)));
+                electors.push(Elector {
+                    node: *node,
+                    weight: member.weight(class, &self.params),
+                    has_vote: member.trust.has_vote(),
+                });
             }
         }
         let electorate = Electorate::new(electors);
-        if electorate.weighted() < PANEL_WEIGHTED_MIN {
+        check_rule(operation, &electorate)?;
+        let is_trusted = self.panel_scoring == PanelScoring::Authorities;
+        let is_small = electorate.weighted() < PANEL_WEIGHTED_MIN;
+        if is_small && !is_trusted {
             return Err(Rejection::Inapplicable(
                 "a panel needs at least three members with weight",
             ));
         }
-        let scored = self.panel_scoring == PanelScoring::Authorities
-            || is_quorum(electorate.total(), self.roster.total(class));
-        Ok((electorate, scored))
+        let total = self.roster.total(class, &self.params);
+        let is_scored = !is_small && (is_trusted || is_quorum(electorate.total(), total));
+        Ok((electorate, is_scored))
+    }
+
+    /// Whether a `Rejoin` comes too soon after its author's last (S6). Else one member could make seals without end.
+    fn rejoins_too_soon(&self, member: &Member, time_ms: u64) -> bool {
+        let last = member.rejoined.map(|(_, last_ms)| last_ms);
+        is_within(last, time_ms, self.params.critical_grace_ms)
     }
 
     /// The votes on seals that the next seal cannot take as evidence.
@@ -142,9 +160,11 @@ impl State {
     ) -> Result<(), Rejection> {
         let statement = record.statement();
         if matches!(statement, Statement::Rejoin { .. }) {
-            self.author(record.author())?;
+            let member = self.author(record.author())?;
             return if past.rejoins.contains(&record.id()) {
                 Err(Rejection::AlreadySealed(record.id()))
+            } else if self.rejoins_too_soon(member, context.time_ms) {
+                Err(Rejection::TooSoon("a grace of critical operations"))
             } else {
                 Ok(())
             };
@@ -168,6 +188,23 @@ impl State {
             Statement::Reveal { .. } => operation.judge_reveal(record),
             _ => operation.judge_authority(record, context),
         }
+    }
+}
+
+/// Whether anybody has weight, and enough electors to agree as the claim's rule asks.
+fn check_rule(operation: &ConsensusOperation, electorate: &Electorate) -> Result<(), Rejection> {
+    if electorate.total() == 0 {
+        return Err(Rejection::Inapplicable("no elector has weight"));
+    }
+    match operation {
+        ConsensusOperation::Claim { rule, .. }
+            if rule.electors as usize > electorate.weighted() =>
+        {
+            Err(Rejection::Inapplicable(
+                "the claim's rule asks for more electors than there are with weight",
+            ))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -200,6 +237,13 @@ fn open(work: &mut Work<'_>, record: &Verified, context: &Context<'_>) -> Result
     let author = record.author();
     let member = work.before.author(author)?;
     let limit = proposal_cap(member);
+    let Statement::Propose { operation, .. } = record.statement() else {
+        unreachable!("only proposals open operations");
+    };
+    let question = question_of(operation);
+    if let Some(open) = question.and_then(|it| work.state.asked.get(&it)) {
+        return Err(Rejection::AlreadyAsked(*open));
+    }
     let open = work.state.open_by_author.entry(author).or_default();
     if *open >= limit {
         return Err(Rejection::OverCap { author, limit });
@@ -207,6 +251,9 @@ fn open(work: &mut Work<'_>, record: &Verified, context: &Context<'_>) -> Result
     *open += 1;
     let params = work.before.params.clone();
     let operation = OpenOperation::open(record, params, electorate, scored, context);
+    if let Some(question) = question {
+        work.state.asked.insert(question, operation.id());
+    }
     work.applied.opened.push(operation.id());
     work.touched.insert(operation.id(), operation);
     Ok(())

@@ -7,7 +7,7 @@ use crate::base::digest::{NodeId, OperationId, RecordId};
 use crate::base::limits::{RECORD_BYTES_MAX, SEAL_BODY_BYTES_MAX, SEAL_RECORDS_MAX};
 use crate::base::rejection::Rejection;
 use crate::decision::open::OpenOperation;
-use crate::members::trust::{Participation, ParticipationRecord, TrustEntry};
+use crate::members::trust::{Participation, ParticipationRecord, Support, TrustEntry};
 use crate::statement::operation::{Ballot, Outcome};
 use crate::statement::params::Params;
 use crate::statement::record::Verified;
@@ -21,6 +21,8 @@ pub(super) struct Work<'a> {
     pub(super) touched: BTreeMap<OperationId, OpenOperation>,
     pub(super) evidence: Vec<Evidence>,
     pub(super) rejoined: BTreeSet<NodeId>,
+    /// The authors of its records.
+    pub(super) seen: BTreeSet<NodeId>,
     pub(super) revealed: BTreeSet<NodeId>,
     pub(super) applied: Progress,
 }
@@ -50,7 +52,7 @@ impl Work<'_> {
             height: self.state.height,
             time_ms: self.state.time_ms,
             operation,
-            scored: true,
+            support: Support::FULL,
             event,
         };
         let params = self.state.params.clone();

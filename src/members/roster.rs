@@ -1,4 +1,4 @@
-//! The roster: the members with their roles, trust, standing and weights.
+//! The roster: the members with their names, roles, scores and standing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,9 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::base::codec;
 use crate::base::digest::{Digest, NodeId, ROSTER, STATE_PART};
 use crate::members::trust::{Standing, TrustState};
-use crate::statement::genesis::{Genesis, Sealing};
+use crate::statement::genesis::{Founder, Genesis, Sealing};
 use crate::statement::name::MemberName;
 use crate::statement::operation::{Class, Spore};
+use crate::statement::params::Params;
+
+/// With fewer active authorities than this every active member seals: of three, none could be away.
+const AUTHORITIES_MIN: usize = 4;
 
 /// One member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,18 +26,40 @@ pub struct Member {
     pub name: MemberName,
     /// The digest of the key that may replace its key.
     pub successor: Option<Digest>,
-    /// Trust, standing, and the history that determines both.
+    /// Trust, skill, standing, and the history that determines them.
     pub trust: TrustState,
-    /// The last height that listed a `Rejoin` of this member (DESIGN section 8).
-    pub rejoined: Option<u64>,
+    /// The last height that listed a `Rejoin` of this member, and that seal's time.
+    pub rejoined: Option<(u64, u64)>,
+    /// Seal time at which it was last moved from the front of the queue because it had led for too long (S5).
+    pub moved_ms: Option<u64>,
+    /// Seal time of the last operation of its own that counted as a chance.
+    pub chance_ms: Option<u64>,
 }
 
 impl Member {
-    /// The weight of the member's vote in an operation of this class (DESIGN section 6).
-    pub fn weight(&self, class: Class) -> u64 {
+    /// A member that has just joined.
+    pub fn new(
+        role: Spore,
+        name: MemberName,
+        successor: Option<Digest>,
+        trust: TrustState,
+    ) -> Self {
+        Self {
+            role,
+            name,
+            successor,
+            trust,
+            rejoined: None,
+            moved_ms: None,
+            chance_ms: None,
+        }
+    }
+
+    /// The weight of the member in an operation of this class: its vote or, in claims, its skill but at least the floor.
+    pub fn weight(&self, class: Class, params: &Params) -> u64 {
         match class {
-            Class::Claim => self.trust.claim_weight(),
-            Class::Critical | Class::Standard => self.trust.critical_weight(),
+            Class::Claim => self.trust.claim_weight(params),
+            Class::Critical | Class::Standard => u64::from(self.trust.has_vote()),
         }
     }
 
@@ -44,8 +70,64 @@ impl Member {
 
     /// Whether the member holds this role with authority: a suspended Seed has none.
     pub fn is_active(&self, role: Spore) -> bool {
-        self.role == role && self.trust.standing() == Standing::Active
+        self.role == role && self.trust.has_vote()
     }
+}
+
+/// A member's line of the roster, as people see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberLine {
+    /// Its role.
+    pub role: Spore,
+    /// Its name.
+    pub name: MemberName,
+    /// Its trust, parts per million.
+    pub trust_ppm: u32,
+    /// Its skill, parts per million.
+    pub skill_ppm: u32,
+    /// Its standing.
+    pub standing: Standing,
+    /// Its row of coherent outcomes.
+    pub row: u32,
+}
+
+impl MemberLine {
+    /// The line of a founding member at the genesis.
+    pub fn of_founder(founder: &Founder, params: &Params) -> Self {
+        let trust = TrustState::founder(params, 0);
+        let Founder {
+            role,
+            name,
+            successor,
+            ..
+        } = founder.clone();
+        Self::of(&Member::new(role, name, successor, trust))
+    }
+
+    /// The line of a member.
+    pub fn of(member: &Member) -> Self {
+        Self {
+            role: member.role,
+            name: member.name.clone(),
+            trust_ppm: member.trust.trust_ppm(),
+            skill_ppm: member.trust.skill_ppm(),
+            standing: member.trust.standing(),
+            row: member.trust.row(),
+        }
+    }
+}
+
+/// A member that may vote on one operation, as its opening seal fixed it (P1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Elector {
+    /// The member.
+    pub node: NodeId,
+    /// Its weight: 1 or 0 in critical operations, parts per million of skill in claims.
+    pub weight: u64,
+    /// Whether it had a vote: whether it was `Active`.
+    pub has_vote: bool,
 }
 
 /// All members by key. A copy shares every member that it does not change.
@@ -59,13 +141,9 @@ impl Roster {
     pub fn founders(genesis: &Genesis) -> Self {
         let mut roster = Self::default();
         for founder in &genesis.members {
-            let member = Member {
-                role: founder.role,
-                name: founder.name.clone(),
-                successor: founder.successor,
-                trust: TrustState::founder(&genesis.params),
-                rejoined: None,
-            };
+            let trust = TrustState::founder(&genesis.params, genesis.time_ms);
+            let name = founder.name.clone();
+            let member = Member::new(founder.role, name, founder.successor, trust);
             roster.insert(founder.node, member);
         }
         roster
@@ -108,23 +186,32 @@ impl Roster {
         self.members.remove(node);
     }
 
-    /// The members that may vote on an operation of this class, with their weights: all that are not banned. Members of
-    /// weight 0 vote too and are scored.
-    pub fn electors(&self, class: Class) -> impl Iterator<Item = (NodeId, u64)> {
+    /// The electors of an operation of this class: all members that are not banned. Those without weight vote too and are
+    /// scored.
+    pub fn electors(&self, class: Class, params: &Params) -> impl Iterator<Item = Elector> {
         self.iter()
             .filter(|(_, member)| !member.is_banned())
-            .map(move |(node, member)| (node, member.weight(class)))
+            .map(move |(node, member)| Elector {
+                node,
+                weight: member.weight(class, params),
+                has_vote: member.trust.has_vote(),
+            })
     }
 
     /// The weight of all members in operations of this class.
-    pub fn total(&self, class: Class) -> u64 {
-        self.electors(class).map(|(_, weight)| weight).sum()
+    pub fn total(&self, class: Class, params: &Params) -> u64 {
+        self.electors(class, params).map(|it| it.weight).sum()
+    }
+
+    /// The members with a vote: all that are `Active`.
+    pub fn voters(&self) -> impl Iterator<Item = (NodeId, &Member)> {
+        self.iter().filter(|(_, member)| member.trust.has_vote())
     }
 
     /// The Primary, if there is one and it has authority.
     pub fn active_primary(&self) -> Option<NodeId> {
-        self.iter()
-            .find(|(_, member)| member.is_active(Spore::Primary))
+        self.voters()
+            .find(|(_, member)| member.role == Spore::Primary)
             .map(|(node, _)| node)
     }
 
@@ -135,57 +222,38 @@ impl Roster {
             .map(|(node, _)| node)
     }
 
-    /// The Seeds with weight.
-    pub fn seeds(&self) -> impl Iterator<Item = (NodeId, u64)> {
-        self.iter()
-            .filter(|(_, member)| member.is_active(Spore::Seed))
-            .map(|(node, member)| (node, member.trust.critical_weight()))
-            .filter(|(_, weight)| *weight > 0)
+    /// The Seeds with a vote.
+    pub fn seeds(&self) -> impl Iterator<Item = NodeId> {
+        self.voters()
+            .filter(|(_, member)| member.role == Spore::Seed)
+            .map(|(node, _)| node)
     }
 
-    /// The sealers of the next height, in the order in which they propose (S4, S5): the Primary first (without one, the Seed
-    /// with most trust, ties by id), then the other Seeds, then Latents, each by id. Empty if no member has weight.
-    pub fn sealers(&self, sealing: Sealing) -> Vec<(NodeId, u64)> {
-        let weighted: Vec<(NodeId, &Member, u64)> = self
-            .iter()
-            .map(|(node, member)| (node, member, member.trust.critical_weight()))
-            .filter(|(_, _, weight)| *weight > 0)
+    /// The sealers of the next height by role and key (S4). Empty if no member has a vote.
+    pub fn sealers(&self, sealing: Sealing) -> Vec<NodeId> {
+        let authorities = self
+            .voters()
+            .filter(|(_, member)| member.role.is_authority());
+        let only_authorities =
+            sealing == Sealing::Authorities && authorities.count() >= AUTHORITIES_MIN;
+        let mut sealers: Vec<(Spore, NodeId)> = self
+            .voters()
+            .filter(|(_, member)| !only_authorities || member.role.is_authority())
+            .map(|(node, member)| (member.role, node))
             .collect();
-        let authorities = weighted.iter().filter(|(_, m, _)| m.role.is_authority());
-        let only_authorities = sealing == Sealing::Authorities && authorities.count() >= 4;
-        let mut sealers: Vec<(NodeId, Spore, u64)> = weighted
-            .into_iter()
-            .filter(|(_, member, _)| !only_authorities || member.role.is_authority())
-            .map(|(node, member, weight)| (node, member.role, weight))
-            .collect();
-        // `Spore` sorts Primary, Seed, Latent; keys are in order already.
-        sealers.sort_by_key(|(node, role, _)| (*role, *node));
-        if sealers.first().is_some_and(|first| first.1 == Spore::Seed) {
-            let seeds = sealers
-                .iter()
-                .take_while(|(_, role, _)| *role == Spore::Seed);
-            let (_, best) = seeds.enumerate().fold((0, 0), |(most, best), (at, seed)| {
-                if seed.2 > most {
-                    (seed.2, at)
-                } else {
-                    (most, best)
-                }
-            });
-            sealers[..=best].rotate_right(1);
-        }
-        sealers
-            .into_iter()
-            .map(|(node, _, weight)| (node, weight))
-            .collect()
+        // `Spore` sorts Primary, Seed, Latent.
+        sealers.sort_unstable();
+        sealers.into_iter().map(|(_, node)| node).collect()
     }
 
-    /// The digest of role, trust and standing of every member, as a seal states it.
+    /// The digest of role, trust, skill and standing of every member, as a seal states it.
     pub fn digest(&self) -> Digest {
         let lines: Vec<_> = self
             .iter()
             .map(|(node, member)| {
                 let trust = &member.trust;
-                (node, member.role, trust.trust_ppm(), trust.standing())
+                let scores = (trust.trust_ppm(), trust.skill_ppm(), trust.standing());
+                (node, member.role, scores)
             })
             .collect();
         Digest::from_bytes(ROSTER.hash(&codec::encode(&lines)))

@@ -35,7 +35,7 @@ impl Relations {
         }
         // At a start, the members that left are not known: these are all electors that are not members.
         let electors = state.operations().flat_map(|open| open.electorate().iter());
-        let gone = electors.map(|(node, _)| node);
+        let gone = electors.map(|elector| elector.node);
         known.left = gone
             .filter(|node| !known.relations.contains_key(node))
             .collect();
@@ -49,7 +49,7 @@ impl Relations {
         let mut is_changed = false;
         for change in &applied.members {
             let node = change.node;
-            let now = change.now.map(|(_, _, standing)| relation(standing));
+            let now = change.now.as_ref().map(|line| relation(line.standing));
             let before = if let Some(now) = now {
                 known.left.remove(&node);
                 known.relations.insert(node, now)
@@ -62,11 +62,7 @@ impl Relations {
         if !known.left.is_empty() && (is_changed || !applied.closed.is_empty()) {
             let is_awaited = |node: &NodeId| {
                 let mut open = state.operations();
-                open.any(|open| {
-                    open.electorate()
-                        .iter()
-                        .any(|(elector, _)| elector == *node)
-                })
+                open.any(|open| open.electorate().get(node).is_some())
             };
             let before = known.left.len();
             known.left.retain(is_awaited);

@@ -8,7 +8,8 @@ use crate::base::digest::{NodeId, OperationId};
 use crate::base::rejection::Rejection;
 use crate::decision::open::OpenOperation;
 use crate::ledger::{Closed, Evidence, Ledger};
-use crate::members::trust::{Standing, TrustEntry};
+use crate::members::roster::MemberLine;
+use crate::members::trust::TrustEntry;
 use crate::past::certificate::Certificate;
 use crate::statement::genesis::Genesis;
 use crate::statement::operation::Class;
@@ -49,8 +50,7 @@ pub trait Archive {
     fn explain(&self, node: &NodeId) -> Result<Vec<TrustEntry>, ArchiveError>;
 
     /// A member's trust (parts per million) and standing after a height; `None` if it was not a member then.
-    fn trust_at(&self, node: &NodeId, height: u64)
-    -> Result<Option<(u32, Standing)>, ArchiveError>;
+    fn trust_at(&self, node: &NodeId, height: u64) -> Result<Option<MemberLine>, ArchiveError>;
 
     /// Every proved equivocation, oldest first.
     fn evidence(&self) -> Result<Vec<Evidence>, ArchiveError>;
@@ -75,7 +75,7 @@ pub trait Archive {
     fn block(&self, height: u64) -> Result<Option<Arc<SealedBlock>>, ArchiveError>;
 }
 
-/// The trust that members would have if the network had started with other parameters. Applies the sealed log again, with the
+/// The scores that members would have if the network had started with other parameters. Applies the sealed log again, with the
 /// same records at the same times, and leaves out records that would not have been accepted.
 ///
 /// # Errors
@@ -85,7 +85,7 @@ pub fn what_if(
     archive: &dyn Archive,
     genesis: &Genesis,
     params: Params,
-) -> Result<Result<BTreeMap<NodeId, u32>, Rejection>, ArchiveError> {
+) -> Result<Result<BTreeMap<NodeId, MemberLine>, Rejection>, ArchiveError> {
     let changed = Genesis {
         params,
         ..genesis.clone()
@@ -105,6 +105,6 @@ pub fn what_if(
     let roster = ledger.state().roster();
     Ok(Ok(roster
         .iter()
-        .map(|(node, member)| (node, member.trust.trust_ppm()))
+        .map(|(node, member)| (node, MemberLine::of(member)))
         .collect()))
 }

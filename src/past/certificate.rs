@@ -20,6 +20,7 @@ use crate::decision::open::Snapshot;
 use crate::decision::tally::Tally;
 use crate::finality::verify_certificate;
 use crate::ledger::{Ledger, OperationProof};
+use crate::members::roster::Elector;
 use crate::members::sealers::Sealers;
 use crate::statement::commitment::commitment;
 use crate::statement::genesis::Genesis;
@@ -53,8 +54,8 @@ pub struct Certificate {
     pub snapshot: Snapshot,
     /// The proof that the closing seal's state contains it.
     pub proof: OperationProof,
-    /// Electors and weights.
-    pub electorate: Vec<(NodeId, u64)>,
+    /// The electors in the order of their keys.
+    pub electorate: Vec<Elector>,
     /// All sealed records about it, with the proposal.
     pub records: Vec<Record>,
 }
@@ -191,14 +192,15 @@ impl Certificate {
         let proposal = records
             .get(&RecordId::from(snapshot.id))
             .ok_or(bad("the proposal is missing"))?;
-        if !matches!(proposal.statement(), Statement::Propose { .. }) {
+        let Statement::Propose { operation, .. } = proposal.statement() else {
             return Err(bad("the proposal is another kind of record"));
-        }
+        };
         let Some(frozen) = &snapshot.frozen else {
             // The spore hierarchy decided, or commits were lacking: the state says so, and there is nothing to count.
             return Ok(());
         };
-        let weights: BTreeMap<NodeId, u64> = self.electorate.iter().copied().collect();
+        let electors = self.electorate.iter();
+        let weights: BTreeMap<NodeId, u64> = electors.map(|it| (it.node, it.weight)).collect();
         let mut commits = BTreeMap::new();
         for id in &frozen.commits {
             let record = records.get(id).ok_or(bad("a frozen commit is missing"))?;
@@ -210,7 +212,7 @@ impl Certificate {
         let weight_of = |node: &NodeId| weights.get(node).copied().unwrap_or(0);
         let frozen_weight = commits.keys().map(weight_of).sum();
         let total = weights.values().sum();
-        let mut tally = Tally::new(snapshot.class, total, frozen_weight);
+        let mut tally = Tally::of(snapshot.class, operation, total, frozen_weight);
         for id in &snapshot.reveals {
             let record = records.get(id).ok_or(bad("a reveal is missing"))?;
             let Statement::Reveal { ballot, salt, .. } = record.statement() else {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use crate::base::digest::{NodeId, OperationId};
 use crate::decision::open::OpenOperation;
-use crate::ledger::{Applied, Closed, EffectEntry, Evidence, MemberChange, OperationProof};
+use crate::ledger::{Applied, Closed, EffectEntry, Evidence, Ledger, MemberChange, OperationProof};
+use crate::members::roster::MemberLine;
 use crate::members::sealers::Sealers;
-use crate::members::trust::{Standing, TrustEntry};
+use crate::members::trust::TrustEntry;
 use crate::past::archive::{Archive, ArchiveError, ClosedSummary};
 use crate::past::certificate::{Certificate, PathStep};
 use crate::statement::genesis::Genesis;
@@ -100,10 +101,10 @@ impl History {
         self.entries.iter().skip(skip).map(|entry| &entry.block)
     }
 
-    fn trust_of(&self, node: &NodeId, height: u64) -> Option<(u32, Standing)> {
+    fn line_of(&self, node: &NodeId, height: u64) -> Option<MemberLine> {
         let genesis = &self.genesis;
-        let is_founder = genesis.members.iter().any(|member| member.node == *node);
-        let start = is_founder.then_some((genesis.params.founder_trust_ppm, Standing::Active));
+        let founder = genesis.members.iter().find(|member| member.node == *node);
+        let start = founder.map(|founder| MemberLine::of_founder(founder, &genesis.params));
         let until = usize::try_from(height).unwrap_or(usize::MAX);
         self.entries
             .iter()
@@ -111,26 +112,25 @@ impl History {
             .rev()
             .flat_map(|entry| entry.members.iter().rev())
             .find(|change| change.node == *node)
-            .map_or(start, |change| {
-                change
-                    .now
-                    .map(|(_, trust_ppm, standing)| (trust_ppm, standing))
-            })
+            .map_or(start, |change| change.now.clone())
     }
 
     fn certificate_of(&self, closed: &ClosedEntry) -> Option<Certificate> {
         let frozen_height = closed.operation.frozen().map(|frozen| frozen.height);
         let until = usize::try_from(closed.height).ok()?;
+        let mut sealers = Ledger::new(&self.genesis).genesis_seal().sealers;
         let path = self.entries[..until]
             .iter()
             .map(|entry| {
                 let seal = &entry.block.seal;
-                let is_certified = entry.sealers.is_some()
+                let is_changed = std::mem::replace(&mut sealers, seal.sealers) != seal.sealers;
+                let changed = entry.sealers.as_deref().filter(|_| is_changed);
+                let is_certified = is_changed
                     || frozen_height == Some(seal.height)
                     || closed.height == seal.height;
                 PathStep {
                     seal: seal.clone(),
-                    sealers: entry.sealers.as_deref().map(Sealers::sorted),
+                    sealers: changed.map(Sealers::sorted),
                     certificate: is_certified.then(|| entry.block.certificate.clone()),
                 }
             })
@@ -142,7 +142,7 @@ impl History {
             path,
             snapshot: operation.snapshot(),
             proof: closed.proof.clone(),
-            electorate: operation.electorate().iter().collect(),
+            electorate: operation.electorate().iter().copied().collect(),
             records: operation
                 .records()
                 .map(|record| record.record().clone())
@@ -156,12 +156,8 @@ impl Archive for History {
         Ok(self.trust.get(node).cloned().unwrap_or_default())
     }
 
-    fn trust_at(
-        &self,
-        node: &NodeId,
-        height: u64,
-    ) -> Result<Option<(u32, Standing)>, ArchiveError> {
-        Ok(self.trust_of(node, height))
+    fn trust_at(&self, node: &NodeId, height: u64) -> Result<Option<MemberLine>, ArchiveError> {
+        Ok(self.line_of(node, height))
     }
 
     fn evidence(&self) -> Result<Vec<Evidence>, ArchiveError> {

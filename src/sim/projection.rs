@@ -37,7 +37,7 @@ impl Projection {
                 role: member.role,
                 trust_ppm: trust.trust_ppm(),
                 standing: standing_name(trust.standing()).to_owned(),
-                streak: trust.streak(),
+                streak: trust.row(),
                 missed: trust.missed_chances(),
             };
             (node, view)
@@ -88,7 +88,11 @@ fn operation_view(operation: &OpenOperation) -> OperationView {
         outcome: operation
             .decision()
             .map(|decision| decision.outcome.clone()),
-        electors: operation.electorate().iter().collect(),
+        electors: operation
+            .electorate()
+            .iter()
+            .map(|it| (it.node, it.weight))
+            .collect(),
         frozen: frozen.flat_map(|f| f.commits.keys().copied()).collect(),
         revealed: operation.reveals().keys().copied().collect(),
         effect: None,

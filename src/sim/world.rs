@@ -269,7 +269,8 @@ impl World {
                             "{} {} due {:?}",
                             open.operation().kind(),
                             open.phase_name(),
-                            open.due_ms().map(|due| due.wrapping_sub(START_MS))
+                            open.due_ms(core.ledger().state().roster())
+                                .map(|due| due.wrapping_sub(START_MS))
                         )
                     })
                     .collect();

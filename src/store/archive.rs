@@ -7,7 +7,8 @@ use super::{Store, StoreError};
 use crate::base::digest::{NodeId, OperationId};
 use crate::decision::open::OpenOperation;
 use crate::ledger::Evidence;
-use crate::members::trust::{Standing, TrustEntry};
+use crate::members::roster::MemberLine;
+use crate::members::trust::TrustEntry;
 use crate::past::archive::{Archive, ArchiveError, ClosedSummary};
 use crate::past::certificate::Certificate;
 use crate::statement::seal::SealedBlock;
@@ -21,11 +22,7 @@ impl Archive for Store {
         Store::explain(self, node).map_err(unreadable)
     }
 
-    fn trust_at(
-        &self,
-        node: &NodeId,
-        height: u64,
-    ) -> Result<Option<(u32, Standing)>, ArchiveError> {
+    fn trust_at(&self, node: &NodeId, height: u64) -> Result<Option<MemberLine>, ArchiveError> {
         Store::trust_at(self, node, height).map_err(unreadable)
     }
 

@@ -14,8 +14,9 @@ use super::{Store, StoreError};
 use crate::base::digest::{NodeId, OperationId, RecordId};
 use crate::base::rejection::Rejection;
 use crate::decision::open::OpenOperation;
-use crate::ledger::{Closed, Evidence, RememberedOperation, RememberedOutcome};
-use crate::members::trust::{Standing, TrustEntry};
+use crate::ledger::{Closed, Evidence, Ledger, RememberedOperation, RememberedOutcome};
+use crate::members::roster::MemberLine;
+use crate::members::trust::TrustEntry;
 use crate::past::archive::ClosedSummary;
 use crate::past::certificate::{Certificate, PathStep};
 use crate::statement::record::{Signed, Verified};
@@ -37,25 +38,21 @@ impl Store {
         Ok(entries)
     }
 
-    /// A member's trust (parts per million) and standing after a height; `None` if it was not a member then.
+    /// A member's line after a height; `None` if it was not a member then.
     ///
     /// # Errors
     ///
     /// [`StoreError::Damaged`] if a row cannot be decoded.
-    pub fn trust_at(
-        &self,
-        node: &NodeId,
-        height: u64,
-    ) -> Result<Option<(u32, Standing)>, StoreError> {
+    pub fn trust_at(&self, node: &NodeId, height: u64) -> Result<Option<MemberLine>, StoreError> {
         let table = self.reading()?.open_table(MEMBERS)?;
         let key = node.as_bytes();
         if let Some(row) = table.range((key, 0)..=(key, height))?.next_back() {
             let row: MemberRow = decode("members", row?.1.value())?;
-            return Ok(row.map(|(_, trust_ppm, standing)| (trust_ppm, standing)));
+            return Ok(row);
         }
         let genesis = &self.genesis;
-        let is_founder = genesis.members.iter().any(|member| member.node == *node);
-        Ok(is_founder.then_some((genesis.params.founder_trust_ppm, Standing::Active)))
+        let founder = genesis.members.iter().find(|member| member.node == *node);
+        Ok(founder.map(|founder| MemberLine::of_founder(founder, &genesis.params)))
     }
 
     /// Every proved equivocation, oldest first.
@@ -191,9 +188,12 @@ impl Store {
             reading.open_table(SEALERS)?,
         );
         let mut path = Vec::new();
+        let mut stated = Ledger::new(&self.genesis).genesis_seal().sealers;
         for height in 1..=row.height {
             let header = header_of(&reading, height)?;
-            let changed = sealers.get(height + 1)?;
+            let is_changed =
+                std::mem::replace(&mut stated, header.seal.sealers) != header.seal.sealers;
+            let changed = sealers.get(height + 1)?.filter(|_| is_changed);
             let changed = changed.map(|row| self.sealers_of(&reading, height + 1, row.value()));
             let is_certified =
                 changed.is_some() || frozen_height == Some(height) || row.height == height;
@@ -213,7 +213,7 @@ impl Store {
             path,
             snapshot: operation.snapshot(),
             proof: row.proof,
-            electorate: operation.electorate().iter().collect(),
+            electorate: operation.electorate().iter().copied().collect(),
             records: operation
                 .records()
                 .map(|record| record.record().clone())

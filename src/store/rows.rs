@@ -15,8 +15,8 @@ use crate::base::codec;
 use crate::base::digest::{NodeId, OperationId, RecordId, SealId};
 use crate::decision::open::StoredOperation;
 use crate::ledger::{OperationProof, StateParts};
-use crate::members::trust::Standing;
-use crate::statement::operation::{Class, Spore};
+use crate::members::roster::MemberLine;
+use crate::statement::operation::Class;
 use crate::statement::record::{Record, Seal, Signed};
 use crate::statement::seal::encode_records;
 
@@ -152,7 +152,7 @@ pub(super) struct SummaryRow {
 }
 
 /// A member after a seal; `None` if the member left.
-pub(super) type MemberRow = Option<(Spore, u32, Standing)>;
+pub(super) type MemberRow = Option<MemberLine>;
 
 /// The reason if an effect was refused; `None` if it took place.
 pub(super) type EffectRow = Option<Cow<'static, str>>;

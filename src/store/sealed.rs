@@ -115,9 +115,9 @@ fn write_changes(
     }
     let mut members = transaction.open_table(MEMBERS)?;
     for change in &applied.members {
-        let row: MemberRow = change.now;
+        let row: &MemberRow = &change.now;
         let key = (change.node.as_bytes(), height);
-        members.insert(key, &codec::encode(&row)[..])?;
+        members.insert(key, &codec::encode(row)[..])?;
     }
     let mut evidence = transaction.open_table(EVIDENCE)?;
     for (row, place) in evidence_rows(applied).zip(0_u32..) {

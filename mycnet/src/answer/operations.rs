@@ -1,6 +1,6 @@
 //! Operations: lists of them, and everything about one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mycnet_consensus::engine::{EngineError, OperationFilter};
 use mycnet_consensus::node::Node;
@@ -12,8 +12,8 @@ use super::{only, proposal};
 use crate::failure::Failure;
 use crate::names::{Names, subject_node};
 use crate::reply::{
-    CertificateBytes, FoundId, Objection, OperationDetails, OperationLine, Operations, Verdict,
-    Vote,
+    CertificateBytes, ElectorVote, FoundId, Objection, OperationDetails, OperationLine, Operations,
+    Verdict,
 };
 use crate::request::Filter;
 
@@ -102,8 +102,7 @@ pub(super) fn operation(node: &Node, id: OperationId) -> Result<OperationDetails
     let proposal = proposal(node, id)?;
     let effect = node.store().effect(&id).map_err(Failure::failed)?;
     let (outcome, decided_height) = status.outcome.unzip();
-    let is_closed = status.phase == "closed";
-    let unless_closed = |weight: u64| (!is_closed).then_some(weight);
+    let is_open = status.opened_height.is_some();
     let mut operation = OperationDetails {
         operation: id,
         kind: proposal.what.kind().into(),
@@ -114,10 +113,11 @@ pub(super) fn operation(node: &Node, id: OperationId) -> Result<OperationDetails
         priority: proposal.priority,
         phase: status.phase.into(),
         opened_height: status.opened_height,
-        total_weight: unless_closed(status.total_weight),
-        committed_weight: unless_closed(status.committed_weight),
-        revealed_weight: unless_closed(status.revealed_weight),
-        ballots: (!is_closed).then_some(status.ballots),
+        total_weight: is_open.then_some(status.total_weight),
+        weighted: is_open.then_some(status.electors),
+        committed: is_open.then_some(status.committed),
+        revealed_weight: is_open.then_some(status.revealed_weight),
+        ballots: is_open.then_some(status.ballots),
         tallied: status.tallied,
         outcome,
         decided_height,
@@ -128,21 +128,68 @@ pub(super) fn operation(node: &Node, id: OperationId) -> Result<OperationDetails
         directives: Vec::new(),
         objections: Vec::new(),
         resolutions: Vec::new(),
-        votes: Vec::new(),
+        electors: electors(engine, &id)?,
         own_ballot: None,
         names: Names::default(),
     };
     add_statements(engine, &mut operation)?;
+    if operation.phase == "closed" && !operation.electors.is_empty() {
+        count(&mut operation);
+    }
     let me = engine.node_id();
-    let mut revealed = operation.votes.iter().filter(|vote| vote.node == me);
-    let revealed = revealed.next().and_then(|vote| vote.ballot.clone());
+    let mut own = operation.electors.iter().filter(|it| it.node == me);
+    let revealed = own.next().and_then(|own| own.ballot.clone());
     operation.own_ballot = engine.own_ballot(&id).or(revealed);
     let names = Names::of(engine, mentioned(&operation));
-    for vote in &mut operation.votes {
-        vote.name = names.get(&vote.node).cloned();
+    for elector in &mut operation.electors {
+        elector.name = names.get(&elector.node).cloned();
     }
     operation.names = names;
     Ok(operation)
+}
+
+/// The electors, of whose votes nothing is known yet.
+fn electors(
+    engine: &BFTConsensusEngine,
+    id: &OperationId,
+) -> Result<Vec<ElectorVote>, EngineError> {
+    let electors = engine.electors(id)?.unwrap_or_default().into_iter();
+    let electors = electors.map(|elector| ElectorVote {
+        weight: Some(elector.weight),
+        has_vote: Some(elector.has_vote),
+        ..unknown(elector.node)
+    });
+    Ok(electors.collect())
+}
+
+/// An elector of whom nothing is known.
+fn unknown(node: NodeId) -> ElectorVote {
+    ElectorVote {
+        node,
+        name: None,
+        weight: None,
+        has_vote: None,
+        committed: false,
+        ballot: None,
+    }
+}
+
+/// Counts the votes on a closed operation. As long as it was open, the core did.
+fn count(operation: &mut OperationDetails) {
+    let mut weights: BTreeMap<Ballot, u64> = BTreeMap::new();
+    for elector in &operation.electors {
+        if let Some(ballot) = &elector.ballot {
+            let counted = ballot.counted_for(operation.class).clone();
+            *weights.entry(counted).or_default() += elector.weight.unwrap_or(0);
+        }
+    }
+    let weights_of_all = operation.electors.iter().filter_map(|it| it.weight);
+    operation.total_weight = Some(weights_of_all.sum());
+    let weighted = || (operation.electors.iter()).filter(|it| it.weight.unwrap_or(0) > 0);
+    operation.weighted = Some(weighted().count());
+    operation.committed = Some(weighted().filter(|it| it.committed).count());
+    operation.revealed_weight = Some(weights.values().sum());
+    operation.ballots = Some(weights.into_iter().collect());
 }
 
 /// The rule of a claim.
@@ -162,7 +209,7 @@ fn mentioned(operation: &OperationDetails) -> Vec<NodeId> {
     let verdicts = operation.directives.iter().chain(&operation.resolutions);
     nodes.extend(verdicts.map(|verdict| verdict.author));
     nodes.extend(operation.objections.iter().map(|it| it.author));
-    nodes.extend(operation.votes.iter().map(|vote| vote.node));
+    nodes.extend(operation.electors.iter().map(|elector| elector.node));
     nodes
 }
 
@@ -197,16 +244,16 @@ fn add_statements(
     Ok(())
 }
 
-/// Adds what is known of an elector's vote. The records of one author follow one another.
+/// Adds what is known of an elector's vote.
 fn add_vote(operation: &mut OperationDetails, node: NodeId, ballot: Option<Ballot>) {
-    match operation.votes.last_mut() {
-        Some(vote) if vote.node == node => vote.ballot = vote.ballot.take().or(ballot),
-        _ => operation.votes.push(Vote {
-            node,
-            name: None,
-            ballot,
-        }),
-    }
+    let electors = &mut operation.electors;
+    let at = electors.iter().position(|elector| elector.node == node);
+    let at = at.unwrap_or_else(|| {
+        electors.push(unknown(node));
+        electors.len() - 1
+    });
+    electors[at].committed = true;
+    electors[at].ballot = electors[at].ballot.take().or(ballot);
 }
 
 /// The proof of an operation's outcome.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use mycnet_consensus::core::{OperationStatus, Pending};
+use mycnet_consensus::engine::MemberLine;
 use mycnet_consensus::node::Node;
 use mycnet_consensus::{Digest, NodeId, OperationId};
 
@@ -12,8 +13,8 @@ use crate::arguments::NodeRef;
 use crate::failure::Failure;
 use crate::names::Names;
 use crate::reply::{
-    Config, Equivocation, EvidenceList, FoundId, MemberTrust, Peer, PeerLink, Peers, Status,
-    TicketText,
+    Config, Equivocation, EvidenceList, FoundId, MemberTrust, MemberWhatIf, Peer, PeerLink, Peers,
+    Status, TicketText, WhatIf,
 };
 
 /// The state of the node and its network.
@@ -80,14 +81,14 @@ pub(super) fn trust(
             "--at {height}: the ledger is at height {now}"
         )));
     }
-    let (trust_ppm, standing) = engine.trust_at(&member, height)?.unzip();
+    let line = engine.trust_at(&member, height)?;
     // The reasons are read only if they are needed: they are spread over the whole past.
-    let mut entries = if explain || standing.is_none() {
+    let mut entries = if explain || line.is_none() {
         engine.explain(&member)?
     } else {
         Vec::new()
     };
-    if standing.is_none() && entries.is_empty() {
+    if line.is_none() && entries.is_empty() {
         return Err(Failure::failed(format!(
             "{member} was no member at height {height}: `mycnet roster` lists the members"
         )));
@@ -97,10 +98,51 @@ pub(super) fn trust(
         node: member,
         name: Names::of(engine, [member]).get(&member).cloned(),
         height,
-        trust_ppm,
-        standing,
+        trust_ppm: line.as_ref().map(|line| line.trust_ppm),
+        skill_ppm: line.as_ref().map(|line| line.skill_ppm),
+        standing: line.as_ref().map(|line| line.standing),
+        row: line.as_ref().map(|line| line.row),
         lines: explain.then(|| entries.iter().map(ToString::to_string).collect()),
         entries: explain.then_some(entries),
+    })
+}
+
+/// The scores under other parameters, beside those of now.
+pub(super) fn what_if(node: &Node, changes: &[(String, u64)]) -> Result<WhatIf, Failure> {
+    let engine = node.engine();
+    // All parameters are set before the check: some are only valid together.
+    let mut params = serde_json::to_value(engine.params()).map_err(Failure::failed)?;
+    for (name, number) in changes {
+        params[name] = (*number).into();
+    }
+    let params = serde_json::from_value(params).map_err(Failure::failed)?;
+    let mut then = engine.what_if(params)?;
+    let mut members: Vec<MemberWhatIf> = Vec::new();
+    for member in engine.roster() {
+        let now = MemberLine {
+            role: member.role,
+            name: member.name.clone(),
+            trust_ppm: member.trust_ppm,
+            skill_ppm: member.skill_ppm,
+            standing: member.standing,
+            row: member.row,
+        };
+        members.push(MemberWhatIf {
+            node: member.node,
+            name: member.name,
+            now: Some(now),
+            then: then.remove(&member.node),
+        });
+    }
+    members.extend(then.into_iter().map(|(node, line)| MemberWhatIf {
+        node,
+        name: line.name.clone(),
+        now: None,
+        then: Some(line),
+    }));
+    Ok(WhatIf {
+        height: engine.height(),
+        members,
     })
 }
 

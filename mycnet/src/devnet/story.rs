@@ -114,9 +114,9 @@ async fn admission(network: &mut Network) -> anyhow::Result<usize> {
     for engine in network.engines() {
         let roster = engine.roster();
         let found = roster.iter().find(|member| member.node == candidate);
-        let standing = found.map(|member| (member.standing, member.critical_weight));
+        let standing = found.map(|member| (member.standing, member.has_vote));
         ensure!(
-            standing == Some((Standing::Probation, 0)),
+            standing == Some((Standing::Probation, false)),
             "expected the newcomer on probation and without weight, found {standing:?}"
         );
     }

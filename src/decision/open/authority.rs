@@ -37,7 +37,8 @@ pub enum Stage {
 pub struct Authority {
     /// The stage.
     pub stage: Stage,
-    /// Its window. All three stages have the grace of claims, because standard operations are meant to be quick.
+    /// Its window. All three stages have the grace of claims, because standard operations are meant to be quick, but none longer
+    /// than the window itself.
     pub window: Window,
 }
 
@@ -47,7 +48,7 @@ impl Authority {
     }
 
     fn at(stage: Stage, length_ms: u64, params: &Params, time_ms: u64) -> Self {
-        let window = Window::new(time_ms, length_ms, params.claim_grace_ms);
+        let window = Window::new(time_ms, length_ms, params.claim_grace_ms.min(length_ms));
         Self { stage, window }
     }
 }
@@ -132,6 +133,25 @@ impl OpenOperation {
         }
     }
 
+    /// The authors of objections that were overruled: the decision is that of the Primary's directive or, if there was none, to
+    /// approve. After two different directives there was nothing to object to.
+    pub fn overruled(&self) -> impl Iterator<Item = NodeId> {
+        let mut directives = self.directives.values();
+        let objected_to = match (directives.next(), directives.next()) {
+            (None, _) => Some(true),
+            (Some(filed), None) if filed.second.is_none() => Some(says_approve(&filed.first)),
+            _ => None,
+        };
+        let decided = self.decision.as_ref().map(|decision| &decision.outcome);
+        let is_overruled = match objected_to {
+            Some(true) => decided == Some(&Outcome::Decided(Ballot::Approve)),
+            Some(false) => decided == Some(&Outcome::Decided(Ballot::Reject)),
+            None => false,
+        };
+        let objections = self.objections.keys().copied();
+        objections.filter(move |_| is_overruled)
+    }
+
     /// Rule 2: after an objection, or two different directives, the Primary no longer decides the operation.
     fn is_disputed(&self) -> bool {
         !self.objections.is_empty() || self.directives.values().any(|filed| filed.second.is_some())
@@ -181,16 +201,16 @@ impl OpenOperation {
     }
 
     fn step_resolution(&mut self, context: &Context<'_>) -> Option<Transition> {
-        let (mut total, mut approving, mut rejecting) = (0_u64, 0_u64, 0_u64);
-        for (seed, weight) in context.before.seeds() {
-            total += weight;
+        let (mut total, mut approving, mut rejecting) = (0, 0, 0);
+        for seed in context.before.seeds() {
+            total += 1;
             // Two resolutions of one Seed count for none.
             match self.resolutions.get(&seed) {
                 Some(filed) if filed.second.is_none() => {
                     if says_approve(&filed.first) {
-                        approving += weight;
+                        approving += 1;
                     } else {
-                        rejecting += weight;
+                        rejecting += 1;
                     }
                 }
                 _ => {}
@@ -239,7 +259,10 @@ impl OpenOperation {
 
     /// Rule 3: a full BFT vote, and no way back. This seal becomes the opening seal.
     fn fall_to_bft(&mut self, context: &Context<'_>) -> Transition {
-        let electors = context.before.electors(Class::Critical).collect();
+        let electors = context
+            .before
+            .electors(Class::Critical, &self.params)
+            .collect();
         self.electorate = Arc::new(Electorate::new(electors));
         self.class = Class::Critical;
         self.opened_height = context.height;

@@ -8,7 +8,7 @@ use super::window::Passage;
 use super::{Context, Filing, Frozen, OpenOperation, Phase, Transition, Window, file_slot};
 use crate::base::rejection::Rejection;
 use crate::decision::tally::Tally;
-use crate::members::roster::Member;
+use crate::members::roster::{Member, Roster};
 use crate::statement::commitment::commitment;
 use crate::statement::operation::{Class, Outcome};
 use crate::statement::params::Params;
@@ -74,10 +74,10 @@ impl OpenOperation {
         self.judge_commit(record, context)?;
         let author = record.author();
         let filing = file_slot(&mut self.commits, record).ok_or(Rejection::SlotFull(author))?;
-        let weight = self.electorate.weight(&author).unwrap_or(0);
+        let has_weight = self.electorate.weight(&author).is_some_and(|it| it > 0);
         match filing {
-            Filing::First => self.committed += weight,
-            Filing::Second => self.committed -= weight,
+            Filing::First => self.committed += usize::from(has_weight),
+            Filing::Second => self.committed -= usize::from(has_weight),
         }
         Ok(filing)
     }
@@ -134,22 +134,26 @@ impl OpenOperation {
         Ok(())
     }
 
-    /// The weight of authors with exactly one sealed commit; an author with two has none (P3). A running sum, because every
-    /// seal and every host asks all open operations when they are due.
-    pub fn committed_weight(&self) -> u64 {
+    /// The number of electors with weight that have exactly one sealed commit; an author with two has none (P3). A running sum,
+    /// because every seal asks all open operations when they are due.
+    pub fn committed(&self) -> usize {
         self.committed
     }
 
-    /// The seal time from which on the commit grace allows a freeze, if there is a quorum of commits.
-    pub(super) fn commit_grace_due_ms(&self) -> Option<u64> {
-        is_quorum(self.committed_weight(), self.electorate.total())
-            .then(|| self.opened_ms + grace_ms(&self.params, self.class))
+    fn grace_ms(&self) -> u64 {
+        grace_ms(&self.params, self.class)
+    }
+
+    /// Whether more than two thirds of the electors with weight committed, one each.
+    pub fn has_quorum_of_commits(&self) -> bool {
+        is_quorum(self.committed as u64, self.electorate.weighted() as u64)
     }
 
     pub(super) fn step_committing(&mut self, context: &Context<'_>) -> Option<Transition> {
         // A freeze that is possible precedes an expiry.
-        if let Some(grace_due_ms) = self.commit_grace_due_ms()
-            && (context.time_ms >= grace_due_ms || self.all_committed(context))
+        if self
+            .freeze_due_ms(context.now)
+            .is_some_and(|due_ms| due_ms <= context.time_ms)
         {
             self.freeze(context);
             return Some(Transition::Frozen);
@@ -168,13 +172,38 @@ impl OpenOperation {
         }
     }
 
-    /// Whether every elector with weight that is not banned has committed. This includes electors that left the roster.
-    fn all_committed(&self, context: &Context<'_>) -> bool {
-        self.electorate
-            .iter()
-            .filter(|(_, weight)| *weight > 0)
-            .filter(|(node, _)| !context.banned.get(node).is_some_and(Member::is_banned))
-            .all(|(node, _)| self.commits.contains_key(&node))
+    /// The seal time from which on the commits can be frozen without any further record (P3); `None` without a quorum.
+    ///
+    /// The freeze waits for electors that are about: not banned, and with a record sealed in the last commit window. Electors
+    /// without weight are waited for no longer than the grace of claims, and nobody longer than the grace of the class. It
+    /// happens no sooner than a quarter of the grace, so that a quorum cannot shut out the others, unless all have committed.
+    pub(super) fn freeze_due_ms(&self, roster: &Roster) -> Option<u64> {
+        if !self.has_quorum_of_commits() {
+            return None;
+        }
+        let grace_ms = self.grace_ms();
+        let (mut until_ms, mut have_all) = (0, true);
+        for elector in self.electorate.iter() {
+            if self.commits.contains_key(&elector.node) {
+                continue;
+            }
+            let member = roster.get(&elector.node);
+            have_all &= member.is_some_and(Member::is_banned);
+            let Some(member) = member.filter(|member| !member.is_banned()) else {
+                continue;
+            };
+            let unseen_ms = member.trust.unseen_from_ms(self.params.commit_window_ms);
+            let waits_ms = match elector.weight {
+                0 => unseen_ms.min(self.opened_ms + self.params.claim_grace_ms),
+                _ => unseen_ms,
+            };
+            until_ms = until_ms.max(waits_ms);
+        }
+        let quarter_ms = match have_all {
+            true => 0,
+            false => self.opened_ms + grace_ms.div_ceil(4),
+        };
+        Some(until_ms.min(self.opened_ms + grace_ms).max(quarter_ms))
     }
 
     fn freeze(&mut self, context: &Context<'_>) {
@@ -184,18 +213,12 @@ impl OpenOperation {
             .filter(|(_, filed)| filed.second.is_none())
             .map(|(author, filed)| (*author, filed.first.clone()))
             .collect();
-        debug_assert_eq!(
-            self.committed,
-            commits
-                .keys()
-                .filter_map(|author| self.electorate.weight(author))
-                .sum::<u64>(),
-            "the running sum is the weight of the commits that stand alone"
-        );
-        self.tally = Some(Tally::new(
+        let weights = commits.keys().filter_map(|it| self.electorate.weight(it));
+        self.tally = Some(Tally::of(
             self.class,
+            self.operation(),
             self.electorate.total(),
-            self.committed_weight(),
+            weights.sum(),
         ));
         self.frozen = Some(Arc::new(Frozen {
             height: context.height,
@@ -205,8 +228,16 @@ impl OpenOperation {
         self.phase = Phase::Revealing(Window::new(
             context.time_ms,
             self.params.reveal_window_ms,
-            grace_ms(&self.params, self.class),
+            self.grace_ms(),
         ));
+    }
+
+    /// The seal time from which on it can close although electors without weight have not revealed (P8).
+    pub(super) fn close_due_ms(&self) -> Option<u64> {
+        let (Some(tally), Some(frozen)) = (&self.tally, &self.frozen) else {
+            return None;
+        };
+        (tally.unrevealed() == 0).then(|| frozen.time_ms + self.grace_ms())
     }
 
     pub(super) fn step_revealing(&mut self, context: &Context<'_>) -> Option<Transition> {
@@ -219,7 +250,11 @@ impl OpenOperation {
             self.conclude(outcome, context.height);
             return Some(Transition::Decided);
         }
-        if self.decision.is_some() && self.reveals.len() == frozen.commits.len() {
+        let is_complete = self.reveals.len() == frozen.commits.len();
+        let is_enough = self
+            .close_due_ms()
+            .is_some_and(|due_ms| due_ms <= context.time_ms);
+        if self.decision.is_some() && (is_complete || is_enough) {
             self.phase = Phase::Closed;
             return Some(Transition::Closed);
         }
@@ -234,6 +269,7 @@ impl OpenOperation {
                 if self.decision.is_none() {
                     self.conclude(forfeited, context.height);
                 }
+                self.is_overdue = true;
                 self.phase = Phase::Closed;
                 Some(Transition::Closed)
             }

@@ -9,6 +9,8 @@ use super::{Decision, Electorate, Filed, Frozen, OpenOperation, Snapshot};
 use crate::base::digest::{NodeId, RecordId};
 use crate::base::rejection::Rejection;
 use crate::decision::tally::Tally;
+use crate::members::roster::Elector;
+use crate::statement::operation::ConsensusOperation;
 use crate::statement::params::Params;
 use crate::statement::record::{Statement, Verified};
 
@@ -21,10 +23,17 @@ pub struct StoredOperation {
     /// The parameters it was opened under.
     pub params: Arc<Params>,
     /// The electors and their weights, in the order of their keys.
-    pub electorate: Vec<(NodeId, u64)>,
+    pub electorate: Vec<Elector>,
 }
 
 const DAMAGED: Rejection = Rejection::Malformed("a stored operation is damaged");
+
+fn operation_of(proposal: &Verified) -> Result<&ConsensusOperation, Rejection> {
+    match proposal.statement() {
+        Statement::Propose { operation, .. } => Ok(operation),
+        _ => Err(DAMAGED),
+    }
+}
 
 /// Finds records by their ids.
 struct Lookup<'a>(&'a mut dyn FnMut(&RecordId) -> Option<Verified>);
@@ -74,16 +83,19 @@ impl OpenOperation {
     ) -> Result<Self, Rejection> {
         let snapshot = &stored.snapshot;
         let mut records = Lookup(records);
-        if !stored.electorate.is_sorted_by(|a, b| a.0 < b.0) {
+        if !stored.electorate.is_sorted_by(|a, b| a.node < b.node) {
             return Err(DAMAGED);
         }
         let electorate = Electorate::new(stored.electorate.clone());
         let weight_of = |nodes: &mut dyn Iterator<Item = &NodeId>| -> u64 {
             nodes.filter_map(|node| electorate.weight(node)).sum()
         };
+        let proposal = records.one(&snapshot.id.into())?;
+        operation_of(&proposal)?;
         let commits = records.filed(&snapshot.commits)?;
         let single = commits.iter().filter(|(_, filed)| filed.second.is_none());
-        let committed = weight_of(&mut single.map(|(author, _)| author));
+        let weighted = |author| electorate.weight(author).is_some_and(|it| it > 0);
+        let committed = single.filter(|(author, _)| weighted(author)).count();
         let reveals = records.by_author(&snapshot.reveals)?;
         let frozen = match &snapshot.frozen {
             None => None,
@@ -97,7 +109,8 @@ impl OpenOperation {
             None => None,
             Some(frozen) => {
                 let weight = weight_of(&mut frozen.commits.keys());
-                let mut tally = Tally::new(snapshot.class, electorate.total(), weight);
+                let total = electorate.total();
+                let mut tally = Tally::of(snapshot.class, operation_of(&proposal)?, total, weight);
                 for (author, record) in &reveals {
                     let Statement::Reveal { ballot, .. } = record.statement() else {
                         return Err(DAMAGED);
@@ -110,10 +123,6 @@ impl OpenOperation {
                 Some(tally)
             }
         };
-        let proposal = records.one(&snapshot.id.into())?;
-        if !matches!(proposal.statement(), Statement::Propose { .. }) {
-            return Err(DAMAGED);
-        }
         let operation = Self {
             id: snapshot.id,
             proposal,
@@ -137,6 +146,7 @@ impl OpenOperation {
                 .decision
                 .clone()
                 .map(|(outcome, height)| Decision { outcome, height }),
+            is_overdue: false,
         };
         // The digests in it check parameters, electorate, and the place of every record.
         if operation.snapshot() == *snapshot {

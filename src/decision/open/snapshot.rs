@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Filed, OpenOperation, Phase};
 use crate::base::codec;
-use crate::base::digest::{Digest, NodeId, OPERATION, OperationId, RecordId, STATE_PART};
+use crate::base::digest::{Digest, OPERATION, OperationId, RecordId, STATE_PART};
+use crate::members::roster::Elector;
 use crate::statement::operation::{Class, Outcome, Priority};
 use crate::statement::record::Verified;
 
@@ -20,7 +21,7 @@ pub struct Snapshot {
     pub class: Class,
     /// Its priority.
     pub priority: Priority,
-    /// Whether its votes are scored.
+    /// Whether its answers move skill.
     pub scored: bool,
     /// The digest of the parameters it was opened under.
     pub params: Digest,
@@ -84,7 +85,7 @@ impl Snapshot {
     }
 
     /// The digest in [`Snapshot::electorate`] for these electors, in the order of their keys.
-    pub fn electorate_digest(electors: &[(NodeId, u64)]) -> Digest {
+    pub fn electorate_digest(electors: &[Elector]) -> Digest {
         Digest::from_bytes(STATE_PART.hash(&codec::encode(electors)))
     }
 }

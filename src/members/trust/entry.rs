@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 use super::ParticipationRecord;
 use crate::base::digest::OperationId;
 
-/// The operations in which a member's trust counts.
+/// What a member counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// Newly admitted: votes without weight.
+    /// Newly admitted: votes along without vote or weight.
     Probation,
-    /// Its trust is its weight in every operation.
+    /// It has one vote, and weighs in claims by its skill.
     Active,
-    /// Its trust fell too low: it has weight in claims only.
+    /// Its trust fell too low: it has no vote, and weight in claims only.
     Suspended,
-    /// Equivocated: trust 0 for ever, and no further scores.
+    /// Equivocated: trust and skill 0 for ever.
     Banned,
 }
 
@@ -43,12 +43,14 @@ pub enum Reason {
     ClaimDissent,
     /// Voted against the outcome of a critical operation.
     CriticalDissent,
-    /// The score did not change; the standing changed because the parameters had changed.
+    /// No score changed; the standing was judged by new parameters.
     Neutral,
     /// Did not reveal a frozen commit.
     Withheld,
     /// Missed more than half of the last chances to take part.
     Absent,
+    /// Objected to a standard operation and was overruled.
+    Overruled,
     /// Signed two different statements in one slot.
     Equivocation,
     /// The members decided to change the score.
@@ -61,16 +63,17 @@ impl fmt::Display for Reason {
             Self::Coherent => "revealed the outcome",
             Self::ClaimDissent => "revealed another result than the outcome",
             Self::CriticalDissent => "voted otherwise than the outcome",
-            Self::Neutral => "no effect on the score, standing judged anew",
+            Self::Neutral => "no effect on the scores, standing judged by new parameters",
             Self::Withheld => "did not reveal its commit",
             Self::Absent => "missed too many of its last chances to take part",
+            Self::Overruled => "its objection was overruled",
             Self::Equivocation => "signed two different statements in one slot",
             Self::Modified => "its score was modified by decision",
         })
     }
 }
 
-/// A change made by [`super::TrustState::apply`]: of the score, the standing, or both.
+/// A change made by [`super::TrustState::apply`]: of trust, skill, standing, or several of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// The reason.
@@ -79,6 +82,10 @@ pub struct Change {
     pub before_ppm: u32,
     /// The trust after, in parts per million.
     pub after_ppm: u32,
+    /// The skill before, in parts per million.
+    pub skill_before_ppm: u32,
+    /// The skill after, in parts per million.
+    pub skill_after_ppm: u32,
     /// The standing before.
     pub standing_before: Standing,
     /// The standing after.
@@ -101,6 +108,10 @@ pub struct TrustEntry {
     pub before_ppm: u32,
     /// The trust after, in parts per million.
     pub after_ppm: u32,
+    /// The skill before, in parts per million.
+    pub skill_before_ppm: u32,
+    /// The skill after, in parts per million.
+    pub skill_after_ppm: u32,
     /// The standing before.
     pub standing_before: Standing,
     /// The standing after.
@@ -117,6 +128,8 @@ impl TrustEntry {
             reason: change.reason,
             before_ppm: change.before_ppm,
             after_ppm: change.after_ppm,
+            skill_before_ppm: change.skill_before_ppm,
+            skill_after_ppm: change.skill_after_ppm,
             standing_before: change.standing_before,
             standing: change.standing_after,
         }
@@ -124,15 +137,21 @@ impl TrustEntry {
 }
 
 impl fmt::Display for TrustEntry {
-    /// For people, one line: `height 7: 500000 -> 510000 (+10000), revealed the outcome, operation 01020304, active`.
+    /// For people, one line: `height 7: trust 500000 -> 510000 (+10000), skill 500000 -> 510000 (+10000), revealed the
+    /// outcome, operation 01020304, active`. A score that did not change is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (before, after) = (self.before_ppm, self.after_ppm);
-        let delta = i64::from(after) - i64::from(before);
         let Self { height, reason, .. } = self;
-        write!(
-            f,
-            "height {height}: {before} -> {after} ({delta:+}), {reason}"
-        )?;
+        write!(f, "height {height}: ")?;
+        for (score, before, after) in [
+            ("trust", self.before_ppm, self.after_ppm),
+            ("skill", self.skill_before_ppm, self.skill_after_ppm),
+        ] {
+            if before != after {
+                let delta = i64::from(after) - i64::from(before);
+                write!(f, "{score} {before} -> {after} ({delta:+}), ")?;
+            }
+        }
+        write!(f, "{reason}")?;
         if let Some(operation) = self.operation {
             write!(f, ", operation {}", hex::encode(&operation.as_bytes()[..4]))?;
         }

@@ -1,30 +1,34 @@
-//! The events that trust depends on: the lines of the table of DESIGN section 6.
+//! The events that the scores depend on.
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::digest::OperationId;
 use crate::statement::operation::{Ballot, Class, Outcome};
 
-/// What a member did in one operation, or a change made to its score.
+/// What a member did in one operation, or a change made to its scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Participation {
-    /// A reveal of the member was sealed. It scores nothing and is no chance. It is remembered because a member that
-    /// revealed nothing in a reveal window is charged for withholding only once in it.
+    /// A record of the member was sealed. It scores nothing; a member that is seen is not absent.
+    Seen,
+    /// A reveal of the member was sealed. It scores nothing; a member that revealed nothing in a reveal window is charged
+    /// for withholding only once in it.
     Revealed,
-    /// At the close: it revealed the outcome.
-    Coherent,
-    /// At the close: it revealed something else than the outcome of an operation of this class.
+    /// At the close: it revealed the outcome of an operation of this class.
+    Coherent(Class),
+    /// At the close: it revealed something else than the outcome.
     Dissent(Class),
     /// At the close: it revealed, but there was no outcome to agree with (no quorum), or it abstained.
     Neutral,
-    /// At the close: its commit was frozen and never revealed.
-    Withheld {
-        /// The seal time of the freeze, from which on the member could reveal.
-        frozen_ms: u64,
-    },
-    /// At the close: it had no frozen commit (absent or late). Only operations that froze are chances.
+    /// At the close: its commit was frozen, and the reveal window passed without its reveal.
+    Withheld(Class),
+    /// At the close: its commit was frozen and not revealed, but the operation closed before the end of the reveal window,
+    /// because the reveals of all electors with weight were there.
+    Unrevealed,
+    /// At the close: it had no frozen commit (absent or late).
     Missed,
+    /// Its objection to a standard operation was overruled.
+    Overruled,
     /// Two different statements of the member in one slot were sealed.
     Equivocation,
     /// A `TrustScoreModification` took effect.
@@ -32,6 +36,8 @@ pub enum Participation {
         /// The change, in parts per million.
         delta_ppm: i32,
     },
+    /// The parameters changed, and its standing is judged by the new ones.
+    Judged,
 }
 
 impl Participation {
@@ -40,10 +46,39 @@ impl Participation {
     pub fn of_ballot(class: Class, outcome: &Outcome, ballot: &Ballot) -> Self {
         match (outcome, ballot.counted_for(class)) {
             (Outcome::NoQuorum, _) | (_, Ballot::Abstain) => Self::Neutral,
-            (Outcome::Decided(decided), counted) if decided == counted => Self::Coherent,
+            (Outcome::Decided(decided), counted) if decided == counted => Self::Coherent(class),
             (Outcome::Decided(_), _) => Self::Dissent(class),
         }
     }
+}
+
+/// How many stood behind the outcome of an operation, and so which scores it moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools, reason = "five independent facts")]
+pub struct Support {
+    /// Electors with more than half of all votes revealed the outcome: agreement earns trust and a place in the row.
+    pub seconded: bool,
+    /// Electors with more than two thirds of all votes revealed it: dissent costs trust.
+    pub backed: bool,
+    /// Electors with more than half of the weight, and more than half of the electors with weight, revealed it: the answers
+    /// to a claim move skill. Never in a panel that scores nobody (P9).
+    pub carried: bool,
+    /// The operation is a chance to take part: electors with more than two thirds of all votes were frozen.
+    pub chance: bool,
+    /// A panel decides: trust moves for equivocation only.
+    pub panel: bool,
+}
+
+impl Support {
+    /// An operation in which everybody took part and agreed.
+    pub const FULL: Self = Self {
+        seconded: true,
+        backed: true,
+        carried: true,
+        chance: true,
+        panel: false,
+    };
 }
 
 /// One event of a member's history.
@@ -53,27 +88,26 @@ impl Participation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ParticipationRecord {
-    /// The height of the seal that closed the operation or listed the reveal or evidence.
+    /// The height of the seal that closed the operation or listed the record or evidence.
     pub height: u64,
     /// That seal's time, milliseconds since 1970.
     pub time_ms: u64,
     /// The operation, if it is about one.
     pub operation: Option<OperationId>,
-    /// Whether the operation scores its electors. In an unscored one (small panels, P9) only withholding and
-    /// equivocation count.
-    pub scored: bool,
+    /// The support of the operation's outcome; ignored by events without one.
+    pub support: Support,
     /// What the member did.
     pub event: Participation,
 }
 
 impl ParticipationRecord {
-    /// A record about an operation that scores its electors.
+    /// A record about an operation in which everybody took part and agreed ([`Support::FULL`]).
     pub fn new(height: u64, time_ms: u64, operation: OperationId, event: Participation) -> Self {
         Self {
             height,
             time_ms,
             operation: Some(operation),
-            scored: true,
+            support: Support::FULL,
             event,
         }
     }

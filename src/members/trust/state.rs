@@ -1,4 +1,4 @@
-//! The score of one member and the arithmetic that moves it. The ledger calls [`TrustState::apply`] for every scored event of a
+//! The scores of one member and the arithmetic that moves them. The ledger calls [`TrustState::apply`] for every event of a
 //! seal, in one place (`Work::score` in `ledger/work.rs`).
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -9,60 +9,96 @@ use crate::base::limits::{CHANCES, TRUST_MAX_PPM};
 use crate::statement::operation::Class;
 use crate::statement::params::Params;
 
-/// The score of one member, with the parts of its past that rules need. Part of the sealed state: its encoding is canonical.
+/// The scores of one member, with the parts of its past that rules need. Part of the sealed state: its encoding is canonical.
 ///
-/// The trust always stays in `0..=1_000_000`, and is 0 if the standing is `Banned`.
+/// Trust and skill always stay in `0..=1_000_000`, and are 0 if the standing is `Banned`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_field_names, reason = "units stand last in every name")]
 pub struct TrustState {
     #[serde(deserialize_with = "bounded_ppm")]
     trust_ppm: u32,
+    #[serde(deserialize_with = "bounded_ppm")]
+    skill_ppm: u32,
     standing: Standing,
-    /// Coherent votes since the last dissent or withholding.
-    streak: u32,
+    /// Coherent outcomes since the last dissent or withholding.
+    row: u32,
     chances: Chances,
+    /// Seal time of its last sealed record; at first the time when it joined.
+    seen_ms: u64,
+    /// Seal time of the last outcome that the row counted.
+    row_ms: Option<u64>,
     /// Seal time of its last sealed reveal, in any operation.
-    last_reveal_ms: Option<u64>,
-    /// Seal time of the last charge for withholding.
-    last_withheld_ms: Option<u64>,
+    reveal_ms: Option<u64>,
+    /// Seal time of the last charge of trust for withholding.
+    withheld_ms: Option<u64>,
+    /// Seal time of the last charge of skill for withholding.
+    skill_withheld_ms: Option<u64>,
     /// Seal time of the last charge for absence.
-    last_absence_ms: Option<u64>,
+    absence_ms: Option<u64>,
+    /// Seal time of the last charge for an objection that was overruled.
+    objection_ms: Option<u64>,
 }
 
 fn bounded_ppm<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let ppm = u32::deserialize(deserializer)?;
     if ppm > TRUST_MAX_PPM {
-        return Err(D::Error::custom("trust beyond one"));
+        return Err(D::Error::custom("a score beyond one"));
     }
     Ok(ppm)
 }
 
+/// Whether `last` was less than one window before `time_ms`: then what counts once per window does not count again.
+pub(crate) fn is_within(last: Option<u64>, time_ms: u64, window_ms: u64) -> bool {
+    last.is_some_and(|last| time_ms.saturating_sub(last) < window_ms)
+}
+
 impl TrustState {
-    /// The state of a founding member: `Active`.
-    pub fn founder(params: &Params) -> Self {
-        Self::starting(params.founder_trust_ppm, Standing::Active)
+    /// The state of a founding member that joins at this seal time: `Active`.
+    pub fn founder(params: &Params, joined_ms: u64) -> Self {
+        Self::starting(
+            params,
+            params.founder_trust_ppm,
+            Standing::Active,
+            joined_ms,
+        )
     }
 
-    /// The state of an admitted member: on `Probation`.
-    pub fn admitted(params: &Params) -> Self {
-        Self::starting(params.admitted_trust_ppm, Standing::Probation)
+    /// The state of a member admitted at this seal time: on `Probation`.
+    pub fn admitted(params: &Params, joined_ms: u64) -> Self {
+        Self::starting(
+            params,
+            params.admitted_trust_ppm,
+            Standing::Probation,
+            joined_ms,
+        )
     }
 
-    fn starting(trust_ppm: u32, standing: Standing) -> Self {
+    fn starting(params: &Params, trust_ppm: u32, standing: Standing, joined_ms: u64) -> Self {
         Self {
             trust_ppm: trust_ppm.min(TRUST_MAX_PPM),
+            skill_ppm: params.start_skill_ppm.min(TRUST_MAX_PPM),
             standing,
-            streak: 0,
+            row: 0,
             chances: Chances::default(),
-            last_reveal_ms: None,
-            last_withheld_ms: None,
-            last_absence_ms: None,
+            seen_ms: joined_ms,
+            row_ms: None,
+            reveal_ms: None,
+            withheld_ms: None,
+            skill_withheld_ms: None,
+            absence_ms: None,
+            objection_ms: None,
         }
     }
 
-    /// The trust in parts per million.
+    /// How faithfully the member does its part, in parts per million.
     pub fn trust_ppm(&self) -> u32 {
         self.trust_ppm
+    }
+
+    /// How often its answers to claims were right, in parts per million.
+    pub fn skill_ppm(&self) -> u32 {
+        self.skill_ppm
     }
 
     /// The standing.
@@ -70,9 +106,9 @@ impl TrustState {
         self.standing
     }
 
-    /// Coherent votes in a row.
-    pub fn streak(&self) -> u32 {
-        self.streak
+    /// Coherent outcomes in a row, at most one per commit window.
+    pub fn row(&self) -> u32 {
+        self.row
     }
 
     /// The number of missed chances among the last 100.
@@ -80,141 +116,211 @@ impl TrustState {
         self.chances.missed()
     }
 
-    /// The weight in claims: the trust of `Active` and `Suspended` members.
-    pub fn claim_weight(&self) -> u64 {
+    /// Whether a record of the member was sealed less than one window before this time, or it joined in it.
+    pub fn is_seen(&self, time_ms: u64, window_ms: u64) -> bool {
+        is_within(Some(self.seen_ms), time_ms, window_ms)
+    }
+
+    /// The time at which [`Self::is_seen`] ends, unless another record is sealed.
+    pub fn unseen_from_ms(&self, window_ms: u64) -> u64 {
+        self.seen_ms.saturating_add(window_ms)
+    }
+
+    /// Whether the member has a vote in critical operations, authority and sealing.
+    pub fn has_vote(&self) -> bool {
+        self.standing == Standing::Active
+    }
+
+    /// The weight in claims: the skill, but at least the floor; 0 on probation and for the banned.
+    pub fn claim_weight(&self, params: &Params) -> u64 {
         match self.standing {
-            Standing::Active | Standing::Suspended => u64::from(self.trust_ppm),
+            Standing::Active | Standing::Suspended => {
+                u64::from(self.skill_ppm.max(params.skill_floor_ppm))
+            }
             Standing::Probation | Standing::Banned => 0,
         }
     }
 
-    /// The weight in critical votes, sealing and authority: the trust of `Active` members.
-    pub fn critical_weight(&self) -> u64 {
-        match self.standing {
-            Standing::Active => u64::from(self.trust_ppm),
-            Standing::Probation | Standing::Suspended | Standing::Banned => 0,
-        }
-    }
-
-    /// Applies one line of the table, then the rules for the standing. `params` are those of the record's operation.
+    /// Applies one event, then the rules for the standing. `params` are those of the record's operation.
     ///
-    /// Returns the change of trust or standing, if there is one; changes of streak, chances and times alone are none.
-    /// The state of a `Banned` member never changes. A sealed reveal ([`Participation::Revealed`]) only notes its time.
+    /// Returns the change of a score or the standing, if there is one; changes of row, chances and times alone are none.
+    /// The state of a `Banned` member never changes.
     pub fn apply(&mut self, params: &Params, record: &ParticipationRecord) -> Option<Change> {
         if self.standing == Standing::Banned {
             return None;
         }
         let before = *self;
         let reason = match record.event {
+            Participation::Seen => {
+                self.seen_ms = record.time_ms;
+                return None;
+            }
             Participation::Revealed => {
-                self.last_reveal_ms = Some(record.time_ms);
+                self.reveal_ms = Some(record.time_ms);
                 return None;
             }
             Participation::Equivocation => {
-                self.trust_ppm = 0;
-                self.streak = 0;
+                (self.trust_ppm, self.skill_ppm, self.row) = (0, 0, 0);
                 self.standing = Standing::Banned;
                 return Some(before.change_to(self, Reason::Equivocation));
             }
             Participation::Modified { delta_ppm } => {
-                self.trust_ppm = self
-                    .trust_ppm
-                    .saturating_add_signed(delta_ppm)
-                    .min(TRUST_MAX_PPM);
+                self.modify(params, delta_ppm);
                 Reason::Modified
             }
-            Participation::Withheld { frozen_ms } => {
-                self.withhold(params, record, frozen_ms);
-                Reason::Withheld
+            Participation::Judged => Reason::Neutral,
+            Participation::Overruled => {
+                self.overrule(params, record.time_ms);
+                Reason::Overruled
             }
-            _ if !record.scored => Reason::Neutral,
-            Participation::Coherent => {
-                self.agree(params);
-                Reason::Coherent
-            }
-            Participation::Dissent(class) => {
-                let (ppm, reason) = dissent(params, class);
-                self.chances.push(false);
-                self.streak = 0;
-                self.lose(ppm);
-                reason
-            }
-            Participation::Neutral => {
-                self.chances.push(false);
-                Reason::Neutral
-            }
-            Participation::Missed if self.miss(params, record.time_ms) => Reason::Absent,
-            Participation::Missed => Reason::Neutral,
+            event => self.close(params, record, event),
         };
         self.judge_standing(params);
-        let changed = before.trust_ppm != self.trust_ppm || before.standing != self.standing;
-        changed.then(|| before.change_to(self, reason))
+        let is_changed = (before.trust_ppm, before.skill_ppm, before.standing)
+            != (self.trust_ppm, self.skill_ppm, self.standing);
+        is_changed.then(|| before.change_to(self, reason))
     }
 
-    /// Bans the member for equivocation: trust and streak 0, for ever. Returns the change, unless it was banned before.
-    pub fn ban(&mut self) -> Option<Change> {
-        self.apply_alone(&Params::default(), Participation::Equivocation)
-    }
-
-    /// Adds to the trust, within its range, and applies the rules for the standing. A `Banned` member does not change.
-    pub fn modify(&mut self, params: &Params, delta_ppm: i32) -> Option<Change> {
-        self.apply_alone(params, Participation::Modified { delta_ppm })
-    }
-
-    /// Applies an event that needs no time.
-    fn apply_alone(&mut self, params: &Params, event: Participation) -> Option<Change> {
-        let record = ParticipationRecord {
-            height: 0,
-            time_ms: 0,
-            operation: None,
-            scored: true,
-            event,
-        };
-        self.apply(params, &record)
-    }
-
-    fn agree(&mut self, params: &Params) {
-        self.chances.push(false);
-        self.streak = self.streak.saturating_add(1);
-        let missing = TRUST_MAX_PPM - self.trust_ppm;
-        let gain = share_floor(missing, params.coherent_gain_ppm);
-        self.trust_ppm = self.trust_ppm.saturating_add(gain).min(TRUST_MAX_PPM);
-    }
-
-    /// Withholding is charged even in unscored operations, because it keeps an operation open.
-    fn withhold(&mut self, params: &Params, record: &ParticipationRecord, frozen_ms: u64) {
-        self.streak = 0;
-        if record.scored {
-            self.chances.push(false);
+    /// The events of an elector at the close of an operation.
+    fn close(
+        &mut self,
+        params: &Params,
+        record: &ParticipationRecord,
+        event: Participation,
+    ) -> Reason {
+        let (support, time_ms) = (record.support, record.time_ms);
+        if support.chance && !support.panel {
+            let is_missed = matches!(event, Participation::Missed | Participation::Unrevealed);
+            self.chances.push(is_missed);
         }
-        // A member that went offline withholds every commit that was frozen at the time, and is charged once. A member
-        // that revealed something in the window chose what to withhold, and is charged for each commit.
-        let silent = self.last_reveal_ms.is_none_or(|last| last <= frozen_ms);
-        let charged_in_window = self.last_withheld_ms.is_some_and(|last| last > frozen_ms);
-        if !(silent && charged_in_window) {
-            self.last_withheld_ms = Some(record.time_ms);
-            self.lose(params.withheld_ppm);
+        match event {
+            Participation::Coherent(class) => {
+                self.agree(params, record, class);
+                Reason::Coherent
+            }
+            Participation::Dissent(class) => self.dissent(params, record, class),
+            Participation::Withheld(class) => {
+                self.withhold(params, record, class);
+                Reason::Withheld
+            }
+            Participation::Missed | Participation::Unrevealed => {
+                if event == Participation::Unrevealed && support.seconded && !support.panel {
+                    self.row = 0;
+                }
+                let is_charged = support.chance && !support.panel && self.miss(params, time_ms);
+                if is_charged {
+                    Reason::Absent
+                } else {
+                    Reason::Neutral
+                }
+            }
+            _ => Reason::Neutral,
         }
     }
 
-    /// Counts a missed chance. Returns whether the absence is charged.
+    fn agree(&mut self, params: &Params, record: &ParticipationRecord, class: Class) {
+        let support = record.support;
+        if class == Class::Claim && support.carried {
+            gain(&mut self.skill_ppm, params.skill_gain_ppm);
+        }
+        if support.panel || !support.seconded {
+            return;
+        }
+        gain(&mut self.trust_ppm, params.coherent_gain_ppm);
+        if !is_within(self.row_ms, record.time_ms, params.commit_window_ms) {
+            self.row = self.row.saturating_add(1);
+            self.row_ms = Some(record.time_ms);
+        }
+    }
+
+    fn dissent(&mut self, params: &Params, record: &ParticipationRecord, class: Class) -> Reason {
+        let support = record.support;
+        if class == Class::Claim && support.carried {
+            lose(&mut self.skill_ppm, params.skill_dissent_ppm);
+        }
+        if support.seconded && !support.panel {
+            self.row = 0;
+        }
+        let costs_trust = support.backed && !support.panel;
+        match class {
+            Class::Claim => {
+                if costs_trust {
+                    // Honest answers differ, and claims can be made so that one member's do. So claims alone suspend nobody.
+                    let floor = self.trust_ppm.min(params.activate_from_ppm);
+                    lose(&mut self.trust_ppm, params.claim_dissent_ppm);
+                    self.trust_ppm = self.trust_ppm.max(floor);
+                }
+                Reason::ClaimDissent
+            }
+            // A standard operation is scored only if it became a full BFT vote, with the rules of critical operations.
+            Class::Critical | Class::Standard => {
+                if costs_trust {
+                    lose(&mut self.trust_ppm, params.critical_dissent_ppm);
+                }
+                Reason::CriticalDissent
+            }
+        }
+    }
+
+    /// Withholding keeps an operation open, so it is charged whatever the outcome, and never less than dissent.
+    ///
+    /// A member that went offline withholds every commit that was frozen at the time, and is charged once per window. A
+    /// member that revealed something in the window chose what to withhold, and is charged for each commit.
+    fn withhold(&mut self, params: &Params, record: &ParticipationRecord, class: Class) {
+        let (time_ms, window_ms) = (record.time_ms, params.reveal_window_ms);
+        let is_silent = !is_within(self.reveal_ms, time_ms, window_ms);
+        let is_charged_again =
+            |last: Option<u64>| !(is_silent && is_within(last, time_ms, window_ms));
+        if class == Class::Claim && is_charged_again(self.skill_withheld_ms) {
+            self.skill_withheld_ms = Some(time_ms);
+            lose(
+                &mut self.skill_ppm,
+                params.withheld_ppm.max(params.skill_dissent_ppm),
+            );
+        }
+        if record.support.panel {
+            return;
+        }
+        if record.support.seconded {
+            self.row = 0;
+        }
+        if is_charged_again(self.withheld_ms) {
+            self.withheld_ms = Some(time_ms);
+            let dissent_ppm = match class {
+                Class::Claim => params.claim_dissent_ppm,
+                Class::Critical | Class::Standard => params.critical_dissent_ppm,
+            };
+            lose(&mut self.trust_ppm, params.withheld_ppm.max(dissent_ppm));
+        }
+    }
+
+    /// Charges absence, if it is due. Returns whether it was.
     fn miss(&mut self, params: &Params, time_ms: u64) -> bool {
-        self.chances.push(true);
-        let too_often = self.chances.missed() > CHANCES / 2;
-        let due = self
-            .last_absence_ms
-            .is_none_or(|last| time_ms.saturating_sub(last) >= params.commit_window_ms);
-        let charged = too_often && due;
-        if charged {
-            self.last_absence_ms = Some(time_ms);
-            self.lose(params.absent_ppm);
+        let window_ms = params.commit_window_ms;
+        let is_charged = self.chances.missed() > CHANCES / 2
+            && !self.is_seen(time_ms, window_ms)
+            && !is_within(self.absence_ms, time_ms, window_ms);
+        if is_charged {
+            self.absence_ms = Some(time_ms);
+            lose(&mut self.trust_ppm, params.absent_ppm);
         }
-        charged
+        is_charged
     }
 
-    fn lose(&mut self, ppm: u32) {
-        let loss = share_ceil(self.trust_ppm, ppm);
-        self.trust_ppm = self.trust_ppm.saturating_sub(loss);
+    fn overrule(&mut self, params: &Params, time_ms: u64) {
+        if !is_within(self.objection_ms, time_ms, params.objection_window_ms) {
+            self.objection_ms = Some(time_ms);
+            lose(&mut self.trust_ppm, params.overruled_ppm);
+        }
+    }
+
+    /// A modification that reaches the threshold needs no row.
+    fn modify(&mut self, params: &Params, delta_ppm: i32) {
+        let sum = self.trust_ppm.saturating_add_signed(delta_ppm);
+        self.trust_ppm = sum.min(TRUST_MAX_PPM);
+        if self.trust_ppm >= params.activate_from_ppm {
+            self.standing = Standing::Active;
+        }
     }
 
     fn judge_standing(&mut self, params: &Params) {
@@ -224,7 +330,7 @@ impl TrustState {
             }
             Standing::Probation | Standing::Suspended
                 if self.trust_ppm >= params.activate_from_ppm
-                    && self.streak >= params.activate_row =>
+                    && self.row >= params.activate_row =>
             {
                 self.standing = Standing::Active;
             }
@@ -237,28 +343,25 @@ impl TrustState {
             reason,
             before_ppm: self.trust_ppm,
             after_ppm: after.trust_ppm,
+            skill_before_ppm: self.skill_ppm,
+            skill_after_ppm: after.skill_ppm,
             standing_before: self.standing,
             standing_after: after.standing,
         }
     }
 }
 
-/// A standard operation is scored only if it became a full BFT vote, with the rules of critical operations.
-fn dissent(params: &Params, class: Class) -> (u32, Reason) {
-    match class {
-        Class::Claim => (params.claim_dissent_ppm, Reason::ClaimDissent),
-        Class::Critical | Class::Standard => (params.critical_dissent_ppm, Reason::CriticalDissent),
-    }
+/// Adds a share of what is missing to one, rounded down.
+fn gain(score_ppm: &mut u32, share_ppm: u32) {
+    let missing = TRUST_MAX_PPM - *score_ppm;
+    let gained = u64::from(missing) * u64::from(share_ppm) / u64::from(TRUST_MAX_PPM);
+    *score_ppm = score_ppm.saturating_add(narrow(gained)).min(TRUST_MAX_PPM);
 }
 
-/// `floor(of * ppm / 1_000_000)`: gains are rounded down.
-fn share_floor(of: u32, ppm: u32) -> u32 {
-    narrow(u64::from(of) * u64::from(ppm) / u64::from(TRUST_MAX_PPM))
-}
-
-/// `ceil(of * ppm / 1_000_000)`: penalties are rounded up.
-fn share_ceil(of: u32, ppm: u32) -> u32 {
-    narrow((u64::from(of) * u64::from(ppm)).div_ceil(u64::from(TRUST_MAX_PPM)))
+/// Takes away a share, rounded up.
+fn lose(score_ppm: &mut u32, share_ppm: u32) {
+    let lost = (u64::from(*score_ppm) * u64::from(share_ppm)).div_ceil(u64::from(TRUST_MAX_PPM));
+    *score_ppm = score_ppm.saturating_sub(narrow(lost));
 }
 
 /// Shares above one come only from parameters that were not checked; they are cut off at the largest number.
