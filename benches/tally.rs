@@ -20,7 +20,7 @@ use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::Verified;
 use mycnet_consensus::internals::seal::SealedBlock;
 use mycnet_consensus::internals::tally::Tally;
-use mycnet_consensus::{Ballot, Class, Genesis, Sealing, Signer as _};
+use mycnet_consensus::{Ballot, ClaimRule, Genesis, Sealing, Signer as _};
 use network::{ballot, claim, genesis, hash_all, member, seal, signed_vote};
 use ratio::{Ratio, Side, compare, timed};
 use serde_bytes::ByteBuf;
@@ -28,13 +28,13 @@ use serde_bytes::ByteBuf;
 /// The sizes of electorates.
 const ELECTORS: [usize; 3] = [10, 100, 1_000];
 
-/// Trust of a founding member.
+/// Skill of a founding member, in parts per million: its weight in claims.
 const WEIGHT: u64 = 500_000;
 
 /// Feeds the reveals of a whole electorate into a tally and asks for the outcome after each.
 fn tally(ballots: &[Ballot]) -> Tally {
     let total = ballots.len() as u64 * WEIGHT;
-    let mut tally = Tally::new(Class::Claim, total, total);
+    let mut tally = Tally::claim(ClaimRule::MAJORITY, total, total);
     for ballot in ballots {
         tally.reveal(WEIGHT, ballot);
         black_box(tally.outcome());

@@ -14,11 +14,11 @@ mod wait;
 
 use std::sync::Arc;
 
+pub use crate::members::roster::{Elector, MemberLine};
 pub use bundle::{BundleError, BundleImport, BundleReader, BundleReport, ImportError, Refusals};
 use host::Host;
 pub use hub::{Clock, Hub, ManualClock, SystemClock};
 pub use query::{MemberView, OperationFilter, OperationView, Proposal};
-pub use crate::members::roster::{Elector, MemberLine};
 pub use subscription::{Notice, Subscription};
 
 pub use crate::exchange::bundle::{End, Fault, Header, Part, Position};

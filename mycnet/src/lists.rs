@@ -8,8 +8,8 @@ use crate::arguments::NodeRef;
 use crate::client::{self, ask};
 use crate::home::Common;
 use crate::names::member_shown;
-use crate::output::{Fields, Table, bytes_shown, note, percent};
 use crate::network::param;
+use crate::output::{Fields, Table, bytes_shown, note, percent};
 use crate::reply::{Config, EvidenceList, MemberTrust, Peers, Roster, TicketText, WhatIf};
 use crate::request::Request;
 
@@ -117,27 +117,29 @@ pub(crate) fn trust(args: &TrustArgs) -> anyhow::Result<()> {
 pub(crate) fn what_if(args: &WhatIfArgs) -> anyhow::Result<()> {
     let params = args.params.clone();
     let what_if = ask(&args.common, Request::WhatIf { params })?;
-    args.common.format.print(&what_if, |WhatIf { members, .. }| {
-        let mut table = Table::new(&["MEMBER", "", "STANDING", "TRUST", "SKILL", "ROW"]);
-        for member in members {
-            let shown = member_shown(&member.node, &member.name);
-            for (when, line) in [("now", &member.now), ("then", &member.then)] {
-                let Some(line) = line else {
-                    table.row(&[&shown, &when, &"no member"]);
-                    continue;
-                };
-                table.row(&[
-                    &shown,
-                    &when,
-                    &line.standing,
-                    &percent(line.trust_ppm),
-                    &percent(line.skill_ppm),
-                    &line.row,
-                ]);
+    args.common
+        .format
+        .print(&what_if, |WhatIf { members, .. }| {
+            let mut table = Table::new(&["MEMBER", "", "STANDING", "TRUST", "SKILL", "ROW"]);
+            for member in members {
+                let shown = member_shown(&member.node, &member.name);
+                for (when, line) in [("now", &member.now), ("then", &member.then)] {
+                    let Some(line) = line else {
+                        table.row(&[&shown, &when, &"no member"]);
+                        continue;
+                    };
+                    table.row(&[
+                        &shown,
+                        &when,
+                        &line.standing,
+                        &percent(line.trust_ppm),
+                        &percent(line.skill_ppm),
+                        &line.row,
+                    ]);
+                }
             }
-        }
-        table.or("no members")
-    })
+            table.or("no members")
+        })
 }
 
 /// A node that may be no member: its whole id, because no roster has it.

@@ -115,8 +115,7 @@ pub(crate) fn operation_text(operation: &OperationDetails) -> String {
         let text = format!("{committed} of {weighted} electors with weight");
         fields.add("committed", text);
     }
-    if let (Some(revealed), Some(total @ 1..)) =
-        (operation.revealed_weight, operation.total_weight)
+    if let (Some(revealed), Some(total @ 1..)) = (operation.revealed_weight, operation.total_weight)
     {
         let text = format!("{revealed} of {total}, by weight");
         fields.add("revealed", text);

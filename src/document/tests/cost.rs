@@ -5,11 +5,11 @@
 
 use std::time::Instant;
 
+use super::ledger::line as line_of;
 use super::*;
 use crate::base::digest::RecordId;
-use crate::document::{
-    LedgerChange, LedgerDocument, OperationDocument, OperationEntry,
-};
+use crate::document::{LedgerChange, LedgerDocument, OperationDocument, OperationEntry};
+use crate::members::trust::Standing;
 use crate::statement::genesis::Genesis;
 use crate::statement::operation::Class;
 
@@ -86,7 +86,7 @@ fn ledger_documents() {
 fn seal(height: u64, nodes: &[NodeId]) -> LedgerChange {
     let first = usize::try_from(height).unwrap() % 10 * 10;
     let trust_ppm = 500_000 + u32::try_from(height).unwrap();
-    let line = |index| line(index, Spore::Latent, trust_ppm, Standing::Active);
+    let line = |index| line_of(index, Spore::Latent, trust_ppm, Standing::Active);
     let id = RecordId::from_bytes(crate::base::digest::RECORD.hash(&height.to_le_bytes()));
     let operation = OperationEntry {
         kind: "claim".into(),

@@ -4,8 +4,7 @@ use automerge::{ROOT, ReadDoc as _};
 
 use super::*;
 use crate::document::{
-    DocumentError, LedgerChange, LedgerDocument, OPERATIONS_KEPT, OperationDocument,
-    OperationEntry,
+    DocumentError, LedgerChange, LedgerDocument, OPERATIONS_KEPT, OperationDocument, OperationEntry,
 };
 use crate::members::roster::MemberLine;
 use crate::members::trust::Standing;
@@ -35,12 +34,7 @@ pub(super) fn seal(height: u64) -> LedgerChange {
     }
 }
 
-pub(super) fn line(
-    index: usize,
-    role: Spore,
-    trust_ppm: u32,
-    standing: Standing,
-) -> MemberLine {
+pub(super) fn line(index: usize, role: Spore, trust_ppm: u32, standing: Standing) -> MemberLine {
     MemberLine {
         role,
         name: MemberName::of_key(&node(index)),
@@ -67,7 +61,10 @@ pub(super) fn seals() -> Vec<LedgerChange> {
     let result = |length| Some(Outcome::Decided(Ballot::Result(vec![171; length])));
     vec![
         LedgerChange {
-            roster: vec![(node(1), Some(line(1, Spore::Seed, 510_000, Standing::Active)))],
+            roster: vec![(
+                node(1),
+                Some(line(1, Spore::Seed, 510_000, Standing::Active)),
+            )],
             operations: vec![(id(1), operation("committing", None))],
             ..seal(1)
         },
@@ -216,7 +213,10 @@ fn the_view_shows_what_counts_now() {
 #[test]
 fn a_refused_seal_changes_nothing() {
     let too_large = |height| LedgerChange {
-        roster: vec![(node(3), Some(line(3, Spore::Latent, 1, Standing::Probation)))],
+        roster: vec![(
+            node(3),
+            Some(line(3, Spore::Latent, 1, Standing::Probation)),
+        )],
         operations: vec![(
             OperationId::from_bytes([8; 32]),
             operation("committing", None),
@@ -287,7 +287,10 @@ fn only_the_last_operations_are_shown() {
 fn the_cost_follows_what_changed() {
     let mut ledger = after(&seals()[..1]);
     let change = LedgerChange {
-        roster: vec![(node(1), Some(line(1, Spore::Seed, 520_000, Standing::Active)))],
+        roster: vec![(
+            node(1),
+            Some(line(1, Spore::Seed, 520_000, Standing::Active)),
+        )],
         ..seal(2)
     };
     ledger.append(&change).unwrap();
