@@ -16,6 +16,7 @@
 
 mod admit;
 mod apply_seal;
+mod declaring;
 mod exempt;
 mod forks;
 mod interface;
@@ -33,6 +34,7 @@ mod seal_votes;
 mod sealing;
 mod statements;
 mod sync;
+mod twin;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -40,8 +42,8 @@ use std::sync::Arc;
 pub use interface::{Admission, Answer, Event, Input, Output, Outputs, PeerId, Timing};
 pub use journal::{JournalEntry, Refusal};
 pub use network::Network;
-pub use query::{OperationStatus, Pending, SealStatus, Waiting, WindowStatus};
-pub use saved::{Base, RecentSeal, Saved, Write};
+pub use query::{OperationStatus, Pending, SealStatus, SigningState, Waiting, WindowStatus};
+pub use saved::{Base, Declared, RecentSeal, Saved, Write};
 
 // What inputs, outputs and answers consist of.
 pub use crate::base::{codec::CodecError, digest::Commitment, digest::Salt};
@@ -62,6 +64,7 @@ pub use pool::Pool;
 
 use journal::Journal;
 use sync::{CachedSnapshot, Link};
+use twin::Twin;
 
 use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
 use crate::base::identity::Signer;
@@ -116,12 +119,17 @@ pub struct Core {
     recent: VecDeque<Decided>,
     journal: Journal,
     signing: Signing,
-    /// `Rejoin`s that need no seal, because a person declared the journal complete.
-    declared: BTreeSet<RecordId>,
+    /// The last declaration of a person that the journal is complete.
+    declared: Declared,
+    twin: Twin,
     compromised: bool,
     /// Ballots for operations that do not take commits yet.
     intents: BTreeMap<OperationId, Ballot>,
     peers: BTreeSet<PeerId>,
+    /// The authors of connections, as far as the host has told.
+    authors: BTreeMap<PeerId, NodeId>,
+    /// Authors of whose records this node lacked nothing at some time since its start.
+    shown_by: BTreeSet<NodeId>,
     /// The state per peer; the host bounds their number.
     links: BTreeMap<PeerId, Link>,
     snapshot: Option<CachedSnapshot>,
@@ -224,10 +232,13 @@ impl Core {
             recent: VecDeque::new(),
             journal: Journal::default(),
             signing: Signing::Above(0),
-            declared: BTreeSet::new(),
+            declared: Declared::default(),
+            twin: Twin::default(),
             compromised: false,
             intents: BTreeMap::new(),
             peers: BTreeSet::new(),
+            authors: BTreeMap::new(),
+            shown_by: BTreeSet::new(),
             links: BTreeMap::new(),
             snapshot: None,
             timing: Timing::of(&genesis.params),
@@ -266,6 +277,7 @@ impl Core {
         self.now_ms = self.now_ms.max(now_ms);
         self.compromised = saved.compromised;
         self.declared = saved.declared;
+        self.twin = Twin::restored(saved.twin, self.now_ms);
         for entry in saved.journal.into_values() {
             self.journal.restore(entry)?;
         }
@@ -302,6 +314,9 @@ impl Core {
             _ => false,
         });
         self.relay.clear();
+        if self.has_twin() {
+            self.event(Event::TwinMet);
+        }
         if self.signing == Signing::Lost {
             self.event(Event::JournalLost);
         }
@@ -380,6 +395,15 @@ impl Core {
             }
             Input::Rejoin { nonce } => self.rejoin(nonce),
             Input::DeclareJournal => self.declare_journal(),
+            Input::TwinMet => {
+                self.meet_twin();
+                Ok(Answer::Done)
+            }
+            Input::OutliveTwin => self.outlive_twin(),
+            Input::Hold(is_asked) => {
+                self.hold(is_asked);
+                Ok(Answer::Done)
+            }
             Input::Import { records } => Ok(Answer::Imported(
                 records
                     .iter()
@@ -393,6 +417,10 @@ impl Core {
                     .map(|part| self.import_unsealed(part))
                     .collect(),
             )),
+            Input::Author { peer, author } => {
+                self.authors.insert(peer, author);
+                Ok(Answer::Done)
+            }
             Input::PeerUp(peer) => {
                 self.peers.insert(peer);
                 // A new connection: messages on their way are lost.
@@ -403,6 +431,7 @@ impl Core {
             Input::PeerDown(peer) => {
                 self.peers.remove(&peer);
                 self.links.remove(&peer);
+                self.authors.remove(&peer);
                 // The peer will offer these orphans again under a new connection number.
                 self.orphans.forget_source(peer.0);
                 Ok(Answer::Done)

@@ -303,29 +303,40 @@ impl BFTConsensusEngine {
         self.host.input(input).await.map(drop)
     }
 
-    /// Declares, after this node lost its journal, that it holds all of its own records that any other node holds. Call
-    /// it only after contact with all other members since the start. Where the others have no quorum without this node,
-    /// in networks of one to three members, nothing else ends its wait (DESIGN section 8).
+    /// Declares, after this node lost its journal, that the union of what all others hold is its journal. Where too few
+    /// others can seal its `Rejoin`, nothing else ends its wait.
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotLost`], [`Refusal::OthersDecide`] if the others can seal its `Rejoin`, [`Refusal::JournalLost`] if it
-    /// has not signed one yet.
+    /// [`Refusal::NotLost`]; [`Refusal::NotMet`] with the members that have not shown what they hold since this node's
+    /// start; [`Refusal::JournalLost`] if it has not signed a `Rejoin` yet.
     pub async fn declare_journal(&self) -> Result<(), EngineError> {
         self.host.input(Input::DeclareJournal).await.map(drop)
     }
 
-    /// Waits for the freeze, reveals this node's ballot, and waits for the closing seal. Returns the final outcome, which
-    /// may be `NoQuorum`. Cancelling loses nothing: the reveal follows by itself once the commit is frozen.
+    /// Says that of two machines that run with this node's key this one lives. Its journal counts as lost afterwards, so
+    /// it takes part again once its `Rejoin` is sealed, or after [`Self::declare_journal`].
     ///
     /// # Errors
     ///
-    /// [`EngineError::UnknownOperation`], or [`EngineError::Stopped`] if the node stops before the operation closes.
+    /// [`Refusal::NoTwin`]; [`Refusal::TwinAnswers`] if the other one was heard in the last minute, or this node runs for less
+    /// than that; [`Refusal::NobodyMet`] if no other member could tell of it.
+    pub async fn outlive_twin(&self) -> Result<(), EngineError> {
+        self.host.input(Input::OutliveTwin).await.map(drop)
+    }
+
+    /// Waits for the freeze, reveals this node's ballot, and waits for the seal that makes the outcome final (P6). Returns the
+    /// outcome, which may be `NoQuorum`. The operation closes, and its scores are settled, at that seal or a later one.
+    /// Cancelling loses nothing: the reveal follows by itself once the commit is frozen.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::UnknownOperation`], or [`EngineError::Stopped`] if the node stops before the outcome is final.
     pub async fn execute_reveal_phase(
         &self,
         operation: OperationId,
     ) -> Result<Outcome, EngineError> {
-        self.wait_until_closed(operation).await
+        self.wait_until_final(operation).await
     }
 
     /// Takes records from outside, each in canonical bytes. Returns the admission of each.

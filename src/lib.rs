@@ -101,8 +101,9 @@ pub use base::rejection::Rejection;
 #[cfg(feature = "engine")]
 pub use engine::BFTConsensusEngine;
 pub use ledger::{Applied, Evidence};
+pub use members::roster::{Elector, MemberLine};
 pub use members::trust::{
-    Participation, ParticipationRecord, Reason, Standing, TrustEntry, TrustScoring,
+    Participation, ParticipationRecord, Reason, Standing, Support, TrustEntry, TrustScoring,
 };
 pub use past::certificate::{Certificate, Proved};
 pub use statement::claim_rule::ClaimRule;

@@ -35,7 +35,8 @@
 //! The dialler opens one stream. On it, both sides first prove their author (`net/hello.rs`). An author that is banned or
 //! not a member is refused with a [`CloseCode`] and sees nothing more. Then frames follow in both directions
 //! (`net/frame.rs`). Each author has one connection. A newer one replaces the older one, so that a peer that crashed and
-//! came back, perhaps on another port, is in contact at once.
+//! came back, perhaps on another port, is in contact at once. If the two are of different processes, each may prove itself to
+//! the other first: two machines may run with one key (`net/twins.rs`).
 //!
 //! # What a peer can do to this node
 //!
@@ -56,6 +57,7 @@ mod address;
 mod address_book;
 mod bind;
 mod builder;
+mod clocks;
 mod close;
 mod config;
 mod dialler;
@@ -79,11 +81,14 @@ mod shared;
 mod sources;
 mod ticket;
 mod transport;
+mod twin_check;
+mod twins;
 
 pub use address::PeerCard;
 pub use address_book::{KnownPeer, Origin};
 pub use bind::{Bound, EndpointSettings, Listen, bind};
 pub use builder::Builder;
+pub use clocks::ClockReport;
 pub use close::{CloseCode, CloseReason};
 pub use config::{Config, quic_config};
 pub use events::{NetEvent, PeerInfo, Traffic};
@@ -92,6 +97,7 @@ pub use inbox::Events;
 pub use membership::{Membership, Relation};
 pub use ticket::Ticket;
 pub use transport::Transport;
+pub use twins::TwinSeen;
 
 /// The protocol's name in the transport's handshake.
 pub const ALPN: &[u8] = b"mycnet-consensus/0";

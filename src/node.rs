@@ -51,14 +51,22 @@
 //! # When the journal is lost
 //!
 //! A node whose journal was deleted, or replaced by an old copy, may have signed records that it does not know. Then it
-//! signs only a `Rejoin`, by itself, and takes part again above the seal that lists it (DESIGN section 8). [`Node::opened`]
-//! tells whether this is so.
+//! signs only a `Rejoin`, by itself, and takes part again above the seal that lists it. [`Node::opened`] tells whether this is
+//! so. Where too few others can seal the `Rejoin`, a person may declare what all others hold to be the journal
+//! ([`BFTConsensusEngine::declare_journal`](crate::BFTConsensusEngine::declare_journal)).
+//!
+//! # When two machines run with one key
+//!
+//! Then neither signs anything ([`Node::twin`], `net/twins.rs`). A person stops one of them for good and tells the other one that
+//! it lives ([`BFTConsensusEngine::outlive_twin`](crate::BFTConsensusEngine::outlive_twin)). A node signs nothing
+//! for a second after a start, and after a peer's question whether there is a twin (`node/hold.rs`).
 
 mod actor;
 mod block_server;
 mod builder;
 mod cpu_budget;
 mod handle;
+mod hold;
 mod relations;
 mod saved_peers;
 mod shared;

@@ -1,15 +1,19 @@
-//! Opportunistic replay: production cores on nodes that people carry, in contact as a recorded trace says.
+//! Opportunistic replay: production cores on nodes that people carry, in contact as a trace says.
 //!
-//! - [`trace`] reads who met whom;
+//! - [`trace`] reads who met whom, [`made`](mod@made) makes it up;
 //! - [`plan`] says what is proposed when, and how all nodes vote;
-//! - [`bound`] computes from the trace alone, by temporal reachability ([`reach`]), a bound for all protocols of this kind;
-//! - [`replay`](mod@replay) drives the cores, with the [`Patience`](mycnet_consensus::internals::patience::Patience) that real nodes have;
-//! - [`compare`] compares the two.
+//! - [`bound`](mod@bound) computes from the trace alone, by temporal reachability ([`reach`]), a bound for all protocols of this kind,
+//!   [`second`](mod@second) a closer one, which knows what was frozen and has one seal at a time;
+//! - [`replay`](mod@replay) drives the cores from a [`setup`], with the
+//!   [`Patience`](mycnet_consensus::internals::patience::Patience) that real nodes have, and checks that they agree
+//!   ([`agreement`]);
+//! - [`compare`](mod@compare) compares the cores with the bounds, [`report`] prints it.
 //!
 //! The founding members are the nodes of the trace. Devices that these only saw ran no program and stored nothing, so
 //! that they can be neither members nor carriers; published traces for simulators leave them out.
 //!
-//! `cargo run --release -p mycnet-measure --bin contacts -- TRACE` prints a comparison.
+//! `cargo run --release -p mycnet-measure --bin contacts -- TRACE` prints a comparison, and with `--made friends` instead of TRACE one
+//! on a made-up trace.
 //!
 //! # What a trace of nine people for four days shows
 //!
@@ -36,13 +40,18 @@
 //!   from 1.94 to 1.82, but 503 decided instead of 511; on rare meetings and in villages no difference;
 //! - ending sweeps at a majority or a third, or giving up earlier: 37 to 53 operations stay open here.
 
+pub mod agreement;
 pub mod bound;
 pub mod compare;
 mod course;
 mod host;
+pub mod made;
 pub mod plan;
 pub mod reach;
 pub mod replay;
+pub mod report;
+pub mod second;
+pub mod setup;
 pub mod trace;
 
 pub use course::Course;

@@ -2,7 +2,7 @@
 
 mod files;
 mod operations;
-mod reads;
+pub(crate) mod reads;
 
 pub(crate) use self::files::import_bundle;
 
@@ -65,6 +65,10 @@ pub(crate) fn answer(node: &Node, request: Request) -> Answer<'_> {
                 engine.declare_journal().await?;
                 return Ok(Value::Null);
             }
+            Request::OutliveTwin => {
+                engine.outlive_twin().await?;
+                return Ok(Value::Null);
+            }
             Request::ImportBundle { file } => return value(files::import(node, &file).await),
             // Reading takes as long as the disk does, and must not block the answers to others.
             request => {
@@ -99,6 +103,7 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::Genesis => value(Ok(node.engine().genesis())),
         Request::Ticket => value(reads::ticket(node)),
         Request::Peers => value(reads::peers(node)),
+        Request::SealTime => value(Ok(reads::seal_time(node))),
         Request::FindNode { given } => value(reads::find_node(node, &given)),
         Request::FindOperation { prefix } => value(operations::find(node, &prefix)),
         Request::ExportBundle { file, from } => value(files::export_bundle(node, &file, from)),

@@ -126,6 +126,10 @@ pub(crate) struct Waiting {
     /// Limit the waiting time; the exit code is 4 if it ends before the operation is decided
     #[arg(long, global = true, value_name = "SECONDS", requires = "wait")]
     timeout: Option<u64>,
+
+    /// Sign although this directory seems to be a copy and no node runs in it
+    #[arg(long, global = true)]
+    pub(crate) from_copy: bool,
 }
 
 impl Waiting {

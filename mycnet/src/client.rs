@@ -1,19 +1,22 @@
 //! The node that a command asks: a running one, or one of its own without peers, for as long as the command takes.
 
 use anyhow::{Context as _, bail};
+use mycnet_consensus::engine::{Clock as _, SystemClock};
 use mycnet_consensus::node::Node;
-use mycnet_consensus::{NodeId, OperationId};
+use mycnet_consensus::{NodeId, OperationId, Standing};
 use serde::de::DeserializeOwned;
 
-use crate::answer::answer;
+use crate::answer::{self, answer};
 use crate::arguments::{IdPrefix, NodeRef};
 use crate::databases::{open_store, rejoins};
+use crate::failure::{Failure, Kind};
+use crate::home::last_run::LastRun;
 use crate::home::{Common, Home};
 use crate::output::note;
-use crate::reply::FoundId;
+use crate::reply::{FoundId, SealTime};
 use crate::request::Request;
-use crate::socket;
 use crate::start::{RETRIES, RETRY_AFTER, builder, runtime, spawn};
+use crate::{socket, warnings};
 
 /// How long `--wait` lasts by default without a running node. A network of one needs less; other nodes are not heard.
 const ALONE_MS: u64 = 2000;
@@ -59,6 +62,14 @@ impl Client {
             }
             if let Some(store) = open_store(&home)? {
                 let node = spawn(&home, builder(&home, store, &[])?)?;
+                if let Some(twin) = answer::reads::twin(&node) {
+                    note(&warnings::twin(&twin, &home.option()));
+                }
+                let me = node.engine().node_id();
+                let mut roster = node.engine().roster().into_iter();
+                if roster.any(|it| it.node == me && it.standing == Standing::Banned) {
+                    note(warnings::banned());
+                }
                 let lost = node.opened().journal_lost.map(|lost| lost.to_string());
                 let is_rejoining = node.engine().seal_status().signing == "rejoining";
                 if lost.is_some() || is_rejoining {
@@ -117,6 +128,32 @@ impl Client {
             timeout_ms,
         })
         .await
+    }
+
+    /// Before something is signed without a running node: refuses if this directory seems to be a copy, unless the user insists,
+    /// and warns if nothing was heard for long. A running node hears from others what it has signed; a command alone does not.
+    pub(crate) async fn check_before_signing(&self, from_copy: bool) -> anyhow::Result<()> {
+        if self.is_running() {
+            return Ok(());
+        }
+        let option = self.home.option();
+        if LastRun::read(&self.home).is_elsewhere(&self.home) {
+            if !from_copy {
+                return Err(Failure::new(Kind::Refused, warnings::copy(&option)).into());
+            }
+            note("signed from a directory that seems to be a copy, as --from-copy asks");
+        }
+        let last: SealTime = self.ask(Request::SealTime).await?;
+        let old_ms = SystemClock.now_ms().saturating_sub(last.time_ms);
+        if last.height > 0 && old_ms > last.commit_window_ms {
+            note(&format!(
+                "the last seal known here, of height {}, is {} old. If this directory is an old copy, its node may have signed \
+                 since, and a member that signs twice is banned: then run `mycnet run{option}` first",
+                last.height,
+                warnings::span(old_ms)
+            ));
+        }
+        Ok(())
     }
 
     /// If no node runs, says that a record that was signed stays on this machine.

@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
+use mycnet_consensus::core::SigningState;
 use mycnet_consensus::engine::{Clock as _, SystemClock};
 use mycnet_consensus::store::{CheckReport, Store};
 use mycnet_consensus::{Identity, Signer as _};
 
 use crate::databases::{damaged, fetch_again, open_store, rejoins, unless_locked};
 use crate::failure::Failure;
+use crate::home::last_run::LastRun;
 use crate::home::{Common, Home};
 use crate::output::{Fields, plain};
-use crate::reply::Health;
+use crate::reply::{Clocks, Health, Twin};
+use crate::warnings;
 
 /// Check this node's directory: keys, settings, and all of the databases
 ///
@@ -62,10 +65,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         faults,
     } = report?;
     // A damaged store does not load; its faults say enough.
-    let cannot_sign = if faults.is_empty() {
+    let (cannot_sign, warnings) = if faults.is_empty() {
         cannot_sign(&home, &store, author, has_journal)?
     } else {
-        None
+        (None, Vec::new())
     };
     let health = Health {
         healthy: faults.is_empty() && cannot_sign.is_none(),
@@ -74,11 +77,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         documents,
         repaired: is_repaired,
         faults: faults.iter().chain(&cannot_sign).cloned().collect(),
+        warnings,
     };
     args.common.format.print(&health, text)?;
     let failure = match (faults.as_slice(), cannot_sign) {
         ([], None) => return Ok(()),
-        ([], Some(reason)) => format!("{reason}. {}", rejoins(&home)),
+        ([], Some(reason)) => reason,
         ([first, ..], _) => format!(
             "{} faults, the first: {}. Keep a copy of the directory for the person who looks into it; to go on, {}",
             faults.len(),
@@ -89,26 +93,59 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     Err(Failure::bad_data(failure).into())
 }
 
-/// Why the node cannot sign, if so.
+/// Why the node cannot sign, if so; and what else a person should see to.
 fn cannot_sign(
     home: &Home,
     store: &Store,
     author: Identity,
     has_journal: bool,
-) -> anyhow::Result<Option<String>> {
-    let loaded = store.load(Arc::new(author), SystemClock.now_ms());
+) -> anyhow::Result<(Option<String>, Vec<String>)> {
+    let (me, now_ms) = (author.node_id(), SystemClock.now_ms());
+    let loaded = store.load(Arc::new(author), now_ms);
     let loaded = loaded.map_err(|error| damaged(home, &error))?;
-    if !has_journal {
-        return Ok(Some("the journal, journal.redb, is gone".to_owned()));
+    let state = loaded.core.ledger().state();
+    let own = state.roster().get(&me);
+    let ahead_ms = state.time_ms().saturating_sub(now_ms);
+    let warnings = see_to(
+        home,
+        (ahead_ms > state.params().drift_ms).then_some(ahead_ms),
+    );
+    if own.is_some_and(|member| member.is_banned()) {
+        return Ok((Some(warnings::banned().to_owned()), warnings));
     }
-    if let Some(lost) = loaded.journal_lost {
-        return Ok(Some(lost.to_string()));
+    let twin = || warnings::twin(&Twin::default(), &home.option());
+    let why = match (loaded.core.signing_state(), loaded.journal_lost) {
+        (SigningState::Twin, _) => Some(twin()),
+        _ if !has_journal => Some(format!(
+            "the journal, journal.redb, is gone. {}",
+            rejoins(home)
+        )),
+        (_, Some(lost)) => Some(format!("{lost}. {}", rejoins(home))),
+        (SigningState::Ready, None) => None,
+        (SigningState::Rejoining, None) => Some(format!(
+            "the journal was lost, and no seal lists the Rejoin yet. {}",
+            rejoins(home)
+        )),
+        (signing, None) => Some(format!("this node does not sign: {}", signing.name())),
+    };
+    Ok((why, warnings))
+}
+
+/// What is no fault of the directory.
+fn see_to(home: &Home, seal_ahead_ms: Option<u64>) -> Vec<String> {
+    let last = LastRun::read(home);
+    let mut warnings = warnings::clocks(&Clocks {
+        seal_ahead_ms,
+        ..Clocks::default()
+    });
+    warnings.extend(last.clock.as_ref().map(|found| {
+        let text = warnings::own_clock(found.off_ms, found.peers);
+        format!("when the node last ran with others, {text}")
+    }));
+    if last.is_elsewhere(home) {
+        warnings.push(warnings::copy(&home.option()));
     }
-    Ok(match &*loaded.core.seal_status().signing {
-        "ready" => None,
-        "rejoining" => Some("the journal was lost, and no seal lists the Rejoin yet".to_owned()),
-        signing => Some(format!("this node does not sign: {signing}")),
-    })
+    warnings
 }
 
 fn text(health: &Health) -> String {
@@ -123,7 +160,11 @@ fn text(health: &Health) -> String {
     for fault in &health.faults {
         fields.add("FAULT", fault);
     }
-    let verdict = if health.healthy { "All is well." } else { "" };
+    for warning in &health.warnings {
+        fields.add("WARNING", warning);
+    }
+    let is_well = health.healthy && health.warnings.is_empty();
+    let verdict = if is_well { "All is well." } else { "" };
     format!("{}\n{verdict}", fields.text())
 }
 

@@ -7,6 +7,7 @@
 //! | `config.toml` | settings, see `settings` |
 //! | `ledger.redb`, `journal.redb` | the ledger, and the records that this node has signed |
 //! | `ticket` | the ticket that it joined with, if there was one |
+//! | `last-run.json` | the port that it took, where the directory was, and what was wrong with its clock |
 //! | `control.sock` | where a running node answers its owner |
 
 use std::fs;
@@ -26,6 +27,7 @@ use crate::failure::Failure;
 use crate::output::Format;
 use crate::settings::Settings;
 
+pub(crate) mod last_run;
 pub(crate) mod private;
 
 /// Options of every command about a node.
@@ -88,6 +90,10 @@ impl Home {
 
     pub(crate) fn settings_file(&self) -> PathBuf {
         self.directory.join("config.toml")
+    }
+
+    fn last_run_file(&self) -> PathBuf {
+        self.directory.join("last-run.json")
     }
 
     fn author_file(&self) -> PathBuf {

@@ -158,7 +158,7 @@ pub(crate) async fn fetch(home: &Home, ticket: &Ticket) -> anyhow::Result<Genesi
             home.settings_file().display()
         ));
     }
-    let endpoint = settings.endpoint(home.transport_secret()?);
+    let endpoint = settings.endpoint(home.transport_secret()?, settings.port);
     let bound = net::bind(&endpoint, &ticket.network).await?;
     let relays = settings.transport().relays;
     let fetched = net::fetch_genesis(&bound.endpoint, ticket, relays).await;

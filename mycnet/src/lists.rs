@@ -1,6 +1,7 @@
 //! Queries to a node: `roster`, `trust`, `config`, `evidence`, `peers`, and its ticket.
 
 use anyhow::{Context as _, bail};
+use mycnet_consensus::core::SigningState;
 use mycnet_consensus::{MemberName, NodeId};
 use serde::Serialize;
 
@@ -12,6 +13,7 @@ use crate::network::param;
 use crate::output::{Fields, Table, bytes_shown, note, percent};
 use crate::reply::{Config, EvidenceList, MemberTrust, Peers, Roster, TicketText, WhatIf};
 use crate::request::Request;
+use crate::warnings;
 
 /// Show a member's trust and skill, now or after a height, and the reasons
 #[derive(Debug, clap::Args)]
@@ -142,8 +144,8 @@ pub(crate) fn what_if(args: &WhatIfArgs) -> anyhow::Result<()> {
         })
 }
 
-/// A node that may be no member: its whole id, because no roster has it.
-fn node_shown(node: &NodeId, name: Option<&MemberName>) -> String {
+/// A member for people, or the whole id of a node that no roster has.
+fn shown_whole(node: &NodeId, name: Option<&MemberName>) -> String {
     name.map_or_else(|| node.to_string(), |name| member_shown(node, name))
 }
 
@@ -189,7 +191,7 @@ pub(crate) fn evidence(common: &Common) -> anyhow::Result<()> {
     common.format.print(&evidence, |EvidenceList { evidence }| {
         let mut table = Table::new(&["AUTHOR", "STATEMENT", "FIRST RECORD", "SECOND RECORD"]);
         for row in evidence {
-            let author = node_shown(&row.author, row.name.as_ref());
+            let author = shown_whole(&row.author, row.name.as_ref());
             table.row(&[&author, &row.statement, &row.first, &row.second]);
         }
         table.or("no evidence: nobody is known to have signed two statements where one is allowed")
@@ -204,24 +206,69 @@ pub(crate) fn peers(common: &Common) -> anyhow::Result<()> {
             common.home()?.option()
         ));
     }
-    common.format.print(&peers, |Peers { peers, .. }| {
-        let mut table = Table::new(&["NODE", "ROLE", "CONNECTED", "ADDRESSES", "LAST FAULT"]);
-        for peer in peers {
-            let link = peer.link.as_ref();
-            let endpoint = || link.map(|link| format!("endpoint {}", link.endpoint));
-            let node = peer.node.map(|node| node_shown(&node, peer.name.as_ref()));
-            table.row(&[
-                &node.or_else(endpoint).unwrap_or_default(),
-                &peer.role.map_or_else(String::new, |role| role.to_string()),
-                if peer.connected { &"yes" } else { &"no" },
-                &peer.addresses.join(" "),
-                &link
-                    .and_then(|link| link.last_fault.as_deref())
-                    .unwrap_or_default(),
+    let option = common.home()?.option();
+    common.format.print(
+        &peers,
+        |Peers {
+             peers,
+             twin,
+             clocks,
+             ..
+         }| {
+            let mut table = Table::new(&[
+                "NODE",
+                "ROLE",
+                "CONNECTED",
+                "ADDRESSES",
+                "SIGNS",
+                "CLOCK",
+                "LAST FAULT",
             ]);
-        }
-        table.or("no peers are known yet: `mycnet run --peer TICKET` dials one")
-    })
+            for peer in peers {
+                let link = peer.link.as_ref();
+                let endpoint = || link.map(|link| format!("endpoint {}", link.endpoint));
+                let node = peer.node.map(|node| shown_whole(&node, peer.name.as_ref()));
+                table.row(&[
+                    &node.or_else(endpoint).unwrap_or_default(),
+                    &peer.role.map_or_else(String::new, |role| role.to_string()),
+                    if peer.connected { &"yes" } else { &"no" },
+                    &peer.addresses.join(" "),
+                    &link.and_then(|link| link.signing).map_or("", signs),
+                    &link
+                        .and_then(|link| link.clock_ahead_ms)
+                        .map_or_else(String::new, offset),
+                    &link
+                        .filter(|_| !peer.connected)
+                        .and_then(|link| link.last_fault.as_deref())
+                        .unwrap_or_default(),
+                ]);
+            }
+            let table = table.or("no peers are known yet: `mycnet run --peer TICKET` dials one");
+            let twin = twin.as_ref().map(|twin| warnings::twin(twin, &option));
+            let texts = twin.into_iter().chain(warnings::clocks(clocks));
+            [table]
+                .into_iter()
+                .chain(texts)
+                .collect::<Vec<_>>()
+                .join("\n")
+        },
+    )
+}
+
+/// Whether a peer signs, in short.
+fn signs(signing: SigningState) -> &'static str {
+    match signing {
+        SigningState::Ready => "yes",
+        SigningState::JournalLost | SigningState::Rejoining => "no: journal lost",
+        SigningState::Twin => "no: has a twin",
+        SigningState::Compromised => "no: a fork",
+        _ => "no",
+    }
+}
+
+/// How far a peer's clock is ahead, in seconds.
+fn offset(ahead_ms: i64) -> String {
+    format!("{:+} s", ahead_ms / 1000)
 }
 
 pub(crate) fn ticket(common: &Common) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@
 //! | `request`, `answer`, `reply` | what a node can be asked, how it answers, and the types of the answers |
 //! | `start` | starting a node |
 //! | `home`, `settings`, `databases` | a node's directory |
-//! | `arguments`, `files`, `output`, `names`, `failure` | the command line, files, the terminal, names of members, exit codes |
+//! | `arguments`, `files`, `output`, `names`, `failure`, `warnings` | the command line, files, the terminal, names of members, exit codes |
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -53,6 +53,7 @@ mod socket;
 mod start;
 mod status;
 mod vote;
+mod warnings;
 
 /// A trust ledger for federations that do not fully trust one another
 ///

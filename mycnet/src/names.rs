@@ -28,10 +28,7 @@ impl Names {
 
     /// A node for people.
     pub(crate) fn shown(&self, node: &NodeId) -> String {
-        match self.get(node) {
-            Some(name) => member_shown(node, name),
-            None => format!("{} (no member)", short(node)),
-        }
+        node_shown(node, self.get(node))
     }
 
     /// Nodes for people.
@@ -46,6 +43,14 @@ impl Names {
             Some(node) => self.shown(&node),
             None => subject.to_owned(),
         }
+    }
+}
+
+/// A node that may be no member, for people.
+pub(crate) fn node_shown(node: &NodeId, name: Option<&MemberName>) -> String {
+    match name {
+        Some(name) => member_shown(node, name),
+        None => format!("{} (no member)", short(node)),
     }
 }
 

@@ -53,6 +53,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             operation: Box::new(operation),
             priority: args.priority,
         };
+        client.check_before_signing(args.waiting.from_copy).await?;
         let proposed: reply::Accepted = client.ask(request).await?;
         let print_id = || {
             let format = args.common.format;

@@ -1,36 +1,48 @@
-//! `mycnet rejoin`: a person's declaration about a journal that was lost.
+//! `mycnet rejoin`: a person's word about a journal that was lost, or about two machines with one key.
 
 use crate::client;
 use crate::failure::Failure;
 use crate::home::Common;
-use crate::reply::Declared;
+use crate::reply::{Declared, Status};
 use crate::request::Request;
 
-/// End the wait of a node that lost its journal, where the others cannot end it
+/// Let a node sign again that has lost its journal, or that has a twin
 ///
-/// Such a node signs nothing until a seal lists its Rejoin, so that it never signs
-/// twice. Usually the others make that seal. They cannot if this node has a third
-/// of the weight or more, as always with up to three equal members. Then a person
-/// may declare: of all records that this node ever signed, it holds every one that
-/// another node holds.
+/// --all-met: a node that lost its journal signs nothing until a seal lists its
+/// Rejoin, so that it never signs twice. If too few others can seal, as when two of
+/// four have lost theirs, a person may declare: whatever this node has signed, the
+/// other members hold it together. The node checks that since its start every other
+/// member has shown what it holds, none excepted. Run all of them and wait until
+/// they are connected (`mycnet peers`). If one never comes back, the way out is to
+/// found the network anew without it.
 ///
-/// Check this first: every other member's node is running and was connected to
-/// this node since its start (`mycnet peers`), and all bundles of those nodes were
-/// imported here. Otherwise this node may sign a second statement where one is
-/// allowed, and be banned for good.
+/// --this-one-lives: if two machines run with this node's key, neither signs. Stop
+/// the other one for good and delete its directory. A minute later, say here that
+/// this one lives. As the other one may have signed what this one does not know, the
+/// journal counts as lost: the node signs again when a seal lists its Rejoin.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
+#[command(group(clap::ArgGroup::new("word").required(true).args(["all_met", "this_one_lives"])))]
 pub(crate) struct Args {
-    /// Declare that every other member was connected since this node was started
-    #[arg(long, required = true)]
+    /// Declare what all other members hold to be this node's journal
+    #[arg(long)]
     all_met: bool,
+
+    /// Say that the other machine with this node's key is gone for good
+    #[arg(long)]
+    this_one_lives: bool,
 
     #[command(flatten)]
     common: Common,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    client::with(&args.common, async |client| {
+    let request = if args.all_met {
+        Request::DeclareJournal
+    } else {
+        Request::OutliveTwin
+    };
+    let status: Status = client::with(&args.common, async |client| {
         // A node that a command starts for itself has met no other node.
         if !client.is_running() {
             return Err(Failure::failed(format!(
@@ -39,9 +51,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             ))
             .into());
         }
-        client.ask::<()>(Request::DeclareJournal).await
+        client.ask::<()>(request).await?;
+        client.ask(Request::Status).await
     })?;
-    let declared = Declared { declared: true };
-    let format = args.common.format;
-    format.print(&declared, |_| "This node signs again.".to_owned())
+    let declared = Declared {
+        declared: true,
+        signs: status.sealing.signing == "ready",
+    };
+    args.common.format.print(&declared, |declared| {
+        let text = if declared.signs {
+            "This node signs again."
+        } else {
+            "This node signs again once a seal lists its Rejoin. Keep it running; `mycnet status` tells when."
+        };
+        text.to_owned()
+    })
 }

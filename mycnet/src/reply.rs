@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use mycnet_consensus::core::{Pending, SealStatus, WindowStatus};
+use mycnet_consensus::core::{Pending, SealStatus, SigningState, WindowStatus};
 use mycnet_consensus::engine::{MemberLine, MemberView};
+use mycnet_consensus::net::ClockReport;
 use mycnet_consensus::{
-    Ballot, ClaimRule, Class, ConsensusOperation, Digest, MemberName, NetworkId, NodeId,
-    OperationId, Outcome, Params, Priority, RecordId, SealId, Spore, Standing, TrustEntry,
+    BFTConsensusEngine, Ballot, ClaimRule, Class, ConsensusOperation, Digest, MemberName,
+    NetworkId, NodeId, OperationId, Outcome, Params, Priority, RecordId, SealId, Spore, Standing,
+    TrustEntry,
 };
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +82,79 @@ pub(crate) struct Status {
     pub(crate) disk_failed: bool,
     /// The members that the next seal waits for.
     pub(crate) names: Names,
+    /// Another machine with this node's key. Then nothing is signed.
+    pub(crate) twin: Option<Twin>,
+    pub(crate) clocks: Clocks,
+    /// Connected peers that say that they do not sign.
+    pub(crate) not_signing: Vec<NotSigning>,
+    /// How many peers closed a connection because this member is banned.
+    pub(crate) said_banned: usize,
+}
+
+/// Another machine that runs with this node's key. What is missing was not heard since the node's start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Twin {
+    pub(crate) endpoint: Option<Digest>,
+    pub(crate) addresses: Vec<String>,
+    /// The peer that passed its proof on.
+    pub(crate) through: Option<NodeId>,
+    pub(crate) through_name: Option<MemberName>,
+}
+
+/// How the clocks of a node and its peers compare, in milliseconds; below zero is behind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Clocks {
+    /// The peers whose clocks are known.
+    pub(crate) peers: usize,
+    /// This node's distance from the median of its peers, if more than the drift.
+    pub(crate) own_off_ms: Option<i64>,
+    /// Peers that are off by more than the drift.
+    pub(crate) off: Vec<ClockOff>,
+    /// How far the last seal's time is ahead of this node's clock, if more than the drift.
+    pub(crate) seal_ahead_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClockOff {
+    pub(crate) node: NodeId,
+    pub(crate) name: Option<MemberName>,
+    pub(crate) off_ms: i64,
+}
+
+impl Clocks {
+    /// A report, with the names of the members that it mentions.
+    pub(crate) fn new(report: ClockReport, engine: &BFTConsensusEngine) -> Self {
+        let names = Names::of(engine, report.off.iter().map(|(node, _)| *node));
+        let off = report.off.into_iter();
+        Self {
+            peers: report.peers,
+            own_off_ms: report.own_off_ms,
+            off: off
+                .map(|(node, off_ms)| ClockOff {
+                    name: names.get(&node).cloned(),
+                    node,
+                    off_ms,
+                })
+                .collect(),
+            seal_ahead_ms: report.seal_ahead_ms,
+        }
+    }
+}
+
+/// A peer that says that it does not sign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NotSigning {
+    pub(crate) node: NodeId,
+    pub(crate) name: Option<MemberName>,
+    pub(crate) signing: SigningState,
+}
+
+/// What a command needs to know before it signs something without a running node.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SealTime {
+    pub(crate) height: u64,
+    pub(crate) time_ms: u64,
+    pub(crate) commit_window_ms: u64,
 }
 
 /// The id of an operation, after a proposal or a vote.
@@ -184,6 +259,7 @@ pub(crate) struct MemberTrust {
     pub(crate) height: u64,
     /// This field and the next three are `null` if it was no member then.
     pub(crate) trust_ppm: Option<u32>,
+    /// Its skill, parts per million.
     pub(crate) skill_ppm: Option<u32>,
     pub(crate) standing: Option<Standing>,
     /// Coherent outcomes in a row.
@@ -288,6 +364,8 @@ pub(crate) struct TicketText {
 pub(crate) struct Peers {
     pub(crate) running: bool,
     pub(crate) peers: Vec<Peer>,
+    pub(crate) twin: Option<Twin>,
+    pub(crate) clocks: Clocks,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -307,6 +385,9 @@ pub(crate) struct PeerLink {
     pub(crate) endpoint: Digest,
     /// Whether this node dialled, if they are connected.
     pub(crate) dialled: Option<bool>,
+    /// Whether it signs, or why not, and how far its clock is ahead of this node's, if they are connected.
+    pub(crate) signing: Option<SigningState>,
+    pub(crate) clock_ahead_ms: Option<i64>,
     /// Attempts that failed since the last connection.
     pub(crate) failures: u32,
     pub(crate) last_fault: Option<String>,
@@ -363,6 +444,8 @@ pub(crate) struct RefusedRecords {
 #[derive(Debug, Serialize)]
 pub(crate) struct Declared {
     pub(crate) declared: bool,
+    /// Whether the node signs already; if not, it waits for its Rejoin to be sealed.
+    pub(crate) signs: bool,
 }
 
 /// The answer of `doctor`.
@@ -374,4 +457,6 @@ pub(crate) struct Health {
     pub(crate) documents: u64,
     pub(crate) repaired: bool,
     pub(crate) faults: Vec<String>,
+    /// What is no fault of the directory, but should be seen to.
+    pub(crate) warnings: Vec<String>,
 }

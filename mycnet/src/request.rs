@@ -81,8 +81,12 @@ pub(crate) enum Request {
         operation: OperationId,
         approve: bool,
     },
-    /// Declare that this node holds everything it has ever signed.
+    /// Declare the union of what all others hold to be this node's journal.
     DeclareJournal,
+    /// Say that of two machines with this node's key this one lives.
+    OutliveTwin,
+    /// The last seal's time.
+    SealTime,
     /// Wait until an operation is closed, or until the timeout.
     Wait {
         operation: OperationId,

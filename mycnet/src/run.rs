@@ -17,6 +17,7 @@ use crate::settings::{Overrides, Settings};
 use crate::socket::{self, Control};
 use crate::start::{Connected, RETRIES, RETRY_AFTER, asked_to_stop, runtime};
 
+mod attention;
 mod log;
 mod report;
 
@@ -77,7 +78,7 @@ async fn serve(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<
     let control = Control::bind(home)?;
     let connected = Connected::start(home, store, settings, &args.peers).await?;
     let is_told = args.verbose || args.common.format.json || std::io::stdout().is_terminal();
-    let mut report = Report::new(&connected.node, args.common.format, is_told);
+    let mut report = Report::new(home, &connected.node, args.common.format, is_told);
     let ended = attend(&connected, &control, &mut report).await;
     // The socket closes first: from here on, commands wait for the databases.
     drop(control);
@@ -141,6 +142,7 @@ async fn attend(
             _ = look_at_peers.tick() => {
                 let peers = node.transport().map(net::Transport::peers);
                 report.peers(&peers.unwrap_or_default())?;
+                report.attention(node)?;
             }
             () = &mut answering => {}
             _ = node.stopped() => return Ok(()),

@@ -55,7 +55,7 @@ impl fmt::Display for ListenOn {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
     pub(crate) listen: ListenOn,
-    /// The UDP port; 0 takes a free one.
+    /// The UDP port; 0 takes the one of the last run, or a free one.
     pub(crate) port: u16,
     /// Relays, by URL.
     relays: Vec<String>,
@@ -88,7 +88,7 @@ pub(crate) struct Overrides {
     #[arg(long, value_name = "WHERE")]
     listen: Option<ListenOn>,
 
-    /// Listen on this UDP port; 0 takes a free one at every start
+    /// Listen on this UDP port; 0 takes that of the last run, or a free one
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
 
@@ -150,8 +150,8 @@ impl Settings {
 # interfaces), or one IP address.
 listen = \"{listen}\"
 
-# The UDP port; 0 takes a free one at every start. Set one, and open it in the firewall,
-# so that peers find this node again after a restart.
+# The UDP port; 0 takes a free one at the first start and keeps to it while nobody else has
+# it. Set one, and open it in the firewall, for peers on other machines.
 port = {port}
 
 # Relays through which the node is reached behind a router: [\"https://relay.example/\"].
@@ -167,12 +167,12 @@ connections = {connections}
         )
     }
 
-    /// The settings of the endpoint.
-    pub(crate) fn endpoint(&self, secret: [u8; 32]) -> EndpointSettings {
+    /// The settings of the endpoint, at this port.
+    pub(crate) fn endpoint(&self, secret: [u8; 32], port: u16) -> EndpointSettings {
         EndpointSettings {
             secret,
             listen: self.listen.0.clone(),
-            port: self.port,
+            port,
             relays: self.relays.clone(),
             mdns: self.mdns,
         }

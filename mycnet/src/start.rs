@@ -7,12 +7,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use iroh::protocol::Router;
 use mycnet_consensus::Signer as _;
-use mycnet_consensus::net::{self, ALPN, Ticket};
+use mycnet_consensus::net::{self, ALPN, Bound, Ticket};
 use mycnet_consensus::node::{Builder, Node, NodeError, Stopped};
 use mycnet_consensus::store::Store;
 
 use crate::databases::damaged;
 use crate::home::Home;
+use crate::home::last_run::LastRun;
 use crate::settings::Settings;
 
 /// How often, and after which time, a command tries again to open databases that another process has open.
@@ -66,8 +67,7 @@ impl Connected {
         settings: &Settings,
         tickets: &[Ticket],
     ) -> anyhow::Result<Self> {
-        let endpoint = settings.endpoint(home.transport_secret()?);
-        let bound = net::bind(&endpoint, &store.network_id()).await;
+        let bound = bind(home, settings, &store).await;
         let bound = bound.with_context(|| {
             format!(
                 "cannot listen on {}, port {}: another port or address of this machine can be set in {}, or with --port and --listen",
@@ -83,6 +83,8 @@ impl Connected {
             .transport_config(settings.transport());
         let node = spawn(home, builder)?;
         let listening = endpoint.bound_sockets();
+        let port = listening.first().map(SocketAddr::port);
+        LastRun::update(home, |last| last.port = port);
         let mut router = Router::builder(endpoint);
         if let Some(transport) = node.transport() {
             router = router
@@ -104,6 +106,22 @@ impl Connected {
         }
         how
     }
+}
+
+/// Binds the endpoint. If the settings leave the port open, it is that of the last run, so that nodes find each other again
+/// even if all of them were stopped; unless another program has that port now.
+async fn bind(home: &Home, settings: &Settings, store: &Store) -> anyhow::Result<Bound> {
+    let (secret, network) = (home.transport_secret()?, store.network_id());
+    if settings.port == 0
+        && let Some(port) = LastRun::read(home).port
+    {
+        match net::bind(&settings.endpoint(secret, port), &network).await {
+            Ok(bound) => return Ok(bound),
+            Err(error) => tracing::warn!(%error, port, "the port of the last run is taken"),
+        }
+    }
+    let endpoint = settings.endpoint(secret, settings.port);
+    Ok(net::bind(&endpoint, &network).await?)
 }
 
 /// Ends at Ctrl-C and, on Unix, at SIGTERM, which service managers send.

@@ -2,16 +2,16 @@
 
 use mycnet_consensus::core::Pending;
 use mycnet_consensus::engine::{Clock as _, SystemClock};
-use mycnet_consensus::{ClaimRule, Class, ConsensusOperation, NodeId, Priority};
+use mycnet_consensus::{ClaimRule, Class, ConsensusOperation, NodeId, Priority, Standing};
 use serde_json::Value;
 
 use crate::arguments::IdPrefix;
-use crate::client;
 use crate::home::Common;
 use crate::names::{Names, member_shown};
 use crate::output::{Fields, ballot_shown, bytes_lines, from_now, outcome_shown, percent};
 use crate::reply::{ElectorVote, OperationDetails, Status, Verdict};
 use crate::request::Request;
+use crate::{client, warnings};
 
 /// Show the state of this node and its network, or of one operation
 #[derive(Debug, clap::Args)]
@@ -38,6 +38,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 fn node_text(status: &Status, option: &str) -> String {
     let mut fields = Fields::default();
+    let member = status.member.as_ref();
+    if member.is_some_and(|member| member.standing == Standing::Banned) {
+        fields.add("BANNED", warnings::banned());
+    } else if status.said_banned > 0 {
+        fields.add("BANNED?", warnings::said_banned(status.said_banned));
+    }
+    if let Some(twin) = &status.twin {
+        fields.add("TWIN", warnings::twin(twin, option));
+    }
     fields
         .add("node", status.node)
         .add("network", status.network)
@@ -65,6 +74,18 @@ fn node_text(status: &Status, option: &str) -> String {
         fields.add("signing", sealing.signing.replace('_', " "));
     }
     fields.add_some("journal", status.journal_lost.as_ref());
+    if sealing.signing == "rejoining" {
+        fields.add("", format!(
+            "nothing but a Rejoin is signed until a seal lists it. If too few others can seal, and every other member was met \
+             since the start: `mycnet rejoin{option} --all-met`"
+        ));
+    }
+    for text in warnings::not_signing(&status.not_signing) {
+        fields.add("not signing", text);
+    }
+    for text in warnings::clocks(&status.clocks) {
+        fields.add("CLOCK", text);
+    }
     if status.disk_failed {
         fields.add("disk", "a write failed: this node must be started again");
     }

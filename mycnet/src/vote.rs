@@ -121,6 +121,9 @@ pub(crate) fn resolve(args: &ResolveArgs) -> anyhow::Result<()> {
 fn sign(options: &Options, request: impl FnOnce(OperationId) -> Request) -> anyhow::Result<()> {
     client::with(&options.common, async |client| {
         let operation = client.operation(&options.operation).await?;
+        client
+            .check_before_signing(options.waiting.from_copy)
+            .await?;
         let _: reply::Accepted = client.ask(request(operation)).await?;
         let shown: reply::OperationDetails = if options.waiting.wait {
             client.wait(operation, options.waiting.timeout_ms()).await?

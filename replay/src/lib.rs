@@ -7,6 +7,7 @@
 //! | `columns` | which column of a header is which |
 //! | `input` | files: delimiters, encodings, bad lines |
 //! | `answers` | the answers, the plain majority, accuracy |
+//! | `remarks`, `spelling` | what people should know about a file, values that look alike |
 //! | `driver` | the network: authorities, workers, seals, the order of tasks |
 //! | `replayed` | the result of a replay |
 //! | `report` | the text and the JSON |
@@ -16,9 +17,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use mycnet_consensus::limits::{OPEN_PROPOSALS_MAX, PANEL_WEIGHTED_MIN};
+use mycnet_consensus::limits::OPEN_PROPOSALS_MAX;
 
-use self::answers::Task;
 use self::columns::Columns;
 use self::report::Report;
 use self::terminal::{check_empty, line, note, progress};
@@ -28,8 +28,10 @@ mod columns;
 mod driver;
 mod input;
 mod memory;
+mod remarks;
 mod replayed;
 mod report;
+mod spelling;
 pub mod terminal;
 
 pub use self::input::BadInput;
@@ -60,7 +62,8 @@ const TASKS_PER_SEAL: u16 = 16;
 /// that workers have earned.
 ///
 /// The first line of FILE names the columns, separated by tabs, commas or
-/// semicolons. Common names are found; --columns is for all others:
+/// semicolons. Common names are found; --columns is for all others, and by numbers
+/// for a file without such a line:
 ///   task    task, item, question, example, unit-id, workunit, orig-id, ...
 ///   worker  worker, annotator, user, source, host, ...
 ///   answer  answer, label, response, vote, value, result, ...
@@ -79,6 +82,14 @@ pub struct Args {
     /// Name the columns, by header or number (from 1); no accuracy without gold
     #[arg(long, value_name = "task=NAME,worker=NAME,answer=NAME[,gold=NAME]")]
     columns: Option<Columns>,
+
+    /// Take the first line as data; --columns then gives numbers
+    #[arg(long, requires = "columns")]
+    no_header: bool,
+
+    /// Leave out lines where the task, the worker or the answer is empty
+    #[arg(long)]
+    skip_incomplete: bool,
 
     /// Choose the order of tasks and the keys: same seed and file, same digests
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -112,15 +123,14 @@ pub struct Args {
 ///
 /// [`BadInput`] where the file's content is at fault; anything else failed while running.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let answers = input::read(&args.file, args.columns.as_ref())?;
-    if answers.gold_is_foreign() {
-        note("no answer equals a gold value: is it the right column, and spelt like the answers?");
-    }
-    if answers.tasks.iter().all(Task::is_unscored) {
-        note(&format!(
-            "no task was answered by {PANEL_WEIGHTED_MIN} workers or more, so nobody's skill moves: if that surprises you, name \
-             the columns with --columns"
-        ));
+    let reading = input::Reading {
+        columns: args.columns.as_ref(),
+        has_no_header: args.no_header,
+        skip_incomplete: args.skip_incomplete,
+    };
+    let answers = input::read(&args.file, reading)?;
+    for remark in remarks::of(&answers) {
+        note(&remark);
     }
     if let Some(directory) = &args.export {
         // This comes first, so that no work is lost if the directory cannot be used.

@@ -28,11 +28,17 @@ pub(crate) struct Report {
     tasks: usize,
     /// Tasks with a known true answer. Accuracies are over these.
     tasks_with_gold: usize,
+    /// Tasks whose gold is no answer to anything, in their accuracy wrong.
+    tasks_with_foreign_gold: usize,
+    /// Tasks whose gold says that the truth is unknown. They are not judged.
+    tasks_with_unknown_gold: usize,
     workers: usize,
     /// Answers that count.
     votes: usize,
     /// Answers beyond a worker's first one to a task.
     repeated_answers: usize,
+    /// Incomplete lines that were left out.
+    skipped_lines: usize,
     decided: usize,
     no_quorum: usize,
     /// Tasks that were asked of one or two workers. They are decided, and nobody's skill moves.
@@ -83,9 +89,12 @@ impl Report {
             tasks_per_seal: args.tasks_per_seal,
             tasks: answers.tasks.len(),
             tasks_with_gold: answers.tasks_with_gold(),
+            tasks_with_foreign_gold: answers.foreign_gold().len(),
+            tasks_with_unknown_gold: answers.unknown_gold,
             workers: answers.workers.len(),
             votes: answers.votes(),
             repeated_answers: answers.repeated,
+            skipped_lines: answers.skipped,
             decided: count(|decision| matches!(decision, Decision::Decided(_))),
             no_quorum: count(|decision| matches!(decision, Decision::NoQuorum)),
             unscored,

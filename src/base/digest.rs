@@ -106,8 +106,11 @@ pub mod signing {
     /// What a salt is derived from: followed by network and operation. Never published.
     pub const SALT: &[u8] = b"mycnet-consensus sign salt v1\0";
     /// The author behind a connection: followed by the role of the signer (`d` dialled, `a` accepted), network, both
-    /// endpoints (the dialler's first) and both nonces (the dialler's first).
+    /// endpoints (the dialler's first), both nonces (the dialler's first) and the signer's instance (`u64`, big-endian).
     pub const HELLO: &[u8] = b"mycnet-consensus sign hello v1\0";
+    /// The answer to a nonce of a machine with the same key: followed by network, nonce, the signer's endpoint, its instance
+    /// (`u64`, big-endian) and its encoded addresses.
+    pub const TWIN: &[u8] = b"mycnet-consensus sign twin v1\0";
 }
 
 /// The digest by which a member names the key that may replace its present one.

@@ -140,3 +140,7 @@ pub const ROUND_MAX: u32 = u32::MAX / 2;
 /// KB with 1,024. So the limit is reached after some 33,000, 2,400 or 230 such seals. Later decisions have an outcome that
 /// members agree on, but no certificate for strangers.
 pub const CERTIFICATE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How long a twin must be silent before a person may say which of the two lives, in milliseconds. Peers that have both
+/// connected let the two prove themselves to each other more often than this.
+pub const TWIN_SILENCE_MS: u64 = 60_000;

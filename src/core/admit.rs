@@ -332,6 +332,8 @@ impl Core {
     pub(super) fn lose_journal(&mut self) {
         if let Signing::Above(_) = self.signing {
             self.signing = Signing::Lost;
+            // What was shown before may lack what brought the loss to light.
+            self.shown_by.clear();
             self.event(Event::JournalLost);
         }
     }

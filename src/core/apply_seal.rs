@@ -144,6 +144,7 @@ impl Core {
         if !own.is_empty() {
             self.agreement.recover(&own);
         }
+        self.enter_free_round();
     }
 
     fn unjournal(&mut self, ids: Vec<RecordId>) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Refusal, Write};
-use crate::base::digest::{OperationId, SealId};
+use crate::base::digest::{NodeId, OperationId, SealId};
 use crate::base::rejection::Rejection;
 use crate::exchange::bundle::Unsealed;
 use crate::exchange::message::Message;
@@ -67,10 +67,20 @@ pub enum Input {
         /// 32 random bytes.
         nonce: [u8; 32],
     },
-    /// A person declares that this node holds every own record that any other node holds. Then it need not wait for its
-    /// `Rejoin` to be sealed. Refused if the others have a quorum without it, which is usual with more than three
-    /// members. If the declaration is false, a slot may be signed twice, and the node is banned.
+    /// A person declares that the union of what all others hold is this node's journal. Then it need not wait for its
+    /// `Rejoin` to be sealed, which too few others may be able to do. Refused unless, since this node's start, every other
+    /// member that is not banned has shown all that it holds ([`Self::Author`]). Until the present height is sealed, the node
+    /// votes only in rounds above those that it was shown.
     DeclareJournal,
+    /// Another machine has proved that it runs with this node's key: this node signs nothing any more.
+    TwinMet,
+    /// A person says that of the two machines with this node's key this one lives. Refused until the other one has been
+    /// silent for [`TWIN_SILENCE_MS`](crate::base::limits::TWIN_SILENCE_MS). Then the journal counts as lost, because the
+    /// other one may have signed what it lacks.
+    OutliveTwin,
+    /// A peer asks whether another machine runs with this node's key (`true`), or the question is settled (`false`). In
+    /// between nothing is signed. The host ends it after about a second: a peer's bare question is no proof.
+    Hold(bool),
     /// Records from outside any connection: an import, a custom transport.
     Import {
         /// Canonical bytes of one record each.
@@ -88,6 +98,14 @@ pub enum Input {
     ImportUnsealed {
         /// The parts, best in the order of [`super::Core::unsealed`].
         parts: Vec<Unsealed>,
+    },
+    /// The author behind a connection, which it has proved. It comes before [`Self::PeerUp`]. Without it, what the peer shows
+    /// does not count for [`Self::DeclareJournal`].
+    Author {
+        /// The connection.
+        peer: PeerId,
+        /// Who it is.
+        author: NodeId,
     },
     /// A peer can be reached.
     PeerUp(PeerId),
@@ -178,6 +196,9 @@ pub enum Event {
     /// The journal lacks a record of this node: nothing is signed until the node has rejoined. The host answers with
     /// [`Input::Rejoin`]; if it stops before that, it gives [`Input::JournalLost`] after its next start.
     JournalLost,
+    /// Another machine runs with this node's key: nothing is signed until a person says which of the two lives
+    /// ([`Input::OutliveTwin`]).
+    TwinMet,
     /// A seal listed this node's `Rejoin`: it signs again.
     Rejoined {
         /// The height of that seal.

@@ -1,12 +1,14 @@
 //! The journal of own records (DESIGN section 8). It guards that a slot is signed once: before a node signs, it looks the slot
 //! up here ([`Journal::signed`]), and sends the journal's copy if there is one. `core/statements.rs` has the two places that sign
-//! in a slot, `say_all` and `sign_one`. Its `may_sign` and `may_take_slot` refuse while the journal is lost.
+//! in a slot, `say_all` and `sign_one`. Its `may_sign` and `may_take_slot` refuse while the journal is lost, and `sign_quietly`
+//! while the node has a twin.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::digest::{OperationId, RecordId, Salt};
+use crate::base::digest::{NodeId, OperationId, RecordId, Salt};
+use crate::base::limits::TWIN_SILENCE_MS;
 use crate::base::rejection::Rejection;
 use crate::ledger::Ledger;
 use crate::statement::operation::Ballot;
@@ -43,14 +45,50 @@ pub enum Refusal {
     /// The journal is not lost.
     #[error("there is nothing to rejoin: the journal is complete")]
     NotLost,
-    /// The others seal without this node, and will seal its `Rejoin`.
+    /// Members that did not show all that they hold since the start of this node, so that nothing can be declared.
     #[error(
-        "the others have a quorum without this node and will seal its Rejoin: there is nothing to declare"
+        "{} of the other members have not shown since this node's start what they hold: {}. Each must be connected with it for a \
+         moment, none excepted. If one never comes back, the way out is to found the network anew",
+        .0.len(), listed(.0)
     )]
-    OthersDecide,
+    NotMet(Vec<NodeId>),
+    /// Another machine signs with this node's key.
+    #[error(
+        "this node has a twin: another machine runs with the same key. Neither signs anything until one of them is stopped for \
+         good and a person tells the other one that it lives"
+    )]
+    Twin,
+    /// The twin answered so many milliseconds ago.
+    #[error(
+        "the twin may still run: it must be silent for {} s, counted from this node's start, and {} s are over. Stop it first",
+        TWIN_SILENCE_MS / 1000, .0 / 1000
+    )]
+    TwinAnswers(u64),
+    /// This node met no other member since its start, so it cannot know whether its twin still runs.
+    #[error("no other member was met since this node's start, so nobody could tell it of its twin")]
+    NobodyMet,
+    /// There is no twin.
+    #[error("this node has no twin")]
+    NoTwin,
+    /// A peer asked whether another machine runs with this node's key.
+    #[error(
+        "a peer asks whether another machine runs with this node's key, and nothing is signed until that is known: try again in a \
+         second"
+    )]
+    OnHold,
     /// The key failed.
     #[error("the signer failed: {0}")]
     Signer(String),
+}
+
+/// The first digits of some keys.
+fn listed(nodes: &[NodeId]) -> String {
+    let digits = nodes.iter().map(|node| {
+        let mut digits = node.to_string();
+        digits.truncate(8);
+        digits
+    });
+    digits.collect::<Vec<_>>().join(", ")
 }
 
 impl From<SignError> for Refusal {

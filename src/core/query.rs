@@ -107,8 +107,39 @@ pub struct SealStatus {
     pub locked: Option<SealId>,
     /// Sealers whose vote of this step is missing. Empty if no agreement is under way.
     pub waits_for: Vec<NodeId>,
-    /// `ready`, `journal_lost`, `rejoining` or `compromised`.
+    /// The name of a [`SigningState`].
     pub signing: Cow<'static, str>,
+}
+
+/// Whether a node signs, or why not. Nodes tell their peers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SigningState {
+    /// It signs.
+    #[default]
+    Ready,
+    /// Its journal is lost, and it has not signed a `Rejoin` yet.
+    JournalLost,
+    /// Its journal was lost, and no seal lists its `Rejoin` yet.
+    Rejoining,
+    /// Another machine runs with its key.
+    Twin,
+    /// It has seen a fork.
+    Compromised,
+}
+
+impl SigningState {
+    /// The name in encodings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::JournalLost => "journal_lost",
+            Self::Rejoining => "rejoining",
+            Self::Twin => "twin",
+            Self::Compromised => "compromised",
+        }
+    }
 }
 
 /// The state of the agreement on the next seal, for a host's [`Patience`](super::patience::Patience).
@@ -259,13 +290,18 @@ impl Core {
             proposer: agreement.sealers().proposer(agreement.height(), round),
             locked: agreement.locked().map(|(_, seal)| seal),
             waits_for,
-            signing: match self.signing {
-                _ if self.compromised => "compromised",
-                Signing::Above(_) => "ready",
-                Signing::Lost => "journal_lost",
-                Signing::Rejoining(_) => "rejoining",
-            }
-            .into(),
+            signing: self.signing_state().name().into(),
+        }
+    }
+
+    /// Whether this node signs, or why not.
+    pub fn signing_state(&self) -> SigningState {
+        match self.signing {
+            _ if self.has_twin() => SigningState::Twin,
+            _ if self.compromised => SigningState::Compromised,
+            Signing::Above(_) => SigningState::Ready,
+            Signing::Lost => SigningState::JournalLost,
+            Signing::Rejoining(_) => SigningState::Rejoining,
         }
     }
 

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::journal::JournalEntry;
 use crate::base::digest::{OperationId, RecordId, SealId};
 use crate::ledger::{Applied, Checkpoint, StoredPast};
@@ -46,8 +48,10 @@ pub enum Write {
         /// The ballot.
         ballot: Option<Ballot>,
     },
-    /// A person declared the journal complete although no seal lists these `Rejoin`s of it.
-    Declared(BTreeSet<RecordId>),
+    /// A person declared the journal complete although no seal lists its `Rejoin`s.
+    Declared(Declared),
+    /// Whether another machine runs with this node's key.
+    Twin(bool),
     /// This node has seen a fork, and seals nothing until people choose the branch.
     Compromised,
     /// A sealed block, with its changes. Removes all votes and lists, and the records in the block.
@@ -57,6 +61,18 @@ pub enum Write {
         /// The changes made by it.
         applied: Arc<Applied>,
     },
+}
+
+/// A person's declaration that the journal is complete.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Declared {
+    /// The `Rejoin`s of the journal that need no seal any more.
+    pub rejoins: BTreeSet<RecordId>,
+    /// The height that was being sealed.
+    pub height: u64,
+    /// The first round of that height in which this node votes.
+    pub round: u32,
 }
 
 /// The data left by [`Write`]s, except blocks. A core takes it up after a start ([`Core::restore`](super::Core::restore)).
@@ -74,8 +90,10 @@ pub struct Saved {
     pub lists: BTreeMap<SealId, Vec<RecordId>>,
     /// This node's ballots for operations that do not take commits yet.
     pub intents: BTreeMap<OperationId, Ballot>,
-    /// The `Rejoin`s that a person declared unnecessary.
-    pub declared: BTreeSet<RecordId>,
+    /// The last declaration of a person that the journal is complete.
+    pub declared: Declared,
+    /// Whether another machine runs with this node's key: then nothing is signed.
+    pub twin: bool,
     /// Whether this node has seen a fork.
     pub compromised: bool,
     /// Whether the journal is known to lack records of this node: then it signs nothing at the start, not even promised
@@ -145,7 +163,8 @@ impl Saved {
                     self.intents.remove(operation);
                 }
             },
-            Write::Declared(rejoins) => self.declared.clone_from(rejoins),
+            Write::Declared(declared) => self.declared.clone_from(declared),
+            Write::Twin(is_there) => self.twin = *is_there,
             Write::Compromised => self.compromised = true,
             Write::Block { block, .. } => {
                 for record in &block.records {

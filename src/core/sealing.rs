@@ -15,7 +15,8 @@ impl Core {
     /// Whether this node may propose and vote on the next seal.
     pub(super) fn may_seal(&self) -> bool {
         let height = self.ledger.state().height() + 1;
-        !self.compromised && matches!(self.signing, Signing::Above(above) if height > above)
+        let is_ready = !self.compromised && self.is_the_only_one().is_ok();
+        is_ready && matches!(self.signing, Signing::Above(above) if height > above)
     }
 
     /// Signs the statements that the agreement asks for.

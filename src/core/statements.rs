@@ -10,7 +10,6 @@ use crate::ledger::Applied;
 use crate::statement::commitment::{commitment, salt};
 use crate::statement::operation::{Ballot, Class, ConsensusOperation, Priority};
 use crate::statement::record::{Slot, Statement, Verified, sign_batch};
-use crate::statement::seal::is_quorum;
 
 /// A statement to be signed, with the ballot and salt of a commit.
 type Draft = (Statement, Option<(Ballot, Salt)>);
@@ -167,49 +166,14 @@ impl Core {
             return Err(Refusal::NotLost);
         }
         let nonce = Digest::from_bytes(nonce);
+        // It takes no slot, so a twin that may be there does not matter, only one that is known.
         let record = self
             .sign_quietly(vec![(Statement::Rejoin { nonce }, None)])?
             .remove(0);
         self.signing = Signing::Rejoining(record.id());
         self.persist_own(&record, None);
+        self.forget_twin();
         self.say(record);
-        Ok(Answer::Done)
-    }
-
-    /// Takes the held records of this node as the complete journal, because a person declares that no other node holds
-    /// more. Two or three members have no quorum without this one, so its `Rejoin` would never be sealed.
-    pub(super) fn declare_journal(&mut self) -> Result<Answer, Refusal> {
-        match self.signing {
-            Signing::Above(_) => return Err(Refusal::NotLost),
-            Signing::Lost => return Err(Refusal::JournalLost),
-            Signing::Rejoining(_) => {}
-        }
-        let state = self.ledger.state();
-        let (all, own) = (state.sealers().total(), state.sealers().weight(&self.me));
-        if is_quorum(all - own, all) {
-            return Err(Refusal::OthersDecide);
-        }
-        let sealed = state.operations().flat_map(OpenOperation::records);
-        let recent = self.recent.iter().map(|decided| &decided.agreement);
-        let votes = recent.chain([&self.agreement]).flat_map(Agreement::records);
-        let pooled = self.pool.iter().map(|pooled| &pooled.record);
-        let records = sealed.chain(votes).chain(pooled);
-        let own = records.filter(|record| record.author() == self.me);
-        let own: Vec<Verified> = own.cloned().collect();
-        for record in own {
-            let slot = record.statement().slot();
-            let is_taken = slot.is_some_and(|slot| self.journal.signed(&slot).is_some());
-            if !is_taken && !self.journal.knows(&record.id()) {
-                self.persist_own(&record, None);
-            }
-        }
-        // Persisted, because the chain stands still without this node until the `Rejoin`s are sealed.
-        self.declared = self.journal.rejoins().map(Verified::id).collect();
-        let write = Write::Declared(self.declared.clone());
-        self.out.push(Output::Persist(write));
-        self.signing = Signing::Above(0);
-        self.recover_agreement();
-        self.keep_promises();
         Ok(Answer::Done)
     }
 
@@ -237,10 +201,11 @@ impl Core {
     pub(super) fn unsealed_rejoin(&self) -> Option<RecordId> {
         let past = self.ledger.past();
         let mut rejoins = self.journal.rejoins().map(Verified::id);
-        rejoins.find(|rejoin| !past.has_rejoined(rejoin) && !self.declared.contains(rejoin))
+        rejoins.find(|rejoin| !past.has_rejoined(rejoin) && !self.declared.rejoins.contains(rejoin))
     }
 
     fn may_sign(&self) -> Result<(), Refusal> {
+        self.is_the_only_one()?;
         match self.signing {
             Signing::Above(_) => Ok(()),
             Signing::Lost | Signing::Rejoining(_) => Err(Refusal::JournalLost),
@@ -250,6 +215,7 @@ impl Core {
     /// After a lost journal, a slot is safe only if the operation's proposal names the seal of the return or a later
     /// one. This node may have signed the slots of older operations before the loss.
     fn may_take_slot(&self, id: &OperationId) -> Result<(), Refusal> {
+        self.is_the_only_one()?;
         let Signing::Above(above) = self.signing else {
             return Err(Refusal::JournalLost);
         };
@@ -341,13 +307,16 @@ impl Core {
         Ok(record)
     }
 
-    /// Signs a batch without sending it: it must be journalled first.
+    /// Signs a batch without sending it: it must be journalled first. Every signature of this node on a record is made here.
     fn sign_quietly(&self, drafts: Vec<Draft>) -> Result<Vec<Verified>, Refusal> {
+        if self.has_twin() {
+            return Err(Refusal::Twin);
+        }
         let statements = drafts.into_iter().map(|(statement, _)| statement).collect();
         Ok(sign_batch(self.signer.as_ref(), self.net, statements)?)
     }
 
-    fn persist_own(&mut self, record: &Verified, opening: Option<(Ballot, Salt)>) {
+    pub(super) fn persist_own(&mut self, record: &Verified, opening: Option<(Ballot, Salt)>) {
         let entry = JournalEntry {
             record: record.record().clone(),
             opening: opening.clone(),

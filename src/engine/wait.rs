@@ -15,7 +15,7 @@ use crate::statement::operation::Outcome;
 const LOOK_AGAIN_MS: u64 = 1000;
 
 impl BFTConsensusEngine {
-    pub(super) async fn wait_until_closed(
+    pub(super) async fn wait_until_final(
         &self,
         operation: OperationId,
     ) -> Result<Outcome, EngineError> {
@@ -26,13 +26,11 @@ impl BFTConsensusEngine {
             let stopped = self.host.stopped();
             match self.whole_status(&operation)? {
                 None => return Err(EngineError::UnknownOperation(operation)),
-                Some(status) if status.phase == "closed" => {
-                    let (outcome, _) = status
-                        .outcome
-                        .expect("an operation closes only when it is decided");
-                    return Ok(outcome);
+                Some(status) => {
+                    if let Some((outcome, _)) = status.outcome {
+                        return Ok(outcome);
+                    }
                 }
-                Some(_) => {}
             }
             if let Some(stopped) = stopped {
                 return Err(stopped);

@@ -86,6 +86,14 @@ impl Agreement {
         }
     }
 
+    /// Begins this round, if it is higher than the present one: this node may not vote in the rounds before, as it may have
+    /// done so without knowing it.
+    pub fn enter(&mut self, round: u32) {
+        if round > self.round {
+            self.start_round(round);
+        }
+    }
+
     /// Takes in a proposal or vote of this height, including this node's. Returns whether it was new.
     ///
     /// # Errors

@@ -60,6 +60,8 @@ pub struct KnownPeer {
     pub failures: u32,
     /// Why the last attempt failed.
     pub last_fault: Option<String>,
+    /// The code with which the peer closed the last connection or attempt, if it did.
+    pub closed_with: Option<CloseCode>,
 }
 
 #[derive(Debug)]
@@ -71,6 +73,7 @@ struct Entry {
     teller: Option<NodeId>,
     failures: u32,
     last_fault: Option<String>,
+    closed_with: Option<CloseCode>,
     due: Instant,
     dialling: bool,
     /// Whether to dial the peer even if there are enough connections.
@@ -251,6 +254,7 @@ impl AddressBook {
         if let Some(entry) = self.entries.get_mut(endpoint) {
             entry.failures = 0;
             entry.last_fault = None;
+            entry.closed_with = None;
             entry.dialling = false;
             entry.urgent = false;
         }
@@ -276,6 +280,10 @@ impl AddressBook {
             }
         }
         entry.last_fault = Some(how.to_string());
+        entry.closed_with = match how {
+            CloseReason::There(code) => Some(*code),
+            _ => None,
+        };
         entry.due = now + pause(how, entry.failures, config);
         if entry.origin == Origin::Heard && entry.failures >= HEARD_FAILURES_MAX {
             self.entries.remove(endpoint);
@@ -313,6 +321,7 @@ impl AddressBook {
                 connected: is_up(id),
                 failures: entry.failures,
                 last_fault: entry.last_fault.clone(),
+                closed_with: entry.closed_with,
             })
             .collect()
     }
@@ -327,6 +336,7 @@ impl Entry {
             teller,
             failures: 0,
             last_fault: None,
+            closed_with: None,
             due: now,
             dialling: false,
             urgent: false,

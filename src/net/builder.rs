@@ -17,6 +17,7 @@ use super::rate::TokenBucket;
 use super::receive_budget::ReceiveBudget;
 use super::shared::Inner;
 use super::transport::{Handle, Transport};
+use super::twins::Challenges;
 use super::{NetError, dialler};
 use crate::base::digest::NetworkId;
 use crate::base::identity::Signer;
@@ -68,14 +69,16 @@ impl Builder {
     ///
     /// Outside a tokio runtime, like all of iroh.
     pub fn spawn(mut self, endpoint: Endpoint) -> Result<(Transport, Events), NetError> {
-        let boot = getrandom::u64().map_err(|error| NetError::NoRandomness(error.to_string()))?;
+        let instance =
+            getrandom::u64().map_err(|error| NetError::NoRandomness(error.to_string()))?;
         let inner = Arc::new(Inner {
             endpoint,
             network: self.network,
             genesis: self.genesis,
             signer: self.signer,
             membership: self.membership,
-            boot,
+            instance,
+            challenges: Challenges::default(),
             pending: Arc::new(Pending::new(self.config.strangers_max)),
             inbox: Arc::default(),
             receive_budget: ReceiveBudget::new(self.config.incoming_bytes_max),

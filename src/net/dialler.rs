@@ -34,6 +34,7 @@ pub(super) fn spawn(inner: &Arc<Inner>) {
                     let sessions = inner.table().sessions.all();
                     for session in &sessions {
                         tell(&inner, session);
+                        inner.report_to(session);
                     }
                 }
                 inner.table().book.next_due(now)

@@ -4,8 +4,9 @@ use iroh::EndpointId;
 
 use super::close::CloseReason;
 use super::membership::Relation;
+use super::twins::TwinSeen;
 use crate::base::digest::NodeId;
-use crate::core::PeerId;
+use crate::core::{PeerId, SigningState};
 use crate::exchange::message::Message;
 
 /// A connected peer.
@@ -26,6 +27,11 @@ pub struct PeerInfo {
     pub height: u64,
     /// Whether this node dialled.
     pub dialled: bool,
+    /// Whether it signs, or why not, as it said last.
+    pub signing: SigningState,
+    /// How far its clock is ahead of this node's, in milliseconds, by the better one of its last two messages about it. The
+    /// time that a message was on its way makes the figure too small.
+    pub ahead_ms: i64,
 }
 
 /// Bytes in a connection's packets, including the handshake.
@@ -54,6 +60,14 @@ pub enum NetEvent {
     },
     /// A queue that was full is half empty again: more can be sent ([`Transport::room`](super::Transport::room)).
     Drained {
+        /// The connection.
+        peer: PeerId,
+    },
+    /// Another machine has proved that it runs with this node's author key.
+    Twin(TwinSeen),
+    /// A peer has two connections with this node's author key, and lets each prove itself to the other. That is no proof: this
+    /// node may just have been restarted.
+    TwinAsked {
         /// The connection.
         peer: PeerId,
     },

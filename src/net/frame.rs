@@ -36,18 +36,22 @@ pub(super) enum Kind {
     Peers = 3,
     /// A genesis.
     Genesis = 4,
+    /// What a node says of itself.
+    Report = 5,
+    /// A step of finding out whether two machines run with one key.
+    Twin = 6,
 }
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
-        use Kind::{Genesis, Hello, LongBlock, Message, Peers};
-        let kinds = [Hello, Message, LongBlock, Peers, Genesis];
+        use Kind::{Genesis, Hello, LongBlock, Message, Peers, Report, Twin};
+        let kinds = [Hello, Message, LongBlock, Peers, Genesis, Report, Twin];
         kinds.into_iter().find(|kind| *kind as u8 == byte)
     }
 
     fn bytes_max(self) -> usize {
         match self {
-            Self::Hello => HELLO_BYTES_MAX,
+            Self::Hello | Self::Report | Self::Twin => HELLO_BYTES_MAX,
             Self::Message | Self::Genesis => FRAME_BYTES_MAX,
             Self::LongBlock => BLOCK_BYTES_MAX,
             // The largest cards, as many as may be told at once.

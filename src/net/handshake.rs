@@ -11,7 +11,7 @@ use super::close::{CloseCode, CloseReason};
 use super::config::narrow;
 use super::frame::{Kind, read_value};
 use super::genesis::{ANSWERS, answer, close, connect};
-use super::hello::{Opening, Proven, Transcript};
+use super::hello::{Met, Opening};
 use super::pending::PendingGuard;
 use super::session_task::SessionTask;
 use super::shared::Inner;
@@ -83,9 +83,19 @@ async fn meet(
         }
     };
     guard.spoke();
-    let (proven, transcript): (Proven, Transcript) = own
+    let (met, transcript) = own
         .accepted(connection, nonce, &mut send, &mut receive)
         .await?;
+    let proven = match met {
+        Met::Peer(proven) => proven,
+        Met::Twin(seen) => {
+            own.welcome(&transcript, &mut send).await?;
+            inner.meet_twin(seen);
+            // The other side closes when it has read the proof.
+            let _ = timeout(stall, connection.closed()).await;
+            return Err(CloseCode::OwnAuthor);
+        }
+    };
     let task = SessionTask::admit(inner, connection, proven, false)?;
     // From here on, dropping `task` removes the session.
     if let Err(code) = own.welcome(&transcript, &mut send).await {
@@ -138,7 +148,13 @@ async fn introduce(
     let remote = connection.remote_id();
     let is_chosen = |author: &NodeId| inner.table().book.is_chosen(&remote, author);
     let proven = own.dialled(connection, &mut send, &mut receive, is_chosen);
-    let proven = proven.await?;
+    let proven = match proven.await? {
+        Met::Peer(proven) => proven,
+        Met::Twin(seen) => {
+            inner.meet_twin(seen);
+            return Err(CloseCode::OwnAuthor);
+        }
+    };
     let task = SessionTask::admit(inner, connection, proven, true)?;
     Ok((task, send, receive))
 }

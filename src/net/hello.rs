@@ -4,13 +4,17 @@
 //!
 //! 1. dialler: version, network, nonce;
 //! 2. acceptor: nonce;
-//! 3. dialler: author, and its signature over (role, network, both endpoints, both nonces);
+//! 3. dialler: author, instance, height, clock and state, and its signature over (role, network, both endpoints, both nonces,
+//!    instance);
 //! 4. acceptor: the same.
 //!
 //! The acceptor shows its author only to a proven member. Its proof also tells the dialler that it was accepted: QUIC's
 //! `connect` returns before a refusal can arrive. A proof for other endpoints, another connection, the other role or another
 //! network does not verify. Early data of the transport can be replayed; it is not used, and could not contain the fresh
 //! nonce.
+//!
+//! An author that meets its own key in a valid hello has a twin (`net/twins.rs`): the nonces are fresh, and an endpoint does not
+//! dial itself. The acceptor then proves itself all the same, so that both know.
 //!
 //! The dialler shows the network's id, and then its author, to an endpoint that has proved nothing yet. The id opens the
 //! genesis. So a machine on the local network that repeats mDNS announcements, or an endpoint that a hostile member names,
@@ -23,13 +27,15 @@ use iroh::EndpointId;
 use iroh::endpoint::{Connection, RecvStream, SendStream};
 use serde::{Deserialize, Serialize};
 
-use super::address::addresses_within_limits;
+use super::address::{addresses_within_limits, dialable};
 use super::close::CloseCode;
 use super::frame::{Kind, read_value, write_value};
 use super::membership::{Membership, Relation};
+use super::twins::TwinSeen;
 use crate::base::digest::signing::HELLO;
 use crate::base::digest::{Digest, NetworkId, NodeId, SignatureBytes};
 use crate::base::identity::{PublicKey, Signer};
+use crate::core::SigningState;
 
 /// The version of the protocol, which is the digit in its ALPN.
 pub(super) const VERSION: u16 = 0;
@@ -63,6 +69,30 @@ pub(super) struct Challenge {
     pub(super) nonce: Digest,
 }
 
+/// What a node says of itself, in the hello and whenever it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SelfReport {
+    /// Its clock: milliseconds since 1970.
+    pub(super) clock_ms: u64,
+    pub(super) signing: SigningState,
+}
+
+impl SelfReport {
+    pub(super) fn of(membership: &dyn Membership) -> Self {
+        Self {
+            clock_ms: membership.clock_ms(),
+            signing: membership.signing(),
+        }
+    }
+
+    /// How far its clock is ahead of the reader's, in milliseconds; too little by the time that it was on its way.
+    pub(super) fn ahead_ms(&self, membership: &dyn Membership) -> i64 {
+        let signed = |clock_ms| i64::try_from(clock_ms).unwrap_or(i64::MAX);
+        signed(self.clock_ms).saturating_sub(signed(membership.clock_ms()))
+    }
+}
+
 /// One side's proof of its author.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,8 +100,9 @@ pub(super) struct Proof {
     pub(super) author: NodeId,
     /// The last sealed height.
     pub(super) height: u64,
-    /// Random for each start: distinguishes a restarted node from one that dials again.
-    pub(super) boot: u64,
+    /// Random for each start of the process (`net/twins.rs` says why).
+    pub(super) instance: u64,
+    pub(super) report: SelfReport,
     /// The sender's addresses.
     pub(super) listens: Vec<String>,
     pub(super) signature: SignatureBytes,
@@ -89,7 +120,7 @@ pub(super) struct Transcript {
 
 impl Transcript {
     /// The signed bytes. Every field has a fixed length.
-    pub(super) fn signed_by(&self, role: Role) -> Vec<u8> {
+    pub(super) fn signed_by(&self, role: Role, instance: u64) -> Vec<u8> {
         let mut bytes = HELLO.to_vec();
         bytes.push(match role {
             Role::Dialler => b'd',
@@ -104,7 +135,16 @@ impl Transcript {
         ] {
             bytes.extend_from_slice(part);
         }
+        bytes.extend_from_slice(&instance.to_be_bytes());
         bytes
+    }
+
+    /// The endpoint of the side with this role.
+    fn endpoint_of(&self, role: Role) -> EndpointId {
+        match role {
+            Role::Dialler => self.dialler,
+            Role::Acceptor => self.acceptor,
+        }
     }
 }
 
@@ -114,7 +154,7 @@ pub(super) struct LocalSide {
     pub(super) endpoint: EndpointId,
     pub(super) signer: Arc<dyn Signer>,
     pub(super) membership: Arc<dyn Membership>,
-    pub(super) boot: u64,
+    pub(super) instance: u64,
     pub(super) listens: Vec<String>,
     pub(super) stall: Duration,
 }
@@ -125,14 +165,28 @@ pub(super) struct Proven {
     pub(super) author: NodeId,
     pub(super) relation: Relation,
     pub(super) height: u64,
-    pub(super) boot: u64,
+    pub(super) instance: u64,
+    pub(super) signing: SigningState,
+    /// How far its clock is ahead of this node's, in milliseconds.
+    pub(super) ahead_ms: i64,
     pub(super) listens: Vec<String>,
+}
+
+/// Who the other side is.
+#[derive(Debug)]
+pub(super) enum Met {
+    Peer(Proven),
+    /// Another machine with this node's author key.
+    Twin(TwinSeen),
 }
 
 impl LocalSide {
     /// Signs outside the executor: a key may live in hardware and wait for a person.
     async fn prove(&self, transcript: &Transcript, role: Role) -> Result<Proof, CloseCode> {
-        let (signer, message) = (self.signer.clone(), transcript.signed_by(role));
+        let (signer, message) = (
+            self.signer.clone(),
+            transcript.signed_by(role, self.instance),
+        );
         let work = tokio::task::spawn_blocking(move || signer.sign(&message));
         let signature = work
             .await
@@ -141,7 +195,8 @@ impl LocalSide {
         Ok(Proof {
             author: self.signer.node_id(),
             height: self.membership.height(),
-            boot: self.boot,
+            instance: self.instance,
+            report: SelfReport::of(self.membership.as_ref()),
             listens: self.listens.clone(),
             signature,
         })
@@ -154,16 +209,28 @@ impl LocalSide {
         transcript: &Transcript,
         role: Role,
         is_chosen: impl FnOnce(&NodeId) -> bool,
-    ) -> Result<Proven, CloseCode> {
+    ) -> Result<Met, CloseCode> {
+        let ahead_ms = proof.report.ahead_ms(self.membership.as_ref());
         let key = PublicKey::decode(&proof.author).map_err(|_| CloseCode::WeakKey)?;
-        if !key.verifies(&transcript.signed_by(role), &proof.signature) {
+        if !key.verifies(
+            &transcript.signed_by(role, proof.instance),
+            &proof.signature,
+        ) {
             return Err(CloseCode::BadProof);
-        }
-        if proof.author == self.signer.node_id() {
-            return Err(CloseCode::OwnAuthor);
         }
         if !addresses_within_limits(&proof.listens) {
             return Err(CloseCode::Malformed);
+        }
+        if proof.author == self.signer.node_id() {
+            let endpoint = transcript.endpoint_of(role);
+            if (endpoint, proof.instance) == (self.endpoint, self.instance) {
+                return Err(CloseCode::OwnAuthor);
+            }
+            return Ok(Met::Twin(TwinSeen {
+                endpoint,
+                addresses: dialable(&proof.listens),
+                through: None,
+            }));
         }
         let relation = self.membership.relation(&proof.author);
         match relation {
@@ -177,13 +244,15 @@ impl LocalSide {
             }
             _ => {}
         }
-        Ok(Proven {
+        Ok(Met::Peer(Proven {
             author: proof.author,
             relation,
             height: proof.height,
-            boot: proof.boot,
+            instance: proof.instance,
+            signing: proof.report.signing,
+            ahead_ms,
             listens: proof.listens,
-        })
+        }))
     }
 
     /// The dialler's side. `is_chosen` as in [`Self::judge`].
@@ -193,7 +262,7 @@ impl LocalSide {
         send: &mut SendStream,
         receive: &mut RecvStream,
         is_chosen: impl FnOnce(&NodeId) -> bool,
-    ) -> Result<Proven, CloseCode> {
+    ) -> Result<Met, CloseCode> {
         let nonce = nonce()?;
         let opening = Opening::Hello {
             version: VERSION,
@@ -222,7 +291,7 @@ impl LocalSide {
         dialler_nonce: Digest,
         send: &mut SendStream,
         receive: &mut RecvStream,
-    ) -> Result<(Proven, Transcript), CloseCode> {
+    ) -> Result<(Met, Transcript), CloseCode> {
         let challenge = Challenge { nonce: nonce()? };
         let transcript = Transcript {
             network: self.network,
@@ -233,8 +302,8 @@ impl LocalSide {
         };
         write_value(send, Kind::Hello, &challenge, self.stall).await?;
         let proof: Proof = read_value(receive, Kind::Hello, self.stall).await?;
-        let proven = self.judge(proof, &transcript, Role::Dialler, |_| false)?;
-        Ok((proven, transcript))
+        let met = self.judge(proof, &transcript, Role::Dialler, |_| false)?;
+        Ok((met, transcript))
     }
 
     /// Sends the acceptor's proof, which tells the dialler that it was accepted.
@@ -259,7 +328,8 @@ impl LocalSide {
     }
 }
 
-fn nonce() -> Result<Digest, CloseCode> {
+/// 32 random bytes.
+pub(super) fn nonce() -> Result<Digest, CloseCode> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(|_| CloseCode::Internal)?;
     Ok(Digest::from_bytes(nonce))
@@ -282,6 +352,14 @@ mod tests {
 
         fn height(&self) -> u64 {
             0
+        }
+
+        fn clock_ms(&self) -> u64 {
+            1_000
+        }
+
+        fn signing(&self) -> SigningState {
+            SigningState::Ready
         }
     }
 
@@ -311,7 +389,8 @@ mod tests {
         let proof = Proof {
             author: signer.node_id(),
             height: 0,
-            boot: u64::MAX,
+            instance: u64::MAX,
+            report: SelfReport::of(&Everyone),
             listens: vec!["127.0.0.1:1".to_owned()],
             signature: SignatureBytes::from_bytes([0; 64]),
         };
@@ -340,7 +419,7 @@ mod tests {
             endpoint: endpoint(2),
             signer: Arc::new(Identity::from_seed_label("acceptor")),
             membership: Arc::new(Everyone),
-            boot: 0,
+            instance: 0,
             listens: Vec::new(),
             stall: Duration::from_secs(1),
         }
@@ -357,20 +436,37 @@ mod tests {
     }
 
     fn proof(signed: &Transcript, role: Role) -> Proof {
-        let ada = Identity::from_seed_label("ada");
+        proof_of("ada", signed, role)
+    }
+
+    fn proof_of(name: &str, signed: &Transcript, role: Role) -> Proof {
+        let author = Identity::from_seed_label(name);
         Proof {
-            author: ada.node_id(),
+            author: author.node_id(),
             height: 7,
-            boot: 9,
+            instance: 9,
+            report: SelfReport {
+                clock_ms: 3_500,
+                signing: SigningState::Rejoining,
+            },
             listens: Vec::new(),
-            signature: ada.sign(&signed.signed_by(role)).unwrap(),
+            signature: author.sign(&signed.signed_by(role, 9)).unwrap(),
         }
     }
 
     #[test]
     fn a_proof_holds_for_one_connection_and_role() {
         let judge = |proof| own().judge(proof, &transcript(), Role::Dialler, |_| false);
-        assert!(judge(proof(&transcript(), Role::Dialler)).is_ok());
+        let Ok(Met::Peer(proven)) = judge(proof(&transcript(), Role::Dialler)) else {
+            panic!("a member is let in");
+        };
+        assert_eq!(
+            (proven.signing, proven.ahead_ms),
+            (SigningState::Rejoining, 2_500)
+        );
+        let mut other = proof(&transcript(), Role::Dialler);
+        other.instance = 10;
+        assert_eq!(judge(other).unwrap_err(), CloseCode::BadProof, "instance");
         let spoil: [(&str, Spoil); 5] = [
             ("network", |t| t.network = NetworkId::from_bytes([0; 32])),
             ("dialler", |t| t.dialler = endpoint(5)),
@@ -390,6 +486,25 @@ mod tests {
         }
         let mirrored = judge(proof(&transcript(), Role::Acceptor)).unwrap_err();
         assert_eq!(mirrored, CloseCode::BadProof, "the other role");
+    }
+
+    /// Only a fresh hello with the own key shows a twin, and not the node itself.
+    #[test]
+    fn a_valid_hello_with_the_own_key_is_a_twin() {
+        let judge = |proof| own().judge(proof, &transcript(), Role::Dialler, |_| false);
+        let twin = proof_of("acceptor", &transcript(), Role::Dialler);
+        let Ok(Met::Twin(seen)) = judge(twin.clone()) else {
+            panic!("it is a twin");
+        };
+        assert_eq!((seen.endpoint, seen.through), (endpoint(1), None));
+        let mut old = transcript();
+        old.acceptor_nonce = Digest::from_bytes([5; 32]);
+        let replayed = proof_of("acceptor", &old, Role::Dialler);
+        assert_eq!(judge(replayed).unwrap_err(), CloseCode::BadProof);
+        let mut itself = own();
+        (itself.endpoint, itself.instance) = (endpoint(1), 9);
+        let judged = itself.judge(twin, &transcript(), Role::Dialler, |_| false);
+        assert_eq!(judged.unwrap_err(), CloseCode::OwnAuthor);
     }
 
     #[test]

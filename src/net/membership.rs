@@ -1,6 +1,7 @@
 //! The transport's questions to the layer above.
 
 use crate::base::digest::NodeId;
+use crate::core::SigningState;
 
 /// An author's relation to the network, as far as this node has applied seals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,4 +25,10 @@ pub trait Membership: Send + Sync {
 
     /// The last sealed height.
     fn height(&self) -> u64;
+
+    /// The node's clock: milliseconds since 1970.
+    fn clock_ms(&self) -> u64;
+
+    /// Whether the node signs, or why not.
+    fn signing(&self) -> SigningState;
 }

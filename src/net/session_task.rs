@@ -15,13 +15,15 @@ use super::close::CloseCode;
 use super::config::{narrow, squeeze, widen};
 use super::events::{NetEvent, PeerInfo};
 use super::frame::{Head, Kind, empty_body, read_head, read_message, read_until, write};
-use super::hello::Proven;
+use super::hello::{Proven, SelfReport};
 use super::membership::Relation;
 use super::outbox::Outbox;
 use super::peer_exchange::{hear, tell};
 use super::receive_budget::Reservation;
 use super::sessions::Session;
 use super::shared::Inner;
+use super::twin_check;
+use crate::base::codec;
 
 /// Queues per connection: a peer may be gone while its last messages still wait.
 const QUEUES_PER_CONNECTION: usize = 2;
@@ -97,7 +99,7 @@ impl SessionTask {
         drop(table);
         tell(inner, &session);
         if let Some(replaced) = replaced {
-            replaced.close(CloseCode::Duplicate);
+            twin_check::replace(inner, replaced, &session);
         }
         info!(%author, peer = session.id.0, dialled, "peer up");
         let inner = inner.clone();
@@ -145,6 +147,8 @@ impl SessionTask {
             let taken = match head.kind {
                 Kind::Message | Kind::LongBlock => self.take(receive, head).await,
                 Kind::Peers => self.hear(receive, head, &mut told_at).await,
+                Kind::Report => self.hear_report(receive, head).await,
+                Kind::Twin => self.hear_of_twin(receive, head).await,
                 Kind::Hello | Kind::Genesis => Err(CloseCode::Malformed),
             };
             if let Err(code) = taken {
@@ -240,6 +244,22 @@ impl SessionTask {
         Ok(body)
     }
 
+    /// Reads what the peer says of itself.
+    async fn hear_report(&self, receive: &mut RecvStream, head: Head) -> Result<(), CloseCode> {
+        let (body, _place) = self.body(receive, head.length).await?;
+        let report: SelfReport =
+            codec::decode(&body, body.len()).map_err(|_| CloseCode::Malformed)?;
+        let ahead_ms = report.ahead_ms(self.inner.membership.as_ref());
+        self.session.hear(report.signing, ahead_ms);
+        Ok(())
+    }
+
+    /// Reads a step of finding out whether two machines run with one key.
+    async fn hear_of_twin(&self, receive: &mut RecvStream, head: Head) -> Result<(), CloseCode> {
+        let (body, _place) = self.body(receive, head.length).await?;
+        twin_check::hear(&self.inner, &self.session, &body).await
+    }
+
     /// Reads a list of peers.
     async fn hear(
         &self,
@@ -282,6 +302,7 @@ impl Drop for SessionTask {
 
 impl Session {
     pub(super) fn info(&self) -> PeerInfo {
+        let (signing, ahead_ms) = self.said();
         PeerInfo {
             peer: self.id,
             author: self.proven.author,
@@ -289,6 +310,8 @@ impl Session {
             endpoint: self.endpoint,
             height: self.proven.height,
             dialled: self.dialled,
+            signing,
+            ahead_ms,
         }
     }
 

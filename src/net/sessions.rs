@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use iroh::EndpointId;
@@ -15,11 +15,19 @@ use super::hello::Proven;
 use super::outbox::Outbox;
 use super::receive_budget::{PeerBudget, peer_budget};
 use crate::base::digest::NodeId;
-use crate::core::PeerId;
+use crate::core::{PeerId, SigningState};
 use crate::exchange::message::Message;
 
 /// Long blocks that a peer may send after each question that blocks answer.
 const LONG_BLOCKS_PER_QUESTION: u32 = 16;
+
+/// The other connection of a session's author, while the two are compared.
+struct Other {
+    session: Weak<Session>,
+    /// Whether this session's nonce, and its proof, were passed to the other one.
+    is_passed: bool,
+    is_proved: bool,
+}
 
 /// A connection with a proven author.
 pub(super) struct Session {
@@ -38,6 +46,11 @@ pub(super) struct Session {
     long_blocks: AtomicU32,
     slowed_until: Mutex<Option<Instant>>,
     closed_here: OnceLock<CloseCode>,
+    /// Whether it signs, and how far its clock is ahead, as it said last and before.
+    said: Mutex<(SigningState, [i64; 2])>,
+    /// The author's other connection, while the two are compared.
+    other: Mutex<Option<Other>>,
+    proved_at: Mutex<Option<Instant>>,
 }
 
 impl Session {
@@ -48,6 +61,7 @@ impl Session {
         connection: Connection,
         outbox: Outbox,
     ) -> Self {
+        let said = (proven.signing, [proven.ahead_ms; 2]);
         Self {
             id,
             proven,
@@ -61,7 +75,62 @@ impl Session {
             long_blocks: AtomicU32::new(0),
             slowed_until: Mutex::default(),
             closed_here: OnceLock::new(),
+            said: Mutex::new(said),
+            other: Mutex::default(),
+            proved_at: Mutex::default(),
         }
+    }
+
+    /// Takes what the peer says of itself.
+    pub(super) fn hear(&self, signing: SigningState, ahead_ms: i64) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let [last, _] = said.1;
+        *said = (signing, [ahead_ms, last]);
+    }
+
+    /// Whether the peer signs, and how far its clock is ahead: of two figures the one that was less delayed.
+    pub(super) fn said(&self) -> (SigningState, i64) {
+        let (signing, ahead) = *self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        (signing, ahead[0].max(ahead[1]))
+    }
+
+    /// Begins or ends a comparison with the author's other connection.
+    pub(super) fn compare_with(&self, other: Option<&Arc<Self>>) {
+        let other = other.map(|session| Other {
+            session: Arc::downgrade(session),
+            is_passed: false,
+            is_proved: false,
+        });
+        *self.other.lock().unwrap_or_else(PoisonError::into_inner) = other;
+    }
+
+    /// The author's other connection, for the one nonce that may be passed to it.
+    pub(super) fn other_for_nonce(&self) -> Option<Arc<Self>> {
+        self.other(|other| !std::mem::replace(&mut other.is_passed, true))
+    }
+
+    /// The author's other connection, for the one proof that may be passed to it.
+    pub(super) fn other_for_proof(&self) -> Option<Arc<Self>> {
+        self.other(|other| !std::mem::replace(&mut other.is_proved, true))
+    }
+
+    fn other(&self, may: impl FnOnce(&mut Other) -> bool) -> Option<Arc<Self>> {
+        let mut other = self.other.lock().unwrap_or_else(PoisonError::into_inner);
+        let other = other.as_mut()?;
+        may(other).then(|| other.session.upgrade())?
+    }
+
+    /// Whether this node may sign a proof for this peer, which it may once in a while.
+    pub(super) fn may_prove(&self, now: Instant, every: Duration) -> bool {
+        let mut at = self
+            .proved_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let may = at.is_none_or(|at| now >= at + every);
+        if may {
+            *at = Some(now);
+        }
+        may
     }
 
     pub(super) fn close(&self, code: CloseCode) {
@@ -250,11 +319,11 @@ impl Sessions {
 /// Whether the older of an author's two connections stays.
 ///
 /// Two nodes that dial each other at once must keep the same connection: the one that the smaller endpoint dialled.
-/// Otherwise the newer connection stays: the peer restarted (`boot`), or takes the older connection for dead.
+/// Otherwise the newer connection stays: the peer restarted (`instance`), or takes the older connection for dead.
 fn keeps_old(old: &Session, new: &Session, own: &EndpointId, simultaneous: Duration) -> bool {
     let crossed = old.dialled != new.dialled
         && old.endpoint == new.endpoint
-        && old.proven.boot == new.proven.boot
+        && old.proven.instance == new.proven.instance
         && old.since.elapsed() < simultaneous
         && old.connection.close_reason().is_none();
     let old_dialler = if old.dialled { own } else { &old.endpoint };

@@ -10,15 +10,19 @@ use super::address::written;
 use super::address_book::AddressBook;
 use super::close::CloseCode;
 use super::config::Config;
-use super::hello::LocalSide;
+use super::events::NetEvent;
+use super::frame::{Kind, frame};
+use super::hello::{LocalSide, SelfReport};
 use super::inbox::Inbox;
 use super::membership::Membership;
 use super::pending::Pending;
 use super::quarantine::Quarantine;
 use super::rate::TokenBucket;
 use super::receive_budget::ReceiveBudget;
-use super::sessions::Sessions;
+use super::sessions::{Session, Sessions};
 use super::sources::MemberSources;
+use super::twins::{Challenges, Compared, TwinSeen};
+use crate::base::codec;
 use crate::base::digest::NetworkId;
 use crate::base::identity::Signer;
 use crate::core::PeerId;
@@ -30,7 +34,8 @@ pub(super) struct Inner {
     pub(super) genesis: Vec<u8>,
     pub(super) signer: Arc<dyn Signer>,
     pub(super) membership: Arc<dyn Membership>,
-    pub(super) boot: u64,
+    pub(super) instance: u64,
+    pub(super) challenges: Challenges,
     pub(super) pending: Arc<Pending>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) receive_budget: ReceiveBudget,
@@ -51,6 +56,7 @@ pub(super) struct Table {
     pub(super) book: AddressBook,
     pub(super) quarantine: Quarantine,
     pub(super) member_sources: MemberSources,
+    pub(super) compared: Compared,
 }
 
 impl Inner {
@@ -78,10 +84,23 @@ impl Inner {
             endpoint: self.endpoint.id(),
             signer: self.signer.clone(),
             membership: self.membership.clone(),
-            boot: self.boot,
+            instance: self.instance,
             listens: self.listens(),
             stall: self.config.stall_deadline,
         }
+    }
+
+    /// Another machine has proved that it runs with this node's author key.
+    pub(super) fn meet_twin(&self, seen: TwinSeen) {
+        tracing::info!(endpoint = %seen.endpoint.fmt_short(), addresses = ?seen.addresses, "met a twin");
+        self.inbox.push(self.next_peer(), NetEvent::Twin(seen));
+    }
+
+    /// Tells a peer what this node says of itself.
+    pub(super) fn report_to(&self, session: &Session) {
+        let report = SelfReport::of(self.membership.as_ref());
+        let frame = frame(Kind::Report, &codec::encode(&report));
+        session.outbox.push(frame);
     }
 
     pub(super) fn close_all(&self, code: CloseCode) {

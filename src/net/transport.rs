@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::address::PeerCard;
 use super::address_book::{KnownPeer, Origin};
+use super::clocks::ClockReport;
 use super::close::CloseCode;
 use super::events::{PeerInfo, Traffic};
 use super::membership::Relation;
@@ -225,6 +226,23 @@ impl Transport {
     pub fn peers(&self) -> Vec<PeerInfo> {
         let sessions = self.inner().table().sessions.all();
         sessions.iter().map(|session| session.info()).collect()
+    }
+
+    /// Tells all peers what this node says of itself ([`super::Membership::signing`], its clock). Call it when that changed; it is
+    /// also done every minute.
+    pub fn report(&self) {
+        let sessions = self.inner().table().sessions.all();
+        for session in sessions {
+            self.inner().report_to(&session);
+        }
+    }
+
+    /// How the clocks of this node and its connected peers compare. `drift_ms` is the network's parameter.
+    pub fn clocks(&self, drift_ms: u64) -> ClockReport {
+        let peers = self.peers().into_iter();
+        let members = peers.filter(|peer| peer.relation == Relation::Member);
+        let ahead: Vec<_> = members.map(|peer| (peer.author, peer.ahead_ms)).collect();
+        ClockReport::compare(&ahead, drift_ms)
     }
 
     /// The traffic of a connection; `None` once it has ended.

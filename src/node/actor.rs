@@ -9,10 +9,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::NodeError;
 use super::block_server::BlockRequests;
 use super::cpu_budget::CpuBudget;
+use super::hold::Hold;
 use super::saved_peers::SavedPeers;
 use super::shared::{Command, Reply, Shared, Signals, Stopped};
 use super::timers::Timers;
@@ -80,6 +82,7 @@ pub(super) struct Actor {
     /// The seal that the ticket names.
     pub(super) expected: Option<(u64, SealId)>,
     pub(super) rejoin: Rejoin,
+    pub(super) hold: Hold,
     pub(super) has_new_addresses: bool,
     /// Connected peers that are not members yet. Every seal may admit them.
     pub(super) strangers: BTreeSet<PeerId>,
@@ -103,15 +106,16 @@ impl Drop for EndGuard {
 }
 
 impl Actor {
-    /// Runs in this thread until the node stops. `has_lost`: the store found that the journal is lost.
-    pub(super) fn run(mut self, has_lost: bool) {
+    /// Runs in this thread until the node stops. `has_lost`: the store found that the journal is lost. `has_past`: this is not
+    /// the node's first start.
+    pub(super) fn run(mut self, has_lost: bool, has_past: bool) {
         let ending = EndGuard(self.shared.signals.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build();
         let how = match runtime {
             Ok(runtime) => {
-                let living = || runtime.block_on(self.run_turns(has_lost));
+                let living = || runtime.block_on(self.run_turns(has_lost, has_past));
                 let lived = match catch_unwind(AssertUnwindSafe(living)) {
                     Ok(lived) => lived.map_err(|error| error.to_string()),
                     // The unfinished turn is not on the disk; the core is loaded from there again.
@@ -128,8 +132,12 @@ impl Actor {
         ending.0.end(how);
     }
 
-    async fn run_turns(&mut self, has_lost: bool) -> Result<(), NodeError> {
+    async fn run_turns(&mut self, has_lost: bool, has_past: bool) -> Result<(), NodeError> {
         let mut batch = Batch::default();
+        if has_past && self.connected.is_some() {
+            self.hold.start(Instant::now());
+            batch.push(Input::Hold(true));
+        }
         if has_lost {
             batch.inputs.push_back((Input::JournalLost, None));
         }
@@ -186,7 +194,8 @@ impl Actor {
         let due_in = self.timers.due_in(self.clock.now_ms());
         let quiet = if self.was_idle { Duration::ZERO } else { QUIET };
         let quiet = self.has_documents_to_write.then_some(quiet);
-        let soonest = due_in.into_iter().chain(quiet).min();
+        let held = self.hold.due_in(Instant::now());
+        let soonest = due_in.into_iter().chain(quiet).chain(held).min();
         // A peer can make something due at every moment. The lower limit prevents a busy loop.
         soonest.map_or(LOOK_AGAIN, |soonest| {
             soonest.clamp(Duration::from_millis(1), LOOK_AGAIN)
@@ -209,6 +218,10 @@ impl Actor {
                 if info.relation == Relation::Stranger {
                     self.strangers.insert(info.peer);
                 }
+                batch.push(Input::Author {
+                    peer: info.peer,
+                    author: info.author,
+                });
                 batch.push(Input::PeerUp(info.peer));
                 self.has_new_addresses = true;
             }
@@ -232,6 +245,16 @@ impl Actor {
                 }
                 let from = peer;
                 batch.push(Input::Message { from, message });
+            }
+            NetEvent::Twin(seen) => {
+                self.shared.see_twin(seen);
+                batch.push(Input::TwinMet);
+            }
+            NetEvent::TwinAsked { peer } => {
+                if self.hold.ask(Instant::now()) {
+                    tracing::info!(peer = peer.0, "a peer asks whether there is a twin");
+                    batch.push(Input::Hold(true));
+                }
             }
             NetEvent::Drained { peer } => connected.requests.drained(peer),
         }

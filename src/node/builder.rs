@@ -12,6 +12,7 @@ use super::actor::{Actor, Connected, Rejoin};
 use super::block_server::{self, BlockRequests};
 use super::cpu_budget::CpuBudget;
 use super::handle::{Node, NodeHost, Opened};
+use super::hold::Hold;
 use super::relations::Relations;
 use super::saved_peers::SavedPeers;
 use super::shared::{Shared, Signals, check_branch};
@@ -103,7 +104,7 @@ impl Builder {
             journal_lost: loaded.journal_lost,
         };
         let (saved_peers, kept) = SavedPeers::load(&store)?;
-        let relations = Arc::new(Relations::of(&core));
+        let relations = Arc::new(Relations::of(&core, clock.clone()));
         let timers = Timers::new(me, core.ledger().state().params(), now_ms);
         let connected = self
             .endpoint
@@ -120,6 +121,8 @@ impl Builder {
             relations,
             signals: Arc::new(Signals::new()),
             core: Mutex::new(core),
+            twin: Mutex::default(),
+            clock: clock.clone(),
         });
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
         let transport = connected.as_ref().map(|(transport, _)| transport.clone());
@@ -142,13 +145,15 @@ impl Builder {
             saved_peers,
             expected: self.expected,
             rejoin: Rejoin::NotOwed,
+            hold: Hold::default(),
             has_new_addresses: false,
             has_documents_to_write: true,
             was_idle: false,
             last_turn_ms: now_ms,
         };
         let is_lost = opened.journal_lost.is_some();
-        thread("mycnet node", move || actor.run(is_lost))?;
+        let has_past = opened.found.height > 0 || opened.found.journalled > 0;
+        thread("mycnet node", move || actor.run(is_lost, has_past))?;
         let host = Arc::new(NodeHost { shared, commands });
         let engine = BFTConsensusEngine::from_host(host.clone(), me);
         Ok(Node {

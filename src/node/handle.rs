@@ -1,14 +1,15 @@
 //! The handle of a running node.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::shared::{Command, Shared, Stopped};
-use crate::core::{Core, Event, Input};
+use crate::core::{Answer, Core, Event, Input, Refusal};
 use crate::engine::host::{Answered, Host};
 use crate::engine::{BFTConsensusEngine, EngineError};
-use crate::net::{Ticket, Transport};
+use crate::net::{ClockReport, Ticket, Transport, TwinSeen};
 use crate::past::archive::Archive;
 use crate::statement::genesis::Genesis;
 use crate::store::{Found, JournalLost, Store};
@@ -30,7 +31,45 @@ pub(super) struct NodeHost {
     pub(super) commands: mpsc::Sender<Command>,
 }
 
+/// How often an order that came during a pause is tried again.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// Whether a person or program wants something signed.
+fn is_order(input: &Input) -> bool {
+    matches!(
+        input,
+        Input::Propose { .. }
+            | Input::Vote { .. }
+            | Input::Direct { .. }
+            | Input::Object { .. }
+            | Input::Resolve { .. }
+            | Input::DeclareJournal
+    )
+}
+
 impl NodeHost {
+    async fn answer(&self, input: Input) -> Result<Answer, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Input(input, reply);
+        if self.commands.send(command).await.is_err() {
+            return Err(self.why_stopped().await);
+        }
+        match answer.await {
+            Ok(answer) => answer.map_err(EngineError::from),
+            Err(_) => Err(self.why_stopped().await),
+        }
+    }
+
+    /// Asks again until the pause is over, which is a matter of a second.
+    async fn answer_order(&self, order: Input) -> Result<Answer, EngineError> {
+        loop {
+            match self.answer(order.clone()).await {
+                Err(EngineError::Refused(Refusal::OnHold)) => tokio::time::sleep(AGAIN).await,
+                answer => return answer,
+            }
+        }
+    }
+
     /// Why an input was not answered. It waits for the report of the end, which comes after the disk and the peers are
     /// released.
     async fn why_stopped(&self) -> EngineError {
@@ -44,17 +83,11 @@ impl Host for NodeHost {
     }
 
     fn input(&self, input: Input) -> Answered<'_> {
-        Box::pin(async move {
-            let (reply, answer) = oneshot::channel();
-            let command = Command::Input(input, reply);
-            if self.commands.send(command).await.is_err() {
-                return Err(self.why_stopped().await);
-            }
-            match answer.await {
-                Ok(answer) => answer.map_err(EngineError::from),
-                Err(_) => Err(self.why_stopped().await),
-            }
-        })
+        if is_order(&input) {
+            Box::pin(self.answer_order(input))
+        } else {
+            Box::pin(self.answer(input))
+        }
     }
 
     fn tick(&self) {}
@@ -128,6 +161,25 @@ impl Node {
     /// The findings of opening the store.
     pub fn opened(&self) -> &Opened {
         &self.opened
+    }
+
+    /// The other machine that runs with this node's key, if one has proved itself since this node's start. The node signs
+    /// nothing while its [`SigningState`](crate::core::SigningState) is `Twin`, which outlasts a restart.
+    pub fn twin(&self) -> Option<TwinSeen> {
+        let twin = self.host.shared.twin.lock();
+        twin.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How the clocks of this node and its connected peers compare, and the last seal's time with this node's clock.
+    pub fn clocks(&self) -> ClockReport {
+        let drift_ms = self.engine.params().drift_ms;
+        let clocks = self.transport.as_ref().map(|it| it.clocks(drift_ms));
+        let now_ms = self.host.shared.clock.now_ms();
+        let ahead_ms = self.engine.last_seal().time_ms.saturating_sub(now_ms);
+        ClockReport {
+            seal_ahead_ms: (ahead_ms > drift_ms).then_some(ahead_ms),
+            ..clocks.unwrap_or_default()
+        }
     }
 
     /// A ticket to join through this node; `None` without an endpoint.

@@ -1,32 +1,37 @@
-//! Each author's relation to the network, for the transport. It is kept beside the core, because the transport asks often
+//! Each author's relation to the network, and what this node says of itself, for the transport. It is kept beside the core, because the transport asks often
 //! and must not wait for a disk.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::base::digest::NodeId;
-use crate::core::Core;
+use crate::core::{Core, SigningState};
+use crate::engine::Clock;
 use crate::ledger::{Applied, State};
 use crate::members::trust::Standing;
 use crate::net::{Membership, Relation};
 
 /// The relations as of the last turn.
-#[derive(Debug, Default)]
-pub(super) struct Relations(RwLock<Known>);
+pub(super) struct Relations {
+    known: RwLock<Known>,
+    clock: Arc<dyn Clock>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
     height: u64,
+    signing: SigningState,
     relations: BTreeMap<NodeId, Relation>,
     /// Former members that may be electors of open operations.
     left: BTreeSet<NodeId>,
 }
 
 impl Relations {
-    pub(super) fn of(core: &Core) -> Self {
+    pub(super) fn of(core: &Core, clock: Arc<dyn Clock>) -> Self {
         let state = core.ledger().state();
         let mut known = Known {
             height: state.height(),
+            signing: core.signing_state(),
             ..Known::default()
         };
         for (node, member) in state.roster().iter() {
@@ -39,12 +44,23 @@ impl Relations {
         known.left = gone
             .filter(|node| !known.relations.contains_key(node))
             .collect();
-        Self(RwLock::new(known))
+        let known = RwLock::new(known);
+        Self { known, clock }
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over whether the node signs. Returns whether that changed.
+    pub(super) fn set_signing(&self, signing: SigningState) -> bool {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut known.signing, signing) != signing
     }
 
     /// Applies the changes of a seal. Returns whether a relation changed.
     pub(super) fn apply(&self, state: &State, applied: &Applied) -> bool {
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.height = known.height.max(applied.height);
         let mut is_changed = false;
         for change in &applied.members {
@@ -81,7 +97,7 @@ fn relation(standing: Standing) -> Relation {
 
 impl Membership for Relations {
     fn relation(&self, author: &NodeId) -> Relation {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known();
         match known.relations.get(author) {
             Some(relation) => *relation,
             None if known.left.contains(author) => Relation::Leaving,
@@ -90,6 +106,14 @@ impl Membership for Relations {
     }
 
     fn height(&self) -> u64 {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).height
+        self.known().height
+    }
+
+    fn clock_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    fn signing(&self) -> SigningState {
+        self.known().signing
     }
 }

@@ -8,6 +8,8 @@ use super::NodeError;
 use super::relations::Relations;
 use crate::base::digest::SealId;
 use crate::core::{Answer, Core, Event, Input, Refusal};
+use crate::engine::Clock;
+use crate::net::TwinSeen;
 use crate::store::Store;
 
 /// Most events that a subscriber may be behind before it gets `Lagged`.
@@ -46,6 +48,9 @@ pub(super) struct Shared {
     pub(super) relations: Arc<Relations>,
     pub(super) signals: Arc<Signals>,
     pub(super) core: Mutex<Core>,
+    /// The last twin that proved itself since the start.
+    pub(super) twin: Mutex<Option<TwinSeen>>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// The node's signals to its handles. They outlive the threads' use of the disk: after the end is reported, and the handles
@@ -61,6 +66,11 @@ impl Shared {
     /// If the thread panicked during a turn, the node stops, and the core is loaded from the disk again.
     pub(super) fn core(&self) -> MutexGuard<'_, Core> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of a twin that proved itself.
+    pub(super) fn see_twin(&self, seen: TwinSeen) {
+        *self.twin.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
     }
 }
 

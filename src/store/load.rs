@@ -263,6 +263,7 @@ impl Store {
             journal: self.journal()?,
             declared: declared.transpose()?.unwrap_or_default(),
             compromised: meta.get("compromised")?.is_some(),
+            twin: meta.get("twin")?.is_some(),
             ..Saved::default()
         };
         for (table, name, records) in [

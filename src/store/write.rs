@@ -324,9 +324,17 @@ impl Store {
                         None => intents.remove(operation.as_bytes())?,
                     };
                 }
-                Write::Declared(rejoins) => {
+                Write::Declared(declared) => {
                     let mut meta = transaction.open_table(META)?;
-                    meta.insert("declared", &codec::encode(rejoins)[..])?;
+                    meta.insert("declared", &codec::encode(declared)[..])?;
+                }
+                Write::Twin(is_there) => {
+                    let mut meta = transaction.open_table(META)?;
+                    if *is_there {
+                        meta.insert("twin", &[0_u8; 0][..])?;
+                    } else {
+                        meta.remove("twin")?;
+                    }
                 }
                 Write::Compromised => {
                     let mut meta = transaction.open_table(META)?;

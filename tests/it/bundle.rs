@@ -209,10 +209,10 @@ async fn who_was_away_at_the_freeze_reveals_by_bundle() {
     assert_eq!(reasons(3).len(), 1);
     assert_eq!(reasons(3)[0].reason, reasons(0)[0].reason);
     assert_eq!(engines[1].trust(&node(3)), engines[1].trust(&node(0)));
-    assert_eq!(
-        engines[1].trust_at(&node(3), engines[1].height()).unwrap(),
-        Some((engines[1].trust(&node(3)), Standing::Active))
-    );
+    let line = engines[1].trust_at(&node(3), engines[1].height());
+    let line = line.unwrap().unwrap();
+    let expected = (engines[1].trust(&node(3)), Standing::Active);
+    assert_eq!((line.trust_ppm, line.standing), expected);
 }
 
 #[tokio::test]

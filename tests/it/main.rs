@@ -14,6 +14,7 @@
 )]
 
 mod admission;
+mod attacks;
 mod authority;
 mod blackouts;
 mod blame;

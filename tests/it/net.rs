@@ -389,6 +389,38 @@ impl Net {
         }
     }
 
+    /// As [`Self::meet`], and each host has proof of who the other one is.
+    pub(crate) fn meet_known(&mut self, n: usize) {
+        for other in 0..self.cores.len() {
+            if other != n && !self.down[other] && !self.down[n] {
+                for (one, other) in [(n, other), (other, n)] {
+                    let (peer, author) = (PeerId(other as u64), node(other));
+                    self.notify(one, Input::Author { peer, author });
+                }
+            }
+        }
+        self.meet(n);
+    }
+
+    /// Lets a node see that it lacks nothing of what any other one holds, without a word of theirs: each peer opens a
+    /// comparison with what the node holds itself.
+    pub(crate) fn shown_all(&mut self, n: usize) {
+        for other in (0..self.cores.len()).filter(|other| *other != n) {
+            let peer = PeerId(other as u64);
+            let author = node(other);
+            self.notify(n, Input::Author { peer, author });
+            self.queue.clear();
+            self.notify(n, Input::Sync(peer));
+            let opening = self.queue.iter().find_map(|(from, to, message)| {
+                let is_it = (*from, *to) == (n, other);
+                let is_opening = matches!(message, Message::Reconcile { .. });
+                (is_it && is_opening).then(|| message.clone())
+            });
+            self.arrive(other, n, opening.expect("it begins a comparison"));
+        }
+        self.queue.clear();
+    }
+
     pub(crate) fn pump(&mut self) {
         while self.pump_one() {}
     }

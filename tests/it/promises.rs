@@ -10,7 +10,7 @@ use mycnet_consensus::internals::record::{Statement, Verified, VoteKind, sign};
 use mycnet_consensus::{Ballot, OperationId, Priority};
 use serde_bytes::ByteBuf;
 
-use crate::net::{APPROVED, Net, Promises, config, deployment, genesis, identity, node};
+use crate::net::{APPROVED, Net, Promises, commit_of, config, deployment, genesis, identity, node};
 
 #[test]
 fn the_watch_fires_when_a_promise_is_broken() {
@@ -306,6 +306,7 @@ fn a_lost_journal_is_noticed_and_a_rejoin_ends_it() {
         _ => None,
     });
     let height = net.state(0).roster().get(&node(3)).unwrap().rejoined;
+    let height = height.map(|(height, _)| height);
     assert_eq!(rejoined, height);
     let height = height.expect("the Rejoin is sealed");
     let votes = own_votes(&net, 3, VoteKind::Prevote);
@@ -430,31 +431,79 @@ fn a_restart_does_not_end_the_wait_for_a_rejoin() {
     );
 }
 
-/// Two of three have no quorum: nothing seals the `Rejoin` until a person declares that all was shown.
+/// Compares the records of a node with all that it can reach: what the first comparison brought does not count as shown.
+fn compare(net: &mut Net, n: usize) {
+    for _ in 0..2 {
+        net.meet_known(n);
+        net.pump();
+    }
+}
+
+/// The members that a refused declaration names.
+fn missing(net: &mut Net, n: usize) -> Vec<usize> {
+    match net.input(n, Input::DeclareJournal) {
+        Err(Refusal::NotMet(missing)) => (0..net.cores.len())
+            .filter(|other| missing.contains(&node(*other)))
+            .collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The rounds of a height in which a node has signed since it lost its journal.
+fn signed_rounds(net: &Net, n: usize, height: u64) -> BTreeSet<u32> {
+    let slots = net.journals[n].iter().filter_map(|entry| {
+        let slot = entry.record.body.what.slot()?;
+        let is_it = slot.height() == Some(height);
+        match &entry.record.body.what {
+            Statement::SealProposal { round, .. } | Statement::SealVote { round, .. } if is_it => {
+                Some(*round)
+            }
+            _ => None,
+        }
+    });
+    slots.collect()
+}
+
+/// Two of four lose their journals: nobody can seal any more. A person's word leads out, once everybody was met.
 #[test]
-fn three_members_declare_what_all_hold_to_be_the_journal() {
-    let mut net = Net::new(&genesis(3), 3);
+fn two_of_four_declare_what_all_hold_to_be_their_journals() {
+    let mut net = Net::new(&genesis(4), 4);
     let id = net.propose(2, config(b"x"), Some(Ballot::Approve));
     assert_eq!(net.phase(2, &id), "committing");
     assert_eq!(net.input(2, Input::DeclareJournal), Err(Refusal::NotLost));
-    net.restart_without_journal(2);
-    net.pump();
-    assert!(has_lost(&net, 2));
-    assert_eq!(
-        net.input(2, Input::DeclareJournal),
-        Err(Refusal::JournalLost)
-    );
-    rejoin(&mut net, 2);
+    net.down = vec![false, false, true, true];
+    let height = net.state(0).height() + 1;
     net.approve(&[0, 1], id);
-    net.nudge(4);
-    assert_eq!(signing(&net, 2), "rejoining");
+    net.down = vec![true; 4];
+    for n in [2, 3] {
+        net.restart_without_journal(n);
+        net.input(n, Input::JournalLost).unwrap();
+        assert!(has_lost(&net, n));
+        assert_eq!(
+            net.input(n, Input::DeclareJournal),
+            Err(Refusal::JournalLost)
+        );
+        rejoin(&mut net, n);
+    }
+    assert_eq!(missing(&mut net, 2), [0, 1, 3], "nobody was met");
+    // Each of the others, the one that lost its journal too, must be met; and be known by its key.
+    for (met, lacks) in [(3, vec![0, 1]), (1, vec![0])] {
+        (net.down[2], net.down[met]) = (false, false);
+        compare(&mut net, 2);
+        assert_eq!(missing(&mut net, 2), lacks);
+        net.down = vec![true; 4];
+    }
+    net.down = vec![false; 4];
+    net.meet(2);
+    net.pump();
     assert_eq!(
-        net.phase(0, &id),
-        "committing",
-        "two of three are no quorum"
+        missing(&mut net, 2),
+        [0],
+        "whoever is not known does not count"
     );
-
-    net.down = vec![true, true, false];
+    compare(&mut net, 2);
+    net.nudge(2);
+    assert_eq!(net.phase(0, &id), "committing", "two of four are no quorum");
     assert_eq!(net.input(2, Input::DeclareJournal), Ok(Answer::Done));
     net.restart(2);
     net.pump();
@@ -465,34 +514,193 @@ fn three_members_declare_what_all_hold_to_be_the_journal() {
     );
     net.saved[2].journal_lost = true;
     net.restart(2);
-    net.pump();
     assert_eq!(signing(&net, 2), "journal_lost", "it answers no later loss");
     net.saved[2].journal_lost = false;
     net.restart(2);
-    net.down = vec![false; 3];
-    net.meet(2);
-    net.nudge(4);
-    assert_eq!(signing(&net, 2), "ready");
+    compare(&mut net, 3);
+    assert_eq!(net.input(3, Input::DeclareJournal), Ok(Answer::Done));
+    net.pump();
+    net.nudge(8);
+    assert_eq!(
+        (signing(&net, 2), signing(&net, 3)),
+        ("ready".into(), "ready".into())
+    );
     // Its old commit counts, and so does the reveal that it can still make.
     assert_eq!(net.outcome(0, &id), APPROVED);
-    assert_eq!(net.trust(0, 2), 510_000);
     let rejoined = net.state(0).roster().get(&node(2));
     assert!(
         rejoined.unwrap().rejoined.is_some(),
         "its Rejoin is sealed all the same"
     );
+    assert!(
+        !signed_rounds(&net, 2, height).contains(&0),
+        "node 0 proposed in round 0"
+    );
+    assert!((0..4).all(|n| net.trust(0, n) > 0), "nobody is banned");
 }
 
+/// Who declares without having met everybody may contradict a vote that only the missing one holds: the check matters.
 #[test]
-fn where_the_others_have_a_quorum_nothing_is_declared() {
+fn a_vote_that_only_one_member_holds_is_shown_before_anything_is_declared() {
     let mut net = Net::new(&genesis(4), 4);
+    net.down = vec![false, true, true, false];
+    // Only node 0 has the commit of node 3.
+    let id = net.propose(0, config(b"x"), None);
+    net.vote(3, id, Ballot::Reject);
+    net.down = vec![true, false, false, false];
+    net.saved[3].records.clear();
+    net.restart_without_journal(3);
+    net.input(3, Input::JournalLost).unwrap();
+    rejoin(&mut net, 3);
+    compare(&mut net, 3);
+    assert_eq!(missing(&mut net, 3), [0]);
+    assert_eq!(
+        net.phase(3, &id),
+        "unknown",
+        "without it, it would commit again"
+    );
+    net.down = vec![false; 4];
+    compare(&mut net, 3);
+    if signing(&net, 3) != "ready" {
+        assert_eq!(net.input(3, Input::DeclareJournal), Ok(Answer::Done));
+    }
+    net.pump();
+    let again = say(&mut net, 3, id, Ballot::Approve);
+    let is_refused = matches!(again, Err(Refusal::AlreadySigned | Refusal::BeforeRejoin));
+    assert!(is_refused, "{again:?}");
+}
+
+/// Declares at a height at which these nodes signed in these rounds, and returns the first round of node 3 afterwards.
+fn declared_after(signed: &[(usize, u32)]) -> u32 {
+    let mut net = Net::new(&genesis(4), 4);
+    net.restart_without_journal(3);
     net.input(3, Input::JournalLost).unwrap();
     net.down = vec![true, true, true, false];
     rejoin(&mut net, 3);
+    for (n, round) in signed {
+        let vote = crate::net::nil_vote(1, *round, VoteKind::Prevote);
+        let vote = net.forge(*n, vote);
+        net.import(3, &vote).unwrap();
+    }
+    net.shown_all(3);
+    assert_eq!(net.input(3, Input::DeclareJournal), Ok(Answer::Done));
+    net.saved[3].declared.round
+}
+
+#[test]
+fn whoever_declares_votes_only_above_what_it_was_shown() {
+    let last = u32::MAX / 2;
+    let cases: [(&[(usize, u32)], u32); 7] = [
+        (&[], 0),
+        (&[(0, 0)], 1),
+        (&[(0, 0), (1, 3)], 4),
+        // A round that one of four names alone counts only below the number of sealers.
+        (&[(0, 1), (1, last)], 2),
+        (&[(0, 1), (1, last), (2, 9)], 10),
+        // Its own ones always do.
+        (&[(3, 6), (0, 1)], 7),
+        (&[(3, 6), (0, 70), (1, 60)], 61),
+    ];
+    for (signed, round) in cases {
+        assert_eq!(declared_after(signed), round, "{signed:?}");
+    }
+}
+
+/// From the proof of a twin on nothing is signed, whatever a person or a peer asks for.
+#[test]
+fn a_node_with_a_twin_signs_nothing_until_a_person_says_that_it_lives() {
+    let mut net = Net::new(&genesis(4), 4);
+    let id = net.propose(0, config(b"x"), Some(Ballot::Approve));
+    net.vote(3, id, Ballot::Approve);
+    assert_eq!(net.input(3, Input::OutliveTwin), Err(Refusal::NoTwin));
+    net.input(3, Input::TwinMet).unwrap();
+    assert!(net.saved[3].twin, "before anything else is done");
+    let told = |net: &Net| {
+        let told = net.events[3].iter();
+        told.filter(|it| matches!(it, Event::TwinMet)).count()
+    };
+    net.input(3, Input::TwinMet).unwrap();
+    assert_eq!((told(&net), signing(&net, 3)), (1, "twin".into()));
+    let before = net.journals[3].len();
+    let nonce = [9; 32];
+    for input in [
+        Input::Vote {
+            operation: id,
+            ballot: Ballot::Approve,
+        },
+        Input::Propose {
+            operation: config(b"y"),
+            priority: Priority::Normal,
+            ballot: None,
+            nonce: 1,
+        },
+    ] {
+        assert_eq!(net.input(3, input), Err(Refusal::Twin));
+    }
+    // The others freeze and reveal; this node has promised a reveal, and does not make it.
+    net.approve(&[1, 2], id);
+    net.nudge(8);
+    for _ in 0..2 {
+        net.restart(3);
+        net.pump();
+        net.nudge(2);
+        assert_eq!(signing(&net, 3), "twin", "a restart does not end it");
+    }
+    assert_eq!(net.journals[3].len(), before, "nothing was signed");
+
     assert_eq!(
-        net.input(3, Input::DeclareJournal),
-        Err(Refusal::OthersDecide)
+        net.input(3, Input::OutliveTwin),
+        Err(Refusal::TwinAnswers(600))
     );
+    net.advance(60_000);
+    assert_eq!(net.input(3, Input::OutliveTwin), Err(Refusal::NobodyMet));
+    compare(&mut net, 3);
+    assert_eq!(net.input(3, Input::OutliveTwin), Ok(Answer::Done));
+    assert_eq!(signing(&net, 3), "journal_lost");
+    assert!(
+        net.saved[3].twin,
+        "a stop now would leave the twin on the disk"
+    );
+    net.events[3].clear();
+    assert_eq!(net.input(3, Input::Rejoin { nonce }), Ok(Answer::Done));
+    assert!(!net.saved[3].twin, "now the Rejoin protects the slots");
+    net.pump();
+    net.nudge(8);
+    assert_eq!(signing(&net, 3), "ready");
+    assert!(net.trust(0, 3) > 0);
+}
+
+/// What one machine signs in a slot, a twin that knows nothing of it signs differently: the check above matters.
+#[test]
+fn twins_that_do_not_know_of_each_other_are_banned() {
+    let mut net = Net::new(&genesis(4), 4);
+    let id = net.propose(0, config(b"x"), None);
+    let statement = commit_of(net.network_id(), id, 3, &Ballot::Reject);
+    let of_twin = net.forge(3, statement);
+    net.vote(3, id, Ballot::Approve);
+    net.import(0, &of_twin).unwrap();
+    net.nudge(8);
+    assert_eq!(net.trust(0, 3), 0);
+}
+
+/// A peer's question makes a node wait, and no longer than its host says.
+#[test]
+fn a_node_that_is_asked_waits_and_then_goes_on() {
+    let mut net = Net::new(&genesis(4), 4);
+    let id = net.propose(0, config(b"x"), Some(Ballot::Approve));
+    net.input(3, Input::Hold(true)).unwrap();
+    let before = net.journals[3].len();
+    let held = say(&mut net, 3, id, Ballot::Approve);
+    assert_eq!(held, Err(Refusal::OnHold));
+    net.approve(&[1, 2], id);
+    net.nudge(2);
+    assert_eq!(net.journals[3].len(), before);
+    assert_eq!(signing(&net, 3), "ready", "it is no state to be told of");
+    net.input(3, Input::Hold(false)).unwrap();
+    net.vote(3, id, Ballot::Approve);
+    net.nudge(8);
+    assert!(net.journals[3].len() > before);
+    assert_eq!(net.phase(3, &id), "closed");
 }
 
 /// After a loss a store takes nothing but a `Rejoin`, and a host stores the loss that the core reports.

@@ -10,3 +10,4 @@ mod raw;
 mod reconnect;
 mod tickets;
 mod traffic;
+mod twins;

@@ -174,6 +174,7 @@ fn no_two_domains_share_a_context() {
         digest::signing::CONSENT,
         digest::signing::SALT,
         digest::signing::HELLO,
+        digest::signing::TWIN,
     ];
     for (i, one) in signed.iter().enumerate() {
         for (j, other) in signed.iter().enumerate() {

@@ -117,7 +117,7 @@ impl Five {
         self.vote(id, &[LOSER]).await;
         let has_committed = || {
             let status = engine.status(&id).unwrap();
-            status.committed_weight > 0
+            status.committed > 0
         };
         until("the commit is sealed", has_committed).await;
         id

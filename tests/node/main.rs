@@ -12,6 +12,7 @@
     reason = "tests say directly what they expect, wait, and print rates"
 )]
 
+mod clocks;
 mod disk;
 mod federation;
 mod hostile;
@@ -34,6 +35,7 @@ mod promises;
 mod raw;
 mod stop;
 mod together;
+mod twins;
 #[path = "../../benches/common/usage.rs"]
 mod usage;
 

@@ -1,144 +1,219 @@
-//! Nodes that people carry: a recorded contact trace drives production cores, compared with a lower bound from the trace.
+//! Nodes that people carry: a contact trace drives production cores, compared with two lower bounds from the trace.
 //!
-//! `cargo run --release -p mycnet-measure --bin contacts -- TRACE [--operations 60] [--seeds 10] [--primary NODE]
-//! [--critical | --claims] [--field] [--json]`
+//! `cargo run --release -p mycnet-measure --bin contacts -- (TRACE | --made PRESET [--nodes 30]) [--primary NODE | --all-primaries]
+//! [--seed 0] [--seeds 1] [--operations 60] [--critical | --claims] [--field] [--json]`
 //!
 //! TRACE has lines of `time CONN node node up|down` (the ONE simulator's `StandardEventsReader`), such as
-//! `haggle-one-intel.tsv` of the CRAWDAD data set cambridge/haggle. Without `--primary` each node in turn proposes first: a
-//! network whose Primary is rarely met is slower, and the table shows by how much. Half of the operations are claims, half
-//! critical, unless one class is asked for. Commits are frozen a minute after an operation is opened, or with `--field` an hour
-//! after it, as in the profile of that name; the bound has no such grace. Every line joins all seeds.
+//! `haggle-one-intel.tsv` of the CRAWDAD data set cambridge/haggle. PRESET is `friends`, `office`, `shifts`, `village` or
+//! `mesh`; a made-up trace has the seed of the operations. Without `--primary` and `--all-primaries` that node is Primary which was
+//! met longest on the first day. Half of the operations are claims, half critical, unless one class is asked for. Commits are
+//! frozen a minute after an operation is opened, or with `--field` an hour after it, as in the profile of that name; the bounds
+//! have no such grace. Every line joins all seeds; the last one is the mean of the lines above it.
+//!
+//! The program ends with an error if nodes hold different seals, states or outcomes, and if anything is faster than the first
+//! bound. The error names the seed and the Primary that repeat it.
 
 use std::error::Error;
 
 use mycnet_consensus::Class;
-use mycnet_measure::contacts::compare::{Comparison, Delays, STAGES, compare};
+use mycnet_measure::contacts::compare::{Comparison, STAGES, compare};
+use mycnet_measure::contacts::made::{Preset, made};
 use mycnet_measure::contacts::plan::operations;
-use mycnet_measure::contacts::replay::Setup;
+use mycnet_measure::contacts::report::{self, Figures, HEADING};
+use mycnet_measure::contacts::setup::Setup;
 use mycnet_measure::contacts::trace::Trace;
 
-/// Hours with two digits.
-fn hours(seconds: Option<u64>) -> String {
-    seconds.map_or("never".to_owned(), |seconds| {
-        format!("{}.{:02}", seconds / 3600, seconds % 3600 / 36)
-    })
+const DAY_S: u64 = 24 * 3600;
+
+enum Source {
+    Recorded(Trace),
+    Made(Preset, usize),
 }
 
-fn row(delays: &Delays) -> String {
-    let at = |percent| delays.at_percent(percent).unwrap_or((0, None));
-    let (median, most) = (at(50), at(90));
-    let ratio = delays.median_permille();
-    let ratio = ratio.map_or("-".to_owned(), |ratio| {
-        format!("{}.{:03}", ratio / 1000, ratio % 1000)
-    });
-    let decided = format!("{}/{}", delays.decided(), delays.bound.len());
-    format!(
-        "{decided:>9}  {:>6} / {:>6} = {ratio:>5}  {:>6} / {:>6}",
-        hours(median.1),
-        hours(Some(median.0)),
-        hours(most.1),
-        hours(Some(most.0)),
-    )
-}
-
-fn json(primary: u64, found: &Comparison) -> serde_json::Value {
-    let side = |delays: &Delays| {
-        let at = |percent| {
-            delays
-                .at_percent(percent)
-                .map(|(bound, cores)| (cores, bound))
-        };
-        serde_json::json!({ "decided": delays.decided(), "bound_decides": delays.bound.len(),
-            "median_s": at(50), "p90_s": at(90), "median_permille": delays.median_permille() })
-    };
-    serde_json::json!({ "primary": primary, "operations": found.operations, "first": side(&found.first),
-        "last": side(&found.last), "stages_s": found.stages(), "faster_than_bound": found.impossible,
-        "seals": found.replayed.rounds.len(), "nudges": found.replayed.nudges, "messages": found.replayed.messages })
-}
-
-fn main() -> Result<(), Box<dyn Error>> {
-    let (mut path, mut count, mut seeds, mut primary, mut is_json) = (None, 60, 10, None, false);
-    let mut classes = vec![Class::Claim, Class::Critical];
-    let mut setup: fn(u64, Option<usize>) -> Setup = Setup::prompt;
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut number = || -> Result<u64, Box<dyn Error>> {
-            let value = arguments
-                .next()
-                .ok_or(format!("{argument} needs a number"))?;
-            Ok(value
-                .parse()
-                .map_err(|error| format!("{argument} {value}: {error}"))?)
-        };
-        match argument.as_str() {
-            "--operations" => count = usize::try_from(number()?)?,
-            "--seeds" => seeds = number()?,
-            "--primary" => primary = Some(number()?),
-            "--critical" => classes = vec![Class::Critical],
-            "--claims" => classes = vec![Class::Claim],
-            "--field" => setup = Setup::field,
-            "--json" => is_json = true,
-            _ if path.is_none() && !argument.starts_with('-') => path = Some(argument),
-            _ => return Err(format!("unknown argument {argument}").into()),
+impl Source {
+    fn trace(&self, seed: u64) -> Trace {
+        match self {
+            Self::Recorded(trace) => trace.clone(),
+            Self::Made(preset, nodes) => made(&preset.shape(*nodes), seed),
         }
     }
-    let path = path.ok_or("which trace? see the head of measure/src/bin/contacts.rs")?;
-    let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-    let trace = Trace::read(&text).map_err(|error| format!("{path}, {error}"))?;
-    let places = 0..trace.nodes();
-    let primaries: Vec<usize> = places
-        .filter(|n| primary.is_none_or(|p| p == trace.name(*n)))
-        .collect();
-    if primaries.is_empty() {
-        return Err("no node of the trace has this number".into());
+}
+
+enum Primaries {
+    LongestMet,
+    One(u64),
+    All,
+}
+
+struct Options {
+    source: Source,
+    primaries: Primaries,
+    seeds: std::ops::Range<u64>,
+    operations: usize,
+    classes: Vec<Class>,
+    setup: fn(u64, Option<usize>) -> Setup,
+    is_json: bool,
+}
+
+impl Options {
+    fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
+        let (mut path, mut preset, mut nodes, mut seed, mut seeds) = (None, None, 30, 0, 1);
+        let mut options = Self {
+            source: Source::Made(Preset::Friends, 0),
+            primaries: Primaries::LongestMet,
+            seeds: 0..0,
+            operations: 60,
+            classes: vec![Class::Claim, Class::Critical],
+            setup: Setup::prompt,
+            is_json: false,
+        };
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
+            match argument.as_str() {
+                "--made" => preset = Some(value()?.parse::<Preset>()?),
+                "--nodes" => nodes = number(&argument, &value()?)?,
+                "--seed" => seed = number(&argument, &value()?)?,
+                "--seeds" => seeds = number(&argument, &value()?)?,
+                "--operations" => options.operations = number(&argument, &value()?)?,
+                "--primary" => options.primaries = Primaries::One(number(&argument, &value()?)?),
+                "--all-primaries" => options.primaries = Primaries::All,
+                "--critical" => options.classes = vec![Class::Critical],
+                "--claims" => options.classes = vec![Class::Claim],
+                "--field" => options.setup = Setup::field,
+                "--json" => options.is_json = true,
+                _ if path.is_none() && !argument.starts_with('-') => path = Some(argument),
+                _ => return Err(format!("unknown argument {argument}").into()),
+            }
+        }
+        options.source = match (path, preset) {
+            (Some(path), None) => {
+                let text = std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
+                Source::Recorded(Trace::read(&text).map_err(|e| format!("{path}, {e}"))?)
+            }
+            (None, Some(preset)) if (2..=64).contains(&nodes) => Source::Made(preset, nodes),
+            (None, Some(_)) => return Err("--nodes is 2 to 64".into()),
+            _ => return Err("a trace or --made; see measure/src/bin/contacts.rs".into()),
+        };
+        if seeds == 0 {
+            return Err("at least one seed is needed".into());
+        }
+        options.seeds = seed..seed + seeds;
+        Ok(options)
     }
-    if !is_json {
-        println!("hours: cores / bound      decided   median                 p90");
+
+    /// The Primaries to try: the names of nodes, or `None` for the one longest met in each trace.
+    fn primaries(&self) -> Result<Vec<Option<u64>>, Box<dyn Error>> {
+        let trace = self.source.trace(self.seeds.start);
+        let mut names = (0..trace.nodes()).map(|node| trace.name(node));
+        match self.primaries {
+            Primaries::LongestMet => Ok(vec![None]),
+            Primaries::All => Ok(names.map(Some).collect()),
+            Primaries::One(name) if names.any(|known| known == name) => Ok(vec![Some(name)]),
+            Primaries::One(name) => Err(format!("no node of the trace is {name}").into()),
+        }
     }
-    let mut all: Option<Comparison> = None;
-    for primary in primaries {
+
+    /// All seeds with one Primary.
+    fn run(&self, primary: Option<u64>) -> Result<Comparison, Box<dyn Error>> {
         let mut joined: Option<Comparison> = None;
-        for seed in 0..seeds {
-            let planned = operations(seed, &trace, count, &classes);
-            let found = compare(&trace, &planned, &setup(seed, Some(primary)))?;
+        for seed in self.seeds.clone() {
+            let trace = self.source.trace(seed);
+            let place = (0..trace.nodes()).find(|node| primary == Some(trace.name(*node)));
+            let place = place.unwrap_or_else(|| trace.longest_met(DAY_S));
+            let planned = operations(seed, &trace, self.operations, &self.classes);
+            let found = compare(&trace, &planned, &(self.setup)(seed, Some(place)))?;
+            if found.first_bound.sooner > 0 {
+                return Err(format!(
+                    "seed {seed}, Primary {}: {} operations faster than the first bound",
+                    trace.name(place),
+                    found.first_bound.sooner
+                )
+                .into());
+            }
             match &mut joined {
                 Some(joined) => joined.join(found),
                 None => joined = Some(found),
             }
         }
-        let joined = joined.ok_or("at least one seed is needed")?;
-        if is_json {
-            println!("{}", json(trace.name(primary), &joined));
+        Ok(joined.expect("there is at least one seed"))
+    }
+}
+
+fn number<N: std::str::FromStr<Err = std::num::ParseIntError>>(
+    argument: &str,
+    value: &str,
+) -> Result<N, String> {
+    let parsed = value.parse();
+    parsed.map_err(|error| format!("{argument} {value}: {error}"))
+}
+
+/// Hours with two digits.
+fn hours(seconds: u64) -> String {
+    format!("{}.{:02}", seconds / 3600, seconds % 3600 / 36)
+}
+
+fn print_totals(all: &Comparison) {
+    println!("mean hours since the proposal, cores / first bound:");
+    for (name, (cores, bound)) in STAGES.iter().zip(all.stages()) {
+        println!("  {:>6} / {:>6}  {name}", hours(cores), hours(bound));
+    }
+    let decided = |beside: &mycnet_measure::contacts::compare::Beside| {
+        format!("{} of {}", beside.first.decided(), beside.first.possible())
+    };
+    println!(
+        "{} operations: {} that the first bound decides, {} that the second does; {} sooner than the second",
+        all.operations,
+        decided(&all.first_bound),
+        decided(&all.second_bound),
+        all.second_bound.sooner
+    );
+    println!(
+        "seals {}, nudges {}, messages {}",
+        all.replayed.rounds.len(),
+        all.replayed.nudges,
+        all.replayed.messages
+    );
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::read(std::env::args().skip(1))?;
+    if !options.is_json {
+        println!("{HEADING}");
+    }
+    let mut all: Option<Comparison> = None;
+    let mut lines: Vec<[Figures; 2]> = Vec::new();
+    for primary in options.primaries()? {
+        let found = options.run(primary)?;
+        let figures = report::figures(&found);
+        if options.is_json {
+            let mut object = report::json(&found);
+            object["primary"] = primary.into();
+            println!("{object}");
         } else {
-            println!(
-                "Primary {:>3}, first node {}",
-                trace.name(primary),
-                row(&joined.first)
-            );
-            println!("              last node {}", row(&joined.last));
+            let name = primary.map_or("longest met".to_owned(), |name| name.to_string());
+            println!("{}", report::line(&name, &figures));
         }
+        lines.push(figures);
         match &mut all {
-            Some(all) => all.join(joined),
-            None => all = Some(joined),
+            Some(all) => all.join(found),
+            None => all = Some(found),
         }
     }
-    if let (Some(all), false) = (all, is_json) {
-        println!("together     first node {}", row(&all.first));
-        println!("              last node {}", row(&all.last));
-        println!("mean hours since the proposal, cores / bound:");
-        for (name, (cores, bound)) in STAGES.iter().zip(all.stages()) {
-            println!(
-                "  {:>6} / {:>6}  {name}",
-                hours(Some(cores)),
-                hours(Some(bound))
-            );
-        }
-        println!(
-            "seals {}, nudges {}, faster than the bound {}",
-            all.replayed.rounds.len(),
-            all.replayed.nudges,
-            all.impossible
-        );
+    let mean = |bound: usize| {
+        let figures: Vec<Figures> = lines.iter().map(|line| line[bound]).collect();
+        Figures::mean(&figures)
+    };
+    let means = [mean(0), mean(1)];
+    if options.is_json {
+        let [first, second] = means.map(|mean| mean.json());
+        let object =
+            serde_json::json!({ "mean": { "first_bound": first, "second_bound": second } });
+        println!("{object}");
+        return Ok(());
+    }
+    println!("{}", report::line("mean", &means));
+    if let Some(all) = all {
+        print_totals(&all);
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A lower bound for the time to an outcome, from the trace alone, without production code.
+//! The first bound: a lower bound for the time to an outcome, from the trace alone, without production code.
 //!
 //! After the proposal has spread it takes five diffusions among a quorum: commits, the proposal of the seal that freezes
 //! them, prevotes, precommits, and reveals. In the bound all nodes vote at once, the proposer is always right
@@ -9,9 +9,12 @@
 //! - a freezing seal lists a quorum of commits, so its proposer held them;
 //! - a prevote for it takes its proposal, a precommit a quorum of prevotes, and its certificate a quorum of precommits;
 //! - a reveal takes the certificate, and a tally takes enough reveals to be certain whatever other commits were frozen.
+//!
+//! It is a bound for each operation and each node, whoever leads, and taking contacts out of a trace never makes it earlier.
+//! What it leaves out, the [second bound](super::second) adds.
 
 use super::plan::Planned;
-use super::reach::{Arrival, Reach, earlier};
+use super::reach::{Arrival, Reach, earlier, nth};
 use mycnet_consensus::internals::operation::{Ballot, Class};
 
 /// When each stage can be reached at the earliest, seconds since the trace began; `None`: not within it.
@@ -32,15 +35,8 @@ pub struct Bound {
 }
 
 /// The smallest number of `nodes` equal nodes that weighs more than two thirds.
-fn quorum(nodes: usize) -> usize {
+pub(super) fn quorum(nodes: usize) -> usize {
     nodes * 2 / 3 + 1
-}
-
-/// The `count`-th smallest.
-fn nth(arrivals: &[Arrival], count: usize) -> Arrival {
-    let mut known: Vec<u64> = arrivals.iter().flatten().copied().collect();
-    known.sort_unstable();
-    known.get(count - 1).copied()
 }
 
 /// The bound for one operation among equal nodes.
@@ -59,23 +55,26 @@ pub fn bound(reach: &Reach, planned: &Planned) -> Bound {
     let revealed = reach.spread(&reach.gather(&precommitted, quorum));
     let reveals = reach.from_each(&revealed);
     let tallied = (0..nodes).map(|node| {
-        let arrivals = reveals.iter().map(|to| to[node]);
+        let arrivals = reveals.iter().map(|to| to[node]).enumerate();
         tallied(planned, quorum, arrivals)
     });
     Bound {
-        spread: nth(&committed, quorum),
+        spread: nth(committed.iter().copied(), quorum),
         commits: may_propose.iter().copied().fold(None, earlier),
-        proposal: nth(&prevoted, quorum),
-        prevotes: nth(&precommitted, quorum),
+        proposal: nth(prevoted.iter().copied(), quorum),
+        prevotes: nth(precommitted.iter().copied(), quorum),
         certificate: revealed.iter().copied().fold(None, earlier),
         tallied: tallied.collect(),
     }
 }
 
-/// When the arrived reveals decide, whichever other commits were frozen: at least a quorum was.
-fn tallied(planned: &Planned, quorum: usize, arrivals: impl Iterator<Item = Arrival>) -> Arrival {
-    let by_author = arrivals.enumerate();
-    let mut arrived: Vec<(u64, &Ballot)> = by_author
+/// When the reveals that arrive, each with its author, decide if `frozen` commits were frozen, or more.
+pub(super) fn tallied(
+    planned: &Planned,
+    frozen: usize,
+    arrivals: impl Iterator<Item = (usize, Arrival)>,
+) -> Arrival {
+    let mut arrived: Vec<(u64, &Ballot)> = arrivals
         .filter_map(|(author, at)| Some((at?, &planned.ballots[author])))
         .collect();
     arrived.sort_by_key(|(at, _)| *at);
@@ -84,13 +83,13 @@ fn tallied(planned: &Planned, quorum: usize, arrivals: impl Iterator<Item = Arri
             .iter()
             .map(|(_, ballot)| *ballot)
             .collect();
-        let missing = quorum.saturating_sub(*count);
+        let missing = frozen.saturating_sub(*count);
         decides(planned.class, planned.ballots.len(), &ballots, missing)
     })?;
     Some(arrived[decisive - 1].0)
 }
 
-/// P5 for equal weights, with as few frozen commits not yet revealed as there can be.
+/// P5 for equal weights, with so many frozen commits not yet revealed.
 fn decides(class: Class, nodes: usize, ballots: &[&Ballot], missing: usize) -> bool {
     let votes_for = |wanted: &Ballot| ballots.iter().filter(|ballot| **ballot == wanted).count();
     if class == Class::Claim {

@@ -59,6 +59,11 @@ impl Courses {
         self.open.insert(id);
     }
 
+    /// The operations that were proposed.
+    pub(super) fn operations(&self) -> impl Iterator<Item = OperationId> {
+        self.places.keys().copied()
+    }
+
     pub(super) fn heard(&mut self, now_ms: u64, node: usize, id: &OperationId) {
         let place = self.places[id];
         self.all[place].heard[node].get_or_insert(seconds(now_ms));
@@ -96,18 +101,22 @@ impl Courses {
     }
 
     /// Notes which hosts can tally which operations now.
-    pub(super) fn observe(&mut self, now_ms: u64, hosts: &[Host]) {
+    pub(super) fn observe(&mut self, now_ms: u64, hosts: &mut [Host]) {
         let at_s = seconds(now_ms);
-        let (places, courses) = (&self.places, &mut self.all);
-        self.open.retain(|id| {
-            let tallied = &mut courses[places[id]].tallied;
-            for (host, tallied) in hosts.iter().zip(tallied.iter_mut()) {
+        for (node, host) in hosts.iter_mut().enumerate() {
+            if !std::mem::take(&mut host.may_tally_more) {
+                continue;
+            }
+            for id in &self.open {
+                let tallied = &mut self.all[self.places[id]].tallied[node];
                 if tallied.is_none() && can_tally(&host.core, id) {
                     *tallied = Some(at_s);
                 }
             }
-            tallied.iter().any(Option::is_none)
-        });
+        }
+        let (places, courses) = (&self.places, &self.all);
+        self.open
+            .retain(|id| courses[places[id]].tallied.iter().any(Option::is_none));
     }
 
     /// The courses, and per height the round in which it was decided.

@@ -22,6 +22,10 @@ pub(super) struct Host {
     pub(super) ballots: BTreeMap<OperationId, Ballot>,
     /// Whether it had an input since it last looked at what it waits for.
     pub(super) is_touched: bool,
+    /// Whether it had an input since its person last looked for operations to vote on.
+    pub(super) may_know_more: bool,
+    /// Whether it had an input since its tallies were last noted.
+    pub(super) may_tally_more: bool,
     /// The true time of its next call.
     pub(super) due_ms: Option<u64>,
 }
@@ -41,6 +45,8 @@ impl Host {
             skew_ms,
             ballots: BTreeMap::new(),
             is_touched: true,
+            may_know_more: true,
+            may_tally_more: true,
             due_ms: None,
         })
     }
@@ -48,7 +54,7 @@ impl Host {
     /// Its core, ready for an input, and the time on its clock.
     pub(super) fn woken(&mut self, now_ms: u64) -> (&mut Core, u64) {
         let clock = self.clock(now_ms);
-        self.is_touched = true;
+        (self.is_touched, self.may_know_more, self.may_tally_more) = (true, true, true);
         self.core.set_timing(self.patience.timing(clock));
         (&mut self.core, clock)
     }

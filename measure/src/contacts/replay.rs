@@ -3,101 +3,26 @@
 //! Between two events no message is under way: nodes in contact exchange everything at once, as in the
 //! [bound](super::bound). A message that does not arrive before a contact ends is lost, and a later contact repairs it.
 
-use mycnet_consensus::ClaimRule;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+use super::agreement::{Disagreement, View, check};
 use super::course::{Course, Courses};
 use super::host::Host;
 use super::plan::Planned;
+use super::setup::Setup;
 use super::trace::Trace;
+use mycnet_consensus::ClaimRule;
 use mycnet_consensus::core::{
     Answer, Core, Event, Input, Message, Network, PeerId, SealedBlock, Write,
 };
 use mycnet_consensus::internals::digest::OperationId;
-use mycnet_consensus::internals::genesis::Genesis;
-use mycnet_consensus::internals::identity::{Identity, Signer as _};
-use mycnet_consensus::internals::operation::{Class, ConsensusOperation, Priority, Spore};
-use mycnet_consensus::internals::params::Params;
+use mycnet_consensus::internals::operation::{Class, ConsensusOperation, Priority};
 use mycnet_consensus::internals::rejection::Rejection;
 use mycnet_consensus::internals::sim::plan::START_MS;
-
-/// The setup of the cores.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// The seed of keys, and so of the order of proposers, and of the errors of clocks.
-    pub seed: u64,
-    /// The parameters of the network.
-    pub params: Params,
-    /// The Primary, who proposes every seal first. If `None`, the member with the smallest key does.
-    pub primary: Option<usize>,
-}
-
-impl Setup {
-    /// The profile `default` with the commit and reveal windows of `field`, and a minute of grace for both classes: operations wait
-    /// a minute after the opening for commits. This is to be compared with the bound, which waits for nobody.
-    #[must_use]
-    pub fn prompt(seed: u64, primary: Option<usize>) -> Self {
-        let (default, field) = (Params::default(), Params::field());
-        let params = Params {
-            commit_window_ms: field.commit_window_ms,
-            reveal_window_ms: field.reveal_window_ms,
-            critical_grace_ms: default.claim_grace_ms,
-            ..default
-        };
-        Self::among_equals(seed, &params, primary)
-    }
-
-    /// The profile `field`. Both classes have the grace of claims, an hour: the day of grace for critical operations is a choice
-    /// of people, and no delay of the protocol.
-    #[must_use]
-    pub fn field(seed: u64, primary: Option<usize>) -> Self {
-        let field = Params::field();
-        let params = Params {
-            critical_grace_ms: field.claim_grace_ms,
-            ..field
-        };
-        Self::among_equals(seed, &params, primary)
-    }
-
-    /// Without changes of trust, so that founders weigh the same to the end, as in the bound.
-    fn among_equals(seed: u64, params: &Params, primary: Option<usize>) -> Self {
-        let params = Params {
-            coherent_gain_ppm: 0,
-            claim_dissent_ppm: 0,
-            critical_dissent_ppm: 0,
-            withheld_ppm: 0,
-            absent_ppm: 0,
-            ..params.clone()
-        };
-        Self {
-            seed,
-            params,
-            primary,
-        }
-    }
-
-    fn identity(&self, node: usize) -> Identity {
-        Identity::from_seed_label(&format!("contacts {} {node}", self.seed))
-    }
-
-    fn genesis(&self, nodes: usize) -> Result<Genesis, Rejection> {
-        let mut builder = Genesis::builder("contacts")
-            .time_ms(START_MS - self.params.drift_ms)
-            .params(self.params.clone());
-        for node in 0..nodes {
-            let role = match self.primary {
-                Some(primary) if primary == node => Spore::Primary,
-                _ => Spore::Latent,
-            };
-            builder = builder.member(self.identity(node).node_id(), role);
-        }
-        builder.build()
-    }
-}
 
 /// The result of a replay.
 #[derive(Debug, Clone)]
@@ -128,35 +53,42 @@ struct World<'a> {
     refused: BTreeMap<&'static str, u64>,
 }
 
-/// Lets the nodes of a trace, founders of equal weight, decide the planned operations.
+/// Why there is no result of a replay.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The setup gives no valid genesis.
+    #[error("no valid genesis: {0}")]
+    Genesis(#[from] Rejection),
+    /// Nodes that all keep the rules do not agree: a fault of the product. Seed and Primary repeat it.
+    #[error("seed {seed}, Primary {}: {disagreement}", primary.map_or("none".to_owned(), |p| p.to_string()))]
+    Disagreement {
+        /// The seed of the setup.
+        seed: u64,
+        /// The Primary's place among the nodes.
+        primary: Option<usize>,
+        /// Who disagrees, and about what.
+        disagreement: Disagreement,
+    },
+}
+
+/// Lets the nodes of a trace, founders of equal weight, decide the planned operations, and checks that they agree.
 ///
 /// # Errors
 ///
-/// [`Rejection`] if the setup gives no valid genesis.
-pub fn replay(trace: &Trace, planned: &[Planned], setup: &Setup) -> Result<Replayed, Rejection> {
-    let genesis = setup.genesis(trace.nodes())?;
-    let mut rng = ChaCha8Rng::seed_from_u64(setup.seed ^ 0xc10c);
-    // Any two clocks then differ by less than the drift.
-    let skew_ms = (setup.params.drift_ms / 4).cast_signed();
-    let hosts: Result<Vec<Host>, Rejection> = (0..trace.nodes())
-        .map(|node| {
-            let skew_ms = rng.random_range(-skew_ms..=skew_ms);
-            Host::new(&genesis, setup.identity(node), skew_ms, START_MS)
-        })
-        .collect();
-    let mut world = World {
-        planned,
-        hosts: hosts?,
-        contacts: BTreeSet::new(),
-        now_ms: START_MS,
-        mail: VecDeque::new(),
-        grown: BTreeSet::new(),
-        courses: Courses::new(planned.len(), trace.nodes()),
-        messages: 0,
-        nudges: 0,
-        refused: BTreeMap::new(),
-    };
+/// [`ReplayError`] if the setup gives no valid genesis, and if two nodes hold different seals, states or final outcomes.
+pub fn replay(trace: &Trace, planned: &[Planned], setup: &Setup) -> Result<Replayed, ReplayError> {
+    let mut world = World::new(trace, planned, setup)?;
     world.live(trace);
+    let hosts = world.hosts.iter();
+    let views: Vec<View> = hosts
+        .map(|host| View::of(host, world.courses.operations()))
+        .collect();
+    check(&views).map_err(|disagreement| ReplayError::Disagreement {
+        seed: setup.seed,
+        primary: setup.primary,
+        disagreement,
+    })?;
     let (courses, rounds) = world.courses.finish();
     Ok(Replayed {
         courses,
@@ -225,7 +157,32 @@ impl Network for World<'_> {
     }
 }
 
-impl World<'_> {
+impl<'a> World<'a> {
+    fn new(trace: &Trace, planned: &'a [Planned], setup: &Setup) -> Result<Self, Rejection> {
+        let genesis = setup.genesis(trace.nodes())?;
+        let mut rng = ChaCha8Rng::seed_from_u64(setup.seed ^ 0xc10c);
+        // Any two clocks then differ by less than the drift.
+        let skew_ms = (setup.params.drift_ms / 4).cast_signed();
+        let hosts: Result<Vec<Host>, Rejection> = (0..trace.nodes())
+            .map(|node| {
+                let skew_ms = rng.random_range(-skew_ms..=skew_ms);
+                Host::new(&genesis, setup.identity(node), skew_ms, START_MS)
+            })
+            .collect();
+        Ok(Self {
+            planned,
+            hosts: hosts?,
+            contacts: BTreeSet::new(),
+            now_ms: START_MS,
+            mail: VecDeque::new(),
+            grown: BTreeSet::new(),
+            courses: Courses::new(planned.len(), trace.nodes()),
+            messages: 0,
+            nudges: 0,
+            refused: BTreeMap::new(),
+        })
+    }
+
     fn live(&mut self, trace: &Trace) {
         let mut script = script(trace, self.planned);
         let end_ms = START_MS + trace.end_s() * 1000;
@@ -250,12 +207,12 @@ impl World<'_> {
             }
             self.settle();
             self.call_due();
-            self.courses.observe(at_ms, &self.hosts);
+            self.courses.observe(at_ms, &mut self.hosts);
             for pair in instant.downs {
                 self.part(pair);
             }
             self.look();
-            self.courses.observe(at_ms, &self.hosts);
+            self.courses.observe(at_ms, &mut self.hosts);
         }
     }
 
@@ -342,7 +299,9 @@ impl World<'_> {
                 }
             }
             for host in 0..self.hosts.len() {
-                self.vote(host);
+                if std::mem::take(&mut self.hosts[host].may_know_more) {
+                    self.vote(host);
+                }
             }
             for host in std::mem::take(&mut self.grown) {
                 for peer in 0..self.hosts.len() {

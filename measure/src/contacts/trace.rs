@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most nodes of a trace: all of them are founders, and reachability is computed for each pair.
-const NODES_MAX: usize = 64;
+/// The most nodes of a trace: all of them are founders, and reachability keeps a set of nodes in 64 bits.
+pub(super) const NODES_MAX: usize = 64;
 
 /// Two nodes in reach of each other, from `from_s` to `to_s`, both included: seconds since the trace began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,13 +151,14 @@ impl Trace {
         }
     }
 
-    /// A trace made of contacts between `nodes` nodes, for tests. Contacts of a pair that touch become one.
+    /// A trace made of contacts between `nodes` nodes. Contacts of a pair that touch become one.
     ///
     /// # Panics
     ///
-    /// If a contact names an unknown node, or the same node twice, or ends before it begins.
+    /// If there are more than 64 nodes, or a contact names an unknown node, or the same node twice, or ends before it begins.
     #[must_use]
     pub fn from_contacts(nodes: usize, contacts: &[Contact]) -> Self {
+        assert!(nodes <= NODES_MAX);
         let mut pairs: BTreeMap<(usize, usize), Vec<(u64, u64)>> = BTreeMap::new();
         for contact in contacts {
             let (a, b) = contact.nodes;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use mycnet_consensus::core::{OperationStatus, Pending};
+use mycnet_consensus::core::{OperationStatus, Pending, SigningState};
 use mycnet_consensus::engine::MemberLine;
+use mycnet_consensus::net::{CloseCode, Transport};
 use mycnet_consensus::node::Node;
 use mycnet_consensus::{Digest, NodeId, OperationId};
 
@@ -13,8 +14,8 @@ use crate::arguments::NodeRef;
 use crate::failure::Failure;
 use crate::names::Names;
 use crate::reply::{
-    Config, Equivocation, EvidenceList, FoundId, MemberTrust, MemberWhatIf, Peer, PeerLink, Peers,
-    Status, TicketText, WhatIf,
+    Clocks, Config, Equivocation, EvidenceList, FoundId, MemberTrust, MemberWhatIf, NotSigning,
+    Peer, PeerLink, Peers, SealTime, Status, TicketText, Twin, WhatIf,
 };
 
 /// The state of the node and its network.
@@ -51,7 +52,65 @@ pub(super) fn status(node: &Node) -> Result<Status, Failure> {
         peers: transport.map(|transport| transport.peers().len()),
         journal_lost: lost.map(|lost| lost.to_string()),
         disk_failed: node.store().has_failed(),
+        twin: twin(node),
+        clocks: Clocks::new(node.clocks(), node.engine()),
+        not_signing: not_signing(node),
+        said_banned: said_banned(node),
     })
+}
+
+/// Another machine that runs with this node's key, with what was heard of it since the start.
+pub(crate) fn twin(node: &Node) -> Option<Twin> {
+    if node.engine().seal_status().signing != SigningState::Twin.name() {
+        return None;
+    }
+    let seen = node.twin().map(|seen| Twin {
+        endpoint: Some(Digest::from_bytes(*seen.endpoint.as_bytes())),
+        addresses: seen.addresses,
+        through_name: seen.through.and_then(|peer| {
+            let names = Names::of(node.engine(), [peer]);
+            names.get(&peer).cloned()
+        }),
+        through: seen.through,
+    });
+    Some(seen.unwrap_or_default())
+}
+
+/// Connected peers that say that they do not sign.
+pub(crate) fn not_signing(node: &Node) -> Vec<NotSigning> {
+    let peers = node.transport().map(Transport::peers).unwrap_or_default();
+    let names = Names::of(node.engine(), peers.iter().map(|peer| peer.author));
+    let silent = peers
+        .into_iter()
+        .filter(|peer| peer.signing != SigningState::Ready);
+    let mut silent: Vec<_> = silent
+        .map(|peer| NotSigning {
+            node: peer.author,
+            name: names.get(&peer.author).cloned(),
+            signing: peer.signing,
+        })
+        .collect();
+    silent.sort_by_key(|peer| peer.node);
+    silent
+}
+
+/// How many peers closed a connection because this member is banned.
+pub(crate) fn said_banned(node: &Node) -> usize {
+    let known = node.transport().map(Transport::known_peers);
+    let known = known.unwrap_or_default().into_iter();
+    known
+        .filter(|peer| peer.closed_with == Some(CloseCode::Banned))
+        .count()
+}
+
+/// The last seal's time, and how long a vote may wait.
+pub(super) fn seal_time(node: &Node) -> SealTime {
+    let seal = node.engine().last_seal();
+    SealTime {
+        height: seal.height,
+        time_ms: seal.time_ms,
+        commit_window_ms: node.engine().params().commit_window_ms,
+    }
 }
 
 /// Whether a record of a node is missing. An objection is optional and never missing.
@@ -217,6 +276,8 @@ pub(super) fn peers(node: &Node) -> Result<Peers, Failure> {
         return Ok(Peers {
             running: false,
             peers: peers.collect(),
+            twin: twin(node),
+            clocks: Clocks::new(node.clocks(), node.engine()),
         });
     };
     let mut connected = transport.peers();
@@ -230,6 +291,8 @@ pub(super) fn peers(node: &Node) -> Result<Peers, Failure> {
         let link = PeerLink {
             endpoint: known.card.endpoint,
             dialled: info.as_ref().map(|info| info.dialled),
+            signing: info.as_ref().map(|info| info.signing),
+            clock_ahead_ms: info.as_ref().map(|info| info.ahead_ms),
             failures: known.failures,
             last_fault: known.last_fault,
         };
@@ -246,6 +309,8 @@ pub(super) fn peers(node: &Node) -> Result<Peers, Failure> {
         let link = PeerLink {
             endpoint: Digest::from_bytes(*info.endpoint.as_bytes()),
             dialled: Some(info.dialled),
+            signing: Some(info.signing),
+            clock_ahead_ms: Some(info.ahead_ms),
             failures: 0,
             last_fault: None,
         };
@@ -254,6 +319,8 @@ pub(super) fn peers(node: &Node) -> Result<Peers, Failure> {
     Ok(Peers {
         running: true,
         peers,
+        twin: twin(node),
+        clocks: Clocks::new(node.clocks(), node.engine()),
     })
 }
 

@@ -10,6 +10,8 @@ use mycnet_consensus::node::Node;
 use mycnet_consensus::{Applied, BFTConsensusEngine, NodeId, OperationId};
 use serde_json::{Value, json};
 
+use super::attention::{Attention, News};
+use crate::home::Home;
 use crate::names::{Names, subject_node};
 use crate::output::{Fields, Format, line, note, plain, short};
 
@@ -22,12 +24,14 @@ pub(super) struct Report {
     is_loss_told: bool,
     connected: BTreeSet<NodeId>,
     refused: u64,
+    attention: Attention,
 }
 
 impl Report {
     /// `is_told` says whether to report events that need no attention.
-    pub(super) fn new(node: &Node, format: Format, is_told: bool) -> Self {
+    pub(super) fn new(home: &Home, node: &Node, format: Format, is_told: bool) -> Self {
         Self {
+            attention: Attention::new(home),
             format,
             is_told,
             engine: node.engine().clone(),
@@ -38,7 +42,7 @@ impl Report {
     }
 
     /// Tells an ordinary event.
-    fn tell(&self, value: &Value, text: &str) -> anyhow::Result<()> {
+    pub(super) fn tell(&self, value: &Value, text: &str) -> anyhow::Result<()> {
         if !self.is_told {
             return Ok(());
         }
@@ -46,7 +50,7 @@ impl Report {
     }
 
     /// Tells an event that a person should always see, and do something about.
-    fn warn(&self, value: &Value, text: &str) -> anyhow::Result<()> {
+    pub(super) fn warn(&self, value: &Value, text: &str) -> anyhow::Result<()> {
         note(text);
         if self.format.json {
             return line(&value.to_string());
@@ -96,6 +100,7 @@ impl Report {
                  consent`)",
             );
         }
+        self.attention(node)?;
         match opened.journal_lost {
             Some(lost) => self.journal_lost(&lost.to_string()),
             None if engine.seal_status().signing == "rejoining" => {
@@ -115,8 +120,8 @@ impl Report {
             &format!(
                 "THE JOURNAL IS LOST: {reason}. This node may have signed records that it does not know any more, so it signs \
                  nothing but a Rejoin now. Keep it running: once the others have sealed the Rejoin, it takes part again by \
-                 itself (where they have no quorum without this node, that takes `mycnet rejoin`). Never put back an old copy \
-                 of these files"
+                 itself. If too few others can seal, `mycnet rejoin --all-met` leads out, once every other member was met. \
+                 Never put back an old copy of these files"
             ),
         )
     }
@@ -313,6 +318,24 @@ impl Report {
                 });
                 let shown = names.shown(node);
                 let text = format!("peer {shown} is {text}; {} connected", now.len());
+                self.tell(&value, &text)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells what a person should see to, when it changes: a ban, a twin, clocks, peers that do not sign.
+    pub(super) fn attention(&mut self, node: &Node) -> anyhow::Result<()> {
+        let news = self.attention.look(node);
+        for News {
+            value,
+            text,
+            is_urgent,
+        } in news
+        {
+            if is_urgent {
+                self.warn(&value, &text)?;
+            } else {
                 self.tell(&value, &text)?;
             }
         }

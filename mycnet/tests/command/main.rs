@@ -11,6 +11,7 @@
 )]
 
 mod alone;
+mod copies;
 mod damage;
 mod devnet;
 mod directory;

@@ -173,7 +173,10 @@ fn bad_data_exits_with_65_and_says_where() {
         ),
         (
             b"task,worker,answer\nt,,1\n",
-            &["line 2: the worker (column \"worker\") is empty"],
+            &[
+                "line 2: the worker (column \"worker\") is empty",
+                "--skip-incomplete",
+            ],
         ),
         (
             b"task,worker,answer\nt,a,\xff\n",

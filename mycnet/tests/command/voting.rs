@@ -131,12 +131,7 @@ fn voters_see_what_they_vote_on() {
         "{text}"
     );
     // Nobody knows any more who weighed what, which is not nothing.
-    for name in [
-        "total_weight",
-        "committed_weight",
-        "revealed_weight",
-        "ballots",
-    ] {
+    for name in ["total_weight", "committed", "revealed_weight", "ballots"] {
         assert!(closed[name].is_null(), "{name}");
     }
     for kind in ["policy", "security-policy-update", "security_policy_update"] {

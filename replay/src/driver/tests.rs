@@ -14,7 +14,7 @@ fn answers(panels: &[usize]) -> Answers {
     Answers {
         tasks: tasks.collect(),
         workers: (0..workers).map(|worker| format!("w{worker}")).collect(),
-        repeated: 0,
+        ..Answers::default()
     }
 }
 

@@ -16,6 +16,7 @@ fn answers() -> Answers {
         tasks: vec![task(Some("1"), 3), task(Some("0"), 3), task(None, 2)],
         workers: ["ann", "bob", "cy"].map(str::to_owned).to_vec(),
         repeated: 4,
+        ..Answers::default()
     }
 }
 
@@ -120,9 +121,12 @@ fn the_json_holds_what_was_promised() {
         "tasks_per_seal": 16,
         "tasks": 3,
         "tasks_with_gold": 2,
+        "tasks_with_foreign_gold": 0,
+        "tasks_with_unknown_gold": 0,
         "workers": 3,
         "votes": 8,
         "repeated_answers": 4,
+        "skipped_lines": 0,
         "decided": 2,
         "no_quorum": 1,
         "unscored": 1,

@@ -47,6 +47,8 @@ struct Comparison {
     began_ms: u64,
     /// Whether a comparison that the peer began at the same time was left unanswered.
     is_preferred: bool,
+    /// Whether the peer holds something that this node lacked.
+    lacks: bool,
 }
 
 /// A snapshot of the held records, shared between peers until they change.
@@ -71,6 +73,7 @@ impl Core {
             opening: ranges.clone(),
             began_ms: self.now_ms,
             is_preferred: false,
+            lacks: false,
         });
         let number = link.number;
         self.ask_listed(to);
@@ -119,6 +122,9 @@ impl Core {
                 return;
             }
         }
+        if round == 0 && self.snapshot().open() == ranges {
+            self.note_shown(from);
+        }
         match self.snapshot().answer(ranges) {
             Ok(ranges) => {
                 let message = Message::Reconciled {
@@ -164,9 +170,15 @@ impl Core {
             Ok(narrowed) => narrowed,
             Err(rejection) => return self.blame(from, rejection),
         };
+        comparison.lacks |= !narrowed.need.is_empty();
         self.ask(from, narrowed.need);
         self.give(from, narrowed.have);
-        let Some(query) = narrowed.query else { return };
+        let Some(query) = narrowed.query else {
+            if !comparison.lacks {
+                self.note_shown(from);
+            }
+            return;
+        };
         comparison.round += 1;
         if comparison.round >= RECONCILE_ROUNDS_MAX {
             let (what, limit) = ("rounds of a reconciliation", RECONCILE_ROUNDS_MAX as usize);
@@ -252,6 +264,7 @@ mod tests {
             opening: vec![3],
             began_ms,
             is_preferred: false,
+            lacks: false,
         };
         // The opening that arrives, its height, the time; whether it is left unanswered, and whether the own comparison
         // continues.

@@ -45,6 +45,7 @@ impl Actor {
         shared.store.checkpoint_if_due(core.ledger())?;
         self.keep_addresses(now_ms)?;
         let asks_anew = self.note_seals(&core, &rest);
+        let is_news = shared.relations.set_signing(core.signing_state());
         self.timers.settle(&core);
         drop(core);
         for output in rest {
@@ -56,6 +57,9 @@ impl Actor {
             connected.transport.recheck();
             // Former members are not dialled after the next start either.
             self.has_new_addresses = true;
+        }
+        if let Some(connected) = self.connected.as_ref().filter(|_| is_news) {
+            connected.transport.report();
         }
         for (reply, answer) in answers {
             // A caller that stopped waiting loses nothing.
@@ -123,6 +127,9 @@ impl Actor {
                     self.rejoin = Rejoin::Refused;
                 }
             }
+        }
+        if self.hold.end(Instant::now()) {
+            outputs.extend(core.handle(Input::Hold(false), now_ms).list);
         }
         for input in self.timers.take_due(now_ms) {
             outputs.extend(core.handle(input, now_ms).list);

@@ -269,7 +269,7 @@ fn contents() -> Vec<Change> {
         change("the proof's size", |c| c.proof.size += 1),
         change("the proof's path", |c| c.proof.path.push(other())),
         change("the proof's parts", |c| c.proof.parts.config = other()),
-        change("an elector's weight", |c| c.electorate[0].1 += 1),
+        change("an elector's weight", |c| c.electorate[0].weight += 1),
         change("an elector is missing", |c| {
             c.electorate.pop();
         }),

@@ -17,8 +17,8 @@ async fn status_names_who_is_waited_for_and_what_the_window_does() {
         ("committing", Some(1))
     );
     assert_eq!(
-        (status.total_weight, status.committed_weight),
-        (2_000_000, 500_000)
+        (status.total_weight, status.electors, status.committed),
+        (4, 4, 1)
     );
     let mut others = vec![node(1), node(2), node(3)];
     others.sort();
@@ -92,11 +92,14 @@ async fn trust_is_explained_and_can_be_asked_for_at_any_height() {
         .collect();
     assert_eq!(
         steps,
-        [(500_000, 510_000), (510_000, 484_500), (484_500, 494_810)]
+        [(500_000, 510_000), (510_000, 504_900), (504_900, 514_802)]
     );
     for engine in &engines {
-        assert_eq!(engine.trust(&node(3)), 494_810);
-        let at = |height| engine.trust_at(&node(3), height).unwrap();
+        assert_eq!(engine.trust(&node(3)), 514_802);
+        let at = |height| {
+            let line = engine.trust_at(&node(3), height).unwrap();
+            line.map(|line| (line.trust_ppm, line.standing))
+        };
         assert_eq!(at(0), Some((500_000, Standing::Active)));
         for entry in &entries {
             assert_eq!(
@@ -105,14 +108,17 @@ async fn trust_is_explained_and_can_be_asked_for_at_any_height() {
             );
             assert_eq!(at(entry.height), Some((entry.after_ppm, Standing::Active)));
         }
-        assert_eq!(at(u64::MAX), Some((494_810, Standing::Active)));
+        assert_eq!(at(u64::MAX), Some((514_802, Standing::Active)));
         assert_eq!(engine.trust_at(&node(9), 1).unwrap(), None);
         assert_eq!(engine.trust(&node(9)), 0);
         assert!(engine.explain(&node(9)).unwrap().is_empty());
     }
 
     let now: std::collections::BTreeMap<_, _> = (0..4)
-        .map(|n| (node(n), engines[0].trust(&node(n))))
+        .map(|n| {
+            let line = engines[0].trust_at(&node(n), engines[0].height());
+            (node(n), line.unwrap().unwrap())
+        })
         .collect();
     assert_eq!(
         engines[2].what_if(Params::dev()),
@@ -120,9 +126,9 @@ async fn trust_is_explained_and_can_be_asked_for_at_any_height() {
         "the same parameters"
     );
     let mut harsh = Params::dev();
-    harsh.claim_dissent_ppm = 500_000;
+    harsh.critical_dissent_ppm = 500_000;
     let other = engines[2].what_if(harsh).unwrap();
-    assert!(other[&node(3)] < now[&node(3)]);
+    assert!(other[&node(3)].trust_ppm < now[&node(3)].trust_ppm);
     assert_eq!(other[&node(0)], now[&node(0)]);
     let mut invalid = Params::dev();
     invalid.drift_ms = 1_000_000;
@@ -149,7 +155,7 @@ async fn roster_config_and_operations_are_listed() {
     assert_eq!(roster.len(), 4);
     let own = roster.iter().find(|member| member.node == node(0)).unwrap();
     assert_eq!((own.role, own.standing), (Spore::Primary, Standing::Active));
-    assert_eq!(own.critical_weight, u64::from(own.trust_ppm));
+    assert!(own.has_vote);
     assert_eq!(engine.config().len(), 1);
     assert_eq!(engine.params(), Params::dev());
 

@@ -1,6 +1,6 @@
 //! A store answers as the sealed log in memory does, and starts as the node that stopped.
 
-use mycnet_consensus::core::{Input, Write};
+use mycnet_consensus::core::{Declared, Input, Write};
 use mycnet_consensus::document::{LedgerChange, LedgerDocument, OperationDocument};
 use mycnet_consensus::internals::archive::{Archive as _, what_if};
 use mycnet_consensus::internals::codec;
@@ -10,7 +10,7 @@ use mycnet_consensus::internals::history::History;
 use mycnet_consensus::internals::ledger::{Ledger, Mode};
 use mycnet_consensus::internals::record::{Signed, Statement, Verified, Verifier, sign};
 use mycnet_consensus::store::Store;
-use mycnet_consensus::{Ballot, OperationId, Outcome, Params};
+use mycnet_consensus::{Ballot, OperationId, Outcome, Params, RecordId};
 
 use super::disk::{Disk, Survives};
 use super::host::{Net, claim, open};
@@ -296,6 +296,13 @@ fn writes_mean_what_saved_says_they_mean() {
             opening: Some((Ballot::Approve, Salt::from_bytes([1; 32]))),
         })
     };
+    let declared = |rejoins: &[RecordId]| {
+        Write::Declared(Declared {
+            rejoins: rejoins.iter().copied().collect(),
+            height: 2,
+            round: 3,
+        })
+    };
     let operation = OperationId::from_bytes([5; 32]);
     let intent = |ballot| Write::Intent { operation, ballot };
     let writes = [
@@ -313,8 +320,11 @@ fn writes_mean_what_saved_says_they_mean() {
         ],
         vec![journal(4), Write::Unjournal(vec![record(1).id()])],
         vec![intent(None), Write::Compromised],
-        vec![Write::Declared([record(1).id(), record(2).id()].into())],
-        vec![Write::Declared([record(3).id()].into())],
+        vec![
+            declared(&[record(1).id(), record(2).id()]),
+            Write::Twin(true),
+        ],
+        vec![declared(&[record(3).id()])],
         // A record that was dropped and is sent again stays.
         vec![
             Write::Unjournal(vec![record(4).id()]),
@@ -340,8 +350,8 @@ fn writes_mean_what_saved_says_they_mean() {
         (expected.lists, expected.intents)
     );
     assert_eq!(
-        (saved.compromised, saved.declared),
-        (expected.compromised, expected.declared)
+        (saved.compromised, saved.twin, saved.declared),
+        (expected.compromised, true, expected.declared)
     );
 }
 

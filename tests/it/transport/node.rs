@@ -8,7 +8,7 @@ use std::time::Duration;
 use iroh::EndpointAddr;
 use iroh::endpoint::Endpoint;
 use iroh::protocol::Router;
-use mycnet_consensus::core::PeerId;
+use mycnet_consensus::core::{PeerId, SigningState};
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::net::{
     self, ALPN, CloseReason, Config, EndpointSettings, Events, Membership, NetEvent, PeerInfo,
@@ -18,6 +18,9 @@ use mycnet_consensus::{Genesis, Identity, NodeId, Signer as _, Spore};
 
 /// A limit that nothing on loopback should reach.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What every clock shows.
+pub const CLOCK_MS: u64 = 10_000_000;
 
 /// Founding members by name; also the labels of their keys.
 pub const FOUNDERS: [&str; 4] = ["ada", "ben", "cyd", "dot"];
@@ -69,6 +72,14 @@ impl Membership for Roster {
 
     fn height(&self) -> u64 {
         self.1.load(Ordering::SeqCst)
+    }
+
+    fn clock_ms(&self) -> u64 {
+        CLOCK_MS
+    }
+
+    fn signing(&self) -> SigningState {
+        SigningState::Ready
     }
 }
 

@@ -38,10 +38,17 @@ pub struct Challenge {
 }
 
 #[derive(Clone, Serialize, Deserialize)]
+pub struct SelfReport {
+    pub clock_ms: u64,
+    pub signing: String,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Proof {
     pub author: NodeId,
     pub height: u64,
-    pub boot: u64,
+    pub instance: u64,
+    pub report: SelfReport,
     pub listens: Vec<String>,
     pub signature: SignatureBytes,
 }
@@ -144,10 +151,15 @@ impl Raw {
         signed.extend(self.acceptor.id.as_bytes());
         signed.extend(Self::NONCE.as_bytes());
         signed.extend(challenge.nonce.as_bytes());
+        signed.extend(1_u64.to_be_bytes());
         Proof {
             author: identity.node_id(),
             height: 3,
-            boot: 1,
+            instance: 1,
+            report: SelfReport {
+                clock_ms: 10_000_000,
+                signing: "ready".to_owned(),
+            },
             listens: Vec::new(),
             signature: identity.sign(&signed).unwrap(),
         }

@@ -8,6 +8,7 @@ use super::super::*;
 #[derive(Debug, Clone)]
 struct Case {
     class: Class,
+    rule: ClaimRule,
     absent: u64,
     frozen: Vec<(u64, Ballot)>,
 }
@@ -26,7 +27,11 @@ impl Case {
 
     /// The tally after the first `count` reveals.
     fn tally(&self, count: usize) -> Tally {
-        let mut tally = Tally::new(self.class, self.total(), self.frozen_weight());
+        let (total, frozen) = (self.total(), self.frozen_weight());
+        let mut tally = match self.class {
+            Class::Claim => Tally::claim(self.rule, total, frozen),
+            Class::Critical | Class::Standard => Tally::critical(total, frozen),
+        };
         for (weight, ballot) in &self.frozen[..count] {
             tally.reveal(*weight, ballot);
         }
@@ -82,10 +87,18 @@ impl Case {
             .sum();
         for (ballot, weight) in &sums {
             let decided = if self.class == Class::Claim {
-                *weight > 0
-                    && sums
+                let valued: u64 = sums.iter().map(|(_, weight)| weight).sum();
+                let electors = self.frozen[..revealed].iter();
+                let electors = electors.filter(|(weight, it)| *weight > 0 && it == ballot);
+                let has_share = match self.rule.share_ppm {
+                    0 => sums
                         .iter()
-                        .all(|(other, rival)| other == ballot || weight > rival)
+                        .all(|(other, rival)| other == ballot || weight > rival),
+                    share => 1_000_000 * weight > u64::from(share) * valued,
+                };
+                *weight > 0
+                    && has_share
+                    && electors.count() >= self.rule.electors as usize
                     && 2 * all > self.total()
             } else {
                 3 * weight > 2 * self.total()
@@ -180,8 +193,16 @@ fn cases(electors: usize) -> impl Strategy<Value = Case> {
         3 => (0..3_u8).prop_map(result),
     ];
     let frozen = proptest::collection::vec((0..8_u64, ballot), 0..=electors);
-    (class, 0..6_u64, frozen).prop_map(|(class, absent, frozen)| Case {
+    let rule = prop_oneof![
+        2 => Just(ClaimRule::PLURALITY),
+        2 => Just(ClaimRule::MAJORITY),
+        1 => Just(ClaimRule { share_ppm: 666_667, electors: 2 }),
+        1 => (500_000..1_000_000_u32, 1..4_u32)
+            .prop_map(|(share_ppm, electors)| ClaimRule { share_ppm, electors }),
+    ];
+    (class, rule, 0..6_u64, frozen).prop_map(|(class, rule, absent, frozen)| Case {
         class,
+        rule,
         absent,
         frozen,
     })
@@ -230,7 +251,7 @@ proptest! {
             prop_assert_eq!(tally.revealed() + tally.unrevealed(), case.frozen_weight());
             let mut sums = case.sums(revealed);
             sums.sort();
-            let weights: Vec<_> = tally.weights().map(|(ballot, weight)| (ballot.clone(), weight)).collect();
+            let weights: Vec<_> = tally.values().map(|(ballot, count)| (ballot.clone(), count.weight)).collect();
             prop_assert_eq!(weights, sums);
         }
     }
@@ -240,11 +261,13 @@ proptest! {
 fn p_mono_fires_when_the_rule_is_broken() {
     let claim = Case {
         class: Class::Claim,
+        rule: ClaimRule::PLURALITY,
         absent: 3,
         frozen: vec![(4, result(0)), (5, result(1)), (1, result(0))],
     };
     let critical = Case {
         class: Class::Critical,
+        rule: ClaimRule::MAJORITY,
         absent: 3,
         frozen: vec![
             (2, Ballot::Approve),

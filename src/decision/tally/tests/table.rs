@@ -29,19 +29,33 @@ fn outcome(word: &str) -> Option<Outcome> {
     }
 }
 
-fn tally(class: Class, (_, reveals, unrevealed, absent, _): Row) -> Tally {
+/// `None` stands for a critical operation.
+type By = Option<ClaimRule>;
+
+const CRITICAL: By = None;
+const PLURALITY: By = Some(ClaimRule::PLURALITY);
+const MAJORITY: By = Some(ClaimRule::MAJORITY);
+const TWO_THIRDS_AND_TWO: By = Some(ClaimRule {
+    share_ppm: 666_667,
+    electors: 2,
+});
+
+fn tally(by: By, (_, reveals, unrevealed, absent, _): Row) -> Tally {
     let frozen = reveals.iter().map(|(_, weight)| weight).sum::<u64>() + unrevealed;
-    let mut tally = Tally::new(class, frozen + absent, frozen);
+    let mut tally = match by {
+        None => Tally::critical(frozen + absent, frozen),
+        Some(rule) => Tally::claim(rule, frozen + absent, frozen),
+    };
     for (word, weight) in reveals {
         tally.reveal(*weight, &ballot(word));
     }
     tally
 }
 
-fn check(class: Class, rows: &[Row]) {
+fn check(by: By, rows: &[Row]) {
     for row in rows {
         let (desc, _, unrevealed, _, expected) = *row;
-        let tally = tally(class, *row);
+        let tally = tally(by, *row);
         assert_eq!(tally.unrevealed(), unrevealed, "{desc}");
         assert_eq!(tally.outcome(), outcome(expected), "{desc}");
     }
@@ -116,9 +130,7 @@ fn critical_operations_need_more_than_two_thirds_of_all() {
             "yes",
         ),
     ];
-    check(Class::Critical, rows);
-    // A standard operation is tallied only once it has fallen to the full vote.
-    check(Class::Standard, rows);
+    check(CRITICAL, rows);
 }
 
 #[test]
@@ -198,7 +210,73 @@ fn claims_go_to_what_none_can_overtake() {
         ),
         ("all of the largest weight", &[("a", u64::MAX)], 0, 0, "a"),
     ];
-    check(Class::Claim, rows);
+    check(PLURALITY, rows);
+}
+
+#[test]
+fn claims_by_a_share_count_what_was_not_an_abstention() {
+    let rows: &[Row] = &[
+        ("nothing yet", &[], 7, 3, "open"),
+        ("half of what may come", &[("a", 5)], 5, 0, "open"),
+        ("more than half of it", &[("a", 6)], 5, 0, "a"),
+        (
+            "half, and all is there",
+            &[("a", 5), ("b", 3), ("c", 2)],
+            0,
+            0,
+            "none",
+        ),
+        (
+            "the most is not enough",
+            &[("a", 4), ("b", 3), ("c", 3)],
+            0,
+            0,
+            "none",
+        ),
+        ("more than half", &[("a", 6), ("b", 3), ("c", 2)], 0, 0, "a"),
+        (
+            "abstentions are for no value",
+            &[("a", 3), ("b", 2), ("-", 4)],
+            0,
+            0,
+            "a",
+        ),
+        ("but they are answers", &[("a", 3), ("-", 4)], 0, 6, "a"),
+        ("too few answers", &[("a", 3), ("-", 3)], 0, 6, "none"),
+        ("all of the largest weight", &[("a", u64::MAX)], 0, 0, "a"),
+    ];
+    check(MAJORITY, rows);
+}
+
+#[test]
+fn claims_may_ask_for_electors() {
+    let rows: &[Row] = &[
+        ("one alone", &[("a", 9)], 0, 0, "none"),
+        ("one alone, more may come", &[("a", 9)], 1, 0, "open"),
+        ("two", &[("a", 8), ("a", 1)], 0, 0, "a"),
+        (
+            "a shadow vote is no second",
+            &[("a", 9), ("a", 0)],
+            0,
+            0,
+            "none",
+        ),
+        (
+            "two thirds of the weight",
+            &[("a", 3), ("a", 3), ("b", 3)],
+            0,
+            0,
+            "none",
+        ),
+        (
+            "more than two thirds",
+            &[("a", 4), ("a", 3), ("b", 3)],
+            0,
+            0,
+            "a",
+        ),
+    ];
+    check(TWO_THIRDS_AND_TWO, rows);
 }
 
 #[test]
@@ -212,9 +290,9 @@ fn what_is_not_revealed_in_time_is_forfeited() {
         ("too little of a critical vote", &[("yes", 6)], 9, 0, "none"),
         ("two thirds of a critical vote", &[("yes", 6)], 3, 0, "none"),
     ];
-    for (class, rows) in [(Class::Claim, claim), (Class::Critical, critical)] {
+    for (by, rows) in [(PLURALITY, claim), (MAJORITY, claim), (CRITICAL, critical)] {
         for row in rows {
-            let tally = tally(class, *row);
+            let tally = tally(by, *row);
             assert_eq!(tally.outcome(), None, "{}", row.0);
             assert_eq!(Some(tally.forfeited()), outcome(row.4), "{}", row.0);
         }
@@ -224,7 +302,7 @@ fn what_is_not_revealed_in_time_is_forfeited() {
 #[test]
 #[should_panic(expected = "each frozen commit is revealed once")]
 fn a_reveal_of_what_is_not_frozen_is_a_broken_invariant() {
-    let mut tally = Tally::new(Class::Critical, 9, 7);
+    let mut tally = Tally::critical(9, 7);
     tally.reveal(7, &Ballot::Approve);
     tally.reveal(1, &Ballot::Approve);
 }

@@ -19,25 +19,35 @@ impl SplitMix {
 }
 
 fn event() -> impl Strategy<Value = Participation> {
+    let class = || prop_oneof![Just(Class::Claim), Just(Class::Critical)];
     prop_oneof![
-        8 => Just(Participation::Coherent),
-        2 => Just(Participation::Dissent(Class::Claim)),
-        2 => Just(Participation::Dissent(Class::Critical)),
+        8 => class().prop_map(Participation::Coherent),
+        4 => class().prop_map(Participation::Dissent),
+        2 => Just(Participation::Seen),
         2 => Just(Participation::Revealed),
-        2 => (0..10 * DAY_MS).prop_map(|frozen_ms| Participation::Withheld { frozen_ms }),
+        2 => class().prop_map(Participation::Withheld),
+        1 => Just(Participation::Unrevealed),
+        1 => Just(Participation::Overruled),
         8 => Just(Participation::Missed),
         2 => Just(Participation::Neutral),
         1 => any::<i32>().prop_map(|delta_ppm| Participation::Modified { delta_ppm }),
+        1 => Just(Participation::Judged),
     ]
 }
 
-fn record() -> impl Strategy<Value = ParticipationRecord> {
-    (0..10 * DAY_MS, event(), any::<bool>()).prop_map(|(time_ms, event, scored)| {
-        ParticipationRecord {
-            scored,
-            ..at(time_ms, event)
-        }
+fn support() -> impl Strategy<Value = Support> {
+    any::<[bool; 5]>().prop_map(|[seconded, backed, carried, chance, panel]| Support {
+        seconded,
+        backed,
+        carried,
+        chance,
+        panel,
     })
+}
+
+fn record() -> impl Strategy<Value = ParticipationRecord> {
+    (0..10 * DAY_MS, event(), support())
+        .prop_map(|(time_ms, event, support)| under(support, at(time_ms, event)))
 }
 
 /// Records of a member, perhaps with an equivocation among them.
@@ -53,10 +63,14 @@ pub(super) fn logs() -> impl Strategy<Value = Vec<ParticipationRecord>> {
 
 /// Any parameters, even those that no network would accept.
 pub(super) fn any_params() -> impl Strategy<Value = Params> {
-    (any::<[u32; 10]>(), any::<u64>(), any::<bool>()).prop_map(|(numbers, window_ms, sane)| {
+    (any::<[u32; 14]>(), any::<u64>(), any::<bool>()).prop_map(|(numbers, window_ms, sane)| {
         let [
             gain,
+            skill_gain,
             claim,
+            skill_dissent,
+            overruled,
+            skill,
             critical,
             withheld,
             absent,
@@ -64,11 +78,15 @@ pub(super) fn any_params() -> impl Strategy<Value = Params> {
             admitted,
             below,
             from,
-            streak,
+            row,
         ] = numbers.map(|number| if sane { number % 1_000_001 } else { number });
         Params {
             coherent_gain_ppm: gain,
+            skill_gain_ppm: skill_gain,
             claim_dissent_ppm: claim,
+            skill_dissent_ppm: skill_dissent,
+            overruled_ppm: overruled,
+            start_skill_ppm: skill,
             critical_dissent_ppm: critical,
             withheld_ppm: withheld,
             absent_ppm: absent,
@@ -76,7 +94,7 @@ pub(super) fn any_params() -> impl Strategy<Value = Params> {
             admitted_trust_ppm: admitted,
             suspend_below_ppm: below,
             activate_from_ppm: from,
-            activate_row: streak % 20,
+            activate_row: row % 20,
             commit_window_ms: window_ms,
             ..Params::default()
         }

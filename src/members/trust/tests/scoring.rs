@@ -16,7 +16,7 @@ fn a_node_never_seen_has_the_score_of_a_founder() {
     assert_eq!(scoring.get_trust_score(&node(1)), 640_000);
     assert_eq!(scoring.standing(&node(1)), Standing::Active);
     assert_eq!(scoring.explain(&node(1)), []);
-    scoring.update_trust_score(node(1), at(9, Participation::Coherent));
+    scoring.update_trust_score(node(1), at(9, Participation::Coherent(Class::Claim)));
     assert_eq!(scoring.get_trust_score(&node(1)), 647_200);
     assert_eq!(
         scoring.get_trust_score(&node(2)),
@@ -24,7 +24,7 @@ fn a_node_never_seen_has_the_score_of_a_founder() {
         "each node has its own"
     );
 
-    scoring.admit(node(2), TrustState::admitted(&params));
+    scoring.admit(node(2), TrustState::admitted(&params, 0));
     assert_eq!(scoring.get_trust_score(&node(2)), 200_000);
     assert_eq!(scoring.standing(&node(2)), Standing::Probation);
 }
@@ -32,8 +32,8 @@ fn a_node_never_seen_has_the_score_of_a_founder() {
 #[test]
 fn the_ledger_and_the_scoring_share_the_arithmetic() {
     let records = [
-        at(1, Participation::Coherent),
-        withheld(1, 2),
+        at(1, Participation::Coherent(Class::Claim)),
+        at(2, Participation::Withheld(Class::Claim)),
         at(3, Participation::Missed),
     ];
     let mut scoring = TrustScoring::new();
@@ -47,24 +47,16 @@ fn the_ledger_and_the_scoring_share_the_arithmetic() {
 fn explain_lists_the_changes_for_people() {
     let mut scoring = TrustScoring::new();
     for record in [
-        at(1, Participation::Coherent),
+        at(1, Participation::Coherent(Class::Claim)),
         at(2, Participation::Neutral),
-        at(
-            3,
-            Participation::Dissent(crate::statement::operation::Class::Claim),
-        ),
-        at(
-            4,
-            Participation::Modified {
-                delta_ppm: -184_501,
-            },
-        ),
+        at(3, Participation::Dissent(Class::Claim)),
+        modified(-204_901),
         ParticipationRecord {
             height: 8,
             operation: None,
             ..at(5, Participation::Equivocation)
         },
-        at(6, Participation::Coherent),
+        at(6, Participation::Coherent(Class::Claim)),
     ] {
         scoring.update_trust_score(node(1), record);
     }
@@ -76,11 +68,14 @@ fn explain_lists_the_changes_for_people() {
     assert_eq!(
         lines,
         [
-            "height 1: 500000 -> 510000 (+10000), revealed the outcome, operation 07070707, active",
-            "height 1: 510000 -> 484500 (-25500), revealed another result than the outcome, operation 07070707, active",
-            "height 1: 484500 -> 299999 (-184501), its score was modified by decision, operation 07070707, \
+            "height 1: trust 500000 -> 510000 (+10000), skill 500000 -> 510000 (+10000), revealed the outcome, \
+             operation 07070707, active",
+            "height 1: trust 510000 -> 504900 (-5100), skill 510000 -> 484500 (-25500), revealed another result than \
+             the outcome, operation 07070707, active",
+            "height 1: trust 504900 -> 299999 (-204901), its score was modified by decision, operation 07070707, \
              active -> suspended",
-            "height 8: 299999 -> 0 (-299999), signed two different statements in one slot, suspended -> banned",
+            "height 8: trust 299999 -> 0 (-299999), skill 484500 -> 0 (-484500), signed two different statements in \
+             one slot, suspended -> banned",
         ]
     );
 }

@@ -1,68 +1,196 @@
-//! The table of DESIGN section 6, line by line.
+//! The table of scores, line by line.
 
 use super::*;
-use crate::statement::operation::{Ballot, Class, Outcome};
+use crate::statement::operation::{Ballot, Outcome};
 
-const COHERENT: Participation = Participation::Coherent;
+const COHERENT: Participation = Participation::Coherent(Class::Claim);
 const CLAIM_DISSENT: Participation = Participation::Dissent(Class::Claim);
 const CRITICAL_DISSENT: Participation = Participation::Dissent(Class::Critical);
-const WITHHELD: Participation = Participation::Withheld { frozen_ms: 1 };
+const WITHHELD: Participation = Participation::Withheld(Class::Claim);
+
+/// An outcome that nobody seconded.
+const ALONE: Support = Support {
+    seconded: false,
+    backed: false,
+    carried: false,
+    chance: true,
+    panel: false,
+};
+
+/// A panel's claim that scores its electors.
+const PANEL: Support = Support {
+    seconded: false,
+    backed: false,
+    carried: true,
+    chance: false,
+    panel: true,
+};
+
+/// The event, trust and skill before, trust and skill after.
+type Line = (Participation, (u32, u32), (u32, u32));
+
+fn check(support: Support, lines: &[Line]) {
+    for (event, before, expected) in lines {
+        let params = Params {
+            founder_trust_ppm: before.0,
+            start_skill_ppm: before.1,
+            ..Params::default()
+        };
+        let mut state = TrustState::founder(&params, 0);
+        let change = state.apply(&params, &under(support, at(9, *event)));
+        let after = (state.trust_ppm(), state.skill_ppm());
+        assert_eq!(after, *expected, "{event:?} at {before:?}");
+        if let Some(change) = change {
+            let said = (change.before_ppm, change.skill_before_ppm);
+            assert_eq!(said, *before, "{event:?}");
+            let said = (change.after_ppm, change.skill_after_ppm);
+            assert_eq!(said, *expected, "{event:?}");
+        } else {
+            assert_eq!(before, expected, "{event:?} changed without saying so");
+        }
+    }
+}
 
 #[test]
 fn each_line_of_the_table() {
-    for (event, before_ppm, expected_ppm) in [
-        (COHERENT, 500_000, 510_000),
-        (COHERENT, 0, 20_000),
-        (COHERENT, 999_951, 999_951), // 2 % of 49 is 0.98: gains are rounded down.
-        (COHERENT, 999_950, 999_951),
-        (COHERENT, 1_000_000, 1_000_000),
-        (CLAIM_DISSENT, 500_000, 475_000),
-        (CLAIM_DISSENT, 21, 19), // 5 % of 21 is 1.05: penalties are rounded up.
-        (CLAIM_DISSENT, 20, 19),
-        (CLAIM_DISSENT, 1, 0),
-        (CLAIM_DISSENT, 0, 0),
-        (CRITICAL_DISSENT, 500_000, 495_000),
-        (CRITICAL_DISSENT, 101, 99),
-        (Participation::Dissent(Class::Standard), 500_000, 495_000),
-        (WITHHELD, 500_000, 460_000),
-        (WITHHELD, 1_000_000, 920_000),
-        (WITHHELD, 13, 11),
-        (Participation::Missed, 500_000, 500_000),
-        (Participation::Neutral, 500_000, 500_000),
-        (Participation::Revealed, 500_000, 500_000),
-        (Participation::Equivocation, 500_000, 0),
-        (Participation::Modified { delta_ppm: 1 }, 500_000, 500_001),
-        (
-            Participation::Modified {
-                delta_ppm: i32::MAX,
-            },
-            1,
-            1_000_000,
-        ),
-        (
-            Participation::Modified {
-                delta_ppm: i32::MIN,
-            },
-            999_999,
-            0,
-        ),
+    let modified = |delta_ppm| Participation::Modified { delta_ppm };
+    check(
+        Support::FULL,
+        &[
+            (COHERENT, (500_000, 500_000), (510_000, 510_000)),
+            (COHERENT, (0, 0), (20_000, 20_000)),
+            // 2 % of 49 is 0.98: gains are rounded down.
+            (COHERENT, (999_951, 999_950), (999_951, 999_951)),
+            (COHERENT, (1_000_000, 1_000_000), (1_000_000, 1_000_000)),
+            (
+                Participation::Coherent(Class::Critical),
+                (500_000, 500_000),
+                (510_000, 500_000),
+            ),
+            // Penalties are rounded up: 5 % of 21 is 1.05, 1 % of 500,001 is 5,000.01.
+            (CLAIM_DISSENT, (500_001, 21), (495_000, 19)),
+            (CLAIM_DISSENT, (1_000_000, 1), (990_000, 0)),
+            (CRITICAL_DISSENT, (500_000, 500_000), (495_000, 500_000)),
+            (CRITICAL_DISSENT, (101, 500_000), (99, 500_000)),
+            (
+                Participation::Dissent(Class::Standard),
+                (500_000, 7),
+                (495_000, 7),
+            ),
+            (WITHHELD, (500_000, 500_000), (460_000, 460_000)),
+            (
+                Participation::Withheld(Class::Critical),
+                (13, 500_000),
+                (11, 500_000),
+            ),
+            (Participation::Unrevealed, (500_000, 1), (500_000, 1)),
+            (Participation::Missed, (500_000, 1), (500_000, 1)),
+            (Participation::Neutral, (500_000, 1), (500_000, 1)),
+            (Participation::Seen, (500_000, 1), (500_000, 1)),
+            (Participation::Revealed, (500_000, 1), (500_000, 1)),
+            (Participation::Judged, (500_000, 1), (500_000, 1)),
+            (Participation::Overruled, (500_000, 1), (495_000, 1)),
+            (Participation::Equivocation, (500_000, 500_000), (0, 0)),
+            (modified(1), (500_000, 7), (500_001, 7)),
+            (modified(i32::MAX), (1, 7), (1_000_000, 7)),
+            (modified(i32::MIN), (999_999, 7), (0, 7)),
+        ],
+    );
+}
+
+#[test]
+fn what_nobody_seconded_moves_no_score() {
+    check(
+        ALONE,
+        &[
+            (COHERENT, (500_000, 500_000), (500_000, 500_000)),
+            (CLAIM_DISSENT, (500_000, 500_000), (500_000, 500_000)),
+            (CRITICAL_DISSENT, (500_000, 500_000), (500_000, 500_000)),
+            (WITHHELD, (500_000, 500_000), (460_000, 460_000)),
+            (Participation::Equivocation, (500_000, 500_000), (0, 0)),
+        ],
+    );
+    let seconded = Support {
+        seconded: true,
+        ..ALONE
+    };
+    check(
+        seconded,
+        &[
+            (COHERENT, (500_000, 500_000), (510_000, 500_000)),
+            (CRITICAL_DISSENT, (500_000, 500_000), (500_000, 500_000)),
+        ],
+    );
+}
+
+#[test]
+fn a_panel_moves_skill_only() {
+    check(
+        PANEL,
+        &[
+            (COHERENT, (500_000, 500_000), (500_000, 510_000)),
+            (CLAIM_DISSENT, (500_000, 500_000), (500_000, 475_000)),
+            (WITHHELD, (500_000, 500_000), (500_000, 460_000)),
+            (
+                Participation::Missed,
+                (500_000, 500_000),
+                (500_000, 500_000),
+            ),
+            (Participation::Equivocation, (500_000, 500_000), (0, 0)),
+        ],
+    );
+    let unscored = Support {
+        carried: false,
+        ..PANEL
+    };
+    check(
+        unscored,
+        &[
+            (COHERENT, (500_000, 500_000), (500_000, 500_000)),
+            (CLAIM_DISSENT, (500_000, 500_000), (500_000, 500_000)),
+            (WITHHELD, (500_000, 500_000), (500_000, 460_000)),
+        ],
+    );
+    let row = coherent(0..3);
+    for event in [COHERENT, CLAIM_DISSENT, WITHHELD, Participation::Unrevealed] {
+        let mut state = founder_after(&row);
+        apply_all(&mut state, &[under(PANEL, at(9 * DAY_MS, event))]);
+        assert_eq!((state.row(), state.missed_chances()), (3, 0), "{event:?}");
+    }
+}
+
+/// Claims can be made so that one member's honest answers differ; that may not cost it its vote.
+#[test]
+fn claims_alone_suspend_nobody() {
+    let wrong = vec![at(9, CLAIM_DISSENT); 10_000];
+    let state = founder_after(&wrong);
+    assert_eq!(state.trust_ppm(), 400_000);
+    assert_eq!(state.standing(), Standing::Active);
+    let mut low = founder_after(&[modified(-150_000)]);
+    apply_all(&mut low, &wrong);
+    assert_eq!(low.trust_ppm(), 350_000, "below the floor nothing is taken");
+    let against = vec![at(9, CRITICAL_DISSENT); 60];
+    assert_eq!(founder_after(&against).standing(), Standing::Suspended);
+}
+
+/// Withholding is never cheaper than being wrong.
+#[test]
+fn withholding_costs_at_least_what_dissent_costs() {
+    let params = Params {
+        withheld_ppm: 0,
+        critical_dissent_ppm: 30_000,
+        ..Params::default()
+    };
+    for (class, trust_ppm, skill_ppm) in [
+        (Class::Claim, 495_000, 475_000),
+        (Class::Critical, 485_000, 500_000),
     ] {
-        let params = Params {
-            founder_trust_ppm: before_ppm,
-            ..Params::default()
-        };
-        let mut state = TrustState::founder(&params);
-        let change = state.apply(&params, &at(9, event));
-        assert_eq!(state.trust_ppm(), expected_ppm, "{event:?} at {before_ppm}");
-        if let Some(change) = change {
-            assert_eq!(change.before_ppm, before_ppm, "{event:?} at {before_ppm}");
-            assert_eq!(change.after_ppm, expected_ppm, "{event:?} at {before_ppm}");
-        } else {
-            assert_eq!(
-                before_ppm, expected_ppm,
-                "{event:?} changed without saying so"
-            );
-        }
+        let mut state = TrustState::founder(&params, 0);
+        state.apply(&params, &at(9, Participation::Withheld(class)));
+        assert_eq!(
+            (state.trust_ppm(), state.skill_ppm()),
+            (trust_ppm, skill_ppm)
+        );
     }
 }
 
@@ -73,6 +201,7 @@ fn each_change_has_its_reason() {
         (CLAIM_DISSENT, Reason::ClaimDissent),
         (CRITICAL_DISSENT, Reason::CriticalDissent),
         (WITHHELD, Reason::Withheld),
+        (Participation::Overruled, Reason::Overruled),
         (Participation::Equivocation, Reason::Equivocation),
         (Participation::Modified { delta_ppm: 5 }, Reason::Modified),
     ] {
@@ -82,62 +211,40 @@ fn each_change_has_its_reason() {
 }
 
 #[test]
-fn only_coherent_votes_in_a_row_make_a_streak() {
-    for (event, expected) in [
-        (COHERENT, 4),
-        (Participation::Neutral, 3),
-        (Participation::Missed, 3),
-        (Participation::Revealed, 3),
-        (Participation::Modified { delta_ppm: -5 }, 3),
-        (CLAIM_DISSENT, 0),
-        (CRITICAL_DISSENT, 0),
-        (WITHHELD, 0),
-        (Participation::Equivocation, 0),
+fn seconded_dissent_withholding_and_silence_end_a_row() {
+    let day = 3 * DAY_MS;
+    for (event, seconded, alone) in [
+        (COHERENT, 4, 3),
+        (Participation::Neutral, 3, 3),
+        (Participation::Missed, 3, 3),
+        (Participation::Revealed, 3, 3),
+        (Participation::Overruled, 3, 3),
+        (Participation::Modified { delta_ppm: -5 }, 3, 3),
+        (CLAIM_DISSENT, 0, 3),
+        (CRITICAL_DISSENT, 0, 3),
+        (WITHHELD, 0, 3),
+        (Participation::Unrevealed, 0, 3),
+        (Participation::Equivocation, 0, 0),
     ] {
-        let records = [
-            at(9, COHERENT),
-            at(9, COHERENT),
-            at(9, COHERENT),
-            at(9, event),
-        ];
-        assert_eq!(founder_after(&records).streak(), expected, "{event:?}");
+        for (support, expected) in [(Support::FULL, seconded), (ALONE, alone)] {
+            let mut state = founder_after(&coherent(0..3));
+            apply_all(&mut state, &[under(support, at(day, event))]);
+            assert_eq!(state.row(), expected, "{event:?}, {support:?}");
+        }
     }
-}
-
-#[test]
-fn an_operation_that_scores_nobody_charges_withholding_and_equivocation_only() {
-    let mut before = founder_after(&[at(9, COHERENT), at(9, Participation::Missed)]);
-    for event in [
-        COHERENT,
-        CLAIM_DISSENT,
-        Participation::Neutral,
-        Participation::Missed,
-    ] {
-        let mut after = before;
-        assert_eq!(
-            after.apply(&Params::default(), &unscored(at(9, event))),
-            None
-        );
-        assert_eq!(after, before, "{event:?}");
-    }
-    assert_eq!(before.missed_chances(), 1);
-    before.apply(&Params::default(), &unscored(at(9, WITHHELD)));
-    assert_eq!(before.trust_ppm(), 510_000 - 40_800);
-    assert_eq!(before.streak(), 0);
-    before.apply(
-        &Params::default(),
-        &unscored(at(9, Participation::Equivocation)),
-    );
-    assert_eq!(before.standing(), Standing::Banned);
 }
 
 /// The oldest of a hundred chances was missed; every further chance makes it forgotten.
 #[test]
-fn each_vote_that_scores_is_a_chance() {
+fn only_chances_are_remembered() {
     let mut records = vec![at(1, Participation::Missed)];
     records.extend([at(1, Participation::Neutral); 99]);
     let full = founder_after(&records);
     assert_eq!(full.missed_chances(), 1);
+    let no_chance = Support {
+        chance: false,
+        ..Support::FULL
+    };
     for (record, expected) in [
         (at(9, COHERENT), 0),
         (at(9, CLAIM_DISSENT), 0),
@@ -145,80 +252,64 @@ fn each_vote_that_scores_is_a_chance() {
         (at(9, Participation::Neutral), 0),
         (at(9, WITHHELD), 0),
         (at(9, Participation::Missed), 1),
+        (at(9, Participation::Unrevealed), 1),
         (at(9, Participation::Revealed), 1),
+        (at(9, Participation::Overruled), 1),
         (at(9, Participation::Modified { delta_ppm: 1 }), 1),
-        (unscored(at(9, COHERENT)), 1),
-        (unscored(at(9, WITHHELD)), 1),
+        (under(no_chance, at(9, COHERENT)), 1),
+        (under(PANEL, at(9, WITHHELD)), 1),
     ] {
         let mut state = full;
-        state.apply(&Params::default(), &record);
+        apply_all(&mut state, &[record]);
         assert_eq!(state.missed_chances(), expected, "{record:?}");
     }
 }
 
-/// Freeze and close times of the withheld commits, the sealed reveals between them, and the number of charges of 8 %.
+/// Close times of withheld commits, the sealed reveals between them, and the number of charges of 8 %.
 #[test]
 fn silence_is_charged_once_per_reveal_window() {
+    let withheld = |days_and_a_bit: (u64, u64)| {
+        let (days, more) = days_and_a_bit;
+        at(
+            days * DAY_MS + more,
+            Participation::Withheld(Class::Critical),
+        )
+    };
     for (desc, records, charges) in [
-        ("one", vec![withheld(10, 100)], 1),
+        ("one", vec![withheld((2, 0))], 1),
         (
             "silent in both",
-            vec![withheld(10, 100), withheld(12, 100)],
+            vec![withheld((2, 0)), withheld((2, 0))],
             1,
         ),
         (
-            "silent, closed later",
-            vec![withheld(10, 100), withheld(99, 190)],
+            "silent until the window ends",
+            vec![withheld((2, 0)), withheld((2, DAY_MS - 1))],
             1,
         ),
         (
-            "frozen after the charge",
-            vec![withheld(10, 100), withheld(101, 200)],
-            2,
-        ),
-        (
-            "frozen at the charge",
-            vec![withheld(10, 100), withheld(100, 200)],
+            "a window later",
+            vec![withheld((2, 0)), withheld((3, 0))],
             2,
         ),
         (
             "revealed something else",
-            vec![revealed(13), withheld(10, 100), withheld(12, 100)],
+            vec![revealed(DAY_MS + 1), withheld((2, 0)), withheld((2, 0))],
             2,
         ),
         (
-            "revealed before the second",
-            vec![revealed(11), withheld(10, 100), withheld(12, 100)],
-            1,
-        ),
-        (
-            "revealed as it froze",
-            vec![revealed(12), withheld(10, 100), withheld(12, 100)],
+            "revealed a window ago",
+            vec![revealed(DAY_MS), withheld((2, 0)), withheld((2, 0))],
             1,
         ),
         (
             "revealed after the first charge",
-            vec![withheld(10, 100), revealed(101), withheld(12, 102)],
+            vec![withheld((2, 0)), revealed(2 * DAY_MS + 1), withheld((2, 2))],
             2,
         ),
         (
-            "a late one after three",
-            vec![
-                withheld(1, 50),
-                withheld(2, 50),
-                withheld(3, 60),
-                withheld(51, 99),
-            ],
-            2,
-        ),
-        (
-            "frozen before the second charge",
-            vec![withheld(10, 100), withheld(101, 200), withheld(150, 210)],
-            2,
-        ),
-        (
-            "windows one after the other",
-            vec![withheld(10, 20), withheld(20, 30), withheld(30, 40)],
+            "64 operations a day, for three days",
+            (0..192).map(|n| withheld((2 + n / 64, n % 64))).collect(),
             3,
         ),
     ] {
@@ -230,50 +321,57 @@ fn silence_is_charged_once_per_reveal_window() {
     }
 }
 
+/// What a panel charges does not hide what is charged to trust.
 #[test]
-fn withholding_uncharged_still_ends_a_streak() {
-    let mut records = vec![withheld(10, 100)];
-    records.extend([at(101, COHERENT); 3]);
-    assert_eq!(founder_after(&records).streak(), 3);
-    let before_ppm = founder_after(&records).trust_ppm();
-    records.push(withheld(12, 102));
-    let after = founder_after(&records);
-    assert_eq!((after.streak(), after.trust_ppm()), (0, before_ppm));
+fn a_panel_does_not_shield_a_withholder() {
+    let in_panel = under(PANEL, at(2 * DAY_MS, WITHHELD));
+    let state = founder_after(&[in_panel, at(2 * DAY_MS, WITHHELD)]);
+    assert_eq!((state.trust_ppm(), state.skill_ppm()), (460_000, 460_000));
 }
 
 #[test]
 fn absence_costs_nothing_up_to_half_of_the_last_hundred_chances() {
-    let missed = [at(1, Participation::Missed); 51];
+    let missed = [at(2 * DAY_MS, Participation::Missed); 51];
     assert_eq!(founder_after(&missed[..50]).trust_ppm(), 500_000);
     assert_eq!(founder_after(&missed).trust_ppm(), 490_000);
-    // A chance taken, then as many missed: 51 of the last 52 and so of the last 100.
-    for taken in [COHERENT, CLAIM_DISSENT, WITHHELD, Participation::Neutral] {
-        let mut records = vec![at(1, taken)];
-        records.extend(missed);
-        let charged = founder_after(&records).trust_ppm();
-        let before = founder_after(&records[..51]).trust_ppm();
-        assert_eq!(
-            before,
-            founder_after(&records[..1]).trust_ppm(),
-            "{taken:?}"
-        );
-        assert_eq!(charged, before - (before * 2).div_ceil(100), "{taken:?}");
-    }
     // Every second chance for ever is no more than half.
-    let alternating = [at(1, Participation::Missed), at(1, Participation::Neutral)].repeat(500);
+    let both = [Participation::Missed, Participation::Neutral];
+    let alternating = both.map(|event| at(2 * DAY_MS, event)).repeat(500);
     assert_eq!(founder_after(&alternating).trust_ppm(), 500_000);
 }
 
 #[test]
+fn who_is_seen_is_not_absent() {
+    let mut records = vec![at(DAY_MS + 1, Participation::Seen)];
+    records.extend([at(2 * DAY_MS, Participation::Missed); 60]);
+    assert_eq!(founder_after(&records).trust_ppm(), 500_000);
+    records.push(at(2 * DAY_MS + 1, Participation::Missed));
+    assert_eq!(founder_after(&records).trust_ppm(), 490_000);
+    let newcomer = TrustState::founder(&Params::default(), 2 * DAY_MS);
+    let mut state = newcomer;
+    apply_all(&mut state, &[at(3 * DAY_MS - 1, Participation::Missed); 60]);
+    assert_eq!(state.trust_ppm(), 500_000, "it joined within the window");
+}
+
+#[test]
 fn absence_is_charged_at_most_once_per_commit_window() {
-    let mut records = vec![at(1000, Participation::Missed); 60];
+    let mut records = vec![at(2 * DAY_MS, Participation::Missed); 60];
     assert_eq!(founder_after(&records).trust_ppm(), 490_000);
-    records.push(at(1000 + DAY_MS - 1, Participation::Missed));
+    records.push(at(3 * DAY_MS - 1, Participation::Missed));
     assert_eq!(founder_after(&records).trust_ppm(), 490_000);
-    records.push(at(1000 + DAY_MS, Participation::Missed));
+    records.push(at(3 * DAY_MS, Participation::Missed));
     assert_eq!(founder_after(&records).trust_ppm(), 480_200);
-    records.push(at(1000 + DAY_MS + 1, Participation::Missed));
+    records.push(at(3 * DAY_MS + 1, Participation::Missed));
     assert_eq!(founder_after(&records).trust_ppm(), 480_200);
+}
+
+#[test]
+fn objections_are_charged_once_per_objection_window() {
+    let overruled = |time_ms| at(time_ms, Participation::Overruled);
+    let mut records = vec![overruled(0), overruled(1), overruled(DAY_MS - 1)];
+    assert_eq!(founder_after(&records).trust_ppm(), 495_000);
+    records.push(overruled(DAY_MS));
+    assert_eq!(founder_after(&records).trust_ppm(), 490_050);
 }
 
 #[test]
@@ -285,7 +383,7 @@ fn a_ballot_is_judged_by_class_and_outcome() {
             Class::Critical,
             decided(Ballot::Reject),
             Ballot::Reject,
-            COHERENT,
+            Participation::Coherent(Class::Critical),
         ),
         (
             Class::Critical,

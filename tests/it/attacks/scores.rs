@@ -1,0 +1,164 @@
+//! A minority farms and slanders by claims, panels and proposals. On the first edition two members of ten held all sealing
+//! weight after ten claims, and three of ten came to half of the weight in claims by answers that only they knew.
+
+use mycnet_consensus::{Ballot, ClaimRule, ConsensusOperation, Outcome, Standing};
+
+use super::{ask, skill, standing, weigh_half};
+use crate::net::{Net, config, genesis, node};
+
+fn claim(subject: String, rule: ClaimRule, panel: Option<Vec<usize>>) -> ConsensusOperation {
+    let panel = panel.map(|members| {
+        let mut panel: Vec<_> = members.into_iter().map(node).collect();
+        panel.sort();
+        panel
+    });
+    ConsensusOperation::Claim {
+        subject,
+        input: Vec::new(),
+        panel,
+        rule,
+    }
+}
+
+fn result(text: &str) -> Option<Ballot> {
+    Some(Ballot::Result(text.into()))
+}
+
+const RULES: [ClaimRule; 2] = [ClaimRule::PLURALITY, ClaimRule::MAJORITY];
+
+/// Every member still has its vote, and the coalition weighs less than half in claims.
+fn check(net: &Net, n: usize, coalition: std::ops::Range<usize>) {
+    assert_eq!(net.state(0).sealers().len(), n, "one vote each");
+    for member in 0..n {
+        assert_eq!(standing(net, member), Standing::Active, "member {member}");
+    }
+    assert!(!weigh_half(net, coalition));
+}
+
+/// "What is my number?" Nobody else knows, so the others abstain.
+#[test]
+fn answers_that_only_the_coalition_knows_earn_nothing() {
+    for rule in RULES {
+        let mut net = Net::new(&genesis(10), 10);
+        for k in 0..40 {
+            let question = claim(format!("my {k}th number?"), rule, None);
+            let secret = format!("secret {k}");
+            let id = ask(&mut net, 9, question, |n| match n {
+                7..10 => result(&secret),
+                _ => Some(Ballot::Abstain),
+            });
+            let expected = Outcome::Decided(result(&secret).unwrap());
+            assert_eq!(net.outcome(0, &id), Some(expected), "they decide the claim");
+        }
+        for n in 0..10 {
+            assert_eq!((net.trust(0, n), skill(&net, n)), (500_000, 500_000), "{n}");
+        }
+        check(&net, 10, 7..10);
+    }
+}
+
+/// Measurements scatter, so by plurality two liars that agree decide what is true.
+#[test]
+fn a_plurality_of_two_among_scattered_answers_costs_nobody_anything() {
+    let mut net = Net::new(&genesis(10), 10);
+    for k in 0..20 {
+        let question = claim(format!("measure {k}"), ClaimRule::PLURALITY, None);
+        ask(&mut net, 9, question, |n| match n {
+            8..10 => result("lie"),
+            _ => result(&format!("{n} measured {k}")),
+        });
+    }
+    for n in 0..8 {
+        assert_eq!((net.trust(0, n), skill(&net, n)), (500_000, 500_000), "{n}");
+    }
+    check(&net, 10, 8..10);
+}
+
+/// Questions to which one honest member's answer differs (its clock, its place, its compiler), for months.
+#[test]
+fn one_singled_out_member_keeps_its_vote() {
+    let mut net = Net::new(&genesis(10), 10);
+    for k in 0..150 {
+        let question = claim(format!("what do you see? {k}"), ClaimRule::MAJORITY, None);
+        ask(&mut net, 9, question, |n| match n {
+            0 => result("something else"),
+            _ => result("the same"),
+        });
+    }
+    assert_eq!(net.trust(0, 0), 400_000, "it stops at the threshold");
+    assert!(skill(&net, 0) < 10_000, "its answers are not believed");
+    check(&net, 10, 7..10);
+}
+
+/// Claims that split the honest answers in two, with the coalition always on the larger side.
+#[test]
+fn a_coalition_that_joins_each_majority_never_weighs_half() {
+    let mut net = Net::new(&genesis(10), 10);
+    for k in 0..150_usize {
+        let question = claim(format!("this or that? {k}"), ClaimRule::MAJORITY, None);
+        // Three of the seven honest members differ from the other four, each time others.
+        ask(&mut net, 9, question, |n| match n {
+            7..10 => result("this"),
+            _ if (n + 7 - k % 7) % 7 < 3 => result("that"),
+            _ => result("this"),
+        });
+    }
+    assert!(skill(&net, 9) > 900_000, "it is always right");
+    check(&net, 10, 7..10);
+}
+
+/// On the first edition one Seed drained a victim by panels of friends.
+#[test]
+fn panels_of_friends_move_nobody() {
+    let mut net = Net::new(&genesis(10), 10);
+    for k in 0..40 {
+        let panel = vec![0, 1, 2, 3];
+        let question = claim(format!("ours {k}"), ClaimRule::PLURALITY, Some(panel));
+        ask(&mut net, 1, question, |n| match n {
+            0 => result("the truth"),
+            1..4 => result("a lie"),
+            _ => None,
+        });
+    }
+    for n in 0..10 {
+        assert_eq!((net.trust(0, n), skill(&net, n)), (500_000, 500_000), "{n}");
+    }
+}
+
+/// On the first edition one member that was always right came to weigh a third, and its crash stopped the network.
+#[test]
+fn who_is_always_right_can_be_away() {
+    let mut net = Net::new(&genesis(4), 4);
+    for k in 0..60 {
+        let question = claim(format!("guess {k}"), ClaimRule::PLURALITY, None);
+        ask(&mut net, 3, question, |n| match n {
+            3 | 2 => result("right"),
+            n => result(&format!("{n} is wrong")),
+        });
+    }
+    net.down[3] = true;
+    let id = ask(&mut net, 1, config(b"without it"), |n| {
+        (n != 3).then_some(Ballot::Approve)
+    });
+    assert_eq!(net.outcome(0, &id), crate::net::APPROVED);
+}
+
+/// Junk proposals to which only the coalition commits, and freezes that shut others out, make nobody miss its chances.
+#[test]
+fn junk_proposals_make_nobody_miss_its_chances() {
+    let mut net = Net::new(&genesis(4), 4);
+    for k in 0..80_u8 {
+        // Node 3 proposes; node 0 never answers, but is about: it answers what it is asked by others.
+        ask(&mut net, 3, config(&[k]), |n| {
+            (n != 0).then_some(Ballot::Approve)
+        });
+    }
+    let member = net.state(1).roster().get(&node(0)).unwrap();
+    let window_ms = net.genesis.params.commit_window_ms;
+    let windows = (net.now_ms - net.genesis.time_ms).div_ceil(window_ms) + 1;
+    assert!(
+        u64::from(member.trust.missed_chances()) <= windows,
+        "{} of 80 in {windows} windows",
+        member.trust.missed_chances()
+    );
+}
