@@ -28,7 +28,7 @@ use serde_bytes::ByteBuf;
 /// The sizes of electorates.
 const ELECTORS: [usize; 3] = [10, 100, 1_000];
 
-/// Trust of a founding member.
+/// Skill of a founding member, in parts per million: its weight in claims.
 const WEIGHT: u64 = 500_000;
 
 /// Feeds the reveals of a whole electorate into a tally and asks for the outcome after each.

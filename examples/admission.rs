@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         &candidate,
         genesis.network_id(),
         Spore::Latent,
-        MemberName::of_key(&candidate.node_id()),
+        MemberName::new("dot")?,
         None,
     )?;
     let admission = ConsensusOperation::NodeAdmission {
@@ -60,10 +60,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(outcome, Outcome::Decided(Ballot::Approve));
     for member in engines[3].roster() {
         println!(
-            "  {}  {:8} trust {:7} {:10} has a vote: {}",
-            &member.node.to_string()[..8],
+            "  {:8}  {:8} trust {:7} skill {:7} {:10} vote {}",
+            member.name,
             member.role,
             member.trust_ppm,
+            member.skill_ppm,
             member.standing,
             member.has_vote
         );
@@ -82,7 +83,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     assert_eq!(proved.outcome, outcome);
 
-    // The new member can take part at once, and earns its weight.
+    // The new member can take part at once, and earns its vote.
     let newcomer = hub.join(candidate)?;
     assert_eq!(newcomer.seal(), engines[0].seal());
     println!("the newcomer caught up to height {}", newcomer.height());

@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 
 use automerge::{Automerge, AutomergeError, ChangeHash};
 
-pub use ledger::{LedgerChange, LedgerDocument, OPERATIONS_KEPT, OperationEntry, RosterEntry};
+pub use ledger::{LedgerChange, LedgerDocument, OPERATIONS_KEPT, OperationEntry};
 pub use operation::OperationDocument;
 
 use crate::base::digest::{DOCUMENTS, Digest, NetworkId, OperationId, RecordId};

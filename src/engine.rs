@@ -14,6 +14,7 @@ mod wait;
 
 use std::sync::Arc;
 
+pub use crate::members::roster::{Elector, MemberLine};
 pub use bundle::{BundleError, BundleImport, BundleReader, BundleReport, ImportError, Refusals};
 use host::Host;
 pub use hub::{Clock, Hub, ManualClock, SystemClock};

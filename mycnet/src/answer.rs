@@ -96,6 +96,7 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::Roster => value(Ok(reply::Roster {
             members: node.engine().roster(),
         })),
+        Request::WhatIf { params } => value(reads::what_if(node, &params)),
         Request::Config => value(Ok(reads::config(node))),
         Request::Evidence => value(reads::evidence(node)),
         Request::Certificate { operation } => value(operations::certificate(node, operation)),
@@ -103,7 +104,7 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::Ticket => value(reads::ticket(node)),
         Request::Peers => value(reads::peers(node)),
         Request::SealTime => value(Ok(reads::seal_time(node))),
-        Request::FindNode { prefix } => value(reads::find_node(node, &prefix)),
+        Request::FindNode { given } => value(reads::find_node(node, &given)),
         Request::FindOperation { prefix } => value(operations::find(node, &prefix)),
         Request::ExportBundle { file, from } => value(files::export_bundle(node, &file, from)),
         Request::Export { directory } => value(files::export(node, &directory)),
@@ -162,27 +163,24 @@ async fn wait(node: &Node, operation: OperationId, timeout: Duration) -> Result<
     value(operations::operation(node, operation))
 }
 
-/// The only one of some ids that begins with these digits.
+/// The only one of the ids that a user can have meant. `what` and `more` are for the messages about none and about several.
 fn only<T: ToString + Copy>(
-    kind: &str,
+    meant: impl IntoIterator<Item = T>,
+    what: &str,
     command: &str,
-    prefix: &str,
-    ids: impl IntoIterator<Item = T>,
+    more: &str,
 ) -> Result<reply::FoundId<T>, Failure> {
-    /// Ids that the message about an ambiguous prefix names.
+    /// Ids that the message about several names.
     const NAMED_MAX: usize = 4;
-    let found = ids
-        .into_iter()
-        .filter(|id| id.to_string().starts_with(prefix));
-    match found.collect::<Vec<T>>().as_slice() {
+    match meant.into_iter().collect::<Vec<T>>().as_slice() {
         [id] => Ok(reply::FoundId { id: *id }),
         [] => Err(Failure::failed(format!(
-            "no {kind} known to this node begins with {prefix}: `{command}` lists the known ones"
+            "no {what}, as far as this node knows: `{command}` lists the known ones"
         ))),
         several => {
             let named: Vec<String> = several.iter().take(NAMED_MAX).map(T::to_string).collect();
             Err(Failure::usage(format!(
-                "{} {kind}s begin with {prefix}: {}; give more digits",
+                "more than one {what}: {} of them, such as {}; {more}",
                 several.len(),
                 named.join(", ")
             )))

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use mycnet_consensus::Spore;
 use mycnet_consensus::limits::PAYLOAD_BYTES_MAX;
+use mycnet_consensus::{MemberName, Spore};
 use serde::de::DeserializeOwned;
 
 use crate::files::read_file;
@@ -29,6 +29,31 @@ impl FromStr for IdPrefix {
             ));
         }
         Ok(Self(text.to_ascii_lowercase()))
+    }
+}
+
+/// A member or another node: its name, its id, or the first digits of its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NodeRef(pub(crate) String);
+
+impl NodeRef {
+    /// The digits, if these can be those of an id.
+    pub(crate) fn digits(text: &str) -> Option<String> {
+        text.parse().ok().map(|IdPrefix(digits)| digits)
+    }
+}
+
+impl FromStr for NodeRef {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if Self::digits(text).is_some() || MemberName::new(text).is_ok() {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!(
+            "a node is given by its name (1 to 32 of a-z, 0-9 and -) or by its id, of which {DIGITS_MIN} digits or more are \
+             enough"
+        ))
     }
 }
 
@@ -67,6 +92,12 @@ pub(crate) fn role(text: &str) -> Result<Spore, String> {
         "latent" => Ok(Spore::Latent),
         _ => Err("a role is primary, seed or latent".to_owned()),
     }
+}
+
+/// A member's name.
+pub(crate) fn member_name(text: &str) -> Result<MemberName, String> {
+    let why = "a member's name has 1 to 32 characters, each of a-z, 0-9 or -";
+    MemberName::new(text).map_err(|_| format!("{text:?}: {why}"))
 }
 
 /// A reason, which must not be blank.
@@ -121,6 +152,19 @@ mod tests {
         assert!(parse("0123456g").is_err());
         assert!(parse(&"0".repeat(65)).is_err());
         assert_eq!(parse("ABCDEF01").unwrap().0, "abcdef01");
+    }
+
+    #[test]
+    fn nodes_are_given_by_name_or_by_digits() {
+        let parse = str::parse::<NodeRef>;
+        for good in ["ada", "4f9c12ab", "4F9C12AB", &"0".repeat(64), "ada-2"] {
+            assert!(parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "Ada", "4F9C", "a b", &"0".repeat(65)] {
+            assert!(parse(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(NodeRef::digits("4F9C12AB").as_deref(), Some("4f9c12ab"));
+        assert_eq!(NodeRef::digits("4f9c12a"), None);
     }
 
     #[test]

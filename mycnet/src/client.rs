@@ -7,7 +7,7 @@ use mycnet_consensus::{NodeId, OperationId, Standing};
 use serde::de::DeserializeOwned;
 
 use crate::answer::{self, answer};
-use crate::arguments::IdPrefix;
+use crate::arguments::{IdPrefix, NodeRef};
 use crate::databases::{open_store, rejoins};
 use crate::failure::{Failure, Kind};
 use crate::home::last_run::LastRun;
@@ -167,12 +167,13 @@ impl Client {
     }
 
     /// The node that an argument means.
-    pub(crate) async fn node(&self, given: &IdPrefix) -> anyhow::Result<NodeId> {
-        let prefix = given.0.clone();
-        if let Ok(id) = prefix.parse() {
+    pub(crate) async fn node(&self, given: &NodeRef) -> anyhow::Result<NodeId> {
+        let given = given.0.clone();
+        // A name is shorter than an id.
+        if let Ok(id) = given.parse() {
             return Ok(id);
         }
-        let found: FoundId<_> = self.ask(Request::FindNode { prefix }).await?;
+        let found: FoundId<_> = self.ask(Request::FindNode { given }).await?;
         Ok(found.id)
     }
 

@@ -4,9 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use mycnet_consensus::{Consent, Genesis, MemberName, NetworkId, NodeId, Signer as _, Spore};
-use serde_json::json;
 
-use crate::arguments::role;
+use crate::arguments::{member_name, role};
 use crate::client::ask;
 use crate::home::Common;
 use crate::join;
@@ -17,7 +16,8 @@ use crate::request::Request;
 ///
 /// Nobody is admitted without consent. The command prints one line, which a member
 /// gives to `mycnet propose admission --consent`. The line names the network, this
-/// node and the role, and has no other use.
+/// node, its name and its role, and has no other use. If another member has the
+/// name, the admission is refused: then sign again, with another name.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -27,6 +27,10 @@ pub(crate) struct Args {
     /// Name the role that this node agrees to: seed or latent
     #[arg(long, value_name = "ROLE", default_value = "latent", value_parser = candidate_role)]
     role: Spore,
+
+    /// Choose this node's name among the members: 1 to 32 of a-z, 0-9 and -; the first 8 digits of its id unless given
+    #[arg(long, value_name = "NAME", value_parser = member_name)]
+    name: Option<MemberName>,
 
     #[command(flatten)]
     common: Common,
@@ -61,8 +65,15 @@ impl fmt::Display for SignedConsent {
             role,
             consent,
         } = self;
+        let name = &consent.name;
+        let successor = consent
+            .successor
+            .map_or_else(String::new, |it| it.to_string());
         let sig = hex::encode(consent.sig.as_bytes());
-        write!(f, "{WORD}:{role}:{candidate}:{network}:{sig}")
+        write!(
+            f,
+            "{WORD}:{name}:{role}:{candidate}:{network}:{successor}:{sig}"
+        )
     }
 }
 
@@ -75,7 +86,8 @@ impl FromStr for SignedConsent {
         if part()? != WORD {
             return Err(format!("it does not begin with {WORD}"));
         }
-        let (as_role, candidate, network, sig) = (part()?, part()?, part()?, part()?);
+        let (name, as_role, candidate) = (part()?, part()?, part()?);
+        let (network, successor, sig) = (part()?, part()?, part()?);
         let read = Self {
             network: network
                 .parse()
@@ -84,8 +96,15 @@ impl FromStr for SignedConsent {
                 .parse()
                 .map_err(|error| format!("its node: {error}"))?,
             role: role(as_role)?,
-            consent: serde_json::from_value(json!({ "sig": sig }))
-                .map_err(|error| format!("its signature: {error}"))?,
+            consent: Consent {
+                name: member_name(name)?,
+                successor: (!successor.is_empty())
+                    .then(|| successor.parse())
+                    .transpose()
+                    .map_err(|error| format!("its successor: {error}"))?,
+                sig: serde_json::from_value(sig.into())
+                    .map_err(|error| format!("its signature: {error}"))?,
+            },
         };
         if parts.next().is_some() {
             return Err("something follows its signature".to_owned());
@@ -105,21 +124,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         genesis.network_id()
     };
     let author = home.author()?;
+    let name = args.name.clone();
+    let name = name.unwrap_or_else(|| MemberName::of_key(&author.node_id()));
     let signed = SignedConsent {
         network,
         candidate: author.node_id(),
         role: args.role,
-        consent: Consent::sign(
-            &author,
-            network,
-            args.role,
-            MemberName::of_key(&author.node_id()),
-            None,
-        )?,
+        consent: Consent::sign(&author, network, args.role, name.clone(), None)?,
     };
     let consented = Consented {
         network,
         candidate: signed.candidate,
+        name,
         role: signed.role,
         consent: signed.to_string(),
     };
@@ -136,7 +152,7 @@ fn named(text: &str) -> anyhow::Result<NetworkId> {
 
 #[cfg(test)]
 mod tests {
-    use mycnet_consensus::Identity;
+    use mycnet_consensus::{Digest, Identity};
 
     use super::*;
 
@@ -144,27 +160,30 @@ mod tests {
     fn a_consent_round_trips_and_says_nothing_else() {
         let candidate = Identity::from_seed_label("candidate");
         let network = NetworkId::from_bytes([7; 32]);
-        let consent = Consent::sign(
-            &candidate,
-            network,
-            Spore::Seed,
-            MemberName::of_key(&candidate.node_id()),
-            None,
-        )
-        .unwrap();
-        let signed = SignedConsent {
+        let name = || MemberName::new("zoe").unwrap();
+        let signed = |successor| SignedConsent {
             network,
             candidate: candidate.node_id(),
             role: Spore::Seed,
-            consent,
+            consent: Consent::sign(&candidate, network, Spore::Seed, name(), successor).unwrap(),
         };
-        let text = signed.to_string();
-        assert_eq!(format!("{text}\n").parse(), Ok(signed));
-        assert!(
-            text.replace("seed", "latent")
-                .parse::<SignedConsent>()
-                .is_err()
-        );
+        for signed in [signed(None), signed(Some(Digest::from_bytes([8; 32])))] {
+            assert_eq!(format!("{signed}\n").parse(), Ok(signed));
+        }
+        let text = signed(None).to_string();
+        for (signed, other) in [
+            (":seed:", ":latent:"),
+            (":zoe:", ":zoo:"),
+            (":zoe:", ":Zoe:"),
+            ("::", ":"),
+        ] {
+            assert!(
+                text.replace(signed, other)
+                    .parse::<SignedConsent>()
+                    .is_err(),
+                "{other}"
+            );
+        }
         assert!(text[..text.len() - 1].parse::<SignedConsent>().is_err());
         assert!(format!("{text}:00").parse::<SignedConsent>().is_err());
     }

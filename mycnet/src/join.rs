@@ -82,6 +82,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         name: genesis.name.clone(),
         node: me,
         role: founder.map(|founder| founder.role),
+        member_name: founder.map(|founder| founder.name.clone()),
         height: ticket.map_or(0, |ticket| ticket.height),
     };
     args.common.format.print(&joined, |joined| {
@@ -90,6 +91,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             .add("network", joined.network)
             .add("name", &joined.name)
             .add("node", joined.node)
+            .add_some("member", joined.member_name.as_ref())
             .add_some("role", joined.role);
         let option = home.option();
         let next = match joined.role {

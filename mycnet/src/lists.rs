@@ -2,29 +2,47 @@
 
 use anyhow::{Context as _, bail};
 use mycnet_consensus::core::SigningState;
+use mycnet_consensus::{MemberName, NodeId};
 use serde::Serialize;
 
-use crate::arguments::IdPrefix;
+use crate::arguments::NodeRef;
 use crate::client::{self, ask};
 use crate::home::Common;
+use crate::names::member_shown;
+use crate::network::param;
 use crate::output::{Fields, Table, bytes_shown, note, percent};
-use crate::reply::{Config, EvidenceList, MemberTrust, Peers, Roster, TicketText};
+use crate::reply::{Config, EvidenceList, MemberTrust, Peers, Roster, TicketText, WhatIf};
 use crate::request::Request;
 use crate::warnings;
 
-/// Show the trust in a member, now or after a height, and the reasons
+/// Show a member's trust and skill, now or after a height, and the reasons
 #[derive(Debug, clap::Args)]
 pub(crate) struct TrustArgs {
-    /// The member, or the first 8 digits or more of its id; this node unless given
-    node: Option<IdPrefix>,
+    /// The member: its name, or the first 8 digits or more of its id; this node unless given
+    node: Option<NodeRef>,
 
-    /// Show the trust after this height; the present height unless given
+    /// Show the scores after this height; the present height unless given
     #[arg(long, value_name = "HEIGHT")]
     at: Option<u64>,
 
     /// List every change, oldest first
     #[arg(long)]
     explain: bool,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Show the scores that the members would have under other parameters
+///
+/// The sealed log is applied again from the start, which takes time in proportion to
+/// it. Nothing is changed.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct WhatIfArgs {
+    /// Set a parameter to another value than the present one; can be repeated
+    #[arg(long = "param", value_name = "NAME=VALUE", required = true, value_parser = param)]
+    params: Vec<(String, u64)>,
 
     #[command(flatten)]
     common: Common,
@@ -43,24 +61,19 @@ pub(crate) struct ConfigArgs {
 pub(crate) fn roster(common: &Common) -> anyhow::Result<()> {
     let roster = ask(common, Request::Roster)?;
     common.format.print(&roster, |Roster { members }| {
-        let mut table = Table::new(&[
-            "NODE",
-            "ROLE",
-            "STANDING",
-            "TRUST",
-            "SKILL",
-            "VOTES",
-            "IN CLAIMS",
-        ]);
+        let heads = [
+            "MEMBER", "ROLE", "STANDING", "TRUST", "SKILL", "ROW", "NODE",
+        ];
+        let mut table = Table::new(&heads);
         for member in members {
             table.row(&[
-                &member.node,
+                &member_shown(&member.node, &member.name),
                 &member.role,
                 &member.standing,
                 &percent(member.trust_ppm),
                 &percent(member.skill_ppm),
-                &u8::from(member.has_vote),
-                &member.claim_weight,
+                &member.row,
+                &member.node,
             ]);
         }
         table.or("no members")
@@ -82,20 +95,58 @@ pub(crate) fn trust(args: &TrustArgs) -> anyhow::Result<()> {
     })?;
     args.common.format.print(&trust, |trust| {
         let mut fields = Fields::default();
-        fields.add("node", trust.node).add("height", trust.height);
+        fields
+            .add("node", trust.node)
+            .add_some("name", trust.name.as_ref())
+            .add("height", trust.height);
         match trust.standing {
             Some(standing) => fields
                 .add_some("trust", trust.trust_ppm.map(percent))
-                .add("standing", standing),
+                .add_some("skill", trust.skill_ppm.map(percent))
+                .add("standing", standing)
+                .add_some("row", trust.row),
             None => fields.add("standing", "no member then"),
         };
         let changes = match trust.lines.as_deref() {
             None => String::new(),
-            Some([]) => "\nno changes: the trust is the initial one".to_owned(),
+            Some([]) => "\nno changes: the scores are the initial ones".to_owned(),
             Some(lines) => format!("\n{}", lines.join("\n")),
         };
         fields.text() + &changes
     })
+}
+
+pub(crate) fn what_if(args: &WhatIfArgs) -> anyhow::Result<()> {
+    let params = args.params.clone();
+    let what_if = ask(&args.common, Request::WhatIf { params })?;
+    args.common
+        .format
+        .print(&what_if, |WhatIf { members, .. }| {
+            let mut table = Table::new(&["MEMBER", "", "STANDING", "TRUST", "SKILL", "ROW"]);
+            for member in members {
+                let shown = member_shown(&member.node, &member.name);
+                for (when, line) in [("now", &member.now), ("then", &member.then)] {
+                    let Some(line) = line else {
+                        table.row(&[&shown, &when, &"no member"]);
+                        continue;
+                    };
+                    table.row(&[
+                        &shown,
+                        &when,
+                        &line.standing,
+                        &percent(line.trust_ppm),
+                        &percent(line.skill_ppm),
+                        &line.row,
+                    ]);
+                }
+            }
+            table.or("no members")
+        })
+}
+
+/// A member for people, or the whole id of a node that no roster has.
+fn shown_whole(node: &NodeId, name: Option<&MemberName>) -> String {
+    name.map_or_else(|| node.to_string(), |name| member_shown(node, name))
 }
 
 pub(crate) fn config(args: &ConfigArgs) -> anyhow::Result<()> {
@@ -140,7 +191,8 @@ pub(crate) fn evidence(common: &Common) -> anyhow::Result<()> {
     common.format.print(&evidence, |EvidenceList { evidence }| {
         let mut table = Table::new(&["AUTHOR", "STATEMENT", "FIRST RECORD", "SECOND RECORD"]);
         for row in evidence {
-            table.row(&[&row.author, &row.statement, &row.first, &row.second]);
+            let author = shown_whole(&row.author, row.name.as_ref());
+            table.row(&[&author, &row.statement, &row.first, &row.second]);
         }
         table.or("no evidence: nobody is known to have signed two statements where one is allowed")
     })
@@ -175,7 +227,7 @@ pub(crate) fn peers(common: &Common) -> anyhow::Result<()> {
             for peer in peers {
                 let link = peer.link.as_ref();
                 let endpoint = || link.map(|link| format!("endpoint {}", link.endpoint));
-                let node = peer.node.map(|node| node.to_string());
+                let node = peer.node.map(|node| shown_whole(&node, peer.name.as_ref()));
                 table.row(&[
                     &node.or_else(endpoint).unwrap_or_default(),
                     &peer.role.map_or_else(String::new, |role| role.to_string()),

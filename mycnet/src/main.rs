@@ -12,7 +12,7 @@
 //! | `request`, `answer`, `reply` | what a node can be asked, how it answers, and the types of the answers |
 //! | `start` | starting a node |
 //! | `home`, `settings`, `databases` | a node's directory |
-//! | `arguments`, `files`, `output`, `failure`, `warnings` | the command line, files, the terminal, exit codes |
+//! | `arguments`, `files`, `output`, `names`, `failure`, `warnings` | the command line, files, the terminal, names of members, exit codes |
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -39,6 +39,7 @@ mod home;
 mod init;
 mod join;
 mod lists;
+mod names;
 mod network;
 mod operations;
 mod output;
@@ -93,7 +94,8 @@ enum Command {
     Status(status::Args),
     Operations(operations::Args),
     Trust(lists::TrustArgs),
-    /// List the members with role, trust and standing
+    WhatIf(lists::WhatIfArgs),
+    /// List the members with role, standing, trust and skill
     Roster(Common),
     Config(lists::ConfigArgs),
     /// List members who signed two different statements where one is allowed
@@ -139,6 +141,7 @@ fn main() -> ExitCode {
         Command::Status(args) => status::run(args),
         Command::Operations(args) => operations::run(args),
         Command::Trust(args) => lists::trust(args),
+        Command::WhatIf(args) => lists::what_if(args),
         Command::Roster(common) => lists::roster(common),
         Command::Config(args) => lists::config(args),
         Command::Evidence(common) => lists::evidence(common),

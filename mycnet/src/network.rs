@@ -1,13 +1,12 @@
 //! `mycnet network`: what a network starts from.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use mycnet_consensus::engine::{Clock as _, SystemClock, new_identity};
-use mycnet_consensus::{Genesis, NodeId, PanelScoring, Params, Rejection, Sealing, Spore};
+use mycnet_consensus::{Founder, Genesis, NodeId, PanelScoring, Params, Rejection, Sealing};
 
-use crate::arguments::{named, role};
+use crate::arguments::{member_name, named, role};
 use crate::client::ask;
 use crate::failure::Failure;
 use crate::files::{self, OutputFile, read_file};
@@ -34,8 +33,9 @@ enum Command {
 
 /// Make the genesis of a new network
 ///
-/// It names the founding members with their roles, and the parameters. All members
-/// must start from the same file (it is not secret): its digest is the network's id.
+/// It holds the founding members with their names and roles, and the parameters. All
+/// members must start from the same file (it is not secret): its digest is the
+/// network's id.
 ///
 /// At most one member is the primary, who coordinates; seeds back it up; latents
 /// are ordinary members, whose votes count where primary and seeds do not decide.
@@ -46,11 +46,12 @@ struct NewArgs {
     /// The network's name, for people
     name: String,
 
-    /// Name a founding member: its full node id, and primary, seed or latent; can be repeated
-    #[arg(long = "member", value_name = "NODE=ROLE", required = true, value_parser = member)]
-    members: Vec<(NodeId, Spore)>,
+    /// Add a founding member: its name, its full node id, and primary, seed or latent; can be repeated
+    #[arg(long = "member", value_name = "NAME=NODE:ROLE", required = true, value_parser = member)]
+    members: Vec<Founder>,
 
-    /// Choose the length of the windows: seconds (dev), a day (default), a week (field)
+    /// Choose the length of the windows: seconds (dev), a day (default), a week (field), or days for rebuilders, of whom at
+    /// least three and more than two thirds must agree (builds)
     #[arg(long, value_name = "NAME", default_value = "default")]
     profile: Profile,
 
@@ -91,19 +92,34 @@ enum Profile {
     Dev,
     Default,
     Field,
+    Builds,
 }
 
-fn member(text: &str) -> Result<(NodeId, Spore), String> {
-    let (node, name) = text
+/// Reads `NAME=NODE:ROLE`. A member for whom nobody chose a name, `NODE=ROLE`, is named by the first digits of its id.
+fn member(text: &str) -> Result<Founder, String> {
+    let (name, rest) = text
         .split_once('=')
-        .ok_or("expected NODE=ROLE, as in 01ab…=seed")?;
-    let node = node
+        .ok_or("expected NAME=NODE:ROLE, as in ada=01ab…:seed")?;
+    let Some((node, as_role)) = rest.split_once(':') else {
+        return match name.parse() {
+            Ok(node) => Ok(Founder::new(node, role(rest)?)),
+            Err(_) => Err(format!(
+                "the role of {name} is missing: expected {name}=NODE:ROLE, where ROLE is primary, seed or latent"
+            )),
+        };
+    };
+    let name = member_name(name)?;
+    let node: NodeId = node
         .parse()
         .map_err(|error| format!("{node:?} is no node id: {error}"))?;
-    Ok((node, role(name)?))
+    Ok(Founder {
+        name,
+        ..Founder::new(node, role(as_role)?)
+    })
 }
 
-fn param(text: &str) -> Result<(String, u64), String> {
+/// Reads `NAME=VALUE` of a parameter.
+pub(crate) fn param(text: &str) -> Result<(String, u64), String> {
     let (name, number) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     let Some((least, most)) = Params::range_of(name) else {
         let names = Params::NAMES.join(", ");
@@ -157,6 +173,7 @@ fn build(args: &NewArgs) -> anyhow::Result<Genesis> {
         Profile::Dev => Params::dev(),
         Profile::Default => Params::default(),
         Profile::Field => Params::field(),
+        Profile::Builds => Params::builds(),
     };
     // All parameters are set before the check: some are only valid together.
     let mut params = serde_json::to_value(profile)?;
@@ -171,14 +188,33 @@ fn build(args: &NewArgs) -> anyhow::Result<Genesis> {
         .params(params)
         .sealing(args.sealing)
         .panel_scoring(args.panel_scoring);
-    let mut named = BTreeSet::new();
-    for (node, role) in &args.members {
-        if !named.insert(node) {
-            bail!("--member {node} is named twice");
-        }
-        builder = builder.member(*node, *role);
+    check_distinct(&args.members)?;
+    for founder in &args.members {
+        builder = builder.founder(founder.clone());
     }
     Ok(builder.build()?)
+}
+
+/// Refuses two members with one key or one name, and says which two.
+fn check_distinct(members: &[Founder]) -> anyhow::Result<()> {
+    for (index, founder) in members.iter().enumerate() {
+        for other in &members[..index] {
+            let (name, node) = (&founder.name, founder.node);
+            if other.node == node {
+                bail!(
+                    "--member {name}: {node} is named twice, as {} too",
+                    other.name
+                );
+            }
+            if other.name == *name {
+                bail!(
+                    "--member {name} stands for two nodes, {} and {node}: choose another name for one of them",
+                    other.node
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 fn show(args: &ShowArgs) -> anyhow::Result<()> {
@@ -212,4 +248,36 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Genesis, String> {
     let genesis: Genesis = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     genesis.check().map_err(|error| error.to_string())?;
     Ok(genesis)
+}
+
+#[cfg(test)]
+mod tests {
+    use mycnet_consensus::Spore;
+
+    use super::*;
+
+    #[test]
+    fn members_are_named_with_key_and_role() {
+        let key = "01".repeat(32);
+        let founder = member(&format!("ada={key}:primary")).unwrap();
+        assert_eq!(
+            (founder.name.as_str(), founder.role),
+            ("ada", Spore::Primary)
+        );
+        assert_eq!(founder.node.to_string(), key);
+        let unnamed = member(&format!("{key}=seed")).unwrap();
+        assert_eq!(unnamed, Founder::new(founder.node, Spore::Seed));
+        for (text, said) in [
+            (key.clone(), "expected NAME=NODE:ROLE"),
+            (format!("ada={key}"), "the role of ada is missing"),
+            (format!("ada={key}:"), "a role is"),
+            (format!("ada={key}:boss"), "a role is"),
+            (format!("Ada={key}:seed"), "each of a-z, 0-9 or -"),
+            (format!("={key}:seed"), "1 to 32 characters"),
+            ("ada=01:seed".to_owned(), "is no node id"),
+        ] {
+            let error = member(&text).unwrap_err();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
 }

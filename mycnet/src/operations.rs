@@ -2,7 +2,7 @@
 
 use mycnet_consensus::Class;
 
-use crate::arguments::{IdPrefix, named};
+use crate::arguments::{NodeRef, named};
 use crate::client;
 use crate::home::Common;
 use crate::output::{Table, outcome_shown};
@@ -28,9 +28,9 @@ pub(crate) struct Args {
     #[arg(long, hide_possible_values = true)]
     kind: Option<OfKind>,
 
-    /// List only operations of this proposer
+    /// List only operations of this proposer, by its name or id
     #[arg(long, value_name = "NODE")]
-    by: Option<IdPrefix>,
+    by: Option<NodeRef>,
 
     #[command(flatten)]
     common: Common,
@@ -87,8 +87,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     args.common.format.print(&operations, text)
 }
 
-fn text(Operations { operations }: &Operations) -> String {
-    let mut table = Table::new(&["OPERATION", "KIND", "PHASE", "OUTCOME", "SUBJECT"]);
+fn text(Operations { operations, names }: &Operations) -> String {
+    let heads = [
+        "OPERATION",
+        "KIND",
+        "PHASE",
+        "OUTCOME",
+        "BY",
+        "SUBJECT",
+        "RULE",
+    ];
+    let mut table = Table::new(&heads);
     for line in operations {
         let mut outcome = line
             .outcome
@@ -102,7 +111,9 @@ fn text(Operations { operations }: &Operations) -> String {
             &line.kind,
             &line.phase,
             &outcome,
-            &line.subject,
+            &names.shown(&line.proposer),
+            &names.subject(&line.kind, &line.subject),
+            &line.rule.map_or_else(String::new, |rule| rule.to_string()),
         ]);
     }
     table.or("no operations")

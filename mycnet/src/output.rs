@@ -37,10 +37,6 @@ pub(crate) fn short(id: &impl ToString) -> String {
     id
 }
 
-pub(crate) fn short_list<T: ToString>(ids: &[T]) -> String {
-    ids.iter().map(short).collect::<Vec<_>>().join(", ")
-}
-
 /// Bytes for people: quoted if they are text, with escapes for invisible characters, else their digits.
 pub(crate) fn bytes_shown(bytes: &[u8]) -> String {
     text_of(bytes).map_or_else(|hex| hex, |text| format!("{text:?}"))

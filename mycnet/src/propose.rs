@@ -12,6 +12,7 @@ use crate::status::operation_text;
 use crate::{client, reply};
 
 mod kinds;
+mod share;
 
 /// Propose something to be decided, and print the operation's id
 ///
@@ -20,7 +21,7 @@ mod kinds;
 /// is kept, and goes out at the next `mycnet run` or bundle.
 ///
 /// A VALUE is text as it stands, @FILE for a file's content, or hex:DIGITS. NODE is
-/// a node id, of which 8 digits or more are enough for a member.
+/// a member's name, or a node id, of which 8 digits or more are enough.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {

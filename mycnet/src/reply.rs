@@ -6,13 +6,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use mycnet_consensus::core::{Pending, SealStatus, SigningState, WindowStatus};
-use mycnet_consensus::engine::MemberView;
+use mycnet_consensus::engine::{MemberLine, MemberView};
 use mycnet_consensus::net::ClockReport;
 use mycnet_consensus::{
-    Ballot, Class, ConsensusOperation, Digest, NetworkId, NodeId, OperationId, Outcome, Params,
-    Priority, RecordId, SealId, Spore, Standing, TrustEntry,
+    BFTConsensusEngine, Ballot, ClaimRule, Class, ConsensusOperation, Digest, MemberName,
+    NetworkId, NodeId, OperationId, Outcome, Params, Priority, RecordId, SealId, Spore, Standing,
+    TrustEntry,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::names::Names;
 
 /// The answer of `init`.
 #[derive(Debug, Serialize)]
@@ -38,6 +41,8 @@ pub(crate) struct Joined {
     pub(crate) node: NodeId,
     /// The role of a founding member.
     pub(crate) role: Option<Spore>,
+    /// The name of a founding member.
+    pub(crate) member_name: Option<MemberName>,
     /// The ticket's height.
     pub(crate) height: u64,
 }
@@ -47,6 +52,7 @@ pub(crate) struct Joined {
 pub(crate) struct Consented {
     pub(crate) network: NetworkId,
     pub(crate) candidate: NodeId,
+    pub(crate) name: MemberName,
     pub(crate) role: Spore,
     /// The line that an admission takes.
     pub(crate) consent: String,
@@ -74,6 +80,8 @@ pub(crate) struct Status {
     pub(crate) peers: Option<usize>,
     pub(crate) journal_lost: Option<String>,
     pub(crate) disk_failed: bool,
+    /// The members that the next seal waits for.
+    pub(crate) names: Names,
     /// Another machine with this node's key. Then nothing is signed.
     pub(crate) twin: Option<Twin>,
     pub(crate) clocks: Clocks,
@@ -90,6 +98,7 @@ pub(crate) struct Twin {
     pub(crate) addresses: Vec<String>,
     /// The peer that passed its proof on.
     pub(crate) through: Option<NodeId>,
+    pub(crate) through_name: Option<MemberName>,
 }
 
 /// How the clocks of a node and its peers compare, in milliseconds; below zero is behind.
@@ -108,17 +117,24 @@ pub(crate) struct Clocks {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClockOff {
     pub(crate) node: NodeId,
+    pub(crate) name: Option<MemberName>,
     pub(crate) off_ms: i64,
 }
 
-impl From<ClockReport> for Clocks {
-    fn from(report: ClockReport) -> Self {
+impl Clocks {
+    /// A report, with the names of the members that it mentions.
+    pub(crate) fn new(report: ClockReport, engine: &BFTConsensusEngine) -> Self {
+        let names = Names::of(engine, report.off.iter().map(|(node, _)| *node));
         let off = report.off.into_iter();
         Self {
             peers: report.peers,
             own_off_ms: report.own_off_ms,
             off: off
-                .map(|(node, off_ms)| ClockOff { node, off_ms })
+                .map(|(node, off_ms)| ClockOff {
+                    name: names.get(&node).cloned(),
+                    node,
+                    off_ms,
+                })
                 .collect(),
             seal_ahead_ms: report.seal_ahead_ms,
         }
@@ -129,6 +145,7 @@ impl From<ClockReport> for Clocks {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NotSigning {
     pub(crate) node: NodeId,
+    pub(crate) name: Option<MemberName>,
     pub(crate) signing: SigningState,
 }
 
@@ -158,8 +175,11 @@ pub(crate) struct OperationDetails {
     pub(crate) priority: Priority,
     pub(crate) phase: Cow<'static, str>,
     pub(crate) opened_height: Option<u64>,
-    /// The weights and ballots are unknown (which is not zero) once an operation is closed.
+    /// The weight of all electors; this field and the next four are `null` where there are no electors.
     pub(crate) total_weight: Option<u64>,
+    /// The number of electors with weight.
+    pub(crate) weighted: Option<usize>,
+    /// How many of these have committed.
     pub(crate) committed: Option<usize>,
     pub(crate) revealed_weight: Option<u64>,
     pub(crate) ballots: Option<Vec<(Ballot, u64)>>,
@@ -175,6 +195,26 @@ pub(crate) struct OperationDetails {
     pub(crate) directives: Vec<Verdict>,
     pub(crate) objections: Vec<Objection>,
     pub(crate) resolutions: Vec<Verdict>,
+    /// The electors, as the opening seal fixed them, and others who have committed before it.
+    pub(crate) electors: Vec<ElectorVote>,
+    /// This node's own ballot, which nobody else knows before it is revealed.
+    pub(crate) own_ballot: Option<Ballot>,
+    /// The members among all nodes mentioned here.
+    pub(crate) names: Names,
+}
+
+/// An elector, and what is known of its vote.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ElectorVote {
+    pub(crate) node: NodeId,
+    pub(crate) name: Option<MemberName>,
+    /// 1 or 0 in critical operations, parts per million of skill in claims; `null` before the opening seal, like the next.
+    pub(crate) weight: Option<u64>,
+    /// Whether it was `Active`.
+    pub(crate) has_vote: Option<bool>,
+    pub(crate) committed: bool,
+    /// `null` until it is revealed.
+    pub(crate) ballot: Option<Ballot>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -192,6 +232,8 @@ pub(crate) struct Objection {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Operations {
     pub(crate) operations: Vec<OperationLine>,
+    /// The members among the proposers and subjects.
+    pub(crate) names: Names,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -201,6 +243,8 @@ pub(crate) struct OperationLine {
     pub(crate) class: Class,
     pub(crate) proposer: NodeId,
     pub(crate) subject: String,
+    /// The rule of a claim.
+    pub(crate) rule: Option<ClaimRule>,
     pub(crate) phase: Cow<'static, str>,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) refused_effect: Option<Cow<'static, str>>,
@@ -210,11 +254,16 @@ pub(crate) struct OperationLine {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct MemberTrust {
     pub(crate) node: NodeId,
+    /// `null` if it is no member now.
+    pub(crate) name: Option<MemberName>,
     pub(crate) height: u64,
+    /// This field and the next three are `null` if it was no member then.
     pub(crate) trust_ppm: Option<u32>,
     /// Its skill, parts per million.
     pub(crate) skill_ppm: Option<u32>,
     pub(crate) standing: Option<Standing>,
+    /// Coherent outcomes in a row.
+    pub(crate) row: Option<u32>,
     /// Every change up to the height, if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) entries: Option<Vec<TrustEntry>>,
@@ -226,6 +275,23 @@ pub(crate) struct MemberTrust {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Roster {
     pub(crate) members: Vec<MemberView>,
+}
+
+/// The scores under other parameters.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct WhatIf {
+    pub(crate) height: u64,
+    pub(crate) members: Vec<MemberWhatIf>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct MemberWhatIf {
+    pub(crate) node: NodeId,
+    pub(crate) name: MemberName,
+    /// `null` if it is a member only under the other parameters.
+    pub(crate) now: Option<MemberLine>,
+    /// `null` if it is a member only now.
+    pub(crate) then: Option<MemberLine>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -244,6 +310,7 @@ pub(crate) struct EvidenceList {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Equivocation {
     pub(crate) author: NodeId,
+    pub(crate) name: Option<MemberName>,
     pub(crate) statement: Cow<'static, str>,
     pub(crate) operation: Option<OperationId>,
     pub(crate) slot: Option<serde_json::Value>,
@@ -304,6 +371,7 @@ pub(crate) struct Peers {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Peer {
     pub(crate) node: Option<NodeId>,
+    pub(crate) name: Option<MemberName>,
     pub(crate) role: Option<Spore>,
     pub(crate) connected: bool,
     pub(crate) addresses: Vec<String>,

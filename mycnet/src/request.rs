@@ -30,6 +30,10 @@ pub(crate) enum Request {
         explain: bool,
     },
     Roster,
+    /// The scores under other parameters: names and values.
+    WhatIf {
+        params: Vec<(String, u64)>,
+    },
     /// The configuration map and the parameters.
     Config,
     /// Proved equivocations.
@@ -43,9 +47,9 @@ pub(crate) enum Request {
     Ticket,
     /// Known peers, and which of them are connected.
     Peers,
-    /// The only node whose id begins with these digits.
+    /// The only node with this name, or whose id begins with these digits.
     FindNode {
-        prefix: String,
+        given: String,
     },
     /// The only operation whose id begins with these digits.
     FindOperation {

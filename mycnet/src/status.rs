@@ -2,15 +2,14 @@
 
 use mycnet_consensus::core::Pending;
 use mycnet_consensus::engine::{Clock as _, SystemClock};
-use mycnet_consensus::{ConsensusOperation, NodeId, Priority, Standing};
+use mycnet_consensus::{ClaimRule, Class, ConsensusOperation, NodeId, Priority, Standing};
 use serde_json::Value;
 
 use crate::arguments::IdPrefix;
 use crate::home::Common;
-use crate::output::{
-    Fields, ballot_shown, bytes_lines, from_now, outcome_shown, percent, short, short_list,
-};
-use crate::reply::{OperationDetails, Status, Verdict};
+use crate::names::{Names, member_shown};
+use crate::output::{Fields, ballot_shown, bytes_lines, from_now, outcome_shown, percent};
+use crate::reply::{ElectorVote, OperationDetails, Status, Verdict};
 use crate::request::Request;
 use crate::{client, warnings};
 
@@ -59,9 +58,13 @@ fn node_text(status: &Status, option: &str) -> String {
     fields.add("height", status.height).add("seal", status.seal);
     match &status.member {
         Some(member) => {
+            let name = member_shown(&member.node, &member.name);
             let (role, standing) = (member.role, member.standing);
-            let trust = percent(member.trust_ppm);
-            fields.add("this node", format!("{role}, {standing}, trust {trust}"))
+            let (trust, skill) = (percent(member.trust_ppm), percent(member.skill_ppm));
+            fields.add(
+                "this node",
+                format!("{name}, {role}, {standing}, trust {trust}, skill {skill}"),
+            )
         }
         None => fields.add("this node", "no member"),
     };
@@ -88,7 +91,7 @@ fn node_text(status: &Status, option: &str) -> String {
     }
     if !sealing.waits_for.is_empty() {
         let (height, step) = (sealing.height, &sealing.step);
-        let missing = short_list(&sealing.waits_for);
+        let missing = status.names.list(&sealing.waits_for);
         let text = format!("height {height}, {step}: waits for {missing}");
         fields.add("sealing", text);
     }
@@ -104,13 +107,14 @@ fn node_text(status: &Status, option: &str) -> String {
 /// An operation, for people.
 pub(crate) fn operation_text(operation: &OperationDetails) -> String {
     let mut fields = Fields::default();
+    let names = &operation.names;
     let kind = operation.kind.replace('_', " ");
     let class = format!("{:?}", operation.class).to_lowercase();
     fields
         .add("operation", operation.operation)
         .add("kind", format!("{kind} ({class})"));
-    content(&mut fields, &operation.content);
-    fields.add("proposer", operation.proposer);
+    content(&mut fields, &operation.content, names);
+    fields.add("proposer", names.shown(&operation.proposer));
     if operation.priority == Priority::High {
         fields.add("priority", "high");
     }
@@ -127,19 +131,21 @@ pub(crate) fn operation_text(operation: &OperationDetails) -> String {
     }
     let refused = operation.refused_effect.as_ref();
     fields.add_some("effect", refused.map(|reason| format!("none: {reason}")));
-    if let (Some(committed), Some(revealed), Some(total @ 1..)) = (
-        operation.committed,
-        operation.revealed_weight,
-        operation.total_weight,
-    ) {
-        fields.add("committed", format!("{committed} electors"));
-        fields.add("weight", format!("{revealed} revealed, of {total}"));
-    }
     add_authorities(&mut fields, operation);
+    if let (Some(committed), Some(weighted @ 1..)) = (operation.committed, operation.weighted) {
+        let text = format!("{committed} of {weighted} electors with weight");
+        fields.add("committed", text);
+    }
+    if let (Some(revealed), Some(total @ 1..)) = (operation.revealed_weight, operation.total_weight)
+    {
+        let text = format!("{revealed} of {total}, by weight");
+        fields.add("revealed", text);
+    }
     for (ballot, weight) in operation.ballots.iter().flatten() {
         fields.add("for", format!("{}: {weight}", ballot_shown(ballot)));
     }
-    fields.add_some("waits for", missing(&operation.waits_for));
+    add_votes(&mut fields, operation);
+    fields.add_some("waits for", missing(&operation.waits_for, names));
     if let Some(window) = &operation.window {
         let when = from_now(window.due_ms, SystemClock.now_ms());
         fields.add("window", format!("{when}: {}", window.then));
@@ -149,15 +155,16 @@ pub(crate) fn operation_text(operation: &OperationDetails) -> String {
 
 /// The statements of the Primary and Seeds about a standard operation.
 fn add_authorities(fields: &mut Fields, operation: &OperationDetails) {
+    let names = &operation.names;
     let verdict = |Verdict { author, approve }: &Verdict| {
         let verdict = if *approve { "approve" } else { "reject" };
-        format!("{verdict} by {}", short(author))
+        format!("{verdict} by {}", names.shown(author))
     };
     for directive in &operation.directives {
         fields.add("directive", verdict(directive));
     }
     for objection in &operation.objections {
-        let (author, reason) = (short(&objection.author), &objection.reason);
+        let (author, reason) = (names.shown(&objection.author), &objection.reason);
         fields.add("objection", format!("by {author}: {reason}"));
     }
     for resolution in &operation.resolutions {
@@ -165,21 +172,46 @@ fn add_authorities(fields: &mut Fields, operation: &OperationDetails) {
     }
 }
 
-fn missing(pending: &Pending) -> Option<String> {
-    let (records, nodes): (&str, &[NodeId]) = match pending {
+/// Who voted what, and this node's own vote before others see it.
+fn add_votes(fields: &mut Fields, operation: &OperationDetails) {
+    if let Some(ballot) = &operation.own_ballot {
+        fields.add("your vote", ballot_shown(ballot));
+    }
+    for elector in &operation.electors {
+        let ElectorVote { ballot, weight, .. } = elector;
+        let vote = match ballot {
+            Some(ballot) => ballot_shown(ballot),
+            None if elector.committed => "committed, not revealed".to_owned(),
+            // Whose commit is missing stands under "waits for" as long as it can come.
+            None if operation.outcome.is_none() => continue,
+            None => "nothing".to_owned(),
+        };
+        let name = operation.names.shown(&elector.node);
+        let weight = match weight {
+            Some(0) => ", without weight".to_owned(),
+            Some(weight) if operation.class == Class::Claim => format!(", weight {weight}"),
+            _ => String::new(),
+        };
+        fields.add("vote", format!("{name}: {vote}{weight}"));
+    }
+}
+
+fn missing(pending: &Pending, names: &Names) -> Option<String> {
+    let records = match pending {
         Pending::Nothing => return None,
         Pending::Seal => return Some("the seal that opens it".to_owned()),
-        Pending::Directive(nodes) => ("directive", nodes),
-        Pending::Objections(nodes) => ("objections", nodes),
-        Pending::Resolutions(nodes) => ("resolutions", nodes),
-        Pending::Commits(nodes) => ("commits", nodes),
-        Pending::Reveals(nodes) => ("reveals", nodes),
+        Pending::Directive(_) => "directive",
+        Pending::Objections(_) => "objections",
+        Pending::Resolutions(_) => "resolutions",
+        Pending::Commits(_) => "commits",
+        Pending::Reveals(_) => "reveals",
     };
-    (!nodes.is_empty()).then(|| format!("{records} of {}", short_list(nodes)))
+    let nodes = pending.nodes();
+    (!nodes.is_empty()).then(|| format!("{records} of {}", names.list(nodes)))
 }
 
 /// The content of an operation: one line for each of its fields, whatever its kind.
-fn content(fields: &mut Fields, operation: &ConsensusOperation) {
+fn content(fields: &mut Fields, operation: &ConsensusOperation, names: &Names) {
     /// Fields of bytes, which are hexadecimal in JSON.
     const BYTES: [&str; 6] = [
         "proposed_change",
@@ -196,7 +228,22 @@ fn content(fields: &mut Fields, operation: &ConsensusOperation) {
         let mut label = name.replace('_', " ");
         match value {
             // People cannot read a signature, and it was verified.
-            _ if name == "consent" => {}
+            Value::Object(consent) if name == "consent" => {
+                fields.add_some("name", consent.get("name").and_then(Value::as_str));
+                fields.add_some(
+                    "successor",
+                    consent.get("successor").and_then(Value::as_str),
+                );
+            }
+            Value::Object(_) if name == "rule" => {
+                let rule = serde_json::from_value::<ClaimRule>(value.clone());
+                fields.add_some(&label, rule.ok());
+            }
+            // A candidate is no member yet, so its id is shown whole.
+            Value::String(node) if name == "node" => {
+                let member = node.parse().ok().map(|node| names.shown(&node));
+                fields.add(&label, member.as_deref().unwrap_or(node));
+            }
             Value::String(digits) if BYTES.contains(&name.as_str()) => {
                 for line in bytes_lines(&hex::decode(digits).unwrap_or_default()) {
                     fields.add(&std::mem::take(&mut label), line);
@@ -207,7 +254,8 @@ fn content(fields: &mut Fields, operation: &ConsensusOperation) {
             }
             Value::Array(nodes) => {
                 let nodes = nodes.iter().filter_map(Value::as_str);
-                fields.add(&label, short_list(&nodes.collect::<Vec<_>>()));
+                let nodes: Vec<NodeId> = nodes.filter_map(|node| node.parse().ok()).collect();
+                fields.add(&label, names.list(&nodes));
             }
             Value::Null => {}
             number => {

@@ -3,7 +3,7 @@
 
 use mycnet_consensus::core::SigningState;
 
-use crate::output::{short, short_list};
+use crate::names::node_shown;
 use crate::reply::{ClockOff, Clocks, NotSigning, Twin};
 
 /// About a twin: what it is, where it is, and what to do. `option` names this node's directory.
@@ -15,7 +15,7 @@ pub(crate) fn twin(twin: &Twin, option: &str) -> String {
             format!(
                 " at {} (its peer {} told)",
                 addresses.join(", "),
-                short(peer)
+                node_shown(peer, twin.through_name.as_ref())
             )
         }
     };
@@ -63,11 +63,11 @@ pub(crate) fn clocks(clocks: &Clocks) -> Vec<String> {
     if let Some(off_ms) = clocks.own_off_ms {
         texts.push(own_clock(off_ms, clocks.peers));
     }
-    texts.extend(clocks.off.iter().map(|ClockOff { node, off_ms }| {
+    texts.extend(clocks.off.iter().map(|ClockOff { node, name, off_ms }| {
         format!(
             "the clock of {} is {}: seals that it proposes, or should agree to, may wait, and windows end late. Its owner should \
              set it",
-            short(node),
+            node_shown(node, name.as_ref()),
             way_off(*off_ms)
         )
     }));
@@ -127,8 +127,9 @@ pub(crate) fn not_signing(peers: &[NotSigning]) -> Vec<String> {
     ];
     let texts = states.iter().filter_map(|(state, text)| {
         let nodes = peers.iter().filter(|peer| peer.signing == *state);
-        let nodes: Vec<_> = nodes.map(|peer| peer.node).collect();
-        (!nodes.is_empty()).then(|| format!("{} {text}", short_list(&nodes)))
+        let nodes = nodes.map(|peer| node_shown(&peer.node, peer.name.as_ref()));
+        let nodes: Vec<String> = nodes.collect();
+        (!nodes.is_empty()).then(|| format!("{} {text}", nodes.join(", ")))
     });
     texts.collect()
 }
@@ -147,7 +148,7 @@ pub(crate) fn span(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mycnet_consensus::NodeId;
+    use mycnet_consensus::{MemberName, NodeId};
 
     #[test]
     fn a_clock_is_named_with_its_distance_and_side() {
@@ -157,12 +158,13 @@ mod tests {
             own_off_ms: Some(-3_600_000 * 3),
             off: vec![ClockOff {
                 node,
+                name: MemberName::new("ada").ok(),
                 off_ms: 90_000,
             }],
             seal_ahead_ms: Some(1500),
         });
         assert!(texts[0].contains("3 h behind the median of its 2 peers"));
-        assert!(texts[1].contains("abababab is 90 s ahead of the others'"));
+        assert!(texts[1].contains("ada (abababab) is 90 s ahead of the others'"));
         assert!(texts[2].contains("1500 ms ahead of this machine's clock"));
         assert!(own_clock(i64::MIN, 1).contains("of its only peer"));
     }
@@ -171,6 +173,7 @@ mod tests {
     fn who_does_not_sign_is_named_by_reason() {
         let of = |byte, signing| NotSigning {
             node: NodeId::from_bytes([byte; 32]),
+            name: Some(MemberName::of_key(&NodeId::from_bytes([byte; 32]))),
             signing,
         };
         let texts = not_signing(&[

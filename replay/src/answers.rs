@@ -26,12 +26,23 @@ pub(crate) struct Answers {
     pub(crate) workers: Vec<String>,
     /// The number of answers beyond a worker's first one to a task. They do not count.
     pub(crate) repeated: usize,
+    /// The number of incomplete lines that were left out.
+    pub(crate) skipped: usize,
+    /// Tasks whose gold says that the truth is unknown.
+    pub(crate) unknown_gold: usize,
+    /// The header of the gold column, if it is empty on every line.
+    pub(crate) empty_gold: Option<String>,
+    /// Whether the first line was data.
+    pub(crate) is_headless: bool,
+    /// Whether the first column, which the header leaves out, has names of rows.
+    pub(crate) has_row_names: bool,
 }
 
 impl Task {
-    /// Whether enough workers answered for a panel (P9). Whether three of them have weight is for the ledger to judge.
-    pub(crate) fn has_panel(&self) -> bool {
-        self.answers.len() >= PANEL_WEIGHTED_MIN
+    /// Whether so few workers answered that the ledger scores none of them (P9).
+    pub(crate) fn is_unscored(&self) -> bool {
+        self.answers.len() < PANEL_WEIGHTED_MIN
+
     }
 
     /// The answer given most often; `None` if several share the first place.
@@ -60,12 +71,17 @@ impl Answers {
         self.tasks.iter().filter(|task| task.gold.is_some()).count()
     }
 
-    /// Whether there is gold and no answer equals any of it: probably the wrong column, or another spelling.
-    pub(crate) fn gold_is_foreign(&self) -> bool {
+    /// All different answers.
+    pub(crate) fn given(&self) -> BTreeSet<&str> {
         let given = self.tasks.iter().flat_map(|task| &task.answers);
-        let given: BTreeSet<&str> = given.map(|(_, answer)| answer.as_str()).collect();
-        let mut gold = self.tasks.iter().filter_map(|task| task.gold.as_deref());
-        self.tasks_with_gold() > 0 && gold.all(|gold| !given.contains(gold))
+        given.map(|(_, answer)| answer.as_str()).collect()
+    }
+
+    /// The gold of tasks where it is no answer to anything: probably the wrong column, or another spelling.
+    pub(crate) fn foreign_gold(&self) -> Vec<&str> {
+        let given = self.given();
+        let gold = self.tasks.iter().filter_map(|task| task.gold.as_deref());
+        gold.filter(|gold| !given.contains(gold)).collect()
     }
 
     /// How often the plain majority is right, 0..=1; ties count half. `None` without gold.
@@ -171,22 +187,20 @@ mod tests {
             task.gold = None;
         }
         assert_eq!(answers.majority_accuracy(), None);
-        assert!(!answers.gold_is_foreign());
+        assert!(answers.foreign_gold().is_empty());
     }
 
     #[test]
     fn gold_in_another_spelling_is_noticed() {
         let mut answers = four();
-        assert!(!answers.gold_is_foreign());
-        for task in &mut answers.tasks {
-            task.gold = task.gold.as_ref().map(|_| "yes".to_owned());
-        }
-        assert!(answers.gold_is_foreign());
+        assert!(answers.foreign_gold().is_empty());
+        answers.tasks[1].gold = Some("1.0".to_owned());
+        assert_eq!(answers.foreign_gold(), ["1.0"]);
     }
 
     #[test]
-    fn a_panel_takes_three() {
-        assert!(!task(None, &["1", "1"]).has_panel());
-        assert!(task(None, &["1", "1", "1"]).has_panel());
+    fn scores_take_three() {
+        assert!(task(None, &["1", "1"]).is_unscored());
+        assert!(!task(None, &["1", "1", "1"]).is_unscored());
     }
 }

@@ -99,6 +99,16 @@ impl FromStr for Columns {
     }
 }
 
+impl Columns {
+    /// The columns from 0, if all are given as numbers that a line of this many fields has.
+    pub(crate) fn by_number(&self, fields: usize) -> Option<Vec<usize>> {
+        let names = [&self.task, &self.worker, &self.answer];
+        let names = names.into_iter().chain(&self.gold);
+        let numbers = names.map(|name| name.parse().ok().filter(|n| (1..=fields).contains(n)));
+        numbers.map(|number| number.map(|n: usize| n - 1)).collect()
+    }
+}
+
 /// Where the columns stand in a line, from 0; no two are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Places {
@@ -106,6 +116,42 @@ pub(crate) struct Places {
     pub(crate) worker: usize,
     pub(crate) answer: usize,
     pub(crate) gold: Option<usize>,
+}
+
+impl Places {
+    /// The same columns behind one more.
+    pub(crate) fn shifted(self) -> Self {
+        Self {
+            task: self.task + 1,
+            worker: self.worker + 1,
+            answer: self.answer + 1,
+            gold: self.gold.map(|gold| gold + 1),
+        }
+    }
+
+    /// What to type for these columns, with another one for a role.
+    pub(crate) fn typed(&self, headers: &[String], role: &str, other: usize) -> String {
+        let places = [
+            Some(self.task),
+            Some(self.worker),
+            Some(self.answer),
+            self.gold,
+        ];
+        let typed = Role::ALL.into_iter().zip(places).filter_map(|(of, place)| {
+            let place = if of.name() == role { other } else { place? };
+            Some(format!("{}={}", of.name(), headers[place]))
+        });
+        typed.collect::<Vec<_>>().join(",")
+    }
+}
+
+/// The other columns whose names are common for a role.
+pub(crate) fn others(headers: &[String], role: &str, column: usize) -> Vec<usize> {
+    let role = Role::ALL.into_iter().find(|known| known.name() == role);
+    let names = role.map_or(&[][..], Role::common_names);
+    let mut found = positions(headers, |header| names.contains(&&*squeezed(header)));
+    found.retain(|other| *other != column);
+    found
 }
 
 /// Finds the columns in a header.
@@ -227,7 +273,7 @@ fn unclear(headers: &[String], found: &[Vec<usize>; 4]) -> String {
     };
     format!(
         "expected a header that names task, worker and answer, but {}. The header has {}.{separators} \
-         Say which is which: --columns '{}'",
+         Say which is which: --columns '{}'; if the first line is data, by the columns' numbers, from 1",
         why.join(", and "),
         listed(headers),
         typed.join(","),

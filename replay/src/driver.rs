@@ -2,7 +2,7 @@
 //!
 //! Tasks are asked in groups. For each group authorities propose the claims in turn and workers commit. One seal lists the
 //! proposals and commits and freezes them, since the whole panel has committed. Then workers reveal, and a second seal
-//! decides, closes and settles trust. The next group comes after that, so that its weights follow from all groups before it.
+//! decides, closes and settles the scores. The next group comes after that, so that its weights follow from all groups before it.
 //!
 //! | module | knows |
 //! |---|---|
@@ -38,7 +38,7 @@ use crate::answers::{Answers, Task};
 use crate::replayed::{Decision, Member, Replayed, Replica, ScoreChange};
 use crate::{AUTHORITIES, Args};
 
-/// Replays the answers. Tasks without a panel ([`Task::has_panel`]) are not asked.
+/// Replays the answers. Every task is asked; one whose workers all have lost their skill is refused by the ledger.
 ///
 /// # Errors
 ///
@@ -91,9 +91,6 @@ fn groups(answers: &Answers, args: &Args) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut room = 0;
     for task in shuffled(answers, args.seed) {
-        if !answers.tasks[task].has_panel() {
-            continue;
-        }
         let records = 1 + answers.tasks[task].answers.len();
         match groups.last_mut() {
             Some(group) if group.len() < usize::from(args.tasks_per_seal) && records <= room => {
@@ -204,7 +201,8 @@ impl<'a> Replay<'a> {
             subject: task.name.clone(),
             input: Vec::new(),
             panel: Some(panel),
-            rule: ClaimRule::MAJORITY,
+            // An answer is wanted for every task, so the one with the most skill behind it is taken.
+            rule: ClaimRule::PLURALITY,
         }
     }
 
@@ -251,10 +249,11 @@ impl<'a> Replay<'a> {
         let names = self.cast.names(self.answers);
         let reasons = |id: &NodeId| {
             let scores = self.network.scores.get(id).into_iter().flatten();
-            let changes = scores.map(|(reason, &(times, change_ppm))| ScoreChange {
+            let changes = scores.map(|(reason, changes)| ScoreChange {
                 reason: name_of(*reason),
-                times,
-                change_ppm,
+                times: changes.times,
+                change_ppm: changes.trust_ppm,
+                skill_change_ppm: changes.skill_ppm,
             });
             changes.collect()
         };
@@ -264,6 +263,7 @@ impl<'a> Replay<'a> {
             node: id,
             role: member.role,
             trust_ppm: member.trust.trust_ppm(),
+            skill_ppm: member.trust.skill_ppm(),
             standing: member.trust.standing().to_string(),
             reasons: reasons(&id),
         });

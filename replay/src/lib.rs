@@ -7,6 +7,7 @@
 //! | `columns` | which column of a header is which |
 //! | `input` | files: delimiters, encodings, bad lines |
 //! | `answers` | the answers, the plain majority, accuracy |
+//! | `remarks`, `spelling` | what people should know about a file, values that look alike |
 //! | `driver` | the network: authorities, workers, seals, the order of tasks |
 //! | `replayed` | the result of a replay |
 //! | `report` | the text and the JSON |
@@ -27,8 +28,10 @@ mod columns;
 mod driver;
 mod input;
 mod memory;
+mod remarks;
 mod replayed;
 mod report;
+mod spelling;
 pub mod terminal;
 
 pub use self::input::BadInput;
@@ -43,7 +46,7 @@ const AUTHORITIES: usize = 4;
 )]
 const TASKS_PER_SEAL_MAX: i64 = OPEN_PROPOSALS_MAX as i64;
 
-/// Tasks that one seal opens by default. Votes are weighed by the trust learned from earlier groups, so a group should be small
+/// Tasks that one seal opens by default. Votes are weighed by the skill learned from earlier groups, so a group should be small
 /// beside the twenty or so answers that move a score for good. But each group costs two seals with 18 signatures in all, and
 /// that should be little beside the cost of the tasks. Four tasks for each authority satisfy both.
 const TASKS_PER_SEAL: u16 = 16;
@@ -52,21 +55,23 @@ const TASKS_PER_SEAL: u16 = 16;
 ///
 /// Four authorities (a Primary and three Seeds) propose and seal. Every worker is a
 /// founding member with its own key. Each task is a claim whose panel is its
-/// workers, and each answer becomes a commit and, after the freeze, a reveal. Four
-/// replicas exchange the records and must agree. The report shows the decisions,
-/// their accuracy beside the plain majority's where the truth is known, and the
-/// trust that workers have earned.
+/// workers, and each answer becomes a commit and, after the freeze, a reveal. The
+/// answer with the most skill behind it is decided (plurality). Four replicas
+/// exchange the records and must agree. The report shows the decisions, their
+/// accuracy beside the plain majority's where the truth is known, and the skill
+/// that workers have earned.
 ///
 /// The first line of FILE names the columns, separated by tabs, commas or
-/// semicolons. Common names are found; --columns is for all others:
+/// semicolons. Common names are found; --columns is for all others, and by numbers
+/// for a file without such a line:
 ///   task    task, item, question, example, unit-id, workunit, orig-id, ...
 ///   worker  worker, annotator, user, source, host, ...
 ///   answer  answer, label, response, vote, value, result, ...
 ///   gold    gold, truth, ground-truth, correct, expert, ...; optional
 ///
 /// Text is UTF-8, and space around a field is ignored. A worker's first answer to a
-/// task counts; the report counts further ones. A task with fewer than three
-/// workers is not put to the network.
+/// task counts; the report counts further ones. A task with one or two workers is
+/// decided like all others, but it moves nobody's skill.
 #[cfg_attr(test, derive(Default))]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -77,6 +82,14 @@ pub struct Args {
     /// Name the columns, by header or number (from 1); no accuracy without gold
     #[arg(long, value_name = "task=NAME,worker=NAME,answer=NAME[,gold=NAME]")]
     columns: Option<Columns>,
+
+    /// Take the first line as data; --columns then gives numbers
+    #[arg(long, requires = "columns")]
+    no_header: bool,
+
+    /// Leave out lines where the task, the worker or the answer is empty
+    #[arg(long)]
+    skip_incomplete: bool,
 
     /// Choose the order of tasks and the keys: same seed and file, same digests
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -110,9 +123,14 @@ pub struct Args {
 ///
 /// [`BadInput`] where the file's content is at fault; anything else failed while running.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let answers = input::read(&args.file, args.columns.as_ref())?;
-    if answers.gold_is_foreign() {
-        note("no answer equals a gold value: is it the right column, and spelt like the answers?");
+    let reading = input::Reading {
+        columns: args.columns.as_ref(),
+        has_no_header: args.no_header,
+        skip_incomplete: args.skip_incomplete,
+    };
+    let answers = input::read(&args.file, reading)?;
+    for remark in remarks::of(&answers) {
+        note(&remark);
     }
     if let Some(directory) = &args.export {
         // This comes first, so that no work is lost if the directory cannot be used.

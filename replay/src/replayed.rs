@@ -27,7 +27,7 @@ pub(crate) enum Decision {
     Decided(String),
     /// No answer outweighed all others.
     NoQuorum,
-    /// Too few workers answered for a panel, or too few of them have trust left.
+    /// None of its workers has skill left.
     NotAsked,
 }
 
@@ -53,21 +53,25 @@ pub(crate) struct Member {
     pub(crate) node: NodeId,
     /// Its role: `Latent` for workers.
     pub(crate) role: Spore,
-    /// 0..=1,000,000.
+    /// How faithfully it did its part, 0..=1,000,000. Only equivocation moves it in panels.
     pub(crate) trust_ppm: u32,
+    /// How often its answers were right, 0..=1,000,000: its weight.
+    pub(crate) skill_ppm: u32,
     /// The name of its standing, as in documents: `active`, `suspended`, …
     pub(crate) standing: String,
-    /// The changes of its score by reason, in a fixed order.
+    /// The changes of its scores by reason, in a fixed order.
     pub(crate) reasons: Vec<ScoreChange>,
 }
 
-/// All changes of one score for one reason.
+/// All changes of a member's scores for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ScoreChange {
-    /// The reason's name, as in documents: `coherent`, `dissent`, `withheld`, …
+    /// The reason's name, as in documents: `coherent`, `claim_dissent`, `withheld`, …
     pub(crate) reason: String,
     /// The number of changes.
     pub(crate) times: u64,
-    /// The sum of the changes in parts per million.
+    /// The sum of the changes of trust in parts per million.
     pub(crate) change_ppm: i64,
+    /// The sum of the changes of skill in parts per million.
+    pub(crate) skill_change_ppm: i64,
 }

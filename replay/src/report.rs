@@ -12,7 +12,7 @@ use super::answers::{Answers, ratio};
 use super::replayed::{Decision, Member, Replayed, Replica};
 use crate::terminal::plain;
 
-/// Lines at either end of the trust table.
+/// Lines at either end of the table of skill.
 const TABLE_LINES: usize = 5;
 
 /// Characters of a name shown in the table.
@@ -28,14 +28,22 @@ pub(crate) struct Report {
     tasks: usize,
     /// Tasks with a known true answer. Accuracies are over these.
     tasks_with_gold: usize,
+    /// Tasks whose gold is no answer to anything, in their accuracy wrong.
+    tasks_with_foreign_gold: usize,
+    /// Tasks whose gold says that the truth is unknown. They are not judged.
+    tasks_with_unknown_gold: usize,
     workers: usize,
     /// Answers that count.
     votes: usize,
     /// Answers beyond a worker's first one to a task.
     repeated_answers: usize,
+    /// Incomplete lines that were left out.
+    skipped_lines: usize,
     decided: usize,
     no_quorum: usize,
-    /// Tasks with fewer than three workers.
+    /// Tasks that were asked of one or two workers. They are decided, and nobody's skill moves.
+    unscored: usize,
+    /// Tasks of which no worker had skill left.
     not_asked: usize,
     /// 0..=1, `null` without gold. A task without a decision counts half.
     accuracy: Option<f64>,
@@ -51,7 +59,7 @@ pub(crate) struct Report {
     /// The state of the first replica.
     state_digest: Digest,
     replicas: Vec<Replica>,
-    /// From most to least trusted.
+    /// From most to least skilled.
     members: Vec<Member>,
 }
 
@@ -69,7 +77,10 @@ impl Report {
             decisions.filter(|decision| wanted(decision)).count()
         };
         let mut members = replayed.members;
-        members.sort_by(|a, b| (b.trust_ppm, &a.name, a.node).cmp(&(a.trust_ppm, &b.name, b.node)));
+        members.sort_by(|a, b| (b.skill_ppm, &a.name, a.node).cmp(&(a.skill_ppm, &b.name, b.node)));
+        let asked = answers.tasks.iter().zip(&replayed.decisions);
+        let asked = asked.filter(|(_, decision)| **decision != Decision::NotAsked);
+        let unscored = asked.filter(|(task, _)| task.is_unscored()).count();
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         Self {
             network: replayed.network,
@@ -78,11 +89,15 @@ impl Report {
             tasks_per_seal: args.tasks_per_seal,
             tasks: answers.tasks.len(),
             tasks_with_gold: answers.tasks_with_gold(),
+            tasks_with_foreign_gold: answers.foreign_gold().len(),
+            tasks_with_unknown_gold: answers.unknown_gold,
             workers: answers.workers.len(),
             votes: answers.votes(),
             repeated_answers: answers.repeated,
+            skipped_lines: answers.skipped,
             decided: count(|decision| matches!(decision, Decision::Decided(_))),
             no_quorum: count(|decision| matches!(decision, Decision::NoQuorum)),
+            unscored,
             not_asked: count(|decision| matches!(decision, Decision::NotAsked)),
             accuracy: answers.accuracy(&replayed.decisions),
             majority_accuracy: answers.majority_accuracy(),
@@ -125,8 +140,12 @@ impl Report {
         writeln!(f, "\ndecided    {:>7}", self.decided)?;
         writeln!(f, "no quorum  {:>7}", self.no_quorum)?;
         if self.not_asked > 0 {
-            let text = "(fewer than three answers)";
+            let text = "(none of its workers has skill left)";
             writeln!(f, "not asked  {:>7}  {text}", self.not_asked)?;
+        }
+        if self.unscored > 0 {
+            let text = "(of these tasks one or two workers were asked: nobody's skill moves)";
+            writeln!(f, "unscored   {:>7}  {text}", self.unscored)?;
         }
         if let (Some(accuracy), Some(majority)) = (self.accuracy, self.majority_accuracy) {
             writeln!(f, "accuracy   {accuracy:>7.4}")?;
@@ -140,12 +159,12 @@ impl Report {
         Ok(())
     }
 
-    /// The head and the tail of the trust table, without authorities, who answer nothing here.
-    fn fmt_trust(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The head and the tail of the table of skill, without authorities, who answer nothing here.
+    fn fmt_skill(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let members = self.members.iter();
         let workers: Vec<&Member> = members.filter(|m| m.role == Spore::Latent).collect();
         let count = workers.len();
-        writeln!(f, "\nTrust of the {count} workers, in parts per million:")?;
+        writeln!(f, "\nSkill of the {count} workers, in parts per million:")?;
         for (index, worker) in workers.iter().enumerate() {
             if index < TABLE_LINES || count - index <= TABLE_LINES {
                 fmt_worker(f, index + 1, worker)?;
@@ -198,7 +217,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fmt_decisions(f)?;
-        self.fmt_trust(f)?;
+        self.fmt_skill(f)?;
         self.fmt_run(f)
     }
 }
@@ -208,11 +227,11 @@ fn fmt_worker(f: &mut fmt::Formatter<'_>, place: usize, member: &Member) -> fmt:
         f,
         "{place:>4}  {:<NAME_CHARS$}  {:>7}  {:<9}",
         shown(&member.name),
-        member.trust_ppm,
+        member.skill_ppm,
         member.standing
     )?;
     let reasons = member.reasons.iter();
-    let reasons = reasons.map(|r| format!("{} {} ({:+})", r.times, r.reason, r.change_ppm));
+    let reasons = reasons.map(|r| format!("{} {} ({:+})", r.times, r.reason, r.skill_change_ppm));
     let reasons: Vec<String> = reasons.collect();
     let separator = if reasons.is_empty() { "" } else { "  " };
     writeln!(f, "{separator}{}", reasons.join(", "))

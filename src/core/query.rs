@@ -70,6 +70,20 @@ pub enum Pending {
     Reveals(Vec<NodeId>),
 }
 
+impl Pending {
+    /// The members whose records are missing.
+    pub fn nodes(&self) -> &[NodeId] {
+        match self {
+            Self::Nothing | Self::Seal => &[],
+            Self::Directive(nodes)
+            | Self::Objections(nodes)
+            | Self::Resolutions(nodes)
+            | Self::Commits(nodes)
+            | Self::Reveals(nodes) => nodes,
+        }
+    }
+}
+
 /// A window and the consequence of its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowStatus {
@@ -166,6 +180,12 @@ impl Core {
             is_in_vain: agreement.is_in_vain() && agreement.would_give_up(),
             leads: self.round_to_lead(),
         }
+    }
+
+    /// This node's own ballot on an operation, as long as the journal keeps it: until the operation is closed.
+    pub fn own_ballot(&self, operation: &OperationId) -> Option<&Ballot> {
+        let (ballot, _) = self.journal.opening(operation)?;
+        Some(ballot)
     }
 
     /// The status of an operation; `None` if this node does not know it.

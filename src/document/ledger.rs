@@ -1,9 +1,9 @@
 //! The ledger document: the state of the network after each seal.
 //!
 //! ```text
-//! v, network, genesis    the version of this form (1), bytes, the canonical bytes of the genesis
+//! v, network, genesis    the version of this form (2), bytes, the canonical bytes of the genesis
 //! height, seal, time_ms  of the last seal
-//! roster      <node hex>: { role, trust_ppm, standing }
+//! roster      <node hex>: { role, name, trust_ppm, skill_ppm, standing, row }
 //! params      <name>: integer
 //! config      <key>: bytes
 //! operations  <id hex>: { height, kind, class, phase, subject, outcome, result, result_bytes }
@@ -25,12 +25,13 @@ use std::collections::BTreeMap;
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, ChangeHash, ObjId, ObjType, ROOT, ReadDoc as _, Value};
 
-pub use input::{LedgerChange, OperationEntry, RosterEntry};
+pub use input::{LedgerChange, OperationEntry};
 use recent::Recent;
 
 use super::tree::{Place, Tree};
 use super::{DocumentError, digest_of, heads_of};
 use crate::base::digest::{Digest, NetworkId, NodeId, OperationId};
+use crate::members::roster::MemberLine;
 use crate::statement::genesis::Genesis;
 
 #[cfg(doc)]
@@ -194,7 +195,7 @@ fn write_genesis<T: Transactable>(
     genesis: &Genesis,
     network: NetworkId,
 ) -> Result<Maps, DocumentError> {
-    transaction.put(ROOT, "v", 1_i64)?;
+    transaction.put(ROOT, "v", 2_i64)?;
     transaction.put(ROOT, "network", network.as_bytes().to_vec())?;
     transaction.put(ROOT, "genesis", genesis.encode())?;
     Tree::from(0).put(transaction, &ROOT, Place::Key("height"))?;
@@ -205,8 +206,13 @@ fn write_genesis<T: Transactable>(
         config: transaction.put_object(ROOT, "config", ObjType::Map)?,
         operations: transaction.put_object(ROOT, "operations", ObjType::Map)?,
     };
-    for (node, entry) in founding_roster(genesis) {
-        write_fields(transaction, &maps.roster, &node.to_string(), &entry.tree())?;
+    for (node, line) in founding_roster(genesis) {
+        write_fields(
+            transaction,
+            &maps.roster,
+            &node.to_string(),
+            &Tree::of(&line),
+        )?;
     }
     for (name, value) in Tree::of(&genesis.params).into_fields("params")? {
         value.put(transaction, &maps.params, Place::Key(&name))?;
@@ -224,10 +230,10 @@ fn write_seal<T: Transactable>(
     Tree::from(change.height).put(transaction, &ROOT, Place::Key("height"))?;
     Tree::from(change.time_ms).put(transaction, &ROOT, Place::Key("time_ms"))?;
     Tree::from(change.seal.as_bytes()).put(transaction, &ROOT, Place::Key("seal"))?;
-    for (node, entry) in &change.roster {
+    for (node, line) in &change.roster {
         let key = node.to_string();
-        match entry {
-            Some(entry) => write_fields(transaction, &maps.roster, &key, &entry.tree())?,
+        match line {
+            Some(line) => write_fields(transaction, &maps.roster, &key, &Tree::of(line))?,
             None => remove(transaction, &maps.roster, &key)?,
         }
     }
@@ -280,15 +286,13 @@ fn remove<T: Transactable>(
     Ok(())
 }
 
-/// The roster at height 0: founding members are `Active` ([T7]).
-fn founding_roster(genesis: &Genesis) -> BTreeMap<NodeId, RosterEntry> {
-    let members = genesis.members.iter().map(|founder| {
-        let entry = RosterEntry {
-            role: founder.role,
-            trust_ppm: genesis.params.founder_trust_ppm,
-            standing: "active".into(),
-        };
-        (founder.node, entry)
+/// The roster at height 0.
+fn founding_roster(genesis: &Genesis) -> BTreeMap<NodeId, MemberLine> {
+    let members = genesis.members.iter();
+    let members = members.map(|founder| {
+        let line = MemberLine::of_founder(founder, &genesis.params);
+        (founder.node, line)
+
     });
     members.collect()
 }

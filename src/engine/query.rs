@@ -10,12 +10,12 @@ use crate::base::digest::{NodeId, OperationId, SealId};
 use crate::core::{Core, OperationStatus, SealStatus};
 use crate::decision::open::OpenOperation;
 use crate::ledger::Evidence;
-use crate::members::roster::{Member, MemberLine};
+use crate::members::roster::{Elector, Member, MemberLine};
 use crate::members::trust::{Standing, TrustEntry};
 use crate::past::archive::{Archive, ArchiveError, ClosedSummary, what_if};
 use crate::past::certificate::Certificate;
 use crate::statement::name::MemberName;
-use crate::statement::operation::{Class, ConsensusOperation, Outcome, Priority, Spore};
+use crate::statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
 use crate::statement::params::Params;
 use crate::statement::record::{Seal, Statement, Verified};
 
@@ -24,10 +24,10 @@ use crate::statement::record::{Seal, Statement, Verified};
 pub struct MemberView {
     /// The member.
     pub node: NodeId,
+    /// Its name; no other member has it.
+    pub name: MemberName,
     /// Its role.
     pub role: Spore,
-    /// Its name.
-    pub name: MemberName,
     /// Its trust in parts per million.
     pub trust_ppm: u32,
     /// Its skill in parts per million.
@@ -156,6 +156,11 @@ impl BFTConsensusEngine {
         })
     }
 
+    /// This node's own ballot, whether it is revealed or not; `None` if it has not voted, or once the operation is closed.
+    pub fn own_ballot(&self, operation: &OperationId) -> Option<Ballot> {
+        self.look(|core, _| core.own_ballot(operation).cloned())
+    }
+
     /// The records of an operation that this node holds, sealed or not, with the proposal.
     ///
     /// # Errors
@@ -173,6 +178,26 @@ impl BFTConsensusEngine {
                 records.extend(closed.records().cloned());
             }
             Ok(records)
+        })
+    }
+
+    /// The electors of an operation, by key, as its opening seal fixed them (P1). `None` before that, and as long as spore
+    /// authority decides.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Archive`]
+    pub fn electors(&self, operation: &OperationId) -> Result<Option<Vec<Elector>>, EngineError> {
+        let of = |open: &OpenOperation| {
+            let electors: Vec<Elector> = open.electorate().iter().copied().collect();
+            (!electors.is_empty()).then_some(electors)
+        };
+        self.look(|core, past| {
+            if let Some(open) = core.ledger().state().operation(operation) {
+                return Ok(of(open));
+            }
+            let closed = past.closed(operation)?;
+            Ok(closed.and_then(|closed| of(&closed)))
         })
     }
 

@@ -162,10 +162,10 @@ fn every_kind_is_frozen() {
 fn parameters_are_frozen() {
     assert_eq!(
         Params::NAMES.join(" "),
-        "coherent_gain_ppm claim_dissent_ppm critical_dissent_ppm withheld_ppm absent_ppm founder_trust_ppm \
-         admitted_trust_ppm suspend_below_ppm activate_from_ppm activate_row drift_ms claim_grace_ms \
-         critical_grace_ms commit_window_ms reveal_window_ms primary_window_ms objection_window_ms \
-         resolution_window_ms step_patience_ms"
+        "coherent_gain_ppm skill_gain_ppm claim_dissent_ppm skill_dissent_ppm critical_dissent_ppm overruled_ppm \
+         withheld_ppm absent_ppm founder_trust_ppm admitted_trust_ppm suspend_below_ppm activate_from_ppm activate_row \
+         start_skill_ppm skill_floor_ppm claim_share_ppm claim_electors drift_ms claim_grace_ms critical_grace_ms \
+         commit_window_ms reveal_window_ms primary_window_ms objection_window_ms resolution_window_ms step_patience_ms"
     );
 }
 

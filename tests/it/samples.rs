@@ -5,7 +5,7 @@ use mycnet_consensus::internals::commitment::{commitment, salt};
 use mycnet_consensus::internals::record::{Seal, Statement, Verified, VoteKind, sign, sign_batch};
 use mycnet_consensus::internals::seal::{SealCertificate, SealedBlock, list_digest};
 use mycnet_consensus::{
-    Ballot, ClaimRule, ConsensusOperation, Consent, Digest, Genesis, Identity, MemberName,
+    Ballot, ClaimRule, ConsensusOperation, Consent, Digest, Founder, Genesis, Identity, MemberName,
     NetworkId, NodeId, OperationId, PanelScoring, Params, Priority, SealId, Sealing, Signer as _,
     Spore,
 };
@@ -33,7 +33,11 @@ pub(crate) fn eve() -> Identity {
 /// Three members, the profile `dev` and nothing left at its default.
 pub(crate) fn genesis() -> Genesis {
     Genesis::builder("sample")
-        .member(ada().node_id(), Spore::Primary)
+        .founder(Founder {
+            name: MemberName::new("ada").expect("it is a name"),
+            successor: Some(Digest::from_bytes([0x12; 32])),
+            ..Founder::new(ada().node_id(), Spore::Primary)
+        })
         .member(bob().node_id(), Spore::Seed)
         .member(
             Identity::from_seed_label("sample cyd").node_id(),
@@ -64,15 +68,18 @@ pub(crate) fn operations() -> Vec<(&'static str, ConsensusOperation)> {
         &candidate,
         net(),
         Spore::Seed,
-        MemberName::of_key(&candidate.node_id()),
-        None,
+        MemberName::new("eve-2").expect("it is a name"),
+        Some(Digest::from_bytes([0x13; 32])),
     )
     .expect("keys in memory sign");
     let claim = |panel| Op::Claim {
         subject: "build of release 1".into(),
         input: b"source tree".to_vec(),
+        rule: match panel {
+            Some(_) => ClaimRule::PLURALITY,
+            None => Params::builds().claim_rule(),
+        },
         panel,
-        rule: ClaimRule::MAJORITY,
     };
     vec![
         (

@@ -1,15 +1,19 @@
 //! Operations: lists of them, and everything about one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mycnet_consensus::engine::{EngineError, OperationFilter};
 use mycnet_consensus::node::Node;
-use mycnet_consensus::{BFTConsensusEngine, OperationId, Statement};
+use mycnet_consensus::{
+    BFTConsensusEngine, Ballot, ClaimRule, ConsensusOperation, NodeId, OperationId, Statement,
+};
 
 use super::{only, proposal};
 use crate::failure::Failure;
+use crate::names::{Names, subject_node};
 use crate::reply::{
-    CertificateBytes, FoundId, Objection, OperationDetails, OperationLine, Operations, Verdict,
+    CertificateBytes, ElectorVote, FoundId, Objection, OperationDetails, OperationLine, Operations,
+    Verdict,
 };
 use crate::request::Filter;
 
@@ -42,6 +46,7 @@ pub(super) fn list(node: &Node, filter: &Filter) -> Result<Operations, Failure> 
                 class: status.class.unwrap_or_else(|| proposal.what.class()),
                 proposer: proposal.proposer,
                 subject: proposal.what.subject(),
+                rule: rule(&proposal.what),
                 phase: status.phase.into(),
                 outcome: status.outcome.map(|(outcome, _)| outcome),
                 refused_effect: None,
@@ -57,6 +62,8 @@ pub(super) fn list(node: &Node, filter: &Filter) -> Result<Operations, Failure> 
             class: closed.class,
             proposer: closed.proposer,
             subject: closed.subject,
+            // A list does not read the proposals of all that was ever decided; `mycnet status` shows the rule of one.
+            rule: None,
             phase: "closed".into(),
             outcome: Some(closed.closed.outcome),
             refused_effect: closed.refused_effect,
@@ -67,7 +74,14 @@ pub(super) fn list(node: &Node, filter: &Filter) -> Result<Operations, Failure> 
             && filter.kind.as_ref().is_none_or(|kind| line.kind == *kind)
             && filter.by.is_none_or(|by| line.proposer == by)
     });
-    Ok(Operations { operations: lines })
+    let mentioned = lines.iter().flat_map(|line| {
+        let subject = subject_node(&line.kind, &line.subject);
+        std::iter::once(line.proposer).chain(subject)
+    });
+    Ok(Operations {
+        names: Names::of(engine, mentioned),
+        operations: lines,
+    })
 }
 
 /// The only operation whose id begins with these digits.
@@ -75,7 +89,9 @@ pub(super) fn find(node: &Node, prefix: &str) -> Result<FoundId<OperationId>, Fa
     let mut known: BTreeSet<_> = open_operations(node.engine())?.into_iter().collect();
     let closed = node.store().all_closed().map_err(Failure::failed)?;
     known.extend(closed.iter().map(|closed| closed.operation));
-    only("operation", "mycnet operations", prefix, known)
+    known.retain(|id| id.to_string().starts_with(prefix));
+    let what = format!("operation has an id that begins with {prefix}");
+    only(known, &what, "mycnet operations", "give more digits")
 }
 
 /// Everything about an operation.
@@ -86,8 +102,7 @@ pub(super) fn operation(node: &Node, id: OperationId) -> Result<OperationDetails
     let proposal = proposal(node, id)?;
     let effect = node.store().effect(&id).map_err(Failure::failed)?;
     let (outcome, decided_height) = status.outcome.unzip();
-    let is_closed = status.phase == "closed";
-    let unless_closed = |weight: u64| (!is_closed).then_some(weight);
+    let is_open = status.opened_height.is_some();
     let mut operation = OperationDetails {
         operation: id,
         kind: proposal.what.kind().into(),
@@ -98,10 +113,11 @@ pub(super) fn operation(node: &Node, id: OperationId) -> Result<OperationDetails
         priority: proposal.priority,
         phase: status.phase.into(),
         opened_height: status.opened_height,
-        total_weight: unless_closed(status.total_weight),
-        committed: (!is_closed).then_some(status.committed),
-        revealed_weight: unless_closed(status.revealed_weight),
-        ballots: (!is_closed).then_some(status.ballots),
+        total_weight: is_open.then_some(status.total_weight),
+        weighted: is_open.then_some(status.electors),
+        committed: is_open.then_some(status.committed),
+        revealed_weight: is_open.then_some(status.revealed_weight),
+        ballots: is_open.then_some(status.ballots),
         tallied: status.tallied,
         outcome,
         decided_height,
@@ -112,13 +128,93 @@ pub(super) fn operation(node: &Node, id: OperationId) -> Result<OperationDetails
         directives: Vec::new(),
         objections: Vec::new(),
         resolutions: Vec::new(),
+        electors: electors(engine, &id)?,
+        own_ballot: None,
+        names: Names::default(),
     };
-    add_authorities(engine, &mut operation)?;
+    add_statements(engine, &mut operation)?;
+    if operation.phase == "closed" && !operation.electors.is_empty() {
+        count(&mut operation);
+    }
+    let me = engine.node_id();
+    let mut own = operation.electors.iter().filter(|it| it.node == me);
+    let revealed = own.next().and_then(|own| own.ballot.clone());
+    operation.own_ballot = engine.own_ballot(&id).or(revealed);
+    let names = Names::of(engine, mentioned(&operation));
+    for elector in &mut operation.electors {
+        elector.name = names.get(&elector.node).cloned();
+    }
+    operation.names = names;
     Ok(operation)
 }
 
-/// Adds the statements of the Primary and Seeds, by author.
-fn add_authorities(
+/// The electors, of whose votes nothing is known yet.
+fn electors(
+    engine: &BFTConsensusEngine,
+    id: &OperationId,
+) -> Result<Vec<ElectorVote>, EngineError> {
+    let electors = engine.electors(id)?.unwrap_or_default().into_iter();
+    let electors = electors.map(|elector| ElectorVote {
+        weight: Some(elector.weight),
+        has_vote: Some(elector.has_vote),
+        ..unknown(elector.node)
+    });
+    Ok(electors.collect())
+}
+
+/// An elector of whom nothing is known.
+fn unknown(node: NodeId) -> ElectorVote {
+    ElectorVote {
+        node,
+        name: None,
+        weight: None,
+        has_vote: None,
+        committed: false,
+        ballot: None,
+    }
+}
+
+/// Counts the votes on a closed operation. As long as it was open, the core did.
+fn count(operation: &mut OperationDetails) {
+    let mut weights: BTreeMap<Ballot, u64> = BTreeMap::new();
+    for elector in &operation.electors {
+        if let Some(ballot) = &elector.ballot {
+            let counted = ballot.counted_for(operation.class).clone();
+            *weights.entry(counted).or_default() += elector.weight.unwrap_or(0);
+        }
+    }
+    let weights_of_all = operation.electors.iter().filter_map(|it| it.weight);
+    operation.total_weight = Some(weights_of_all.sum());
+    let weighted = || (operation.electors.iter()).filter(|it| it.weight.unwrap_or(0) > 0);
+    operation.weighted = Some(weighted().count());
+    operation.committed = Some(weighted().filter(|it| it.committed).count());
+    operation.revealed_weight = Some(weights.values().sum());
+    operation.ballots = Some(weights.into_iter().collect());
+}
+
+/// The rule of a claim.
+fn rule(what: &ConsensusOperation) -> Option<ClaimRule> {
+    match what {
+        ConsensusOperation::Claim { rule, .. } => Some(*rule),
+        _ => None,
+    }
+}
+
+/// All nodes that the answer about an operation mentions.
+fn mentioned(operation: &OperationDetails) -> Vec<NodeId> {
+    let mut nodes = vec![operation.proposer];
+    nodes.extend(subject_node(&operation.kind, &operation.subject));
+    nodes.extend_from_slice(operation.content.panel().unwrap_or_default());
+    nodes.extend_from_slice(operation.waits_for.nodes());
+    let verdicts = operation.directives.iter().chain(&operation.resolutions);
+    nodes.extend(verdicts.map(|verdict| verdict.author));
+    nodes.extend(operation.objections.iter().map(|it| it.author));
+    nodes.extend(operation.electors.iter().map(|elector| elector.node));
+    nodes
+}
+
+/// Adds the statements of the Primary and Seeds, and the votes of electors, by author.
+fn add_statements(
     engine: &BFTConsensusEngine,
     operation: &mut OperationDetails,
 ) -> Result<(), Failure> {
@@ -140,10 +236,24 @@ fn add_authorities(
                 let approve = *approve;
                 operation.resolutions.push(Verdict { author, approve });
             }
+            Statement::Commit { .. } => add_vote(operation, author, None),
+            Statement::Reveal { ballot, .. } => add_vote(operation, author, Some(ballot.clone())),
             _ => {}
         }
     }
     Ok(())
+}
+
+/// Adds what is known of an elector's vote.
+fn add_vote(operation: &mut OperationDetails, node: NodeId, ballot: Option<Ballot>) {
+    let electors = &mut operation.electors;
+    let at = electors.iter().position(|elector| elector.node == node);
+    let at = at.unwrap_or_else(|| {
+        electors.push(unknown(node));
+        electors.len() - 1
+    });
+    electors[at].committed = true;
+    electors[at].ballot = electors[at].ballot.take().or(ballot);
 }
 
 /// The proof of an operation's outcome.

@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 
 use mycnet_consensus::core::{OperationStatus, Pending, SigningState};
+use mycnet_consensus::engine::MemberLine;
 use mycnet_consensus::net::{CloseCode, Transport};
 use mycnet_consensus::node::Node;
 use mycnet_consensus::{Digest, NodeId, OperationId};
 
 use super::only;
 use super::operations::open_operations;
+use crate::arguments::NodeRef;
 use crate::failure::Failure;
+use crate::names::Names;
 use crate::reply::{
-    Config, Equivocation, EvidenceList, FoundId, MemberTrust, NotSigning, Peer, PeerLink, Peers,
-    SealTime, Status, TicketText, Twin,
+    Clocks, Config, Equivocation, EvidenceList, FoundId, MemberTrust, MemberWhatIf, NotSigning,
+    Peer, PeerLink, Peers, SealTime, Status, TicketText, Twin, WhatIf,
 };
 
 /// The state of the node and its network.
@@ -36,6 +39,7 @@ pub(super) fn status(node: &Node) -> Result<Status, Failure> {
         node: me,
         network: engine.network_id(),
         name: engine.genesis().name.clone(),
+        names: Names::of(engine, sealing.waits_for.iter().copied()),
         running: transport.is_some(),
         height: engine.height(),
         seal: engine.seal(),
@@ -49,7 +53,7 @@ pub(super) fn status(node: &Node) -> Result<Status, Failure> {
         journal_lost: lost.map(|lost| lost.to_string()),
         disk_failed: node.store().has_failed(),
         twin: twin(node),
-        clocks: node.clocks().into(),
+        clocks: Clocks::new(node.clocks(), node.engine()),
         not_signing: not_signing(node),
         said_banned: said_banned(node),
     })
@@ -63,6 +67,10 @@ pub(crate) fn twin(node: &Node) -> Option<Twin> {
     let seen = node.twin().map(|seen| Twin {
         endpoint: Some(Digest::from_bytes(*seen.endpoint.as_bytes())),
         addresses: seen.addresses,
+        through_name: seen.through.and_then(|peer| {
+            let names = Names::of(node.engine(), [peer]);
+            names.get(&peer).cloned()
+        }),
         through: seen.through,
     });
     Some(seen.unwrap_or_default())
@@ -71,12 +79,14 @@ pub(crate) fn twin(node: &Node) -> Option<Twin> {
 /// Connected peers that say that they do not sign.
 pub(crate) fn not_signing(node: &Node) -> Vec<NotSigning> {
     let peers = node.transport().map(Transport::peers).unwrap_or_default();
+    let names = Names::of(node.engine(), peers.iter().map(|peer| peer.author));
     let silent = peers
         .into_iter()
         .filter(|peer| peer.signing != SigningState::Ready);
     let mut silent: Vec<_> = silent
         .map(|peer| NotSigning {
             node: peer.author,
+            name: names.get(&peer.author).cloned(),
             signing: peer.signing,
         })
         .collect();
@@ -131,14 +141,13 @@ pub(super) fn trust(
         )));
     }
     let line = engine.trust_at(&member, height)?;
-    let standing = line.as_ref().map(|line| line.standing);
     // The reasons are read only if they are needed: they are spread over the whole past.
-    let mut entries = if explain || standing.is_none() {
+    let mut entries = if explain || line.is_none() {
         engine.explain(&member)?
     } else {
         Vec::new()
     };
-    if standing.is_none() && entries.is_empty() {
+    if line.is_none() && entries.is_empty() {
         return Err(Failure::failed(format!(
             "{member} was no member at height {height}: `mycnet roster` lists the members"
         )));
@@ -146,12 +155,53 @@ pub(super) fn trust(
     entries.retain(|entry| entry.height <= height);
     Ok(MemberTrust {
         node: member,
+        name: Names::of(engine, [member]).get(&member).cloned(),
         height,
         trust_ppm: line.as_ref().map(|line| line.trust_ppm),
         skill_ppm: line.as_ref().map(|line| line.skill_ppm),
-        standing,
+        standing: line.as_ref().map(|line| line.standing),
+        row: line.as_ref().map(|line| line.row),
         lines: explain.then(|| entries.iter().map(ToString::to_string).collect()),
         entries: explain.then_some(entries),
+    })
+}
+
+/// The scores under other parameters, beside those of now.
+pub(super) fn what_if(node: &Node, changes: &[(String, u64)]) -> Result<WhatIf, Failure> {
+    let engine = node.engine();
+    // All parameters are set before the check: some are only valid together.
+    let mut params = serde_json::to_value(engine.params()).map_err(Failure::failed)?;
+    for (name, number) in changes {
+        params[name] = (*number).into();
+    }
+    let params = serde_json::from_value(params).map_err(Failure::failed)?;
+    let mut then = engine.what_if(params)?;
+    let mut members: Vec<MemberWhatIf> = Vec::new();
+    for member in engine.roster() {
+        let now = MemberLine {
+            role: member.role,
+            name: member.name.clone(),
+            trust_ppm: member.trust_ppm,
+            skill_ppm: member.skill_ppm,
+            standing: member.standing,
+            row: member.row,
+        };
+        members.push(MemberWhatIf {
+            node: member.node,
+            name: member.name,
+            now: Some(now),
+            then: then.remove(&member.node),
+        });
+    }
+    members.extend(then.into_iter().map(|(node, line)| MemberWhatIf {
+        node,
+        name: line.name.clone(),
+        now: None,
+        then: Some(line),
+    }));
+    Ok(WhatIf {
+        height: engine.height(),
+        members,
     })
 }
 
@@ -169,10 +219,13 @@ pub(super) fn config(node: &Node) -> Config {
 
 /// Proved equivocations.
 pub(super) fn evidence(node: &Node) -> Result<EvidenceList, Failure> {
-    let evidence = node.engine().evidence()?.into_iter().map(|proved| {
+    let evidence = node.engine().evidence()?;
+    let names = Names::of(node.engine(), evidence.iter().map(|proved| proved.author));
+    let evidence = evidence.into_iter().map(|proved| {
         let statement = proved.first.statement();
         Ok(Equivocation {
             author: proved.author,
+            name: names.get(&proved.author).cloned(),
             statement: statement.kind().into(),
             operation: statement.operation(),
             slot: statement.slot().map(serde_json::to_value).transpose()?,
@@ -210,6 +263,7 @@ pub(super) fn peers(node: &Node) -> Result<Peers, Failure> {
         let member = roster.iter().find(|member| Some(member.node) == author);
         Peer {
             node: author,
+            name: member.map(|member| member.name.clone()),
             role: member.map(|member| member.role),
             connected,
             addresses,
@@ -223,7 +277,7 @@ pub(super) fn peers(node: &Node) -> Result<Peers, Failure> {
             running: false,
             peers: peers.collect(),
             twin: twin(node),
-            clocks: node.clocks().into(),
+            clocks: Clocks::new(node.clocks(), node.engine()),
         });
     };
     let mut connected = transport.peers();
@@ -266,19 +320,30 @@ pub(super) fn peers(node: &Node) -> Result<Peers, Failure> {
         running: true,
         peers,
         twin: twin(node),
-        clocks: node.clocks().into(),
+        clocks: Clocks::new(node.clocks(), node.engine()),
     })
 }
 
-/// The only node whose id begins with these digits, among members, founders and known peers.
-pub(super) fn find_node(node: &Node, prefix: &str) -> Result<FoundId<NodeId>, Failure> {
+/// The only node with this name, or whose id begins with these digits, among members, founders and known peers. A name that
+/// looks like the digits of another node's id is no way to be taken for it: then both are named, and neither is meant.
+pub(super) fn find_node(node: &Node, given: &str) -> Result<FoundId<NodeId>, Failure> {
     let engine = node.engine();
+    let roster = engine.roster();
     let mut known = BTreeSet::from([engine.node_id()]);
-    known.extend(engine.roster().iter().map(|member| member.node));
+    known.extend(roster.iter().map(|member| member.node));
     known.extend(engine.genesis().members.iter().map(|founder| founder.node));
     if let Some(transport) = node.transport() {
         let peers = transport.known_peers();
         known.extend(peers.iter().filter_map(|peer| peer.card.author));
     }
-    only("node", "mycnet roster", prefix, known)
+    let named = roster.iter().find(|member| member.name.as_str() == given);
+    let named = named.map(|member| member.node);
+    let digits = NodeRef::digits(given);
+    let is_meant = |id: &NodeId| {
+        let begins = |digits: &String| id.to_string().starts_with(digits);
+        named == Some(*id) || digits.as_ref().is_some_and(begins)
+    };
+    known.retain(is_meant);
+    let what = format!("node is named {given} or has an id that begins so");
+    only(known, &what, "mycnet roster", "give more digits of its id")
 }

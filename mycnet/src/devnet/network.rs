@@ -9,7 +9,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use mycnet_consensus::engine::new_identity;
 use mycnet_consensus::net::Ticket;
-use mycnet_consensus::{BFTConsensusEngine, Genesis, NodeId, Params, Signer as _, Spore};
+use mycnet_consensus::{
+    BFTConsensusEngine, Founder, Genesis, MemberName, NodeId, Params, Signer as _, Spore,
+};
 use mycnet_replay::terminal::check_empty;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -141,7 +143,10 @@ impl Network {
                 _ => Spore::Latent,
             };
             let member = Member::new(directory.node(number)?, role)?;
-            genesis = genesis.member(member.id, role);
+            genesis = genesis.founder(Founder {
+                name: MemberName::new(name(number))?,
+                ..Founder::new(member.id, role)
+            });
             members.push(member);
         }
         let genesis = genesis.build()?;

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use mycnet_consensus::net::Ticket;
 use mycnet_consensus::{
-    Ballot, ConsensusOperation, Consent, MemberName, OperationId, Outcome, Signer as _, Spore,
-    Standing,
+    BFTConsensusEngine, Ballot, ConsensusOperation, Consent, MemberName, OperationId, Outcome,
+    Spore, Standing,
 };
 
 use super::events::now;
-use super::network::{Network, name};
+use super::network::{DEADLINE, Network, name};
 use super::say;
 use super::voter::claim;
 
@@ -32,6 +32,8 @@ pub(super) async fn tell(network: &mut Network, killed: usize) -> anyhow::Result
     one_answers_wrongly(network).await.context("the claim")?;
     deployment(network).await.context("the deployment")?;
     one_is_killed(network, killed).await.context("the kill")?;
+    let earned = newcomer_earns_its_vote(network, newcomer).await;
+    earned.context("the newcomer's vote")?;
     network.settle().await?;
     let position = network.progress.common(&network.running());
     let (height, digest) = position.unwrap_or_default();
@@ -75,7 +77,7 @@ async fn admission(network: &mut Network) -> anyhow::Result<usize> {
         &author,
         network.genesis.network_id(),
         Spore::Latent,
-        MemberName::of_key(&author.node_id()),
+        MemberName::new(name(newcomer))?,
         None,
     )?;
     let (new, seed) = (name(newcomer), name(SEED));
@@ -130,11 +132,15 @@ async fn admission(network: &mut Network) -> anyhow::Result<usize> {
 async fn one_answers_wrongly(network: &mut Network) -> anyhow::Result<()> {
     say("2. What is 6 * 7? Every node computes it, and one is wrong.");
     let liar = network.members[LIAR].id;
-    let trusts = |network: &Network| {
-        let all = network.engines().map(move |engine| engine.trust(&liar));
-        all.collect::<Vec<u32>>()
+    let skills = |network: &Network| {
+        let skill = move |engine: &BFTConsensusEngine| {
+            let roster = engine.roster();
+            let line = roster.iter().find(|member| member.node == liar);
+            line.map_or(0, |member| member.skill_ppm)
+        };
+        network.engines().map(skill).collect::<Vec<u32>>()
     };
-    let before = trusts(network);
+    let before = skills(network);
     network.set_lying(LIAR, true);
     let begun = now();
     let answer = b"42".to_vec();
@@ -152,15 +158,15 @@ async fn one_answers_wrongly(network: &mut Network) -> anyhow::Result<()> {
     };
     network.until("the claim to close", is_closed).await?;
     network.set_lying(LIAR, false);
-    let after = trusts(network);
+    let after = skills(network);
     let mut pairs = before.iter().zip(&after);
     ensure!(
         pairs.all(|(before, after)| after < before),
-        "expected the trust in {} to fall everywhere, found {before:?} and {after:?}",
+        "expected the skill of {} to fall everywhere, found {before:?} and {after:?}",
         name(LIAR)
     );
     say(&format!(
-        "   Its trust falls from {} to {} parts per million, at every node by its own arithmetic.",
+        "   Its skill falls from {} to {} parts per million, at every node by its own arithmetic.",
         before[0], after[0]
     ));
     Ok(())
@@ -194,6 +200,59 @@ async fn deployment(network: &mut Network) -> anyhow::Result<()> {
     );
     say(&format!(
         "   After {taken} it is in every node's configuration."
+    ));
+    Ok(())
+}
+
+/// Claims are decided until the newcomer, which answers all of them, is `Active`.
+async fn newcomer_earns_its_vote(network: &mut Network, newcomer: usize) -> anyhow::Result<()> {
+    let (new, id) = (name(newcomer), network.members[newcomer].id);
+    let params = network.engine(PRIMARY)?.params();
+    let window = Duration::from_millis(params.commit_window_ms);
+    say(&format!(
+        "5. {new} votes whenever it is asked. For a vote that counts it needs trust, and a row of {} outcomes that it helped to \
+         find, of which one counts in {window:?}.",
+        params.activate_row
+    ));
+    let line = move |engine: &BFTConsensusEngine| {
+        let roster = engine.roster();
+        roster.into_iter().find(|member| member.node == id)
+    };
+    let begun = now();
+    let mut claims = 0;
+    loop {
+        let member = line(network.engine(PRIMARY)?).context("the newcomer is no member")?;
+        if member.standing == Standing::Active {
+            break;
+        }
+        ensure!(
+            now() - begun < DEADLINE,
+            "it is still {} after {claims} claims: trust {}, row {}",
+            member.standing,
+            member.trust_ppm,
+            member.row
+        );
+        if member.trust_ppm >= params.activate_from_ppm {
+            // Only time is missing, and claims without pause would not make it pass.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        claims += 1;
+        let answer = (claims * 9).to_string().into_bytes();
+        let primary = network.engine(PRIMARY)?;
+        let operation = primary.propose_claim(claim(claims, 9), answer.clone());
+        let operation = operation.await?;
+        decided(network, "a claim", operation, &Ballot::Result(answer)).await?;
+    }
+    let has_vote = |network: &Network| {
+        let mut lines = network.engines().map(line);
+        lines.all(|member| member.is_some_and(|member| member.has_vote))
+    };
+    network
+        .until("all nodes to count its vote", has_vote)
+        .await?;
+    say(&format!(
+        "   After {claims} more claims, in {}, it is active in every node's roster: it has one vote, like every other.",
+        since(begun)
     ));
     Ok(())
 }

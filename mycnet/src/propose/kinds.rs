@@ -5,11 +5,15 @@ use std::path::Path;
 use mycnet_consensus::limits::TEXT_BYTES_MAX;
 use mycnet_consensus::{ClaimRule, ConsensusOperation, Spore};
 
-use crate::arguments::{IdPrefix, Payload, reason, role};
+use super::share::Share;
+
+use crate::arguments::{NodeRef, Payload, reason, role};
 use crate::client::Client;
 use crate::consent::SignedConsent;
 use crate::failure::Failure;
 use crate::files::read_file;
+use crate::reply;
+use crate::request::Request;
 
 /// What to propose.
 #[derive(Debug, clap::Subcommand)]
@@ -37,9 +41,9 @@ pub(super) enum Kind {
     /// Add to a member's trust, or take from it (critical)
     #[command(visible_alias = "trust-score-modification")]
     Trust {
-        /// Name the member
+        /// Name the member, by its name or id
         #[arg(long)]
-        node: IdPrefix,
+        node: NodeRef,
         /// Add this to the trust, in parts per million: -1000000 to 1000000
         #[arg(long, value_name = "PPM", allow_hyphen_values = true)]
         delta_ppm: i32,
@@ -57,9 +61,9 @@ pub(super) enum Kind {
     /// Take a member out of the network (critical)
     #[command(visible_alias = "node-exclusion")]
     Exclusion {
-        /// Name the member
+        /// Name the member, by its name or id
         #[arg(long)]
-        node: IdPrefix,
+        node: NodeRef,
         /// State the reason
         #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: String,
@@ -67,9 +71,9 @@ pub(super) enum Kind {
     /// Give a member another role (critical)
     #[command(visible_alias = "spore-assignment")]
     Role {
-        /// Name the member
+        /// Name the member, by its name or id
         #[arg(long)]
-        node: IdPrefix,
+        node: NodeRef,
         /// Name the role: primary (the former primary becomes a seed), seed or latent
         #[arg(long, value_parser = role)]
         role: Spore,
@@ -127,7 +131,14 @@ pub(super) enum Kind {
         result: Option<Payload>,
         /// Ask only these members, separated by commas; all unless given (primary and seeds only)
         #[arg(long, value_name = "NODE,…", value_delimiter = ',')]
-        panel: Vec<IdPrefix>,
+        panel: Vec<NodeRef>,
+        /// Take a result that weighs more than any other (plurality), more than half (majority), or more than a fraction
+        /// (2/3) or percentage (66.7%) of the weight that answers; as the network's parameters say unless given
+        #[arg(long, value_name = "SHARE")]
+        share: Option<Share>,
+        /// Take a result only if this many members with weight give it; as the network's parameters say unless given
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        electors: Option<u32>,
     },
 }
 
@@ -157,6 +168,7 @@ impl Kind {
             },
             Self::Admission { consent } => {
                 let signed = consented(consent)?;
+                check_name(client, &signed).await?;
                 ConsensusOperation::NodeAdmission {
                     candidate: signed.candidate,
                     role: signed.role,
@@ -192,6 +204,8 @@ impl Kind {
                 input,
                 result,
                 panel,
+                share,
+                electors,
             } => {
                 let mut members = Vec::new();
                 for node in panel {
@@ -202,7 +216,7 @@ impl Kind {
                     subject: subject.clone(),
                     input: input.bytes()?,
                     panel: (!members.is_empty()).then_some(members),
-                    rule: ClaimRule::MAJORITY,
+                    rule: rule(client, *share, *electors).await?,
                 };
                 let result = result.as_ref().map(Payload::bytes).transpose()?;
                 return Ok((operation, result));
@@ -210,6 +224,35 @@ impl Kind {
         };
         Ok((operation, None))
     }
+}
+
+/// The rule of a claim: as its proposer says, else as the network's parameters say.
+async fn rule(
+    client: &Client,
+    share: Option<Share>,
+    electors: Option<u32>,
+) -> anyhow::Result<ClaimRule> {
+    let config: reply::Config = client.ask(Request::Config).await?;
+    let default = config.params.claim_rule();
+    Ok(ClaimRule {
+        share_ppm: share.map_or(default.share_ppm, |share| share.0),
+        electors: electors.unwrap_or(default.electors),
+    })
+}
+
+/// Refuses a candidate whose name another member has: the votes on it would be in vain, because it has no effect.
+async fn check_name(client: &Client, signed: &SignedConsent) -> anyhow::Result<()> {
+    let reply::Roster { members } = client.ask(Request::Roster).await?;
+    let name = &signed.consent.name;
+    let mut others = members.iter().filter(|it| it.node != signed.candidate);
+    let Some(other) = others.find(|it| it.name == *name) else {
+        return Ok(());
+    };
+    Err(Failure::bad_data(format!(
+        "--consent: {name} is the name of a member already, {}; the candidate signs again with `mycnet consent --name`",
+        other.node
+    ))
+    .into())
 }
 
 fn consented(text: &str) -> anyhow::Result<SignedConsent> {

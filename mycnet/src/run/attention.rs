@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use mycnet_consensus::core::SigningState;
 use mycnet_consensus::net::ClockReport;
 use mycnet_consensus::node::Node;
-use mycnet_consensus::{NodeId, Standing};
+use mycnet_consensus::{MemberName, NodeId, Standing};
 use serde_json::{Value, json};
 
 use crate::answer::reads;
 use crate::home::Home;
 use crate::home::last_run::LastRun;
-use crate::output::short;
+use crate::names::node_shown;
 use crate::reply::{Clocks, NotSigning};
 use crate::warnings;
 
@@ -57,7 +57,7 @@ pub(super) struct Attention {
     is_said_banned: bool,
     has_twin: bool,
     clocks: ClocksOff,
-    not_signing: BTreeMap<NodeId, SigningState>,
+    not_signing: BTreeMap<NodeId, (SigningState, Option<MemberName>)>,
 }
 
 impl Attention {
@@ -86,7 +86,7 @@ impl Attention {
         news.extend(self.twin(node));
         let report = node.clocks();
         self.remember(&report);
-        news.extend(self.clocks(&report.into()));
+        news.extend(self.clocks(&Clocks::new(report, node.engine())));
         news.extend(self.peers(&reads::not_signing(node)));
         news
     }
@@ -163,25 +163,34 @@ impl Attention {
     }
 
     fn peers(&mut self, peers: &[NotSigning]) -> Vec<News> {
-        let now: BTreeMap<NodeId, SigningState> =
-            peers.iter().map(|peer| (peer.node, peer.signing)).collect();
+        let now = peers.iter();
+        let now = now.map(|peer| (peer.node, (peer.signing, peer.name.clone())));
+        let now: BTreeMap<NodeId, (SigningState, Option<MemberName>)> = now.collect();
         let before = std::mem::replace(&mut self.not_signing, now);
         let mut news = Vec::new();
         for peer in peers {
-            if before.get(&peer.node) != Some(&peer.signing) {
+            let known = before.get(&peer.node).map(|(signing, _)| *signing);
+            if known != Some(peer.signing) {
                 let value = json!({
                     "event": "peer_signing",
                     "node": peer.node,
+                    "name": peer.name,
                     "signing": peer.signing,
                 });
                 let text = warnings::not_signing(std::slice::from_ref(peer)).join(" ");
                 news.push(News::urgent(value, text));
             }
         }
-        for node in before.keys() {
+        for (node, (_, name)) in &before {
             if !self.not_signing.contains_key(node) {
-                let value = json!({ "event": "peer_signing", "node": node, "signing": "ready" });
-                let text = format!("{} signs again, or is not connected", short(node));
+                let value = json!({
+                    "event": "peer_signing",
+                    "node": node,
+                    "name": name,
+                    "signing": "ready",
+                });
+                let shown = node_shown(node, name.as_ref());
+                let text = format!("{shown} signs again, or is not connected");
                 news.push(News::good(value, text));
             }
         }

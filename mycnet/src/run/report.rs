@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::attention::{Attention, News};
 use crate::home::Home;
+use crate::names::{Names, subject_node};
 use crate::output::{Fields, Format, line, note, plain, short};
 
 /// Tells what happens.
@@ -184,7 +185,8 @@ impl Report {
                 compromised,
             } => {
                 let culprits = blame.culprits();
-                let names: Vec<String> = culprits.iter().map(ToString::to_string).collect();
+                let culprits: Vec<NodeId> = culprits.into_iter().collect();
+                let names = Names::of(&self.engine, culprits.iter().copied());
                 let what = if *compromised {
                     "this node seals nothing more and only answers questions"
                 } else {
@@ -194,13 +196,14 @@ impl Report {
                     &json!({
                         "event": "forked",
                         "height": height,
-                        "culprits": names,
+                        "culprits": culprits,
+                        "names": names,
                         "compromised": compromised,
                     }),
                     &format!(
                         "FORK: there are two certificates for height {height}; {what}. More than a third of the weight signed \
                          both: {}. People must decide which branch goes on",
-                        names.join(", ")
+                        names.list(&culprits)
                     ),
                 )
             }
@@ -213,14 +216,18 @@ impl Report {
             return Ok(());
         };
         let (kind, subject) = (proposal.what.kind(), proposal.what.subject());
+        let about = subject_node(kind, &subject).into_iter();
+        let names = Names::of(&self.engine, about.chain([proposal.proposer]));
         let value = json!({
             "event": "proposed",
             "operation": id,
             "kind": kind,
             "subject": subject,
             "proposer": proposal.proposer,
+            "names": names,
         });
-        let (id, by) = (short(id), short(&proposal.proposer));
+        let (id, by) = (short(id), names.shown(&proposal.proposer));
+        let subject = names.subject(kind, &subject);
         self.tell(
             &value,
             &format!("operation {id} ({kind}, {subject}) proposed by {by}"),
@@ -285,6 +292,8 @@ impl Report {
         });
         let refused = refused.map_or_else(String::new, |reason| format!("; no effect: {reason}"));
         let id = short(id);
+        let about = Names::of(&self.engine, subject_node(kind, &subject));
+        let subject = about.subject(kind, &subject);
         self.tell(
             &value,
             &format!("operation {id} ({kind}, {subject}) {outcome}{refused}"),
@@ -300,8 +309,15 @@ impl Report {
             ("peer_up", &now, &before, "up"),
         ] {
             for node in from.difference(to) {
-                let value = json!({ "event": event, "node": node, "connected": now.len() });
-                let text = format!("peer {} is {text}; {} connected", short(node), now.len());
+                let names = Names::of(&self.engine, [*node]);
+                let value = json!({
+                    "event": event,
+                    "node": node,
+                    "name": names.get(node),
+                    "connected": now.len(),
+                });
+                let shown = names.shown(node);
+                let text = format!("peer {shown} is {text}; {} connected", now.len());
                 self.tell(&value, &text)?;
             }
         }

@@ -61,7 +61,7 @@ impl Directory {
         let mut new = vec!["network", "new", name, "--profile", "dev", "-o", &file];
         let members: Vec<String> = nodes
             .iter()
-            .map(|(node, role)| format!("{}={role}", node.id()))
+            .map(|(node, role)| format!("{}={}:{role}", node.name(), node.id()))
             .collect();
         for member in &members {
             new.extend(["--member", member]);
@@ -177,6 +177,11 @@ impl TestNode {
     /// Runs a command that must fail with a code, say these things, and print nothing.
     pub fn fails(&self, arguments: &[&str], code: i32, says: &[&str]) {
         assert_fails(&self.run(arguments), code, says);
+    }
+
+    /// The node's name, which is its directory's.
+    pub fn name(&self) -> &str {
+        self.0.file_name().unwrap().to_str().unwrap()
     }
 
     /// The node's id.

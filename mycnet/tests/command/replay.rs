@@ -55,6 +55,7 @@ fn real_answers_are_decided_the_same_whatever_the_delivery() {
         ("votes", 800),
         ("workers", 28),
         ("not_asked", 0),
+        ("unscored", 0),
         // Two seals for each of five groups of 16.
         ("height", 10),
     ] {
@@ -73,9 +74,9 @@ fn real_answers_are_decided_the_same_whatever_the_delivery() {
     let members = report["members"].as_array().expect("a list");
     assert_eq!(members.len(), 28 + 4);
     for member in members {
-        assert!(member["name"].is_string() && member["trust_ppm"].is_u64());
+        assert!(member["name"].is_string() && member["skill_ppm"].is_u64());
         let standing = member["standing"].as_str().expect("a text");
-        assert!(["active", "suspended"].contains(&standing), "{standing}");
+        assert_eq!(standing, "active", "claims alone suspend nobody");
     }
     let again = replayed(&[EXAMPLE, "--delivery-seed", "7"], b"");
     assert_eq!(held(&again), held(&report));
@@ -103,8 +104,11 @@ fn an_export_can_be_read_and_checked_by_others() {
             .expect("a key")
             .parse()
             .expect("a key");
-        let trust = ledger.trust_at(&node, ledger.height()).expect("a height");
-        assert_eq!(trust.map(u64::from), member["trust_ppm"].as_u64());
+        let roster = ledger.roster_at(ledger.height()).expect("a height");
+        let line = &roster[&node];
+        for (field, score) in [("trust_ppm", line.trust_ppm), ("skill_ppm", line.skill_ppm)] {
+            assert_eq!(member[field], score, "{field}");
+        }
     }
 
     let operations = fs::read_dir(export.join("operations")).expect("a directory");
@@ -145,13 +149,12 @@ fn people_are_told_what_was_decided() {
 }
 
 #[test]
-fn tasks_that_cannot_be_asked_are_no_failure() {
-    let more = format!("{LEAST}few,a,1\nfew,b,1\n");
+fn every_task_is_asked() {
+    let more = format!("{LEAST}few,a,1\nfew,b,1\none,c,0\n");
     let report = replayed(&["-"], more.as_bytes());
-    assert_eq!(
-        (&report["decided"], &report["not_asked"]),
-        (&1.into(), &1.into())
-    );
+    for (field, expected) in [("decided", 3), ("unscored", 2), ("not_asked", 0)] {
+        assert_eq!(report[field], expected, "{field}");
+    }
     assert_eq!(
         (&report["height"], &report["accuracy"]),
         (&2.into(), &Value::Null)
@@ -170,7 +173,10 @@ fn bad_data_exits_with_65_and_says_where() {
         ),
         (
             b"task,worker,answer\nt,,1\n",
-            &["line 2: the worker (column \"worker\") is empty"],
+            &[
+                "line 2: the worker (column \"worker\") is empty",
+                "--skip-incomplete",
+            ],
         ),
         (
             b"task,worker,answer\nt,a,\xff\n",

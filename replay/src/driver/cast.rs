@@ -5,14 +5,37 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use mycnet_consensus::{
-    Digest, Genesis, Identity, NetworkId, NodeId, PanelScoring, Sealing, Signer as _, Spore,
+    Digest, Founder, Genesis, Identity, MemberName, NetworkId, NodeId, PanelScoring, Params,
+    Sealing, Signer as _, Spore,
 };
 
 use crate::AUTHORITIES;
 use crate::answers::Answers;
 
+/// Characters of a member's name at most.
+const MEMBER_NAME_CHARS: usize = 32;
+
 /// The authorities' names, the Primary's first.
 pub(super) const AUTHORITY_NAMES: [&str; AUTHORITIES] = ["Primary", "Seed 1", "Seed 2", "Seed 3"];
+
+/// Digits of the key in a member's name: with fewer, two of a thousand members may well have the same name.
+const KEY_DIGITS: usize = 16;
+
+/// A founding member. Its name is what a member's name can have of the name in the file, and the first digits of its key.
+fn founder(node: NodeId, role: Spore, name: &str) -> anyhow::Result<Founder> {
+    let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let name: String = name
+        .chars()
+        .map(|c| c.to_ascii_lowercase())
+        .map(|c| if is_allowed(c) { c } else { '-' })
+        .take(MEMBER_NAME_CHARS - KEY_DIGITS - 1)
+        .collect();
+    let digits = &node.to_string()[..KEY_DIGITS];
+    Ok(Founder {
+        name: MemberName::new(format!("{name}-{digits}"))?,
+        ..Founder::new(node, role)
+    })
+}
 
 /// All keys, and the genesis that names them.
 pub(super) struct Cast {
@@ -25,7 +48,7 @@ pub(super) struct Cast {
 }
 
 impl Cast {
-    /// The keys and the network of a seed, with default parameters. Time starts at 0, since it is virtual.
+    /// The keys and the network of a seed. Time starts at 0, since it is virtual.
     ///
     /// # Errors
     ///
@@ -42,13 +65,20 @@ impl Cast {
             .nonce(*Digest::seeded(&[b"replay network", &seed.to_le_bytes()]).as_bytes())
             .sealing(Sealing::Authorities)
             // The author of the file chose the panels, as a task-giver in volunteer computing does.
-            .panel_scoring(PanelScoring::Authorities);
+            .panel_scoring(PanelScoring::Authorities)
+            // A floor keeps members that agree among themselves from deciding everything. Here nobody can join, and who is
+            // mostly wrong should weigh little.
+            .params(Params {
+                skill_floor_ppm: 0,
+                ..Params::default()
+            });
         let roles = [Spore::Primary, Spore::Seed, Spore::Seed, Spore::Seed];
-        for (authority, role) in authorities.iter().zip(roles) {
-            builder = builder.member(authority.node_id(), role);
+        let names = AUTHORITY_NAMES.into_iter();
+        for ((authority, role), name) in authorities.iter().zip(roles).zip(names) {
+            builder = builder.founder(founder(authority.node_id(), role, name)?);
         }
-        for worker in &workers {
-            builder = builder.member(worker.node_id(), Spore::Latent);
+        for (worker, name) in workers.iter().zip(&answers.workers) {
+            builder = builder.founder(founder(worker.node_id(), Spore::Latent, name)?);
         }
         let genesis = builder.build().context("the network cannot be founded")?;
         Ok(Self {

@@ -80,11 +80,19 @@ impl Replica {
     }
 }
 
+/// All changes of one member's scores for one reason, in parts per million.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Changes {
+    pub(super) times: u64,
+    pub(super) trust_ppm: i64,
+    pub(super) skill_ppm: i64,
+}
+
 /// The replicas, and the notes about the first replica.
 pub(super) struct Replicas {
     pub(super) nodes: Vec<Replica>,
-    /// How often each reason changed each member's score, and by how many parts per million in all.
-    pub(super) scores: BTreeMap<NodeId, BTreeMap<Reason, (u64, i64)>>,
+    /// How each reason changed each member's scores.
+    pub(super) scores: BTreeMap<NodeId, BTreeMap<Reason, Changes>>,
     /// The outcomes of closed operations.
     pub(super) closed: BTreeMap<OperationId, Outcome>,
     /// Records signed by workers and authorities.
@@ -193,7 +201,7 @@ impl Replicas {
         self.nodes[0].core.ledger().state().height()
     }
 
-    /// Proposes. `None` if fewer than three of the panel have weight left.
+    /// Proposes. `None` if nobody of the panel has skill left.
     ///
     /// # Errors
     ///
@@ -316,9 +324,11 @@ impl Replicas {
     fn note(&mut self, applied: &Applied) {
         for (member, entry) in &applied.trust {
             let scores = self.scores.entry(*member).or_default();
-            let (times, change_ppm) = scores.entry(entry.reason).or_default();
-            *times += 1;
-            *change_ppm += i64::from(entry.after_ppm) - i64::from(entry.before_ppm);
+            let changes = scores.entry(entry.reason).or_default();
+            let moved = |before, after| i64::from(after) - i64::from(before);
+            changes.times += 1;
+            changes.trust_ppm += moved(entry.before_ppm, entry.after_ppm);
+            changes.skill_ppm += moved(entry.skill_before_ppm, entry.skill_after_ppm);
         }
         for operation in &applied.closed {
             let decision = operation.decision();

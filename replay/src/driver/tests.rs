@@ -14,7 +14,7 @@ fn answers(panels: &[usize]) -> Answers {
     Answers {
         tasks: tasks.collect(),
         workers: (0..workers).map(|worker| format!("w{worker}")).collect(),
-        repeated: 0,
+        ..Answers::default()
     }
 }
 
@@ -65,7 +65,11 @@ fn scores_and_their_reasons_add_up() {
     assert_eq!(replayed.members.len(), AUTHORITIES + 4);
     for member in &replayed.members {
         let change: i64 = member.reasons.iter().map(|reason| reason.change_ppm).sum();
-        assert_eq!(i64::from(member.trust_ppm), 500_000 + change, "{member:?}");
+        // In panels, trust moves for equivocation alone.
+        assert_eq!((member.trust_ppm, change), (500_000, 0), "{member:?}");
+        let reasons = member.reasons.iter();
+        let change: i64 = reasons.map(|reason| reason.skill_change_ppm).sum();
+        assert_eq!(i64::from(member.skill_ppm), 500_000 + change, "{member:?}");
         let reasons: Vec<(&str, u64)> = member
             .reasons
             .iter()
@@ -81,15 +85,18 @@ fn scores_and_their_reasons_add_up() {
 }
 
 #[test]
-fn tasks_without_a_panel_are_not_asked() {
+fn one_or_two_workers_decide_and_score_nobody() {
     let answers = answers(&[2, 3, 1]);
     let replayed = replay(&answers, &args(1, 1, 16));
-    assert_eq!(replayed.decisions[0], Decision::NotAsked);
-    assert_eq!(replayed.decisions[2], Decision::NotAsked);
+    let yes = Decision::Decided("yes".to_owned());
+    assert_eq!(replayed.decisions, vec![yes; 3]);
     assert_eq!(replayed.replicas[0].height, 2);
+    let scored = replayed.members.iter().flat_map(|member| &member.reasons);
+    let times: u64 = scored.map(|reason| reason.times).sum();
+    assert_eq!(times, 3, "each of the three workers once");
 }
 
-/// Of three equal weights two decide; of four, two against two do not.
+/// Two against two of equal weight are no plurality.
 #[test]
 fn a_tie_is_no_quorum() {
     let mut answers = answers(&[4]);
@@ -105,8 +112,8 @@ fn groups_fit_a_seal() {
         groups.iter().map(Vec::len).collect()
     };
     assert_eq!(sizes(&[3; 5], 2), [2, 2, 1]);
-    assert_eq!(sizes(&[3, 2, 3, 0], 64), [2]);
-    assert!(sizes(&[0, 2], 64).is_empty());
+    assert_eq!(sizes(&[3, 2, 3, 1], 64), [4]);
+    assert!(sizes(&[], 64).is_empty());
     // 1,001 records each, and a seal takes 10,000.
     assert_eq!(sizes(&[1000; 20], 64), [9, 9, 2]);
 }

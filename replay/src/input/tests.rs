@@ -8,7 +8,15 @@ use super::*;
 const HEAD: &str = "task,worker,answer,gold\nt,a,1,\nt,b,1,\nt,c,0,\n";
 
 fn read_text(text: &str) -> Result<Answers, BadInput> {
-    parse(text.as_bytes(), None)
+    parse(text.as_bytes(), Reading::default())
+}
+
+fn read_numbered(text: &str, columns: &Columns) -> Result<Answers, BadInput> {
+    let reading = Reading {
+        columns: Some(columns),
+        ..Reading::default()
+    };
+    parse(text.as_bytes(), reading)
 }
 
 fn task(name: &str, gold: Option<&str>, answers: &[(usize, &str)]) -> Task {
@@ -39,6 +47,7 @@ fn answers_stand_in_the_order_of_the_file() {
         ],
         workers: ["bob", "ann", "cy"].map(str::to_owned).to_vec(),
         repeated: 1,
+        ..Answers::default()
     };
     assert_eq!(answers, Ok(expected));
 }
@@ -81,7 +90,7 @@ fn quoted_fields_hold_delimiters_and_quotes() {
 
     let columns = "task=task,worker=worker,answer=3".parse().unwrap();
     let text = "task;worker;answer, as given\n\"a; \"\"b\"\"\";a;\"x\ny\"\n\"a; \"\"b\"\"\";b;1\n\"a; \"\"b\"\"\";c;1\n";
-    let answers = parse(text.as_bytes(), Some(&columns)).unwrap();
+    let answers = read_numbered(text, &columns).unwrap();
     assert_eq!(
         answers.tasks,
         [task("a; \"b\"", None, &[(0, "x\ny"), (1, "1"), (2, "1")])]
@@ -103,7 +112,7 @@ fn a_bad_line_is_named_with_what_was_expected() {
         (&format!("{name},d,1,1"), "has 1025 bytes, and the limit is 1024"),
         (&format!("t,{name},1,1"), "the worker (column \"worker\") has 1025"),
         (&format!("t,d,{answer},1"), long),
-        ("t,d,\"1,1", "found 3; is a quotation mark never closed?"),
+        ("t,d,\"1,1", "a quotation mark opens here"),
     ];
     for (line, why) in cases {
         let error = read_text(&format!("{HEAD}{line}\nt,e,1,1\n")).unwrap_err();
@@ -129,13 +138,13 @@ fn gold_that_contradicts_itself_names_both_lines() {
 fn bytes_that_are_not_utf8_are_named() {
     let mut bytes = HEAD.as_bytes().to_vec();
     bytes.extend_from_slice(b"t,d,caf\xe9,1\n");
-    let error = parse(&bytes, None).unwrap_err().to_string();
+    let error = parse(&bytes, Reading::default()).unwrap_err().to_string();
     assert_eq!(
         error,
         "line 5: field 3 is not UTF-8: save the file as UTF-8"
     );
 
-    let error = parse(b"t\xe4sk,worker,answer\n", None)
+    let error = parse(b"t\xe4sk,worker,answer\n", Reading::default())
         .unwrap_err()
         .to_string();
     assert!(error.starts_with("line 1: field 1 is not UTF-8"), "{error}");
@@ -144,7 +153,7 @@ fn bytes_that_are_not_utf8_are_named() {
         .encode_utf16()
         .flat_map(u16::to_le_bytes)
         .collect();
-    let error = parse(&utf16, None).unwrap_err().to_string();
+    let error = parse(&utf16, Reading::default()).unwrap_err().to_string();
     assert!(error.contains("UTF-16"), "{error}");
 }
 
@@ -154,6 +163,7 @@ fn lines_are_counted_past_blank_lines_quotes_and_crlf() {
         "task,worker,answer\n\n\nt,a,1\n,a,1\n",
         "task,worker,answer\r\n\r\n\r\nt,a,1\r\n,a,1\r\n",
         "\u{feff}task,worker,answer\n\"t\nu\nv\",a,1\n,a,1\n",
+        "task,worker,answer\r\r\rt,a,1\r,a,1\r",
         "\n\ntask,worker,answer\n\n,a,1",
     ] {
         let error = read_text(text).unwrap_err();
@@ -178,10 +188,6 @@ fn a_file_without_anything_to_decide_is_an_error() {
         (
             "q1,ann,yes\nq1,bob,no\n",
             "no column has a common name for task, worker, answer",
-        ),
-        (
-            "task,worker,answer\nt,a,1\nt,b,1\nt,a,1\n",
-            "no task was answered by 3 workers",
         ),
     ] {
         let error = read_text(text).unwrap_err().to_string();
@@ -221,7 +227,7 @@ fn real_files_are_read_as_their_readme_describes_them() {
             eprintln!("skipped: {} is not there", path.display());
             continue;
         }
-        let answers = read(&path, None).unwrap();
+        let answers = read(&path, Reading::default()).unwrap();
         assert_eq!((answers.votes(), answers.repeated), (votes, 0), "{file}");
         let counts = (answers.tasks.len(), answers.workers.len());
         assert_eq!(counts, (tasks, workers), "{file}");
@@ -233,18 +239,18 @@ fn real_files_are_read_as_their_readme_describes_them() {
 #[test]
 fn the_example_is_read() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/data/rte.csv");
-    let answers = read(&path, None).unwrap();
+    let answers = read(&path, Reading::default()).unwrap();
     assert_eq!(
         (answers.tasks.len(), answers.votes(), answers.repeated),
         (80, 800, 0)
     );
     assert_eq!(answers.tasks_with_gold(), 80);
-    assert!(!answers.gold_is_foreign());
+    assert!(answers.foreign_gold().is_empty());
 }
 
 #[test]
 fn a_file_that_is_not_there_is_not_bad_input() {
-    let error = read(Path::new("/no/such/file.csv"), None).unwrap_err();
+    let error = read(Path::new("/no/such/file.csv"), Reading::default()).unwrap_err();
     assert!(!error.is::<BadInput>());
     let text = format!("{error:#}");
     assert!(
@@ -252,5 +258,118 @@ fn a_file_that_is_not_there_is_not_bad_input() {
         "{text}"
     );
     let directory = fs::canonicalize(env!("CARGO_MANIFEST_DIR")).unwrap();
-    assert!(!read(&directory, None).unwrap_err().is::<BadInput>());
+    assert!(
+        !read(&directory, Reading::default())
+            .unwrap_err()
+            .is::<BadInput>()
+    );
+}
+
+/// The rows of three workers below a head, each with one more field at its front if `front` names it.
+fn rows(front: impl Fn(usize) -> String) -> String {
+    let row = |n: usize| format!("{}t{},w{},1\n", front(n), n / 3, n % 3);
+    (0..9).map(row).collect()
+}
+
+#[test]
+fn a_quotation_mark_that_never_closes_loses_no_row() {
+    for (text, line) in [
+        (
+            "task,worker,answer\nt,a,1\nt,b,\"no idea\nt,c,1\nt,d,1\n",
+            3,
+        ),
+        ("task,worker,answer\nt,a,\"1\nt,b,\"1\"\nt,c,1\n", 2),
+    ] {
+        let error = read_text(text).unwrap_err();
+        assert!(error.to_string().contains("a quotation mark opens here"));
+        assert!(matches!(error, BadInput::Line { line: at, .. } if at == line));
+    }
+}
+
+#[test]
+fn a_first_line_that_is_data_is_never_eaten() {
+    let columns: Columns = "task=1,worker=2,answer=3".parse().unwrap();
+    let text = rows(|_| String::new());
+    let answers = read_numbered(&text, &columns).unwrap();
+    assert_eq!((answers.votes(), answers.is_headless), (9, true));
+    let with_header = format!("unit,person,says\n{text}");
+    let same = read_numbered(&with_header, &columns).unwrap();
+    assert_eq!((same.votes(), same.is_headless), (9, false));
+    assert_eq!(same.tasks, answers.tasks);
+    // One line cannot tell what it is, and a person can.
+    let reading = Reading {
+        columns: Some(&columns),
+        has_no_header: true,
+        ..Reading::default()
+    };
+    assert_eq!(parse(b"t,a,1\n", reading).unwrap().votes(), 1);
+}
+
+#[test]
+fn names_of_rows_shift_nothing() {
+    let plain = read_text(&format!("task,worker,answer\n{}", rows(|_| String::new()))).unwrap();
+    let named = format!("task,worker,answer\n{}", rows(|n| format!("{n},")));
+    let named = read_text(&named).unwrap();
+    assert!(named.has_row_names);
+    assert_eq!(named.tasks, plain.tasks);
+    let same = format!("task,worker,answer\n{}", rows(|_| "x,".to_owned()));
+    let error = read_text(&same).unwrap_err().to_string();
+    assert!(error.contains("expected 3 fields"), "{error}");
+}
+
+#[test]
+fn all_incomplete_lines_are_named_with_what_helps() {
+    let head = "task,worker,answer\nt,a,1\n";
+    let text = format!("{head}t,b,\nt,c,1\n{}", ",,\n".repeat(10));
+    let error = read_text(&text).unwrap_err().to_string();
+    for said in [
+        "line 3: the answer (column \"answer\") is empty",
+        "something is empty on lines 5, 6, 7, 8, 9, 10, 11, 12 too and on 2 more",
+        "--skip-incomplete leaves out such lines",
+    ] {
+        assert!(error.contains(said), "{said}: {error}");
+    }
+    let skipping = Reading {
+        skip_incomplete: true,
+        ..Reading::default()
+    };
+    let answers = parse(text.as_bytes(), skipping).unwrap();
+    assert_eq!((answers.votes(), answers.skipped), (2, 11));
+    // Another column may do as well.
+    let text = "task,user_id,user_name,answer\nt,1,a,1\nt,,b,1\n";
+    let error = read_text(text).unwrap_err().to_string();
+    let typed = "--columns 'task=task,worker=user_name,answer=answer'";
+    assert!(error.contains(typed), "{error}");
+    let error = read_text(&text.replace("t,1,a", "t,1,")).unwrap_err();
+    assert!(!error.to_string().contains("--columns"), "{error}");
+}
+
+#[test]
+fn gold_that_cannot_be_right_is_counted() {
+    let rows = "t,a,1,1\nu,a,0,1.0\nv,a,0,NA\nw,a,0,?\n";
+    let answers = read_text(&format!("task,worker,answer,gold\n{rows}")).unwrap();
+    assert_eq!(answers.foreign_gold(), ["1.0"]);
+    assert_eq!((answers.unknown_gold, answers.tasks_with_gold()), (2, 2));
+    let remarks = crate::remarks::of(&answers).join("\n");
+    for said in ["1 of 2 tasks is no answer", "\"1.0\"", "2 tasks says"] {
+        assert!(remarks.contains(said), "{said}: {remarks}");
+    }
+    // Where people answer so, it is an answer like others.
+    let answers = read_text("task,worker,answer,gold\nt,a,none,none\n").unwrap();
+    assert_eq!((answers.unknown_gold, answers.tasks_with_gold()), (0, 1));
+    let empty = read_text("task,worker,answer,gold\nt,a,1,\n").unwrap();
+    let remarks = crate::remarks::of(&empty).join("\n");
+    assert!(
+        remarks.contains("the gold column \"gold\" is empty"),
+        "{remarks}"
+    );
+}
+
+#[test]
+fn answers_that_look_alike_are_pointed_out() {
+    let text = "task,worker,answer\nt,a,Yes\nt,b,yes\nt,c,\u{200b}yes\nt,d,no\n";
+    let remarks = crate::remarks::of(&read_text(text).unwrap());
+    let said =
+        "some answers look alike, and count as different: \"Yes\", \"yes\", \"\\u{200b}yes\"";
+    assert_eq!(remarks, [said]);
 }

@@ -6,39 +6,40 @@ use crate::answers::Task;
 use crate::replayed::ScoreChange;
 
 fn answers() -> Answers {
-    let task = |gold: Option<&str>| Task {
+    let given = ["1", "1", "0"].map(str::to_owned);
+    let task = |gold: Option<&str>, workers| Task {
         name: "t".to_owned(),
         gold: gold.map(str::to_owned),
-        answers: vec![
-            (0, "1".to_owned()),
-            (1, "1".to_owned()),
-            (2, "0".to_owned()),
-        ],
+        answers: given.iter().cloned().enumerate().take(workers).collect(),
     };
     Answers {
-        tasks: vec![task(Some("1")), task(Some("0")), task(None)],
+        tasks: vec![task(Some("1"), 3), task(Some("0"), 3), task(None, 2)],
         workers: ["ann", "bob", "cy"].map(str::to_owned).to_vec(),
         repeated: 4,
+        ..Answers::default()
     }
 }
 
-fn member(name: &str, role: Spore, trust_ppm: u32) -> Member {
+fn member(name: &str, role: Spore, skill_ppm: u32) -> Member {
     Member {
         name: name.to_owned(),
         node: NodeId::from_bytes([7; 32]),
         role,
-        trust_ppm,
+        trust_ppm: 500_000,
+        skill_ppm,
         standing: "active".to_owned(),
         reasons: vec![
             ScoreChange {
                 reason: "coherent".to_owned(),
                 times: 12,
-                change_ppm: 34_000,
+                change_ppm: 0,
+                skill_change_ppm: 34_000,
             },
             ScoreChange {
                 reason: "dissent".to_owned(),
                 times: 1,
-                change_ppm: -25_000,
+                change_ppm: 0,
+                skill_change_ppm: -25_000,
             },
         ],
     }
@@ -91,16 +92,17 @@ fn json_of(report: &Report) -> Value {
 
 #[test]
 fn the_json_holds_what_was_promised() {
-    let member = |name: &str, role: &str, trust_ppm: u32| {
+    let member = |name: &str, role: &str, skill_ppm: u32| {
         json!({
             "name": name,
             "node": "07".repeat(32),
             "role": role,
-            "trust_ppm": trust_ppm,
+            "trust_ppm": 500_000,
+            "skill_ppm": skill_ppm,
             "standing": "active",
             "reasons": [
-                { "reason": "coherent", "times": 12, "change_ppm": 34_000 },
-                { "reason": "dissent", "times": 1, "change_ppm": -25_000 },
+                { "reason": "coherent", "times": 12, "change_ppm": 0, "skill_change_ppm": 34_000 },
+                { "reason": "dissent", "times": 1, "change_ppm": 0, "skill_change_ppm": -25_000 },
             ],
         })
     };
@@ -119,11 +121,15 @@ fn the_json_holds_what_was_promised() {
         "tasks_per_seal": 16,
         "tasks": 3,
         "tasks_with_gold": 2,
+        "tasks_with_foreign_gold": 0,
+        "tasks_with_unknown_gold": 0,
         "workers": 3,
-        "votes": 9,
+        "votes": 8,
         "repeated_answers": 4,
+        "skipped_lines": 0,
         "decided": 2,
         "no_quorum": 1,
+        "unscored": 1,
         "not_asked": 0,
         "accuracy": 0.75,
         "majority_accuracy": 0.5,
@@ -166,14 +172,15 @@ fn what_is_not_known_is_null() {
 fn people_are_told_the_same() {
     let text = report(&answers(), replayed(12)).to_string();
     for line in [
-        "3 tasks, 9 answers of 3 workers",
+        "3 tasks, 8 answers of 3 workers",
         "4 answers left out: the worker had answered that task before",
         "decided          2",
         "no quorum        1",
+        "unscored         1  (of these tasks one or two workers were asked: nobody's skill moves)",
         "accuracy    0.7500",
         "majority    0.5000  (plain, for comparison)",
         "Over 2 tasks whose true answer is known; no decision and ties count half.",
-        "Trust of the 12 workers, in parts per million:",
+        "Skill of the 12 workers, in parts per million:",
         "   1  worker 11                  400011  active     12 coherent (+34000), 1 dissent (-25000)",
         "   … 2 more",
         "  12  worker 0                   400000  active     12 coherent (+34000), 1 dissent (-25000)",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::tree::Tree;
-use super::{LedgerChange, OperationEntry, RosterEntry};
+use super::{LedgerChange, OperationEntry};
 use crate::decision::open::{OpenOperation, Phase};
 use crate::ledger::Applied;
 use crate::statement::params::Params;
@@ -22,14 +22,8 @@ impl LedgerChange {
             seal.height, applied.height,
             "a seal's changes are those of its height"
         );
-        let members = applied.members.iter().map(|member| {
-            let entry = member.now.as_ref().map(|line| RosterEntry {
-                role: line.role,
-                trust_ppm: line.trust_ppm,
-                standing: line.standing.to_string().into(),
-            });
-            (member.node, entry)
-        });
+        let members = applied.members.iter();
+        let members = members.map(|member| (member.node, member.now.clone()));
         let operations = applied
             .touched
             .iter()

@@ -5,44 +5,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::DocumentError;
 use super::super::tree::Tree;
 use crate::base::digest::{NodeId, OperationId, SealId};
-use crate::statement::operation::{Ballot, Class, Outcome, Spore};
+use crate::members::roster::MemberLine;
+use crate::statement::operation::{Ballot, Class, Outcome};
 
 /// Longest result of a claim, in bytes, in the ledger document. The document's history keeps results for ever, so
 /// longer results are only in the operation's document.
 const RESULT_BYTES_SHOWN: usize = 256;
-
-/// A member's entry in the roster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RosterEntry {
-    /// Its role.
-    pub role: Spore,
-    /// Its trust, parts per million, 0..=1,000,000.
-    pub trust_ppm: u32,
-    /// Its standing: `probation`, `active`, `suspended` or `banned`.
-    pub standing: Cow<'static, str>,
-}
-
-impl RosterEntry {
-    pub(super) fn tree(&self) -> Tree {
-        Tree::map([
-            ("role", Tree::of(&self.role)),
-            ("trust_ppm", Tree::from(u64::from(self.trust_ppm))),
-            ("standing", Tree::from(&*self.standing)),
-        ])
-    }
-
-    pub(super) fn from_tree(mut tree: Tree, place: &str) -> Result<Self, DocumentError> {
-        Ok(Self {
-            role: tree.take("role")?.value(place)?,
-            trust_ppm: tree.take("trust_ppm")?.value(place)?,
-            standing: Cow::Owned(tree.take("standing")?.value(place)?),
-        })
-    }
-}
 
 /// An operation's entry in the ledger document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,7 +72,7 @@ pub struct LedgerChange {
     /// The seal.
     pub seal: SealId,
     /// Members whose entry changed; `None` for those that left.
-    pub roster: Vec<(NodeId, Option<RosterEntry>)>,
+    pub roster: Vec<(NodeId, Option<MemberLine>)>,
     /// Parameters that changed. Unchanged values are not written again.
     pub params: Vec<(String, u64)>,
     /// Keys of the configuration that changed; `None` for removed ones.

@@ -8,8 +8,9 @@ use serde_json::{Value as Json, json};
 use super::super::DocumentError;
 use super::super::tree::Tree;
 use super::recent::Recent;
-use super::{LedgerDocument, RosterEntry, founding_roster, write_genesis};
+use super::{LedgerDocument, founding_roster, write_genesis};
 use crate::base::digest::{NodeId, OperationId};
+use crate::members::roster::MemberLine;
 
 impl LedgerDocument {
     /// The trust of `node` after the seal of `height` in parts per million; `None` if it was not a member then.
@@ -45,7 +46,7 @@ impl LedgerDocument {
     ///
     /// [`DocumentError::FutureHeight`] for a height that is not sealed yet; [`DocumentError::Unreadable`] if this crate did
     /// not make the document.
-    pub fn roster_at(&self, height: u64) -> Result<BTreeMap<NodeId, RosterEntry>, DocumentError> {
+    pub fn roster_at(&self, height: u64) -> Result<BTreeMap<NodeId, MemberLine>, DocumentError> {
         let (Some(heads), Some(maps)) = (self.heads_at(height)?, self.maps()?) else {
             return Ok(founding_roster(&self.genesis));
         };
@@ -57,7 +58,7 @@ impl LedgerDocument {
                 let node = key
                     .parse()
                     .map_err(|_| DocumentError::unreadable(&place, "the key is not an id"))?;
-                Ok((node, RosterEntry::from_tree(entry, &place)?))
+                Ok((node, entry.value(&place)?))
             })
             .collect()
     }

@@ -1,9 +1,11 @@
 //! From what seals change in the ledger to the ledger document.
 
-use super::ledger::genesis;
+use super::ledger::{genesis, line};
 use super::*;
-use crate::document::{LedgerChange, LedgerDocument, RosterEntry};
+use crate::document::{LedgerChange, LedgerDocument};
 use crate::ledger::{Ledger, Mode};
+use crate::members::roster::MemberLine;
+use crate::members::trust::Standing;
 use crate::statement::operation::{Class, Outcome};
 use crate::statement::params::Params;
 
@@ -91,17 +93,17 @@ fn a_seal_s_change_lists_what_it_changed() {
     assert_eq!(subjects(&changes[1]), expected("closed", approved));
     assert_eq!(subjects(&changes[2]), []);
 
-    let entry = |role, trust_ppm| {
-        Some(RosterEntry {
-            role,
-            trust_ppm,
-            standing: "active".into(),
+    // Three coherent votes from 500,000, of which the row counts one in a window.
+    let entry = |index, role| {
+        Some(MemberLine {
+            skill_ppm: 500_000,
+            row: 1,
+            ..line(index, role, 529_404, Standing::Active)
         })
     };
-    // Three coherent votes from 500,000.
     let mut roster = vec![
-        (node(0), entry(Spore::Primary, 529_404)),
-        (node(1), entry(Spore::Seed, 529_404)),
+        (node(0), entry(0, Spore::Primary)),
+        (node(1), entry(1, Spore::Seed)),
         (node(2), None),
     ];
     roster.sort_by_key(|(node, _)| *node);

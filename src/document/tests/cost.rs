@@ -5,11 +5,11 @@
 
 use std::time::Instant;
 
+use super::ledger::line as line_of;
 use super::*;
 use crate::base::digest::RecordId;
-use crate::document::{
-    LedgerChange, LedgerDocument, OperationDocument, OperationEntry, RosterEntry,
-};
+use crate::document::{LedgerChange, LedgerDocument, OperationDocument, OperationEntry};
+use crate::members::trust::Standing;
 use crate::statement::genesis::Genesis;
 use crate::statement::operation::Class;
 
@@ -86,11 +86,7 @@ fn ledger_documents() {
 fn seal(height: u64, nodes: &[NodeId]) -> LedgerChange {
     let first = usize::try_from(height).unwrap() % 10 * 10;
     let trust_ppm = 500_000 + u32::try_from(height).unwrap();
-    let entry = || RosterEntry {
-        role: Spore::Latent,
-        trust_ppm,
-        standing: "active".into(),
-    };
+    let line = |index| line_of(index, Spore::Latent, trust_ppm, Standing::Active);
     let id = RecordId::from_bytes(crate::base::digest::RECORD.hash(&height.to_le_bytes()));
     let operation = OperationEntry {
         kind: "claim".into(),
@@ -103,9 +99,8 @@ fn seal(height: u64, nodes: &[NodeId]) -> LedgerChange {
         height,
         time_ms: height * 1000,
         seal: SealId::from_bytes(*id.as_bytes()),
-        roster: nodes[first..first + 10]
-            .iter()
-            .map(|node| (*node, Some(entry())))
+        roster: (first..first + 10)
+            .map(|index| (nodes[index], Some(line(index))))
             .collect(),
         params: vec![],
         config: vec![],

@@ -4,9 +4,10 @@ use automerge::{ROOT, ReadDoc as _};
 
 use super::*;
 use crate::document::{
-    DocumentError, LedgerChange, LedgerDocument, OPERATIONS_KEPT, OperationDocument,
-    OperationEntry, RosterEntry,
+    DocumentError, LedgerChange, LedgerDocument, OPERATIONS_KEPT, OperationDocument, OperationEntry,
 };
+use crate::members::roster::MemberLine;
+use crate::members::trust::Standing;
 use crate::statement::genesis::Genesis;
 use crate::statement::operation::{Class, Outcome};
 
@@ -33,11 +34,14 @@ pub(super) fn seal(height: u64) -> LedgerChange {
     }
 }
 
-fn entry(role: Spore, trust_ppm: u32, standing: &'static str) -> RosterEntry {
-    RosterEntry {
+pub(super) fn line(index: usize, role: Spore, trust_ppm: u32, standing: Standing) -> MemberLine {
+    MemberLine {
         role,
+        name: MemberName::of_key(&node(index)),
         trust_ppm,
-        standing: standing.into(),
+        skill_ppm: trust_ppm / 2,
+        standing,
+        row: 3,
     }
 }
 
@@ -57,14 +61,20 @@ pub(super) fn seals() -> Vec<LedgerChange> {
     let result = |length| Some(Outcome::Decided(Ballot::Result(vec![171; length])));
     vec![
         LedgerChange {
-            roster: vec![(node(1), Some(entry(Spore::Seed, 510_000, "active")))],
+            roster: vec![(
+                node(1),
+                Some(line(1, Spore::Seed, 510_000, Standing::Active)),
+            )],
             operations: vec![(id(1), operation("committing", None))],
             ..seal(1)
         },
         LedgerChange {
             roster: vec![
-                (node(1), Some(entry(Spore::Seed, 0, "banned"))),
-                (node(3), Some(entry(Spore::Latent, 200_000, "probation"))),
+                (node(1), Some(line(1, Spore::Seed, 0, Standing::Banned))),
+                (
+                    node(3),
+                    Some(line(3, Spore::Latent, 200_000, Standing::Probation)),
+                ),
             ],
             config: vec![("policy.uploads".to_owned(), Some(vec![1, 255]))],
             operations: vec![(id(1), operation("closed", result(3)))],
@@ -134,9 +144,17 @@ fn trust_and_roster_at_any_height() {
             }
         }
         let standings: Vec<_> = (0..4)
-            .map(|height| ledger.roster_at(height).unwrap()[&node(1)].standing.clone())
+            .map(|height| ledger.roster_at(height).unwrap()[&node(1)].standing)
             .collect();
-        assert_eq!(standings, ["active", "active", "banned", "banned"]);
+        assert_eq!(
+            standings,
+            [
+                Standing::Active,
+                Standing::Active,
+                Standing::Banned,
+                Standing::Banned
+            ]
+        );
         for error in [
             ledger.trust_at(&node(0), 5).unwrap_err(),
             ledger.roster_at(u64::MAX).unwrap_err(),
@@ -195,7 +213,10 @@ fn the_view_shows_what_counts_now() {
 #[test]
 fn a_refused_seal_changes_nothing() {
     let too_large = |height| LedgerChange {
-        roster: vec![(node(3), Some(entry(Spore::Latent, 1, "probation")))],
+        roster: vec![(
+            node(3),
+            Some(line(3, Spore::Latent, 1, Standing::Probation)),
+        )],
         operations: vec![(
             OperationId::from_bytes([8; 32]),
             operation("committing", None),
@@ -266,7 +287,10 @@ fn only_the_last_operations_are_shown() {
 fn the_cost_follows_what_changed() {
     let mut ledger = after(&seals()[..1]);
     let change = LedgerChange {
-        roster: vec![(node(1), Some(entry(Spore::Seed, 520_000, "active")))],
+        roster: vec![(
+            node(1),
+            Some(line(1, Spore::Seed, 520_000, Standing::Active)),
+        )],
         ..seal(2)
     };
     ledger.append(&change).unwrap();

@@ -36,6 +36,7 @@ fn every_parameter_can_be_taken_back() {
             let is_valid = before.with_change(name, text.as_bytes()).is_ok();
             let change = param(name, value);
             assert_eq!(is_proposable(&change), is_valid, "{name}={value}");
+
             if !is_valid {
                 continue;
             }

@@ -51,12 +51,18 @@ fn a_wrong_genesis_fits_neither_schema_nor_decoder() {
         *json.pointer_mut(path).expect("the path is there") = value;
         (schema.is_valid(&json), decodes(&json))
     };
-    let member = json!({"node": samples::ada().node_id(), "role": "seed"});
+    let member = json!({
+        "node": samples::ada().node_id(),
+        "role": "seed",
+        "name": "ada",
+        "successor": null,
+    });
+    let other = json!(samples::genesis().members[1].name);
     let weak = json!("00".repeat(32));
     let seed = json!("seed");
-    let cases: [(&str, Value, Verdict); 21] = [
-        ("/v", json!(1), GOOD),
-        ("/v", json!(2), BAD),
+    let cases: [(&str, Value, Verdict); 34] = [
+        ("/v", json!(2), GOOD),
+        ("/v", json!(1), BAD),
         ("/name", json!("x".repeat(TEXT_BYTES_MAX)), GOOD),
         ("/name", json!("x".repeat(TEXT_BYTES_MAX + 1)), BAD),
         ("/nonce", json!("11".repeat(31)), BAD),
@@ -69,13 +75,26 @@ fn a_wrong_genesis_fits_neither_schema_nor_decoder() {
         ("/members", json!([member.clone(), member]), BAD),
         ("/members/0/role", json!("boss"), BAD),
         ("/members/0/node", weak, BEYOND),
+        ("/members/0/name", json!("x".repeat(32)), GOOD),
+        ("/members/0/name", json!("x".repeat(33)), BAD),
+        ("/members/0/name", json!(""), BAD),
+        ("/members/0/name", json!("Ada"), BAD),
+        ("/members/0/name", json!("a b"), BAD),
+        ("/members/0/name", json!("a\n"), BAD),
+        ("/members/0/name", other, BEYOND),
+        ("/members/0/successor", json!(null), GOOD),
+        ("/members/0/successor", json!("22".repeat(32)), GOOD),
+        ("/members/0/successor", json!("22".repeat(31)), BAD),
         ("/sealing", json!("nobody"), BAD),
         ("/panel_scoring", json!(null), BAD),
         ("/params/absent_ppm", json!(1_000_001), BAD),
         ("/params/absent_ppm", json!(0.5), BAD),
         ("/params/commit_window_ms", json!(u64::MAX), BAD),
         ("/params/drift_ms", json!(100_000), BEYOND),
-        ("/params/founder_trust_ppm", json!(0), BEYOND),
+        ("/params/founder_trust_ppm", json!(60_000), BEYOND),
+        ("/params/claim_share_ppm", json!(0), GOOD),
+        ("/params/claim_share_ppm", json!(499_999), BAD),
+        ("/params/claim_electors", json!(0), BAD),
     ];
     for (path, value, expected) in cases {
         assert_eq!(judged(path, value.clone()), expected, "{path} = {value}");
@@ -97,6 +116,8 @@ fn every_field_is_needed_and_no_other() {
         ("", "v"),
         ("", "params"),
         ("/members/0", "role"),
+        ("/members/0", "name"),
+        ("/members/0", "successor"),
         ("/params", "drift_ms"),
     ] {
         let mut json = genesis_json();
@@ -134,8 +155,34 @@ fn the_schemas_name_every_parameter() {
         .collect();
     assert_eq!(required, Params::NAMES);
     for name in Params::NAMES {
-        assert!(params["properties"][name].is_object(), "{name}");
+        let stated = |bound: &str| params["properties"][name][bound].as_u64();
+        assert_eq!(
+            stated("minimum").zip(stated("maximum")),
+            Params::range_of(name),
+            "{name}"
+        );
         assert!(RECORDS.contains(&format!("  {name}: ")), "{name}");
+    }
+}
+
+/// The ranges of single parameters in the CDDL are those of the decoder.
+#[test]
+fn the_cddl_states_every_range() {
+    let described = |name: &str, value: u64| {
+        let mut params = serde_json::to_value(Params::default()).expect("plain data");
+        params[name] = json!(value);
+        serde_json::from_value::<Params>(params)
+            .is_ok_and(|params| described("params", &codec::encode(&params)))
+    };
+    for name in Params::NAMES {
+        let (least, most) = Params::range_of(name).expect("it is a parameter");
+        assert!(described(name, least) && described(name, most), "{name}");
+        let below = least.checked_sub(1);
+        assert!(!below.is_some_and(|below| described(name, below)), "{name}");
+        assert!(!described(name, most + 1), "{name}");
+    }
+    for (share, is_good) in [(0, true), (1, false), (499_999, false), (500_000, true)] {
+        assert_eq!(described("claim_share_ppm", share), is_good, "{share}");
     }
 }
 
@@ -149,7 +196,7 @@ fn the_cddl_describes_a_genesis() {
         assert!(Genesis::decode(&bytes).is_err());
         !described("genesis", &bytes)
     };
-    assert!(refused(&|g| g.v = 2));
+    assert!(refused(&|g| g.v = 1));
     assert!(refused(&|g| g.name = "x".repeat(TEXT_BYTES_MAX + 1)));
     assert!(refused(&|g| g.members.clear()));
     assert!(refused(&|g| g.time_ms = TIME_MS_MAX + 1));
@@ -157,6 +204,7 @@ fn the_cddl_describes_a_genesis() {
     assert!(refused(&|g| g.params.drift_ms = u64::MAX));
     // Beyond CDDL: the order of members.
     assert!(!refused(&|g| g.members.reverse()));
+    assert!(!refused(&|g| g.members[0].name = g.members[1].name.clone()));
     let digest = codec::encode(&Digest::default());
     assert!(!described("genesis", &digest) && described("digest", &digest));
 }

@@ -355,14 +355,18 @@ fn limits_of_operations() {
         key[..8].copy_from_slice(&(i as u64).to_be_bytes());
         NodeId::from_bytes(key)
     };
-    let claim = |panel: Option<Vec<NodeId>>| {
+    let ruled = |panel: Option<Vec<NodeId>>, share_ppm, electors| {
         propose(Op::Claim {
             subject: "x".into(),
             input: Vec::new(),
             panel,
-            rule: ClaimRule::MAJORITY,
+            rule: ClaimRule {
+                share_ppm,
+                electors,
+            },
         })
     };
+    let claim = |panel| ruled(panel, 500_000, 1);
     let deployed = |length, bytes| {
         propose(Op::ServiceDeployment {
             service: "x".repeat(length),
@@ -399,6 +403,11 @@ fn limits_of_operations() {
             claim(Some(vec![node(2), node(1)])),
             BEYOND,
         ),
+        ("a plurality", ruled(None, 0, u32::MAX), GOOD),
+        ("nearly all", ruled(None, 999_999, 1), GOOD),
+        ("all", ruled(None, 1_000_000, 1), BAD),
+        ("less than half", ruled(None, 499_999, 1), BAD),
+        ("nobody agrees", ruled(None, 500_000, 0), BAD),
         (
             "the longest name",
             deployed(TEXT_BYTES_MAX, PAYLOAD_BYTES_MAX),
@@ -414,7 +423,14 @@ fn limits_of_operations() {
         ("all trust", trusted(-1_000_000), GOOD),
         ("more than all trust", trusted(-1_000_001), BAD),
         ("too much trust", trusted(1_000_001), BAD),
-        ("an admission", admitted, GOOD),
+        ("an admission", admitted.clone(), GOOD),
+        ("a capital", replaced(&admitted, b"eve-2", b"Eve-2"), BAD),
+        ("a space", replaced(&admitted, b"eve-2", b"eve 2"), BAD),
+        (
+            "no name",
+            replaced(&admitted, b"\x64name\x65eve-2", b"\x64name\x60"),
+            BAD,
+        ),
         ("an admission as Primary", propose(admission), BAD),
     ]);
 }

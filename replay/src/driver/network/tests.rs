@@ -51,10 +51,13 @@ fn what_is_lost_is_made_up_for() {
 #[test]
 fn a_panel_without_weight_is_not_asked() {
     let (mut replicas, _) = proposed(1);
-    // Its third member is missing, as if it had lost all trust.
     let roster = replicas.nodes[0].core.ledger().state().roster();
-    let panel = roster.iter().map(|(node, _)| node).take(2).collect();
-    assert_eq!(replicas.propose(1, claim(Some(panel)), 1).unwrap(), None);
+    let one = roster.iter().map(|(node, _)| node).take(1).collect();
+    let asked = replicas.propose(1, claim(Some(one)), 1).unwrap();
+    assert!(asked.is_some());
+    // Of nobody, the weight is that of members without any skill.
+    let nobody = claim(Some(Vec::new()));
+    assert_eq!(replicas.propose(1, nobody, 1).unwrap(), None);
 }
 
 #[test]
