@@ -2,10 +2,13 @@
 //! its file says: it changes messages from and to its core, and sends more, signed with its key.
 
 mod censoring_primary;
+mod choosy_revealer;
 mod double_voter;
 mod equivocating_committer;
 mod forger;
 mod late_copier;
+mod late_leader;
+mod rejoin_flooder;
 mod silent_primary;
 mod withholder;
 
@@ -38,13 +41,33 @@ pub enum ActorKind {
     CensoringPrimary,
     /// Its clock is wrong by much.
     LyingClock,
+    /// A Primary whose clock stands: it states the earliest possible time in every seal.
+    SlowPrimary,
+    /// A Primary that proposes only once somebody has given up waiting.
+    LateLeader,
+    /// Never votes on operations.
+    NeverCommitter,
+    /// Reveals only what somebody else has revealed too.
+    ChoosyRevealer,
+    /// Says `Rejoin` again and again.
+    RejoinFlooder,
+    /// A Seed that objects to everything.
+    FreeObjector,
+    /// Proposes what nobody needs, and commits late.
+    JunkProposer,
+    /// Proposes claims to which only its like know the answer.
+    Farmer,
+    /// A Seed that names panels with a victim in them.
+    PanelSeed,
+    /// Votes against every critical operation.
+    Contrarian,
     /// One of two hosts with one identity.
     Twin,
 }
 
 impl ActorKind {
     /// All kinds that one host can play.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 18] = [
         Self::EquivocatingCommitter,
         Self::LateCopier,
         Self::Withholder,
@@ -53,21 +76,37 @@ impl ActorKind {
         Self::DoubleVoter,
         Self::CensoringPrimary,
         Self::LyingClock,
+        Self::SlowPrimary,
+        Self::LateLeader,
+        Self::NeverCommitter,
+        Self::ChoosyRevealer,
+        Self::RejoinFlooder,
+        Self::FreeObjector,
+        Self::JunkProposer,
+        Self::Farmer,
+        Self::PanelSeed,
+        Self::Contrarian,
     ];
 
-    /// Whether the role is that of the Primary.
+    /// The founder whose role the kind needs: the Primary, or the first Seed.
     #[must_use]
-    pub fn is_for_primary(self) -> bool {
-        matches!(self, Self::SilentPrimary | Self::CensoringPrimary)
+    pub fn place(self) -> Option<usize> {
+        match self {
+            Self::SilentPrimary | Self::CensoringPrimary | Self::SlowPrimary | Self::LateLeader => {
+                Some(0)
+            }
+            Self::FreeObjector | Self::PanelSeed => Some(1),
+            _ => None,
+        }
     }
 
     /// Whether the person behind the host votes and proposes as usual.
     #[must_use]
     pub fn acts_as_usual(self) -> bool {
-        self != Self::LateCopier
+        !matches!(self, Self::LateCopier | Self::NeverCommitter)
     }
 
-    /// An actor of this kind. Lying clocks and twins obey: the host's clock, or another host, is what makes them.
+    /// An actor of this kind. Some obey: their clock, another host, or the person behind them is what makes them.
     pub(super) fn make(self, rng: &mut ChaCha8Rng, hosts: usize) -> Box<dyn Actor> {
         let some_host = rng.random_range(1..hosts.max(2));
         match self {
@@ -80,7 +119,18 @@ impl ActorKind {
             Self::SilentPrimary => Box::new(silent_primary::SilentPrimary),
             Self::DoubleVoter => Box::new(double_voter::DoubleVoter::default()),
             Self::CensoringPrimary => Box::new(censoring_primary::CensoringPrimary::new(some_host)),
-            Self::LyingClock | Self::Twin => Box::new(Obedient),
+            Self::LateLeader => Box::new(late_leader::LateLeader::default()),
+            Self::ChoosyRevealer => Box::new(choosy_revealer::ChoosyRevealer::default()),
+            Self::RejoinFlooder => Box::new(rejoin_flooder::RejoinFlooder::default()),
+            Self::LyingClock
+            | Self::Twin
+            | Self::SlowPrimary
+            | Self::NeverCommitter
+            | Self::FreeObjector
+            | Self::JunkProposer
+            | Self::Farmer
+            | Self::PanelSeed
+            | Self::Contrarian => Box::new(Obedient),
         }
     }
 }
