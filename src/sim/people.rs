@@ -11,7 +11,7 @@ use crate::base::digest::{NodeId, OperationId};
 use crate::base::identity::{Identity, Signer as _};
 use crate::core::{Core, Input};
 use crate::decision::open::{Phase, Stage};
-use crate::sim::actors::ActorKind;
+use crate::sim::kind::ActorKind;
 use crate::statement::claim_rule::ClaimRule;
 use crate::statement::consent::Consent;
 use crate::statement::name::MemberName;

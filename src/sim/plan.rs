@@ -3,7 +3,7 @@
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::sim::actors::ActorKind;
+use crate::sim::kind::ActorKind;
 use crate::sim::people::node;
 use crate::statement::genesis::{Genesis, PanelScoring, Sealing};
 use crate::statement::operation::Spore;

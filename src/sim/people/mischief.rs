@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use super::node;
 use crate::base::digest::{NodeId, OperationId};
 use crate::core::{Core, Input};
-use crate::sim::actors::ActorKind;
+use crate::sim::kind::ActorKind;
 use crate::statement::claim_rule::ClaimRule;
 use crate::statement::operation::{Ballot, Class, ConsensusOperation, Priority};
 
