@@ -184,6 +184,11 @@ impl State {
         &self.sealers
     }
 
+    /// The seals in a row that the front of the queue proposed (S5).
+    pub fn tenure(&self) -> u32 {
+        self.tenure
+    }
+
     /// An open operation.
     pub fn operation(&self, id: &OperationId) -> Option<&OpenOperation> {
         self.open.get(id).map(|held| held.operation.as_ref())

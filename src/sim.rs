@@ -14,6 +14,7 @@ pub mod checker;
 mod disk;
 pub mod generate;
 mod host;
+mod kind;
 pub mod oracle;
 pub mod people;
 pub mod plan;

@@ -47,7 +47,7 @@ impl Turn<'_> {
     fn rotate(&mut self, queue: &mut [NodeId], tenure: u32) -> u32 {
         let len = queue.len();
         if len < 2 {
-            return tenure;
+            return tenure.saturating_add(1);
         }
         let passed = self.round as usize % len;
         if passed > 0 {

@@ -2,10 +2,13 @@
 //! its file says: it changes messages from and to its core, and sends more, signed with its key.
 
 mod censoring_primary;
+mod choosy_revealer;
 mod double_voter;
 mod equivocating_committer;
 mod forger;
 mod late_copier;
+mod late_leader;
+mod rejoin_flooder;
 mod silent_primary;
 mod withholder;
 
@@ -19,55 +22,10 @@ use crate::core::Core;
 use crate::exchange::message::Message;
 use crate::statement::record::{Body, Signed, Statement, Verified, sign};
 
-/// The kinds of liars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ActorKind {
-    /// Commits differently to different peers.
-    EquivocatingCommitter,
-    /// Commits to ballots that others have revealed, and copies their commitments.
-    LateCopier,
-    /// Commits and never reveals.
-    Withholder,
-    /// Reveals ballots that it did not commit to, and changes reveals of others.
-    Forger,
-    /// A Primary that never seals.
-    SilentPrimary,
-    /// Signs two seals and votes for both.
-    DoubleVoter,
-    /// A Primary that never lists the records of a victim.
-    CensoringPrimary,
-    /// Its clock is wrong by much.
-    LyingClock,
-    /// One of two hosts with one identity.
-    Twin,
-}
+pub use crate::sim::kind::ActorKind;
 
 impl ActorKind {
-    /// All kinds that one host can play.
-    pub const ALL: [Self; 8] = [
-        Self::EquivocatingCommitter,
-        Self::LateCopier,
-        Self::Withholder,
-        Self::Forger,
-        Self::SilentPrimary,
-        Self::DoubleVoter,
-        Self::CensoringPrimary,
-        Self::LyingClock,
-    ];
-
-    /// Whether the role is that of the Primary.
-    #[must_use]
-    pub fn is_for_primary(self) -> bool {
-        matches!(self, Self::SilentPrimary | Self::CensoringPrimary)
-    }
-
-    /// Whether the person behind the host votes and proposes as usual.
-    #[must_use]
-    pub fn acts_as_usual(self) -> bool {
-        self != Self::LateCopier
-    }
-
-    /// An actor of this kind. Lying clocks and twins obey: the host's clock, or another host, is what makes them.
+    /// An actor of this kind. Some obey: their clock, another host, or the person behind them is what makes them.
     pub(super) fn make(self, rng: &mut ChaCha8Rng, hosts: usize) -> Box<dyn Actor> {
         let some_host = rng.random_range(1..hosts.max(2));
         match self {
@@ -80,7 +38,18 @@ impl ActorKind {
             Self::SilentPrimary => Box::new(silent_primary::SilentPrimary),
             Self::DoubleVoter => Box::new(double_voter::DoubleVoter::default()),
             Self::CensoringPrimary => Box::new(censoring_primary::CensoringPrimary::new(some_host)),
-            Self::LyingClock | Self::Twin => Box::new(Obedient),
+            Self::LateLeader => Box::new(late_leader::LateLeader::default()),
+            Self::ChoosyRevealer => Box::new(choosy_revealer::ChoosyRevealer::default()),
+            Self::RejoinFlooder => Box::new(rejoin_flooder::RejoinFlooder::default()),
+            Self::LyingClock
+            | Self::Twin
+            | Self::SlowPrimary
+            | Self::NeverCommitter
+            | Self::FreeObjector
+            | Self::JunkProposer
+            | Self::Farmer
+            | Self::PanelSeed
+            | Self::Contrarian => Box::new(Obedient),
         }
     }
 }

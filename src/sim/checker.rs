@@ -180,7 +180,7 @@ impl Checker {
         let view = self.views.get(before).or(self.views.last());
         let sealers = view.map(|view| view.sealers.iter());
         let sealers = sealers.into_iter().flatten();
-        Sealers::new(sealers.map(|(node, _)| *node).collect())
+        Sealers::new(sealers.copied().collect())
     }
 
     fn replay(

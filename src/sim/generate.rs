@@ -26,7 +26,7 @@ use crate::base::digest::{OperationId, RecordId, SealId};
 use crate::sim::blocks::{Chain, genesis_seal};
 use crate::sim::oracle::{Oracle, Sealed};
 use crate::statement::genesis::Genesis;
-use crate::statement::operation::Ballot;
+use crate::statement::operation::{Ballot, ConsensusOperation};
 use crate::statement::record::{Record, Seal, Statement, Verified};
 
 pub use coverage::Coverage;
@@ -128,10 +128,16 @@ struct Generator {
     /// Percent of the standard operations on which the Primary, and the Seeds, act at each seal.
     primary_care: u32,
     seeds_care: u32,
+    /// Percent of the seals that the front of the queue proposes.
+    punctuality: u32,
     oracle: Oracle,
     chain: Chain,
     seals: Vec<SealId>,
     nonce: u64,
+    /// The time at which the next seal is attempted.
+    next_ms: u64,
+    /// Every claim that was proposed.
+    claims: Vec<ConsensusOperation>,
     /// The ballot of most people on an operation.
     leanings: BTreeMap<OperationId, Ballot>,
     /// The ballot behind each commit that may be sealed.
@@ -151,10 +157,13 @@ impl Generator {
             busy: [1, 2, 3, 4, 7][rng.random_range(0..5)],
             primary_care: [0, 30, 60, 90][rng.random_range(0..4)],
             seeds_care: [0, 10, 25, 40][rng.random_range(0..4)],
+            punctuality: [50, 80, 95, 100][rng.random_range(0..4)],
             oracle: Oracle::new(&genesis),
             chain: Chain::after(&genesis, zero),
             seals: vec![zero],
             nonce: 0,
+            next_ms: 0,
+            claims: Vec::new(),
             leanings: BTreeMap::new(),
             promised: BTreeMap::new(),
             promises: BTreeMap::new(),
@@ -180,6 +189,7 @@ impl Generator {
 
     /// Gathers the people's records, and seals those that the oracle accepts, if there are any.
     fn attempt_block(&mut self) {
+        self.next_ms = self.time();
         let mut groups = self.proposals();
         groups.extend(self.votes(&groups));
         groups.extend(self.disorder());
@@ -188,13 +198,17 @@ impl Generator {
         let mut refused = Vec::new();
         let candidates: Vec<Candidate> = groups.into_iter().map(|g| self.candidate(g)).collect();
         self.take(&mut taken, &candidates, &mut refused);
-        let Some(time_ms) = self.time(taken.is_empty()) else {
-            return;
-        };
+        if taken.is_empty() {
+            // A seal without records would not be valid before something is due.
+            let Some(due_ms) = self.oracle.next_due_ms() else {
+                return;
+            };
+            self.next_ms = self.next_ms.max(due_ms);
+        }
         let refused = self.still_refused(&taken, refused);
         let mut records: Vec<Verified> = taken.into_iter().map(|(_, record)| record).collect();
         records.sort_by_key(Verified::id);
-        self.seal(time_ms, records, refused);
+        self.seal(records, refused);
     }
 
     fn candidate(&self, group: Group) -> Candidate {
@@ -234,7 +248,7 @@ impl Generator {
         let taken = taken.iter().map(|(sealed, _)| sealed);
         let added = candidates.iter().flat_map(|(sealed, _)| sealed);
         let listed = taken.chain(added).cloned().collect();
-        self.oracle.accepts(self.chain.last(), listed)
+        self.oracle.accepts(self.chain.last(), self.next_ms, listed)
     }
 
     /// A candidate that was refused before the block was complete may be valid with all of it.
@@ -251,27 +265,34 @@ impl Generator {
         judged.collect()
     }
 
-    /// The next seal's time: soon, later, much later, or close to when a window falls due. `None` if a seal without
-    /// records would not be valid.
-    fn time(&mut self, empty: bool) -> Option<u64> {
+    /// The next seal's time: soon, later, much later, or close to when a window falls due.
+    fn time(&mut self) -> u64 {
         let now = self.chain.time_ms();
         let due = self.oracle.next_due_ms();
-        let roll = self.rng.random_range(0..100);
-        let mut time_ms = match (roll, due) {
+        let time_ms = match (self.rng.random_range(0..100), due) {
             (0..30, _) => now + self.rng.random_range(1..=50),
             (30..50, _) => now + self.rng.random_range(50..=600),
             (50..55, _) => now + self.rng.random_range(1000..=20_000),
             (_, Some(due)) => due - 1 + self.rng.random_range(0..3),
             _ => now + self.rng.random_range(50..=600),
         };
-        if empty {
-            time_ms = time_ms.max(due?);
-        }
-        Some(time_ms.max(now + 1))
+        time_ms.max(now + 1)
     }
 
-    fn seal(&mut self, time_ms: u64, records: Vec<Verified>, refused: Vec<Refused>) {
-        let seal = (self.complete)(self.chain.next(time_ms, &records), &records);
+    /// Most seals are proposed by the front of the queue.
+    fn round(&mut self) -> u32 {
+        if self.chance(self.punctuality) {
+            return 0;
+        }
+        self.rng.random_range(0..=8)
+    }
+
+    fn seal(&mut self, records: Vec<Verified>, refused: Vec<Refused>) {
+        let fresh = Seal {
+            round: self.round(),
+            ..self.chain.next(self.next_ms, &records)
+        };
+        let seal = (self.complete)(fresh, &records);
         let wire: Vec<Record> = records.iter().map(|r| r.record().clone()).collect();
         self.oracle
             .apply(&seal, &wire)

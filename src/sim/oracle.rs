@@ -1,5 +1,5 @@
-//! A second implementation of the rules, slow and obvious: it computes the results of a sealed log by the rules of
-//! `docs/PROTOCOL.md` on decisions, authority, trust and effects, without any predicate of the production code.
+//! A second implementation of the rules, slow and obvious: it computes the results of a sealed log (P1 to P9, spore authority,
+//! scores, S4, the queue of S5, the rejections of S6) without any predicate of the production code.
 //!
 //! The oracle shares plain data types with the production code (records, ids, the fields of the parameters) and nothing
 //! that judges: classes, quorums, weights, commitments, windows and even record ids are defined here again. It keeps
@@ -8,14 +8,18 @@
 //! effects, which the rules themselves define step by step.
 //!
 //! It assumes what a verified record guarantees: good signatures and statements within the limits that need no state.
-//! State and roster digests of seals are ignored.
+//! The digests of seals are ignored.
+//!
+//! An oracle can be told to leave a rule out ([`Mutation`]), so that a test sees that somebody notices.
 
 mod authority;
 mod course;
 mod effects;
 mod filing;
 mod log;
+mod mutation;
 mod opening;
+mod queue;
 mod roster;
 mod scoring;
 mod vote;
@@ -28,15 +32,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
-use crate::sim::view::{MemberView, OperationView, View};
+use crate::sim::view::{ElectorView, MemberView, OperationView, View};
 use crate::statement::genesis::{Genesis, PanelScoring, Sealing};
 use crate::statement::operation::{Ballot, Outcome};
 use crate::statement::params::Params;
-use crate::statement::record::{Record, Seal};
+use crate::statement::record::{Record, Seal, Statement};
 
 use course::Course;
 pub use log::Case;
 pub(super) use log::Sealed;
+pub use mutation::Mutation;
+use queue::Queue;
 use roster::{Member, Roster, Standing};
 
 /// One applied seal and what the rules look back at.
@@ -45,12 +51,13 @@ struct Moment {
     time_ms: u64,
     id: SealId,
     /// The roster before the seal.
-    before: Roster,
-    /// The members that are Banned once the seal's evidence is counted.
-    banned: BTreeSet<NodeId>,
+    before: Arc<Roster>,
+    /// The roster once the seal's evidence is counted and the authors of its records are seen.
+    during: Arc<Roster>,
 }
 
-/// The reason for judging a member's score or standing: one line per elector of a closed operation, and per ban.
+/// The reason for judging a member's scores: one line per elector and overruled objection of a closed operation, and per
+/// ban.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The seal.
@@ -59,13 +66,13 @@ pub struct Entry {
     pub operation: Option<OperationId>,
     /// The member.
     pub node: NodeId,
-    /// `coherent`, `neutral`, `dissent_claim`, `dissent_critical`, `withheld`, `withheld_uncharged`, `missed`, `absent`,
-    /// `unscored` or `equivocation`.
+    /// `coherent`, `neutral`, `dissent_claim`, `dissent_critical`, `withheld`, `withheld_uncharged`, `late`, `late_absent`,
+    /// `missed`, `absent`, `no_chance`, `overruled`, `overruled_uncharged` or `equivocation`.
     pub reason: &'static str,
-    /// Trust before, parts per million.
-    pub before: u32,
-    /// Trust after.
-    pub after: u32,
+    /// Trust and skill before, parts per million.
+    pub before: (u32, u32),
+    /// Trust and skill after.
+    pub after: (u32, u32),
 }
 
 /// Applies sealed blocks by the rules and gives the results.
@@ -74,16 +81,17 @@ pub struct Oracle {
     net: NetworkId,
     sealing: Sealing,
     panel_scoring: PanelScoring,
+    mutation: Option<Mutation>,
     /// By height. The id of seal 0 is not known before seal 1 names it, because seal 0 holds a state digest.
     moments: Vec<Moment>,
-    log: Vec<Arc<Sealed>>,
     /// The ids of all records in the log.
     sealed: BTreeSet<RecordId>,
     cases: BTreeMap<OperationId, Case>,
-    roster: Roster,
+    roster: Arc<Roster>,
     params: Params,
     config: BTreeMap<String, Vec<u8>>,
-    sealers: BTreeMap<NodeId, u64>,
+    sealers: BTreeSet<NodeId>,
+    queue: Queue,
     effects: BTreeMap<OperationId, bool>,
     entries: Vec<Entry>,
 }
@@ -92,34 +100,49 @@ impl Oracle {
     /// The ledger at seal 0.
     #[must_use]
     pub fn new(genesis: &Genesis) -> Self {
+        Self::mutated(genesis, None)
+    }
+
+    /// The ledger at seal 0, of an oracle that does not follow one of the rules.
+    #[must_use]
+    pub fn mutated(genesis: &Genesis, mutation: Option<Mutation>) -> Self {
+        let params = &genesis.params;
         let founders = genesis.members.iter().map(|founder| {
-            let trust = genesis.params.founder_trust_ppm;
-            let member = Member::new(founder.role, trust, Standing::Active);
+            let member = Member::new(
+                founder.name.clone(),
+                founder.role,
+                params.founder_trust_ppm,
+                params.start_skill_ppm,
+                Standing::Active,
+                genesis.time_ms,
+            );
             (founder.node, member)
         });
-        let roster: Roster = founders.collect();
+        let roster: Arc<Roster> = Arc::new(founders.collect());
         let start = Moment {
             time_ms: genesis.time_ms,
             id: SealId::default(),
-            before: roster.clone(),
-            banned: BTreeSet::new(),
+            before: Arc::clone(&roster),
+            during: Arc::clone(&roster),
         };
         let mut oracle = Self {
             net: log::network_id(genesis),
             sealing: genesis.sealing,
             panel_scoring: genesis.panel_scoring,
+            mutation,
             moments: vec![start],
-            log: Vec::new(),
             sealed: BTreeSet::new(),
             cases: BTreeMap::new(),
             roster,
-            params: genesis.params.clone(),
+            params: params.clone(),
             config: BTreeMap::new(),
-            sealers: BTreeMap::new(),
+            sealers: BTreeSet::new(),
+            queue: Queue::default(),
             effects: BTreeMap::new(),
             entries: Vec::new(),
         };
         oracle.appoint_sealers();
+        oracle.fill_queue();
         oracle
     }
 
@@ -143,21 +166,23 @@ impl Oracle {
     ) -> Result<(), String> {
         let listed = log::in_order(listed);
         self.judge_seal(seal, &listed)?;
-        let opened = self.judge(seal.prev, &listed)?;
+        let opened = self.judge(seal.prev, seal.time_ms, &listed)?;
         if let Some(genesis) = self.moments.first_mut()
             && seal.height == 1
         {
             genesis.id = seal.prev;
         }
-        let before = self.roster.clone();
-        self.ban(&self.equivocators(&listed), seal.height);
+        let before = Arc::clone(&self.roster);
+        let window_ms = self.params.commit_window_ms;
         self.moments.push(Moment {
             time_ms: seal.time_ms,
             id: log::seal_id(seal),
-            before,
-            banned: roster::banned(&self.roster),
+            before: Arc::clone(&before),
+            during: Arc::clone(&before),
         });
-        self.file(listed, opened);
+        self.ban(&self.equivocators(&listed));
+        self.see(&listed);
+        self.file(&listed, opened);
         self.follow_open_cases();
         for case in self.in_order_of_effects(|course| course.closed) {
             self.score(&case);
@@ -169,42 +194,49 @@ impl Oracle {
             }
         }
         self.appoint_sealers();
+        self.move_queue(seal, &listed, &before, window_ms);
         Ok(())
     }
 
-    fn ban(&mut self, equivocators: &BTreeSet<NodeId>, height: u64) {
-        for node in equivocators {
-            let Some(member) = self.roster.get_mut(node) else {
-                continue;
-            };
-            if member.standing == Standing::Banned {
-                continue;
-            }
-            self.entries.push(Entry {
-                height,
-                operation: None,
-                node: *node,
-                reason: "equivocation",
-                before: member.trust,
-                after: 0,
-            });
-            member.standing = Standing::Banned;
-            member.trust = 0;
-            member.streak = 0;
+    /// Changes the line of a member that is there and not banned; the scores of a banned line never change.
+    fn update(&mut self, node: NodeId, change: impl FnOnce(&mut Member)) {
+        let line = self.roster.get(&node);
+        if line.is_some_and(|line| line.standing != Standing::Banned)
+            && let Some(line) = Arc::make_mut(&mut self.roster).get_mut(&node)
+        {
+            change(line);
         }
     }
 
-    fn file(&mut self, listed: Vec<Arc<Sealed>>, opened: Vec<Case>) {
+    /// Notes on their lines that authors were seen, revealed and rejoined.
+    fn see(&mut self, listed: &[Arc<Sealed>]) {
+        let now_ms = self.now().time_ms;
+        for record in listed {
+            self.update(record.by, |line| {
+                line.times.seen = now_ms;
+                match record.what {
+                    Statement::Reveal { .. } => line.times.reveal = Some(now_ms),
+                    Statement::Rejoin { .. } => line.times.rejoin = Some(now_ms),
+                    _ => {}
+                }
+            });
+        }
+        let roster = Arc::clone(&self.roster);
+        if let Some(moment) = self.moments.last_mut() {
+            moment.during = roster;
+        }
+    }
+
+    fn file(&mut self, listed: &[Arc<Sealed>], opened: Vec<Case>) {
         for case in opened {
             self.cases.insert(case.id, case);
         }
-        for record in &listed {
+        for record in listed {
             if let Some(case) = record.operation().and_then(|id| self.cases.get_mut(&id)) {
                 case.records.push(Arc::clone(record));
             }
         }
         self.sealed.extend(listed.iter().map(|record| record.id));
-        self.log.extend(listed);
     }
 
     fn follow_open_cases(&mut self) {
@@ -257,39 +289,90 @@ impl Oracle {
         open.flat_map(|course| &course.due_ms).min().copied()
     }
 
-    /// The results of the log after the last seal.
+    /// The roster after the last seal.
     #[must_use]
-    pub fn view(&self) -> View {
+    pub fn members(&self) -> BTreeMap<NodeId, MemberView> {
         let members = self.roster.iter().map(|(node, member)| {
+            let times = &member.times;
             let view = MemberView {
+                name: member.name.to_string(),
                 role: member.role,
                 trust_ppm: member.trust,
-                standing: member.standing.name().to_owned(),
-                streak: member.streak,
-                missed: member.missed(),
+                skill_ppm: member.skill,
+                standing: member.standing.name(),
+                row: member.row,
+                missed: u32::try_from(member.missed()).expect("a line remembers few chances"),
+                times_ms: BTreeMap::from([
+                    ("seen", Some(times.seen)),
+                    ("row", times.row),
+                    ("absence", times.absence),
+                    ("withheld", times.withheld),
+                    ("skill_withheld", times.skill_withheld),
+                    ("reveal", times.reveal),
+                    ("objection", times.objection),
+                    ("rejoin", times.rejoin),
+                    ("moved", times.moved),
+                    ("chance", times.chance),
+                ]),
             };
             (*node, view)
         });
-        let operations = self.cases.values().map(|case| {
-            let course = &case.course;
-            let view = OperationView {
-                phase: course.phase(),
-                outcome: course.outcome().cloned(),
-                electors: course.electors.clone().unwrap_or_default(),
-                frozen: course.frozen_authors(),
-                revealed: course.revealed.keys().copied().collect(),
-                effect: self.effects.get(&case.id).copied(),
+        members.collect()
+    }
+
+    /// Every operation that is not closed.
+    #[must_use]
+    pub fn open_operations(&self) -> Vec<(OperationId, OperationView)> {
+        let open = self.cases.values().filter(|c| c.course.closed.is_none());
+        open.map(|case| (case.id, self.operation(case))).collect()
+    }
+
+    fn operation(&self, case: &Case) -> OperationView {
+        let course = &case.course;
+        let electorate = course.electorate.iter();
+        let electors = electorate.flat_map(|electorate| &electorate.electors);
+        let electors = electors.map(|(node, elector)| {
+            let view = ElectorView {
+                weight: elector.weight,
+                vote: elector.vote,
             };
-            (case.id, view)
+            (*node, view)
         });
+        OperationView {
+            phase: course.phase(),
+            outcome: course.outcome().cloned(),
+            electors: electors.collect(),
+            frozen: course.frozen_authors(),
+            revealed: course.revealed.keys().copied().collect(),
+            effect: self.effects.get(&case.id).copied(),
+        }
+    }
+
+    /// The results of the log after the last seal.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let operations = self.cases.values();
+        let operations = operations.map(|case| (case.id, self.operation(case)));
+        self.view_of(operations.collect())
+    }
+
+    /// The same without the operations that are closed: enough to see a difference where it begins.
+    #[must_use]
+    pub fn brief(&self) -> View {
+        self.view_of(self.open_operations().into_iter().collect())
+    }
+
+    fn view_of(&self, operations: BTreeMap<OperationId, OperationView>) -> View {
         View {
             height: self.height(),
             time_ms: self.now().time_ms,
-            members: members.collect(),
-            operations: operations.collect(),
+            members: self.members(),
+            operations,
             config: self.config.clone(),
             params: self.params.clone(),
             sealers: self.sealers.clone(),
+            queue: self.queue.order.clone(),
+            tenure: self.queue.tenure,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The people behind the hosts: their keys, proposals and votes.
 
+mod mischief;
+
 use std::collections::BTreeSet;
 
 use rand::RngExt as _;
@@ -9,11 +11,14 @@ use crate::base::digest::{NodeId, OperationId};
 use crate::base::identity::{Identity, Signer as _};
 use crate::core::{Core, Input};
 use crate::decision::open::{Phase, Stage};
+use crate::sim::kind::ActorKind;
 use crate::statement::claim_rule::ClaimRule;
 use crate::statement::consent::Consent;
 use crate::statement::name::MemberName;
 use crate::statement::operation::{Ballot, Class, ConsensusOperation, Priority, Spore};
 use crate::statement::record::Statement;
+
+pub(super) use mischief::schemes;
 
 /// Persons from this number on run no host.
 const STRANGERS: usize = 100;
@@ -143,10 +148,14 @@ fn claim(rng: &mut ChaCha8Rng, hosts: usize, is_authority: bool) -> ConsensusOpe
         panel
     });
     ConsensusOperation::Claim {
-        subject: "subject".to_owned(),
+        // Sometimes it is asked already.
+        subject: format!("subject {}", rng.random_range(0..8)),
         input: Vec::new(),
         panel,
-        rule: ClaimRule::MAJORITY,
+        rule: ClaimRule {
+            share_ppm: [0, 500_000, 500_000, 666_667][rng.random_range(0..4)],
+            electors: [1, 1, 2, 3][rng.random_range(0..4)],
+        },
     }
 }
 
@@ -181,9 +190,22 @@ fn admission(rng: &mut ChaCha8Rng, core: &Core) -> ConsensusOperation {
     }
 }
 
+/// An operation that a person has heard of.
+struct Open {
+    id: OperationId,
+    class: Class,
+    /// The stage of spore authority that it is in.
+    stage: Option<Stage>,
+}
+
 impl Person {
     /// The inputs that this person gives now, from what its host knows.
-    pub(super) fn act(&mut self, rng: &mut ChaCha8Rng, core: &Core) -> Vec<Input> {
+    pub(super) fn act(
+        &mut self,
+        rng: &mut ChaCha8Rng,
+        core: &Core,
+        kind: Option<ActorKind>,
+    ) -> Vec<Input> {
         let sealed = core.ledger().state();
         let mut known: Vec<(OperationId, Class, Option<Stage>)> = Vec::new();
         for id in core.pool().proposals() {
@@ -205,7 +227,9 @@ impl Person {
             .map(|member| member.role);
         let mut inputs = Vec::new();
         for (id, class, stage) in known {
-            self.consider(rng, &mut inputs, id, class, stage.as_ref(), role);
+            let wish = kind.and_then(|kind| mischief::ballot(kind, class));
+            let open = Open { id, class, stage };
+            self.consider(rng, &mut inputs, &open, wish, role);
         }
         inputs
     }
@@ -214,14 +238,14 @@ impl Person {
         &mut self,
         rng: &mut ChaCha8Rng,
         inputs: &mut Vec<Input>,
-        operation: OperationId,
-        class: Class,
-        stage: Option<&Stage>,
+        open: &Open,
+        wish: Option<Ballot>,
         role: Option<Spore>,
     ) {
+        let (operation, class) = (open.id, open.class);
         let approves = |class| leaning(&operation, class) == Ballot::Approve;
         if self.takes_turn(rng, operation, "vote", 60, 92) {
-            let ballot = ballot(rng, &operation, class);
+            let ballot = wish.unwrap_or_else(|| ballot(rng, &operation, class));
             inputs.push(Input::Vote { operation, ballot });
         }
         if class != Class::Standard {
@@ -237,7 +261,7 @@ impl Person {
                     let reason = "no".to_owned();
                     inputs.push(Input::Object { operation, reason });
                 }
-                let is_asked = stage == Some(&Stage::Resolution) || rng.random_ratio(1, 50);
+                let is_asked = open.stage == Some(Stage::Resolution) || rng.random_ratio(1, 50);
                 if is_asked && self.takes_turn(rng, operation, "resolve", 60, 80) {
                     inputs.push(Input::Resolve { operation, approve });
                 }

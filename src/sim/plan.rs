@@ -3,7 +3,7 @@
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::sim::actors::ActorKind;
+use crate::sim::kind::ActorKind;
 use crate::sim::people::node;
 use crate::statement::genesis::{Genesis, PanelScoring, Sealing};
 use crate::statement::operation::Spore;
@@ -245,24 +245,25 @@ impl Plan {
         plan
     }
 
-    /// Makes the Primary a liar if the kind needs it, or else any honest host. A lost journal or a host that is gone
+    /// Makes a host with the role that the kind needs a liar, or else any honest host. A lost journal or a host that is gone
     /// would then be too much for the others.
     pub fn cast(&mut self, kind: ActorKind, rng: &mut ChaCha8Rng) {
         self.network.loses_journal = false;
         self.network.gone = None;
-        let place = if kind.is_for_primary() {
-            0
-        } else {
-            rng.random_range(0..self.hosts.len())
-        };
+        let any = rng.random_range(0..self.hosts.len());
+        let place = kind.place().unwrap_or(any);
         let free = (0..self.hosts.len())
             .map(|step| (place + step) % self.hosts.len())
             .find(|place| self.hosts[*place].actor.is_none())
             .expect("most hosts are honest");
         self.hosts[free].actor = Some(kind);
-        if kind == ActorKind::LyingClock {
-            let hour = 3_600_000;
-            self.hosts[free].skew_ms = [-hour, -900, 900, hour][rng.random_range(0..4)];
+        let hour = 3_600_000;
+        match kind {
+            ActorKind::LyingClock => {
+                self.hosts[free].skew_ms = [-hour, -900, 900, hour][rng.random_range(0..4)];
+            }
+            ActorKind::SlowPrimary => self.hosts[free].skew_ms = -hour,
+            _ => {}
         }
     }
 }

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+
+use crate::base::codec;
 use crate::base::digest::OperationId;
 use crate::decision::open::OpenOperation;
 use crate::ledger::{Applied, Ledger};
+use crate::members::roster::Member;
 use crate::members::trust::Standing;
-use crate::sim::view::{MemberView, OperationView, View};
+use crate::sim::view::{ElectorView, MemberView, OperationView, View};
 
 /// Closed operations as they were when they closed: the ledger remembers only their outcomes.
 #[derive(Debug, Clone, Default)]
@@ -31,17 +35,10 @@ impl Projection {
     #[must_use]
     pub fn view(&self, ledger: &Ledger) -> View {
         let state = ledger.state();
-        let members = state.roster().iter().map(|(node, member)| {
-            let trust = &member.trust;
-            let view = MemberView {
-                role: member.role,
-                trust_ppm: trust.trust_ppm(),
-                standing: standing_name(trust.standing()).to_owned(),
-                streak: trust.row(),
-                missed: trust.missed_chances(),
-            };
-            (node, view)
-        });
+        let members = state
+            .roster()
+            .iter()
+            .map(|(node, member)| (node, member_view(member)));
         let closed = ledger.past().all_closed().map(|(id, closed)| {
             let mut view = self.closed.get(&id).cloned().unwrap_or_else(unknown);
             // Generated results are short.
@@ -64,7 +61,9 @@ impl Projection {
             operations: operations.collect(),
             config: state.config().clone(),
             params: state.params().clone(),
-            sealers: state.sealers().iter().map(|node| (node, 1)).collect(),
+            sealers: state.sealers().iter().collect(),
+            queue: state.sealers().iter().collect(),
+            tenure: state.tenure().into(),
         }
     }
 }
@@ -81,18 +80,63 @@ fn unknown() -> OperationView {
     }
 }
 
+/// The times in a member's scores, which only their encoding shows.
+#[derive(Deserialize)]
+#[allow(clippy::struct_field_names, reason = "units stand last in every name")]
+struct ScoreTimes {
+    seen_ms: u64,
+    row_ms: Option<u64>,
+    reveal_ms: Option<u64>,
+    withheld_ms: Option<u64>,
+    skill_withheld_ms: Option<u64>,
+    absence_ms: Option<u64>,
+    objection_ms: Option<u64>,
+}
+
+fn member_view(member: &Member) -> MemberView {
+    let trust = &member.trust;
+    let encoded = codec::encode(trust);
+    let times: ScoreTimes =
+        serde_ipld_dagcbor::from_slice(&encoded).expect("scores keep the times of the rules");
+    MemberView {
+        name: member.name.to_string(),
+        role: member.role,
+        trust_ppm: trust.trust_ppm(),
+        skill_ppm: trust.skill_ppm(),
+        standing: standing_name(trust.standing()),
+        row: trust.row(),
+        missed: trust.missed_chances(),
+        times_ms: BTreeMap::from([
+            ("seen", Some(times.seen_ms)),
+            ("row", times.row_ms),
+            ("absence", times.absence_ms),
+            ("withheld", times.withheld_ms),
+            ("skill_withheld", times.skill_withheld_ms),
+            ("reveal", times.reveal_ms),
+            ("objection", times.objection_ms),
+            ("rejoin", member.rejoined.map(|(_, time_ms)| time_ms)),
+            ("moved", member.moved_ms),
+            ("chance", member.chance_ms),
+        ]),
+    }
+}
+
 fn operation_view(operation: &OpenOperation) -> OperationView {
     let frozen = operation.frozen().into_iter();
+    let electors = operation.electorate().iter();
+    let electors = electors.map(|elector| {
+        let view = ElectorView {
+            weight: elector.weight,
+            vote: elector.has_vote,
+        };
+        (elector.node, view)
+    });
     OperationView {
         phase: operation.phase_name(),
         outcome: operation
             .decision()
             .map(|decision| decision.outcome.clone()),
-        electors: operation
-            .electorate()
-            .iter()
-            .map(|it| (it.node, it.weight))
-            .collect(),
+        electors: electors.collect(),
         frozen: frozen.flat_map(|f| f.commits.keys().copied()).collect(),
         revealed: operation.reveals().keys().copied().collect(),
         effect: None,

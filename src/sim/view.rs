@@ -22,23 +22,42 @@ pub struct View {
     pub config: BTreeMap<String, Vec<u8>>,
     /// The parameters that the next operation opens under.
     pub params: Params,
-    /// The sealers of the next height, one vote each.
-    pub sealers: BTreeMap<NodeId, u64>,
+    /// The sealers of the next height.
+    pub sealers: BTreeSet<NodeId>,
+    /// The queue of the proposers, front first.
+    pub queue: Vec<NodeId>,
+    /// How many seals in a row the front of the queue has proposed.
+    pub tenure: u64,
 }
 
 /// A member of the roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberView {
+    /// Its name.
+    pub name: String,
     /// Its role.
     pub role: Spore,
     /// Its trust, 0..=1,000,000 parts per million.
     pub trust_ppm: u32,
+    /// Its skill, 0..=1,000,000 parts per million.
+    pub skill_ppm: u32,
     /// `probation`, `active`, `suspended` or `banned`.
-    pub standing: String,
-    /// Coherent votes in a row.
-    pub streak: u32,
+    pub standing: &'static str,
+    /// Coherent outcomes in a row.
+    pub row: u32,
     /// Missed chances among the last 100.
     pub missed: u32,
+    /// The seal times that its line keeps, by what happened last then.
+    pub times_ms: BTreeMap<&'static str, Option<u64>>,
+}
+
+/// What an elector counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ElectorView {
+    /// Its weight.
+    pub weight: u64,
+    /// Whether it had a vote at the opening.
+    pub vote: bool,
 }
 
 /// An operation.
@@ -48,8 +67,8 @@ pub struct OperationView {
     pub phase: &'static str,
     /// The final outcome, from `decided` on.
     pub outcome: Option<Outcome>,
-    /// The electorate with its weights, shadow voters included; empty while spore authority decides the operation.
-    pub electors: BTreeMap<NodeId, u64>,
+    /// The electorate, shadow voters included; empty while spore authority decides the operation.
+    pub electors: BTreeMap<NodeId, ElectorView>,
     /// The authors of frozen commits.
     pub frozen: BTreeSet<NodeId>,
     /// The authors of frozen commits that revealed.
@@ -69,7 +88,9 @@ impl View {
         differ_maps(&mut lines, "operation", &self.operations, &other.operations);
         differ_maps(&mut lines, "config", &self.config, &other.config);
         differ(&mut lines, "params", &self.params, &other.params);
-        differ_maps(&mut lines, "sealer", &self.sealers, &other.sealers);
+        differ(&mut lines, "sealers", &self.sealers, &other.sealers);
+        differ(&mut lines, "queue", &self.queue, &other.queue);
+        differ(&mut lines, "tenure", &self.tenure, &other.tenure);
         lines
     }
 }

@@ -331,12 +331,19 @@ impl World {
     fn act(&mut self, host: usize) {
         let next = self.around(PERSON_MS);
         self.after(next, Happening::Person(host));
+        let founders = self.plan.genesis.members.len();
         let machine = &mut self.hosts[host];
         let acts = machine.kind.is_none_or(ActorKind::acts_as_usual);
-        if let Some(core) = machine.core.as_ref().filter(|_| acts) {
-            for input in machine.person.act(&mut self.rng, core) {
-                self.try_input(host, input);
-            }
+        let Some(core) = machine.core.as_ref().filter(|_| acts) else {
+            return;
+        };
+        let mut inputs = machine.person.act(&mut self.rng, core, machine.kind);
+        // When the network is calm a schedule must come to its end.
+        if let Some(kind) = machine.kind.filter(|_| !self.is_calm) {
+            inputs.extend(people::schemes(kind, &mut self.rng, core, founders));
+        }
+        for input in inputs {
+            self.try_input(host, input);
         }
     }
 
@@ -350,7 +357,12 @@ impl World {
             .map(|host| host.node)
             .collect();
         if let Some(core) = self.hosts[host].core.as_ref() {
-            let input = people::proposal(&mut self.rng, core, founders, &liars);
+            let mut input = people::proposal(&mut self.rng, core, founders, &liars);
+            if let Input::Propose { ballot, .. } = &mut input
+                && self.hosts[host].kind == Some(ActorKind::NeverCommitter)
+            {
+                *ballot = None;
+            }
             self.try_input(host, input);
         }
     }

@@ -129,12 +129,15 @@ fn compare(seed: u64, log: &Log) -> u64 {
             .unwrap_or_else(|error| panic!("seed {seed}, height {}: {error}", block.seal.height));
         projection.note(&ledger.commit(draft));
         let wire: Vec<_> = block.records.iter().map(|r| r.record().clone()).collect();
+        let view = oracle.view();
+        let before = (view.queue, view.tenure);
         oracle.apply(&block.seal, &wire).unwrap();
         let differences = projection.view(&ledger).differences(&oracle.view());
         assert!(
             differences.is_empty(),
-            "seed {seed}, height {}, production against oracle: {differences:#?}",
-            block.seal.height
+            "seed {seed}, height {}, round {}, production against oracle: {differences:#?}\nbefore: {before:?}",
+            block.seal.height,
+            block.seal.round,
         );
         records += wire.len() as u64;
     }

@@ -17,9 +17,11 @@
 mod actors;
 mod agree;
 mod copy;
+mod coverage;
 mod differential;
 mod hand;
 mod live;
+mod minor;
 mod mono;
 mod oracle;
 mod order;

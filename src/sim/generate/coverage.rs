@@ -52,6 +52,9 @@ impl Coverage {
             if before.params != after.params {
                 self.count("params changed");
             }
+            if before.queue != after.queue {
+                self.count("queue moved");
+            }
             if before.sealers != after.sealers {
                 self.count("sealers changed");
             }
@@ -150,9 +153,9 @@ impl Coverage {
         } else {
             "closed withheld"
         });
-        for (node, weight) in &is.electors {
+        for (node, elector) in &is.electors {
             let frozen = is.frozen.contains(node);
-            if *weight == 0 && frozen {
+            if elector.weight == 0 && frozen {
                 self.count("shadow vote");
             }
             match before.members.get(node) {

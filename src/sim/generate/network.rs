@@ -54,7 +54,48 @@ fn pick<T: Copy, const N: usize>(rng: &mut ChaCha8Rng, from: [T; N]) -> T {
 /// Small windows; shares mostly as usual, some extreme.
 fn params(rng: &mut ChaCha8Rng) -> Params {
     let usual = Params::default();
-    let drift_ms = rng.random_range(1..=20);
+    let mut params = shares(rng, &usual);
+    if rng.random_ratio(1, 8) {
+        // Windows so short that what is counted once per window is counted at most seals.
+        params.drift_ms = 1;
+        params.step_patience_ms = 1;
+        for grace in [&mut params.claim_grace_ms, &mut params.critical_grace_ms] {
+            *grace = rng.random_range(4..=12);
+        }
+        for window in windows(&mut params) {
+            *window = rng.random_range(12..=60);
+        }
+        return params;
+    }
+    params.drift_ms = rng.random_range(1..=20);
+    params.step_patience_ms = rng.random_range(1..80);
+    for grace in [&mut params.claim_grace_ms, &mut params.critical_grace_ms] {
+        *grace = rng.random_range(80..=300);
+    }
+    for window in windows(&mut params) {
+        *window = rng.random_range(300..=1500);
+    }
+    for window in [
+        &mut params.primary_window_ms,
+        &mut params.resolution_window_ms,
+    ] {
+        // Also shorter than the grace.
+        *window = rng.random_range(80..=1500);
+    }
+    params
+}
+
+fn windows(params: &mut Params) -> [&mut u64; 5] {
+    [
+        &mut params.commit_window_ms,
+        &mut params.reveal_window_ms,
+        &mut params.primary_window_ms,
+        &mut params.objection_window_ms,
+        &mut params.resolution_window_ms,
+    ]
+}
+
+fn shares(rng: &mut ChaCha8Rng, usual: &Params) -> Params {
     let founder_trust_ppm = pick(rng, [500_000, 500_000, 500_000, 450_000, 777_777, 900_000]);
     Params {
         coherent_gain_ppm: pick(rng, [20_000, 20_000, 1, 200_000]),
@@ -74,15 +115,7 @@ fn params(rng: &mut ChaCha8Rng) -> Params {
         skill_floor_ppm: pick(rng, [500_000, 500_000, 500_000, 0, 1_000_000]),
         claim_share_ppm: pick(rng, [500_000, 500_000, 0, 666_667]),
         claim_electors: pick(rng, [1, 1, 2]),
-        drift_ms,
-        claim_grace_ms: rng.random_range(80..=300),
-        critical_grace_ms: rng.random_range(80..=300),
-        commit_window_ms: rng.random_range(300..=1500),
-        reveal_window_ms: rng.random_range(300..=1500),
-        primary_window_ms: rng.random_range(80..=1500),
-        objection_window_ms: rng.random_range(80..=1500),
-        resolution_window_ms: rng.random_range(80..=1500),
-        step_patience_ms: rng.random_range(1..80),
+        ..usual.clone()
     }
 }
 

@@ -167,6 +167,8 @@ impl Generator {
             Spore::Latent
         };
         let asked = if self.chance(4) { Spore::Primary } else { role };
+        let named = if self.chance(15) { self.anyone() } else { who };
+        let name = MemberName::of_key(&self.people[named].id);
         let candidate = &self.people[who];
         ConsensusOperation::NodeAdmission {
             candidate: candidate.id,
@@ -175,47 +177,66 @@ impl Generator {
                 &candidate.identity,
                 self.genesis.network_id(),
                 asked,
-                MemberName::of_key(&candidate.id),
+                name,
                 None,
             )
             .expect("a key in memory signs"),
         }
     }
 
+    /// A claim of any rule, some of them as one before.
     fn claim(&mut self) -> ConsensusOperation {
-        let panel = self.chance(40).then(|| {
-            let percent = self.rng.random_range(30..=100);
-            let mut panel: Vec<NodeId> = Vec::new();
-            for who in 0..self.people.len() {
-                let is_member = self
-                    .oracle
-                    .view()
-                    .members
-                    .contains_key(&self.people[who].id);
-                if (is_member && self.chance(percent)) || self.rarely(10) {
-                    panel.push(self.people[who].id);
-                }
-            }
-            panel.sort_unstable();
-            panel
-        });
-        ConsensusOperation::Claim {
-            subject: "subject".to_owned(),
+        if self.chance(12) && !self.claims.is_empty() {
+            let last = self.claims.len().min(6);
+            let which = self.claims.len() - self.rng.random_range(1..=last);
+            return self.claims[which].clone();
+        }
+        let panel = self.chance(40).then(|| self.panel());
+        let claim = ConsensusOperation::Claim {
+            subject: format!("subject {}", self.nonce),
             input: Vec::new(),
             panel,
-            rule: ClaimRule::MAJORITY,
+            rule: self.rule(),
+        };
+        self.claims.push(claim.clone());
+        claim
+    }
+
+    /// One member, a few, or most of them; rarely a stranger.
+    fn panel(&mut self) -> Vec<NodeId> {
+        let percent = [5, 20, 50, 80, 100][self.rng.random_range(0..5)];
+        let members = self.oracle.members();
+        let mut panel: Vec<NodeId> = Vec::new();
+        for who in 0..self.people.len() {
+            let id = self.people[who].id;
+            if (members.contains_key(&id) && self.chance(percent)) || self.rarely(5) {
+                panel.push(id);
+            }
+        }
+        panel.sort_unstable();
+        panel
+    }
+
+    fn rule(&mut self) -> ClaimRule {
+        let shares = [0, 0, 500_000, 500_000, 600_000, 666_667, 999_999];
+        ClaimRule {
+            share_ppm: shares[self.rng.random_range(0..shares.len())],
+            electors: [1, 1, 1, 2, 3, 4, 9][self.rng.random_range(0..7)],
         }
     }
 
     /// A change of a parameter to something near what is usual here, or to zero.
     fn param_change(&mut self) -> ConsensusOperation {
         let name = Params::NAMES[self.rng.random_range(0..Params::NAMES.len())];
-        let value: u32 = match name {
-            "activate_row" => self.rng.random_range(0..=4),
+        let value: u64 = match name {
+            "activate_row" | "claim_electors" => self.rng.random_range(1..=4),
             _ if self.chance(10) => 0,
+            "founder_trust_ppm" => self.rng.random_range(380_000..=900_000),
             name if name.ends_with("trust_ppm") || name.ends_with("below_ppm") => {
                 self.rng.random_range(200_000..=350_000)
             }
+            "skill_floor_ppm" | "start_skill_ppm" => self.rng.random_range(0..=1_000_000),
+            "claim_share_ppm" => [0, 500_000, 666_667][self.rng.random_range(0..3)],
             "activate_from_ppm" => self.rng.random_range(250_000..=500_000),
             name if name.ends_with("_ppm") => self.rng.random_range(0..=150_000),
             "drift_ms" => self.rng.random_range(0..=80),
@@ -223,9 +244,11 @@ impl Generator {
             name if name.ends_with("grace_ms") => self.rng.random_range(40..=400),
             _ => self.rng.random_range(60..=1500),
         };
+        // Beyond a parameter's own bounds nobody signs it; beyond those of all of them it is for the ledger to refuse.
+        let (least, most) = Params::range_of(name).expect("it is the name of a parameter");
         ConsensusOperation::NetworkConfiguration {
             config_type: format!("param.{name}"),
-            proposed_change: value.to_string().into_bytes(),
+            proposed_change: value.clamp(least, most).to_string().into_bytes(),
         }
     }
 }

@@ -60,7 +60,7 @@ impl Generator {
                     self.sign(who, Statement::Directive { operation, approve }),
                 ]);
             }
-            if role == Some(Spore::Seed) && self.chance(care / 3) || self.rarely(4) {
+            if role == Some(Spore::Seed) && self.chance(care / 2) || self.rarely(4) {
                 let reason = format!("reason {}", self.rng.random_range(0..3));
                 groups.push(vec![
                     self.sign(who, Statement::Objection { operation, reason }),
@@ -173,10 +173,12 @@ impl Generator {
     /// Records about no operation: rejoins, evidence about seals, repetitions, records of another network.
     pub(super) fn disorder(&mut self) -> Vec<Group> {
         let mut groups = Vec::new();
-        if self.rarely(20) {
+        if self.rarely(40) {
             let who = self.anyone();
-            let nonce = Digest::from_bytes(self.rng.random());
-            groups.push(vec![self.sign(who, Statement::Rejoin { nonce })]);
+            for _ in 0..self.rng.random_range(1..=2) {
+                let nonce = Digest::from_bytes(self.rng.random());
+                groups.push(vec![self.sign(who, Statement::Rejoin { nonce })]);
+            }
         }
         if self.rarely(10) {
             let who = self.anyone();
@@ -225,7 +227,7 @@ impl Generator {
         let votes = [0, 1].map(|number| {
             if proposes {
                 let mut seal = self.chain.next(self.chain.time_ms() + 1 + number, &[]);
-                seal.height = height;
+                (seal.height, seal.round) = (height, round);
                 return Statement::SealProposal {
                     round,
                     lock: None,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Moment;
 use super::log::Case;
-use super::roster::{Roster, Standing};
+use super::roster::Roster;
 use super::window::{Window, at, latest};
 use crate::base::digest::NodeId;
 use crate::statement::operation::{ConsensusOperation, Spore};
@@ -77,8 +77,8 @@ pub(super) fn follow(case: &Case, moments: &[Moment]) -> Authority {
             }
         }
         if let Stage::Resolution { since } = stage {
-            let seeds = seed_weights(roster);
-            if seeds.values().sum::<u128>() == 0 {
+            let seeds = seeds(roster);
+            if seeds.is_empty() {
                 return Authority::Fallen { height: now };
             }
             if let Some(approve) = resolved(case, &seeds, now) {
@@ -106,7 +106,8 @@ fn window(case: &Case, start: u64, length_ms: u64) -> Window {
     Window {
         start,
         length_ms,
-        grace_ms: case.params.claim_grace_ms,
+        // No second step is longer than the window itself.
+        second_ms: case.params.claim_grace_ms.min(length_ms),
     }
 }
 
@@ -130,7 +131,7 @@ fn resolution_window(case: &Case, start: u64) -> Window {
 fn active_primary(roster: &Roster) -> Option<NodeId> {
     roster
         .iter()
-        .find(|(_, member)| member.role == Spore::Primary && member.standing == Standing::Active)
+        .find(|(_, member)| member.role == Spore::Primary && member.has_vote())
         .map(|(node, _)| *node)
 }
 
@@ -159,30 +160,28 @@ fn objected(case: &Case, now: u64) -> bool {
         .any(|record| record.height <= now && matches!(record.what, Statement::Objection { .. }))
 }
 
-fn seed_weights(roster: &Roster) -> BTreeMap<NodeId, u128> {
+/// The Seeds with a vote.
+fn seeds(roster: &Roster) -> BTreeSet<NodeId> {
     roster
         .iter()
-        .filter(|(_, member)| member.role == Spore::Seed)
-        .map(|(node, member)| (*node, u128::from(member.critical_weight())))
+        .filter(|(_, member)| member.role == Spore::Seed && member.has_vote())
+        .map(|(node, _)| *node)
         .collect()
 }
 
-/// The side with more than half of the Seeds' weight.
-fn resolved(case: &Case, seeds: &BTreeMap<NodeId, u128>, now: u64) -> Option<bool> {
+/// The side with more than half of the Seeds' votes. A Seed that resolved both ways counts for none.
+fn resolved(case: &Case, seeds: &BTreeSet<NodeId>, now: u64) -> Option<bool> {
     let mut sides: BTreeMap<NodeId, BTreeSet<bool>> = BTreeMap::new();
     for record in case.records.iter().filter(|record| record.height <= now) {
         if let Statement::Resolution { approve, .. } = record.what {
             sides.entry(record.by).or_default().insert(approve);
         }
     }
-    let total: u128 = seeds.values().sum();
     [true, false].into_iter().find(|side| {
         let only_this = BTreeSet::from([*side]);
-        let weight: u128 = seeds
+        let votes = seeds
             .iter()
-            .filter(|(seed, _)| sides.get(*seed) == Some(&only_this))
-            .map(|(_, weight)| weight)
-            .sum();
-        2 * weight > total
+            .filter(|seed| sides.get(*seed) == Some(&only_this));
+        2 * votes.count() > seeds.len()
     })
 }

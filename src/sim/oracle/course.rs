@@ -3,18 +3,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::authority::{self, Authority};
-use super::log::{Case, weight_of};
-use super::roster::critical_electorate;
+use super::log::Case;
+use super::roster::Electorate;
 use super::window::at;
 use super::{Moment, vote};
 use crate::base::digest::{Commitment, NodeId};
 use crate::statement::operation::{Ballot, Outcome};
 
+/// Why an operation closed after it froze (P8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Everything frozen is revealed.
+    Revealed,
+    /// The electors with weight revealed, and a grace has passed.
+    Grace,
+    /// The reveal window has passed.
+    Window,
+}
+
 /// The progress of an operation, with times.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Course {
     /// The electorate; `None` while spore authority decides the operation.
-    pub(super) electors: Option<BTreeMap<NodeId, u64>>,
+    pub(super) electorate: Option<Electorate>,
     /// The height of the freeze and the commits it fixed.
     pub(super) frozen: Option<(u64, BTreeMap<NodeId, Commitment>)>,
     /// The ballots that were revealed.
@@ -23,6 +34,8 @@ pub(super) struct Course {
     pub(super) decided: Option<(u64, Outcome)>,
     /// The height of the seal that closed it.
     pub(super) closed: Option<u64>,
+    /// Why it closed, if it froze.
+    pub(super) end: Option<End>,
     /// Times from which the next seal changes something without any record.
     pub(super) due_ms: Vec<u64>,
 }
@@ -30,8 +43,8 @@ pub(super) struct Course {
 impl Course {
     /// The course of `case` after the last of `moments`.
     pub(super) fn of(case: &Case, moments: &[Moment]) -> Self {
-        if let Some(electors) = &case.electors {
-            return vote::course(case, case.opened, electors, moments);
+        if let Some(electorate) = &case.electorate {
+            return vote::course(case, case.opened, electorate, moments);
         }
         match authority::follow(case, moments) {
             Authority::Open { due_ms } => Self {
@@ -51,16 +64,16 @@ impl Course {
                 }
             }
             Authority::Fallen { height } => {
-                let electors = critical_electorate(&at(moments, height).before);
-                if weight_of(&electors, electors.keys()) == 0 {
+                let electorate = Electorate::critical(&at(moments, height).before);
+                if electorate.total() == 0 {
                     return Self {
-                        electors: Some(electors),
+                        electorate: Some(electorate),
                         decided: Some((height, Outcome::NoQuorum)),
                         closed: Some(height),
                         ..Self::default()
                     };
                 }
-                vote::course(case, height, &electors, moments)
+                vote::course(case, height, &electorate, moments)
             }
         }
     }
@@ -72,7 +85,7 @@ impl Course {
             "decided"
         } else if self.frozen.is_some() {
             "revealing"
-        } else if self.electors.is_some() {
+        } else if self.electorate.is_some() {
             "committing"
         } else {
             "authority"

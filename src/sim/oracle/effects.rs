@@ -1,23 +1,38 @@
 //! What an approved operation changes (P7).
 
+use std::sync::Arc;
+
 use super::Oracle;
-use super::roster::{Member, Roster, Standing, sealers};
+use super::mutation::Mutation;
+use super::roster::{Member, Roster, Standing, votes};
 use crate::base::digest::NodeId;
 use crate::base::limits::{CONFIG_KEYS_MAX, MEMBERS_MAX};
 use crate::statement::operation::{ConsensusOperation, Spore};
 use crate::statement::params::Params;
 
 impl Oracle {
-    /// Applies the effect. Changes nothing and returns `false` if it is no longer possible or would leave
-    /// the sealers without weight.
+    /// Applies the effect. Changes nothing and returns `false` if it is no longer possible or would take too many votes.
     pub(super) fn take_effect(&mut self, operation: &ConsensusOperation) -> bool {
-        let mut roster = self.roster.clone();
+        let now_ms = self.now().time_ms;
+        let mut roster = self.roster.as_ref().clone();
         let mut config = self.config.clone();
         let mut params = self.params.clone();
         let makes_sense = match operation {
             ConsensusOperation::NodeAdmission {
-                candidate, role, ..
-            } => admit(&mut roster, *candidate, *role, &params),
+                candidate,
+                role,
+                consent,
+            } => {
+                let member = Member::new(
+                    consent.name.clone(),
+                    *role,
+                    params.admitted_trust_ppm,
+                    params.start_skill_ppm,
+                    Standing::Probation,
+                    now_ms,
+                );
+                admit(&mut roster, *candidate, member, self.mutation)
+            }
             ConsensusOperation::NodeExclusion { node, .. } => {
                 in_good_standing(&roster, node) && roster.remove(node).is_some()
             }
@@ -29,7 +44,14 @@ impl Oracle {
                 config_type,
                 proposed_change,
             } => match config_type.strip_prefix("param.") {
-                Some(name) => set_param(&mut params, name, proposed_change),
+                Some(name) => match set_param(&params, name, proposed_change, self.mutation) {
+                    Some(changed) => {
+                        params = changed;
+                        roster.values_mut().for_each(|line| line.restand(&params));
+                        true
+                    }
+                    None => false,
+                },
                 None => set_key(&mut config, config_type.clone(), proposed_change),
             },
             ConsensusOperation::SecurityPolicyUpdate { policy, content } => {
@@ -50,13 +72,24 @@ impl Oracle {
             }
             ConsensusOperation::Claim { .. } => false,
         };
-        if !makes_sense || sealers(&roster, self.sealing).is_empty() {
+        let is_exclusion = matches!(operation, ConsensusOperation::NodeExclusion { .. });
+        if !makes_sense || !self.keeps_votes(&roster, is_exclusion) {
             return false;
         }
-        self.roster = roster;
+        self.roster = Arc::new(roster);
         self.config = config;
         self.params = params;
         true
+    }
+
+    /// Two thirds of those with a vote keep it, an exclusion by name excepted, and somebody has one.
+    fn keeps_votes(&self, roster: &Roster, is_exclusion: bool) -> bool {
+        let (before, after) = (votes(&self.roster), votes(roster));
+        let kept = before.intersection(&after).count();
+        let keeps = 3 * kept >= 2 * before.len()
+            || is_exclusion
+            || self.mutation == Some(Mutation::VotesUnguarded);
+        keeps && !after.is_empty()
     }
 }
 
@@ -66,13 +99,20 @@ fn in_good_standing(roster: &Roster, node: &NodeId) -> bool {
         .is_some_and(|member| member.standing != Standing::Banned)
 }
 
-fn admit(roster: &mut Roster, candidate: NodeId, role: Spore, params: &Params) -> bool {
+fn admit(
+    roster: &mut Roster,
+    candidate: NodeId,
+    member: Member,
+    mutation: Option<Mutation>,
+) -> bool {
     let members = roster.values();
     let counted = members.filter(|member| member.standing != Standing::Banned);
-    if roster.contains_key(&candidate) || counted.count() >= MEMBERS_MAX {
+    let is_full = counted.count() >= MEMBERS_MAX;
+    let has_name = roster.values().any(|other| other.name == member.name)
+        && mutation != Some(Mutation::NamesTwice);
+    if roster.contains_key(&candidate) || is_full || has_name {
         return false;
     }
-    let member = Member::new(role, params.admitted_trust_ppm, Standing::Probation);
     roster.insert(candidate, member);
     true
 }
@@ -102,6 +142,10 @@ fn modify(roster: &mut Roster, node: NodeId, delta_ppm: i32, params: &Params) ->
     let sum = i64::from(member.trust) + i64::from(delta_ppm);
     member.trust = u32::try_from(sum.clamp(0, 1_000_000)).expect("clamped to the range of trust");
     member.restand(params);
+    if member.trust >= params.activate_from_ppm {
+        // Whatever its row.
+        member.standing = Standing::Active;
+    }
     true
 }
 
@@ -118,25 +162,32 @@ fn set_key(
     config.len() <= CONFIG_KEYS_MAX
 }
 
-fn set_param(params: &mut Params, name: &str, digits: &[u8]) -> bool {
-    let Some(number) = std::str::from_utf8(digits)
-        .ok()
-        .and_then(|digits| digits.parse::<u64>().ok())
-    else {
-        return false;
-    };
-    let known = match u32::try_from(number) {
-        Ok(small) if set_small_param(params, name, small) => true,
-        _ => set_window_param(params, name, number),
-    };
-    known && valid(params)
+/// The parameters with one changed, if all of them are within their bounds then.
+pub(super) fn set_param(
+    params: &Params,
+    name: &str,
+    digits: &[u8],
+    mutation: Option<Mutation>,
+) -> Option<Params> {
+    let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    let mut changed = params.clone();
+    if let Some(field) = time_param(&mut changed, name) {
+        *field = number;
+    } else {
+        *share_param(&mut changed, name)? = u32::try_from(number).ok()?;
+    }
+    let is_valid = valid(&changed) || mutation == Some(Mutation::BoundsUnchecked);
+    is_valid.then_some(changed)
 }
 
-fn set_small_param(params: &mut Params, name: &str, number: u32) -> bool {
-    let field = match name {
+fn share_param<'a>(params: &'a mut Params, name: &str) -> Option<&'a mut u32> {
+    Some(match name {
         "coherent_gain_ppm" => &mut params.coherent_gain_ppm,
+        "skill_gain_ppm" => &mut params.skill_gain_ppm,
         "claim_dissent_ppm" => &mut params.claim_dissent_ppm,
+        "skill_dissent_ppm" => &mut params.skill_dissent_ppm,
         "critical_dissent_ppm" => &mut params.critical_dissent_ppm,
+        "overruled_ppm" => &mut params.overruled_ppm,
         "withheld_ppm" => &mut params.withheld_ppm,
         "absent_ppm" => &mut params.absent_ppm,
         "founder_trust_ppm" => &mut params.founder_trust_ppm,
@@ -144,15 +195,16 @@ fn set_small_param(params: &mut Params, name: &str, number: u32) -> bool {
         "suspend_below_ppm" => &mut params.suspend_below_ppm,
         "activate_from_ppm" => &mut params.activate_from_ppm,
         "activate_row" => &mut params.activate_row,
-        _ => return false,
-    };
-    *field = number;
-    number <= 1_000_000
+        "start_skill_ppm" => &mut params.start_skill_ppm,
+        "skill_floor_ppm" => &mut params.skill_floor_ppm,
+        "claim_share_ppm" => &mut params.claim_share_ppm,
+        "claim_electors" => &mut params.claim_electors,
+        _ => return None,
+    })
 }
 
-fn set_window_param(params: &mut Params, name: &str, number: u64) -> bool {
-    const YEAR_MS: u64 = 366 * 24 * 60 * 60 * 1000;
-    let field = match name {
+fn time_param<'a>(params: &'a mut Params, name: &str) -> Option<&'a mut u64> {
+    Some(match name {
         "drift_ms" => &mut params.drift_ms,
         "claim_grace_ms" => &mut params.claim_grace_ms,
         "critical_grace_ms" => &mut params.critical_grace_ms,
@@ -162,26 +214,56 @@ fn set_window_param(params: &mut Params, name: &str, number: u64) -> bool {
         "objection_window_ms" => &mut params.objection_window_ms,
         "resolution_window_ms" => &mut params.resolution_window_ms,
         "step_patience_ms" => &mut params.step_patience_ms,
-        _ => return false,
-    };
-    *field = number;
-    number <= YEAR_MS
+        _ => return None,
+    })
 }
 
-/// The rule of genesis: four drifts fit into every window that is not zero, and graces are longer than the patience.
+/// The bounds of the parameters, each by itself and together.
 fn valid(params: &Params) -> bool {
+    const MONTH_MS: u64 = 31 * 24 * 60 * 60 * 1000;
+    let graces = [params.claim_grace_ms, params.critical_grace_ms];
     let windows = [
-        params.claim_grace_ms,
-        params.critical_grace_ms,
         params.commit_window_ms,
         params.reveal_window_ms,
         params.primary_window_ms,
         params.objection_window_ms,
         params.resolution_window_ms,
     ];
-    windows
-        .iter()
-        .all(|window| *window == 0 || 4 * params.drift_ms <= *window)
-        && params.claim_grace_ms > params.step_patience_ms
-        && params.critical_grace_ms > params.step_patience_ms
+    let penalties = [
+        params.skill_dissent_ppm,
+        params.critical_dissent_ppm,
+        params.overruled_ppm,
+        params.withheld_ppm,
+        params.absent_ppm,
+    ];
+    let gains = [params.coherent_gain_ppm, params.skill_gain_ppm];
+    let (suspend, activate) = (params.suspend_below_ppm, params.activate_from_ppm);
+    let founder = params.founder_trust_ppm;
+    let share = params.claim_share_ppm;
+    let are_shares_valid = suspend < activate
+        && activate <= founder
+        && suspend >= 50_000
+        && founder <= 900_000
+        && params.admitted_trust_ppm <= 900_000
+        && gains.iter().all(|gain| (1..=200_000).contains(gain))
+        && penalties.iter().all(|penalty| *penalty <= 500_000)
+        && params.claim_dissent_ppm <= 10_000
+        && (1..=100).contains(&params.activate_row)
+        && params.start_skill_ppm <= 1_000_000
+        && params.skill_floor_ppm <= 1_000_000
+        && (share == 0 || (500_000..=999_999).contains(&share))
+        && (1..=1024).contains(&params.claim_electors);
+    let times = windows.iter().chain(&graces);
+    let mut times = times.chain([&params.drift_ms, &params.step_patience_ms]);
+    let are_times_valid = times.all(|time| (1..=MONTH_MS).contains(time))
+        && windows
+            .iter()
+            .chain(&graces)
+            .all(|it| *it >= 4 * params.drift_ms)
+        && graces.iter().all(|grace| {
+            *grace >= params.step_patience_ms
+                && *grace <= params.commit_window_ms
+                && *grace <= params.reveal_window_ms
+        });
+    are_shares_valid && are_times_valid
 }

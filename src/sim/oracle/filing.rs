@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::Oracle;
 use super::log::{Case, Sealed, in_order};
-use super::roster::{Member, Standing};
+use super::mutation::Mutation;
+use super::roster::{Member, Standing, within};
 use crate::base::digest::{Commitment, NetworkId, NodeId, OperationId, Salt, SealId};
 use crate::statement::operation::{Ballot, Spore};
-use crate::statement::record::{Seal, Statement};
+use crate::statement::record::{Record, Seal, Statement};
 
 pub(super) type Judgement = Result<(), String>;
 
@@ -36,14 +37,35 @@ impl Oracle {
         })
     }
 
-    /// Whether the next seal, which follows `prev`, may list these records.
-    pub(in crate::sim) fn accepts(&self, prev: SealId, listed: Vec<Arc<Sealed>>) -> Judgement {
-        self.judge(prev, &in_order(listed)).map(|_| ())
+    /// Whether the next seal, which follows `prev` at a time, may list these records.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn takes(&self, prev: SealId, time_ms: u64, records: &[Record]) -> Result<(), String> {
+        let height = self.height() + 1;
+        let bodies = records.iter().map(|record| &record.body);
+        let listed = bodies.map(|body| Sealed::new(height, body)).collect();
+        self.accepts(prev, time_ms, listed)
     }
 
-    /// Judges the records of the next seal, which follows `prev`, in the order in which they are applied, against the
-    /// state before it. Returns the operations that it opens.
-    pub(super) fn judge(&self, prev: SealId, listed: &[Arc<Sealed>]) -> Result<Vec<Case>, String> {
+    pub(in crate::sim) fn accepts(
+        &self,
+        prev: SealId,
+        time_ms: u64,
+        listed: Vec<Arc<Sealed>>,
+    ) -> Judgement {
+        self.judge(prev, time_ms, &in_order(listed)).map(|_| ())
+    }
+
+    /// Judges the records of the next seal, which follows `prev` at a time, in the order in which they are applied, against
+    /// the state before it. Returns the operations that it opens.
+    pub(super) fn judge(
+        &self,
+        prev: SealId,
+        time_ms: u64,
+        listed: &[Arc<Sealed>],
+    ) -> Result<Vec<Case>, String> {
         let mut opening = Vec::new();
         for (place, record) in listed.iter().enumerate() {
             let earlier = &listed[..place];
@@ -70,7 +92,7 @@ impl Oracle {
                         | Statement::Resolution { operation, .. } => {
                             self.judge_authority(record, *operation, Spore::Seed, &opening)
                         }
-                        Statement::Rejoin { .. } => self.member_not_banned(&record.by).map(|_| ()),
+                        Statement::Rejoin { .. } => self.judge_rejoin(record, time_ms, earlier),
                         Statement::SealProposal { seal, .. } => {
                             self.judge_seal_evidence(record, seal.height, listed)
                         }
@@ -108,8 +130,8 @@ impl Oracle {
         opening: &[Case],
     ) -> Judgement {
         let case = self.open_case(operation, opening)?;
-        let electors = case.course.electors.as_ref();
-        let elector = electors.is_some_and(|electors| electors.contains_key(&record.by));
+        let electorate = case.course.electorate.as_ref();
+        let elector = electorate.is_some_and(|it| it.electors.contains_key(&record.by));
         if elector && case.course.phase() == "committing" {
             return Ok(());
         }
@@ -167,9 +189,22 @@ impl Oracle {
             "spore authority does not have the operation".into()
         })?;
         let member = self.member_not_banned(&record.by)?;
+        must(member.role == role && member.has_vote(), || {
+            format!("not an active {role}")
+        })
+    }
+
+    /// A grace of critical operations passes between two of one author.
+    fn judge_rejoin(&self, record: &Sealed, time_ms: u64, earlier: &[Arc<Sealed>]) -> Judgement {
+        let member = self.member_not_banned(&record.by)?;
+        let is_second = earlier
+            .iter()
+            .any(|other| other.by == record.by && matches!(other.what, Statement::Rejoin { .. }));
+        let grace_ms = self.params.critical_grace_ms;
+        let is_early = is_second || within(member.times.rejoin, time_ms, grace_ms);
         must(
-            member.role == role && member.standing == Standing::Active,
-            || format!("not an active {role}"),
+            !is_early || self.mutation == Some(Mutation::RejoinsAtOnce),
+            || "too early after the last".into(),
         )
     }
 

@@ -1,11 +1,12 @@
 //! The log: sealed records and the operations they opened.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::course::Course;
+use super::mutation::Mutation;
+use super::roster::Electorate;
 use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
 use crate::statement::genesis::Genesis;
 use crate::statement::operation::{Class, ConsensusOperation};
@@ -37,9 +38,13 @@ pub struct Case {
     pub(super) opened: u64,
     /// The parameters it was opened under, which it keeps.
     pub(super) params: Params,
+    /// The rule that its oracle does not follow.
+    pub(super) mutation: Option<Mutation>,
     /// Its electorate; a standard operation has none at first.
-    pub(super) electors: Option<BTreeMap<NodeId, u64>>,
-    /// Whether it scores its electors for more than withholding (P9).
+    pub(super) electorate: Option<Electorate>,
+    /// Whether it is a claim that names a panel.
+    pub(super) has_panel: bool,
+    /// Whether it moves skill for more than withholding (P9).
     pub(super) scored: bool,
     /// The sealed records about it, oldest seal first, without its proposal.
     pub(super) records: Vec<Arc<Sealed>>,
@@ -162,13 +167,4 @@ pub(super) fn class_of(operation: &ConsensusOperation) -> Class {
 /// More than two thirds; with a total of 0 there is no quorum.
 pub(super) fn quorum(weight: u128, total: u128) -> bool {
     weight * 3 > total * 2
-}
-
-/// The weight of all in `who`.
-pub(super) fn weight_of<'a>(
-    electors: &BTreeMap<NodeId, u64>,
-    who: impl Iterator<Item = &'a NodeId>,
-) -> u128 {
-    who.map(|node| u128::from(electors.get(node).copied().unwrap_or(0)))
-        .sum()
 }

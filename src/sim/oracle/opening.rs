@@ -1,13 +1,13 @@
 //! Which operation a proposal opens, and with which electorate (P1, P9).
 
-use std::collections::BTreeMap;
-
 use super::Oracle;
 use super::course::Course;
+use super::effects::set_param;
 use super::filing::{Judgement, must};
-use super::log::{Case, Sealed, class_of, weight_of};
-use super::roster::{Standing, claim_electorate, critical_electorate};
-use crate::base::digest::{NodeId, OperationId, SealId};
+use super::log::{Case, Sealed, class_of, quorum};
+use super::mutation::Mutation;
+use super::roster::{Electorate, Standing};
+use crate::base::digest::{OperationId, SealId};
 use crate::base::identity::PublicKey;
 use crate::statement::genesis::PanelScoring;
 use crate::statement::operation::{Class, ConsensusOperation, Priority, Spore};
@@ -51,67 +51,109 @@ impl Oracle {
         };
         must(by_author.count() < cap, || "over the author's cap".into())?;
         self.judge_consent(operation)?;
+        self.judge_parameter(operation)?;
+        self.judge_equal_claims(operation, opening)?;
 
-        let class = class_of(operation);
-        let (electors, scored) = self.electorate(operation, is_authority)?;
+        let electorate = self.electorate(operation)?;
+        let has_panel = operation.panel().is_some();
+        must(!has_panel || is_authority, || {
+            "a panel from a Latent".into()
+        })?;
+        let scored = match &electorate {
+            Some(electorate) if has_panel => self.is_scored(electorate),
+            _ => true,
+        };
         let course = Course {
-            electors: electors.clone(),
+            electorate: electorate.clone(),
             ..Course::default()
         };
         Ok(Case {
             id: OperationId::from(record.id),
             by: record.by,
             operation: operation.clone(),
-            class,
+            class: class_of(operation),
             high: *priority == Priority::High,
             opened: self.height() + 1,
             params: self.params.clone(),
-            electors,
+            mutation: self.mutation,
+            electorate,
+            has_panel,
             scored,
             records: Vec::new(),
             course,
         })
     }
 
-    /// The electorate, and whether it is scored.
-    #[allow(clippy::type_complexity)]
-    fn electorate(
-        &self,
-        operation: &ConsensusOperation,
-        by_authority: bool,
-    ) -> Result<(Option<BTreeMap<NodeId, u64>>, bool), String> {
-        let (electors, scored) = match (class_of(operation), operation) {
-            (Class::Standard, _) => return Ok((None, true)),
-            (
-                _,
-                ConsensusOperation::Claim {
-                    panel: Some(panel), ..
-                },
-            ) => {
-                must(by_authority, || "a panel from a Latent".into())?;
-                let stranger = panel.iter().any(|node| !self.roster.contains_key(node));
-                must(!stranger, || "a stranger in the panel".into())?;
-                let everybody = claim_electorate(&self.roster);
-                let all = weight_of(&everybody, everybody.keys());
-                let mut electors = everybody;
-                electors.retain(|node, _| panel.contains(node));
-                let weighted = electors.values().filter(|weight| **weight > 0).count();
-                must(weighted >= 3, || "a panel of less than three".into())?;
-                let weight = weight_of(&electors, electors.keys());
-                let scored =
-                    3 * weight > 2 * all || self.panel_scoring == PanelScoring::Authorities;
-                (electors, scored)
+    /// The electorate; a standard operation has none at first.
+    fn electorate(&self, operation: &ConsensusOperation) -> Result<Option<Electorate>, String> {
+        let electorate = match operation {
+            _ if class_of(operation) == Class::Standard => return Ok(None),
+            ConsensusOperation::Claim { panel, rule, .. } => {
+                let mut electorate = self.everybody();
+                if let Some(panel) = panel {
+                    let stranger = panel.iter().any(|node| !self.roster.contains_key(node));
+                    must(!stranger, || "a stranger in the panel".into())?;
+                    electorate.electors.retain(|node, _| panel.contains(node));
+                    let least = match self.panel_scoring {
+                        PanelScoring::Quorum => 3,
+                        PanelScoring::Authorities => 1,
+                    };
+                    must(electorate.heads() >= least, || "a panel of too few".into())?;
+                }
+                must(rule.electors as usize <= electorate.heads(), || {
+                    "it asks for more electors than have weight".into()
+                })?;
+                electorate
             }
-            (Class::Claim, _) => (claim_electorate(&self.roster), true),
-            (Class::Critical, _) => (critical_electorate(&self.roster), true),
+            _ => Electorate::critical(&self.roster),
         };
-        must(weight_of(&electors, electors.keys()) > 0, || {
+        must(electorate.total() > 0, || {
             "an electorate without weight".into()
         })?;
-        Ok((Some(electors), scored))
+        Ok(Some(electorate))
     }
 
-    /// A candidate must consent: it signed domain, network, key and role.
+    /// The electorate of a claim without a panel.
+    fn everybody(&self) -> Electorate {
+        Electorate::claim(&self.roster, &self.params, self.mutation)
+    }
+
+    /// Whether a panel moves skill for more than withholding.
+    fn is_scored(&self, panel: &Electorate) -> bool {
+        let is_scored = match self.panel_scoring {
+            PanelScoring::Authorities => panel.heads() >= 3,
+            PanelScoring::Quorum => quorum(panel.total(), self.everybody().total()),
+        };
+        is_scored || self.mutation == Some(Mutation::SmallPanelsMoveSkill)
+    }
+
+    fn judge_parameter(&self, operation: &ConsensusOperation) -> Judgement {
+        let change = match operation {
+            ConsensusOperation::NetworkConfiguration {
+                config_type,
+                proposed_change,
+            } => config_type
+                .strip_prefix("param.")
+                .map(|name| (name, proposed_change)),
+            _ => None,
+        };
+        let is_valid = change.is_none_or(|(name, digits)| {
+            set_param(&self.params, name, digits, self.mutation).is_some()
+        });
+        must(is_valid, || "a parameter out of bounds".into())
+    }
+
+    /// A claim that asks what an open one asks is refused.
+    fn judge_equal_claims(&self, operation: &ConsensusOperation, opening: &[Case]) -> Judgement {
+        let open = self.cases.values().filter(|c| c.course.closed.is_none());
+        let mut open = open.chain(opening);
+        let is_equal = class_of(operation) == Class::Claim
+            && open.any(|case| case.operation == *operation)
+            && self.mutation != Some(Mutation::EqualClaims);
+        must(!is_equal, || "an equal claim is open".into())
+    }
+
+    /// A candidate must consent: it signed domain, network, key, role, successor and name.
     fn judge_consent(&self, operation: &ConsensusOperation) -> Judgement {
         let ConsensusOperation::NodeAdmission {
             candidate,
@@ -131,6 +173,8 @@ impl Oracle {
             self.net.as_bytes(),
             candidate.as_bytes(),
             &[role],
+            consent.successor.unwrap_or_default().as_bytes(),
+            consent.name.as_str().as_bytes(),
         ]
         .concat();
         let key = PublicKey::decode(candidate).map_err(|error| error.to_string())?;

@@ -1,14 +1,19 @@
-//! Members, their standings and weights (V1, T7), and who seals (S4).
+//! Members, their standings, votes and weights (V1, T7), and who seals (S4).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Oracle;
+use super::mutation::Mutation;
 use crate::base::digest::NodeId;
 use crate::statement::genesis::Sealing;
+use crate::statement::name::MemberName;
 use crate::statement::operation::Spore;
 use crate::statement::params::Params;
 
 pub(super) type Roster = BTreeMap<NodeId, Member>;
+
+/// How many chances a member's line remembers.
+const CHANCES: usize = 100;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -29,63 +34,110 @@ impl Standing {
     }
 }
 
+/// The seal times that the rules with "once per window" look back at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Times {
+    /// Some record of its own was last sealed; at first, it joined.
+    pub(super) seen: u64,
+    /// Its row last grew.
+    pub(super) row: Option<u64>,
+    /// Absence was last charged.
+    pub(super) absence: Option<u64>,
+    /// Withholding was last charged to its trust.
+    pub(super) withheld: Option<u64>,
+    /// Withholding was last charged to its skill.
+    pub(super) skill_withheld: Option<u64>,
+    /// Some reveal of its own was last sealed.
+    pub(super) reveal: Option<u64>,
+    /// An overruled objection was last charged.
+    pub(super) objection: Option<u64>,
+    /// Its last `Rejoin` was sealed.
+    pub(super) rejoin: Option<u64>,
+    /// Its tenure as the front of the queue last ended.
+    pub(super) moved: Option<u64>,
+    /// An operation that it proposed last counted as a chance.
+    pub(super) chance: Option<u64>,
+}
+
+/// Whether `last` is less than a window before `now`.
+pub(super) fn within(last: Option<u64>, now_ms: u64, window_ms: u64) -> bool {
+    last.is_some_and(|last| now_ms - last < window_ms)
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Member {
+    pub(super) name: MemberName,
     pub(super) role: Spore,
     pub(super) trust: u32,
+    pub(super) skill: u32,
     pub(super) standing: Standing,
-    /// Coherent votes in a row.
-    pub(super) streak: u32,
-    /// Every chance since admission, oldest first: `true` if it was missed.
+    /// Coherent outcomes in a row.
+    pub(super) row: u32,
+    /// The last chances, oldest first: `true` if it was missed.
     pub(super) chances: Vec<bool>,
-    /// The times of the seals that fined it for absence.
-    pub(super) fined_ms: Vec<u64>,
-    /// The times of the seals that charged it for withholding.
-    pub(super) charged_ms: Vec<u64>,
+    pub(super) times: Times,
 }
 
 impl Member {
-    pub(super) fn new(role: Spore, trust: u32, standing: Standing) -> Self {
+    /// A member that joins at a time.
+    pub(super) fn new(
+        name: MemberName,
+        role: Spore,
+        trust: u32,
+        skill: u32,
+        standing: Standing,
+        now_ms: u64,
+    ) -> Self {
         Self {
+            name,
             role,
             trust,
+            skill,
             standing,
-            streak: 0,
+            row: 0,
             chances: Vec::new(),
-            fined_ms: Vec::new(),
-            charged_ms: Vec::new(),
+            times: Times {
+                seen: now_ms,
+                ..Times::default()
+            },
         }
     }
 
-    /// Weight in critical votes, sealing and authority.
-    pub(super) fn critical_weight(&self) -> u64 {
-        match self.standing {
-            Standing::Active => u64::from(self.trust),
-            Standing::Suspended | Standing::Probation | Standing::Banned => 0,
-        }
+    /// Whether it has a vote in critical operations, authority and sealing.
+    pub(super) fn has_vote(&self) -> bool {
+        self.standing == Standing::Active
     }
 
     /// Weight in claims.
-    pub(super) fn claim_weight(&self) -> u64 {
+    pub(super) fn claim_weight(&self, params: &Params, mutation: Option<Mutation>) -> u64 {
+        let score = match mutation {
+            Some(Mutation::FirstEdition) => self.trust,
+            Some(Mutation::NoFloorOfSkill) => self.skill,
+            _ => self.skill.max(params.skill_floor_ppm),
+        };
         match self.standing {
-            Standing::Active | Standing::Suspended => u64::from(self.trust),
+            Standing::Active | Standing::Suspended => u64::from(score),
             Standing::Probation | Standing::Banned => 0,
         }
     }
 
-    /// Missed chances among the last 100; chances still to come count as taken.
-    pub(super) fn missed(&self) -> u32 {
-        let last = self.chances.iter().rev().take(100);
-        last.map(|missed| u32::from(*missed)).sum()
+    pub(super) fn count_chance(&mut self, missed: bool) {
+        self.chances.push(missed);
+        let surplus = self.chances.len().saturating_sub(CHANCES);
+        self.chances.drain(..surplus);
     }
 
-    /// Moves the standing by one step, as trust and streak demand: a member that is suspended now returns at a later
-    /// entry at the earliest.
+    /// Missed chances among the last 100; chances still to come count as taken.
+    pub(super) fn missed(&self) -> usize {
+        self.chances.iter().filter(|missed| **missed).count()
+    }
+
+    /// Moves the standing by one step, as trust and row demand.
     pub(super) fn restand(&mut self, params: &Params) {
         self.standing = match self.standing {
             Standing::Active if self.trust < params.suspend_below_ppm => Standing::Suspended,
             Standing::Probation | Standing::Suspended
-                if self.trust >= params.activate_from_ppm && self.streak >= params.activate_row =>
+                if self.trust >= params.activate_from_ppm && self.row >= params.activate_row =>
             {
                 Standing::Active
             }
@@ -94,52 +146,97 @@ impl Member {
     }
 }
 
-pub(super) fn banned(roster: &Roster) -> BTreeSet<NodeId> {
-    roster
-        .iter()
-        .filter(|(_, member)| member.standing == Standing::Banned)
-        .map(|(node, _)| *node)
-        .collect()
+/// What an elector counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Elector {
+    pub(super) weight: u64,
+    /// Whether it was `Active` at the opening.
+    pub(super) vote: bool,
 }
 
-/// All members that are not Banned, with critical weights.
-pub(super) fn critical_electorate(roster: &Roster) -> BTreeMap<NodeId, u64> {
-    roster
-        .iter()
-        .filter(|(_, member)| member.standing != Standing::Banned)
-        .map(|(node, member)| (*node, member.critical_weight()))
-        .collect()
+/// The electors of an operation, fixed at its opening.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Electorate {
+    pub(super) electors: BTreeMap<NodeId, Elector>,
+    /// All votes of the roster at the opening, also of members that are not on the panel.
+    pub(super) all_votes: usize,
 }
 
-/// All members that are not Banned, with claim weights.
-pub(super) fn claim_electorate(roster: &Roster) -> BTreeMap<NodeId, u64> {
-    roster
-        .iter()
-        .filter(|(_, member)| member.standing != Standing::Banned)
-        .map(|(node, member)| (*node, member.claim_weight()))
-        .collect()
+impl Electorate {
+    fn new(roster: &Roster, weight: impl Fn(&Member) -> u64) -> Self {
+        let members = roster.iter();
+        let electors = members.filter(|(_, member)| member.standing != Standing::Banned);
+        let electors = electors.map(|(node, member)| {
+            let elector = Elector {
+                weight: weight(member),
+                vote: member.has_vote(),
+            };
+            (*node, elector)
+        });
+        Self {
+            electors: electors.collect(),
+            all_votes: votes(roster).len(),
+        }
+    }
+
+    /// For critical operations: one each for who has a vote.
+    pub(super) fn critical(roster: &Roster) -> Self {
+        Self::new(roster, |member| u64::from(member.has_vote()))
+    }
+
+    /// For claims.
+    pub(super) fn claim(roster: &Roster, params: &Params, mutation: Option<Mutation>) -> Self {
+        Self::new(roster, |member| member.claim_weight(params, mutation))
+    }
+
+    /// The weight of all electors.
+    pub(super) fn total(&self) -> u128 {
+        self.weight_of(self.electors.keys())
+    }
+
+    /// The weight of those of `who` that are electors.
+    pub(super) fn weight_of<'a>(&self, who: impl IntoIterator<Item = &'a NodeId>) -> u128 {
+        let electors = who.into_iter().filter_map(|node| self.electors.get(node));
+        electors.map(|elector| u128::from(elector.weight)).sum()
+    }
+
+    /// How many electors have weight.
+    pub(super) fn heads(&self) -> usize {
+        self.heads_of(self.electors.keys())
+    }
+
+    /// How many of `who` are electors with weight.
+    pub(super) fn heads_of<'a>(&self, who: impl IntoIterator<Item = &'a NodeId>) -> usize {
+        let electors = who.into_iter().filter_map(|node| self.electors.get(node));
+        electors.filter(|elector| elector.weight > 0).count()
+    }
+
+    /// How many of `who` are electors with a vote.
+    pub(super) fn votes_of<'a>(&self, who: impl IntoIterator<Item = &'a NodeId>) -> usize {
+        let electors = who.into_iter().filter_map(|node| self.electors.get(node));
+        electors.filter(|elector| elector.vote).count()
+    }
 }
 
-/// The sealers that this roster would give; empty if no member has weight.
-pub(super) fn sealers(roster: &Roster, sealing: Sealing) -> BTreeMap<NodeId, u64> {
-    let weighted: BTreeMap<NodeId, u64> = critical_electorate(roster)
-        .into_iter()
-        .filter(|(_, weight)| *weight > 0)
-        .map(|(node, _)| (node, 1))
-        .collect();
-    let authorities: BTreeMap<NodeId, u64> = weighted
-        .iter()
-        .filter(|(node, _)| roster[node].role != Spore::Latent)
-        .map(|(node, weight)| (*node, *weight))
-        .collect();
+/// Everybody with a vote.
+pub(super) fn votes(roster: &Roster) -> BTreeSet<NodeId> {
+    let active = roster.iter().filter(|(_, member)| member.has_vote());
+    active.map(|(node, _)| *node).collect()
+}
+
+/// The sealers that this roster would give; empty if nobody has a vote.
+fn sealers(roster: &Roster, sealing: Sealing) -> BTreeSet<NodeId> {
+    let all = votes(roster);
+    let mut authorities = all.clone();
+    authorities.retain(|node| roster[node].role != Spore::Latent);
     match sealing {
         Sealing::Authorities if authorities.len() >= 4 => authorities,
-        Sealing::Authorities | Sealing::Members => weighted,
+        Sealing::Authorities | Sealing::Members => all,
     }
 }
 
 impl Oracle {
-    /// Settles who seals the next height. If no member has weight, the sealers stay.
+    /// Settles who seals the next height. If nobody has a vote, the sealers stay.
     pub(super) fn appoint_sealers(&mut self) {
         let sealers = sealers(&self.roster, self.sealing);
         if !sealers.is_empty() {

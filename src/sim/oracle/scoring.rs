@@ -1,13 +1,16 @@
-//! Trust when an operation closes (T3).
+//! Trust and skill when an operation closes (T3).
 
-use super::log::Case;
-use super::roster::{Member, Standing};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::course::End;
+use super::log::{Case, quorum};
+use super::mutation::Mutation;
+use super::roster::{Member, Standing, within};
 use super::vote::counts_as;
-use super::window::time_of;
 use super::{Entry, Oracle};
 use crate::base::digest::NodeId;
 use crate::statement::operation::{Ballot, Class, Outcome};
-use crate::statement::params::Params;
 use crate::statement::record::Statement;
 
 const FULL_PPM: u64 = 1_000_000;
@@ -15,142 +18,354 @@ const FULL_PPM: u64 = 1_000_000;
 /// `share` of `of` in parts per million, rounded up.
 fn share_rounded_up(share_ppm: u32, of: u32) -> u32 {
     let product = u64::from(share_ppm) * u64::from(of);
-    u32::try_from(product.div_ceil(FULL_PPM)).expect("a share of trust is no more than the trust")
+    u32::try_from(product.div_ceil(FULL_PPM)).expect("a share of a score is no more than the score")
 }
 
-/// `share` of `of` in parts per million, rounded down.
-fn share_rounded_down(share_ppm: u32, of: u32) -> u32 {
-    let product = u64::from(share_ppm) * u64::from(of);
-    u32::try_from(product / FULL_PPM).expect("a share of trust is no more than the trust")
+/// A score after a gain: a share of what is missing, rounded down.
+fn gained(score: u32, share_ppm: u32) -> u32 {
+    let missing = FULL_PPM - u64::from(score);
+    let gain = u64::from(share_ppm) * missing / FULL_PPM;
+    score + u32::try_from(gain).expect("a share of what is missing to a score is no more than it")
+}
+
+/// A score after a penalty.
+fn lost(score: u32, share_ppm: u32) -> u32 {
+    score - share_rounded_up(share_ppm, score)
+}
+
+/// How far an outcome was agreed to.
+struct Verdict {
+    /// The ballot that was decided; none for `NoQuorum`.
+    decided: Option<Ballot>,
+    /// More than half of all votes revealed it.
+    seconded: bool,
+    /// More than two thirds of all votes did.
+    backed: bool,
+    /// More than half of the electors with weight, and of the weight, did.
+    carried: bool,
+    /// It is a chance of its electors.
+    chance: bool,
 }
 
 /// An elector's conduct, as far as it is scored.
-struct Deed<'a> {
-    frozen: bool,
-    revealed: Option<&'a Ballot>,
+enum Deed<'a> {
+    Revealed(&'a Ballot),
+    Withheld,
+    /// Its reveal is missing, but the operation closed before the end of the window.
+    Late,
+    /// It has no frozen commit.
+    Away,
 }
 
 impl Oracle {
-    /// Scores the electors of an operation that closed at the last seal; an operation that never froze scores no elector.
+    /// Settles the scores of an operation that closed at the last seal.
     pub(super) fn score(&mut self, case: &Case) {
-        let (Some(electors), Some((frozen_at, commits))) =
-            (&case.course.electors, &case.course.frozen)
+        for author in overruled(case) {
+            self.charge_objection(case, author);
+        }
+        let (Some(electorate), Some((_, commits))) = (&case.course.electorate, &case.course.frozen)
         else {
             return;
         };
-        for elector in electors.keys() {
-            let last_reveal_ms = self.last_reveal_ms(*elector);
-            let frozen_ms = time_of(&self.moments, *frozen_at);
-            let now_ms = self.now().time_ms;
-            let height = self.height();
-            let Some(member) = self.roster.get_mut(elector) else {
-                continue;
+        let verdict = self.verdict(case);
+        let now_ms = self.now().time_ms;
+        for elector in electorate.electors.keys() {
+            let deed = match case.course.revealed.get(elector) {
+                Some(ballot) => Deed::Revealed(ballot),
+                None if !commits.contains_key(elector) => Deed::Away,
+                None if case.course.end == Some(End::Window) => Deed::Withheld,
+                None => Deed::Late,
             };
-            if member.standing == Standing::Banned {
-                continue;
-            }
-            let before = member.trust;
-            let deed = Deed {
-                frozen: commits.contains_key(elector),
-                revealed: case.course.revealed.get(elector),
-            };
-            let reason = match deed {
-                Deed {
-                    frozen: true,
-                    revealed: Some(ballot),
-                } => member.revealed(case, ballot),
-                Deed {
-                    frozen: true,
-                    revealed: None,
-                } => {
-                    let silent = last_reveal_ms.is_none_or(|last| last <= frozen_ms);
-                    member.withheld(case, silent, frozen_ms, now_ms)
-                }
-                Deed { frozen: false, .. } => member.missed_it(case, now_ms),
-            };
-            member.restand(&case.params);
-            self.entries.push(Entry {
-                height,
-                operation: Some(case.id),
-                node: *elector,
-                reason,
-                before,
-                after: member.trust,
+            self.enter(Some(case), *elector, |member| match deed {
+                Deed::Revealed(ballot) => member.revealed(case, &verdict, ballot, now_ms),
+                Deed::Withheld => member.withheld(case, &verdict, now_ms),
+                Deed::Late => member.late(case, &verdict, now_ms),
+                Deed::Away => member.away(case, &verdict, now_ms),
             });
         }
     }
 
-    /// The time of the last seal that lists a reveal by `node`, for any operation.
-    fn last_reveal_ms(&self, node: NodeId) -> Option<u64> {
-        self.log
-            .iter()
-            .rev()
-            .find(|record| record.by == node && matches!(record.what, Statement::Reveal { .. }))
-            .map(|record| time_of(&self.moments, record.height))
+    /// Applies an event to a member that is there and not banned, judges its standing, and notes why.
+    fn enter(
+        &mut self,
+        case: Option<&Case>,
+        node: NodeId,
+        event: impl FnOnce(&mut Member) -> &'static str,
+    ) {
+        let height = self.height();
+        let mut entry = None;
+        self.update(node, |member| {
+            let before = (member.trust, member.skill);
+            let reason = event(member);
+            if let Some(case) = case {
+                member.restand(&case.params);
+            }
+            let after = (member.trust, member.skill);
+            entry = Some(Entry {
+                height,
+                operation: case.map(|case| case.id),
+                node,
+                reason,
+                before,
+                after,
+            });
+        });
+        self.entries.extend(entry);
+    }
+
+    /// Evidence counts once: both scores are gone, for ever.
+    pub(super) fn ban(&mut self, equivocators: &BTreeSet<NodeId>) {
+        for node in equivocators {
+            self.enter(None, *node, |member| {
+                member.standing = Standing::Banned;
+                (member.trust, member.skill, member.row) = (0, 0, 0);
+                "equivocation"
+            });
+        }
+    }
+
+    fn charge_objection(&mut self, case: &Case, author: NodeId) {
+        let now_ms = self.now().time_ms;
+        let is_free = self.mutation == Some(Mutation::ObjectionsFree);
+        self.enter(Some(case), author, |member| {
+            let window_ms = case.params.objection_window_ms;
+            if is_free || within(member.times.objection, now_ms, window_ms) {
+                return "overruled_uncharged";
+            }
+            member.trust = lost(member.trust, case.params.overruled_ppm);
+            member.times.objection = Some(now_ms);
+            "overruled"
+        });
+    }
+
+    /// Judges an operation that froze, and notes on its proposer's line that it was a chance.
+    fn verdict(&mut self, case: &Case) -> Verdict {
+        let chance = self.is_chance(case);
+        if chance {
+            // Also on a banned line, so that a banned proposer gives no more chances than any other.
+            let now_ms = self.now().time_ms;
+            if let Some(line) = Arc::make_mut(&mut self.roster).get_mut(&case.by) {
+                line.times.chance = Some(now_ms);
+            }
+        }
+        let decided = match case.course.outcome() {
+            Some(Outcome::Decided(ballot)) => Some(ballot.clone()),
+            _ => None,
+        };
+        let (Some(electorate), Some(ballot)) = (&case.course.electorate, &decided) else {
+            return Verdict {
+                decided,
+                seconded: false,
+                backed: false,
+                carried: false,
+                chance,
+            };
+        };
+        let revealed = case.course.revealed.iter();
+        let agree = revealed.filter(|(_, shown)| counts_as(shown, case.class) == *ballot);
+        let agree: Vec<&NodeId> = agree.map(|(author, _)| author).collect();
+        let votes = electorate.votes_of(agree.iter().copied());
+        let all = electorate.all_votes;
+        let is = |rule| case.mutation == Some(rule);
+        let first_edition = is(Mutation::FirstEdition);
+        let by_heads = 2 * electorate.heads_of(agree.iter().copied()) > electorate.heads();
+        let by_weight = 2 * electorate.weight_of(agree) > electorate.total();
+        Verdict {
+            decided,
+            seconded: 2 * votes > all || first_edition || is(Mutation::GainUnseconded),
+            backed: 3 * votes > 2 * all || first_edition || is(Mutation::LossUnbacked),
+            carried: by_heads && by_weight || first_edition || is(Mutation::SkillUncarried),
+            chance,
+        }
+    }
+
+    /// Whether electors with more than two thirds of all votes were frozen, and the proposer may give a chance again.
+    fn is_chance(&self, case: &Case) -> bool {
+        let (Some(electorate), Some((_, commits))) = (&case.course.electorate, &case.course.frozen)
+        else {
+            return false;
+        };
+        let frozen = electorate.votes_of(commits.keys());
+        let is_general = quorum(frozen as u128, electorate.all_votes as u128)
+            || case.mutation == Some(Mutation::ChancesWithoutVotes);
+        let window_ms = case.params.commit_window_ms;
+        let may_give = self.roster.get(&case.by).is_some_and(|line| {
+            !within(line.times.chance, self.now().time_ms, window_ms)
+                || case.mutation == Some(Mutation::ChancesAtOnce)
+        });
+        case.moves_trust() && is_general && may_give
+    }
+}
+
+/// The authors of objections that the outcome overrules: it is what the one directive said, or an approval without one.
+fn overruled(case: &Case) -> BTreeSet<NodeId> {
+    let mut directives = BTreeSet::new();
+    let mut objectors = BTreeSet::new();
+    for record in &case.records {
+        match record.what {
+            Statement::Directive { approve, .. } => {
+                directives.insert(approve);
+            }
+            Statement::Objection { .. } => {
+                objectors.insert(record.by);
+            }
+            _ => {}
+        }
+    }
+    let overruling = match (directives.len(), directives.first()) {
+        (0, _) | (1, Some(true)) => Ballot::Approve,
+        (1, Some(false)) => Ballot::Reject,
+        _ => return BTreeSet::new(),
+    };
+    if case.course.outcome() != Some(&Outcome::Decided(overruling)) {
+        return BTreeSet::new();
+    }
+    objectors
+}
+
+impl Case {
+    /// Whether trust, rows and chances move: in panels they do not.
+    fn moves_trust(&self) -> bool {
+        let panels_do = [Mutation::PanelsMoveTrust, Mutation::FirstEdition];
+        !self.has_panel || self.mutation.is_some_and(|it| panels_do.contains(&it))
+    }
+
+    fn moves_skill(&self) -> bool {
+        self.class == Class::Claim && self.scored
+    }
+
+    /// The price of dissent in trust.
+    fn dissent_ppm(&self) -> u32 {
+        match self.class {
+            Class::Claim if self.mutation == Some(Mutation::FirstEdition) => 50_000,
+            Class::Claim => self.params.claim_dissent_ppm,
+            Class::Critical | Class::Standard => self.params.critical_dissent_ppm,
+        }
     }
 }
 
 impl Member {
-    fn revealed(&mut self, case: &Case, ballot: &Ballot) -> &'static str {
-        if !case.scored {
-            return "unscored";
+    fn revealed(
+        &mut self,
+        case: &Case,
+        verdict: &Verdict,
+        ballot: &Ballot,
+        now_ms: u64,
+    ) -> &'static str {
+        if verdict.chance {
+            self.count_chance(false);
         }
-        self.chances.push(false);
         let ballot = counts_as(ballot, case.class);
-        let Some(Outcome::Decided(decided)) = case.course.outcome() else {
-            return "neutral";
+        match &verdict.decided {
+            None => "neutral",
+            Some(_) if ballot == Ballot::Abstain => "neutral",
+            Some(decided) if ballot == *decided => self.coherent(case, verdict, now_ms),
+            Some(_) => self.dissent(case, verdict),
+        }
+    }
+
+    fn coherent(&mut self, case: &Case, verdict: &Verdict, now_ms: u64) -> &'static str {
+        if verdict.seconded && case.moves_trust() {
+            self.trust = gained(self.trust, case.params.coherent_gain_ppm);
+            let grew_lately = within(self.times.row, now_ms, case.params.commit_window_ms);
+            if !grew_lately || case.mutation == Some(Mutation::RowsAtOnce) {
+                self.row += 1;
+                self.times.row = Some(now_ms);
+            }
+        }
+        if verdict.carried && case.moves_skill() {
+            self.skill = gained(self.skill, case.params.skill_gain_ppm);
+        }
+        "coherent"
+    }
+
+    fn dissent(&mut self, case: &Case, verdict: &Verdict) -> &'static str {
+        if verdict.backed && case.moves_trust() {
+            let after = lost(self.trust, case.dissent_ppm());
+            let suspends = [Mutation::DissentSuspends, Mutation::FirstEdition];
+            let has_limit = case.class == Class::Claim
+                && !case.mutation.is_some_and(|it| suspends.contains(&it));
+            let limit = if has_limit {
+                case.params.activate_from_ppm
+            } else {
+                0
+            };
+            self.trust = after.max(limit).min(self.trust);
+        }
+        if verdict.seconded && case.moves_trust() {
+            self.row = 0;
+        }
+        if verdict.carried && case.moves_skill() {
+            self.skill = lost(self.skill, case.params.skill_dissent_ppm);
+        }
+        match case.class {
+            Class::Claim => "dissent_claim",
+            Class::Critical | Class::Standard => "dissent_critical",
+        }
+    }
+
+    /// Charges once per reveal window if the member revealed nothing in it.
+    fn withheld(&mut self, case: &Case, verdict: &Verdict, now_ms: u64) -> &'static str {
+        let params = &case.params;
+        let window_ms = params.reveal_window_ms;
+        let silent = !within(self.times.reveal, now_ms, window_ms)
+            && case.mutation != Some(Mutation::WithheldEachTime);
+        let price = |dissent_ppm: u32| match case.mutation {
+            Some(Mutation::WithholdingIsCheap) => params.withheld_ppm,
+            _ => params.withheld_ppm.max(dissent_ppm),
         };
-        if ballot == Ballot::Abstain {
-            return "neutral";
+        let mut reason = "withheld_uncharged";
+        if verdict.chance {
+            self.count_chance(false);
         }
-        if ballot == *decided {
-            self.trust += share_rounded_down(case.params.coherent_gain_ppm, 1_000_000 - self.trust);
-            self.streak += 1;
-            return "coherent";
+        if case.moves_trust() {
+            if !(silent && within(self.times.withheld, now_ms, window_ms)) {
+                self.trust = lost(self.trust, price(case.dissent_ppm()));
+                self.times.withheld = Some(now_ms);
+                reason = "withheld";
+            }
+            if verdict.seconded {
+                self.row = 0;
+            }
         }
-        self.streak = 0;
-        let (share_ppm, reason) = dissent(case.class, &case.params);
-        self.trust -= share_rounded_up(share_ppm, self.trust);
+        let is_charged = !(silent && within(self.times.skill_withheld, now_ms, window_ms));
+        if case.class == Class::Claim && is_charged {
+            self.skill = lost(self.skill, price(params.skill_dissent_ppm));
+            self.times.skill_withheld = Some(now_ms);
+            reason = "withheld";
+        }
         reason
     }
 
-    /// Charges once per reveal window if the member revealed nothing in it (`silent`).
-    fn withheld(&mut self, case: &Case, silent: bool, frozen_ms: u64, now_ms: u64) -> &'static str {
-        if case.scored {
-            self.chances.push(false);
+    fn late(&mut self, case: &Case, verdict: &Verdict, now_ms: u64) -> &'static str {
+        if verdict.seconded && case.moves_trust() {
+            self.row = 0;
         }
-        self.streak = 0;
-        let charged_since = self.charged_ms.iter().any(|charged| *charged > frozen_ms);
-        if silent && charged_since {
-            return "withheld_uncharged";
+        match self.miss(case, verdict, now_ms) {
+            "absent" => "late_absent",
+            _ => "late",
         }
-        self.charged_ms.push(now_ms);
-        self.trust -= share_rounded_up(case.params.withheld_ppm, self.trust);
-        "withheld"
     }
 
-    /// No fine until more than half of the last 100 chances were missed; then at most one per commit window.
-    fn missed_it(&mut self, case: &Case, now_ms: u64) -> &'static str {
-        if !case.scored {
-            return "unscored";
+    fn away(&mut self, case: &Case, verdict: &Verdict, now_ms: u64) -> &'static str {
+        self.miss(case, verdict, now_ms)
+    }
+
+    /// Charges a missed chance only after more than half of the last 100 were missed, once per commit window, and only a
+    /// member none of whose records was sealed in it.
+    fn miss(&mut self, case: &Case, verdict: &Verdict, now_ms: u64) -> &'static str {
+        if !verdict.chance {
+            return "no_chance";
         }
-        self.chances.push(true);
-        let fined_lately = self
-            .fined_ms
-            .iter()
-            .any(|fined| now_ms - fined < case.params.commit_window_ms);
-        if self.missed() <= 50 || fined_lately {
+        self.count_chance(true);
+        let window_ms = case.params.commit_window_ms;
+        let is_seen = within(Some(self.times.seen), now_ms, window_ms)
+            && case.mutation != Some(Mutation::AbsentAlthoughSeen);
+        if self.missed() <= 50 || is_seen || within(self.times.absence, now_ms, window_ms) {
             return "missed";
         }
-        self.fined_ms.push(now_ms);
-        self.trust -= share_rounded_up(case.params.absent_ppm, self.trust);
+        self.times.absence = Some(now_ms);
+        self.trust = lost(self.trust, case.params.absent_ppm);
         "absent"
-    }
-}
-
-fn dissent(class: Class, params: &Params) -> (u32, &'static str) {
-    match class {
-        Class::Claim => (params.claim_dissent_ppm, "dissent_claim"),
-        Class::Critical | Class::Standard => (params.critical_dissent_ppm, "dissent_critical"),
     }
 }

@@ -4,6 +4,7 @@ mod authority;
 mod claims;
 mod effects;
 mod evidence;
+mod queue;
 mod scores;
 mod votes;
 
@@ -27,10 +28,10 @@ struct World {
     chain: Chain,
 }
 
-/// Windows of 1 s (commit, reveal, authority), graces of 100 ms, and no drift, so that times are easy to add up.
+/// Windows of 1 s (commit, reveal, authority), graces of 100 ms, of which a quarter is 25 ms.
 fn params() -> Params {
     Params {
-        drift_ms: 0,
+        drift_ms: 1,
         claim_grace_ms: 100,
         critical_grace_ms: 100,
         commit_window_ms: 1000,
@@ -61,6 +62,10 @@ fn config(key: &str, value: &str) -> ConsensusOperation {
 }
 
 fn claim(panel: Option<Vec<NodeId>>) -> ConsensusOperation {
+    claim_by(ClaimRule::MAJORITY, panel)
+}
+
+fn claim_by(rule: ClaimRule, panel: Option<Vec<NodeId>>) -> ConsensusOperation {
     ConsensusOperation::Claim {
         subject: "s".to_owned(),
         input: Vec::new(),
@@ -68,7 +73,7 @@ fn claim(panel: Option<Vec<NodeId>>) -> ConsensusOperation {
             panel.sort_unstable();
             panel
         }),
-        rule: ClaimRule::MAJORITY,
+        rule,
     }
 }
 
@@ -170,7 +175,20 @@ impl World {
 
     /// Seals the records `after_ms` milliseconds after the genesis.
     fn try_seal(&mut self, after_ms: u64, records: &[Verified]) -> Result<(), String> {
-        let seal = self.chain.next(START_MS + after_ms, records);
+        self.try_seal_in(0, after_ms, records)
+    }
+
+    /// The same, by the proposer of a round.
+    fn try_seal_in(
+        &mut self,
+        round: u32,
+        after_ms: u64,
+        records: &[Verified],
+    ) -> Result<(), String> {
+        let seal = crate::statement::record::Seal {
+            round,
+            ..self.chain.next(START_MS + after_ms, records)
+        };
         let records: Vec<Record> = records.iter().map(|r| r.record().clone()).collect();
         self.oracle.apply(&seal, &records)?;
         self.chain.advance(&seal);
@@ -211,7 +229,23 @@ impl World {
         self.member(who).trust_ppm
     }
 
-    fn standing(&self, who: usize) -> String {
+    fn skill(&self, who: usize) -> u32 {
+        self.member(who).skill_ppm
+    }
+
+    fn trusts<const N: usize>(&self, who: [usize; N]) -> [u32; N] {
+        who.map(|who| self.trust(who))
+    }
+
+    fn skills<const N: usize>(&self, who: [usize; N]) -> [u32; N] {
+        who.map(|who| self.skill(who))
+    }
+
+    fn row(&self, who: usize) -> u32 {
+        self.member(who).row
+    }
+
+    fn standing(&self, who: usize) -> &'static str {
         self.member(who).standing
     }
 
@@ -249,10 +283,30 @@ impl World {
         self.seal(after_ms, &reveals);
     }
 
-    /// The voters commit and then reveal, in two seals 1 ms apart; the first of them proposes.
+    /// The voters, who must be everybody, commit and then reveal, in two seals 1 ms apart; the first of them proposes.
     fn decide(
         &mut self,
         after_ms: u64,
+        operation: ConsensusOperation,
+        votes: &[(usize, Ballot)],
+    ) -> OperationId {
+        self.decide_after(after_ms, 1, operation, votes)
+    }
+
+    /// The voters commit; others have until the grace of 100 ms to do so; then the voters reveal.
+    fn decide_late(
+        &mut self,
+        after_ms: u64,
+        operation: ConsensusOperation,
+        votes: &[(usize, Ballot)],
+    ) -> OperationId {
+        self.decide_after(after_ms, 101, operation, votes)
+    }
+
+    fn decide_after(
+        &mut self,
+        after_ms: u64,
+        reveal_ms: u64,
         operation: ConsensusOperation,
         votes: &[(usize, Ballot)],
     ) -> OperationId {
@@ -266,11 +320,14 @@ impl World {
                 .map(|(who, ballot)| self.commit(*who, id, ballot)),
         );
         self.seal(after_ms, &records);
+        if reveal_ms > 1 {
+            self.seal(after_ms + reveal_ms - 1, &[]);
+        }
         let reveals: Vec<Verified> = votes
             .iter()
             .map(|(who, ballot)| self.reveal(*who, id, ballot))
             .collect();
-        self.seal(after_ms + 1, &reveals);
+        self.seal(after_ms + reveal_ms, &reveals);
         id
     }
 }

@@ -1,42 +1,54 @@
-//! Commit, freeze, reveal, tally (P2 to P6, P8).
+//! Commit, freeze, reveal, tally, close (P2 to P6, P8).
 
 use std::collections::BTreeMap;
 
 use super::Moment;
-use super::course::Course;
-use super::log::{Case, quorum, weight_of};
+use super::course::{Course, End};
+use super::log::{Case, quorum};
+use super::mutation::Mutation;
+use super::roster::{Electorate, Roster, Standing, within};
 use super::window::{Window, at, latest, time_of};
 use crate::base::digest::{Commitment, NodeId};
-use crate::statement::operation::{Ballot, Class, Outcome};
+use crate::statement::claim_rule::ClaimRule;
+use crate::statement::operation::{Ballot, Class, ConsensusOperation, Outcome};
 use crate::statement::record::Statement;
+
+type Commits = BTreeMap<NodeId, Vec<Commitment>>;
 
 /// Follows a vote that opened at height `opened` to the last seal.
 pub(super) fn course(
     case: &Case,
     opened: u64,
-    electors: &BTreeMap<NodeId, u64>,
+    electorate: &Electorate,
     moments: &[Moment],
 ) -> Course {
     let committing = Course {
-        electors: Some(electors.clone()),
+        electorate: Some(electorate.clone()),
         ..Course::default()
     };
     let window = Window {
         start: opened,
         length_ms: case.params.commit_window_ms,
-        grace_ms: grace_ms(case),
+        second_ms: grace_ms(case),
     };
+    let opened_ms = time_of(moments, opened);
     for now in opened..=latest(moments) {
-        if can_freeze(case, opened, electors, moments, now) {
-            let frozen = Some((now, single_commits(case, now)));
-            return follow_reveals(
-                case,
-                Course {
-                    frozen,
-                    ..committing
-                },
-                moments,
-            );
+        let commits = commits(case, now);
+        let moment = at(moments, now);
+        if can_freeze(
+            case,
+            opened_ms,
+            electorate,
+            &commits,
+            &moment.during,
+            moment.time_ms,
+        ) {
+            let frozen = Some((now, single_commits(&commits)));
+            let revealing = Course {
+                frozen,
+                ..committing
+            };
+            return follow_reveals(case, revealing, moments);
         }
         if window.passed(moments, now) {
             return Course {
@@ -47,9 +59,7 @@ pub(super) fn course(
         }
     }
     let mut due_ms = vec![window.due_ms(moments)];
-    if has_quorum(case, electors, latest(moments)) {
-        due_ms.push(time_of(moments, opened) + grace_ms(case));
-    }
+    due_ms.extend(freeze_ms(case, opened_ms, electorate, moments));
     Course {
         due_ms,
         ..committing
@@ -64,9 +74,16 @@ fn grace_ms(case: &Case) -> u64 {
     }
 }
 
+fn quarter_ms(case: &Case) -> u64 {
+    match case.mutation {
+        Some(Mutation::FreezeAtOnce) => 0,
+        _ => grace_ms(case).div_ceil(4),
+    }
+}
+
 /// All commits sealed up to `now`, by author.
-fn commits(case: &Case, now: u64) -> BTreeMap<NodeId, Vec<Commitment>> {
-    let mut commits: BTreeMap<NodeId, Vec<Commitment>> = BTreeMap::new();
+fn commits(case: &Case, now: u64) -> Commits {
+    let mut commits = Commits::new();
     for record in case.records.iter().filter(|record| record.height <= now) {
         if let Statement::Commit { commitment, .. } = record.what {
             commits.entry(record.by).or_default().push(commitment);
@@ -76,60 +93,122 @@ fn commits(case: &Case, now: u64) -> BTreeMap<NodeId, Vec<Commitment>> {
 }
 
 /// The commits of the authors who made exactly one.
-fn single_commits(case: &Case, now: u64) -> BTreeMap<NodeId, Commitment> {
-    commits(case, now)
-        .into_iter()
-        .filter(|(_, commits)| commits.len() == 1)
-        .map(|(author, commits)| (author, commits[0]))
-        .collect()
+fn single_commits(commits: &Commits) -> BTreeMap<NodeId, Commitment> {
+    let single = commits.iter().filter(|(_, made)| made.len() == 1);
+    single.map(|(author, made)| (*author, made[0])).collect()
 }
 
-fn has_quorum(case: &Case, electors: &BTreeMap<NodeId, u64>, now: u64) -> bool {
-    let committed = weight_of(electors, single_commits(case, now).keys());
-    quorum(committed, weight_of(electors, electors.keys()))
-}
-
-/// P3: a quorum committed, and either all electors with weight did or the grace has passed.
+/// P3 at a time: a quorum of heads; everybody who is waited for, or the grace; everybody, or a quarter of it.
 fn can_freeze(
     case: &Case,
-    opened: u64,
-    electors: &BTreeMap<NodeId, u64>,
-    moments: &[Moment],
-    now: u64,
+    opened_ms: u64,
+    electorate: &Electorate,
+    commits: &Commits,
+    roster: &Roster,
+    now_ms: u64,
 ) -> bool {
-    let commits = commits(case, now);
-    let banned = &at(moments, now).banned;
-    let all_committed = electors.iter().all(|(elector, weight)| {
-        *weight == 0 || banned.contains(elector) || commits.contains_key(elector)
-    });
-    let grace_passed = time_of(moments, now) >= time_of(moments, opened) + grace_ms(case);
-    has_quorum(case, electors, now) && (all_committed || grace_passed)
+    let single = single_commits(commits);
+    let has_quorum = if case.mutation == Some(Mutation::FreezeByWeight) {
+        quorum(electorate.weight_of(single.keys()), electorate.total())
+    } else {
+        let heads = electorate.heads_of(single.keys());
+        quorum(heads as u128, electorate.heads() as u128)
+    };
+    if !has_quorum {
+        return false;
+    }
+    let mut is_waited_for = false;
+    let mut is_complete = true;
+    for (node, elector) in &electorate.electors {
+        let line = roster.get(node);
+        let is_banned = line.is_some_and(|line| line.standing == Standing::Banned);
+        if is_banned || commits.contains_key(node) {
+            continue;
+        }
+        is_complete = false;
+        let is_seen = line.is_some_and(|line| {
+            within(Some(line.times.seen), now_ms, case.params.commit_window_ms)
+                || case.mutation == Some(Mutation::WaitForTheUnseen)
+        });
+        let is_in_time = elector.weight > 0
+            || now_ms < opened_ms + case.params.claim_grace_ms
+            || case.mutation == Some(Mutation::WaitForTheWeightless);
+        is_waited_for |= is_seen && is_in_time;
+    }
+    (!is_waited_for || now_ms >= opened_ms + grace_ms(case))
+        && (is_complete || now_ms >= opened_ms + quarter_ms(case))
+}
+
+/// The time at which the vote would freeze if nothing more were sealed.
+fn freeze_ms(
+    case: &Case,
+    opened_ms: u64,
+    electorate: &Electorate,
+    moments: &[Moment],
+) -> Option<u64> {
+    let commits = commits(case, latest(moments));
+    let roster = &at(moments, latest(moments)).during;
+    let lines = electorate.electors.keys().filter_map(|it| roster.get(it));
+    let unseen = lines.map(|line| line.times.seen + case.params.commit_window_ms);
+    let mut changes: Vec<u64> = [quarter_ms(case), case.params.claim_grace_ms, grace_ms(case)]
+        .iter()
+        .map(|after| opened_ms + after)
+        .chain(unseen)
+        .filter(|change| *change > time_of(moments, latest(moments)))
+        .collect();
+    changes.sort_unstable();
+    changes
+        .into_iter()
+        .find(|now_ms| can_freeze(case, opened_ms, electorate, &commits, roster, *now_ms))
 }
 
 /// From the freeze on.
 fn follow_reveals(case: &Case, mut course: Course, moments: &[Moment]) -> Course {
-    let Some((frozen_at, commits)) = course.frozen.clone() else {
+    let (Some((frozen_at, commits)), Some(electorate)) =
+        (course.frozen.clone(), course.electorate.clone())
+    else {
         return course;
     };
     let window = Window {
         start: frozen_at,
         length_ms: case.params.reveal_window_ms,
-        grace_ms: grace_ms(case),
+        second_ms: grace_ms(case),
     };
+    let grace_end_ms = time_of(moments, frozen_at) + grace_ms(case);
     for now in frozen_at..=latest(moments) {
         course.revealed = reveals(case, now);
-        let forfeited = window.passed(moments, now);
+        let has_passed = window.passed(moments, now);
         if course.decided.is_none() {
-            course.decided = tally(case, &course, forfeited).map(|outcome| (now, outcome));
+            course.decided = tally(case, &course, has_passed).map(|outcome| (now, outcome));
         }
-        let all_revealed = commits.keys().all(|a| course.revealed.contains_key(a));
-        if course.decided.is_some() && (all_revealed || forfeited) {
-            course.closed = Some(now);
+        let end = if commits.keys().all(|it| course.revealed.contains_key(it)) {
+            Some(End::Revealed)
+        } else if time_of(moments, now) >= grace_end_ms
+            && is_revealed_by_weight(case, &course, &electorate)
+        {
+            Some(End::Grace)
+        } else {
+            has_passed.then_some(End::Window)
+        };
+        if course.decided.is_some() && end.is_some() {
+            (course.closed, course.end) = (Some(now), end);
             return course;
         }
     }
     course.due_ms = vec![window.due_ms(moments)];
+    if is_revealed_by_weight(case, &course, &electorate) {
+        course.due_ms.push(grace_end_ms);
+    }
     course
+}
+
+/// Whether the frozen commits of all electors with weight are revealed.
+fn is_revealed_by_weight(case: &Case, course: &Course, electorate: &Electorate) -> bool {
+    let authors = course.frozen_authors();
+    let missing = authors
+        .iter()
+        .filter(|it| !course.revealed.contains_key(it));
+    electorate.heads_of(missing) == 0 && case.mutation != Some(Mutation::WeightlessKeepOpen)
 }
 
 /// The ballots revealed up to `now`. Each reveal in the log opened a frozen commit.
@@ -157,37 +236,62 @@ pub(super) fn counts_as(ballot: &Ballot, class: Class) -> Ballot {
     }
 }
 
-/// P5 and P6: the outcome, if the reveals give one; with `forfeited`, unrevealed commits weigh nothing.
-fn tally(case: &Case, course: &Course, forfeited: bool) -> Option<Outcome> {
-    let electors = course.electors.as_ref()?;
-    let (_, commits) = course.frozen.as_ref()?;
-    let total = weight_of(electors, electors.keys());
-    let revealed = weight_of(electors, course.revealed.keys());
-    let unrevealed = if forfeited {
+/// The weight and the number of electors with weight that revealed a value.
+#[derive(Debug, Clone, Copy, Default)]
+struct Share {
+    weight: u128,
+    heads: usize,
+}
+
+/// P5 and P6: the outcome, if the reveals give one; with `is_forfeited`, unrevealed commits weigh nothing.
+fn tally(case: &Case, course: &Course, is_forfeited: bool) -> Option<Outcome> {
+    let electorate = course.electorate.as_ref()?;
+    let authors = course.frozen_authors();
+    let hidden = authors
+        .iter()
+        .filter(|it| !course.revealed.contains_key(it));
+    let unrevealed = if is_forfeited {
         0
     } else {
-        weight_of(electors, commits.keys()) - revealed
+        electorate.weight_of(hidden)
     };
-    let mut weights: BTreeMap<Ballot, u128> = BTreeMap::new();
+    let mut shares: BTreeMap<Ballot, Share> = BTreeMap::new();
     for (author, ballot) in &course.revealed {
-        let weight = weight_of(electors, [author].into_iter());
-        *weights.entry(counts_as(ballot, case.class)).or_default() += weight;
+        let share = shares.entry(counts_as(ballot, case.class)).or_default();
+        share.weight += electorate.weight_of([author]);
+        share.heads += electorate.heads_of([author]);
     }
-    weights.remove(&Ballot::Abstain);
-    if case.class == Class::Claim {
-        tally_claim(&weights, revealed, unrevealed, total)
-    } else {
-        tally_critical(&weights, unrevealed, total)
+    let abstained = shares.remove(&Ballot::Abstain).unwrap_or_default().weight;
+    match &case.operation {
+        ConsensusOperation::Claim { rule, .. } => {
+            let rule = rule_followed(case.mutation, *rule);
+            tally_claim(&shares, rule, abstained, unrevealed, electorate.total())
+        }
+        _ => tally_critical(&shares, unrevealed, electorate.total()),
+    }
+}
+
+fn rule_followed(mutation: Option<Mutation>, rule: ClaimRule) -> ClaimRule {
+    match mutation {
+        Some(Mutation::FirstEdition | Mutation::PluralityOnly) => ClaimRule {
+            share_ppm: 0,
+            ..rule
+        },
+        Some(Mutation::ElectorsUncounted) => ClaimRule {
+            electors: 1,
+            ..rule
+        },
+        _ => rule,
     }
 }
 
 fn tally_critical(
-    weights: &BTreeMap<Ballot, u128>,
+    shares: &BTreeMap<Ballot, Share>,
     unrevealed: u128,
     total: u128,
 ) -> Option<Outcome> {
     let sides = [Ballot::Approve, Ballot::Reject];
-    let weight = |side: &Ballot| weights.get(side).copied().unwrap_or(0);
+    let weight = |side: &Ballot| shares.get(side).copied().unwrap_or_default().weight;
     if let Some(side) = sides.iter().find(|side| quorum(weight(side), total)) {
         return Some(Outcome::Decided(side.clone()));
     }
@@ -198,22 +302,27 @@ fn tally_critical(
 }
 
 fn tally_claim(
-    weights: &BTreeMap<Ballot, u128>,
-    revealed: u128,
+    shares: &BTreeMap<Ballot, Share>,
+    rule: ClaimRule,
+    abstained: u128,
     unrevealed: u128,
     total: u128,
 ) -> Option<Outcome> {
-    let winner = weights.iter().find(|(result, weight)| {
-        let rivals = weights.iter().filter(|(rival, _)| rival != result);
-        let beats_seen = rivals
-            .into_iter()
-            .all(|(_, rival_weight)| **weight > rival_weight + unrevealed);
-        // A result that no reveal has shown yet weighs nothing so far.
-        beats_seen && **weight > unrevealed
-    });
+    let valued: u128 = shares.values().map(|share| share.weight).sum();
+    let wins = |result: &Ballot, share: &Share| {
+        let is_heavy = if rule.share_ppm == 0 {
+            let mut rivals = shares.iter().filter(|(rival, _)| *rival != result);
+            // A result that no reveal has shown yet weighs nothing so far.
+            share.weight > unrevealed
+                && rivals.all(|(_, rival)| share.weight > rival.weight + unrevealed)
+        } else {
+            1_000_000 * share.weight > u128::from(rule.share_ppm) * (valued + unrevealed)
+        };
+        is_heavy && share.heads >= rule.electors as usize && 2 * (valued + abstained) > total
+    };
+    let winner = shares.iter().find(|(result, share)| wins(result, share));
     match winner {
-        Some((result, _)) if 2 * revealed > total => Some(Outcome::Decided(result.clone())),
-        _ if unrevealed == 0 => Some(Outcome::NoQuorum),
-        _ => None,
+        Some((result, _)) => Some(Outcome::Decided(result.clone())),
+        None => (unrevealed == 0).then_some(Outcome::NoQuorum),
     }
 }

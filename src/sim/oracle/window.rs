@@ -9,7 +9,7 @@ pub(super) struct Window {
     pub(super) start: u64,
     pub(super) length_ms: u64,
     /// The time between its two steps.
-    pub(super) grace_ms: u64,
+    pub(super) second_ms: u64,
 }
 
 /// The time of the seal of a height.
@@ -34,7 +34,7 @@ impl Window {
         (self.start..=now).find(|height| time_of(moments, *height) >= end)
     }
 
-    /// Whether it has passed at the seal of height `now`: a window of zero at once, others one grace after their mark.
+    /// Whether it has passed at the seal of height `now`: a window of zero at once, others some time after their mark.
     pub(super) fn passed(&self, moments: &[Moment], now: u64) -> bool {
         if self.length_ms == 0 {
             return true;
@@ -42,14 +42,14 @@ impl Window {
         let Some(mark) = self.mark(moments, now) else {
             return false;
         };
-        now > mark && time_of(moments, now) >= time_of(moments, mark) + self.grace_ms
+        now > mark && time_of(moments, now) >= time_of(moments, mark) + self.second_ms
     }
 
     /// The earliest time of a seal after the last one that marks it, or lets it pass.
     pub(super) fn due_ms(&self, moments: &[Moment]) -> u64 {
         match self.mark(moments, latest(moments)) {
             None => time_of(moments, self.start) + self.length_ms,
-            Some(mark) => time_of(moments, mark) + self.grace_ms,
+            Some(mark) => time_of(moments, mark) + self.second_ms,
         }
     }
 }

@@ -100,7 +100,7 @@ fn a_seed_that_resolves_both_ways_counts_for_none() {
         &[world.resolve(1, id, false), world.resolve(2, id, true)],
     );
     assert_eq!(
-        (world.standing(1).as_str(), world.phase(id)),
+        (world.standing(1), world.phase(id)),
         ("banned", "authority")
     );
     // Of the two Seeds left, one is exactly half.
@@ -134,7 +134,7 @@ fn a_silent_primary_and_silent_seeds_fall_back_to_everybody() {
         (world.phase(id), world.operation(id).effect),
         ("closed", Some(true))
     );
-    assert_eq!(world.trust(4), 510_000);
+    assert_eq!((world.trust(4), world.skill(4)), (510_000, 500_000));
 }
 
 #[test]
@@ -177,4 +177,59 @@ fn a_suspended_primary_directs_nothing() {
     );
     world.seal(1120, &[2, 3].map(|who| world.resolve(who, id, true)));
     assert_eq!(world.outcome(id), Some(decided(Approve)));
+}
+
+/// Directive, objection, and the Seeds' decision, two seals 10 ms apart; the objector is Seed 1.
+fn objected(world: &mut World, after_ms: u64, directive: Option<bool>, resolution: bool) {
+    let proposal = world.propose_as(4, service(), Priority::Normal, after_ms);
+    let id = OperationId::from(proposal.id());
+    let mut records = vec![proposal, world.object(1, id)];
+    records.extend(directive.map(|approve| world.direct(0, id, approve)));
+    world.seal(after_ms, &records);
+    let resolutions = [2, 3].map(|who| world.resolve(who, id, resolution));
+    world.seal(after_ms + 10, &resolutions);
+    assert_eq!(world.phase(id), "closed");
+}
+
+#[test]
+fn an_objection_that_is_overruled_costs_a_hundredth() {
+    for (directive, resolution, trust) in [
+        (Some(true), true, 495_000),
+        (Some(true), false, 500_000),
+        (Some(false), false, 495_000),
+        (Some(false), true, 500_000),
+        (None, true, 495_000),
+        (None, false, 500_000),
+    ] {
+        let mut world = World::new(&ROLES, params());
+        objected(&mut world, 10, directive, resolution);
+        assert_eq!(world.trust(1), trust, "{directive:?} {resolution}");
+        assert_eq!(world.trusts([0, 2, 3, 4]), [500_000; 4]);
+    }
+}
+
+#[test]
+fn objections_are_charged_once_per_objection_window() {
+    let mut world = World::new(&ROLES, params());
+    objected(&mut world, 10, Some(true), true);
+    // Charged at 20; the next possible charge is at 1020.
+    objected(&mut world, 1009, Some(true), true);
+    assert_eq!(world.trust(1), 495_000);
+    objected(&mut world, 1020, Some(true), true);
+    assert_eq!(world.trust(1), 490_050, "1 % of 495,000 is 4,950");
+}
+
+/// A window shorter than the grace has a second step as short as itself.
+#[test]
+fn the_second_step_is_no_longer_than_the_window() {
+    let params = Params {
+        primary_window_ms: 40,
+        ..params()
+    };
+    let mut world = World::new(&ROLES, params);
+    let id = world.open(10, 4, service(), &[], &Approve);
+    world.seal(50, &[]); // marks
+    world.seal(90, &[]); // 40 later it passes: now the Seeds decide, within 1000
+    assert_eq!(world.oracle.next_due_ms(), Some(START_MS + 1090));
+    assert_eq!(world.phase(id), "authority");
 }

@@ -156,16 +156,30 @@ fn a_reveal_must_open_its_authors_frozen_commit() {
     world.refuses(130, &[early], "already sealed");
 }
 
+/// P3: three of four commit at once; the fourth joined at 0, a commit window of 1000 before.
 #[test]
-fn a_zero_reveal_window_forfeits_everything_at_the_freeze() {
-    let params = Params {
-        reveal_window_ms: 0,
-        ..params()
-    };
-    let mut world = World::new(&[Latent; 3], params);
-    let id = world.open(10, 0, config("k", "v"), &[0, 1, 2], &Approve);
-    assert_eq!(world.phase(id), "closed");
-    assert_eq!(world.trust(1), 460_000);
+fn who_is_not_seen_is_waited_for_a_quarter_of_the_grace_only() {
+    let mut world = latents(4);
+    let id = world.open(1000, 0, config("k", "v"), &[0, 1, 2], &Approve);
+    assert_eq!(world.oracle.next_due_ms(), Some(START_MS + 1025));
+    world.seal(1024, &[]);
+    assert_eq!(world.phase(id), "committing");
+    world.seal(1025, &[]);
+    assert_eq!(world.phase(id), "revealing");
+}
+
+#[test]
+fn who_was_seen_lately_is_waited_for_until_the_grace() {
+    let mut world = latents(4);
+    let nonce = crate::base::digest::Digest::from_bytes([1; 32]);
+    let sign_of_life = world.says(3, Statement::Rejoin { nonce });
+    world.seal(500, &[sign_of_life]);
+    let id = world.open(1000, 0, config("k", "v"), &[0, 1, 2], &Approve);
+    world.seal(1025, &[]);
+    assert_eq!(world.phase(id), "committing");
+    assert_eq!(world.oracle.next_due_ms(), Some(START_MS + 1100));
+    world.seal(1100, &[]);
+    assert_eq!(world.phase(id), "revealing");
 }
 
 #[test]
