@@ -71,6 +71,9 @@ impl Oracle {
                             self.judge_authority(record, *operation, Spore::Seed, &opening)
                         }
                         Statement::Rejoin { .. } => self.member_not_banned(&record.by).map(|_| ()),
+                        Statement::Succeed { .. } => {
+                            Err("nobody succeeds in these schedules".into())
+                        }
                         Statement::SealProposal { seal, .. } => {
                             self.judge_seal_evidence(record, seal.height, listed)
                         }
