@@ -19,6 +19,7 @@ mod apply_seal;
 mod declaring;
 mod exempt;
 mod forks;
+mod former;
 mod interface;
 mod journal;
 mod network;
@@ -104,6 +105,8 @@ pub struct Core {
     net: NetworkId,
     me: NodeId,
     signer: Arc<dyn Signer>,
+    /// The keys that this node's key replaced, as far as it holds them.
+    former: Vec<Arc<dyn Signer>>,
     verifier: Verifier,
     ledger: Ledger,
     pool: Pool,
@@ -196,7 +199,11 @@ impl Core {
             });
         }
         let own = core.ledger.state().roster().get(&core.me);
-        let rejoined = own.and_then(|member| member.rejoined);
+        // A `Rejoin` by a former key says nothing about this one.
+        let rejoined = own.and_then(|member| {
+            let after = member.succeeded_ms.unwrap_or(0);
+            member.rejoined.filter(|(_, time_ms)| *time_ms > after)
+        });
         core.signing = Signing::Above(rejoined.map_or(0, |(height, _)| height));
         Ok(core)
     }
@@ -214,10 +221,13 @@ impl Core {
         let authors = state
             .operations()
             .flat_map(|open| open.records().map(Verified::author));
-        let known: BTreeSet<NodeId> = members.chain(electors).chain(authors).collect();
+        let former = state.roster().former_keys();
+        let known = members.chain(former).chain(electors).chain(authors);
+        let known: BTreeSet<NodeId> = known.collect();
         for node in known {
             verifier.add_author(node)?;
         }
+        verifier.set_successors(state.roster().successors());
         let me = signer.node_id();
         let height = state.height() + 1;
         let agreement = Agreement::new(height, state.sealers().clone(), Some(me));
@@ -225,6 +235,7 @@ impl Core {
             net,
             me,
             signer,
+            former: Vec::new(),
             verifier,
             ledger,
             pool: Pool::default(),
@@ -286,7 +297,7 @@ impl Core {
         self.declared = saved.declared;
         self.twin = Twin::restored(saved.twin, self.now_ms);
         for entry in saved.journal.into_values() {
-            self.journal.restore(entry)?;
+            self.journal.restore(entry, &self.me)?;
         }
         for block in blocks {
             self.apply_block(block.try_into()?, true)?;
@@ -401,6 +412,7 @@ impl Core {
                 Ok(Answer::Done)
             }
             Input::Rejoin { nonce } => self.rejoin(nonce),
+            Input::Succeed { next } => self.succeed(next),
             Input::DeclareJournal => self.declare_journal(),
             Input::TwinMet => {
                 self.meet_twin();

@@ -23,7 +23,7 @@ pub use subscription::{Notice, Subscription};
 
 pub use crate::exchange::bundle::{End, Fault, Header, Part, Position};
 
-use crate::base::digest::{NetworkId, NodeId, OperationId};
+use crate::base::digest::{Digest, NetworkId, NodeId, OperationId};
 use crate::base::identity::{Identity, Signer};
 use crate::base::rejection::Rejection;
 use crate::core::{Admission, Answer, Core, Input, Refusal};
@@ -326,6 +326,17 @@ impl BFTConsensusEngine {
     /// than that; [`Refusal::NobodyMet`] if no other member could tell of it.
     pub async fn outlive_twin(&self) -> Result<(), EngineError> {
         self.host.input(Input::OutliveTwin).await.map(drop)
+    }
+
+    /// Signs that this node's key replaces that of the member which names it as successor. `next` is the digest of the key that
+    /// may replace this one in turn ([`Digest::of_successor`]).
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NoSuccessor`] if no member names this key; [`Rejection::TooSoon`] within a commit window of the member's last
+    /// change of key.
+    pub async fn succeed(&self, next: Option<Digest>) -> Result<(), EngineError> {
+        self.host.input(Input::Succeed { next }).await.map(drop)
     }
 
     /// Waits for the freeze, reveals this node's ballot, and waits for the seal that makes the outcome final ([P6]). Returns the

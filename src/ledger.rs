@@ -15,6 +15,7 @@ mod effects;
 mod filing;
 mod queue;
 mod scores;
+mod succession;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -199,9 +200,10 @@ impl State {
         self.open.values().map(|held| held.operation.as_ref())
     }
 
-    /// The number of open operations that this author proposed.
+    /// The number of open operations that this author proposed, with any of its keys.
     pub fn open_by(&self, author: &NodeId) -> usize {
-        self.open_by_author.get(author).copied().unwrap_or(0)
+        let keys = self.roster.keys_of(author);
+        keys.filter_map(|key| self.open_by_author.get(&key)).sum()
     }
 
     /// The open claim that asks exactly the same.

@@ -58,6 +58,7 @@ mod records;
 mod rows;
 mod sealed;
 mod start;
+mod succession;
 mod write;
 
 use std::fs::File;

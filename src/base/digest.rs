@@ -116,11 +116,6 @@ pub mod signing {
     pub const TWIN: &[u8] = b"mycnet-consensus sign twin v1\0";
 }
 
-/// The digest by which a member names the key that may replace its present one.
-pub fn successor_of(key: &NodeId) -> Digest {
-    Digest::from_bytes(SUCCESSOR.hash(key.as_bytes()))
-}
-
 /// The text is not 64 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected 64 hexadecimal digits")]
@@ -217,6 +212,12 @@ impl Digest {
     #[must_use]
     pub fn seeded(parts: &[&[u8]]) -> Self {
         Self(SEEDED_KEY.hash_parts(parts))
+    }
+
+    /// The digest by which a member names the key that may replace its present one.
+    #[must_use]
+    pub fn of_successor(key: &NodeId) -> Self {
+        Self(SUCCESSOR.hash(key.as_bytes()))
     }
 }
 

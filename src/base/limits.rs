@@ -22,6 +22,9 @@ pub const MEMBER_NAME_BYTES_MAX: usize = 32;
 
 /// Members of a roster, and so electors of an operation: a certificate with one precommit of each still fits a frame.
 pub const MEMBERS_MAX: usize = 1024;
+/// Keys that a member replaced. Its line keeps them for ever, and every seal hashes the line; nobody replaces a key this often
+/// who does not do it for the sake of the load.
+pub const FORMER_KEYS_MAX: usize = 64;
 
 /// The fewest members with weight in a panel: with two, one of them alone decides whether there is a result.
 pub const PANEL_WEIGHTED_MIN: usize = 3;

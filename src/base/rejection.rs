@@ -40,6 +40,20 @@ pub enum Rejection {
     /// The author is banned, and this is not a vote in an electorate that was fixed before the ban.
     #[error("{0} is banned")]
     BannedAuthor(NodeId),
+    /// The member has another key now: of this one only what it had committed to, and evidence, is taken.
+    #[error("{0} is the former key of a member")]
+    FormerKey(NodeId),
+    /// Another key of the same member has spoken in this operation already, and a member speaks once.
+    #[error("another key of {0} has made this statement already")]
+    SaidByFormerKey(NodeId),
+    /// The key may not replace the one that the `Succeed` names.
+    #[error("{author} does not replace that key: {reason}")]
+    NotASuccessor {
+        /// The author of the `Succeed`.
+        author: NodeId,
+        /// The condition that it lacks.
+        reason: &'static str,
+    },
     /// Refers to an operation that is not known.
     #[error("operation {0} is not known")]
     UnknownOperation(OperationId),
@@ -124,6 +138,9 @@ impl Rejection {
             Self::WeakKey(_) => "weak-key",
             Self::BadSignature(_) => "bad-signature",
             Self::BannedAuthor(_) => "banned-author",
+            Self::FormerKey(_) => "former-key",
+            Self::SaidByFormerKey(_) => "said-by-former-key",
+            Self::NotASuccessor { .. } => "not-a-successor",
             Self::UnknownOperation(_) => "unknown-operation",
             Self::UnknownSeal => "unknown-seal",
             Self::WrongPhase { .. } => "wrong-phase",
@@ -161,6 +178,9 @@ impl Rejection {
             Self::OverLimit { .. }
             | Self::UnknownAuthor(_)
             | Self::BannedAuthor(_)
+            | Self::FormerKey(_)
+            | Self::SaidByFormerKey(_)
+            | Self::NotASuccessor { .. }
             | Self::UnknownOperation(_)
             | Self::UnknownSeal
             | Self::WrongPhase { .. }

@@ -8,7 +8,7 @@ use crate::core::orphans::Awaits;
 use crate::core::pool::Pooling;
 use crate::decision::open::Context;
 use crate::ledger::proposal_cap;
-use crate::statement::operation::{Class, Priority, Spore};
+use crate::statement::operation::{Class, ConsensusOperation, Priority, Spore};
 use crate::statement::record::{Signed, Statement, Verified};
 
 #[cfg(doc)]
@@ -92,10 +92,10 @@ impl Core {
             }
             return Ok(());
         }
-        if matches!(record.statement(), Statement::Rejoin { .. }) {
+        if record.statement().is_about_author() {
             let author = record.author();
             let is_free = author == self.me || self.is_listed(&record.id());
-            if !is_free && self.pool.rejoins_of(&author).count() >= SLOT_BODIES_MAX {
+            if !is_free && self.pool.about_author(&author).count() >= SLOT_BODIES_MAX {
                 return Err(Rejection::SlotFull(author));
             }
         }
@@ -131,11 +131,8 @@ impl Core {
         let is_standard = operation.class() == Class::Standard;
         match record.statement() {
             Statement::Commit { .. } if !is_standard => {
-                let is_elector = member.is_some_and(|member| !member.is_banned())
-                    && operation
-                        .panel()
-                        .is_none_or(|panel| panel.binary_search(&author).is_ok());
-                is_elector
+                let is_elector = member.is_some_and(|member| !member.is_banned());
+                (is_elector && self.is_asked(operation, &author))
                     .then_some(())
                     .ok_or(Rejection::NotAnElector(author))
             }
@@ -162,6 +159,13 @@ impl Core {
                 phase: "proposed",
             }),
         }
+    }
+
+    /// Whether an operation that is not open yet asks this member: it has no panel, or one that names a key of it.
+    pub(super) fn is_asked(&self, operation: &ConsensusOperation, author: &NodeId) -> bool {
+        let mut keys = self.ledger.state().roster().keys_of(author);
+        let panel = operation.panel();
+        panel.is_none_or(|panel| keys.any(|key| panel.binary_search(&key).is_ok()))
     }
 
     /// The event that a refused record could wait for, if this node may be behind its author.
@@ -307,12 +311,10 @@ impl Core {
         let Some(open) = self.ledger.state().operation(operation) else {
             return;
         };
-        let (Some(tally), Some(weight)) =
-            (open.tally(), open.electorate().weight(&record.author()))
-        else {
+        let (Some(tally), Some(elector)) = (open.tally(), open.elector(&record.author())) else {
             return;
         };
-        let outcome = self.pool.tally(*operation, tally, weight, ballot);
+        let outcome = self.pool.tally(*operation, tally, elector.weight, ballot);
         if let Some(outcome) = outcome.filter(|_| is_news) {
             self.event(Event::Tallied {
                 operation: *operation,
@@ -324,9 +326,8 @@ impl Core {
     /// Notices a lost or stale journal: a record of this node arrived that the journal lacks ([C3]).
     /// `listed` are the records that came with it.
     pub(super) fn notice_own(&mut self, record: &Verified, listed: &[Verified]) {
-        let is_rejoin = matches!(record.statement(), Statement::Rejoin { .. });
         if record.author() == self.me
-            && !is_rejoin
+            && !record.statement().is_about_author()
             && !self.journal.knows(&record.id())
             && !self.is_before_return(record, listed)
         {
@@ -349,8 +350,8 @@ impl Core {
             Statement::Propose { .. } => record.id(),
             statement => match statement.operation() {
                 Some(operation) => operation.into(),
-                // Evidence decides which members take part, so it comes first; a `Rejoin` concerns only its author.
-                None if matches!(statement, Statement::Rejoin { .. }) => {
+                // Evidence decides which members take part, so it comes first; these concern only their author.
+                None if statement.is_about_author() => {
                     return (Priority::Normal, 0);
                 }
                 None => return (Priority::High, 0),

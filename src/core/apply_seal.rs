@@ -168,6 +168,10 @@ impl Core {
                 let _ = self.verifier.add_author(change.node);
             }
         }
+        if !applied.members.is_empty() {
+            let successors = self.ledger.state().roster().successors();
+            self.verifier.set_successors(successors);
+        }
         self.drop_spent_votes();
         let own_rejoin = records.iter().any(|record| {
             record.author() == self.me && matches!(record.statement(), Statement::Rejoin { .. })
@@ -226,8 +230,10 @@ impl Core {
             let changed: BTreeSet<NodeId> =
                 applied.members.iter().map(|change| change.node).collect();
             let theirs = self.pool.iter().map(|pooled| &pooled.record);
-            let theirs = theirs.filter(|record| {
-                changed.contains(&record.author()) && record.statement().operation().is_some()
+            let theirs = theirs.filter(|record| match record.statement() {
+                Statement::Propose { .. } => false,
+                Statement::Succeed { .. } => true,
+                statement => !statement.is_about_seals() && changed.contains(&record.author()),
             });
             doubtful.extend(theirs.map(Verified::id));
         }

@@ -55,7 +55,9 @@ impl Core {
                 let listed = self.pool.proposals_of(&author).filter(is_beside);
                 state.open_by(&author) + listed.count() < cap
             }
-            Statement::Rejoin { .. } => !self.pool.rejoins_of(&author).any(|it| is_beside(&it)),
+            Statement::Rejoin { .. } | Statement::Succeed { .. } => {
+                !self.pool.about_author(&author).any(|it| is_beside(&it))
+            }
             // Only one reveal opens a sealed commit.
             statement => statement.slot().is_none_or(|slot| {
                 let listed = self.pool.in_slot(author, slot).filter(is_beside);

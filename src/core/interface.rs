@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Refusal, Write};
-use crate::base::digest::{NodeId, OperationId, SealId};
+use crate::base::digest::{Digest, NodeId, OperationId, SealId};
 use crate::base::rejection::Rejection;
 use crate::exchange::bundle::Unsealed;
 use crate::exchange::message::Message;
@@ -69,6 +69,11 @@ pub enum Input {
     Rejoin {
         /// 32 random bytes.
         nonce: [u8; 32],
+    },
+    /// This node's key replaces the one of the member that names it as successor. It signs the `Succeed` that says so.
+    Succeed {
+        /// The digest of the key that may replace this one in turn, see [`Digest::of_successor`]; `None` for none.
+        next: Option<Digest>,
     },
     /// A person declares that the union of what all others hold is this node's journal. Then it need not wait for its
     /// `Rejoin` to be sealed, which too few others may be able to do. Refused unless, since this node's start, every other

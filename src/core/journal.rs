@@ -79,6 +79,9 @@ pub enum Refusal {
          second"
     )]
     OnHold,
+    /// No member names this node's key as its successor.
+    #[error("no member names this key as its successor")]
+    NoSuccessor,
     /// The key failed.
     #[error("the signer failed: {0}")]
     Signer(String),
@@ -110,14 +113,26 @@ pub(super) struct Journal {
     others: BTreeMap<RecordId, Verified>,
     known: BTreeSet<RecordId>,
     openings: BTreeMap<OperationId, (Ballot, Salt)>,
+    /// Entries of keys that this node's key replaced.
+    former: BTreeMap<RecordId, (Verified, Option<(Ballot, Salt)>)>,
 }
 
 impl Journal {
-    /// Takes up a stored entry. Only its id is computed again: this node signed it, and may no longer be a member.
-    pub(super) fn restore(&mut self, entry: JournalEntry) -> Result<(), Rejection> {
+    /// Takes up a stored entry. Only its id is computed again: this node signed it, and may no longer be a member. An entry by
+    /// another key is by one that this node's key replaced; it fills no slot.
+    pub(super) fn restore(&mut self, entry: JournalEntry, me: &NodeId) -> Result<(), Rejection> {
         let record = Signed::try_from(entry.record)?.trusted();
-        self.insert(record, entry.opening);
+        if record.author() == *me {
+            self.insert(record, entry.opening);
+        } else {
+            self.former.insert(record.id(), (record, entry.opening));
+        }
         Ok(())
+    }
+
+    /// The ballot and salt of a commit by a key that this node's key replaced.
+    pub(super) fn former_opening(&self, commit: &RecordId) -> Option<&(Ballot, Salt)> {
+        self.former.get(commit)?.1.as_ref()
     }
 
     pub(super) fn insert(&mut self, record: Verified, opening: Option<(Ballot, Salt)>) {
@@ -201,6 +216,10 @@ impl Journal {
         });
         let others: Vec<RecordId> = others.map(|(id, _)| *id).collect();
         let mut forgotten = self.forget_slots(slots.into_iter());
+        forgotten.extend(self.forget_former(|record| {
+            let is_proposal = RecordId::from(*operation) == record.id();
+            is_proposal || record.statement().operation() == Some(*operation)
+        }));
         for id in others {
             self.others.remove(&id);
             self.known.remove(&id);
@@ -215,7 +234,20 @@ impl Journal {
         let old: Vec<Slot> = slots
             .filter(|slot| slot.height().is_some_and(|at| at < height))
             .collect();
-        self.forget_slots(old.into_iter())
+        let mut forgotten = self.forget_slots(old.into_iter());
+        forgotten.extend(self.forget_former(|record| {
+            let slot = record.statement().slot();
+            let at = slot.and_then(|slot| slot.height());
+            at.is_some_and(|at| at < height) || record.statement().is_about_author()
+        }));
+        forgotten
+    }
+
+    fn forget_former(&mut self, is_spent: impl Fn(&Verified) -> bool) -> Vec<RecordId> {
+        let spent = self
+            .former
+            .extract_if(.., |_, (record, _)| is_spent(record));
+        spent.map(|(id, _)| id).collect()
     }
 
     fn forget_slots(&mut self, slots: impl Iterator<Item = Slot>) -> Vec<RecordId> {

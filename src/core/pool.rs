@@ -1,7 +1,7 @@
 //! The pool: verified records that no seal lists yet.
 //!
 //! The pool is a set. Per slot it keeps the two records with the smallest ids, whatever the order of arrival. Of records
-//! without a slot, proposals and `Rejoin`s, it keeps an author's first ones up to a cap ([`crate::core`] checks it). Records
+//! without a slot, proposals and those about their author (`Rejoin`, `Succeed`), it keeps an author's first ones up to a cap ([`crate::core`] checks it). Records
 //! that a seal's proposal lists are exempt from these limits, so that nodes with different records can agree
 //! (`core/exempt.rs`). The cost is `O(log n)` per record.
 
@@ -42,7 +42,8 @@ pub struct Pool {
     by_operation: BTreeMap<OperationId, BTreeSet<RecordId>>,
     slots: BTreeMap<(NodeId, Slot), BTreeSet<RecordId>>,
     proposals: BTreeMap<NodeId, BTreeSet<RecordId>>,
-    rejoins: BTreeMap<NodeId, BTreeSet<RecordId>>,
+    /// `Rejoin`s and `Succeed`s. No author has both: only a member rejoins, and what succeeds is no member's key yet.
+    about_author: BTreeMap<NodeId, BTreeSet<RecordId>>,
     urgent: BTreeSet<RecordId>,
     tallies: BTreeMap<OperationId, Tally>,
     revision: u64,
@@ -100,14 +101,15 @@ impl Pool {
         self.proposals.get(author).into_iter().flatten().copied()
     }
 
-    /// The authors of `Rejoin`s in the pool.
+    /// The authors of `Rejoin`s or `Succeed`s in the pool.
     pub fn rejoining(&self) -> impl Iterator<Item = &NodeId> {
-        self.rejoins.keys()
+        self.about_author.keys()
     }
 
-    /// The `Rejoin`s of this author in the pool, by id.
-    pub fn rejoins_of(&self, author: &NodeId) -> impl Iterator<Item = RecordId> {
-        self.rejoins.get(author).into_iter().flatten().copied()
+    /// The `Rejoin`s or `Succeed`s of this author in the pool, by id.
+    pub fn about_author(&self, author: &NodeId) -> impl Iterator<Item = RecordId> {
+        self.about_author.get(author).into_iter().flatten().copied()
+
     }
 
     /// The records of this slot in the pool, by id.
@@ -171,7 +173,7 @@ impl Pool {
         }
         let by_author = match record.statement() {
             Statement::Propose { .. } => Some(&mut self.proposals),
-            Statement::Rejoin { .. } => Some(&mut self.rejoins),
+            Statement::Rejoin { .. } | Statement::Succeed { .. } => Some(&mut self.about_author),
             _ => None,
         };
         if let Some(by_author) = by_author {
@@ -212,7 +214,7 @@ impl Pool {
             remove_from(&mut self.by_operation, &operation, id);
         }
         remove_from(&mut self.proposals, &record.author(), id);
-        remove_from(&mut self.rejoins, &record.author(), id);
+        remove_from(&mut self.about_author, &record.author(), id);
         Some(pooled)
     }
 

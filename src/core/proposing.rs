@@ -154,13 +154,13 @@ impl Core {
             return all;
         }
         // Records that cannot be sealed are left out: single votes on seals, which a proposal may have listed without
-        // their pair, and all but one `Rejoin` of an author.
+        // their pair, and all but one `Rejoin` or `Succeed` of an author.
         let spent = self.ledger.state().spent_votes(&all);
         let spent: BTreeSet<RecordId> = spent.into_iter().collect();
-        let mut rejoined = BTreeSet::new();
+        let mut had = BTreeSet::new();
         let sealable = all.into_iter().filter(|record| {
-            let is_rejoin = matches!(record.statement(), Statement::Rejoin { .. });
-            !spent.contains(&record.id()) && (!is_rejoin || rejoined.insert(record.author()))
+            let is_first = !record.statement().is_about_author() || had.insert(record.author());
+            is_first && !spent.contains(&record.id())
         });
         let mut records: Vec<_> = sealable
             .map(|record| (self.urgency(&record), record))

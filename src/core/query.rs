@@ -253,8 +253,10 @@ impl Core {
             Phase::Committing(_) => Pending::Commits(
                 open.electorate()
                     .iter()
-                    .filter(|it| it.weight > 0 && !open.commits().contains_key(&it.node))
-                    .map(|elector| elector.node)
+                    .filter(|it| it.weight > 0)
+                    .map(|elector| open.voter(&elector.node))
+                    .filter(|voter| !open.commits().contains_key(voter))
+                    .map(|key| roster.present_key(&key).unwrap_or(key))
                     .filter(|node| !held(node, "commit"))
                     .collect(),
             ),

@@ -2,7 +2,7 @@
 //! `sign_one` ask the journal for the slot first, and journal a record before it is sent ([C2]).
 
 use super::{Answer, Core, JournalEntry, Output, Refusal, Signing, Write};
-use crate::base::digest::{Digest, OperationId, RecordId, Salt};
+use crate::base::digest::{Digest, NodeId, OperationId, RecordId, Salt};
 use crate::base::rejection::Rejection;
 use crate::decision::open::{OpenOperation, Phase};
 use crate::finality::Agreement;
@@ -62,7 +62,10 @@ impl Core {
     }
 
     /// Signs a statement without a slot, if the others would accept it.
-    fn sign_unless_refused(&mut self, statement: Statement) -> Result<Verified, Refusal> {
+    pub(super) fn sign_unless_refused(
+        &mut self,
+        statement: Statement,
+    ) -> Result<Verified, Refusal> {
         let record = self.sign_quietly(vec![(statement, None)])?.remove(0);
         self.judge(&record)?;
         self.persist_own(&record, None);
@@ -72,10 +75,10 @@ impl Core {
 
     fn is_elector(&self, id: &OperationId) -> bool {
         match self.operation_anywhere(id) {
-            Some((operation, _)) => match operation.panel() {
-                Some(panel) => panel.binary_search(&self.me).is_ok(),
-                None => self.ledger.state().roster().get(&self.me).is_some(),
-            },
+            Some((operation, _)) => {
+                let is_member = self.ledger.state().roster().get(&self.me).is_some();
+                is_member && self.is_asked(operation, &self.me)
+            }
             None => false,
         }
     }
@@ -339,6 +342,7 @@ impl Core {
         let drafts = drafts.flat_map(|operation| self.draft_promised(operation));
         let drafts = drafts.collect();
         self.say_promised(drafts);
+        self.reveal_as_former(applied.touched.iter().map(AsRef::as_ref));
     }
 
     /// Tries again what [`Core::follow_up`] could not do, because the key failed, or the node was stopped or had not rejoined.
@@ -347,6 +351,11 @@ impl Core {
         let drafts = operations.flat_map(|operation| self.draft_promised(operation));
         let drafts = drafts.collect();
         self.say_promised(drafts);
+        let operations: Vec<OpenOperation> = match self.former.is_empty() {
+            true => Vec::new(),
+            false => self.ledger.state().operations().cloned().collect(),
+        };
+        self.reveal_as_former(operations.iter());
     }
 
     fn say_promised(&mut self, drafts: Vec<Draft>) {
@@ -380,22 +389,17 @@ impl Core {
     /// exist as long as less than a third is Byzantine. So once the first honest reveal exists, the commits are fixed everywhere.
     fn draft_reveal(&self, operation: &OpenOperation) -> Option<Draft> {
         let id = operation.id();
+        let commit = operation.frozen()?.commits.get(&self.me)?;
         if !matches!(operation.phase(), Phase::Revealing(_))
-            || !operation.frozen()?.commits.contains_key(&self.me)
             || operation.reveals().contains_key(&self.me)
+            || self.has_pooled_reveal(&id, &self.me)
         {
-            return None;
-        }
-        let is_said = self.pool.about(&id).any(|pooled| {
-            pooled.record.author() == self.me
-                && matches!(pooled.record.statement(), Statement::Reveal { .. })
-        });
-        if is_said {
             return None;
         }
         let (ballot, salt) = match self.journal.opening(&id) {
             Some(opening) => opening.clone(),
-            None => self.recover_opening(operation)?,
+            // The journal was lost.
+            None => self.find_opening(operation, commit, self.signer.as_ref())?,
         };
         let statement = Statement::Reveal {
             operation: id,
@@ -405,28 +409,12 @@ impl Core {
         Some((statement, None))
     }
 
-    /// Ballot and salt of this node's frozen commit after the journal was lost: the salt follows from the key, and the
-    /// ballot is one of three, or one that others revealed.
-    fn recover_opening(&self, operation: &OpenOperation) -> Option<(Ballot, Salt)> {
-        let commit = operation.frozen()?.commits.get(&self.me)?;
-        let Statement::Commit {
-            commitment: committed,
-            ..
-        } = commit.statement()
-        else {
-            return None;
-        };
-        let id = operation.id();
-        let salt = salt(self.signer.as_ref(), self.net, id).ok()?;
-        let revealed = operation
-            .reveals()
-            .keys()
-            .filter_map(|node| operation.ballot(node).cloned());
-        [Ballot::Approve, Ballot::Reject, Ballot::Abstain]
-            .into_iter()
-            .chain(revealed)
-            .find(|ballot| commitment(self.net, id, self.me, ballot, &salt) == *committed)
-            .map(|ballot| (ballot, salt))
+    /// Whether a reveal by this key waits to be sealed.
+    pub(super) fn has_pooled_reveal(&self, operation: &OperationId, key: &NodeId) -> bool {
+        self.pool.about(operation).any(|pooled| {
+            pooled.record.author() == *key
+                && matches!(pooled.record.statement(), Statement::Reveal { .. })
+        })
     }
 
     /// The journalled own proposal of a height and round.

@@ -11,8 +11,8 @@ use crate::statement::record::{Statement, Verified};
 #[cfg(doc)]
 use crate::protocol::Rule::*;
 
-/// Whether the draft freezes, decides or closes an operation, opens one with a quorum of commits, lists evidence, a `Rejoin`, or
-/// a record of `High` priority or of authority, or something due happens at it.
+/// Whether the draft freezes, decides or closes an operation, opens one with a quorum of commits, lists evidence, a `Rejoin`, a
+/// `Succeed`, or a record of `High` priority or of authority, or something due happens at it.
 pub(super) fn is_worth_it(draft: &Draft, ledger: &Ledger, pool: &Pool) -> bool {
     let applied = &draft.applied;
     let opens_with_quorum = || {
@@ -32,6 +32,7 @@ pub(super) fn is_worth_it(draft: &Draft, ledger: &Ledger, pool: &Pool) -> bool {
 fn is_urgent(record: &Verified, ledger: &Ledger, pool: &Pool) -> bool {
     match record.statement() {
         Statement::Rejoin { .. }
+        | Statement::Succeed { .. }
         | Statement::Directive { .. }
         | Statement::Objection { .. }
         | Statement::Resolution { .. } => true,

@@ -177,6 +177,8 @@ pub struct OpenOperation {
     electorate: Arc<Electorate>,
     phase: Phase,
     commits: BTreeMap<NodeId, Filed>,
+    /// By the author of a commit whose key is not the elector's: the elector, which had that key at the opening.
+    heirs: BTreeMap<NodeId, NodeId>,
     /// See [`OpenOperation::committed`].
     committed: usize,
     frozen: Option<Arc<Frozen>>,
@@ -270,6 +272,7 @@ impl OpenOperation {
             electorate: Arc::new(electorate),
             phase,
             commits: BTreeMap::new(),
+            heirs: BTreeMap::new(),
             committed: 0,
             frozen: None,
             reveals: BTreeMap::new(),
@@ -319,6 +322,21 @@ impl OpenOperation {
                 Ok(())
             },
         )
+    }
+
+    /// Whether a member may speak first with this key: it is its present one, and no other key of it has spoken.
+    fn judge_key<T>(
+        said: &BTreeMap<NodeId, T>,
+        author: NodeId,
+        roster: &Roster,
+    ) -> Result<(), Rejection> {
+        if roster.line(&author).is_some_and(|line| line.had(&author)) {
+            return Err(Rejection::FormerKey(author));
+        }
+        if roster.keys_of(&author).any(|key| said.contains_key(&key)) {
+            return Err(Rejection::SaidByFormerKey(author));
+        }
+        Ok(())
     }
 
     /// The operation's id.
@@ -372,6 +390,19 @@ impl OpenOperation {
     /// The electors. Empty for a standard operation that the spore hierarchy decides.
     pub fn electorate(&self) -> &Electorate {
         &self.electorate
+    }
+
+    /// The elector that the author of a commit or reveal votes for: itself, or the member as it was known at the opening.
+    pub fn elector(&self, author: &NodeId) -> Option<&Elector> {
+        let heir = || self.electorate.get(self.heirs.get(author)?);
+        self.electorate.get(author).or_else(heir)
+    }
+
+    /// The key with which an elector voted: its own, or one that replaced it since the opening.
+    pub fn voter(&self, elector: &NodeId) -> NodeId {
+        let mut heirs = self.heirs.iter();
+        let heir = heirs.find(|(_, of)| *of == elector);
+        heir.map_or(*elector, |(author, _)| *author)
     }
 
     /// Its phase.

@@ -256,7 +256,19 @@ impl BFTConsensusEngine {
     ///
     /// [`EngineError::Archive`]
     pub fn explain(&self, node: &NodeId) -> Result<Vec<TrustEntry>, EngineError> {
-        Ok(self.archive(|past| past.explain(node))?)
+        // A member answers for all its keys; the older part of its history stands under the former ones.
+        let mut keys: Vec<NodeId> =
+            self.look(|core, _| core.ledger().state().roster().keys_of(node).collect());
+        if keys.is_empty() {
+            keys.push(*node);
+        }
+        let entries = |past: &dyn Archive| {
+            let parts = keys.iter().map(|key| past.explain(key));
+            parts
+                .collect::<Result<Vec<_>, _>>()
+                .map(|parts| parts.concat())
+        };
+        Ok(self.archive(entries)?)
     }
 
     /// Everybody's trust if the network had started with other parameters. It applies the sealed log again, so it takes time

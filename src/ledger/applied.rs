@@ -94,6 +94,8 @@ pub struct Applied {
     pub config: Vec<(String, Option<Vec<u8>>)>,
     /// `Rejoin` records it listed.
     pub rejoins: Vec<RecordId>,
+    /// Members whose key changed: the key so far, and the present one.
+    pub successions: Vec<(NodeId, NodeId)>,
     /// Whether an operation advanced: a window ended or passed, or it froze, was decided or closed. A seal without records must
     /// advance one ([S6]).
     pub has_advanced: bool,

@@ -8,7 +8,7 @@ use super::queue::Turn;
 use super::work::{Progress, SealRoom, Work};
 use super::{
     Applied, Dropped, Evidence, Held, MemberChange, Mode, Past, State, effects, filing, in_order,
-    question_of, scores,
+    question_of, scores, succession,
 };
 use crate::base::digest::{NodeId, OperationId};
 use crate::decision::open::{Context, OpenOperation, Phase, Transition};
@@ -46,11 +46,14 @@ pub(super) fn apply(
         rejoined: BTreeSet::new(),
         seen: BTreeSet::new(),
         revealed: BTreeSet::new(),
+        successions: Vec::new(),
         applied: Progress::default(),
     };
     let (mut kept, dropped) = file_all(&mut work, &records, mode)?;
     kept.sort_by_cached_key(Verified::id);
     work.seen = kept.iter().map(Verified::author).collect();
+    succession::convict(&mut work);
+    succession::succeed(&mut work);
     note_conduct(&mut work);
     let closed = advance(&mut work);
     scores::settle(&mut work, &closed);
@@ -122,17 +125,9 @@ fn file_all(
     Ok((kept, dropped))
 }
 
-/// Bans proved equivocators, and notes who was seen, who revealed and who rejoined.
+/// Notes who was seen, who revealed and who rejoined.
 fn note_conduct(work: &mut Work<'_>) {
     let rejoined = Some((work.state.height, work.state.time_ms));
-    for author in work
-        .evidence
-        .iter()
-        .map(|evidence| evidence.author)
-        .collect::<Vec<_>>()
-    {
-        work.note(author, None, Participation::Equivocation);
-    }
     for author in std::mem::take(&mut work.seen) {
         work.note(author, None, Participation::Seen);
     }
@@ -140,7 +135,7 @@ fn note_conduct(work: &mut Work<'_>) {
         work.note(author, None, Participation::Revealed);
     }
     for node in &work.rejoined {
-        if let Some(member) = work.state.roster.get_mut(node) {
+        if let Some((_, member)) = work.state.roster.line_mut(node) {
             member.rejoined = rejoined;
         }
     }
@@ -221,27 +216,33 @@ fn advance(work: &mut Work<'_>) -> Vec<Arc<OpenOperation>> {
 fn line_up(work: &mut Work<'_>, round: u32, kept: &[Verified]) {
     let before = work.before;
     let state = &mut work.state;
-    let mut sealers = state.roster.sealers(state.sealing);
+    let roster = &state.roster;
+    // A member keeps its place when its key changes.
+    let present = |node: NodeId| roster.present_key(&node).unwrap_or(node);
+    let mut sealers = roster.sealers(state.sealing);
     if sealers.is_empty() {
         // Nobody has a vote: the previous sealers stay.
-        sealers = before.sealers.sorted();
+        sealers = before.sealers.sorted().into_iter().map(present).collect();
     }
-    let primary = state.roster.primary();
+    let primary = roster.primary();
     let is_word = |record: &Verified| {
-        Some(record.author()) == primary && !matches!(record.statement(), Statement::Rejoin { .. })
+        roster.present_key(&record.author()) == primary
+            && !matches!(record.statement(), Statement::Rejoin { .. })
     };
-    let order: Vec<NodeId> = before.sealers.iter().collect();
+    let has_word_of_primary = primary.is_some() && kept.iter().any(is_word);
+    let former: Vec<NodeId> = before.sealers.iter().collect();
+    let order: Vec<NodeId> = former.iter().copied().map(present).collect();
     let turn = Turn {
-        former_primary: before.roster.primary(),
+        former_primary: before.roster.primary().map(present),
         round,
         time_ms: state.time_ms,
         window_ms: before.params.commit_window_ms,
-        has_word_of_primary: kept.iter().any(is_word),
+        has_word_of_primary,
         roster: &mut state.roster,
     };
     let (queue, tenure) = turn.next(&order, before.tenure, &sealers);
     state.tenure = tenure;
-    if queue != order {
+    if queue != former {
         state.sealers = in_order(queue);
     }
 }
@@ -288,6 +289,7 @@ fn finish(work: Work<'_>, closed: Vec<Arc<OpenOperation>>) -> (State, Applied) {
         params: (state.params != before.params).then(|| state.params.clone()),
         config: progress.config,
         rejoins: progress.rejoins,
+        successions: progress.successions,
         has_advanced: progress.has_advanced,
         begins_window: progress.begins_window,
         sealers: (state.sealers != before.sealers).then(|| state.sealers.clone()),

@@ -1,6 +1,6 @@
 //! The stored form of the sealed state, so that a start does not have to apply the whole past again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,8 @@ pub struct Checkpoint {
     pub seal: Seal,
     /// All members.
     pub members: Vec<(NodeId, Member)>,
+    /// The keys of members that left.
+    pub gone: BTreeSet<NodeId>,
     /// The parameters.
     pub params: Arc<Params>,
     /// The configuration map.
@@ -68,6 +70,7 @@ impl Ledger {
                 .iter()
                 .map(|(node, member)| (node, member.clone()))
                 .collect(),
+            gone: state.roster.gone().clone(),
             params: state.params.clone(),
             config: config
                 .map(|(key, value)| (key.clone(), ByteBuf::from(value.clone())))
@@ -102,10 +105,7 @@ impl Ledger {
         if seal.net != ledger.genesis_seal.net {
             return Err(Rejection::WrongNetwork(seal.net));
         }
-        let mut roster = Roster::default();
-        for (node, member) in &checkpoint.members {
-            roster.insert(*node, member.clone());
-        }
+        let roster = Roster::restore(&checkpoint.members, &checkpoint.gone);
         let (mut open, mut asked) = (BTreeMap::new(), BTreeMap::new());
         let mut open_by_author: BTreeMap<NodeId, usize> = BTreeMap::new();
         for stored in &checkpoint.open {

@@ -100,8 +100,8 @@ impl Trial {
                 consent,
             } => self.admit(*candidate, *role, consent),
             ConsensusOperation::NodeExclusion { node, .. } => {
-                self.member(node)?;
-                self.state.roster.remove(node);
+                let (present, _) = self.member(node)?;
+                self.state.roster.remove(&present);
                 Ok(())
             }
             ConsensusOperation::SporeAssignment { node, role } => self.assign(node, *role),
@@ -132,18 +132,20 @@ impl Trial {
             support: Support::FULL,
             event,
         };
-        let member = state.roster.get_mut(&node);
-        let change = member.and_then(|member| member.trust.apply(&state.params, &record));
-        self.trust
-            .extend(change.map(|change| (node, record, change)));
+        let line = state.roster.line_mut(&node);
+        let change = line.and_then(|(node, member)| {
+            let change = member.trust.apply(&state.params, &record)?;
+            Some((node, record, change))
+        });
+        self.trust.extend(change);
     }
 
-    /// A member that is not banned.
-    fn member(&mut self, node: &NodeId) -> Result<&mut Member, &'static str> {
-        match self.state.roster.get_mut(node) {
+    /// The member that has or had this key, with its present key, if it is not banned.
+    fn member(&mut self, key: &NodeId) -> Result<(NodeId, &mut Member), &'static str> {
+        match self.state.roster.line_mut(key) {
             None => Err("it is not a member"),
-            Some(member) if member.is_banned() => Err("it is banned"),
-            Some(member) => Ok(member),
+            Some((_, member)) if member.is_banned() => Err("it is banned"),
+            Some(found) => Ok(found),
         }
     }
 
@@ -159,6 +161,9 @@ impl Trial {
                 return Err("its key is banned; only a new key can be admitted");
             }
             Some(_) => return Err("it is a member already"),
+            None if roster.present_key(&candidate).is_some() => {
+                return Err("it is a former key of a member");
+            }
             None => {}
         }
         if roster
@@ -179,7 +184,7 @@ impl Trial {
     }
 
     fn assign(&mut self, node: &NodeId, role: Spore) -> Result<(), &'static str> {
-        if self.member(node)?.role == role {
+        if self.member(node)?.1.role == role {
             return Err("it has this role already");
         }
         if role == Spore::Primary
@@ -188,7 +193,7 @@ impl Trial {
         {
             member.role = Spore::Seed;
         }
-        self.member(node)?.role = role;
+        self.member(node)?.1.role = role;
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::work::Work;
-use super::{Evidence, Held, Past, State, question_of};
+use super::{Evidence, Held, Past, State, question_of, succession};
 use crate::base::digest::{NodeId, RecordId};
 use crate::base::limits::{
     EVIDENCE_HEIGHTS, OPEN_PROPOSALS_MAX, OPEN_PROPOSALS_RESTRICTED_MAX, PANEL_WEIGHTED_MIN,
@@ -33,14 +33,15 @@ pub(crate) fn proposal_cap(member: &Member) -> usize {
 }
 
 impl State {
-    /// The author, if it is a member that is not banned.
-    fn author(&self, author: NodeId) -> Result<&Member, Rejection> {
-        let member = self
-            .roster
-            .get(&author)
-            .ok_or(Rejection::UnknownAuthor(author))?;
+    /// The author, if its key is the present one of a member that is not banned.
+    pub(super) fn author(&self, author: NodeId) -> Result<&Member, Rejection> {
+        let line = self.roster.line(&author);
+        let member = line.ok_or(Rejection::UnknownAuthor(author))?;
         if member.is_banned() {
             return Err(Rejection::BannedAuthor(author));
+        }
+        if member.had(&author) {
+            return Err(Rejection::FormerKey(author));
         }
         Ok(member)
     }
@@ -107,16 +108,22 @@ impl State {
         };
         let mut electors = Vec::with_capacity(panel.len());
         for node in panel {
-            let member = self.roster.get(node).ok_or(Rejection::Inapplicable(
+            let present = self.roster.present_key(node);
+            let member = present.and_then(|node| Some((node, self.roster.get(&node)?)));
+            let (node, member) = member.ok_or(Rejection::Inapplicable(
                 "the panel names a node that is not a member",
             ))?;
             if !member.is_banned() {
                 electors.push(Elector {
-                    node: *node,
+                    node,
                     weight: member.weight(class, &self.params),
                     has_vote: member.trust.has_vote(),
                 });
             }
+        }
+        electors.sort_unstable();
+        if !electors.is_sorted_by(|a, b| a.node < b.node) {
+            return Err(Rejection::Inapplicable("the panel names a member twice"));
         }
         let electorate = Electorate::new(electors);
         check_rule(operation, &electorate)?;
@@ -174,6 +181,9 @@ impl State {
                 Ok(())
             };
         }
+        if matches!(statement, Statement::Succeed { .. }) {
+            return self.judge_succeed(record, context.time_ms);
+        }
         let Some(id) = statement.operation() else {
             unreachable!("proposals and votes on seals are judged elsewhere");
         };
@@ -230,6 +240,7 @@ pub(super) fn file(
             work.applied.rejoins.push(record.id());
             Ok(())
         }
+        Statement::Succeed { .. } => succession::file(work, record, context),
         Statement::SealProposal { .. } | Statement::SealVote { .. } => {
             unreachable!("votes on seals are filed in pairs")
         }
@@ -249,11 +260,10 @@ fn open(work: &mut Work<'_>, record: &Verified, context: &Context<'_>) -> Result
     if let Some(open) = question.and_then(|it| work.state.asked.get(&it)) {
         return Err(Rejection::AlreadyAsked(*open));
     }
-    let open = work.state.open_by_author.entry(author).or_default();
-    if *open >= limit {
+    if work.state.open_by(&author) >= limit {
         return Err(Rejection::OverCap { author, limit });
     }
-    *open += 1;
+    *work.state.open_by_author.entry(author).or_default() += 1;
     let params = work.before.params.clone();
     let operation = OpenOperation::open(record, params, electorate, scored, context);
     if let Some(question) = question {
@@ -329,7 +339,7 @@ pub(super) fn pair_seal_votes(
     let height = before.height + 1;
     for ((author, slot), bodies) in slots {
         let at = slot.height().unwrap_or(0);
-        let verdict = match (before.author(author), bodies.as_slice()) {
+        let verdict = match (before.may_convict(author), bodies.as_slice()) {
             (Err(rejection), _) => Err(rejection),
             (Ok(_), _) if at > height || at + EVIDENCE_HEIGHTS <= height => {
                 Err(Rejection::StaleSeal {

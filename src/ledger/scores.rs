@@ -26,7 +26,7 @@ pub(super) fn settle(work: &mut Work<'_>, closed: &[Arc<OpenOperation>]) {
             continue;
         }
         for elector in operation.electorate().iter() {
-            let event = participation(operation, &elector.node);
+            let event = participation(operation, &operation.voter(&elector.node));
             score(work, operation, elector.node, support, event);
         }
     }
@@ -49,7 +49,7 @@ fn score(
     work.score(node, operation.params(), &record);
 }
 
-/// The event of an elector of an operation that froze.
+/// The event of an elector of an operation that froze, by the key that it voted with.
 fn participation(operation: &OpenOperation, node: &NodeId) -> Participation {
     let frozen = operation.frozen();
     if !frozen.is_some_and(|frozen| frozen.commits.contains_key(node)) {
@@ -83,7 +83,7 @@ fn support(work: &mut Work<'_>, operation: &OpenOperation) -> Support {
     let electorate = operation.electorate();
     let (mut votes, mut weight, mut weighted) = (0, 0, 0);
     for elector in electorate.iter() {
-        let ballot = operation.ballot(&elector.node);
+        let ballot = operation.ballot(&operation.voter(&elector.node));
         if ballot.map(|it| it.counted_for(operation.class())) == Some(outcome) {
             votes += u64::from(elector.has_vote);
             weight += u128::from(elector.weight);
@@ -106,11 +106,11 @@ fn is_chance(work: &mut Work<'_>, operation: &OpenOperation) -> bool {
         return false;
     };
     let electorate = operation.electorate();
-    let has_vote = |node: &&NodeId| electorate.get(node).is_some_and(|it| it.has_vote);
+    let has_vote = |author: &&NodeId| operation.elector(author).is_some_and(|it| it.has_vote);
     let votes = frozen.commits.keys().filter(has_vote).count() as u64;
     let (time_ms, window_ms) = (work.state.time_ms, operation.params().commit_window_ms);
     let proposer = operation.proposal().author();
-    let Some(member) = work.state.roster.get_mut(&proposer) else {
+    let Some((_, member)) = work.state.roster.line_mut(&proposer) else {
         return false;
     };
     let counts = is_quorum(votes, electorate.votes() as u64)

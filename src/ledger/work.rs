@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{EffectEntry, Evidence, Past, State};
-use crate::base::digest::{NodeId, OperationId, RecordId};
+use crate::base::digest::{Digest, NodeId, OperationId, RecordId};
 use crate::base::limits::{RECORD_BYTES_MAX, SEAL_BODY_BYTES_MAX, SEAL_RECORDS_MAX};
 use crate::base::rejection::Rejection;
 use crate::decision::open::OpenOperation;
@@ -27,7 +27,17 @@ pub(super) struct Work<'a> {
     /// The authors of its records.
     pub(super) seen: BTreeSet<NodeId>,
     pub(super) revealed: BTreeSet<NodeId>,
+    /// The changes of keys that it lists.
+    pub(super) successions: Vec<Succession>,
     pub(super) applied: Progress,
+}
+
+/// A change of a member's key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Succession {
+    pub(super) old: NodeId,
+    pub(super) new: NodeId,
+    pub(super) next: Option<Digest>,
 }
 
 /// The lists of [`Applied`](super::Applied) that grow while a seal is applied.
@@ -40,6 +50,7 @@ pub(super) struct Progress {
     pub(super) effects: Vec<EffectEntry>,
     pub(super) config: Vec<(String, Option<Vec<u8>>)>,
     pub(super) rejoins: Vec<RecordId>,
+    pub(super) successions: Vec<(NodeId, NodeId)>,
     pub(super) has_advanced: bool,
     pub(super) begins_window: bool,
 }
@@ -63,9 +74,9 @@ impl Work<'_> {
         self.score(node, &params, &record);
     }
 
-    /// Applies an event to a member, if it still is one, and notes the change.
-    pub(super) fn score(&mut self, node: NodeId, params: &Params, record: &ParticipationRecord) {
-        if let Some(member) = self.state.roster.get_mut(&node)
+    /// Applies an event to the member that has or had this key, if it still is a member, and notes the change.
+    pub(super) fn score(&mut self, key: NodeId, params: &Params, record: &ParticipationRecord) {
+        if let Some((node, member)) = self.state.roster.line_mut(&key)
             && let Some(change) = member.trust.apply(params, record)
         {
             let entry = TrustEntry::new(record, &change);

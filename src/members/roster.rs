@@ -1,6 +1,6 @@
 //! The roster: the members with their names, roles, scores and standing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,20 @@ pub struct Member {
     pub moved_ms: Option<u64>,
     /// Seal time of the last operation of its own that counted as a chance.
     pub chance_ms: Option<u64>,
+    /// Seal time of its last change of key.
+    pub succeeded_ms: Option<u64>,
+    /// The keys that it replaced, in this order. It answers for all of them.
+    pub former: Vec<FormerKey>,
+}
+
+/// A key that a member replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FormerKey {
+    /// The key.
+    pub node: NodeId,
+    /// Whether an equivocation by it was sealed after it had been replaced. It costs the member its standing once.
+    pub has_equivocated: bool,
 }
 
 impl Member {
@@ -55,6 +69,8 @@ impl Member {
             rejoined: None,
             moved_ms: None,
             chance_ms: None,
+            succeeded_ms: None,
+            former: Vec::new(),
         }
     }
 
@@ -69,6 +85,11 @@ impl Member {
     /// Whether the member is banned for a proved equivocation.
     pub fn is_banned(&self) -> bool {
         self.trust.standing() == Standing::Banned
+    }
+
+    /// Whether the member had this key and replaced it.
+    pub fn had(&self, key: &NodeId) -> bool {
+        self.former.iter().any(|former| former.node == *key)
     }
 
     /// Whether the member holds this role with authority: a suspended Seed has none.
@@ -133,10 +154,14 @@ pub struct Elector {
     pub has_vote: bool,
 }
 
-/// All members by key. A copy shares every member that it does not change.
+/// All members by their present keys. A copy shares every member that it does not change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Roster {
     members: BTreeMap<NodeId, Arc<Member>>,
+    /// The present key by each former key of a member. Follows from the lines.
+    former: Arc<BTreeMap<NodeId, NodeId>>,
+    /// The keys of members that left. None of them can become the key of another member by succession.
+    gone: Arc<BTreeSet<NodeId>>,
 }
 
 impl Roster {
@@ -150,6 +175,101 @@ impl Roster {
             roster.insert(founder.node, member);
         }
         roster
+    }
+
+    /// The members and the keys of those that left, as they were stored.
+    pub fn restore(members: &[(NodeId, Member)], gone: &BTreeSet<NodeId>) -> Self {
+        let mut roster = Self::default();
+        for (node, member) in members {
+            roster.insert(*node, member.clone());
+        }
+        roster.gone = Arc::new(gone.clone());
+        roster
+    }
+
+    /// The keys of members that left.
+    pub fn gone(&self) -> &BTreeSet<NodeId> {
+        &self.gone
+    }
+
+    /// The present key of the member that has or had this key.
+    pub fn present_key(&self, key: &NodeId) -> Option<NodeId> {
+        let is_present = self.members.contains_key(key);
+        is_present
+            .then_some(*key)
+            .or_else(|| self.former.get(key).copied())
+    }
+
+    /// The member that has or had this key: it answers for all its keys.
+    pub fn line(&self, key: &NodeId) -> Option<&Member> {
+        self.get(&self.present_key(key)?)
+    }
+
+    /// The member that has or had this key, to be changed, with its present key.
+    pub fn line_mut(&mut self, key: &NodeId) -> Option<(NodeId, &mut Member)> {
+        let present = self.present_key(key)?;
+        Some((present, self.get_mut(&present)?))
+    }
+
+    /// Whether both are keys of one member.
+    pub fn is_same_line(&self, one: &NodeId, other: &NodeId) -> bool {
+        one == other
+            || self
+                .present_key(one)
+                .is_some_and(|key| self.present_key(other) == Some(key))
+    }
+
+    /// All keys of the member that has or had this key, the present one last.
+    pub fn keys_of(&self, key: &NodeId) -> impl Iterator<Item = NodeId> {
+        let present = self.present_key(key);
+        let former = present
+            .and_then(|key| self.get(&key))
+            .map(|line| line.former.iter());
+        former
+            .into_iter()
+            .flatten()
+            .map(|former| former.node)
+            .chain(present)
+    }
+
+    /// All keys that members replaced.
+    pub fn former_keys(&self) -> impl Iterator<Item = NodeId> {
+        self.former.keys().copied()
+    }
+
+    /// Whether this key is or ever was a member's.
+    pub fn ever_had(&self, key: &NodeId) -> bool {
+        self.present_key(key).is_some() || self.gone.contains(key)
+    }
+
+    /// The digests of the keys that may replace a member's. A banned member has no successor.
+    pub fn successors(&self) -> BTreeSet<Digest> {
+        let members = self.members.values().filter(|member| !member.is_banned());
+        members.filter_map(|member| member.successor).collect()
+    }
+
+    /// The present key of a member that names this key as successor; of several the one with the smallest key.
+    pub fn succeeds(&self, key: &NodeId) -> Option<NodeId> {
+        let digest = Digest::of_successor(key);
+        let mut lines = self.iter().filter(|(_, member)| !member.is_banned());
+        lines
+            .find(|(_, member)| member.successor == Some(digest))
+            .map(|(node, _)| node)
+    }
+
+    /// Moves a member's line to its next key.
+    pub fn succeed(&mut self, old: NodeId, new: NodeId, next: Option<Digest>, time_ms: u64) {
+        let Some(member) = self.members.remove(&old) else {
+            return;
+        };
+        let mut member = Arc::unwrap_or_clone(member);
+        member.successor = next;
+        member.succeeded_ms = Some(time_ms);
+        member.former.push(FormerKey {
+            node: old,
+            has_equivocated: false,
+        });
+        self.insert(new, member);
     }
 
     /// The member with this key.
@@ -181,12 +301,24 @@ impl Roster {
 
     /// Adds or replaces a member.
     pub fn insert(&mut self, node: NodeId, member: Member) {
+        if !member.former.is_empty() {
+            let former = member.former.iter().map(|former| (former.node, node));
+            Arc::make_mut(&mut self.former).extend(former);
+        }
         self.members.insert(node, Arc::new(member));
     }
 
-    /// Takes a member out.
+    /// Takes a member out, with all its keys.
     pub fn remove(&mut self, node: &NodeId) {
-        self.members.remove(node);
+        let Some(member) = self.members.remove(node) else {
+            return;
+        };
+        let gone = Arc::make_mut(&mut self.gone);
+        gone.insert(*node);
+        for FormerKey { node, .. } in &member.former {
+            gone.insert(*node);
+            Arc::make_mut(&mut self.former).remove(node);
+        }
     }
 
     /// The electors of an operation of this class: all members that are not banned. Those without weight vote too and are
@@ -265,6 +397,6 @@ impl Roster {
     /// The digest of everything kept per member.
     pub fn full_digest(&self) -> Digest {
         let lines: Vec<_> = self.iter().collect();
-        Digest::from_bytes(STATE_PART.hash(&codec::encode(&lines)))
+        Digest::from_bytes(STATE_PART.hash(&codec::encode(&(lines, self.gone.as_ref()))))
     }
 }

@@ -30,6 +30,7 @@ const COMMANDS_MAX: usize = 256;
 pub struct Builder {
     store: Store,
     signer: Arc<dyn Signer>,
+    former: Vec<Arc<dyn Signer>>,
     clock: Arc<dyn Clock>,
     endpoint: Option<Endpoint>,
     mdns: Option<MdnsAddressLookup>,
@@ -75,6 +76,13 @@ impl Builder {
         self
     }
 
+    /// Gives the node the keys that its author's key replaced. They sign nothing but the reveals of their frozen commits.
+    #[must_use]
+    pub fn former(mut self, former: impl IntoIterator<Item = Arc<dyn Signer>>) -> Self {
+        self.former.extend(former);
+        self
+    }
+
     /// Replaces the system's clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -98,7 +106,8 @@ impl Builder {
         }
         let now_ms = clock.now_ms();
         let loaded = store.load(signer.clone(), now_ms)?;
-        let (core, me) = (loaded.core, signer.node_id());
+        let (mut core, me) = (loaded.core, signer.node_id());
+        core.hold_former(self.former);
         let opened = Opened {
             found: loaded.found,
             journal_lost: loaded.journal_lost,
@@ -172,6 +181,7 @@ impl Node {
         Builder {
             store,
             signer,
+            former: Vec::new(),
             clock: Arc::new(SystemClock),
             endpoint: None,
             mdns: None,

@@ -4,12 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use crate::base::digest::NodeId;
+use crate::base::digest::{Digest, NodeId};
 use crate::core::{Core, SigningState};
 use crate::engine::Clock;
 use crate::ledger::{Applied, State};
 use crate::members::trust::Standing;
 use crate::net::{Membership, Relation};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
 
 /// The relations as of the last turn.
 pub(super) struct Relations {
@@ -24,6 +27,8 @@ struct Known {
     relations: BTreeMap<NodeId, Relation>,
     /// Former members that may be electors of open operations.
     left: BTreeSet<NodeId>,
+    /// The digests of keys that may replace a member's: each is served as that member ([N1]).
+    successors: BTreeSet<Digest>,
 }
 
 impl Relations {
@@ -32,6 +37,7 @@ impl Relations {
         let mut known = Known {
             height: state.height(),
             signing: core.signing_state(),
+            successors: state.roster().successors(),
             ..Known::default()
         };
         for (node, member) in state.roster().iter() {
@@ -63,6 +69,9 @@ impl Relations {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.height = known.height.max(applied.height);
         let mut is_changed = false;
+        if !applied.members.is_empty() {
+            known.successors = state.roster().successors();
+        }
         for change in &applied.members {
             let node = change.node;
             let now = change.now.as_ref().map(|line| relation(line.standing));
@@ -101,6 +110,7 @@ impl Membership for Relations {
         match known.relations.get(author) {
             Some(relation) => *relation,
             None if known.left.contains(author) => Relation::Leaving,
+            None if known.successors.contains(&Digest::of_successor(author)) => Relation::Member,
             None => Relation::Stranger,
         }
     }

@@ -212,7 +212,11 @@ impl Certificate {
             };
             commits.insert(record.author(), *commitment);
         }
-        let weight_of = |node: &NodeId| weights.get(node).copied().unwrap_or(0);
+        let heirs: BTreeMap<NodeId, NodeId> = snapshot.heirs.iter().copied().collect();
+        let weight_of = |author: &NodeId| {
+            let elector = heirs.get(author).unwrap_or(author);
+            weights.get(elector).copied().unwrap_or(0)
+        };
         let frozen_weight = commits.keys().map(weight_of).sum();
         let total = weights.values().sum();
         let mut tally = Tally::of(snapshot.class, operation, total, frozen_weight);

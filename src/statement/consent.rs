@@ -15,7 +15,7 @@ use crate::statement::spore::Spore;
 pub struct Consent {
     /// The name it wants to have.
     pub name: MemberName,
-    /// The digest of the key that may replace its key later, see [`crate::base::digest::successor_of`]; `None` for none.
+    /// The digest of the key that may replace its key later, see [`Digest::of_successor`]; `None` for none.
     pub successor: Option<Digest>,
     /// The candidate's signature.
     pub sig: SignatureBytes,

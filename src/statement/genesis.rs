@@ -51,7 +51,7 @@ pub struct Founder {
     pub role: Spore,
     /// Its name; no other member has it.
     pub name: MemberName,
-    /// The digest of the key that may replace its key later, see [`crate::base::digest::successor_of`]; `None` for none.
+    /// The digest of the key that may replace its key later, see [`Digest::of_successor`]; `None` for none.
     pub successor: Option<Digest>,
 }
 

@@ -138,7 +138,7 @@ pub(super) fn header(reading: &ReadTransaction) -> Result<(Genesis, NodeId), Sto
     Ok((genesis, NodeId::from_bytes(node)))
 }
 
-/// Checks that the journal belongs to this node.
+/// Checks that the journal belongs to this node, or was being handed over to it.
 pub(super) fn check_owner(
     owner: &Meta,
     network: NetworkId,
@@ -146,7 +146,9 @@ pub(super) fn check_owner(
 ) -> Result<(), StoreError> {
     check_format(owner, "owner: format")?;
     let found = NodeId::from_bytes(id_in(owner, "node", "owner: node")?);
-    if found != node {
+    let next = owner.get("next")?;
+    let is_next = next.is_some_and(|row| row.value() == &node.as_bytes()[..]);
+    if found != node && !is_next {
         return Err(StoreError::OtherNode { found, given: node });
     }
     let found = NetworkId::from_bytes(id_in(owner, "network", "owner: network")?);

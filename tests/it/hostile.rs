@@ -189,7 +189,7 @@ fn a_member_has_two_rejoins_in_a_pool() {
     net.allow(&rejoins);
     let results = import(&mut net, 1, &rejoins);
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 2);
-    assert_eq!(net.cores[1].pool().rejoins_of(&node(3)).count(), 2);
+    assert_eq!(net.cores[1].pool().about_author(&node(3)).count(), 2);
 }
 
 /// The Primary is gone, and there is always a record to seal: windows still end.

@@ -156,7 +156,7 @@ fn a_list_takes_one_rejoin_and_two_of_a_slot() {
     let rounds = rounds_of_sealer(&net);
     list(&mut net, rounds[0], &rejoins);
     let pool = net.cores[WATCHED].pool();
-    assert!(pool.rejoins_of(&node(SEALER)).count() <= 2);
+    assert!(pool.about_author(&node(SEALER)).count() <= 2);
     let seals = (0..30).map(|n| mycnet_consensus::SealId::from_bytes([n; 32]));
     let votes = seals.map(|seal| Statement::SealVote {
         height: 1,

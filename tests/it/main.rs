@@ -38,6 +38,7 @@ mod samples;
 mod schemas;
 mod smoke;
 mod store;
+mod succession;
 mod transport;
 mod twins;
 #[path = "../../benches/common/usage.rs"]

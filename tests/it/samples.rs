@@ -277,6 +277,13 @@ pub(crate) fn statements() -> Vec<(String, Statement)> {
             nonce: Digest::from_bytes([0x77; 32]),
         },
     ));
+    for (name, next) in [
+        ("with a successor", Some(Digest::from_bytes([0x78; 32]))),
+        ("last", None),
+    ] {
+        let old = bob().node_id();
+        all.push((format!("succeed {name}"), Statement::Succeed { old, next }));
+    }
     all
 }
 

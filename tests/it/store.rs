@@ -8,3 +8,4 @@ mod failing;
 mod host;
 mod journal;
 mod questions;
+mod succession;

@@ -1,15 +1,18 @@
 //! Spore authority: how standard operations are decided ([A1] to [A4]).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::window::Passage;
 use super::{
-    Context, Electorate, Filing, OpenOperation, Phase, Transition, Window, commit_reveal, file_slot,
+    Context, Electorate, Filed, Filing, OpenOperation, Phase, Transition, Window, commit_reveal,
+    file_slot,
 };
 use crate::base::digest::NodeId;
 use crate::base::rejection::Rejection;
+use crate::members::roster::Roster;
 use crate::statement::operation::{Ballot, Class, Outcome, Spore};
 use crate::statement::params::Params;
 use crate::statement::record::{Statement, Verified};
@@ -61,6 +64,15 @@ fn says_approve(record: &Verified) -> bool {
         Statement::Directive { approve, .. } | Statement::Resolution { approve, .. } => *approve,
         _ => unreachable!("only directives and resolutions are asked"),
     }
+}
+
+/// What a member said, with any of its keys.
+fn said_by<'a>(
+    slots: &'a BTreeMap<NodeId, Filed>,
+    node: &NodeId,
+    roster: &Roster,
+) -> Option<&'a Filed> {
+    roster.keys_of(node).find_map(|key| slots.get(&key))
 }
 
 impl OpenOperation {
@@ -118,6 +130,7 @@ impl OpenOperation {
         if !matches!(self.phase, Phase::Authority(_)) {
             return Err(self.wrong_phase(record));
         }
+        Self::judge_key(slots, author, context.before)?;
         let member = context.before.get(&author);
         if !member.is_some_and(|member| member.is_active(role)) {
             return Err(Rejection::WrongRole { author, reason });
@@ -167,7 +180,7 @@ impl OpenOperation {
         if self.is_disputed() {
             return Some(self.enter_resolution(context));
         }
-        if let Some(filed) = self.directives.get(&primary) {
+        if let Some(filed) = said_by(&self.directives, &primary, context.before) {
             let approve = says_approve(&filed.first);
             let length_ms = if self.operation().is_routine() {
                 0
@@ -193,7 +206,9 @@ impl OpenOperation {
         by: NodeId,
         approve: bool,
     ) -> Option<Transition> {
-        if self.is_disputed() || context.before.active_primary() != Some(by) {
+        let primary = context.before.active_primary();
+        let is_author = primary.is_some_and(|it| context.before.is_same_line(&it, &by));
+        if self.is_disputed() || !is_author {
             return Some(self.enter_resolution(context));
         }
         match self.judge_authority_window(context) {
@@ -208,7 +223,7 @@ impl OpenOperation {
         for seed in context.before.seeds() {
             total += 1;
             // Two resolutions of one Seed count for none.
-            match self.resolutions.get(&seed) {
+            match said_by(&self.resolutions, &seed, context.before) {
                 Some(filed) if filed.second.is_none() => {
                     if says_approve(&filed.first) {
                         approving += 1;

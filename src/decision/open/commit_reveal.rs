@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::window::Passage;
 use super::{Context, Filing, Frozen, OpenOperation, Phase, Transition, Window, file_slot};
+use crate::base::digest::NodeId;
 use crate::base::rejection::Rejection;
 use crate::decision::tally::Tally;
 use crate::members::roster::{Member, Roster};
@@ -58,10 +59,17 @@ impl OpenOperation {
             return Err(self.wrong_phase(record));
         }
         debug_assert!(context.height >= self.opened_height, "time goes forward");
-        if self.electorate.weight(&author).is_none() {
-            return Err(Rejection::NotAnElector(author));
-        }
-        Ok(())
+        Self::judge_key(&self.commits, author, context.before)?;
+        self.elector_of(&author, context.before)
+            .map(|_| ())
+            .ok_or(Rejection::NotAnElector(author))
+    }
+
+    /// The elector that a member's present key votes for: the key that it had at the opening.
+    fn elector_of(&self, author: &NodeId, roster: &Roster) -> Option<NodeId> {
+        let is_elector = |key: &NodeId| self.electorate.get(key).is_some();
+        let itself = Some(*author).filter(is_elector);
+        itself.or_else(|| roster.keys_of(author).find(is_elector))
     }
 
     /// Files a commit.
@@ -77,7 +85,12 @@ impl OpenOperation {
         self.judge_commit(record, context)?;
         let author = record.author();
         let filing = file_slot(&mut self.commits, record).ok_or(Rejection::SlotFull(author))?;
-        let has_weight = self.electorate.weight(&author).is_some_and(|it| it > 0);
+        if self.elector(&author).is_none()
+            && let Some(elector) = self.elector_of(&author, context.before)
+        {
+            self.heirs.insert(author, elector);
+        }
+        let has_weight = self.elector(&author).is_some_and(|it| it.weight > 0);
         match filing {
             Filing::First => self.committed += usize::from(has_weight),
             Filing::Second => self.committed -= usize::from(has_weight),
@@ -127,7 +140,7 @@ impl OpenOperation {
     pub(crate) fn file_reveal(&mut self, record: &Verified) -> Result<(), Rejection> {
         self.judge_reveal(record)?;
         let author = record.author();
-        let weight = self.electorate.weight(&author).unwrap_or(0);
+        let weight = self.elector(&author).map_or(0, |it| it.weight);
         if let (Some(tally), Statement::Reveal { ballot, .. }) =
             (&mut self.tally, record.statement())
         {
@@ -178,7 +191,8 @@ impl OpenOperation {
     /// The seal time from which on the commits can be frozen without any further record ([P3]); `None` without a quorum.
     ///
     /// The freeze waits for electors that are about: not banned, and with a record sealed in the last commit window. Electors
-    /// without weight are waited for no longer than the grace of claims, and nobody longer than the grace of the class. It
+    /// without weight are waited for no longer than the grace of claims, nobody longer than the grace of the class, and a key
+    /// that its member replaced not at all. It
     /// happens no sooner than a quarter of the grace, so that a quorum cannot shut out the others, unless all have committed.
     pub(super) fn freeze_due_ms(&self, roster: &Roster) -> Option<u64> {
         if !self.has_quorum_of_commits() {
@@ -187,11 +201,11 @@ impl OpenOperation {
         let grace_ms = self.grace_ms();
         let (mut until_ms, mut have_all) = (0, true);
         for elector in self.electorate.iter() {
-            if self.commits.contains_key(&elector.node) {
+            if self.commits.contains_key(&self.voter(&elector.node)) {
                 continue;
             }
+            have_all &= roster.line(&elector.node).is_some_and(Member::is_banned);
             let member = roster.get(&elector.node);
-            have_all &= member.is_some_and(Member::is_banned);
             let Some(member) = member.filter(|member| !member.is_banned()) else {
                 continue;
             };
@@ -217,7 +231,9 @@ impl OpenOperation {
             .filter(|(_, filed)| filed.second.is_none())
             .map(|(author, filed)| (*author, filed.first.clone()))
             .collect();
-        let weights = commits.keys().filter_map(|it| self.electorate.weight(it));
+        let weights = commits
+            .keys()
+            .filter_map(|it| Some(self.elector(it)?.weight));
         self.tally = Some(Tally::of(
             self.class,
             self.operation(),

@@ -87,15 +87,16 @@ impl OpenOperation {
             return Err(DAMAGED);
         }
         let electorate = Electorate::new(stored.electorate.clone());
-        let weight_of = |nodes: &mut dyn Iterator<Item = &NodeId>| -> u64 {
-            nodes.filter_map(|node| electorate.weight(node)).sum()
+        let heirs: BTreeMap<NodeId, NodeId> = snapshot.heirs.iter().copied().collect();
+        let weight_of = |author: &NodeId| {
+            let elector = heirs.get(author).unwrap_or(author);
+            electorate.weight(elector).unwrap_or(0)
         };
         let proposal = records.one(&snapshot.id.into())?;
         operation_of(&proposal)?;
         let commits = records.filed(&snapshot.commits)?;
         let single = commits.iter().filter(|(_, filed)| filed.second.is_none());
-        let weighted = |author| electorate.weight(author).is_some_and(|it| it > 0);
-        let committed = single.filter(|(author, _)| weighted(author)).count();
+        let committed = single.filter(|(author, _)| weight_of(author) > 0).count();
         let reveals = records.by_author(&snapshot.reveals)?;
         let frozen = match &snapshot.frozen {
             None => None,
@@ -108,7 +109,7 @@ impl OpenOperation {
         let tally = match &frozen {
             None => None,
             Some(frozen) => {
-                let weight = weight_of(&mut frozen.commits.keys());
+                let weight = frozen.commits.keys().map(weight_of).sum();
                 let total = electorate.total();
                 let mut tally = Tally::of(snapshot.class, operation_of(&proposal)?, total, weight);
                 for (author, record) in &reveals {
@@ -118,7 +119,7 @@ impl OpenOperation {
                     if !frozen.commits.contains_key(author) {
                         return Err(DAMAGED);
                     }
-                    tally.reveal(electorate.weight(author).unwrap_or(0), ballot);
+                    tally.reveal(weight_of(author), ballot);
                 }
                 Some(tally)
             }
@@ -135,6 +136,7 @@ impl OpenOperation {
             electorate: Arc::new(electorate),
             phase: snapshot.phase.clone(),
             commits,
+            heirs,
             committed,
             frozen,
             reveals,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Filed, OpenOperation, Phase};
 use crate::base::codec;
-use crate::base::digest::{Digest, OPERATION, OperationId, RecordId, STATE_PART};
+use crate::base::digest::{Digest, NodeId, OPERATION, OperationId, RecordId, STATE_PART};
 use crate::members::roster::Elector;
 use crate::statement::operation::{Class, Outcome, Priority};
 use crate::statement::record::Verified;
@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub phase: Phase,
     /// Sealed commits by author; the second id is that of a second, different commit.
     pub commits: Vec<(RecordId, Option<RecordId>)>,
+    /// By the author of a commit whose key is not the elector's: the elector, which had that key at the opening.
+    pub heirs: Vec<(NodeId, NodeId)>,
     /// The frozen commits.
     pub frozen: Option<FrozenLine>,
     /// Sealed reveals by author.
@@ -113,6 +115,11 @@ impl OpenOperation {
             electorate: Snapshot::electorate_digest(&self.electorate.electors),
             phase: self.phase.clone(),
             commits: lines(self.commits.values()),
+            heirs: self
+                .heirs
+                .iter()
+                .map(|(author, elector)| (*author, *elector))
+                .collect(),
             frozen: self.frozen.as_ref().map(|frozen| FrozenLine {
                 height: frozen.height,
                 time_ms: frozen.time_ms,

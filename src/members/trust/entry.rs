@@ -58,6 +58,8 @@ pub enum Reason {
     Equivocation,
     /// The members decided to change the score.
     Modified,
+    /// A key that the member had replaced signed two different statements in one slot.
+    FormerKey,
 }
 
 impl fmt::Display for Reason {
@@ -72,6 +74,9 @@ impl fmt::Display for Reason {
             Self::Overruled => "its objection was overruled",
             Self::Equivocation => "signed two different statements in one slot",
             Self::Modified => "its score was modified by decision",
+            Self::FormerKey => {
+                "a key that it had replaced signed two different statements in one slot"
+            }
         })
     }
 }

@@ -34,6 +34,8 @@ pub enum Participation {
     Overruled,
     /// Two different statements of the member in one slot were sealed.
     Equivocation,
+    /// Two different statements in one slot by a key that the member had replaced before they were sealed.
+    FormerKeyEquivocation,
     /// A `TrustScoreModification` took effect.
     Modified {
         /// The change, in parts per million.

@@ -168,6 +168,14 @@ impl TrustState {
                 self.standing = Standing::Banned;
                 return Some(before.change_to(self, Reason::Equivocation));
             }
+            Participation::FormerKeyEquivocation => {
+                // Never a gain: a suspended member could otherwise prove its own equivocation.
+                self.trust_ppm = self.trust_ppm.min(params.admitted_trust_ppm);
+                self.skill_ppm = self.skill_ppm.min(params.start_skill_ppm);
+                self.standing = Standing::Probation;
+                self.row = 0;
+                Reason::FormerKey
+            }
             Participation::Modified { delta_ppm } => {
                 self.modify(params, delta_ppm);
                 Reason::Modified

@@ -93,6 +93,10 @@ impl Oracle {
                             self.judge_authority(record, *operation, Spore::Seed, &opening)
                         }
                         Statement::Rejoin { .. } => self.judge_rejoin(record, time_ms, earlier),
+                        Statement::Succeed { .. } => {
+                            Err("nobody succeeds in these schedules".into())
+                        }
+
                         Statement::SealProposal { seal, .. } => {
                             self.judge_seal_evidence(record, seal.height, listed)
                         }

@@ -111,7 +111,7 @@ impl Sealed {
         }
     }
 
-    /// The place of its kind when a seal is applied: Propose, Commit, Reveal, Directive, Objection, Resolution, Rejoin,
+    /// The place of its kind when a seal is applied: Propose, Commit, Reveal, Directive, Objection, Resolution, Rejoin, Succeed,
     /// then evidence about seals.
     fn place(&self) -> u8 {
         match self.what {
@@ -122,7 +122,8 @@ impl Sealed {
             Statement::Objection { .. } => 4,
             Statement::Resolution { .. } => 5,
             Statement::Rejoin { .. } => 6,
-            Statement::SealProposal { .. } | Statement::SealVote { .. } => 7,
+            Statement::Succeed { .. } => 7,
+            Statement::SealProposal { .. } | Statement::SealVote { .. } => 8,
         }
     }
 }

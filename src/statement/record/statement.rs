@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::digest::{Commitment, Digest, NetworkId, OperationId, Salt, SealId};
+use crate::base::digest::{Commitment, Digest, NetworkId, NodeId, OperationId, Salt, SealId};
 use crate::base::limits::{ROUND_MAX, TEXT_BYTES_MAX, TIME_MS_MAX};
 use crate::base::rejection::Rejection;
 use crate::statement::operation::{Ballot, ConsensusOperation, Priority};
@@ -11,7 +11,7 @@ use crate::statement::operation::{Ballot, ConsensusOperation, Priority};
 #[cfg(doc)]
 use crate::protocol::Rule::*;
 
-/// One of the nine kinds of statement ([R5]).
+/// One of the ten kinds of statement ([R5]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Statement {
@@ -87,6 +87,13 @@ pub enum Statement {
     Rejoin {
         /// 32 random bytes.
         nonce: Digest,
+    },
+    /// Replaces a member's key. Its author is the key that the member's line names as successor.
+    Succeed {
+        /// The member's key so far.
+        old: NodeId,
+        /// The digest of the key that may replace the author's in turn, see [`Digest::of_successor`].
+        next: Option<Digest>,
     },
 }
 
@@ -177,10 +184,13 @@ impl Slot {
 }
 
 impl Statement {
-    /// The statement's slot; `Propose`, `Reveal` and `Rejoin` have none.
+    /// The statement's slot; `Propose`, `Reveal`, `Rejoin` and `Succeed` have none.
     pub fn slot(&self) -> Option<Slot> {
         match self {
-            Self::Propose { .. } | Self::Reveal { .. } | Self::Rejoin { .. } => None,
+            Self::Propose { .. }
+            | Self::Reveal { .. }
+            | Self::Rejoin { .. }
+            | Self::Succeed { .. } => None,
             Self::Commit { operation, .. } => Some(Slot::Commit(*operation)),
             Self::Directive { operation, .. } => Some(Slot::Directive(*operation)),
             Self::Objection { operation, .. } => Some(Slot::Objection(*operation)),
@@ -203,6 +213,11 @@ impl Statement {
         matches!(self, Self::SealProposal { .. } | Self::SealVote { .. })
     }
 
+    /// Whether it is about its author: a lost journal, or a change of key.
+    pub fn is_about_author(&self) -> bool {
+        matches!(self, Self::Rejoin { .. } | Self::Succeed { .. })
+    }
+
     /// The kind's name, as in records and documents.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -215,6 +230,7 @@ impl Statement {
             Self::SealProposal { .. } => "seal_proposal",
             Self::SealVote { .. } => "seal_vote",
             Self::Rejoin { .. } => "rejoin",
+            Self::Succeed { .. } => "succeed",
         }
     }
 
@@ -228,12 +244,13 @@ impl Statement {
             Self::Objection { .. } => 4,
             Self::Resolution { .. } => 5,
             Self::Rejoin { .. } => 6,
-            Self::SealProposal { .. } => 7,
-            Self::SealVote { .. } => 8,
+            Self::Succeed { .. } => 7,
+            Self::SealProposal { .. } => 8,
+            Self::SealVote { .. } => 9,
         }
     }
 
-    /// The operation that the statement is about; `None` for `Propose` and for statements about seals.
+    /// The operation that the statement is about; `None` for `Propose`, and for statements about seals or about the author.
     pub fn operation(&self) -> Option<OperationId> {
         match self {
             Self::Commit { operation, .. }

@@ -19,6 +19,8 @@ use crate::protocol::Rule::*;
 pub struct Verifier {
     net: NetworkId,
     keys: BTreeMap<NodeId, PublicKey>,
+    /// The digests of keys that are no author's yet. Such a key signs the `Succeed` by which it becomes one.
+    successors: BTreeSet<Digest>,
     roots: VerifiedRoots,
 }
 
@@ -28,6 +30,7 @@ impl Verifier {
         Self {
             net,
             keys: BTreeMap::new(),
+            successors: BTreeSet::new(),
             roots: VerifiedRoots::default(),
         }
     }
@@ -40,6 +43,19 @@ impl Verifier {
     pub fn add_author(&mut self, node: NodeId) -> Result<(), Rejection> {
         let key = PublicKey::decode(&node).map_err(|_| Rejection::WeakKey(node))?;
         self.keys.insert(node, key);
+        Ok(())
+    }
+
+    /// Lets the keys with these digests be authors too, and no others besides those that were added.
+    pub fn set_successors(&mut self, successors: BTreeSet<Digest>) {
+        self.successors = successors;
+    }
+
+    /// Adds the author if its key is one that may succeed. There are no more of them than members.
+    fn learn_successor(&mut self, node: NodeId) -> Result<(), Rejection> {
+        if !self.knows(&node) && self.successors.contains(&Digest::of_successor(&node)) {
+            self.add_author(node)?;
+        }
         Ok(())
     }
 
@@ -60,6 +76,7 @@ impl Verifier {
             return Err(Rejection::WrongNetwork(body.net));
         }
         let author = body.by;
+        self.learn_successor(author)?;
         let key = self
             .keys
             .get(&author)

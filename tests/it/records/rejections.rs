@@ -227,6 +227,15 @@ fn codes_are_stable_and_distinct() {
         (Rejection::WeakKey(node), "weak-key"),
         (Rejection::BadSignature(node), "bad-signature"),
         (Rejection::BannedAuthor(node), "banned-author"),
+        (Rejection::FormerKey(node), "former-key"),
+        (Rejection::SaidByFormerKey(node), "said-by-former-key"),
+        (
+            Rejection::NotASuccessor {
+                author: node,
+                reason: "",
+            },
+            "not-a-successor",
+        ),
         (
             Rejection::UnknownOperation(OperationId::default()),
             "unknown-operation",

@@ -1,0 +1,55 @@
+//! Handing the databases over to the key that replaces the node's ([K2]).
+
+use super::rows::{META, OWNER};
+use super::{Store, StoreError, lock};
+use crate::base::codec;
+use crate::base::digest::NodeId;
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+impl Store {
+    /// Hands the databases over to the key that replaces this node's. What the old key signed stays in the journal, so that its
+    /// frozen commits can be revealed. A twin and a lost journal were the old key's: the new one has signed nothing yet.
+    ///
+    /// A stop at any moment leaves databases that belong to one of the two keys ([`Store::node_id`]) and can be handed over
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Redb`] if the disk is full or broken.
+    pub fn hand_over(&mut self, next: NodeId) -> Result<(), StoreError> {
+        // The journal first names both keys, so that it fits the ledger before and after its commit.
+        self.write_owner(self.node, Some(next))?;
+        let journal = {
+            let mut writing = lock(&self.writing);
+            (writing.known, writing.is_lost) = (writing.journal, false);
+            writing.journal
+        };
+        let transaction = self.ledger.database.begin_write()?;
+        {
+            let mut meta = transaction.open_table(META)?;
+            meta.insert("node", &next.as_bytes()[..])?;
+            meta.insert("journal", &codec::encode(&journal)[..])?;
+            meta.remove("twin")?;
+            meta.remove("declared")?;
+        }
+        transaction.commit()?;
+        self.node = next;
+        self.write_owner(next, None)
+    }
+
+    fn write_owner(&self, node: NodeId, next: Option<NodeId>) -> Result<(), StoreError> {
+        let transaction = self.journal.database.begin_write()?;
+        {
+            let mut owner = transaction.open_table(OWNER)?;
+            owner.insert("node", &node.as_bytes()[..])?;
+            match next {
+                Some(next) => drop(owner.insert("next", &next.as_bytes()[..])?),
+                None => drop(owner.remove("next")?),
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+}
