@@ -42,7 +42,6 @@ impl Task {
     /// Whether so few workers answered that the ledger scores none of them (P9).
     pub(crate) fn is_unscored(&self) -> bool {
         self.answers.len() < PANEL_WEIGHTED_MIN
-
     }
 
     /// The answer given most often; `None` if several share the first place.

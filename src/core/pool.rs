@@ -109,7 +109,6 @@ impl Pool {
     /// The `Rejoin`s or `Succeed`s of this author in the pool, by id.
     pub fn about_author(&self, author: &NodeId) -> impl Iterator<Item = RecordId> {
         self.about_author.get(author).into_iter().flatten().copied()
-
     }
 
     /// The records of this slot in the pool, by id.

@@ -292,7 +292,6 @@ fn founding_roster(genesis: &Genesis) -> BTreeMap<NodeId, MemberLine> {
     let members = members.map(|founder| {
         let line = MemberLine::of_founder(founder, &genesis.params);
         (founder.node, line)
-
     });
     members.collect()
 }

@@ -220,7 +220,7 @@ fn a_line_moves_with_all_that_it_has() {
     let mut expected = world.line(1).unwrap().clone();
     let place = |world: &World, key: NodeId| {
         let mut queue = world.ledger.state().sealers().iter();
-        queue.position(|(node, _)| node == key)
+        queue.position(|node| node == key)
     };
     let before = place(&world, id(1, 0));
     let record = world.succeed(1, 0);
@@ -266,7 +266,7 @@ fn the_primary_stays_the_primary() {
         Some(id(0, 1))
     );
     let front = world.ledger.state().sealers().iter().next();
-    assert_eq!(front.map(|(node, _)| node), Some(id(0, 1)));
+    assert_eq!(front, Some(id(0, 1)));
     assert_eq!(world.ledger.state().tenure, 1, "the same member leads");
 }
 

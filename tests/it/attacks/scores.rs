@@ -150,7 +150,6 @@ fn junk_proposals_make_nobody_miss_its_chances() {
     for k in 0..80_u8 {
         // Node 3 proposes; node 0 never answers, but is about: it answers what it is asked by others.
         log.ask(3, config(&[k]), |n| (n != 0).then_some(Ballot::Approve));
-
     }
     let state = log.ledger.state();
     let member = state.roster().get(&node(0)).unwrap();
