@@ -38,6 +38,9 @@ impl Core {
             nonce,
         };
         statement.check()?;
+        if let Some(pooled) = self.pooled_equal(&statement) {
+            return Err(Rejection::AlreadyAsked(pooled).into());
+        }
         let record = self.sign_unless_refused(statement)?;
         let id = OperationId::from(record.id());
         let is_primary = self.ledger.state().roster().active_primary() == Some(self.me);
@@ -59,6 +62,24 @@ impl Core {
             _ => {}
         }
         Ok(Answer::Proposed(id))
+    }
+
+    /// Another proposal in the pool of a claim that asks exactly the same: only one of both could open ([P1]).
+    fn pooled_equal(&self, statement: &Statement) -> Option<OperationId> {
+        let Statement::Propose { operation, .. } = statement else {
+            return None;
+        };
+        if operation.class() != Class::Claim {
+            return None;
+        }
+        let is_equal = |record: &Verified| {
+            matches!(record.statement(), Statement::Propose { operation: other, .. } if other == operation)
+                && record.statement() != statement
+        };
+        let proposals = self.pool.proposals();
+        let mut records = proposals.filter_map(|id| self.pool.get(&id));
+        let equal = records.find(|pooled| is_equal(&pooled.record))?;
+        Some(equal.record.id().into())
     }
 
     /// Signs a statement without a slot, if the others would accept it.

@@ -146,7 +146,8 @@ fn every_kind_is_frozen() {
             "resolution",
             "seal_proposal",
             "seal_vote",
-            "rejoin"
+            "rejoin",
+            "succeed"
         ]
     );
     let mut operations: Vec<&str> = samples::operations()

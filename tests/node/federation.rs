@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use iroh::protocol::Router;
 use mycnet_consensus::net::{self, ALPN, EndpointSettings, PeerCard};
@@ -65,10 +65,12 @@ pub fn genesis(members: usize) -> Genesis {
     builder.build().unwrap()
 }
 
+/// A claim like no other: what an open one asks exactly is refused.
 pub fn claim(subject: &str) -> ConsensusOperation {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     ConsensusOperation::Claim {
         subject: subject.into(),
-        input: Vec::new(),
+        input: now.as_nanos().to_be_bytes().to_vec(),
         panel: None,
         rule: ClaimRule::MAJORITY,
     }

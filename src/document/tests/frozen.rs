@@ -52,15 +52,15 @@ fn operation_documents_are_frozen() {
             "0a8d8903838ad982",
             "056ae91aa84fc0e5",
             "36ef6afaf0c8dcc8",
-            "2c2bb2fbc2835cbe",
+            "de4c17890c702457",
             "af270ddbb85cd8ca",
             "c6d3c41c950e6c1c",
             "2194fec53ae1be7a",
             "f6a87f15f111432f",
             "edf8e69b1abaeb6d",
             "5a5540d02e77d1b3",
-            "ebee6b2c57dc4ecf",
-            "1125cd73d6c1c995"
+            "d8543e207dbf400a",
+            "4361554b13f6b123"
         ]
     );
 }
@@ -69,7 +69,7 @@ fn operation_documents_are_frozen() {
 fn ledger_documents_are_frozen() {
     assert_eq!(
         genesis().network_id().to_string(),
-        "2ca6506d4791c3fc1952075805f80a2086b3db23dbc67d5e26e796df1d8e2b75"
+        "b103c1537027c2f9a61900ed60c2423b72e623987cdc3a3a51ee664f8cfcd329"
     );
     let seals = seals();
     let heads: Vec<String> = (0..=seals.len())
@@ -79,10 +79,10 @@ fn ledger_documents_are_frozen() {
     assert_eq!(
         heads,
         [
-            "accea88899ffa71a9c73963f92ca8a73fd9cb2a68de960532297f707594ceb82",
-            "107c393225a639fc14a1b2b0fc530fe3cae6d3adf6baee62adf39c49f738e191",
-            "39eddea9220ddfbfa591f41549a9ca10042bab04722d7ec55e29b6f839b6457b",
-            "5f4bca4f034ff4965dbf78d67b66182bfc9e434c2cd0c3f5288792ad3554f512"
+            "a3621b3ed2cbcbe04e56eb448753c9612f9c25254f5fed9db919a9f6240b5f3d",
+            "c70603647d3d13851661802fda26e09d7c8f81ec9adbf7a165f2cc4283586064",
+            "b4502f14583399bf85254611fa050787c480249241a39ed15320671dcea05b81",
+            "b97e579c00d71215cb3a0ea14eb9fd614458266538b37d366d5a1399ae8201d4"
         ]
     );
 }

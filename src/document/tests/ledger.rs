@@ -289,7 +289,10 @@ fn the_cost_follows_what_changed() {
     let change = LedgerChange {
         roster: vec![(
             node(1),
-            Some(line(1, Spore::Seed, 520_000, Standing::Active)),
+            Some(MemberLine {
+                trust_ppm: 520_000,
+                ..line(1, Spore::Seed, 510_000, Standing::Active)
+            }),
         )],
         ..seal(2)
     };

@@ -168,9 +168,9 @@ fn the_encoding_of_a_state_is_fixed() {
         "69 736b696c6c5f70706d 1a000728d0",               // skill_ppm: 469,200
         "69 74727573745f70706d 1a0007167c",               // trust_ppm: 464,508
         "6a 616273656e63655f6d73 f6",                     // absence_ms: null
-        "6b 77697468686f6c645f6d73 0b",                   // withheld_ms: 11
+        "6b 7769746868656c645f6d73 0b",                   // withheld_ms: 11
         "6c 6f626a656374696f6e5f6d73 0c",                 // objection_ms: 12
-        "71 736b696c6c5f77697468686f6c645f6d73 0b",       // skill_withheld_ms: 11
+        "71 736b696c6c5f7769746868656c645f6d73 0b",       // skill_withheld_ms: 11
     ];
     assert_eq!(hex::encode(&bytes), expected.concat().replace(' ', ""));
     assert_eq!(codec::decode::<TrustState>(&bytes, 512), Ok(state));
