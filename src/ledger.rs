@@ -185,7 +185,7 @@ impl State {
         &self.sealers
     }
 
-    /// The seals in a row that the front of the queue proposed (S5).
+    /// The seals in a row that the front of the queue proposed ([S5]).
     pub fn tenure(&self) -> u32 {
         self.tenure
     }

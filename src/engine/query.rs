@@ -19,6 +19,9 @@ use crate::statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Pr
 use crate::statement::params::Params;
 use crate::statement::record::{Seal, Statement, Verified};
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// A member as queries show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberView {
@@ -181,7 +184,7 @@ impl BFTConsensusEngine {
         })
     }
 
-    /// The electors of an operation, by key, as its opening seal fixed them (P1). `None` before that, and as long as spore
+    /// The electors of an operation, by key, as its opening seal fixed them ([P1]). `None` before that, and as long as spore
     /// authority decides.
     ///
     /// # Errors

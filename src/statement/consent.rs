@@ -16,6 +16,7 @@ pub struct Consent {
     /// The name it wants to have.
     pub name: MemberName,
     /// The digest of the key that may replace its key later, see [`Digest::of_successor`]; `None` for none.
+    #[serde(deserialize_with = "Option::deserialize")] // Even `None` is written.
     pub successor: Option<Digest>,
     /// The candidate's signature.
     pub sig: SignatureBytes,

@@ -52,6 +52,7 @@ pub struct Founder {
     /// Its name; no other member has it.
     pub name: MemberName,
     /// The digest of the key that may replace its key later, see [`Digest::of_successor`]; `None` for none.
+    #[serde(deserialize_with = "Option::deserialize")] // Even `None` is written.
     pub successor: Option<Digest>,
 }
 
