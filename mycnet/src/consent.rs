@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ROLE", default_value = "latent", value_parser = candidate_role)]
     role: Spore,
 
-    /// Choose this node's name among the members: 1 to 32 of a-z, 0-9 and -; the first 8 digits of its id unless given
+    /// Choose this node's name: 1 to 32 of a-z, 0-9 and -; the first 8 digits of its id unless given
     #[arg(long, value_name = "NAME", value_parser = member_name)]
     name: Option<MemberName>,
 

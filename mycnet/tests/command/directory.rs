@@ -140,7 +140,9 @@ fn a_genesis_is_judged_before_it_is_written() {
         mycnet(&all)
     };
     for (more, says) in [
-        (vec!["--member", "01=seed"], "no node id"),
+        (vec!["--member", "01=seed"], "expected 01=NODE:ROLE"),
+        (vec!["--member", "ada=01:seed"], "no node id"),
+        (vec!["--member", "Ada=01:seed"], "1 to 32 characters"),
         (
             vec!["--member", &member, "--member", &member],
             "named twice",
@@ -148,7 +150,7 @@ fn a_genesis_is_judged_before_it_is_written() {
         (vec!["--member", &member, "--member", &member], &node.id()),
         (
             vec!["--member", &member, "--param", "drift_ms=99999999999"],
-            "from 0 to",
+            "from 1 to",
         ),
         (
             vec!["--member", &member, "--param", "nothing=1"],
