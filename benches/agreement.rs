@@ -101,7 +101,7 @@ impl Height {
                     state: Digest::default(),
                     roster: Digest::default(),
                     sealers: Digest::default(),
-                    round: round,
+                    round,
                 },
             },
             Action::Vote { round, kind, seal } => Statement::SealVote {

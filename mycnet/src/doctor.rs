@@ -110,7 +110,7 @@ fn cannot_sign(
         home,
         (ahead_ms > state.params().drift_ms).then_some(ahead_ms),
     );
-    if own.is_some_and(|member| member.is_banned()) {
+    if own.is_some_and(mycnet_consensus::internals::roster::Member::is_banned) {
         return Ok((Some(warnings::banned().to_owned()), warnings));
     }
     let twin = || warnings::twin(&Twin::default(), &home.option());

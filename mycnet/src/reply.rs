@@ -361,6 +361,7 @@ pub(crate) struct TicketText {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[allow(clippy::struct_field_names, reason = "the name in JSON")]
 pub(crate) struct Peers {
     pub(crate) running: bool,
     pub(crate) peers: Vec<Peer>,

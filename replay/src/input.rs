@@ -1,6 +1,7 @@
 //! Reads answers from CSV or TSV. An error names the line, what was found and what was expected.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -312,9 +313,13 @@ impl Table {
         let more = &lines[1..];
         if !more.is_empty() {
             let named: Vec<String> = more.iter().take(LINES_NAMED).map(u64::to_string).collect();
-            what += &format!("; something is empty on lines {} too", named.join(", "));
+            let _ = write!(
+                what,
+                "; something is empty on lines {} too",
+                named.join(", ")
+            );
             if more.len() > LINES_NAMED {
-                what += &format!(" and on {} more", more.len() - LINES_NAMED);
+                let _ = write!(what, " and on {} more", more.len() - LINES_NAMED);
             }
         }
         let other = columns::others(&self.headers, role, column);
@@ -322,7 +327,10 @@ impl Table {
         if let Some(other) = other {
             let name = &self.headers[other];
             let typed = self.places.typed(&self.headers, role, other);
-            what += &format!("; column {name:?} is never empty: --columns '{typed}'");
+            let _ = write!(
+                what,
+                "; column {name:?} is never empty: --columns '{typed}'"
+            );
         }
         what + "; --skip-incomplete leaves out such lines"
     }

@@ -16,9 +16,9 @@ pub(crate) fn of(answers: &Answers) -> Vec<String> {
     remarks.extend(gold(answers));
     let tasks = answers.tasks.iter().map(|task| task.name.as_str());
     let workers = answers.workers.iter().map(String::as_str);
-    remarks.extend(alike("answers", look_alikes(answers.given())));
-    remarks.extend(alike("workers", look_alikes(workers)));
-    remarks.extend(alike("tasks", look_alikes(tasks)));
+    remarks.extend(alike("answers", &look_alikes(answers.given())));
+    remarks.extend(alike("workers", &look_alikes(workers)));
+    remarks.extend(alike("tasks", &look_alikes(tasks)));
     if answers.tasks.iter().all(Task::is_unscored) {
         remarks.push(format!(
             "no task was answered by {PANEL_WEIGHTED_MIN} workers or more, so nobody's skill moves: if that surprises you, name \
@@ -75,7 +75,7 @@ fn gold(answers: &Answers) -> Vec<String> {
     remarks
 }
 
-fn alike(what: &str, groups: Vec<Vec<&str>>) -> Option<String> {
+fn alike(what: &str, groups: &[Vec<&str>]) -> Option<String> {
     if groups.is_empty() {
         return None;
     }

@@ -372,9 +372,10 @@ impl Core {
         let drafts = operations.flat_map(|operation| self.draft_promised(operation));
         let drafts = drafts.collect();
         self.say_promised(drafts);
-        let operations: Vec<OpenOperation> = match self.former.is_empty() {
-            true => Vec::new(),
-            false => self.ledger.state().operations().cloned().collect(),
+        let operations: Vec<OpenOperation> = if self.former.is_empty() {
+            Vec::new()
+        } else {
+            self.ledger.state().operations().cloned().collect()
         };
         self.reveal_as_former(operations.iter());
     }

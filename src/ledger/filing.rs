@@ -341,19 +341,19 @@ pub(super) fn pair_seal_votes(
         let at = slot.height().unwrap_or(0);
         let verdict = match (before.may_convict(author), bodies.as_slice()) {
             (Err(rejection), _) => Err(rejection),
-            (Ok(_), _) if at > height || at + EVIDENCE_HEIGHTS <= height => {
+            (Ok(()), _) if at > height || at + EVIDENCE_HEIGHTS <= height => {
                 Err(Rejection::StaleSeal {
                     height: at,
                     at: before.height,
                 })
             }
             // A third body proves nothing more and is left over.
-            (Ok(_), [first, second, rest @ ..]) => {
+            (Ok(()), [first, second, rest @ ..]) => {
                 let full = Rejection::SlotFull(author);
                 dropped.extend(rest.iter().map(|body| ((*body).clone(), full.clone())));
                 Ok(((*first).clone(), (*second).clone()))
             }
-            (Ok(_), _) => Err(Rejection::ImpossibleSeal(
+            (Ok(()), _) => Err(Rejection::ImpossibleSeal(
                 "votes on seals are sealed only as evidence, as two of one slot",
             )),
         };

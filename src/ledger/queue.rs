@@ -60,7 +60,9 @@ impl Turn<'_> {
         if (tenure as usize) < len {
             return tenure;
         }
-        if let Some(member) = self.roster.get_mut(&queue[0]) {
+        // A banned line never changes again.
+        let front = self.roster.get_mut(&queue[0]);
+        if let Some(member) = front.filter(|member| !member.is_banned()) {
             member.moved_ms = Some(self.time_ms);
         }
         queue.rotate_left(1);

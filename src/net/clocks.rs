@@ -70,6 +70,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::type_complexity, reason = "a table")]
     fn the_one_that_differs_from_most_is_off() {
         const HOUR: i64 = 3_600_000;
         // How far the peers are ahead, how far this node is off, and the peers that are off.

@@ -9,6 +9,7 @@ use mycnet_consensus::{Ballot, Digest, Founder, Genesis, NodeId, Params, Rejecti
 use crate::net::{APPROVED, Net, config, identity, node, proposal_of};
 
 /// The digest of the key of node `n`, as a line names it.
+#[allow(clippy::unnecessary_wraps, reason = "as the field has it")]
 fn named(n: usize) -> Option<Digest> {
     Some(Digest::of_successor(&node(n)))
 }

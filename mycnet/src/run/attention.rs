@@ -47,6 +47,10 @@ type ClocksOff = (bool, bool, BTreeSet<NodeId>);
 
 /// What was told.
 #[derive(Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "what was told already, each by itself"
+)]
 pub(super) struct Attention {
     home: Home,
     /// What the file says.

@@ -459,6 +459,7 @@ fn what_is_not_fresh_is_judged_once() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn nudges_have_the_guards_of_lines_57_to_67() {
     let nil = |kind| Some(says(0, kind, NIL));
     for (desc, journal, arrived, expected, round) in [

@@ -52,7 +52,9 @@ impl Votes {
 
     /// The guard of L34, L47 and L61 to L67: a quorum of any votes of a round.
     pub(in crate::finality) fn guard(&self, round: u32, kind: VoteKind) -> Guard {
-        let voters = self.counts(round, kind).map_or(0, |it| it.voters());
+        let voters = self
+            .counts(round, kind)
+            .map_or(0, super::super::counts::VoteCounts::voters);
         if self.sealers.is_quorum(voters) {
             return Guard::Met;
         }
@@ -71,7 +73,9 @@ impl Votes {
 
     /// Whether no seal can get its quorum in this slot from those who have not voted in it and signed in no higher round.
     pub(in crate::finality) fn is_in_vain(&self, round: u32, kind: VoteKind) -> bool {
-        let voters = self.counts(round, kind).map_or(0, |it| it.voters());
+        let voters = self
+            .counts(round, kind)
+            .map_or(0, super::super::counts::VoteCounts::voters);
         let gone = voters + self.beyond(round, kind).len();
         let rest = self.sealers.len() - gone;
         !self

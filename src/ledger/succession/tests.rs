@@ -26,6 +26,7 @@ fn id(member: usize, generation: usize) -> NodeId {
     key(member, generation).node_id()
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "as the field has it")]
 fn named(member: usize, generation: usize) -> Option<Digest> {
     Some(Digest::of_successor(&id(member, generation)))
 }
@@ -275,6 +276,7 @@ fn code(result: Result<Applied, Rejection>) -> &'static str {
 }
 
 /// Rules of [`State::judge_succeed`] that a test takes back.
+#[allow(clippy::items_after_statements, reason = "beside the table")]
 #[test]
 fn only_the_named_key_succeeds() {
     type Flaw = fn(&mut World);
@@ -300,7 +302,7 @@ fn only_the_named_key_succeeds() {
             |world| {
                 let thief = Identity::from_seed_label("thief").node_id();
                 world.change(1, |member| {
-                    member.successor = Some(Digest::of_successor(&thief))
+                    member.successor = Some(Digest::of_successor(&thief));
                 });
             },
         ),

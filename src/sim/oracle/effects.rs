@@ -47,7 +47,9 @@ impl Oracle {
                 Some(name) => match set_param(&params, name, proposed_change, self.mutation) {
                     Some(changed) => {
                         params = changed;
-                        roster.values_mut().for_each(|line| line.restand(&params));
+                        for line in roster.values_mut() {
+                            line.restand(&params);
+                        }
                         true
                     }
                     None => false,

@@ -34,6 +34,7 @@ fn lost(score: u32, share_ppm: u32) -> u32 {
 }
 
 /// How far an outcome was agreed to.
+#[allow(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Verdict {
     /// The ballot that was decided; none for `NoQuorum`.
     decided: Option<Ballot>,

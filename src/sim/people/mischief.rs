@@ -72,7 +72,9 @@ fn claim(rng: &mut ChaCha8Rng, panel: Option<Vec<NodeId>>) -> ConsensusOperation
 fn objections(core: &Core) -> Vec<Input> {
     let open = core.ledger().state().operations();
     let standard = open.filter(|open| open.phase_name() == "authority");
-    let ids: Vec<OperationId> = standard.map(|open| open.id()).collect();
+    let ids: Vec<OperationId> = standard
+        .map(crate::decision::open::OpenOperation::id)
+        .collect();
     let object = |operation| Input::Object {
         operation,
         reason: "no".to_owned(),

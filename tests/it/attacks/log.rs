@@ -61,13 +61,12 @@ impl Log {
         let mut reveals = Some(reveals);
         while let Some(open) = self.ledger.state().operation(&id) {
             let is_frozen = open.frozen().is_some();
-            let (after_ms, records) = match reveals.take_if(|_| is_frozen) {
-                Some(reveals) => (1, reveals),
-                None => {
-                    let due_ms = self.ledger.state().due_ms().unwrap();
-                    let after_ms = due_ms.saturating_sub(self.ledger.state().time_ms());
-                    (after_ms.max(1), Vec::new())
-                }
+            let (after_ms, records) = if let Some(reveals) = reveals.take_if(|_| is_frozen) {
+                (1, reveals)
+            } else {
+                let due_ms = self.ledger.state().due_ms().unwrap();
+                let after_ms = due_ms.saturating_sub(self.ledger.state().time_ms());
+                (after_ms.max(1), Vec::new())
             };
             self.seal(after_ms, records);
         }

@@ -20,6 +20,7 @@ fn claim(subject: String, rule: ClaimRule, panel: Option<Vec<usize>>) -> Consens
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "a ballot or none")]
 fn result(text: &str) -> Option<Ballot> {
     Some(Ballot::Result(text.into()))
 }
@@ -105,6 +106,24 @@ fn a_coalition_that_joins_each_majority_never_weighs_half() {
     }
     assert!(log.skill(9) > 900_000, "it is always right");
     check(&log, 10, 7..10);
+}
+
+/// The same in a network that takes the floor of skill back: three of ten come to weigh half.
+#[test]
+fn without_the_floor_of_skill_a_coalition_weighs_half() {
+    let mut genesis = genesis(10);
+    genesis.params.skill_floor_ppm = 0;
+    let mut log = Log::new(&genesis);
+    let is_half = (0..300_usize).any(|k| {
+        let question = claim(format!("this or that? {k}"), ClaimRule::MAJORITY, None);
+        log.ask(9, question, |n| match n {
+            7..10 => result("this"),
+            _ if (n + 7 - k % 7) % 7 < 3 => result("that"),
+            _ => result("this"),
+        });
+        log.weigh_half(7..10)
+    });
+    assert!(is_half);
 }
 
 /// On the first edition one Seed drained a victim by panels of friends.

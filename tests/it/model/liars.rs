@@ -74,6 +74,7 @@ impl World {
     }
 
     /// A liar's proposal in a round of its own: of a value with a proof of lock, or fresh.
+    #[allow(clippy::unnecessary_wraps, reason = "as its siblings")]
     fn proposal(&mut self, by: usize, round: u32) -> Option<Message> {
         let own = self.messages.iter().map(|(message, _)| *message);
         let own = own.filter(|it| it.round == round && matches!(it.said, Said::Proposal(..)));

@@ -82,7 +82,7 @@ async fn twins_through_a_peer(transport_keys: [&str; 2]) {
     let mut other = Node::of(&genesis(), "ada", other, Config::default()).await;
     other.transport.dial(&ben.address());
     ben.up().await;
-    let places = [&one, &other].map(|node| node.address());
+    let places = [&one, &other].map(Node::address);
     for (node, place) in [(&mut one, &places[1]), (&mut other, &places[0])] {
         let seen = twin(node, SOON).await.expect("it hears of the other one");
         assert_eq!(seen.endpoint, place.id);

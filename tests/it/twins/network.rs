@@ -112,7 +112,7 @@ pub fn seal(mark: u8, round: u32) -> Seal {
         state: Digest::default(),
         roster: Digest::default(),
         sealers: Digest::default(),
-        round: round,
+        round,
     }
 }
 

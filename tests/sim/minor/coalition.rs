@@ -178,6 +178,7 @@ impl Game {
     }
 
     /// Commits of the honest members that are awake, and of the coalition as it conducts itself.
+    #[allow(clippy::needless_range_loop, reason = "several lists by one index")]
     fn commit(&mut self, id: OperationId, awake: &[bool], is_late: bool) {
         let question = &self.questions[&id];
         for who in 0..self.roles.len() {

@@ -172,6 +172,7 @@ fn k_owner_holds_in_many_random_schedules() {
 }
 
 #[test]
+#[allow(clippy::type_complexity, reason = "a table")]
 fn k_owner_fires_when_a_rule_is_taken_back() {
     let flaws: [(&str, fn(&mut World)); 2] = [
         (

@@ -160,6 +160,7 @@ fn a_rule_asks_for_no_more_electors_than_there_are() {
 
 const ROLES: [Spore; 6] = [Primary, Latent, Latent, Latent, Latent, Latent];
 
+#[allow(clippy::unnecessary_wraps, reason = "as the field has it")]
 fn some(world: &World, who: &[usize]) -> Option<Vec<NodeId>> {
     Some(who.iter().map(|who| world.id(*who)).collect())
 }
