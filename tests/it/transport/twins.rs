@@ -234,7 +234,8 @@ async fn clocks_and_states_are_told() {
     };
     let mut ben = Raw::member("ben", &ada.address()).await;
     let mut cyd = Raw::member("cyd", &ada.address()).await;
-    (ada.up().await, ada.up().await);
+    ada.up().await;
+    ada.up().await;
     assert!(ada.transport.clocks(500).is_fine());
     // Of the last two figures the larger one counts: the other was longer on its way.
     cyd.write(REPORT, &says(-HOUR_MS, "twin")).await;

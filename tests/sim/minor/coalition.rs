@@ -261,6 +261,7 @@ impl Game {
 
     /// A claim about which honest answers split by chance, or the victim's differs, or nobody but the coalition knows; the
     /// coalition answers together.
+    #[allow(clippy::needless_range_loop, reason = "several lists by one index")]
     fn claim(&mut self, proposer: usize) -> (ConsensusOperation, Vec<Ballot>) {
         let result = |number: usize| Ballot::Result(vec![u8::try_from(number).unwrap_or(255)]);
         let members = self.roles.len();
