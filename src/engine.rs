@@ -106,7 +106,7 @@ pub fn new_identity() -> Result<Identity, EngineError> {
 ///
 /// ```
 /// use std::sync::Arc;
-/// use mycnet_consensus::{Ballot, BFTConsensusEngine, ConsensusOperation, Genesis, Outcome, Signer, Spore};
+/// use mycnet_consensus::{Ballot, BFTConsensusEngine, ClaimRule, ConsensusOperation, Genesis, Outcome, Signer, Spore};
 /// use mycnet_consensus::engine::{Hub, new_identity};
 ///
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -119,7 +119,12 @@ pub fn new_identity() -> Result<Identity, EngineError> {
 /// let hub = Hub::new(genesis)?;
 /// let (ada, bob, eve) = (hub.join(ada)?, hub.join(bob)?, hub.join(eve)?);
 ///
-/// let claim = ConsensusOperation::Claim { subject: "6 * 7".into(), input: vec![], panel: None, rule: ClaimRule::MAJORITY };
+/// let claim = ConsensusOperation::Claim {
+///     subject: "6 * 7".into(),
+///     input: vec![],
+///     panel: None,
+///     rule: ClaimRule::MAJORITY,
+/// };
 /// let id = ada.propose_claim(claim, b"42".to_vec()).await?;
 /// bob.vote(id, Ballot::Result(b"42".to_vec())).await?;
 /// eve.vote(id, Ballot::Result(b"41".to_vec())).await?;

@@ -6,7 +6,7 @@
 //! use mycnet_consensus::net::{self, ALPN, EndpointSettings};
 //! use mycnet_consensus::node::Node;
 //! use mycnet_consensus::store::Store;
-//! use mycnet_consensus::{Ballot, ConsensusOperation, Genesis, Identity, Signer as _};
+//! use mycnet_consensus::{ClaimRule, ConsensusOperation, Genesis, Identity, Signer as _};
 //!
 //! # async fn run(genesis: Genesis, me: Identity, secret: [u8; 32]) -> Result<(), Box<dyn std::error::Error>> {
 //! let store = Store::create(Path::new("data"), &genesis, me.node_id())?;
@@ -21,7 +21,12 @@
 //! }
 //! let router = router.spawn();
 //!
-//! let claim = ConsensusOperation::Claim { subject: "6 * 7".into(), input: vec![], panel: None, rule: ClaimRule::MAJORITY };
+//! let claim = ConsensusOperation::Claim {
+//!     subject: "6 * 7".into(),
+//!     input: vec![],
+//!     panel: None,
+//!     rule: ClaimRule::MAJORITY,
+//! };
 //! let id = node.engine().propose_claim(claim, b"42".to_vec()).await?;
 //! println!("{:?}", node.engine().execute_reveal_phase(id).await?);
 //! node.shutdown().await;

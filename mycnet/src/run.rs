@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use mycnet_consensus::net::{self, Ticket};
-use mycnet_consensus::node::Stopped;
+use mycnet_consensus::node::{Node, Stopped};
 use mycnet_consensus::store::Store;
 
 use self::report::Report;
@@ -22,7 +22,7 @@ mod log;
 mod report;
 
 /// How often the node checks which peers came and went.
-const PEERS_EVERY: Duration = Duration::from_millis(500);
+const PEERS_EVERY: Duration = Duration::from_millis(200);
 
 /// Run the node: meet peers, vote on seals, and answer the other commands
 ///
@@ -139,14 +139,18 @@ async fn attend(
                 // The node has stopped by itself; the caller asks for the reason.
                 None => return Ok(()),
             },
-            _ = look_at_peers.tick() => {
-                let peers = node.transport().map(net::Transport::peers);
-                report.peers(&peers.unwrap_or_default())?;
-                report.attention(node)?;
-            }
+            _ = look_at_peers.tick() => look(node, report)?,
             () = &mut answering => {}
             _ = node.stopped() => return Ok(()),
-            () = &mut asked_to_stop => return Ok(()),
+            // What happened since the last look is told, and kept for the next start.
+            () = &mut asked_to_stop => return look(node, report),
         }
     }
+}
+
+/// Tells what has no event of its own: peers that came or went, and what a person should see to.
+fn look(node: &Node, report: &mut Report) -> anyhow::Result<()> {
+    let peers = node.transport().map(net::Transport::peers);
+    report.peers(&peers.unwrap_or_default())?;
+    report.attention(node)
 }

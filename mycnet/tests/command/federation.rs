@@ -84,6 +84,9 @@ fn a_vote_given_while_no_node_runs_counts() {
     // Two are away; they vote at home, and the operation needs both.
     bob.stop();
     eve.kill();
+    first.until(&["status"], "one of the others is gone", |status| {
+        status["peers"].as_u64() < Some(2)
+    });
     for node in [second, third] {
         let voted = node.json(&["vote", &id, "approve"]);
         assert_ne!(voted["phase"], "closed");
