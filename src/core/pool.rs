@@ -101,9 +101,10 @@ impl Pool {
         self.proposals.get(author).into_iter().flatten().copied()
     }
 
-    /// The authors of `Rejoin`s or `Succeed`s in the pool.
-    pub fn rejoining(&self) -> impl Iterator<Item = &NodeId> {
-        self.about_author.keys()
+    /// The `Rejoin`s and `Succeed`s in the pool.
+    pub fn about_authors(&self) -> impl Iterator<Item = &Pooled> {
+        let ids = self.about_author.values().flatten();
+        ids.filter_map(|id| self.get(id))
     }
 
     /// The `Rejoin`s or `Succeed`s of this author in the pool, by id.

@@ -25,9 +25,9 @@ impl Core {
     pub fn next_due_ms(&self) -> Option<u64> {
         let gathered = (!self.pool.is_empty()).then_some(self.sealed_at_ms + self.timing.gather_ms);
         let state = self.ledger.state();
-        let rejoins = self.pool.rejoining();
-        let rejoins = rejoins.filter_map(|node| state.rejoin_due_ms(node));
-        let due = state.due_ms().into_iter().chain(rejoins);
+        let apart = self.pool.about_authors();
+        let apart = apart.filter_map(|pooled| state.sealable_from_ms(&pooled.record));
+        let due = state.due_ms().into_iter().chain(apart);
         let times = gathered
             .into_iter()
             .chain(due)

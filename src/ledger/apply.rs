@@ -129,10 +129,10 @@ fn file_all(
 fn note_conduct(work: &mut Work<'_>) {
     let rejoined = Some((work.state.height, work.state.time_ms));
     for author in std::mem::take(&mut work.seen) {
-        work.note(author, None, Participation::Seen);
+        work.note(author, Participation::Seen);
     }
     for author in std::mem::take(&mut work.revealed) {
-        work.note(author, None, Participation::Revealed);
+        work.note(author, Participation::Revealed);
     }
     for node in &work.rejoined {
         if let Some((_, member)) = work.state.roster.line_mut(node) {

@@ -12,9 +12,7 @@ use crate::base::digest::{NodeId, OperationId};
 use crate::base::limits::{CONFIG_KEYS_MAX, MEMBERS_MAX};
 use crate::decision::open::OpenOperation;
 use crate::members::roster::Member;
-use crate::members::trust::{
-    Change, Participation, ParticipationRecord, Support, TrustEntry, TrustState,
-};
+use crate::members::trust::{Change, Participation, ParticipationRecord, TrustEntry, TrustState};
 use crate::statement::consent::Consent;
 use crate::statement::operation::{ConsensusOperation, Priority, Spore};
 
@@ -125,13 +123,7 @@ impl Trial {
     /// Applies an event to a member's scores, under the parameters of the trial.
     fn note(&mut self, node: NodeId, event: Participation) {
         let state = &mut self.state;
-        let record = ParticipationRecord {
-            height: state.height,
-            time_ms: state.time_ms,
-            operation: None,
-            support: Support::FULL,
-            event,
-        };
+        let record = ParticipationRecord::apart(state.height, state.time_ms, event);
         let line = state.roster.line_mut(&node);
         let change = line.and_then(|(node, member)| {
             let change = member.trust.apply(&state.params, &record)?;

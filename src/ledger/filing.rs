@@ -139,11 +139,20 @@ impl State {
         Ok((electorate, is_scored))
     }
 
-    /// The seal time from which on a member's next `Rejoin` can be sealed, a grace after its last ([S6]). Else one member could make
-    /// seals without end.
-    pub(crate) fn rejoin_due_ms(&self, node: &NodeId) -> Option<u64> {
-        let (_, last_ms) = self.roster.get(node)?.rejoined?;
-        Some(last_ms + self.params.critical_grace_ms)
+    /// The seal time from which on a `Rejoin` or `Succeed` can be sealed: a grace of critical operations after the member's last
+    /// `Rejoin` ([S6]), a commit window after the line's last change of key ([K2]). Else one member could make seals without end.
+    pub(crate) fn sealable_from_ms(&self, record: &Verified) -> Option<u64> {
+        match record.statement() {
+            Statement::Rejoin { .. } => {
+                let (_, last_ms) = self.roster.get(&record.author())?.rejoined?;
+                Some(last_ms + self.params.critical_grace_ms)
+            }
+            Statement::Succeed { old, .. } => {
+                let last_ms = self.roster.get(old)?.succeeded_ms?;
+                Some(last_ms + self.params.commit_window_ms)
+            }
+            _ => None,
+        }
     }
 
     /// The votes on seals that the next seal cannot take as evidence.
@@ -172,7 +181,7 @@ impl State {
         let statement = record.statement();
         if matches!(statement, Statement::Rejoin { .. }) {
             self.author(record.author())?;
-            let due_ms = self.rejoin_due_ms(&record.author());
+            let due_ms = self.sealable_from_ms(record);
             return if past.rejoins.contains(&record.id()) {
                 Err(Rejection::AlreadySealed(record.id()))
             } else if due_ms.is_some_and(|due_ms| context.time_ms < due_ms) {

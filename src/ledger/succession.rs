@@ -11,7 +11,7 @@ use crate::base::digest::{Digest, NodeId};
 use crate::base::limits::FORMER_KEYS_MAX;
 use crate::base::rejection::Rejection;
 use crate::decision::open::Context;
-use crate::members::trust::{Participation, is_within};
+use crate::members::trust::Participation;
 use crate::statement::record::{Statement, Verified};
 
 #[cfg(doc)]
@@ -45,7 +45,10 @@ impl State {
                 limit: FORMER_KEYS_MAX,
             });
         }
-        if is_within(member.succeeded_ms, time_ms, self.params.commit_window_ms) {
+        if self
+            .sealable_from_ms(record)
+            .is_some_and(|due_ms| time_ms < due_ms)
+        {
             return Err(Rejection::TooSoon("a commit window"));
         }
         Ok(())
@@ -101,7 +104,7 @@ pub(super) fn convict(work: &mut Work<'_>) {
                 Participation::FormerKeyEquivocation
             }
         };
-        work.note(key, None, event);
+        work.note(key, event);
     }
 }
 

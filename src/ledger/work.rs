@@ -7,7 +7,7 @@ use crate::base::digest::{Digest, NodeId, OperationId, RecordId};
 use crate::base::limits::{RECORD_BYTES_MAX, SEAL_BODY_BYTES_MAX, SEAL_RECORDS_MAX};
 use crate::base::rejection::Rejection;
 use crate::decision::open::OpenOperation;
-use crate::members::trust::{Participation, ParticipationRecord, Support, TrustEntry};
+use crate::members::trust::{Participation, ParticipationRecord, TrustEntry};
 use crate::statement::operation::{Ballot, Outcome};
 use crate::statement::params::Params;
 use crate::statement::record::Verified;
@@ -57,19 +57,8 @@ pub(super) struct Progress {
 
 impl Work<'_> {
     /// Applies an event that does not come from an operation's outcome, under the current parameters.
-    pub(super) fn note(
-        &mut self,
-        node: NodeId,
-        operation: Option<OperationId>,
-        event: Participation,
-    ) {
-        let record = ParticipationRecord {
-            height: self.state.height,
-            time_ms: self.state.time_ms,
-            operation,
-            support: Support::FULL,
-            event,
-        };
+    pub(super) fn note(&mut self, node: NodeId, event: Participation) {
+        let record = ParticipationRecord::apart(self.state.height, self.state.time_ms, event);
         let params = self.state.params.clone();
         self.score(node, &params, &record);
     }

@@ -106,6 +106,17 @@ pub struct ParticipationRecord {
 }
 
 impl ParticipationRecord {
+    /// A record of an event that does not come from the outcome of an operation, so that its support does not matter.
+    pub(crate) fn apart(height: u64, time_ms: u64, event: Participation) -> Self {
+        Self {
+            height,
+            time_ms,
+            operation: None,
+            support: Support::FULL,
+            event,
+        }
+    }
+
     /// A record about an operation in which everybody took part and agreed ([`Support::FULL`]).
     pub fn new(height: u64, time_ms: u64, operation: OperationId, event: Participation) -> Self {
         Self {
