@@ -75,8 +75,8 @@ fn the_recorded_trace_is_read_as_described() {
 /// The goal: the cores decide what the bound decides (all of it with few seeds; of a hundred seeds one in a thousand stays open
 /// at the end of the trace), and the median is at most 1.3 times the bound's, for the first and the last node. With an hour's
 /// grace, which the bound does not have, one in 150 stays open, and the test allows one in fifty. There the last node comes to
-/// 1.34 of the bound since freezes wait for whoever is about ([P3](../../docs/PROTOCOL.md)): the goal of 1.3 is open, and the
-/// test holds what was reached.
+/// 1.34 of the bound with the second edition of the rules. The goal of 1.3 is open: the cause is not found, other patience changes
+/// nothing, and without holding it is 1.47. The test holds what was reached.
 #[test]
 fn the_recorded_trace_is_used_nearly_as_well_as_can_be() {
     let Some(trace) = recorded() else { return };
