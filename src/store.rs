@@ -51,6 +51,7 @@ mod documents;
 mod error;
 mod load;
 mod medium;
+mod moving;
 mod peers;
 mod queries;
 mod read;

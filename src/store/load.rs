@@ -297,7 +297,7 @@ impl Store {
         Ok(saved)
     }
 
-    fn journal(&self) -> Result<BTreeMap<RecordId, JournalEntry>, StoreError> {
+    pub(super) fn journal(&self) -> Result<BTreeMap<RecordId, JournalEntry>, StoreError> {
         let reading = self.journal.read(self.has_failed())?;
         let mut journal = BTreeMap::new();
         for row in reading.open_table(ENTRIES)?.iter()? {
