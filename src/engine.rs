@@ -9,6 +9,7 @@ mod bundle;
 pub(crate) mod host;
 mod hub;
 mod query;
+mod refound;
 mod subscription;
 mod wait;
 
@@ -19,6 +20,7 @@ pub use bundle::{BundleError, BundleImport, BundleReader, BundleReport, ImportEr
 use host::Host;
 pub use hub::{Clock, Hub, ManualClock, SystemClock};
 pub use query::{MemberView, OperationFilter, OperationView, Proposal, Succession};
+pub use refound::{Losses, PlanView, PlanWish, Planned, Refounding};
 pub use subscription::{Notice, Subscription};
 
 pub use crate::exchange::bundle::{End, Fault, Header, Part, Position};

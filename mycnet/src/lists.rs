@@ -278,6 +278,7 @@ fn signs(signing: SigningState) -> &'static str {
         SigningState::JournalLost | SigningState::Rejoining => "no: journal lost",
         SigningState::Twin => "no: has a twin",
         SigningState::Compromised => "no: a fork",
+        SigningState::Refounded => "no: has left",
         _ => "no",
     }
 }

@@ -50,7 +50,7 @@ impl Core {
         &mut self,
         operations: impl Iterator<Item = &'a OpenOperation>,
     ) {
-        if self.former.is_empty() {
+        if self.former.is_empty() || self.left_for().is_some() {
             return;
         }
         let reveals: Vec<Verified> = operations

@@ -64,7 +64,10 @@ impl Core {
     pub(super) fn find(&self, id: &RecordId) -> Option<&Verified> {
         match self.pool.get(id) {
             Some(pooled) => Some(&pooled.record),
-            None => self.agreement.record(id),
+            None => self
+                .agreement
+                .record(id)
+                .or_else(|| self.refounding.get(id)),
         }
     }
 

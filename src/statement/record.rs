@@ -6,6 +6,7 @@
 //! An author signs the Merkle root over a batch of record ids. So many records cost one signature, and a verifier
 //! checks one signature and short hash paths. A bounded number of verified roots is remembered.
 
+mod plan;
 mod statement;
 mod verify;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use plan::{Plan, Succession};
 pub use statement::{Seal, Slot, Statement, VoteKind};
 pub use verify::Verifier;
 

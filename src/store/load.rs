@@ -262,11 +262,14 @@ impl Store {
         let meta = reading.open_table(META)?;
         let declared = meta.get("declared")?;
         let declared = declared.map(|row| decode("meta: declared", row.value()));
+        let endorsed = meta.get("endorsed")?;
+        let endorsed = endorsed.map(|row| decode("meta: endorsed", row.value()));
         let mut saved = Saved {
             journal: self.journal()?,
             declared: declared.transpose()?.unwrap_or_default(),
             compromised: meta.get("compromised")?.is_some(),
             twin: meta.get("twin")?.is_some(),
+            endorsed: endorsed.transpose()?,
             ..Saved::default()
         };
         for (table, name, records) in [

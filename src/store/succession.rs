@@ -27,7 +27,8 @@ fn former_keys(row: &[u8]) -> Result<BTreeSet<NodeId>, StoreError> {
 
 impl Store {
     /// Hands the databases over to the key that replaces this node's. What the old key signed stays in the journal, so that its
-    /// frozen commits can be revealed. A twin and a lost journal were the old key's: the new one has signed nothing yet.
+    /// frozen commits can be revealed. A twin, a lost journal and an endorsement
+    /// of a plan were the old key's: the new one has signed nothing yet.
     ///
     /// A stop at any moment leaves databases that belong to one of the two keys ([`Store::node_id`]) and can be handed over
     /// again.
@@ -50,6 +51,7 @@ impl Store {
             meta.insert("journal", &codec::encode(&journal)[..])?;
             meta.remove("twin")?;
             meta.remove("declared")?;
+            meta.remove("endorsed")?;
         }
         transaction.commit()?;
         self.node = next;
