@@ -32,6 +32,9 @@ struct Known {
     founders: BTreeSet<NodeId>,
     /// The digests of keys that may replace a member's: each is served as that member ([N1]).
     successors: BTreeSet<Digest>,
+    /// Keys that were replaced, with the present key, and the seal time until which they are served all the same ([N1]): the
+    /// old key's node learns from others that it was replaced.
+    replaced: BTreeMap<NodeId, (NodeId, u64)>,
 }
 
 impl Relations {
@@ -44,10 +47,16 @@ impl Relations {
             founders: founders(core),
             ..Known::default()
         };
+        let window_ms = state.params().commit_window_ms;
         for (node, member) in state.roster().iter() {
             let relation = relation(member.trust.standing());
             known.relations.insert(node, relation);
+            if let (Some(last), Some(since_ms)) = (member.former.last(), member.succeeded_ms) {
+                let until_ms = since_ms.saturating_add(window_ms);
+                known.replaced.insert(last.node, (node, until_ms));
+            }
         }
+        known.forget_replaced(state.time_ms());
         // At a start, the members that left are not known: these are all electors that are not members.
         let electors = state.operations().flat_map(|open| open.electorate().iter());
         let gone = electors.map(|elector| elector.node);
@@ -106,7 +115,20 @@ impl Relations {
             known.left.retain(is_awaited);
             is_changed |= known.left.len() != before;
         }
-        is_changed
+        let until_ms = applied.time_ms + state.params().commit_window_ms;
+        for (old, new) in &applied.successions {
+            known.replaced.insert(*old, (*new, until_ms));
+        }
+        is_changed | known.forget_replaced(applied.time_ms)
+    }
+}
+
+impl Known {
+    /// Ends the service of replaced keys whose time is over. Returns whether there were any.
+    fn forget_replaced(&mut self, time_ms: u64) -> bool {
+        let before = self.replaced.len();
+        self.replaced.retain(|_, (_, until_ms)| time_ms < *until_ms);
+        self.replaced.len() != before
     }
 }
 
@@ -131,7 +153,13 @@ impl Membership for Relations {
             None if known.left.contains(author) => Relation::Leaving,
             None if known.founders.contains(author) => Relation::Member,
             None if known.successors.contains(&Digest::of_successor(author)) => Relation::Member,
-            None => Relation::Stranger,
+            None => {
+                let present = known.replaced.get(author);
+                match present.and_then(|(present, _)| known.relations.get(present)) {
+                    Some(Relation::Member) => Relation::Leaving,
+                    Some(_) | None => Relation::Stranger,
+                }
+            }
         }
     }
 

@@ -80,7 +80,8 @@ pub(super) const LEDGER: Rows<u64> = TableDefinition::new("ledger.v1");
 /// By author: data of the network layer.
 pub(super) const PEERS: Rows<Key> = TableDefinition::new("peers.v1");
 
-/// In the journal: `format`, `network`, `node`, and `ahead`: [`AheadRow`] of the last write.
+/// In the journal: `format`, `network`, `node`, `ahead`: [`AheadRow`] of the last write; and of keys that follow one another
+/// `former`, those that handed the journal over, and while that is done `next`.
 pub(super) const OWNER: Rows<&'static str> = TableDefinition::new("owner.v1");
 /// In the journal: own records with what their commits bind to.
 pub(super) const ENTRIES: Rows<Key> = TableDefinition::new("entries.v1");
