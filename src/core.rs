@@ -64,7 +64,7 @@ pub use crate::past::archive::{Archive, ArchiveError};
 pub use crate::past::{certificate::PathStep, history::History};
 pub use crate::statement::commitment::sign_votes;
 pub use crate::statement::record::{
-    Body, Plan, Proof, Record, Seal, SignError, Slot, Succession, VoteKind,
+    Body, KnownSuccession, Plan, Proof, Record, Seal, SignError, Slot, VoteKind,
 };
 pub use crate::statement::seal::{SealCertificate, SealedBlock};
 pub use pool::Pool;

@@ -404,6 +404,34 @@ impl Core {
         proved.into_iter().filter(keeps).collect()
     }
 
+    /// When this node last heard of each member, in seal time: by a sealed record or a vote on the last seal; `u64::MAX` for one
+    /// that has said something since.
+    pub fn last_heard_ms(&self) -> BTreeMap<NodeId, u64> {
+        let state = self.ledger.state();
+        let roster = state.roster();
+        let mut heard: BTreeMap<NodeId, u64> = roster
+            .iter()
+            .map(|(node, member)| (node, member.trust.seen_ms))
+            .collect();
+        let mut note = |record: &Verified, time_ms: u64| {
+            let author = roster.present_key(&record.author());
+            if let Some(at) = author.and_then(|author| heard.get_mut(&author)) {
+                *at = (*at).max(time_ms);
+            }
+        };
+        if let Some(last) = self.recent.back() {
+            last.agreement
+                .records()
+                .for_each(|record| note(record, state.time_ms()));
+        }
+        let pooled = self.pool.iter().map(|pooled| &pooled.record);
+        let since = pooled.chain(self.agreement.records());
+        since
+            .chain(self.refounding.iter())
+            .for_each(|record| note(record, u64::MAX));
+        heard
+    }
+
     /// The lowest height at which this node knows two decided seals.
     pub fn forked_height(&self) -> Option<u64> {
         let at = self.ledger.state().height();

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use mycnet_consensus::core::{
-    Admission, Event, Founding, Input, Plan, Refusal, Saved, Succession, Write,
+    Admission, Event, Founding, Input, KnownSuccession, Plan, Refusal, Saved, Write,
 };
 use mycnet_consensus::internals::codec;
 use mycnet_consensus::internals::ledger::{Ledger, Mode, refounded};
@@ -471,7 +471,7 @@ fn known_changes_of_keys_apply() {
     )
     .unwrap();
     let mut plan = plan_of(&net, 0, &[]);
-    plan.succeeded = vec![Succession::of(succeed.record()).unwrap()];
+    plan.succeeded = vec![KnownSuccession::of(succeed.record()).unwrap()];
     let founding = founding_of(&net, 0, &plan);
     let members = &founding.genesis().members;
     assert!(members.iter().all(|member| member.node != node(1)));
@@ -491,13 +491,13 @@ fn known_changes_of_keys_apply() {
         },
     )
     .unwrap();
-    plan.succeeded = vec![Succession::of(forged.record()).unwrap()];
+    plan.succeeded = vec![KnownSuccession::of(forged.record()).unwrap()];
     let refused = refounded(&net.genesis, net.state(0), &plan);
     assert_eq!(
         refused.map(drop).map_err(|it| it.code()),
         Err("inapplicable")
     );
-    let mut stolen = Succession::of(succeed.record()).unwrap();
+    let mut stolen = KnownSuccession::of(succeed.record()).unwrap();
     stolen.next = None;
     plan.succeeded = vec![stolen];
     let refused = refounded(&net.genesis, net.state(0), &plan);

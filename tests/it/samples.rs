@@ -4,7 +4,7 @@
 use mycnet_consensus::internals::commitment::{commitment, salt};
 use mycnet_consensus::internals::ledger::{Ledger, refounded};
 use mycnet_consensus::internals::record::{
-    Plan, Seal, Statement, Succession, Verified, VoteKind, sign, sign_batch,
+    KnownSuccession, Plan, Seal, Statement, Verified, VoteKind, sign, sign_batch,
 };
 use mycnet_consensus::internals::seal::{SealCertificate, SealedBlock, list_digest};
 use mycnet_consensus::{
@@ -310,7 +310,7 @@ pub(crate) fn plan() -> Plan {
             (ada().node_id(), Spore::Seed),
             (bob().node_id(), Spore::Primary),
         ],
-        succeeded: vec![Succession::of(succeed.record()).expect("it is a `Succeed`")],
+        succeeded: vec![KnownSuccession::of(succeed.record()).expect("it is a `Succeed`")],
         ..Plan::new(12, SealId::from_bytes([0x44; 32]))
     };
     plan.sort();
