@@ -16,8 +16,9 @@ use crate::home::Home;
 use crate::home::last_run::LastRun;
 use crate::settings::Settings;
 
-/// How often, and after which time, a command tries again to open databases that another process has open.
-pub(crate) const RETRIES: u32 = 30;
+/// How often, and after which time, a command tries again to open databases that another process has open. A node that changes its
+/// key or goes on in another network has them open for some seconds.
+pub(crate) const RETRIES: u32 = 100;
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// A runtime for one command.

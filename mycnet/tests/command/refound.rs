@@ -206,13 +206,13 @@ fn bundles_found_a_network_anew() {
     ada.json(&["refound", "endorse", &plan]);
     ada.fails(&["refound", "endorse", &other], 3, &["another plan"]);
     let carried = directory.file("stick");
-    ada.json(&["bundle", "export", "-o", &carried]);
+    ada.json(&["bundle", "export", &carried]);
     bob.json(&["bundle", "import", &carried]);
     let done = bob.json(&["refound", "endorse", &plan]);
     let network = text(&done, "left_for").to_owned();
     assert_eq!(text(&bob.json(&["status"]), "network"), network);
     let back = directory.file("back");
-    bob.json(&["bundle", "export", "-o", &back, "--past", &old[..8]]);
+    bob.json(&["bundle", "export", &back, "--past", &old[..8]]);
     ada.json(&["bundle", "import", &back]);
     assert_eq!(text(&ada.json(&["status"]), "network"), network);
     // Cyd learns of it too, is left out, and keeps the old network.
