@@ -48,7 +48,8 @@ const DEMO_OPERATIONS: u32 = 200;
 ///
 /// With --demo they go through a story, each step of which is checked: a new node
 /// is admitted and joins, one node answers a claim wrongly, the Primary deploys a
-/// service, one process is killed and comes back, and the new node earns its vote.
+/// service, one process is killed and comes back, the new node earns its vote, and a
+/// stolen key is replaced by its owner.
 /// Then latencies are measured, and the demo ends when all nodes have the same
 /// height and state.
 #[derive(Debug, clap::Args)]

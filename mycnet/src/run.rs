@@ -211,7 +211,7 @@ fn may_replace(notice: &Notice) -> bool {
     match notice {
         Notice::Event(Event::Sealed { applied, .. }) => !applied.successions.is_empty(),
         Notice::Event(_) => false,
-        _ => true,
+        Notice::Lagged(_) => true,
     }
 }
 

@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use mycnet_consensus::core::{Refusal, sign_succession};
+use mycnet_consensus::engine::{EngineError, MemberView};
 use mycnet_consensus::net::Ticket;
 use mycnet_consensus::{
-    BFTConsensusEngine, Ballot, ConsensusOperation, Consent, MemberName, OperationId, Outcome,
-    Spore, Standing,
+    BFTConsensusEngine, Ballot, ConsensusOperation, Consent, MemberName, NodeId, OperationId,
+    Outcome, Rejection, Signer as _, Spore, Standing,
 };
 
 use super::events::now;
@@ -34,6 +36,7 @@ pub(super) async fn tell(network: &mut Network, killed: usize) -> anyhow::Result
     one_is_killed(network, killed).await.context("the kill")?;
     let earned = newcomer_earns_its_vote(network, newcomer).await;
     earned.context("the newcomer's vote")?;
+    a_key_is_stolen(network).await.context("the stolen key")?;
     network.settle().await?;
     let position = network.progress.common(&network.running());
     let (height, digest) = position.unwrap_or_default();
@@ -299,4 +302,77 @@ async fn one_is_killed(network: &mut Network, killed: usize) -> anyhow::Result<(
         since(begun)
     ));
     Ok(())
+}
+
+async fn a_key_is_stolen(network: &mut Network) -> anyhow::Result<()> {
+    let (victim, old) = (name(SEED), network.members[SEED].id);
+    say(&format!(
+        "6. The author key of {victim} is stolen. Its owner has the next key in a drawer, and brings it."
+    ));
+    let next = network.members[SEED].next.take();
+    let next = next.context("it has no next key")?;
+    let (key, home) = (next.node_id(), network.members[SEED].home.clone());
+    home.keep_next_key(&next)?;
+    let engine = network.engine(SEED)?;
+    let before = line_of(engine, &old).context("it is no member")?;
+    let begun = now();
+    let record = sign_succession(&next, engine.network_id(), old, None)?;
+    for taken in engine.import(vec![record.encode()]).await? {
+        taken?;
+    }
+    let is_moved = |network: &Network| {
+        let mut engines = network.engines();
+        engines.all(|engine| line_of(engine, &key).is_some() && line_of(engine, &old).is_none())
+    };
+    network
+        .until("all nodes to know the next key", is_moved)
+        .await?;
+    for engine in network.engines() {
+        let line = line_of(engine, &key).context("the line is gone")?;
+        ensure!(
+            (&line.name, line.role, line.standing) == (&before.name, before.role, before.standing)
+                && line.trust_ppm >= before.trust_ppm
+                && line.former == [old],
+            "expected the line {before:?} under the next key, found {line:?}"
+        );
+    }
+    say(&format!(
+        "   After {}, without a vote, name, role and scores are with the next key in every node's roster.",
+        since(begun)
+    ));
+    // The node still runs with the old key, as a thief's would.
+    let change = ConsensusOperation::NetworkConfiguration {
+        config_type: "motd".into(),
+        proposed_change: b"mine".to_vec(),
+    };
+    let tried = network.engine(SEED)?.propose_operation(change).await;
+    let refused = matches!(
+        tried,
+        Err(EngineError::Refused(Refusal::Rejected(Rejection::FormerKey(who)))) if who == old
+    );
+    ensure!(
+        refused,
+        "expected the old key to be refused, found {tried:?}"
+    );
+    network.restart(SEED).await?;
+    let is_back = |network: &Network| {
+        let position = network.progress.position(SEED);
+        position.is_some() && position == network.progress.position(PRIMARY)
+    };
+    network
+        .until("it to go on with the next key", is_back)
+        .await?;
+    let answer = b"72".to_vec();
+    let claimed = network.engine(SEED)?;
+    let claimed = claimed.propose_claim(claim(8, 9), answer.clone()).await?;
+    decided(network, "its claim", claimed, &Ballot::Result(answer)).await?;
+    say(&format!(
+        "   What the thief signs with the old key is refused; {victim} goes on with the next one, and its claim is decided."
+    ));
+    Ok(())
+}
+
+fn line_of(engine: &BFTConsensusEngine, key: &NodeId) -> Option<MemberView> {
+    let roster = engine.roster();
+    roster.into_iter().find(|member| member.node == *key)
 }

@@ -15,7 +15,11 @@ fn the_demo_ends_with_all_nodes_at_one_state() {
     let output = mycnet(&[&["devnet", "--dir", path], &arguments[..]].concat());
     let (text, stderr) = (String::from_utf8_lossy(&output.stdout), said(&output));
     assert_eq!(output.status.code(), Some(0), "{text}\n{stderr}");
-    for told in ["What is 6 * 7?", "it is active in every node's roster"] {
+    for told in [
+        "What is 6 * 7?",
+        "it is active in every node's roster",
+        "the thief signs with the old key is refused",
+    ] {
         assert!(stderr.contains(told), "{told:?} in {stderr}");
     }
     let report: Value = serde_json::from_str(&text).unwrap();
