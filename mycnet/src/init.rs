@@ -31,7 +31,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let has_author = home.create()?;
     home.write_settings(&settings)?;
     if has_author {
-        note("there is a node already, without its transport key: it gets a new one");
+        note(
+            "there is a node already, without its transport key: it gets a new one. If author.key was restored from a copy, \
+             say `mycnet join --restored`: it may have signed what nobody here knows",
+        );
     }
     let author = home.write_keys()?;
     let made = Created {
