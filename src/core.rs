@@ -42,11 +42,12 @@ mod worth;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+pub use former::sign_succession;
 pub use interface::{Admission, Answer, Event, Input, Output, Outputs, PeerId, Timing};
 pub use journal::{JournalEntry, Refusal};
 pub use network::Network;
 pub use query::{OperationStatus, Pending, SealStatus, SigningState, Waiting, WindowStatus};
-pub use refounding::{Backing, Endorsed, EndorsedPlan};
+pub use refounding::{Backing, Endorsed, EndorsedPlan, Founded};
 pub use saved::{Base, Declared, RecentSeal, Saved, Write};
 
 // What inputs, outputs and answers consist of.

@@ -19,7 +19,7 @@ pub use crate::members::roster::{Elector, MemberLine};
 pub use bundle::{BundleError, BundleImport, BundleReader, BundleReport, ImportError, Refusals};
 use host::Host;
 pub use hub::{Clock, Hub, ManualClock, SystemClock};
-pub use query::{MemberView, OperationFilter, OperationView, Proposal};
+pub use query::{MemberView, OperationFilter, OperationView, Proposal, Succession};
 pub use refound::{Losses, PlanView, PlanWish, Planned, Refounding};
 pub use subscription::{Notice, Subscription};
 
@@ -340,8 +340,7 @@ impl BFTConsensusEngine {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NoSuccessor`] if no member names this key; [`Rejection::TooSoon`] within a commit window of the member's last
-    /// change of key.
+    /// [`Refusal::NoSuccessor`] if no member names this key.
     pub async fn succeed(&self, next: Option<Digest>) -> Result<(), EngineError> {
         self.host.input(Input::Succeed { next }).await.map(drop)
     }

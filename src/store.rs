@@ -53,6 +53,7 @@ mod documents;
 mod error;
 mod load;
 mod medium;
+mod moving;
 mod peers;
 mod queries;
 mod read;

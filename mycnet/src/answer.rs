@@ -69,6 +69,14 @@ pub(crate) fn answer(node: &Node, request: Request) -> Answer<'_> {
                 engine.outlive_twin().await?;
                 return Ok(Value::Null);
             }
+            Request::Succeed { record } => {
+                let record =
+                    hex::decode(record).map_err(|error| Failure::bad_data(error.to_string()))?;
+                for taken in engine.import(vec![record]).await? {
+                    taken.map_err(EngineError::from)?;
+                }
+                return value(Ok(reads::keys(node)));
+            }
             Request::ImportBundle { file } => return value(files::import(node, &file).await),
             // Reading takes as long as the disk does, and must not block the answers to others.
             request => {
@@ -93,6 +101,7 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
             at,
             explain,
         } => value(reads::trust(node, member, at, explain)),
+        Request::Keys => value(Ok(reads::keys(node))),
         Request::Roster => value(Ok(reply::Roster {
             members: node.engine().roster(),
         })),

@@ -3,6 +3,9 @@
 //! | file | what it is |
 //! |---|---|
 //! | `author.key` | the secret that signs the node's records |
+//! | `successor` | the digest of the key that may replace it; the key itself lies elsewhere |
+//! | `next.key`, `next.successor` | the key that is replacing it, until a seal says so, and the digest of the one after |
+//! | `former-….key` | a key that it replaced; it reveals what it had committed to |
 //! | `transport.key` | the secret of the endpoint that peers connect to |
 //! | `config.toml` | settings, see `settings` |
 //! | `ledger.redb`, `journal.redb` | the ledger, and the records that this node has signed |
@@ -29,6 +32,7 @@ use crate::settings::Settings;
 
 pub(crate) mod last_run;
 pub(crate) mod private;
+pub(crate) mod succession;
 
 /// Options of every command about a node.
 #[derive(Debug, Clone, clap::Args)]
@@ -202,15 +206,17 @@ impl Home {
         Ok(has_author)
     }
 
-    /// Writes the keys that are missing, and returns the author's key.
-    pub(crate) fn write_keys(&self) -> anyhow::Result<Identity> {
+    /// Writes the keys that are missing, and returns the author's key. `author` is a key that was kept elsewhere; else a new one is
+    /// made.
+    pub(crate) fn write_keys(&self, author: Option<Identity>) -> anyhow::Result<Identity> {
         // An interrupted `init` may have left a key that was not reported yet.
         if !is_there(&self.transport_file())? {
             write_secret(&self.transport_file(), &new_identity()?.secret())?;
         }
         // The author's key comes last: with it, the directory is complete.
         if !is_there(&self.author_file())? {
-            write_secret(&self.author_file(), &new_identity()?.secret())?;
+            let author = author.map_or_else(new_identity, Ok)?;
+            write_secret(&self.author_file(), &author.secret())?;
         }
         self.author()
     }

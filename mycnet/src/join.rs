@@ -10,6 +10,7 @@ use mycnet_consensus::{Genesis, NetworkId, Signer as _};
 use crate::databases::damaged;
 use crate::failure::Failure;
 use crate::files::read_file;
+use crate::home::succession::Whose;
 use crate::home::{Common, Home};
 use crate::output::{Fields, note};
 use crate::reply::Joined;
@@ -91,6 +92,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             .map_err(|error| damaged(&home, &error))?;
     }
     let founder = genesis.members.iter().find(|member| member.node == me);
+    if let Some(founder) = founder
+        && founder.successor != home.successor(Whose::Author)?
+    {
+        note(
+            "the genesis names another successor for this member than the key that `mycnet init` wrote, or none. Whoever makes \
+             the network should give the line \"keys\" of `mycnet key show` to `mycnet network new`",
+        );
+    }
     let joined = Joined {
         network: genesis.network_id(),
         name: genesis.name.clone(),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use mycnet_consensus::core::{Pending, SealStatus, SigningState, WindowStatus};
-use mycnet_consensus::engine::{MemberLine, MemberView};
+use mycnet_consensus::engine::{MemberLine, MemberView, Succession};
 use mycnet_consensus::net::ClockReport;
 use mycnet_consensus::{
     BFTConsensusEngine, Ballot, ClaimRule, Class, ConsensusOperation, Digest, MemberName,
@@ -22,6 +22,83 @@ use crate::names::Names;
 pub(crate) struct Created {
     pub(crate) node: NodeId,
     pub(crate) directory: PathBuf,
+    /// The digest of the key that may replace the node's.
+    pub(crate) successor: Option<Digest>,
+    /// Both, as `network new` takes them.
+    pub(crate) keys: String,
+}
+
+/// What a node's key is to a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum KeyPlace {
+    Present,
+    /// It was replaced.
+    Former,
+    /// It may replace the present one.
+    Successor,
+}
+
+/// A node's key, and the member that it belongs to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Keys {
+    pub(crate) node: NodeId,
+    pub(crate) network: NetworkId,
+    pub(crate) height: u64,
+    pub(crate) place: Option<KeyPlace>,
+    pub(crate) member: Option<MemberView>,
+    /// Changes of this member's key that no seal lists yet.
+    pub(crate) pending: Vec<Succession>,
+}
+
+/// The answer of `key show`.
+#[derive(Debug, Serialize)]
+pub(crate) struct KeysShown {
+    pub(crate) node: NodeId,
+    pub(crate) successor: Option<Digest>,
+    /// Both, as `network new` takes them.
+    pub(crate) keys: String,
+    pub(crate) name: Option<MemberName>,
+    pub(crate) place: Option<KeyPlace>,
+    /// The member's present key.
+    pub(crate) present: Option<NodeId>,
+    pub(crate) former: Vec<NodeId>,
+    pub(crate) pending: Vec<Succession>,
+}
+
+/// The answer of `key succeed`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Succeeded {
+    /// The key that is replaced; `null` if it was before.
+    pub(crate) old: Option<NodeId>,
+    pub(crate) node: NodeId,
+    pub(crate) name: Option<MemberName>,
+    /// The digest of the key that may follow in turn.
+    pub(crate) successor: Option<Digest>,
+    /// Whether a seal lists it.
+    pub(crate) sealed: bool,
+    /// Whether a node runs, and changes to the key by itself.
+    pub(crate) running: bool,
+}
+
+impl Succeeded {
+    /// What a node says after it has the `Succeed`, or if there is nothing left to do.
+    pub(crate) fn of(keys: &Keys, running: bool) -> Self {
+        let member = keys.member.as_ref();
+        let pending = keys.pending.first();
+        let successor = match pending {
+            Some(pending) => pending.next,
+            None => member.and_then(|member| member.successor),
+        };
+        Self {
+            old: None,
+            node: member.map_or(keys.node, |member| member.node),
+            name: member.map(|member| member.name.clone()),
+            successor,
+            sealed: pending.is_none(),
+            running,
+        }
+    }
 }
 
 /// The answer of `network new`.
@@ -54,6 +131,8 @@ pub(crate) struct Consented {
     pub(crate) candidate: NodeId,
     pub(crate) name: MemberName,
     pub(crate) role: Spore,
+    /// The digest of the key that may replace the candidate's.
+    pub(crate) successor: Option<Digest>,
     /// The line that an admission takes.
     pub(crate) consent: String,
 }
@@ -72,6 +151,8 @@ pub(crate) struct Status {
     /// This node in the roster.
     pub(crate) member: Option<MemberView>,
     pub(crate) members: usize,
+    /// The line that has this node's key, had it or names it, and changes of its key that no seal lists yet.
+    pub(crate) keys: Keys,
     pub(crate) open_operations: usize,
     /// Operations that wait for a record of this node.
     pub(crate) waiting_for_you: Vec<OperationId>,
@@ -374,6 +455,8 @@ pub(crate) struct Peer {
     pub(crate) node: Option<NodeId>,
     pub(crate) name: Option<MemberName>,
     pub(crate) role: Option<Spore>,
+    /// What its key is to that member.
+    pub(crate) place: Option<KeyPlace>,
     pub(crate) connected: bool,
     pub(crate) addresses: Vec<String>,
     /// Only a running node knows it.

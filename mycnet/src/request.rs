@@ -83,6 +83,12 @@ pub(crate) enum Request {
     },
     /// Declare the union of what all others hold to be this node's journal.
     DeclareJournal,
+    /// This node's key, and the member that it belongs to.
+    Keys,
+    /// Take in the `Succeed` that a member's next key has signed: canonical bytes, in hexadecimal.
+    Succeed {
+        record: String,
+    },
     /// Say that of two machines with this node's key this one lives.
     OutliveTwin,
     /// The last seal's time.

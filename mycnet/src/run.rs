@@ -4,15 +4,19 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use anyhow::bail;
+use mycnet_consensus::core::Event;
+use mycnet_consensus::engine::Notice;
 use mycnet_consensus::net::{self, Ticket};
 use mycnet_consensus::node::{Node, Stopped};
 use mycnet_consensus::store::Store;
 
 use self::report::Report;
+use crate::answer::reads;
 use crate::bundle;
 use crate::databases::open_store;
 use crate::failure::Failure;
 use crate::home::{Common, Home};
+use crate::reply::KeyPlace;
 use crate::settings::{Overrides, Settings};
 use crate::socket::{self, Control};
 use crate::start::{Connected, RETRIES, RETRY_AFTER, asked_to_stop, runtime};
@@ -23,6 +27,9 @@ mod report;
 
 /// How often the node checks which peers came and went.
 const PEERS_EVERY: Duration = Duration::from_millis(200);
+
+/// How long commands are still answered before the node goes on with its next key.
+const LAST_ANSWERS: Duration = Duration::from_millis(300);
 
 /// Run the node: meet peers, vote on seals, and answer the other commands
 ///
@@ -61,7 +68,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     runtime()?.block_on(serve(&home, &settings, args))
 }
 
+/// Runs the node until it is stopped. When a seal gives its member the next key, it starts again with that.
 async fn serve(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<()> {
+    while serve_key(home, settings, args).await? == Ended::Replaced {}
+    Ok(())
+}
+
+async fn serve_key(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<Ended> {
     let store = lock(home).await?;
     let network = store.network_id();
     for ticket in &args.peers {
@@ -79,13 +92,20 @@ async fn serve(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<
     let connected = Connected::start(home, store, settings, &args.peers).await?;
     let is_told = args.verbose || args.common.format.json || std::io::stdout().is_terminal();
     let mut report = Report::new(home, &connected.node, args.common.format, is_told);
-    let ended = attend(&connected, &control, &mut report).await;
+    let ended = attend(home, &connected, &control, &mut report).await;
     // The socket closes first: from here on, commands wait for the databases.
     drop(control);
     let how = connected.stop().await;
-    ended?;
+    let ended = ended?;
     match how {
-        Stopped::Orderly => report.stopped(),
+        Stopped::Orderly if ended == Ended::Replaced => {
+            report.replaced()?;
+            Ok(ended)
+        }
+        Stopped::Orderly => {
+            report.stopped()?;
+            Ok(ended)
+        }
         Stopped::Failed(reason) => Err(Failure::failed(format!(
             "the node had to stop: {reason}. What it acknowledged is on the disk; `mycnet status{option}` still reads it, \
              `mycnet doctor{option}` checks it",
@@ -118,12 +138,21 @@ async fn lock(home: &Home) -> anyhow::Result<Store> {
     )
 }
 
+/// Why a node's run is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Stopped,
+    /// A seal gave the member the next key, which is in the directory.
+    Replaced,
+}
+
 /// Tells that the node has started, and what happens until it stops by itself or is stopped.
 async fn attend(
+    home: &Home,
     connected: &Connected,
     control: &Control,
     report: &mut Report,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Ended> {
     let node = &connected.node;
     // This comes before the report of the start, so that a signal right after the report stops the node in good order.
     let asked_to_stop = asked_to_stop()?;
@@ -132,20 +161,49 @@ async fn attend(
     let mut look_at_peers = tokio::time::interval(PEERS_EVERY);
     let answering = control.serve(node);
     tokio::pin!(answering, asked_to_stop);
-    loop {
+    // The seal may have come before the subscription.
+    let mut is_replaced = is_replaced_by_next(home, node)?;
+    while !is_replaced {
         tokio::select! {
             notice = events.next() => match notice {
-                Some(notice) => report.notice(&notice)?,
+                Some(notice) => {
+                    report.notice(&notice)?;
+                    if may_replace(&notice) {
+                        is_replaced = is_replaced_by_next(home, node)?;
+                    }
+                }
                 // The node has stopped by itself; the caller asks for the reason.
-                None => return Ok(()),
+                None => return Ok(Ended::Stopped),
             },
             _ = look_at_peers.tick() => look(node, report)?,
             () = &mut answering => {}
-            _ = node.stopped() => return Ok(()),
+            _ = node.stopped() => return Ok(Ended::Stopped),
             // What happened since the last look is told, and kept for the next start.
-            () = &mut asked_to_stop => return look(node, report),
+            () = &mut asked_to_stop => {
+                look(node, report)?;
+                return Ok(Ended::Stopped);
+            }
         }
     }
+    tokio::select! {
+        () = &mut answering => {}
+        () = tokio::time::sleep(LAST_ANSWERS) => {}
+    }
+    Ok(Ended::Replaced)
+}
+
+/// Whether a seal may have changed keys.
+fn may_replace(notice: &Notice) -> bool {
+    match notice {
+        Notice::Event(Event::Sealed { applied, .. }) => !applied.successions.is_empty(),
+        Notice::Event(_) => false,
+        _ => true,
+    }
+}
+
+/// Whether the member has another key now, which is in this directory.
+fn is_replaced_by_next(home: &Home, node: &Node) -> anyhow::Result<bool> {
+    Ok(home.has_next_key()? && reads::keys(node).place == Some(KeyPlace::Former))
 }
 
 /// Tells what has no event of its own: peers that came or went, and what a person should see to.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use iroh::protocol::Router;
-use mycnet_consensus::Signer as _;
+use mycnet_consensus::Signer;
 use mycnet_consensus::net::{self, ALPN, Bound, Ticket};
 use mycnet_consensus::node::{Builder, Node, NodeError, Stopped};
 use mycnet_consensus::store::Store;
@@ -36,7 +36,11 @@ pub(crate) fn builder(home: &Home, store: Store, tickets: &[Ticket]) -> anyhow::
     let joined_with = home.ticket()?;
     let tickets: Vec<&Ticket> = joined_with.iter().chain(tickets).collect();
     let peers = tickets.iter().flat_map(|ticket| ticket.peers.clone());
-    let builder = Node::builder(store, Arc::new(author)).peers(peers);
+    let former = home.former_keys()?.into_iter();
+    let former = former.map(|key| Arc::new(key) as Arc<dyn Signer>);
+    let builder = Node::builder(store, Arc::new(author))
+        .former(former)
+        .peers(peers);
     Ok(match tickets.iter().max_by_key(|ticket| ticket.height) {
         Some(latest) => builder.expect_seal(latest.height, latest.seal),
         None => builder,

@@ -32,8 +32,18 @@ pub struct Endorsed {
     pub founding: Founding,
     /// This node's height when its person last gave the word. With the next seal of the old network it is asked again.
     pub height: u64,
-    /// Whether the plan is in force here: this node has left the old network for good.
-    pub is_in_force: bool,
+    /// The support with which the plan came in force here: this node has left the old network for good. `None` before.
+    pub in_force: Option<Backing>,
+}
+
+/// What put a plan in force, as a node keeps it beside the new network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Founded {
+    /// The endorsements: proof for members that come later.
+    pub endorsements: Vec<Record>,
+    /// Their support.
+    pub backing: Backing,
 }
 
 /// The endorsements that this node holds, and its own.
@@ -204,7 +214,7 @@ impl Core {
         self.note_endorsed(Some(Endorsed {
             founding,
             height: self.ledger.state().height(),
-            is_in_force: false,
+            in_force: None,
         }));
         self.take_effect();
         Ok(Answer::Done)
@@ -253,7 +263,11 @@ impl Core {
             return;
         };
         let is_fresh = own.height == self.ledger.state().height();
-        if own.is_in_force || !is_fresh || !self.backing(&own.founding).is_enough() {
+        if own.in_force.is_some() || !is_fresh {
+            return;
+        }
+        let backing = self.backing(&own.founding);
+        if !backing.is_enough() {
             return;
         }
         let digest = own.founding.plan();
@@ -262,7 +276,7 @@ impl Core {
             return;
         }
         let own = Endorsed {
-            is_in_force: true,
+            in_force: Some(backing),
             ..own.as_ref().clone()
         };
         self.note_endorsed(Some(own));
@@ -271,7 +285,12 @@ impl Core {
 
     /// Tells that this node has left the network, if it has.
     pub(super) fn tell_refounded(&mut self) {
-        if let Some(own) = self.refounding.own.clone().filter(|own| own.is_in_force) {
+        if let Some(own) = self
+            .refounding
+            .own
+            .clone()
+            .filter(|own| own.in_force.is_some())
+        {
             self.event(Event::Refounded { endorsed: own });
         }
     }
@@ -287,7 +306,7 @@ impl Core {
     /// The network for which this node has left this one.
     pub fn left_for(&self) -> Option<NetworkId> {
         let own = self.refounding.own.as_ref()?;
-        own.is_in_force.then(|| own.founding.genesis().network_id())
+        own.in_force.map(|_| own.founding.genesis().network_id())
     }
 
     /// What this node's person endorsed last, and has not taken back.
@@ -298,7 +317,7 @@ impl Core {
     /// Whether this node's endorsement waits for its person's word again, because a seal was applied since ([F4]).
     pub fn asks_again(&self) -> bool {
         let own = self.refounding.own.as_ref();
-        own.is_some_and(|own| !own.is_in_force && own.height != self.ledger.state().height())
+        own.is_some_and(|own| own.in_force.is_none() && own.height != self.ledger.state().height())
     }
 
     /// The plans that members endorse now, each with its endorsers.

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
 
 use super::State;
 use crate::base::digest::{Digest, NodeId};
 use crate::base::limits::FORMER_KEYS_MAX;
 use crate::base::rejection::Rejection;
 use crate::members::roster::{Member, Roster};
-use crate::statement::genesis::{Follows, Founder, Genesis};
+use crate::statement::genesis::{ConfigValue, Follows, Founder, Genesis};
 use crate::statement::operation::Spore;
 use crate::statement::record::{Plan, Record, Signed, Succession, Verifier};
 
@@ -107,7 +106,7 @@ pub fn refounded(old: &Genesis, state: &State, plan: &Plan) -> Result<Founding, 
             seal: plan.seal,
             plan: digest,
             config: config
-                .map(|(name, value)| (name.clone(), ByteBuf::from(value.clone())))
+                .map(|(name, value)| (name.clone(), ConfigValue(value.clone())))
                 .collect(),
             gone: roster.gone().clone(),
         }),

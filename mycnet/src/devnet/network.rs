@@ -61,7 +61,7 @@ impl Directory {
     fn node(&self, number: usize) -> anyhow::Result<Home> {
         let home = Home::at(&self.path.join(name(number)))?;
         home.create()?;
-        home.write_keys()?;
+        home.write_keys(None)?;
         Ok(home)
     }
 }

@@ -11,6 +11,7 @@ use mycnet_consensus::{Applied, BFTConsensusEngine, NodeId, OperationId};
 use serde_json::{Value, json};
 
 use super::attention::{Attention, News};
+use crate::answer::reads;
 use crate::home::Home;
 use crate::names::{Names, subject_node};
 use crate::output::{Fields, Format, line, note, plain, short};
@@ -93,8 +94,8 @@ impl Report {
             }
             fields.add_some("ticket", ticket).text()
         })?;
-        let me = engine.node_id();
-        if !engine.roster().iter().any(|member| member.node == me) {
+        let keys = reads::keys(node);
+        if keys.place.is_none() {
             note(
                 "this node is no member as far as it knows: members tell it nothing until they have admitted it (`mycnet \
                  consent`)",
@@ -340,6 +341,14 @@ impl Report {
             }
         }
         Ok(())
+    }
+
+    /// A seal gave the member its next key, with which the node starts again.
+    pub(super) fn replaced(&self) -> anyhow::Result<()> {
+        self.warn(
+            &json!({ "event": "replaced", "old": self.engine.node_id() }),
+            "a seal lists the Succeed: the member has its next key, and the node goes on with that",
+        )
     }
 
     /// The node stopped in good order.

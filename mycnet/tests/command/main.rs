@@ -19,5 +19,6 @@ mod federation;
 mod files;
 mod harness;
 mod help;
+mod keys;
 mod replay;
 mod voting;
