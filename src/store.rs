@@ -9,6 +9,8 @@
 //!
 //! 1. [`Store::create`] or [`Store::open`], then [`Store::load`], which returns the core. If [`Loaded::journal_lost`] is
 //!    set, give the core [`Input::JournalLost`](crate::core::Input::JournalLost) first.
+//!    A new store cannot know whether its key has signed elsewhere: for a restored key, call [`Store::note_journal_lost`] between
+//!    the two.
 //! 2. After each input or group of inputs, [`Store::write`] all their `Persist` outputs in order and at once, before any
 //!    other of their outputs. One write costs at most two disk syncs.
 //! 3. On the event `JournalLost`, call [`Store::note_journal_lost`]. Then every start reports it until a `Rejoin` is in the
