@@ -476,6 +476,8 @@ pub(crate) struct CertificateBytes {
     pub(crate) operation: OperationId,
     /// In hexadecimal.
     pub(crate) certificate: String,
+    /// The network that its network takes up.
+    pub(crate) follows: Option<Follows>,
 }
 
 /// The answer of `certificate`.
@@ -484,12 +486,16 @@ pub(crate) struct CertificateFile {
     pub(crate) operation: OperationId,
     pub(crate) file: PathBuf,
     pub(crate) bytes: usize,
+    /// The network that its network takes up.
+    pub(crate) follows: Option<Follows>,
 }
 
 /// The answer of `verify`.
 #[derive(Debug, Serialize)]
 pub(crate) struct CertificateChecked {
     pub(crate) network: NetworkId,
+    /// The network that it takes up.
+    pub(crate) follows: Option<NetworkId>,
     pub(crate) name: String,
     pub(crate) operation: OperationId,
     pub(crate) kind: Option<&'static str>,

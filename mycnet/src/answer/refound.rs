@@ -100,7 +100,8 @@ fn shown(node: &Node, plan: Plan, by: BTreeSet<NodeId>, planned: Option<Planned>
     }
 }
 
-fn follows(node: &Node) -> Option<Follows> {
+/// The network that this node's takes up.
+pub(super) fn follows(node: &Node) -> Option<Follows> {
     node.follows().map(|followed| Follows {
         network: followed.network,
         is_secession: followed.is_secession,

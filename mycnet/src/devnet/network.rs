@@ -260,6 +260,22 @@ impl Network {
         Ok(())
     }
 
+    /// Loses a member for ever, with its directory.
+    pub(super) async fn lose(&mut self, number: usize) -> anyhow::Result<()> {
+        let host = std::mem::replace(&mut self.members[number].host, Host::Stopped);
+        match host {
+            Host::ThisProcess(voting) => voting.stop().await?,
+            Host::OwnProcess(child) => child.kill().await?,
+            Host::Stopped => {}
+        }
+        while let Ok(received) = self.events.try_recv() {
+            self.note(&received);
+        }
+        self.progress.forget(number);
+        let path = self.members[number].home.path();
+        std::fs::remove_dir_all(path).with_context(|| path.display().to_string())
+    }
+
     /// Whether a member answers claims wrongly from now on.
     pub(super) fn set_lying(&self, number: usize, lies: bool) {
         self.members[number].lies.store(lies, Ordering::SeqCst);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use mycnet_consensus::core::{Refusal, sign_succession};
-use mycnet_consensus::engine::{EngineError, MemberView};
+use mycnet_consensus::engine::{EngineError, MemberView, PlanWish};
 use mycnet_consensus::net::Ticket;
 use mycnet_consensus::{
     BFTConsensusEngine, Ballot, ConsensusOperation, Consent, MemberName, NodeId, OperationId,
@@ -368,6 +368,75 @@ async fn a_key_is_stolen(network: &mut Network) -> anyhow::Result<()> {
     decided(network, "its claim", claimed, &Ballot::Result(answer)).await?;
     say(&format!(
         "   What the thief signs with the old key is refused; {victim} goes on with the next one, and its claim is decided."
+    ));
+    Ok(())
+}
+
+/// A third is gone for ever, and with it every seal. Those who are left found the network anew.
+pub(super) async fn a_third_is_lost(network: &mut Network) -> anyhow::Result<()> {
+    let all = network.members.len();
+    // The last founders, as many as it takes; the newcomer stays.
+    let lost = all.div_ceil(3);
+    let founders = all - 1;
+    let gone: Vec<usize> = (founders - lost..founders).collect();
+    let names: Vec<String> = gone.iter().map(|number| name(*number)).collect();
+    say(&format!(
+        "7. The disks of {} burn, a third of the votes: nothing can be sealed any more.",
+        names.join(" and ")
+    ));
+    let without: Vec<NodeId> = gone
+        .iter()
+        .map(|number| network.members[*number].id)
+        .collect();
+    for number in gone {
+        network.lose(number).await?;
+    }
+    let old = network.genesis.network_id();
+    let before = network.engine(PRIMARY)?.roster();
+    let begun = now();
+    let wish = PlanWish {
+        without,
+        ..PlanWish::default()
+    };
+    let planned = network.engine(PRIMARY)?.plan_refounding(&wish)?;
+    for engine in network.engines() {
+        engine.endorse(&planned.plan, false).await?;
+    }
+    let has_left = |network: &Network| network.engines().all(|it| it.left_for().is_some());
+    network
+        .until("the plan to come in force everywhere", has_left)
+        .await?;
+    network.genesis = planned.founding.genesis().clone();
+    let new = network.genesis.network_id();
+    for number in network.running() {
+        network.restart(number).await?;
+    }
+    let answer = b"63".to_vec();
+    let claimed = network.engine(SEED)?;
+    let claimed = claimed.propose_claim(claim(7, 9), answer.clone()).await?;
+    decided(network, "a claim", claimed, &Ballot::Result(answer)).await?;
+    for engine in network.engines() {
+        let follows = engine.genesis().follows.as_ref().map(|it| it.net);
+        ensure!(
+            engine.network_id() == new && follows == Some(old),
+            "expected network {new}, which takes up {old}, found {}",
+            engine.network_id()
+        );
+        for line in engine.roster() {
+            let same = before.iter().find(|it| it.node == line.node);
+            let same = same.context("somebody new is a member")?;
+            ensure!(
+                (&line.name, line.role, line.standing) == (&same.name, same.role, same.standing)
+                    && line.trust_ppm >= same.trust_ppm,
+                "expected the line {same:?} to go along, found {line:?}"
+            );
+        }
+    }
+    say(&format!(
+        "   The other {} endorse a plan to go on without them. {} later a claim is decided in the new network, with all scores, \
+         roles and settings of the old one, by the same nodes in the same directories.",
+        network.running().len(),
+        since(begun)
     ));
     Ok(())
 }
