@@ -343,7 +343,11 @@ impl Core {
         self.out.retain(|output| match output {
             Output::Persist(write) => matches!(
                 write,
-                Write::Forget(_) | Write::Unjournal(_) | Write::Intent { .. }
+                Write::Forget(_)
+                    | Write::Unjournal(_)
+                    | Write::Intent { .. }
+                    // A plan takes effect at the start, if the node stopped before it could note that.
+                    | Write::Endorsed(_)
             ),
             _ => false,
         });

@@ -82,6 +82,11 @@ impl Core {
         if held.is_some_and(|held| place(held) <= place(record)) {
             return Ok(Admission::Known);
         }
+        // A journal that was lost once lacks what it had before, and that may come back at any time.
+        let is_own = author == self.me && !self.journal.knows(&record.id());
+        if is_own && self.journal.is_the_first() {
+            self.lose_journal();
+        }
         let replaced = self.refounding.insert(record.clone());
         if !self.journal.knows(&record.id()) {
             self.out
@@ -136,7 +141,9 @@ impl Core {
         let shown = self.own_endorsement();
         let is_same = shown.is_some_and(|(_, plan)| plan.is_some_and(|it| it.digest() == digest));
         if !is_same {
-            let is_complete = matches!(self.signing, Signing::Above(_));
+            // A sealed `Rejoin` lets the node sign again, but does not bring back what it had endorsed.
+            let is_complete =
+                matches!(self.signing, Signing::Above(_)) && self.journal.is_the_first();
             let attempt = match shown {
                 None if is_complete => 0,
                 // What an earlier journal had may be in other hands.
