@@ -6,6 +6,7 @@
 //! state after the plan's seal, which the core may have left long ago; so the host makes it ([`refounded`](crate::ledger::refounded))
 //! and gives it with [`Input::Endorse`](super::Input::Endorse).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -17,15 +18,41 @@ use crate::base::rejection::Rejection;
 use crate::exchange::message::Message;
 use crate::finality::Agreement;
 use crate::ledger::Founding;
-use crate::statement::record::{Plan, Record, Slot, Statement, Verified};
+use crate::statement::record::{Plan, Slot, Statement, Verified};
 
 #[cfg(doc)]
 use crate::protocol::Rule::*;
 
+/// An endorsement. The digest of its plan is taken once: plans can be long.
+#[derive(Debug)]
+struct Held {
+    record: Verified,
+    attempt: u32,
+    plan: Option<Digest>,
+}
+
+impl Held {
+    fn new(record: Verified) -> Self {
+        let (attempt, plan) = parts(&record).map_or((0, None), |(attempt, plan)| {
+            (attempt, plan.map(Plan::digest))
+        });
+        Self {
+            record,
+            attempt,
+            plan,
+        }
+    }
+
+    /// Of one author, what comes first by this order is kept.
+    fn place(&self) -> (Reverse<u32>, RecordId) {
+        (Reverse(self.attempt), self.record.id())
+    }
+}
+
 /// The endorsements that this node holds, and its own.
 #[derive(Debug, Default)]
 pub(super) struct Refounding {
-    held: BTreeMap<RecordId, Verified>,
+    held: BTreeMap<RecordId, Held>,
     by_author: BTreeMap<NodeId, RecordId>,
     own: Option<Arc<Endorsed>>,
 }
@@ -39,22 +66,30 @@ impl Refounding {
     }
 
     pub(super) fn get(&self, id: &RecordId) -> Option<&Verified> {
-        self.held.get(id)
+        self.held.get(id).map(|held| &held.record)
     }
 
-    fn of(&self, author: &NodeId) -> Option<&Verified> {
+    fn of(&self, author: &NodeId) -> Option<&Held> {
         self.held.get(self.by_author.get(author)?)
     }
 
-    fn insert(&mut self, record: Verified) -> Option<RecordId> {
-        let (id, author) = (record.id(), record.author());
-        self.held.insert(id, record);
+    /// Takes an endorsement in the place of its author's last one, which it returns.
+    fn insert(&mut self, held: Held) -> Option<RecordId> {
+        let (id, author) = (held.record.id(), held.record.author());
+        self.held.insert(id, held);
         let before = self.by_author.insert(author, id);
         before.filter(|before| *before != id && self.held.remove(before).is_some())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Verified> {
-        self.held.values()
+        self.held.values().map(|held| &held.record)
+    }
+
+    /// The endorsements of a plan.
+    fn of_plan(&self, plan: Digest) -> impl Iterator<Item = &Verified> {
+        let held = self.held.values();
+        held.filter(move |held| held.plan == Some(plan))
+            .map(|held| &held.record)
     }
 }
 
@@ -74,30 +109,25 @@ impl Core {
         record: &Verified,
     ) -> Result<Admission, Rejection> {
         let author = record.author();
-        let place = |record: &Verified| {
-            let attempt = parts(record).map_or(0, |(attempt, _)| attempt);
-            (std::cmp::Reverse(attempt), record.id())
-        };
+        let new = Held::new(record.clone());
         let held = self.refounding.of(&author);
-        if held.is_some_and(|held| place(held) <= place(record)) {
+        if held.is_some_and(|held| held.place() <= new.place()) {
             return Ok(Admission::Known);
         }
+        let plan = new.plan;
         // A journal that was lost once lacks what it had before, and that may come back at any time.
         let is_own = author == self.me && !self.journal.knows(&record.id());
         if is_own && self.journal.is_the_first() {
             self.lose_journal();
         }
-        let replaced = self.refounding.insert(record.clone());
+        let replaced = self.refounding.insert(new);
         if !self.journal.knows(&record.id()) {
             self.out
                 .push(Output::Persist(Write::Record(record.clone())));
         }
         self.forget(replaced.into_iter().collect());
         self.relay.push((from, record.clone()));
-        self.event(Event::Endorsed {
-            author,
-            plan: parts(record).and_then(|(_, plan)| plan.map(Plan::digest)),
-        });
+        self.event(Event::Endorsed { author, plan });
         self.take_effect();
         Ok(Admission::New)
     }
@@ -196,7 +226,8 @@ impl Core {
     /// The attempt and the plan of this node's last endorsement, in its journal or in what others showed it ([F5]).
     fn own_endorsement(&self) -> Option<(u32, Option<&Plan>)> {
         let journalled = self.journal.endorsements();
-        let all = journalled.chain(self.refounding.of(&self.me));
+        let shown = self.refounding.of(&self.me).map(|held| &held.record);
+        let all = journalled.chain(shown);
         all.filter_map(parts).max_by_key(|(attempt, _)| *attempt)
     }
 
@@ -209,13 +240,18 @@ impl Core {
         if own.in_force.is_some() || !is_fresh {
             return;
         }
+        // A first look that costs little: it is taken with every endorsement that arrives.
+        let plan = own.founding.plan();
+        let endorsers = self.refounding.of_plan(plan).count();
+        if endorsers * 3 <= own.founding.voters().len() * 2 {
+            return;
+        }
         let backing = self.backing(&own.founding);
         if !backing.is_enough() {
             return;
         }
-        let digest = own.founding.plan();
         let own_plan = self.own_endorsement().and_then(|(_, plan)| plan);
-        if own_plan.is_none_or(|plan| plan.digest() != digest) {
+        if own_plan.is_none_or(|own_plan| own_plan.digest() != plan) {
             return;
         }
         let own = Endorsed {
@@ -266,32 +302,22 @@ impl Core {
     /// The plans that members endorse now, each with its endorsers.
     pub fn endorsed_plans(&self) -> Vec<EndorsedPlan> {
         let mut plans: BTreeMap<Digest, EndorsedPlan> = BTreeMap::new();
-        for record in self.refounding.iter() {
-            if let Some((_, Some(plan))) = parts(record) {
-                let entry = plans.entry(plan.digest()).or_insert_with(|| EndorsedPlan {
+        for held in self.refounding.held.values() {
+            if let (Some(digest), Some((_, Some(plan)))) = (held.plan, parts(&held.record)) {
+                let entry = plans.entry(digest).or_insert_with(|| EndorsedPlan {
                     plan: plan.clone(),
                     by: BTreeSet::new(),
                 });
-                entry.by.insert(record.author());
+                entry.by.insert(held.record.author());
             }
         }
         plans.into_values().collect()
     }
 
-    /// The endorsements of a plan, as proof for others.
-    pub fn endorsements(&self, plan: &Digest) -> Vec<Record> {
-        let of_plan = self.refounding.iter().filter(|record| {
-            parts(record).is_some_and(|(_, its)| its.is_some_and(|its| its.digest() == *plan))
-        });
-        of_plan.map(|record| record.record().clone()).collect()
-    }
-
     /// The support of a plan, as far as this node was shown.
     pub fn backing(&self, founding: &Founding) -> Backing {
         let plan = founding.plan();
-        let endorsements = self.refounding.iter().filter(|record| {
-            parts(record).is_some_and(|(_, its)| its.is_some_and(|its| its.digest() == plan))
-        });
+        let endorsements = self.refounding.of_plan(plan);
         let by: BTreeSet<NodeId> = endorsements.map(Verified::author).collect();
         let convicted = self.proved_equivocators();
         let count = |all: &BTreeSet<NodeId>| (all.intersection(&by).count(), all.len());
