@@ -89,6 +89,37 @@ impl Record {
     }
 }
 
+impl KnownSuccession {
+    /// The `Succeed` of a record; `None` of any other.
+    pub fn of(record: &Record) -> Option<Self> {
+        let Statement::Succeed { old, next } = record.body.what else {
+            return None;
+        };
+        Some(Self {
+            by: record.body.by,
+            old,
+            next,
+            proof: record.proof.clone(),
+        })
+    }
+
+    /// The record in this network. Its signature is not checked.
+    pub fn record(&self, net: NetworkId) -> Record {
+        Record {
+            body: Body {
+                v: 1,
+                net,
+                by: self.by,
+                what: Statement::Succeed {
+                    old: self.old,
+                    next: self.next,
+                },
+            },
+            proof: self.proof.clone(),
+        }
+    }
+}
+
 /// A record whose bytes were canonical and within the limits. Its signature is not checked yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {

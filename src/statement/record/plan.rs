@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Proof, Record, Statement};
+use super::Proof;
 use crate::base::codec;
-use crate::base::digest::{Digest, NetworkId, NodeId, PLAN, SealId};
+use crate::base::digest::{Digest, NodeId, PLAN, SealId};
 use crate::base::limits::{MEMBERS_MAX, TIME_MS_MAX};
 use crate::base::rejection::Rejection;
 use crate::statement::operation::Spore;
@@ -44,35 +44,6 @@ pub struct KnownSuccession {
 }
 
 impl KnownSuccession {
-    /// The `Succeed` of a record; `None` of any other.
-    pub fn of(record: &Record) -> Option<Self> {
-        let Statement::Succeed { old, next } = record.body.what else {
-            return None;
-        };
-        Some(Self {
-            by: record.body.by,
-            old,
-            next,
-            proof: record.proof.clone(),
-        })
-    }
-
-    /// The record in this network. Its signature is not checked.
-    pub fn record(&self, net: NetworkId) -> Record {
-        Record {
-            body: Body {
-                v: 1,
-                net,
-                by: self.by,
-                what: Statement::Succeed {
-                    old: self.old,
-                    next: self.next,
-                },
-            },
-            proof: self.proof.clone(),
-        }
-    }
-
     /// What the order in a plan goes by: two successions of one author and member are two only if their next keys differ.
     fn place(&self) -> (NodeId, NodeId, Option<Digest>) {
         (self.by, self.old, self.next)
