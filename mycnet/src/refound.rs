@@ -273,26 +273,28 @@ fn status(common: &Common) -> anyhow::Result<()> {
     })?;
     settle(common, &shown, running)?;
     let option = common.home()?.option();
-    common.format.print(&shown, |shown| {
-        let mut text = plans_text(shown);
-        if let Some(followed) = &shown.follows {
-            text.push_str(&warnings::follows(followed));
-            text.push('\n');
-        }
-        for network in &shown.past {
-            text.push_str(&format!(
-                "This node has left network {network}: `mycnet status{option} --past {}` still reads it.\n",
-                short(network)
-            ));
-        }
-        if let Some(network) = shown.left_for {
-            text.push_str(&format!("This node goes on in network {network}.\n"));
-        }
-        if shown.plans.is_empty() && text.is_empty() {
-            text.push_str("No member endorses a plan to found the network anew.\n");
-        }
-        text.trim_end().to_owned()
-    })
+    common
+        .format
+        .print(&shown, |shown| status_text(shown, &option))
+}
+
+fn status_text(shown: &RefoundingShown, option: &str) -> String {
+    let mut lines = Vec::new();
+    lines.extend(shown.follows.as_ref().map(warnings::follows));
+    for network in &shown.past {
+        lines.push(format!(
+            "This node has left network {network}: `mycnet status{option} --past {}` still reads it.",
+            short(network)
+        ));
+    }
+    if let Some(network) = shown.left_for {
+        lines.push(format!("This node goes on in network {network}."));
+    }
+    if shown.plans.is_empty() && lines.is_empty() {
+        lines.push("No member endorses a plan to found the network anew.".to_owned());
+    }
+    let text = format!("{}{}", plans_text(shown), lines.join("\n"));
+    text.trim_end().to_owned()
 }
 
 fn abandon(args: &AbandonArgs) -> anyhow::Result<()> {

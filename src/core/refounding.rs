@@ -107,12 +107,12 @@ impl Core {
         &mut self,
         from: Option<PeerId>,
         record: &Verified,
-    ) -> Result<Admission, Rejection> {
+    ) -> Admission {
         let author = record.author();
         let new = Held::new(record.clone());
         let held = self.refounding.of(&author);
         if held.is_some_and(|held| held.place() <= new.place()) {
-            return Ok(Admission::Known);
+            return Admission::Known;
         }
         let plan = new.plan;
         // A journal that was lost once lacks what it had before, and that may come back at any time.
@@ -129,7 +129,7 @@ impl Core {
         self.relay.push((from, record.clone()));
         self.event(Event::Endorsed { author, plan });
         self.take_effect();
-        Ok(Admission::New)
+        Admission::New
     }
 
     /// Offers a peer the endorsements held here. Usually there are none.
@@ -213,7 +213,7 @@ impl Core {
         let statement = Statement::Refound { plan, attempt };
         let record = self.sign_quietly(vec![(statement, None)])?.remove(0);
         self.persist_own(&record, None);
-        self.admit_endorsement(None, &record)?;
+        self.admit_endorsement(None, &record);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use mycnet_consensus::core::{
 };
 use mycnet_consensus::internals::codec;
 use mycnet_consensus::internals::ledger::{Ledger, Mode, refounded};
-use mycnet_consensus::internals::record::{Statement, Verifier, VoteKind, sign};
+use mycnet_consensus::internals::record::{Statement, Verified, Verifier, VoteKind, sign};
 use mycnet_consensus::{
     Ballot, ConsensusOperation, Digest, Founder, Genesis, Identity, MemberName, NodeId, Params,
     Rejection, Signer as _, Spore, Standing,
@@ -387,7 +387,7 @@ fn of_each_author_one_endorsement_is_kept_whatever_the_order() {
     let highest = records
         .iter()
         .filter(|it| matches!(it.statement(), Statement::Refound { attempt: 1, .. }));
-    let expected = highest.map(|it| it.id()).min().unwrap();
+    let expected = highest.map(Verified::id).min().unwrap();
     let mut order: Vec<usize> = (0..records.len()).collect();
     for turn in 0..records.len() {
         order.rotate_left(1);
@@ -510,15 +510,15 @@ fn known_changes_of_keys_apply() {
 /// What a member brings along is checked like everything else that a peer may send.
 #[test]
 fn a_genesis_that_follows_is_judged() {
+    type Change = fn(&mut Genesis);
     let net = half_gone();
     let plan = plan_of(&net, 0, &[2, 3]);
     let genesis = founding_of(&net, 0, &plan).genesis().clone();
-    type Change = fn(&mut Genesis);
     let changes: [(&str, Change); 6] = [
         ("no line", |genesis| genesis.members[0].line = None),
         ("no network", |genesis| genesis.follows = None),
         ("another plan", |genesis| {
-            genesis.nonce = Digest::from_bytes([1; 32])
+            genesis.nonce = Digest::from_bytes([1; 32]);
         }),
         ("the future", |genesis| {
             genesis.members[0].line.as_mut().unwrap().moved_ms = Some(u64::MAX / 4);

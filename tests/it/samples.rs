@@ -287,14 +287,16 @@ pub(crate) fn statements() -> Vec<(String, Statement)> {
         let old = bob().node_id();
         all.push((format!("succeed {name}"), Statement::Succeed { old, next }));
     }
-    let plan = Some(plan());
-    all.push(("refound".into(), Statement::Refound { plan, attempt: 3 }));
-    let plan = None;
-    all.push((
-        "refound nothing".into(),
-        Statement::Refound { plan, attempt: 4 },
-    ));
+    all.extend(endorsements());
     all
+}
+
+fn endorsements() -> [(String, Statement); 2] {
+    let of = |plan, attempt| Statement::Refound { plan, attempt };
+    [
+        ("refound".into(), of(Some(plan()), 3)),
+        ("refound nothing".into(), of(None, 4)),
+    ]
 }
 
 /// A plan that leaves the third member out, makes Bob the Primary and knows of a change of keys.
