@@ -120,7 +120,7 @@ impl State {
     fn genesis(genesis: &Genesis) -> (Self, Seal) {
         let roster = Roster::founders(genesis);
         let taken_up = genesis.follows.iter().flat_map(|it| &it.config);
-        let config = taken_up.map(|(name, value)| (name.clone(), value.to_vec()));
+        let config = taken_up.map(|(name, value)| (name.clone(), value.0.clone()));
         let config = config.collect();
         let mut state = Self {
             height: 0,

@@ -98,7 +98,9 @@ pub use members::trust::{
 pub use past::certificate::{Certificate, Proved};
 pub use statement::claim_rule::ClaimRule;
 pub use statement::consent::Consent;
-pub use statement::genesis::{Follows, Founder, Genesis, GenesisBuilder, PanelScoring, Sealing};
+pub use statement::genesis::{
+    ConfigValue, Follows, Founder, Genesis, GenesisBuilder, PanelScoring, Sealing,
+};
 pub use statement::line::{FormerKey, FoundingLine};
 pub use statement::name::MemberName;
 pub use statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};

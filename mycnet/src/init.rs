@@ -49,11 +49,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     socket::check_path(&home.socket())?;
     let given = args.key.as_deref().map(read_key).transpose()?;
     let has_author = home.create()?;
+    let may_have_signed = has_author || given.is_some();
     if has_author {
         note("there is a node already, without its transport key: it gets a new one");
     } else {
         // Before the author's key, with which the directory is complete.
         args.choice.make(&home, Whose::Author, args.common.format)?;
+    }
+    if may_have_signed {
+        note(
+            "if this key has signed in the network before, as a restored author.key has, say `mycnet join --restored`: a new \
+             directory cannot know what it signed",
+        );
     }
     home.write_settings(&settings)?;
     let author = home.write_keys(given)?;

@@ -17,6 +17,7 @@ use crate::bundle;
 use crate::databases::open_store;
 use crate::failure::Failure;
 use crate::home::{Common, Home};
+use crate::refound::refuse_past;
 use crate::reply::KeyPlace;
 use crate::settings::{Overrides, Settings};
 use crate::socket::{self, Control};
@@ -64,15 +65,17 @@ fn ticket(text: &str) -> Result<Ticket, String> {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let home = args.common.home()?;
+    refuse_past(&home)?;
     let settings = home.settings()?.with(&args.overrides)?;
     log::start();
     runtime()?.block_on(serve(&home, &settings, args))
 }
 
-/// Runs the node until it is stopped. When a seal gives its member the next key, it starts again with that.
+/// Runs the node until it is stopped. When a seal gives its member the next key, it starts again with that; when a plan that it
+/// endorsed comes in force, in the new network.
 async fn serve(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<()> {
     let mut control = None;
-    while serve_key(home, settings, args, &mut control).await? == Ended::Replaced {}
+    while serve_key(home, settings, args, &mut control).await? != Ended::Stopped {}
     Ok(())
 }
 
@@ -87,8 +90,9 @@ async fn serve_key(
         Some(_) => lock_again(home).await?,
     };
     let network = store.network_id();
+    let past = Store::past_networks(home.path()).map_err(Failure::failed)?;
     for ticket in &args.peers {
-        if ticket.network != network {
+        if ticket.network != network && !past.contains(&ticket.network) {
             return Err(Failure::usage(format!(
                 "--peer: a ticket of network {}, and this node is in {network}",
                 ticket.network
@@ -106,7 +110,7 @@ async fn serve_key(
     let is_told = args.verbose || args.common.format.json || std::io::stdout().is_terminal();
     let mut report = Report::new(home, &connected.node, args.common.format, is_told);
     let ended = attend(home, &connected, &answering, &mut report).await;
-    if matches!(ended, Ok(Ended::Replaced)) {
+    if matches!(ended, Ok(Ended::Replaced | Ended::Refounded)) {
         // Commands that come now wait for the node to be there again.
         *control = Some(answering);
     } else {
@@ -118,6 +122,10 @@ async fn serve_key(
     match how {
         Stopped::Orderly if ended == Ended::Replaced => {
             report.replaced()?;
+            Ok(ended)
+        }
+        Stopped::Orderly if ended == Ended::Refounded => {
+            report.refounded()?;
             Ok(ended)
         }
         Stopped::Orderly => {
@@ -176,6 +184,8 @@ enum Ended {
     Stopped,
     /// A seal gave the member the next key, which is in the directory.
     Replaced,
+    /// The plan that this node endorsed came in force.
+    Refounded,
 }
 
 /// Tells that the node has started, and what happens until it stops by itself or is stopped.
@@ -196,7 +206,7 @@ async fn attend(
     tokio::pin!(answering, asked_to_stop);
     // The seal may have come before the subscription.
     let mut is_replaced = is_replaced_by_next(home, node)?;
-    while !is_replaced {
+    while !is_replaced && node.engine().left_for().is_none() {
         tokio::select! {
             notice = events.next() => match notice {
                 Some(notice) => {
@@ -221,7 +231,11 @@ async fn attend(
     closing.notify_one();
     // Commands that wait for an operation are cut off.
     let _ = tokio::time::timeout(LAST_ANSWERS, answering).await;
-    Ok(Ended::Replaced)
+    Ok(if is_replaced {
+        Ended::Replaced
+    } else {
+        Ended::Refounded
+    })
 }
 
 /// Whether a seal may have changed keys.

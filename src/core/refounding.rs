@@ -9,8 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
+use super::endorsed::{Backing, Endorsed, EndorsedPlan};
 use super::{Admission, Answer, Core, Event, Output, PeerId, Refusal, Signing, Write};
 use crate::base::digest::{Digest, NetworkId, NodeId, RecordId};
 use crate::base::limits::WANT_IDS_MAX;
@@ -19,22 +18,9 @@ use crate::exchange::message::Message;
 use crate::finality::Agreement;
 use crate::ledger::Founding;
 use crate::statement::record::{Plan, Record, Slot, Statement, Verified};
-use crate::statement::seal::is_quorum;
 
 #[cfg(doc)]
 use crate::protocol::Rule::*;
-
-/// What a person of this node endorsed, for the start after a stop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Endorsed {
-    /// The network that the plan founds.
-    pub founding: Founding,
-    /// This node's height when its person last gave the word. With the next seal of the old network it is asked again.
-    pub height: u64,
-    /// Whether the plan is in force here: this node has left the old network for good.
-    pub is_in_force: bool,
-}
 
 /// The endorsements that this node holds, and its own.
 #[derive(Debug, Default)]
@@ -77,46 +63,6 @@ fn parts(record: &Verified) -> Option<(u32, Option<&Plan>)> {
     match record.statement() {
         Statement::Refound { plan, attempt } => Some((*attempt, plan.as_ref())),
         _ => None,
-    }
-}
-
-/// A plan and who endorses it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndorsedPlan {
-    /// The plan.
-    pub plan: Plan,
-    /// Its endorsers, by key. Only those count that its genesis names.
-    pub by: BTreeSet<NodeId>,
-}
-
-/// How far a plan is from taking effect ([F4]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Backing {
-    /// Endorsers with a vote in the new network.
-    pub votes: usize,
-    /// All votes of the new network.
-    pub all_votes: usize,
-    /// Endorsers that seal its first height.
-    pub sealers: usize,
-    /// All that seal its first height.
-    pub all_sealers: usize,
-    /// Endorsers with a vote in the old network, at the height that the plan goes on from.
-    pub old_votes: usize,
-    /// All votes of the old network at that height, proved equivocators aside.
-    pub all_old_votes: usize,
-}
-
-impl Backing {
-    /// Whether the plan takes effect: more than two thirds of the votes and of the sealers.
-    pub fn is_enough(&self) -> bool {
-        is_quorum(self.votes as u64, self.all_votes as u64)
-            && is_quorum(self.sealers as u64, self.all_sealers as u64)
-    }
-
-    /// Whether not more than half of the old votes are behind it ([F6]).
-    pub fn is_secession(&self) -> bool {
-        2 * self.old_votes <= self.all_old_votes
     }
 }
 
@@ -204,7 +150,7 @@ impl Core {
         self.note_endorsed(Some(Endorsed {
             founding,
             height: self.ledger.state().height(),
-            is_in_force: false,
+            in_force: None,
         }));
         self.take_effect();
         Ok(Answer::Done)
@@ -253,7 +199,11 @@ impl Core {
             return;
         };
         let is_fresh = own.height == self.ledger.state().height();
-        if own.is_in_force || !is_fresh || !self.backing(&own.founding).is_enough() {
+        if own.in_force.is_some() || !is_fresh {
+            return;
+        }
+        let backing = self.backing(&own.founding);
+        if !backing.is_enough() {
             return;
         }
         let digest = own.founding.plan();
@@ -262,7 +212,7 @@ impl Core {
             return;
         }
         let own = Endorsed {
-            is_in_force: true,
+            in_force: Some(backing),
             ..own.as_ref().clone()
         };
         self.note_endorsed(Some(own));
@@ -271,7 +221,12 @@ impl Core {
 
     /// Tells that this node has left the network, if it has.
     pub(super) fn tell_refounded(&mut self) {
-        if let Some(own) = self.refounding.own.clone().filter(|own| own.is_in_force) {
+        if let Some(own) = self
+            .refounding
+            .own
+            .clone()
+            .filter(|own| own.in_force.is_some())
+        {
             self.event(Event::Refounded { endorsed: own });
         }
     }
@@ -287,7 +242,7 @@ impl Core {
     /// The network for which this node has left this one.
     pub fn left_for(&self) -> Option<NetworkId> {
         let own = self.refounding.own.as_ref()?;
-        own.is_in_force.then(|| own.founding.genesis().network_id())
+        own.in_force.map(|_| own.founding.genesis().network_id())
     }
 
     /// What this node's person endorsed last, and has not taken back.
@@ -298,7 +253,7 @@ impl Core {
     /// Whether this node's endorsement waits for its person's word again, because a seal was applied since ([F4]).
     pub fn asks_again(&self) -> bool {
         let own = self.refounding.own.as_ref();
-        own.is_some_and(|own| !own.is_in_force && own.height != self.ledger.state().height())
+        own.is_some_and(|own| own.in_force.is_none() && own.height != self.ledger.state().height())
     }
 
     /// The plans that members endorse now, each with its endorsers.
@@ -383,6 +338,34 @@ impl Core {
             })
         };
         proved.into_iter().filter(keeps).collect()
+    }
+
+    /// When this node last heard of each member, in seal time: by a sealed record or a vote on the last seal; `u64::MAX` for one
+    /// that has said something since.
+    pub fn last_heard_ms(&self) -> BTreeMap<NodeId, u64> {
+        let state = self.ledger.state();
+        let roster = state.roster();
+        let mut heard: BTreeMap<NodeId, u64> = roster
+            .iter()
+            .map(|(node, member)| (node, member.trust.seen_ms))
+            .collect();
+        let mut note = |record: &Verified, time_ms: u64| {
+            let author = roster.present_key(&record.author());
+            if let Some(at) = author.and_then(|author| heard.get_mut(&author)) {
+                *at = (*at).max(time_ms);
+            }
+        };
+        if let Some(last) = self.recent.back() {
+            last.agreement
+                .records()
+                .for_each(|record| note(record, state.time_ms()));
+        }
+        let pooled = self.pool.iter().map(|pooled| &pooled.record);
+        let since = pooled.chain(self.agreement.records());
+        since
+            .chain(self.refounding.iter())
+            .for_each(|record| note(record, u64::MAX));
+        heard
     }
 
     /// The lowest height at which this node knows two decided seals.

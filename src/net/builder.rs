@@ -11,6 +11,7 @@ use super::address::PeerCard;
 use super::address_book::Origin;
 use super::config::Config;
 use super::inbox::Events;
+use super::left::Left;
 use super::membership::Membership;
 use super::pending::Pending;
 use super::rate::TokenBucket;
@@ -31,6 +32,7 @@ pub struct Builder {
     membership: Arc<dyn Membership>,
     config: Config,
     peers: Vec<(PeerCard, Origin)>,
+    left: Option<Left>,
 }
 
 impl Builder {
@@ -38,6 +40,17 @@ impl Builder {
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
+        self
+    }
+
+    /// Tells those who still ask for an older network why this node has left it: by the endorsements, in canonical bytes, of the plan
+    /// that founded this one.
+    #[must_use]
+    pub fn left(mut self, network: NetworkId, endorsements: Vec<Vec<u8>>) -> Self {
+        self.left = Some(Left {
+            network,
+            endorsements,
+        });
         self
     }
 
@@ -75,6 +88,7 @@ impl Builder {
             endpoint,
             network: self.network,
             genesis: self.genesis,
+            left: self.left,
             signer: self.signer,
             membership: self.membership,
             instance,
@@ -120,6 +134,7 @@ impl Transport {
             membership,
             config: Config::default(),
             peers: Vec::new(),
+            left: None,
         }
     }
 }

@@ -27,6 +27,9 @@ struct Known {
     relations: BTreeMap<NodeId, Relation>,
     /// Former members that may be electors of open operations.
     left: BTreeSet<NodeId>,
+    /// The members of the network that this node's person wants to found in the place of this one ([F3]): those who were excluded
+    /// since are served too.
+    founders: BTreeSet<NodeId>,
     /// The digests of keys that may replace a member's: each is served as that member ([N1]).
     successors: BTreeSet<Digest>,
     /// Keys that were replaced, with the present key, and the seal time until which they are served all the same ([N1]): the
@@ -41,6 +44,7 @@ impl Relations {
             height: state.height(),
             signing: core.signing_state(),
             successors: state.roster().successors(),
+            founders: founders(core),
             ..Known::default()
         };
         let window_ms = state.params().commit_window_ms;
@@ -71,6 +75,15 @@ impl Relations {
     pub(super) fn set_signing(&self, signing: SigningState) -> bool {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut known.signing, signing) != signing
+    }
+
+    /// Takes over whom this node's person wants to go on with. Returns whether that changed.
+    pub(super) fn set_founders(&self, core: &Core) -> bool {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let founders = founders(core);
+        let is_changed = known.founders != founders;
+        known.founders = founders;
+        is_changed
     }
 
     /// Applies the changes of a seal. Returns whether a relation changed.
@@ -119,6 +132,12 @@ impl Known {
     }
 }
 
+fn founders(core: &Core) -> BTreeSet<NodeId> {
+    let endorsed = core.endorsed().into_iter();
+    let members = endorsed.flat_map(|own| &own.founding.genesis().members);
+    members.map(|member| member.node).collect()
+}
+
 fn relation(standing: Standing) -> Relation {
     match standing {
         Standing::Banned => Relation::Banned,
@@ -132,6 +151,7 @@ impl Membership for Relations {
         match known.relations.get(author) {
             Some(relation) => *relation,
             None if known.left.contains(author) => Relation::Leaving,
+            None if known.founders.contains(author) => Relation::Member,
             None if known.successors.contains(&Digest::of_successor(author)) => Relation::Member,
             None => {
                 let present = known.replaced.get(author);

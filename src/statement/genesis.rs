@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
 
 use crate::base::codec;
-use crate::base::digest::{Digest, NETWORK, NetworkId, NodeId, SealId};
+use crate::base::digest::{Digest, NETWORK, NetworkId, NodeId, SealId, hex_bytes};
 use crate::base::identity::PublicKey;
 use crate::base::limits::{GENESIS_BYTES_MAX, MEMBERS_MAX, TEXT_BYTES_MAX, TIME_MS_MAX};
 use crate::base::rejection::Rejection;
@@ -86,6 +85,11 @@ impl Founder {
     }
 }
 
+/// A value of the configuration map; hexadecimal in JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ConfigValue(#[serde(with = "hex_bytes")] pub Vec<u8>);
+
 /// The network that a genesis takes up ([F2]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,7 +103,7 @@ pub struct Follows {
     /// The digest of the plan.
     pub plan: Digest,
     /// The configuration map.
-    pub config: BTreeMap<String, ByteBuf>,
+    pub config: BTreeMap<String, ConfigValue>,
     /// The keys of members that left or were left out: no member can take one of them by succession.
     pub gone: BTreeSet<NodeId>,
 }

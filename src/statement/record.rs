@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use plan::{Plan, Succession};
+pub use plan::{KnownSuccession, Plan};
 pub use statement::{Seal, Slot, Statement, VoteKind};
 pub use verify::Verifier;
 

@@ -298,7 +298,7 @@ impl Store {
         Ok(saved)
     }
 
-    fn journal(&self) -> Result<BTreeMap<RecordId, JournalEntry>, StoreError> {
+    pub(super) fn journal(&self) -> Result<BTreeMap<RecordId, JournalEntry>, StoreError> {
         let reading = self.journal.read(self.has_failed())?;
         let former = former_of(&reading.open_table(OWNER)?)?;
         let mut journal = BTreeMap::new();

@@ -27,7 +27,7 @@ pub(super) const FORMAT: u64 = 1;
 pub(super) type Key = &'static [u8; 32];
 type Rows<K> = TableDefinition<'static, K, &'static [u8]>;
 
-/// `format`, `genesis`, `node`, `checkpoint`, `compromised`, `declared`, `endorsed`, `twin`, and `journal`: the journal's count as far as known.
+/// `format`, `genesis`, `node`, `checkpoint`, `compromised`, `declared`, `endorsed`, `founded`, `twin`, and `journal`: the journal's count as far as known.
 pub(super) const META: Rows<&'static str> = TableDefinition::new("meta.v1");
 /// By height: [`HeaderRow`].
 pub(super) const HEADERS: Rows<u64> = TableDefinition::new("headers.v1");

@@ -5,6 +5,7 @@
 mod bounds;
 mod closing;
 mod floods;
+mod limits;
 mod log;
 mod scores;
 mod time;

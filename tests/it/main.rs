@@ -33,6 +33,7 @@ mod promises;
 mod protocol;
 mod reconciliation;
 mod records;
+mod refounding;
 mod rejections;
 mod samples;
 mod schemas;
