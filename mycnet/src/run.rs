@@ -9,6 +9,7 @@ use mycnet_consensus::engine::Notice;
 use mycnet_consensus::net::{self, Ticket};
 use mycnet_consensus::node::{Node, Stopped};
 use mycnet_consensus::store::Store;
+use tokio::sync::Notify;
 
 use self::report::Report;
 use crate::answer::reads;
@@ -29,8 +30,8 @@ mod report;
 /// How often the node checks which peers came and went.
 const PEERS_EVERY: Duration = Duration::from_millis(200);
 
-/// How long commands are still answered before the node goes on with its next key.
-const LAST_ANSWERS: Duration = Duration::from_millis(300);
+/// How long commands that have asked are still answered before the node goes on with its next key.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Run the node: meet peers, vote on seals, and answer the other commands
 ///
@@ -73,12 +74,21 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 /// Runs the node until it is stopped. When a seal gives its member the next key, it starts again with that; when a plan that it
 /// endorsed comes in force, in the new network.
 async fn serve(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<()> {
-    while serve_key(home, settings, args).await? != Ended::Stopped {}
+    let mut control = None;
+    while serve_key(home, settings, args, &mut control).await? != Ended::Stopped {}
     Ok(())
 }
 
-async fn serve_key(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<Ended> {
-    let store = lock(home).await?;
+async fn serve_key(
+    home: &Home,
+    settings: &Settings,
+    args: &Args,
+    control: &mut Option<Control>,
+) -> anyhow::Result<Ended> {
+    let store = match control {
+        None => lock(home).await?,
+        Some(_) => lock_again(home).await?,
+    };
     let network = store.network_id();
     let past = Store::past_networks(home.path()).map_err(Failure::failed)?;
     for ticket in &args.peers {
@@ -92,13 +102,21 @@ async fn serve_key(home: &Home, settings: &Settings, args: &Args) -> anyhow::Res
     }
     // The databases are locked: no process uses an old socket, and no command waits for this node yet.
     bundle::stream::remove_old(home);
-    let control = Control::bind(home)?;
+    let answering = match control.take() {
+        Some(control) => control,
+        None => Control::bind(home)?,
+    };
     let connected = Connected::start(home, store, settings, &args.peers).await?;
     let is_told = args.verbose || args.common.format.json || std::io::stdout().is_terminal();
     let mut report = Report::new(home, &connected.node, args.common.format, is_told);
-    let ended = attend(home, &connected, &control, &mut report).await;
-    // The socket closes first: from here on, commands wait for the databases.
-    drop(control);
+    let ended = attend(home, &connected, &answering, &mut report).await;
+    if matches!(ended, Ok(Ended::Replaced | Ended::Refounded)) {
+        // Commands that come now wait for the node to be there again.
+        *control = Some(answering);
+    } else {
+        // The socket closes first: from here on, commands wait for the databases.
+        drop(answering);
+    }
     let how = connected.stop().await;
     let ended = ended?;
     match how {
@@ -146,6 +164,20 @@ async fn lock(home: &Home) -> anyhow::Result<Store> {
     )
 }
 
+/// Opens the databases once the node that ran until now has released them.
+async fn lock_again(home: &Home) -> anyhow::Result<Store> {
+    for _ in 0..RETRIES {
+        if let Some(store) = open_store(home)? {
+            return Ok(store);
+        }
+        tokio::time::sleep(RETRY_AFTER).await;
+    }
+    bail!(
+        "the databases in {} are still open: start the node again, and it goes on with the next key",
+        home.path().display()
+    )
+}
+
 /// Why a node's run is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
@@ -169,7 +201,8 @@ async fn attend(
     let mut events = node.engine().subscribe();
     report.started(node, &connected.listening)?;
     let mut look_at_peers = tokio::time::interval(PEERS_EVERY);
-    let answering = control.serve(node);
+    let closing = Notify::new();
+    let answering = control.serve(node, &closing);
     tokio::pin!(answering, asked_to_stop);
     // The seal may have come before the subscription.
     let mut is_replaced = is_replaced_by_next(home, node)?;
@@ -195,10 +228,9 @@ async fn attend(
             }
         }
     }
-    tokio::select! {
-        () = &mut answering => {}
-        () = tokio::time::sleep(LAST_ANSWERS) => {}
-    }
+    closing.notify_one();
+    // Commands that wait for an operation are cut off.
+    let _ = tokio::time::timeout(LAST_ANSWERS, answering).await;
     Ok(if is_replaced {
         Ended::Replaced
     } else {
