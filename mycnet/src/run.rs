@@ -30,7 +30,7 @@ mod report;
 /// How often the node checks which peers came and went.
 const PEERS_EVERY: Duration = Duration::from_millis(200);
 
-/// How long commands that have asked are still answered before the node goes on with its next key.
+/// How long commands that have asked are still answered before the node goes on with its next key, or in another network.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Run the node: meet peers, vote on seals, and answer the other commands
@@ -173,7 +173,7 @@ async fn lock_again(home: &Home) -> anyhow::Result<Store> {
         tokio::time::sleep(RETRY_AFTER).await;
     }
     bail!(
-        "the databases in {} are still open: start the node again, and it goes on with the next key",
+        "the databases in {} are still open: start the node again, and it goes on from here",
         home.path().display()
     )
 }
