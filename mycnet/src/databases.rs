@@ -20,12 +20,7 @@ pub(crate) fn open_store(home: &Home) -> anyhow::Result<Option<Store>> {
     if home.is_past() {
         return unless_locked(home, Store::open(home.path()));
     }
-    match Store::move_on(home.path()) {
-        Ok(_) => {}
-        Err(StoreError::Locked(_)) => return Ok(None),
-        Err(error) => return Err(damaged(home, &error)),
-    }
-    let mut store = unless_locked(home, Store::open(home.path()))?;
+    let mut store = unless_locked(home, Store::open_present(home.path()))?;
     if let Some(store) = &mut store {
         home.take_over(store)?;
     }
