@@ -166,7 +166,9 @@ impl Home {
 
     /// Whether the node has joined a network.
     pub(crate) fn has_ledger(&self) -> anyhow::Result<bool> {
-        is_there(&self.directory.join("ledger.redb"))
+        // `next` is there while the node goes over to another network.
+        Ok(is_there(&self.directory.join("ledger.redb"))?
+            || is_there(&self.directory.join("next"))?)
     }
 
     pub(crate) fn has_journal(&self) -> anyhow::Result<bool> {
