@@ -7,6 +7,7 @@ mod closing;
 mod floods;
 mod limits;
 mod log;
+mod refounding;
 mod scores;
 mod time;
 
