@@ -17,6 +17,7 @@
 mod admit;
 mod apply_seal;
 mod declaring;
+mod endorsed;
 mod exempt;
 mod forks;
 mod former;
@@ -42,12 +43,12 @@ mod worth;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+pub use endorsed::{Backing, Endorsed, EndorsedPlan, Founded};
 pub use former::sign_succession;
 pub use interface::{Admission, Answer, Event, Input, Output, Outputs, PeerId, Timing};
 pub use journal::{JournalEntry, Refusal};
 pub use network::Network;
 pub use query::{OperationStatus, Pending, SealStatus, SigningState, Waiting, WindowStatus};
-pub use refounding::{Backing, Endorsed, EndorsedPlan, Founded};
 pub use saved::{Base, Declared, RecentSeal, Saved, Write};
 
 // What inputs, outputs and answers consist of.
@@ -64,7 +65,7 @@ pub use crate::past::archive::{Archive, ArchiveError};
 pub use crate::past::{certificate::PathStep, history::History};
 pub use crate::statement::commitment::sign_votes;
 pub use crate::statement::record::{
-    Body, Plan, Proof, Record, Seal, SignError, Slot, Succession, VoteKind,
+    Body, KnownSuccession, Plan, Proof, Record, Seal, SignError, Slot, VoteKind,
 };
 pub use crate::statement::seal::{SealCertificate, SealedBlock};
 pub use pool::Pool;
@@ -342,7 +343,11 @@ impl Core {
         self.out.retain(|output| match output {
             Output::Persist(write) => matches!(
                 write,
-                Write::Forget(_) | Write::Unjournal(_) | Write::Intent { .. }
+                Write::Forget(_)
+                    | Write::Unjournal(_)
+                    | Write::Intent { .. }
+                    // A plan takes effect at the start, if the node stopped before it could note that.
+                    | Write::Endorsed(_)
             ),
             _ => false,
         });

@@ -95,6 +95,7 @@ pub use config::{Config, quic_config};
 pub use events::{NetEvent, PeerInfo, Traffic};
 pub use genesis::fetch_genesis;
 pub use inbox::Events;
+pub use left::Left;
 pub use membership::{Membership, Relation};
 pub use ticket::{Followed, Ticket};
 pub use transport::Transport;

@@ -286,6 +286,12 @@ impl Store {
         })
     }
 
+    /// The directory of the databases; `None` if they are on other media.
+    pub fn directory(&self) -> Option<&Path> {
+        let parent = self.ledger.path.parent();
+        parent.filter(|directory| !directory.as_os_str().is_empty())
+    }
+
     /// The genesis of the network.
     pub fn genesis(&self) -> &Genesis {
         &self.genesis

@@ -3,6 +3,7 @@
 mod files;
 mod operations;
 pub(crate) mod reads;
+mod refound;
 
 pub(crate) use self::files::import_bundle;
 
@@ -65,6 +66,14 @@ pub(crate) fn answer(node: &Node, request: Request) -> Answer<'_> {
                 engine.declare_journal().await?;
                 return Ok(Value::Null);
             }
+            Request::Endorse { plan, is_sure } => {
+                engine.endorse(&plan, is_sure).await?;
+                return Ok(Value::Null);
+            }
+            Request::AbandonRefounding => {
+                engine.abandon_refounding().await?;
+                return Ok(Value::Null);
+            }
             Request::OutliveTwin => {
                 engine.outlive_twin().await?;
                 return Ok(Value::Null);
@@ -102,6 +111,23 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
             explain,
         } => value(reads::trust(node, member, at, explain)),
         Request::Keys => value(Ok(reads::keys(node))),
+        Request::PlanRefounding {
+            height,
+            without,
+            with,
+            roles,
+            silent_ms,
+        } => value(refound::plan(
+            node,
+            refound::Wish {
+                height,
+                without,
+                with,
+                roles,
+                silent_ms,
+            },
+        )),
+        Request::Refounding => value(refound::refounding(node)),
         Request::Roster => value(Ok(reply::Roster {
             members: node.engine().roster(),
         })),

@@ -32,8 +32,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     common: Common,
 
-    /// Make the node from a key that was kept elsewhere: the copy of a lost author.key, or the next key of a member whose machine
-    /// is gone
+    /// Make the node from a key kept elsewhere: a copy of a lost author.key, or a member's next key
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 

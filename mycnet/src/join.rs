@@ -53,7 +53,7 @@ pub(crate) struct Args {
 /// The way into a network.
 pub(crate) enum Invitation {
     Ticket(Ticket),
-    Genesis(Genesis),
+    Genesis(Box<Genesis>),
 }
 
 impl Invitation {
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         );
     }
     let (genesis, ticket) = match read(&args.invitation)? {
-        Invitation::Genesis(genesis) => (genesis, None),
+        Invitation::Genesis(genesis) => (*genesis, None),
         Invitation::Ticket(ticket) => {
             let genesis = runtime()?.block_on(fetch(&home, &ticket))?;
             (genesis, Some(ticket))
@@ -161,7 +161,7 @@ pub(crate) fn read(text: &str) -> anyhow::Result<Invitation> {
         return Ok(Invitation::Ticket(ticket));
     }
     match network::parse(&bytes) {
-        Ok(genesis) => Ok(Invitation::Genesis(genesis)),
+        Ok(genesis) => Ok(Invitation::Genesis(Box::new(genesis))),
         Err(error) => Err(Failure::bad_data(format!(
             "{text} is neither a ticket nor a genesis: {error}"
         ))

@@ -59,8 +59,7 @@ struct ShowArgs {
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 struct SucceedArgs {
-    /// Name the file with the next key, as `mycnet init` or an earlier `mycnet key succeed` wrote it; the directory's own key
-    /// unless given
+    /// Name the file with the next key; the directory's own key unless given
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 

@@ -8,6 +8,7 @@
 //! | `status`, `operations`, `lists` | what they look at |
 //! | `certificate`, `export`, `bundle` | what they carry away |
 //! | `key`, `successor` | the keys of a member that follow one another |
+//! | `refound` | founding the network anew |
 //! | `devnet`, `doctor`, `rejoin`, `completions`, `replay` | tools |
 //! | `client`, `socket` | the node that a command asks: a running one, or one of its own |
 //! | `request`, `answer`, `reply` | what a node can be asked, how it answers, and the types of the answers |
@@ -46,6 +47,7 @@ mod network;
 mod operations;
 mod output;
 mod propose;
+mod refound;
 mod rejoin;
 mod reply;
 mod request;
@@ -111,6 +113,7 @@ enum Command {
     Bundle(bundle::Args),
     Doctor(doctor::Args),
     Rejoin(rejoin::Args),
+    Refound(refound::Args),
     Key(key::Args),
     Completions(completions::Args),
     Devnet(devnet::Args),
@@ -156,6 +159,7 @@ fn main() -> ExitCode {
         Command::Bundle(args) => bundle::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Rejoin(args) => rejoin::run(args),
+        Command::Refound(args) => refound::run(args),
         Command::Key(args) => key::run(args),
         Command::Completions(args) => completions::run(args, command_line()),
         Command::Devnet(args) => devnet::run(args),

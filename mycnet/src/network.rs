@@ -48,8 +48,7 @@ struct NewArgs {
     /// The network's name, for people
     name: String,
 
-    /// Add a founding member: its name, its keys as `mycnet init` and `mycnet key show` print them (the full node id, and
-    /// behind a slash the digest of its next key), and primary, seed or latent; can be repeated
+    /// Add a founding member: name, keys (see `mycnet key show`), and primary, seed or latent; can be repeated
     #[arg(long = "member", value_name = "NAME=KEYS:ROLE", required = true, value_parser = member)]
     members: Vec<Founder>,
 

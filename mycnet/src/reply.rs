@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use mycnet_consensus::core::{Pending, SealStatus, SigningState, WindowStatus};
-use mycnet_consensus::engine::{MemberLine, MemberView, Succession};
+use mycnet_consensus::core::{Backing, Pending, Plan, SealStatus, SigningState, WindowStatus};
+use mycnet_consensus::engine::{Losses, MemberLine, MemberView, Succession};
 use mycnet_consensus::net::ClockReport;
 use mycnet_consensus::{
     BFTConsensusEngine, Ballot, ClaimRule, Class, ConsensusOperation, Digest, MemberName,
@@ -165,11 +165,80 @@ pub(crate) struct Status {
     pub(crate) names: Names,
     /// Another machine with this node's key. Then nothing is signed.
     pub(crate) twin: Option<Twin>,
+    pub(crate) refounding: RefoundingInShort,
     pub(crate) clocks: Clocks,
     /// Connected peers that say that they do not sign.
     pub(crate) not_signing: Vec<NotSigning>,
     /// How many peers closed a connection because this member is banned.
     pub(crate) said_banned: usize,
+}
+
+/// The state of founding the network anew, in short.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RefoundingInShort {
+    /// The plans that members endorse.
+    pub(crate) plans: usize,
+    /// The digest of the one that this node endorses.
+    pub(crate) endorsed: Option<Digest>,
+    /// Whether it must be endorsed again.
+    pub(crate) asks_again: bool,
+    /// The network for which this node has left this one.
+    pub(crate) left_for: Option<NetworkId>,
+    /// The network that this one takes up.
+    pub(crate) follows: Option<Follows>,
+}
+
+/// The network that a network takes up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Follows {
+    pub(crate) network: NetworkId,
+    /// Whether not more than half of the old votes were for it, as far as this node knows.
+    pub(crate) is_secession: bool,
+}
+
+/// A plan to found the network anew.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PlanShown {
+    /// By which the plan is named.
+    pub(crate) digest: Digest,
+    pub(crate) plan: Plan,
+    /// Who endorses it.
+    pub(crate) by: Vec<NodeId>,
+    /// What it leads to; null if this node lacks its seal.
+    pub(crate) outlook: Option<Outlook>,
+    /// Members of whom nothing was heard for long; only where a plan is made.
+    pub(crate) silent: Vec<Silent>,
+    pub(crate) names: Names,
+}
+
+/// What a plan leads to.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Outlook {
+    pub(crate) network: NetworkId,
+    pub(crate) members: Vec<NodeId>,
+    pub(crate) backing: Backing,
+    pub(crate) losses: Losses,
+}
+
+/// A member of whom nothing was heard for long.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Silent {
+    pub(crate) node: NodeId,
+    pub(crate) for_ms: u64,
+}
+
+/// The plans to found the network anew.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RefoundingShown {
+    pub(crate) plans: Vec<PlanShown>,
+    /// The digest of the one that this node endorses.
+    pub(crate) endorsed: Option<Digest>,
+    /// Whether it must be endorsed again, because a seal was applied since.
+    pub(crate) asks_again: bool,
+    pub(crate) left_for: Option<NetworkId>,
+    pub(crate) follows: Option<Follows>,
+    /// The networks that this node has left, whose ledgers its directory has.
+    pub(crate) past: Vec<NetworkId>,
 }
 
 /// Another machine that runs with this node's key. What is missing was not heard since the node's start.
@@ -407,6 +476,8 @@ pub(crate) struct CertificateBytes {
     pub(crate) operation: OperationId,
     /// In hexadecimal.
     pub(crate) certificate: String,
+    /// The network that its network takes up.
+    pub(crate) follows: Option<Follows>,
 }
 
 /// The answer of `certificate`.
@@ -415,12 +486,16 @@ pub(crate) struct CertificateFile {
     pub(crate) operation: OperationId,
     pub(crate) file: PathBuf,
     pub(crate) bytes: usize,
+    /// The network that its network takes up.
+    pub(crate) follows: Option<Follows>,
 }
 
 /// The answer of `verify`.
 #[derive(Debug, Serialize)]
 pub(crate) struct CertificateChecked {
     pub(crate) network: NetworkId,
+    /// The network that it takes up.
+    pub(crate) follows: Option<NetworkId>,
     pub(crate) name: String,
     pub(crate) operation: OperationId,
     pub(crate) kind: Option<&'static str>,

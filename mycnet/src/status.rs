@@ -48,10 +48,29 @@ fn node_text(status: &Status, option: &str) -> String {
     if let Some(twin) = &status.twin {
         fields.add("TWIN", warnings::twin(twin, option));
     }
+    let refounding = &status.refounding;
+    if let Some(network) = refounding.left_for {
+        fields.add(
+            "LEFT",
+            format!("this node goes on in network {network}: `mycnet run{option}`"),
+        );
+    } else if refounding.asks_again {
+        fields.add("REFOUND?", format!(
+            "a seal was applied since this node endorsed a plan: `mycnet refound status{option}`, and endorse it again to go on"
+        ));
+    } else if refounding.plans > 0 {
+        fields.add("REFOUND?", format!(
+            "members want to found the network anew, by {} plans: `mycnet refound status{option}`",
+            refounding.plans
+        ));
+    }
     fields
         .add("node", status.node)
         .add("network", status.network)
         .add("name", &status.name);
+    if let Some(follows) = &refounding.follows {
+        fields.add("follows", warnings::follows(follows));
+    }
     match status.peers {
         Some(peers) => fields.add("running", format!("yes, {peers} peers connected")),
         None => fields.add("running", format!("no: start it with `mycnet run{option}`")),

@@ -18,8 +18,7 @@ use crate::output::{Format, note};
 /// Where the key that follows is written.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Choice {
-    /// Write the key that can replace this one day to this file, or into this directory as successor.key; it must not be in
-    /// the node's directory. Asked for on a terminal
+    /// Write the key that may replace this one to FILE, outside of the node's directory; asked for on a terminal
     #[arg(long, value_name = "FILE")]
     pub(crate) successor: Option<PathBuf>,
 

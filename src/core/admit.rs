@@ -58,7 +58,7 @@ impl Core {
         record: Verified,
     ) -> Result<Admission, Rejection> {
         if let Statement::Refound { .. } = record.statement() {
-            return self.admit_endorsement(from, &record);
+            return Ok(self.admit_endorsement(from, &record));
         }
         if self.pool.get(&record.id()).is_some() || self.orphans.contains(&record.id()) {
             return Ok(Admission::Known);

@@ -22,11 +22,11 @@ use crate::protocol::Rule::*;
 /// [`SignError::Signer`] if the key fails.
 pub fn sign_succession(
     signer: &dyn Signer,
-    net: NetworkId,
+    network: NetworkId,
     old: NodeId,
     next: Option<Digest>,
 ) -> Result<Verified, SignError> {
-    sign(signer, net, Statement::Succeed { old, next })
+    sign(signer, network, Statement::Succeed { old, next })
 }
 
 impl Core {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Endorsed, Refusal, Write};
+use super::endorsed::Endorsed;
+use super::{Refusal, Write};
 use crate::base::digest::{Digest, NodeId, OperationId, SealId};
 use crate::base::rejection::Rejection;
 use crate::exchange::bundle::Unsealed;

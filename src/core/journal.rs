@@ -192,6 +192,11 @@ impl Journal {
         others.filter(|record| matches!(record.statement(), Statement::Rejoin { .. }))
     }
 
+    /// Whether the journal has everything that this node ever signed: it was never lost.
+    pub(super) fn is_the_first(&self) -> bool {
+        self.rejoins().next().is_none()
+    }
+
     /// Whether the journal has this record.
     pub(super) fn knows(&self, id: &RecordId) -> bool {
         self.known.contains(id)

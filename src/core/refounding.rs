@@ -6,11 +6,11 @@
 //! state after the plan's seal, which the core may have left long ago; so the host makes it ([`refounded`](crate::ledger::refounded))
 //! and gives it with [`Input::Endorse`](super::Input::Endorse).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
+use super::endorsed::{Backing, Endorsed, EndorsedPlan};
 use super::{Admission, Answer, Core, Event, Output, PeerId, Refusal, Signing, Write};
 use crate::base::digest::{Digest, NetworkId, NodeId, RecordId};
 use crate::base::limits::WANT_IDS_MAX;
@@ -18,38 +18,41 @@ use crate::base::rejection::Rejection;
 use crate::exchange::message::Message;
 use crate::finality::Agreement;
 use crate::ledger::Founding;
-use crate::statement::record::{Plan, Record, Slot, Statement, Verified};
-use crate::statement::seal::is_quorum;
+use crate::statement::record::{Plan, Slot, Statement, Verified};
 
 #[cfg(doc)]
 use crate::protocol::Rule::*;
 
-/// What a person of this node endorsed, for the start after a stop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Endorsed {
-    /// The network that the plan founds.
-    pub founding: Founding,
-    /// This node's height when its person last gave the word. With the next seal of the old network it is asked again.
-    pub height: u64,
-    /// The support with which the plan came in force here: this node has left the old network for good. `None` before.
-    pub in_force: Option<Backing>,
+/// An endorsement. The digest of its plan is taken once: plans can be long.
+#[derive(Debug)]
+struct Held {
+    record: Verified,
+    attempt: u32,
+    plan: Option<Digest>,
 }
 
-/// What put a plan in force, as a node keeps it beside the new network.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Founded {
-    /// The endorsements: proof for members that come later.
-    pub endorsements: Vec<Record>,
-    /// Their support.
-    pub backing: Backing,
+impl Held {
+    fn new(record: Verified) -> Self {
+        let (attempt, plan) = parts(&record).map_or((0, None), |(attempt, plan)| {
+            (attempt, plan.map(Plan::digest))
+        });
+        Self {
+            record,
+            attempt,
+            plan,
+        }
+    }
+
+    /// Of one author, what comes first by this order is kept.
+    fn place(&self) -> (Reverse<u32>, RecordId) {
+        (Reverse(self.attempt), self.record.id())
+    }
 }
 
 /// The endorsements that this node holds, and its own.
 #[derive(Debug, Default)]
 pub(super) struct Refounding {
-    held: BTreeMap<RecordId, Verified>,
+    held: BTreeMap<RecordId, Held>,
     by_author: BTreeMap<NodeId, RecordId>,
     own: Option<Arc<Endorsed>>,
 }
@@ -63,22 +66,30 @@ impl Refounding {
     }
 
     pub(super) fn get(&self, id: &RecordId) -> Option<&Verified> {
-        self.held.get(id)
+        self.held.get(id).map(|held| &held.record)
     }
 
-    fn of(&self, author: &NodeId) -> Option<&Verified> {
+    fn of(&self, author: &NodeId) -> Option<&Held> {
         self.held.get(self.by_author.get(author)?)
     }
 
-    fn insert(&mut self, record: Verified) -> Option<RecordId> {
-        let (id, author) = (record.id(), record.author());
-        self.held.insert(id, record);
+    /// Takes an endorsement in the place of its author's last one, which it returns.
+    fn insert(&mut self, held: Held) -> Option<RecordId> {
+        let (id, author) = (held.record.id(), held.record.author());
+        self.held.insert(id, held);
         let before = self.by_author.insert(author, id);
         before.filter(|before| *before != id && self.held.remove(before).is_some())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Verified> {
-        self.held.values()
+        self.held.values().map(|held| &held.record)
+    }
+
+    /// The endorsements of a plan.
+    fn of_plan(&self, plan: Digest) -> impl Iterator<Item = &Verified> {
+        let held = self.held.values();
+        held.filter(move |held| held.plan == Some(plan))
+            .map(|held| &held.record)
     }
 }
 
@@ -90,75 +101,35 @@ fn parts(record: &Verified) -> Option<(u32, Option<&Plan>)> {
     }
 }
 
-/// A plan and who endorses it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndorsedPlan {
-    /// The plan.
-    pub plan: Plan,
-    /// Its endorsers, by key. Only those count that its genesis names.
-    pub by: BTreeSet<NodeId>,
-}
-
-/// How far a plan is from taking effect ([F4]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Backing {
-    /// Endorsers with a vote in the new network.
-    pub votes: usize,
-    /// All votes of the new network.
-    pub all_votes: usize,
-    /// Endorsers that seal its first height.
-    pub sealers: usize,
-    /// All that seal its first height.
-    pub all_sealers: usize,
-    /// Endorsers with a vote in the old network, at the height that the plan goes on from.
-    pub old_votes: usize,
-    /// All votes of the old network at that height, proved equivocators aside.
-    pub all_old_votes: usize,
-}
-
-impl Backing {
-    /// Whether the plan takes effect: more than two thirds of the votes and of the sealers.
-    pub fn is_enough(&self) -> bool {
-        is_quorum(self.votes as u64, self.all_votes as u64)
-            && is_quorum(self.sealers as u64, self.all_sealers as u64)
-    }
-
-    /// Whether not more than half of the old votes are behind it ([F6]).
-    pub fn is_secession(&self) -> bool {
-        2 * self.old_votes <= self.all_old_votes
-    }
-}
-
 impl Core {
     /// Takes an endorsement. Of each author the one with the highest attempt is kept; of one attempt, that with the smallest id.
     pub(super) fn admit_endorsement(
         &mut self,
         from: Option<PeerId>,
         record: &Verified,
-    ) -> Result<Admission, Rejection> {
+    ) -> Admission {
         let author = record.author();
-        let place = |record: &Verified| {
-            let attempt = parts(record).map_or(0, |(attempt, _)| attempt);
-            (std::cmp::Reverse(attempt), record.id())
-        };
+        let new = Held::new(record.clone());
         let held = self.refounding.of(&author);
-        if held.is_some_and(|held| place(held) <= place(record)) {
-            return Ok(Admission::Known);
+        if held.is_some_and(|held| held.place() <= new.place()) {
+            return Admission::Known;
         }
-        let replaced = self.refounding.insert(record.clone());
+        let plan = new.plan;
+        // A journal that was lost once lacks what it had before, and that may come back at any time.
+        let is_own = author == self.me && !self.journal.knows(&record.id());
+        if is_own && self.journal.is_the_first() {
+            self.lose_journal();
+        }
+        let replaced = self.refounding.insert(new);
         if !self.journal.knows(&record.id()) {
             self.out
                 .push(Output::Persist(Write::Record(record.clone())));
         }
         self.forget(replaced.into_iter().collect());
         self.relay.push((from, record.clone()));
-        self.event(Event::Endorsed {
-            author,
-            plan: parts(record).and_then(|(_, plan)| plan.map(Plan::digest)),
-        });
+        self.event(Event::Endorsed { author, plan });
         self.take_effect();
-        Ok(Admission::New)
+        Admission::New
     }
 
     /// Offers a peer the endorsements held here. Usually there are none.
@@ -200,7 +171,9 @@ impl Core {
         let shown = self.own_endorsement();
         let is_same = shown.is_some_and(|(_, plan)| plan.is_some_and(|it| it.digest() == digest));
         if !is_same {
-            let is_complete = matches!(self.signing, Signing::Above(_));
+            // A sealed `Rejoin` lets the node sign again, but does not bring back what it had endorsed.
+            let is_complete =
+                matches!(self.signing, Signing::Above(_)) && self.journal.is_the_first();
             let attempt = match shown {
                 None if is_complete => 0,
                 // What an earlier journal had may be in other hands.
@@ -240,7 +213,7 @@ impl Core {
         let statement = Statement::Refound { plan, attempt };
         let record = self.sign_quietly(vec![(statement, None)])?.remove(0);
         self.persist_own(&record, None);
-        self.admit_endorsement(None, &record)?;
+        self.admit_endorsement(None, &record);
         Ok(())
     }
 
@@ -253,7 +226,8 @@ impl Core {
     /// The attempt and the plan of this node's last endorsement, in its journal or in what others showed it ([F5]).
     fn own_endorsement(&self) -> Option<(u32, Option<&Plan>)> {
         let journalled = self.journal.endorsements();
-        let all = journalled.chain(self.refounding.of(&self.me));
+        let shown = self.refounding.of(&self.me).map(|held| &held.record);
+        let all = journalled.chain(shown);
         all.filter_map(parts).max_by_key(|(attempt, _)| *attempt)
     }
 
@@ -266,13 +240,18 @@ impl Core {
         if own.in_force.is_some() || !is_fresh {
             return;
         }
+        // A first look that costs little: it is taken with every endorsement that arrives.
+        let plan = own.founding.plan();
+        let endorsers = self.refounding.of_plan(plan).count();
+        if endorsers * 3 <= own.founding.voters().len() * 2 {
+            return;
+        }
         let backing = self.backing(&own.founding);
         if !backing.is_enough() {
             return;
         }
-        let digest = own.founding.plan();
         let own_plan = self.own_endorsement().and_then(|(_, plan)| plan);
-        if own_plan.is_none_or(|plan| plan.digest() != digest) {
+        if own_plan.is_none_or(|own_plan| own_plan.digest() != plan) {
             return;
         }
         let own = Endorsed {
@@ -323,32 +302,22 @@ impl Core {
     /// The plans that members endorse now, each with its endorsers.
     pub fn endorsed_plans(&self) -> Vec<EndorsedPlan> {
         let mut plans: BTreeMap<Digest, EndorsedPlan> = BTreeMap::new();
-        for record in self.refounding.iter() {
-            if let Some((_, Some(plan))) = parts(record) {
-                let entry = plans.entry(plan.digest()).or_insert_with(|| EndorsedPlan {
+        for held in self.refounding.held.values() {
+            if let (Some(digest), Some((_, Some(plan)))) = (held.plan, parts(&held.record)) {
+                let entry = plans.entry(digest).or_insert_with(|| EndorsedPlan {
                     plan: plan.clone(),
                     by: BTreeSet::new(),
                 });
-                entry.by.insert(record.author());
+                entry.by.insert(held.record.author());
             }
         }
         plans.into_values().collect()
     }
 
-    /// The endorsements of a plan, as proof for others.
-    pub fn endorsements(&self, plan: &Digest) -> Vec<Record> {
-        let of_plan = self.refounding.iter().filter(|record| {
-            parts(record).is_some_and(|(_, its)| its.is_some_and(|its| its.digest() == *plan))
-        });
-        of_plan.map(|record| record.record().clone()).collect()
-    }
-
     /// The support of a plan, as far as this node was shown.
     pub fn backing(&self, founding: &Founding) -> Backing {
         let plan = founding.plan();
-        let endorsements = self.refounding.iter().filter(|record| {
-            parts(record).is_some_and(|(_, its)| its.is_some_and(|its| its.digest() == plan))
-        });
+        let endorsements = self.refounding.of_plan(plan);
         let by: BTreeSet<NodeId> = endorsements.map(Verified::author).collect();
         let convicted = self.proved_equivocators();
         let count = |all: &BTreeSet<NodeId>| (all.intersection(&by).count(), all.len());
@@ -402,6 +371,34 @@ impl Core {
             })
         };
         proved.into_iter().filter(keeps).collect()
+    }
+
+    /// When this node last heard of each member, in seal time: by a sealed record or a vote on the last seal; `u64::MAX` for one
+    /// that has said something since.
+    pub fn last_heard_ms(&self) -> BTreeMap<NodeId, u64> {
+        let state = self.ledger.state();
+        let roster = state.roster();
+        let mut heard: BTreeMap<NodeId, u64> = roster
+            .iter()
+            .map(|(node, member)| (node, member.trust.seen_ms))
+            .collect();
+        let mut note = |record: &Verified, time_ms: u64| {
+            let author = roster.present_key(&record.author());
+            if let Some(at) = author.and_then(|author| heard.get_mut(&author)) {
+                *at = (*at).max(time_ms);
+            }
+        };
+        if let Some(last) = self.recent.back() {
+            last.agreement
+                .records()
+                .for_each(|record| note(record, state.time_ms()));
+        }
+        let pooled = self.pool.iter().map(|pooled| &pooled.record);
+        let since = pooled.chain(self.agreement.records());
+        since
+            .chain(self.refounding.iter())
+            .for_each(|record| note(record, u64::MAX));
+        heard
     }
 
     /// The lowest height at which this node knows two decided seals.

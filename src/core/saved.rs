@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::endorsed::Endorsed;
 use super::journal::JournalEntry;
-use super::refounding::Endorsed;
 use crate::base::digest::{OperationId, RecordId, SealId};
 use crate::ledger::{Applied, Checkpoint, StoredPast};
 use crate::members::sealers::Sealers;

@@ -1,6 +1,6 @@
 //! Founding the network anew, for programs ([F1] to [F6]).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +114,31 @@ impl BFTConsensusEngine {
         let mut plans = self.with_states(&[height].into(), make)?;
         let plan = plans.pop().ok_or(Rejection::UnknownSeal)?;
         self.planned(&plan)
+    }
+
+    /// The network for which this node has left this one.
+    pub fn left_for(&self) -> Option<NetworkId> {
+        self.look(|core, _| core.left_for())
+    }
+
+    /// How many plans members endorse, whether this node endorses one, and whether its person's word is needed again. Quick, unlike
+    /// [`Self::refounding`].
+    pub fn refounding_in_short(&self) -> (usize, Option<Digest>, bool) {
+        self.look(|core, _| {
+            let own = core.endorsed().map(|own| own.founding.plan());
+            (core.endorsed_plans().len(), own, core.asks_again())
+        })
+    }
+
+    /// Everybody whose equivocation is proved here.
+    pub fn proved_equivocators(&self) -> BTreeSet<NodeId> {
+        self.look(|core, _| core.proved_equivocators())
+    }
+
+    /// When this node last heard of each member, in milliseconds since 1970, by what is sealed; `u64::MAX` for one that has said
+    /// something since.
+    pub fn last_heard_ms(&self) -> BTreeMap<NodeId, u64> {
+        self.look(|core, _| core.last_heard_ms())
     }
 
     /// What a plan leads to. Takes time as [`Self::plan_refounding`] does.

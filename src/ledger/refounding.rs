@@ -11,7 +11,7 @@ use crate::base::rejection::Rejection;
 use crate::members::roster::{Member, Roster};
 use crate::statement::genesis::{ConfigValue, Follows, Founder, Genesis};
 use crate::statement::operation::Spore;
-use crate::statement::record::{Plan, Record, Signed, Succession, Verifier};
+use crate::statement::record::{KnownSuccession, Plan, Record, Signed, Verifier};
 
 #[cfg(doc)]
 use crate::protocol::Rule::*;
@@ -123,7 +123,7 @@ pub fn refounded(old: &Genesis, state: &State, plan: &Plan) -> Result<Founding, 
 }
 
 /// Whether a line can move to this key now.
-fn applies(roster: &Roster, it: &Succession) -> bool {
+fn applies(roster: &Roster, it: &KnownSuccession) -> bool {
     let line = roster.get(&it.old).filter(|line| {
         !line.is_banned()
             && line.successor == Some(Digest::of_successor(&it.by))
@@ -137,7 +137,7 @@ fn succeed(
     roster: &mut Roster,
     old: &Genesis,
     time_ms: u64,
-    successions: &[Succession],
+    successions: &[KnownSuccession],
 ) -> Result<(), Rejection> {
     let mut verifier = Verifier::new(old.network_id());
     for succession in successions {
@@ -155,9 +155,9 @@ fn succeed(
 fn succeed_as_far_as_possible<'a>(
     roster: &mut Roster,
     time_ms: u64,
-    successions: impl Iterator<Item = &'a Succession>,
-) -> Vec<&'a Succession> {
-    let mut left: Vec<&Succession> = successions.collect();
+    successions: impl Iterator<Item = &'a KnownSuccession>,
+) -> Vec<&'a KnownSuccession> {
+    let mut left: Vec<&KnownSuccession> = successions.collect();
     let mut applied = Vec::new();
     while let Some(at) = left.iter().position(|it| applies(roster, it)) {
         let it = left.remove(at);
@@ -171,8 +171,8 @@ fn succeed_as_far_as_possible<'a>(
 pub fn known_successions<'a>(
     state: &State,
     records: impl Iterator<Item = &'a Record>,
-) -> Vec<Succession> {
-    let known: Vec<Succession> = records.filter_map(Succession::of).collect();
+) -> Vec<KnownSuccession> {
+    let known: Vec<KnownSuccession> = records.filter_map(KnownSuccession::of).collect();
     let mut roster = state.roster.clone();
     let applied = succeed_as_far_as_possible(&mut roster, state.time_ms, known.iter());
     applied.into_iter().cloned().collect()

@@ -330,8 +330,11 @@ impl Roster {
         self.members.is_empty()
     }
 
-    /// Adds or replaces a member.
+    /// Adds or replaces a member. One that left and is admitted again by the same key is no longer gone.
     pub fn insert(&mut self, node: NodeId, member: Member) {
+        if self.gone.contains(&node) {
+            Arc::make_mut(&mut self.gone).remove(&node);
+        }
         if !member.former.is_empty() {
             let former = member.former.iter().map(|former| (former.node, node));
             Arc::make_mut(&mut self.former).extend(former);

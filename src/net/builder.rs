@@ -43,14 +43,10 @@ impl Builder {
         self
     }
 
-    /// Tells those who still ask for an older network why this node has left it: by the endorsements, in canonical bytes, of the plan
-    /// that founded this one.
+    /// Tells those who still ask for an older network why this node has left it.
     #[must_use]
-    pub fn left(mut self, network: NetworkId, endorsements: Vec<Vec<u8>>) -> Self {
-        self.left = Some(Left {
-            network,
-            endorsements,
-        });
+    pub fn left(mut self, left: Left) -> Self {
+        self.left = Some(left);
         self
     }
 

@@ -21,10 +21,11 @@ const ENDORSEMENTS_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
 
 /// The old network, and why this node left it.
 #[derive(Debug)]
-pub(super) struct Left {
-    pub(super) network: NetworkId,
-    /// Records in canonical bytes.
-    pub(super) endorsements: Vec<Vec<u8>>,
+pub struct Left {
+    /// The old network.
+    pub network: NetworkId,
+    /// The endorsements of the plan that founded the new one: records in canonical bytes.
+    pub endorsements: Vec<Vec<u8>>,
 }
 
 impl Left {

@@ -17,10 +17,10 @@ use super::relations::Relations;
 use super::saved_peers::SavedPeers;
 use super::shared::{Shared, Signals, check_branch};
 use super::timers::Timers;
-use crate::base::digest::{NetworkId, SealId};
+use crate::base::digest::SealId;
 use crate::base::identity::Signer;
 use crate::engine::{BFTConsensusEngine, Clock, SystemClock};
-use crate::net::{self, Events, PeerCard, Transport};
+use crate::net::{self, Events, Left, PeerCard, Transport};
 use crate::statement::record::Record;
 use crate::store::Store;
 
@@ -123,7 +123,7 @@ impl Builder {
                 let transport =
                     Transport::builder(store.genesis(), signer.clone(), relations.clone());
                 let transport = match left {
-                    Some((network, endorsements)) => transport.left(network, endorsements),
+                    Some(left) => transport.left(left),
                     None => transport,
                 };
                 transport
@@ -201,12 +201,15 @@ impl Node {
 }
 
 /// The network that this node has left for its present one, and the endorsements by which it did.
-fn left(store: &Store) -> Result<Option<(NetworkId, Vec<Vec<u8>>)>, NodeError> {
+fn left(store: &Store) -> Result<Option<Left>, NodeError> {
     let Some((follows, founded)) = store.genesis().follows.as_ref().zip(store.founded()?) else {
         return Ok(None);
     };
     let endorsements = founded.endorsements.iter().map(Record::encode);
-    Ok(Some((follows.net, endorsements.collect())))
+    Ok(Some(Left {
+        network: follows.net,
+        endorsements: endorsements.collect(),
+    }))
 }
 
 /// Starts the thread that serves blocks.

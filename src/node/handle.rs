@@ -44,6 +44,8 @@ fn is_order(input: &Input) -> bool {
             | Input::Object { .. }
             | Input::Resolve { .. }
             | Input::DeclareJournal
+            | Input::Endorse { .. }
+            | Input::Abandon
     )
 }
 

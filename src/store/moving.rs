@@ -1,7 +1,7 @@
 //! Going on in the network that was founded in the place of this one, in the same directory ([F4]).
 //!
 //! The old databases move to `past/<network>/`, where they stay readable. The new ones are made in `next/<network>/` first, and then
-//! take the place of the old ones, file by file. A stop at any moment leaves a directory that [`Store::move_on`] completes.
+//! take the place of the old ones, file by file. A stop at any moment leaves a directory that [`Store::open_present`] completes.
 
 use std::path::{Path, PathBuf};
 
@@ -93,34 +93,33 @@ impl Store {
         Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 
-    /// If the node of this directory has left its network, makes the databases of the new one, with the same peers, and puts them in
-    /// the place of the old ones. Completes what was interrupted. Returns whether the directory changed.
+    /// Opens the databases of the network that the node of this directory is in now. If it has left a network for the one founded
+    /// in its place, makes the databases of that one, with the same peers, and puts them in the place of the old ones first.
+    /// Completes what was interrupted.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Locked`] if a process has the databases open; otherwise as [`Store::open`].
-    pub fn move_on(directory: &Path) -> Result<bool, StoreError> {
-        let has_finished = finish(directory)?;
-        if !exists(&directory.join(LEDGER_FILE)) {
-            return Ok(has_finished);
-        }
-        let old = Self::open(directory)?;
-        let Some((genesis, founded)) = old.left_for()? else {
-            return Ok(has_finished);
+    /// As [`Store::open`].
+    pub fn open_present(directory: &Path) -> Result<Self, StoreError> {
+        finish(directory)?;
+        let store = Self::open(directory)?;
+        let Some((genesis, founded)) = store.left_for()? else {
+            return Ok(store);
         };
         let begun = directory.join(BEGUN);
         if exists(&begun) {
             std::fs::remove_dir_all(&begun).map_err(at(&begun))?;
         }
         // Named after the network whose place it takes.
-        let inside = begun.join(old.network_id().to_string());
+        let inside = begun.join(store.network_id().to_string());
         make_directory(&inside)?;
-        create(&inside, &genesis, &founded, &old)?;
+        create(&inside, &genesis, &founded, &store)?;
         sync(&begun)?;
         rename(&begun, &directory.join(NEXT))?;
         sync(directory)?;
-        drop(old);
-        finish(directory)
+        drop(store);
+        finish(directory)?;
+        Self::open(directory)
     }
 }
 
@@ -153,10 +152,14 @@ fn create(
 }
 
 /// Puts complete new databases in the place of the old ones. Another process may do the same at the same time.
-fn finish(directory: &Path) -> Result<bool, StoreError> {
+fn finish(directory: &Path) -> Result<(), StoreError> {
     let next = directory.join(NEXT);
     let Some(network) = entries(&next)?.pop() else {
-        return Ok(false);
+        // Usually there is no such directory; an empty one lacks only the last step.
+        return match std::fs::remove_dir(&next) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(at(&next)(error)),
+            _ => Ok(()),
+        };
     };
     let from = next.join(&network);
     let past = directory.join(PAST).join(&network);
@@ -176,7 +179,7 @@ fn finish(directory: &Path) -> Result<bool, StoreError> {
     for emptied in [&from, &next] {
         std::fs::remove_dir(emptied).map_err(at(emptied))?;
     }
-    Ok(true)
+    Ok(())
 }
 
 fn at(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {

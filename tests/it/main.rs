@@ -20,6 +20,7 @@ mod blackouts;
 mod blame;
 mod bundle;
 mod encodings;
+mod endorsing;
 mod engine;
 mod evidence;
 mod face;

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use mycnet_consensus::core::{
-    Admission, Event, Founding, Input, Plan, Refusal, Saved, Succession, Write,
+    Admission, Event, Founding, Input, KnownSuccession, Plan, Refusal, Saved, Write,
 };
 use mycnet_consensus::internals::codec;
 use mycnet_consensus::internals::ledger::{Ledger, Mode, refounded};
-use mycnet_consensus::internals::record::{Statement, Verifier, VoteKind, sign};
+use mycnet_consensus::internals::record::{Statement, Verified, Verifier, VoteKind, sign};
 use mycnet_consensus::{
     Ballot, ConsensusOperation, Digest, Founder, Genesis, Identity, MemberName, NodeId, Params,
     Rejection, Signer as _, Spore, Standing,
@@ -387,7 +387,7 @@ fn of_each_author_one_endorsement_is_kept_whatever_the_order() {
     let highest = records
         .iter()
         .filter(|it| matches!(it.statement(), Statement::Refound { attempt: 1, .. }));
-    let expected = highest.map(|it| it.id()).min().unwrap();
+    let expected = highest.map(Verified::id).min().unwrap();
     let mut order: Vec<usize> = (0..records.len()).collect();
     for turn in 0..records.len() {
         order.rotate_left(1);
@@ -471,7 +471,7 @@ fn known_changes_of_keys_apply() {
     )
     .unwrap();
     let mut plan = plan_of(&net, 0, &[]);
-    plan.succeeded = vec![Succession::of(succeed.record()).unwrap()];
+    plan.succeeded = vec![KnownSuccession::of(succeed.record()).unwrap()];
     let founding = founding_of(&net, 0, &plan);
     let members = &founding.genesis().members;
     assert!(members.iter().all(|member| member.node != node(1)));
@@ -491,13 +491,13 @@ fn known_changes_of_keys_apply() {
         },
     )
     .unwrap();
-    plan.succeeded = vec![Succession::of(forged.record()).unwrap()];
+    plan.succeeded = vec![KnownSuccession::of(forged.record()).unwrap()];
     let refused = refounded(&net.genesis, net.state(0), &plan);
     assert_eq!(
         refused.map(drop).map_err(|it| it.code()),
         Err("inapplicable")
     );
-    let mut stolen = Succession::of(succeed.record()).unwrap();
+    let mut stolen = KnownSuccession::of(succeed.record()).unwrap();
     stolen.next = None;
     plan.succeeded = vec![stolen];
     let refused = refounded(&net.genesis, net.state(0), &plan);
@@ -510,15 +510,15 @@ fn known_changes_of_keys_apply() {
 /// What a member brings along is checked like everything else that a peer may send.
 #[test]
 fn a_genesis_that_follows_is_judged() {
+    type Change = fn(&mut Genesis);
     let net = half_gone();
     let plan = plan_of(&net, 0, &[2, 3]);
     let genesis = founding_of(&net, 0, &plan).genesis().clone();
-    type Change = fn(&mut Genesis);
     let changes: [(&str, Change); 6] = [
         ("no line", |genesis| genesis.members[0].line = None),
         ("no network", |genesis| genesis.follows = None),
         ("another plan", |genesis| {
-            genesis.nonce = Digest::from_bytes([1; 32])
+            genesis.nonce = Digest::from_bytes([1; 32]);
         }),
         ("the future", |genesis| {
             genesis.members[0].line.as_mut().unwrap().moved_ms = Some(u64::MAX / 4);

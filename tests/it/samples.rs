@@ -4,7 +4,7 @@
 use mycnet_consensus::internals::commitment::{commitment, salt};
 use mycnet_consensus::internals::ledger::{Ledger, refounded};
 use mycnet_consensus::internals::record::{
-    Plan, Seal, Statement, Succession, Verified, VoteKind, sign, sign_batch,
+    KnownSuccession, Plan, Seal, Statement, Verified, VoteKind, sign, sign_batch,
 };
 use mycnet_consensus::internals::seal::{SealCertificate, SealedBlock, list_digest};
 use mycnet_consensus::{
@@ -287,14 +287,16 @@ pub(crate) fn statements() -> Vec<(String, Statement)> {
         let old = bob().node_id();
         all.push((format!("succeed {name}"), Statement::Succeed { old, next }));
     }
-    let plan = Some(plan());
-    all.push(("refound".into(), Statement::Refound { plan, attempt: 3 }));
-    let plan = None;
-    all.push((
-        "refound nothing".into(),
-        Statement::Refound { plan, attempt: 4 },
-    ));
+    all.extend(endorsements());
     all
+}
+
+fn endorsements() -> [(String, Statement); 2] {
+    let of = |plan, attempt| Statement::Refound { plan, attempt };
+    [
+        ("refound".into(), of(Some(plan()), 3)),
+        ("refound nothing".into(), of(None, 4)),
+    ]
 }
 
 /// A plan that leaves the third member out, makes Bob the Primary and knows of a change of keys.
@@ -310,7 +312,7 @@ pub(crate) fn plan() -> Plan {
             (ada().node_id(), Spore::Seed),
             (bob().node_id(), Spore::Primary),
         ],
-        succeeded: vec![Succession::of(succeed.record()).expect("it is a `Succeed`")],
+        succeeded: vec![KnownSuccession::of(succeed.record()).expect("it is a `Succeed`")],
         ..Plan::new(12, SealId::from_bytes([0x44; 32]))
     };
     plan.sort();

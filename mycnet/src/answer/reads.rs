@@ -8,8 +8,8 @@ use mycnet_consensus::net::{CloseCode, Transport};
 use mycnet_consensus::node::Node;
 use mycnet_consensus::{Digest, NodeId, OperationId};
 
-use super::only;
 use super::operations::open_operations;
+use super::{only, refound};
 use crate::arguments::NodeRef;
 use crate::failure::Failure;
 use crate::names::Names;
@@ -54,6 +54,7 @@ pub(super) fn status(node: &Node) -> Result<Status, Failure> {
         journal_lost: lost.map(|lost| lost.to_string()),
         disk_failed: node.store().has_failed(),
         twin: twin(node),
+        refounding: refound::in_short(node),
         clocks: Clocks::new(node.clocks(), node.engine()),
         not_signing: not_signing(node),
         said_banned: said_banned(node),

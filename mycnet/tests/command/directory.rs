@@ -140,7 +140,7 @@ fn a_genesis_is_judged_before_it_is_written() {
         mycnet(&all)
     };
     for (more, says) in [
-        (vec!["--member", "01=seed"], "expected 01=NODE:ROLE"),
+        (vec!["--member", "01=seed"], "expected 01=KEYS:ROLE"),
         (vec!["--member", "ada=01:seed"], "no node id"),
         (vec!["--member", "Ada=01:seed"], "1 to 32 characters"),
         (

@@ -47,7 +47,13 @@ fn genesis(directory: &Directory, nodes: &[TestNode], params: &[&str]) -> String
 /// Founders that run and have met.
 fn village(directory: &Directory, names: &[&str]) -> (Vec<TestNode>, Vec<Running>) {
     let nodes: Vec<TestNode> = names.iter().map(|name| node(directory, name)).collect();
-    let genesis = genesis(directory, &nodes, &[]);
+    // A slow machine must not freeze a decision before all have voted.
+    let slow = [
+        "critical_grace_ms=30000",
+        "commit_window_ms=60000",
+        "reveal_window_ms=60000",
+    ];
+    let genesis = genesis(directory, &nodes, &slow);
     let mut running: Vec<Running> = Vec::new();
     for node in &nodes {
         let invitation = running.first().map_or(genesis.as_str(), Running::ticket);

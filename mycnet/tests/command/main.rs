@@ -20,5 +20,6 @@ mod files;
 mod harness;
 mod help;
 mod keys;
+mod refound;
 mod replay;
 mod voting;

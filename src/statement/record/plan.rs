@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Proof, Record, Statement};
+use super::Proof;
 use crate::base::codec;
-use crate::base::digest::{Digest, NetworkId, NodeId, PLAN, SealId};
+use crate::base::digest::{Digest, NodeId, PLAN, SealId};
 use crate::base::limits::{MEMBERS_MAX, TIME_MS_MAX};
 use crate::base::rejection::Rejection;
 use crate::statement::operation::Spore;
@@ -25,14 +25,14 @@ pub struct Plan {
     /// New roles: any key of each member, sorted by key, without repetition.
     pub roles: Vec<(NodeId, Spore)>,
     /// The changes of keys above that height that are known, sorted by new key, old key and next one, without repetition.
-    pub succeeded: Vec<Succession>,
+    pub succeeded: Vec<KnownSuccession>,
 }
 
 /// A `Succeed` as a plan has it: everything of its record but the network, which is the plan's. Written out, because a record
 /// inside a record could hold a further one, and so on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Succession {
+pub struct KnownSuccession {
     /// The key that replaces the old one; the author of the `Succeed`.
     pub by: NodeId,
     /// The member's key before.
@@ -43,36 +43,7 @@ pub struct Succession {
     pub proof: Proof,
 }
 
-impl Succession {
-    /// The `Succeed` of a record; `None` of any other.
-    pub fn of(record: &Record) -> Option<Self> {
-        let Statement::Succeed { old, next } = record.body.what else {
-            return None;
-        };
-        Some(Self {
-            by: record.body.by,
-            old,
-            next,
-            proof: record.proof.clone(),
-        })
-    }
-
-    /// The record in this network. Its signature is not checked.
-    pub fn record(&self, net: NetworkId) -> Record {
-        Record {
-            body: Body {
-                v: 1,
-                net,
-                by: self.by,
-                what: Statement::Succeed {
-                    old: self.old,
-                    next: self.next,
-                },
-            },
-            proof: self.proof.clone(),
-        }
-    }
-
+impl KnownSuccession {
     /// What the order in a plan goes by: two successions of one author and member are two only if their next keys differ.
     fn place(&self) -> (NodeId, NodeId, Option<Digest>) {
         (self.by, self.old, self.next)
@@ -102,7 +73,7 @@ impl Plan {
         self.without.dedup();
         self.roles.sort_unstable();
         self.roles.dedup_by_key(|(node, _)| *node);
-        self.succeeded.sort_by_key(Succession::place);
+        self.succeeded.sort_by_key(KnownSuccession::place);
         self.succeeded.dedup_by_key(|it| it.place());
     }
 
