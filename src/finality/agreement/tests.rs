@@ -851,7 +851,7 @@ fn after_a_declared_journal_a_proof_of_lock_binds_like_an_own_precommit() {
         agreement.return_in(first);
         assert_eq!(agreement.locked(), locked, "{desc}");
     }
-    arrived.push(proposal(3, None, 2));
+    arrived.push(proposal(3, None, 31));
     let mut agreement = agreement(&own, arrived);
     agreement.return_in(3);
     let refused = [says(3, VoteKind::Prevote, None)];
