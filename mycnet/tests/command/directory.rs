@@ -185,3 +185,30 @@ fn a_genesis_is_judged_before_it_is_written() {
     let shown = node.text(&["network", "show"]);
     assert_eq!(shown, fs::read_to_string(&file).unwrap());
 }
+
+/// Own words for members stay on the machine, and whoever takes one as its name does not become the one that it stands for.
+#[test]
+fn an_alias_is_the_owners_own_word() {
+    use std::io::Write as _;
+
+    let directory = Directory::new();
+    let ([ada, bob], genesis) = directory.federation(["ada", "bob"], ["primary", "seed"]);
+    ada.json(&["join", &genesis]);
+    let file = ada.0.join("config.toml");
+    let add = |line: &str| {
+        let mut open = std::fs::File::options().append(true).open(&file).unwrap();
+        writeln!(open, "{line}").unwrap();
+    };
+    add(&format!("mum = \"{}\"", &bob.id()[..8]));
+    let trust = ada.json(&["trust", "mum"]);
+    assert_eq!(trust["node"], bob.id().as_str(), "{trust}");
+    ada.fails(&["trust", "dad"], 1, &["dad"]);
+    add("ada = \"bob\"");
+    ada.fails(
+        &["trust", "ada"],
+        2,
+        &["another node answers to that word too"],
+    );
+    add("eve = \"not a node!\"");
+    ada.fails(&["trust", "bob"], 65, &["config.toml", "aliases", "eve"]);
+}
