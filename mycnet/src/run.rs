@@ -173,7 +173,7 @@ async fn lock_again(home: &Home) -> anyhow::Result<Store> {
         tokio::time::sleep(RETRY_AFTER).await;
     }
     bail!(
-        "the databases in {} are still open: start the node again, and it goes on from here",
+        "the databases in {} are still open: start the node again, and it goes on from there",
         home.path().display()
     )
 }
