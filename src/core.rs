@@ -49,6 +49,7 @@ pub use interface::{Admission, Answer, Event, Input, Output, Outputs, PeerId, Ti
 pub use journal::{JournalEntry, Refusal};
 pub use network::Network;
 pub use query::{OperationStatus, Pending, SealStatus, SigningState, Waiting, WindowStatus};
+pub use refounding::sign_endorsement;
 pub use saved::{Base, Declared, RecentSeal, Saved, Write};
 
 // What inputs, outputs and answers consist of.

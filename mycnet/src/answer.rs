@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use mycnet_consensus::engine::{EngineError, Proposal};
 use mycnet_consensus::node::Node;
-use mycnet_consensus::{Ballot, Class, OperationId};
+use mycnet_consensus::{BFTConsensusEngine, Ballot, Class, OperationId};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -66,7 +66,14 @@ pub(crate) fn answer(node: &Node, request: Request) -> Answer<'_> {
                 engine.declare_journal().await?;
                 return Ok(Value::Null);
             }
-            Request::Endorse { plan, is_sure } => {
+            Request::Endorse {
+                plan,
+                is_sure,
+                next,
+            } => {
+                if let Some(record) = next {
+                    import(engine, &record).await?;
+                }
                 engine.endorse(&plan, is_sure).await?;
                 return Ok(Value::Null);
             }
@@ -79,11 +86,7 @@ pub(crate) fn answer(node: &Node, request: Request) -> Answer<'_> {
                 return Ok(Value::Null);
             }
             Request::Succeed { record } => {
-                let record =
-                    hex::decode(record).map_err(|error| Failure::bad_data(error.to_string()))?;
-                for taken in engine.import(vec![record]).await? {
-                    taken.map_err(EngineError::from)?;
-                }
+                import(engine, &record).await?;
                 return value(Ok(reads::keys(node)));
             }
             Request::ImportBundle { file } => return value(files::import(node, &file).await),
@@ -98,6 +101,15 @@ pub(crate) fn answer(node: &Node, request: Request) -> Answer<'_> {
         };
         value(Ok(reply::Accepted { operation }))
     })
+}
+
+/// Takes in a record in hexadecimal.
+async fn import(engine: &BFTConsensusEngine, record: &str) -> Result<(), Failure> {
+    let record = hex::decode(record).map_err(|error| Failure::bad_data(error.to_string()))?;
+    for taken in engine.import(vec![record]).await? {
+        taken.map_err(EngineError::from)?;
+    }
+    Ok(())
 }
 
 fn read(node: &Node, request: Request) -> Result<Value, Failure> {

@@ -10,6 +10,7 @@ use self::stream::{TemporaryFile, import_through_file, open, unless_stopped};
 use crate::files::{absolute, is_stream, to_stream};
 use crate::home::Common;
 use crate::output::{Fields, note};
+use crate::refound::refuse_past;
 use crate::reply::{BundleExported, BundleImported};
 use crate::request::Request;
 use crate::{answer, client};
@@ -57,7 +58,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let common = &args.common;
     match &args.command {
         Command::Export { file, from } => export(common, file, *from),
-        Command::Import { file } => import(common, file),
+        Command::Import { file } => {
+            refuse_past(&common.home()?)?;
+            import(common, file)
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::client::ask;
 use crate::home::Common;
 use crate::home::succession::Whose;
 use crate::join;
+use crate::refound::refuse_past;
 use crate::reply::Consented;
 use crate::request::Request;
 
@@ -119,6 +120,7 @@ impl FromStr for SignedConsent {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let home = args.common.home()?;
+    refuse_past(&home)?;
     let network = if let Some(text) = &args.network {
         named(text)?
     } else {

@@ -5,6 +5,7 @@ use mycnet_consensus::store::{Store, StoreError};
 
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::home::last_run::LastRun;
 
 /// Opens a node's databases; `None` if another process has them open. If a seal gave the member another key, the directory
 /// belongs to that key from here on: read `author.key` afterwards. If the node has left its network for the one that was founded in
@@ -20,8 +21,14 @@ pub(crate) fn open_store(home: &Home) -> anyhow::Result<Option<Store>> {
     if home.is_past() {
         return unless_locked(home, Store::open(home.path()));
     }
+    let past = Store::past_networks(home.path()).map_err(|error| damaged(home, &error))?;
     let mut store = unless_locked(home, Store::open_present(home.path()))?;
     if let Some(store) = &mut store {
+        let left = store.genesis().follows.as_ref().map(|follows| follows.net);
+        if left.is_some_and(|left| !past.contains(&left)) {
+            // The databases are new here, and no copy.
+            LastRun::update(home, |last| last.settle(home));
+        }
         home.take_over(store)?;
     }
     Ok(store)
@@ -57,6 +64,18 @@ pub(crate) fn damaged(home: &Home, error: &StoreError) -> anyhow::Error {
             } else {
                 fetch_again(home)
             }
+        }
+        StoreError::NotMoved(_) => {
+            return Failure::failed(format!(
+                "{error}. Nothing is lost: free some space in {name}, or mend what is wrong there, and repeat the command"
+            ))
+            .into();
+        }
+        StoreError::Past(_) => {
+            return Failure::failed(format!(
+                "{error}: read it with `mycnet status --past NETWORK` and --dir of the node"
+            ))
+            .into();
         }
         error => return Failure::failed(error).into(),
     };

@@ -123,6 +123,8 @@ fn cannot_sign(
         )),
         (_, Some(lost)) => Some(format!("{lost}. {}", rejoins(home))),
         (SigningState::Ready, None) => None,
+        // That is how the ledger of a network looks that the node has left.
+        (SigningState::Refounded, None) if home.is_past() => None,
         (SigningState::Rejoining, None) => Some(format!(
             "the journal was lost, and no seal lists the Rejoin yet. {}",
             rejoins(home)

@@ -149,7 +149,7 @@ impl Home {
     }
 
     fn last_run_file(&self) -> PathBuf {
-        self.directory.join("last-run.json")
+        self.present().join("last-run.json")
     }
 
     fn author_file(&self) -> PathBuf {
@@ -178,6 +178,14 @@ impl Home {
     /// The `--dir` option that names this directory, for messages with the next command to run. Empty for the directory that a
     /// command finds without the option.
     pub(crate) fn option(&self) -> String {
+        if let Some(present) = &self.present {
+            // The node's own directory: what is in this one is only read.
+            return Self {
+                directory: present.clone(),
+                present: None,
+            }
+            .option();
+        }
         let given = std::env::var_os("MYCNET_DIR").map(PathBuf::from);
         let found = given.or_else(default_directory);
         if found.and_then(|found| std::path::absolute(found).ok()) == Some(self.directory.clone()) {

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use mycnet_consensus::core::{Backing, Plan};
-use mycnet_consensus::{Digest, Spore};
+use mycnet_consensus::core::{Backing, Plan, sign_endorsement};
+use mycnet_consensus::engine::{Clock as _, SystemClock};
+use mycnet_consensus::{Digest, Signer as _, Spore};
 
 use crate::arguments::{IdPrefix, NodeRef};
 use crate::client::{self, Client};
@@ -13,8 +14,8 @@ use crate::databases::open_store;
 use crate::failure::{Failure, Kind};
 use crate::home::private::{is_there, make_private_directory, replace};
 use crate::home::{Common, Home};
-use crate::output::{Fields, short};
-use crate::reply::{PlanShown, RefoundingShown};
+use crate::output::{Fields, note, short};
+use crate::reply::{Keys, PlanShown, RefoundingShown};
 use crate::request::Request;
 use crate::warnings;
 
@@ -139,6 +140,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 fn plan(args: &PlanArgs) -> anyhow::Result<()> {
+    refuse_past(&args.common.home()?)?;
     let shown = client::with(&args.common, async |client| {
         let mut without = Vec::new();
         for node in &args.without {
@@ -198,10 +200,13 @@ fn kept(home: &Home) -> anyhow::Result<Vec<Plan>> {
     let mut plans = Vec::new();
     for entry in fs::read_dir(&directory).with_context(|| directory.display().to_string())? {
         let path = entry?.path();
-        let name = path.display().to_string();
-        let bytes = fs::read(&path).with_context(|| name.clone())?;
-        let plan = serde_json::from_slice(&bytes);
-        plans.push(plan.map_err(|error| Failure::bad_data(format!("{name} is no plan: {error}")))?);
+        let read = fs::read(&path).map_err(|error| error.to_string());
+        let plan = read
+            .and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
+        match plan {
+            Ok(plan) => plans.push(plan),
+            Err(error) => note(&format!("{} is no plan: {error}", path.display())),
+        }
     }
     Ok(plans)
 }
@@ -239,8 +244,13 @@ fn endorse(args: &EndorseArgs) -> anyhow::Result<()> {
     let (shown, running) = client::with(common, async |client| {
         client.check_before_signing(args.from_copy).await?;
         let plan = Box::new(find(client, &args.plan).await?);
-        let is_sure = args.replace;
-        client.ask::<()>(Request::Endorse { plan, is_sure }).await?;
+        let (is_sure, next) = (args.replace, by_next_key(client, args, &plan).await?);
+        let request = Request::Endorse {
+            plan,
+            is_sure,
+            next,
+        };
+        client.ask::<()>(request).await?;
         let shown: RefoundingShown = client.ask(Request::Refounding).await?;
         if shown.left_for.is_none() {
             client.note_unsent();
@@ -256,6 +266,28 @@ fn endorse(args: &EndorseArgs) -> anyhow::Result<()> {
         };
         format!("{}{text}", plans_text(shown))
     })
+}
+
+/// The endorsement by the next key, if it lies here and the plan puts it in the place of this node's.
+async fn by_next_key(
+    client: &Client,
+    args: &EndorseArgs,
+    plan: &Plan,
+) -> anyhow::Result<Option<String>> {
+    let Some(key) = client.home.next_key()? else {
+        return Ok(None);
+    };
+    if plan.succeeded.iter().all(|it| it.by != key.node_id()) {
+        return Ok(None);
+    }
+    let keys: Keys = client.ask(Request::Keys).await?;
+    // The key is new: only this directory has it, and seconds grow.
+    let attempt = match args.replace {
+        true => u32::try_from(SystemClock.now_ms() / 1000).unwrap_or(u32::MAX),
+        false => 0,
+    };
+    let record = sign_endorsement(&key, keys.network, plan.clone(), attempt);
+    Ok(Some(hex::encode(record.map_err(Failure::failed)?.encode())))
 }
 
 /// After a command without a running node: goes on in the new network at once.
@@ -370,7 +402,15 @@ fn plan_text(shown: &PlanShown) -> String {
                 .add("members", names.list(&outlook.members))
                 .add("support", backing_text(&outlook.backing));
             let backing = &outlook.backing;
-            if backing.is_enough() && backing.is_secession() {
+            if 2 * outlook.old_votes <= backing.all_old_votes {
+                fields.add(
+                    "SECESSION",
+                    format!(
+                        "its members have {} of {} old votes, not more than half",
+                        outlook.old_votes, backing.all_old_votes
+                    ),
+                );
+            } else if backing.is_enough() && backing.is_secession() {
                 fields.add("SECESSION", warnings::secession(backing));
             }
             let losses = &outlook.losses;

@@ -216,6 +216,8 @@ pub(crate) struct PlanShown {
 pub(crate) struct Outlook {
     pub(crate) network: NetworkId,
     pub(crate) members: Vec<NodeId>,
+    /// Their votes in the old network.
+    pub(crate) old_votes: usize,
     pub(crate) backing: Backing,
     pub(crate) losses: Losses,
 }

@@ -105,6 +105,8 @@ pub(crate) enum Request {
         plan: Box<Plan>,
         /// Also in the place of another one.
         is_sure: bool,
+        /// The endorsement by the next key, if the plan puts it in the place of this node's: canonical bytes, in hexadecimal.
+        next: Option<String>,
     },
     /// Take this node's endorsement back.
     AbandonRefounding,

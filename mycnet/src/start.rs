@@ -21,6 +21,9 @@ use crate::settings::Settings;
 pub(crate) const RETRIES: u32 = 100;
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(100);
 
+/// How often a node tries again to take its port.
+const BIND_RETRIES: u32 = 20;
+
 /// A runtime for one command.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
@@ -129,7 +132,18 @@ async fn bind(home: &Home, settings: &Settings, store: &Store) -> anyhow::Result
         }
     }
     let endpoint = settings.endpoint(secret, settings.port);
-    Ok(net::bind(&endpoint, &network).await?)
+    let mut tries = BIND_RETRIES;
+    loop {
+        match net::bind(&endpoint, &network).await {
+            // A node that went over to another network may still hold the port.
+            Err(error) if tries > 0 => {
+                tracing::debug!(%error, port = settings.port, "not bound yet");
+                tries -= 1;
+                tokio::time::sleep(RETRY_AFTER).await;
+            }
+            bound => return Ok(bound?),
+        }
+    }
 }
 
 /// Ends at Ctrl-C and, on Unix, at SIGTERM, which service managers send.

@@ -33,11 +33,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             return format.print(&operation, operation_text);
         }
         let status = client.ask(Request::Status).await?;
-        format.print(&status, |status| node_text(status, &client.home.option()))
+        let (option, is_past) = (client.home.option(), client.home.is_past());
+        format.print(&status, |status| node_text(status, &option, is_past))
     })
 }
 
-fn node_text(status: &Status, option: &str) -> String {
+fn node_text(status: &Status, option: &str, is_past: bool) -> String {
     let mut fields = Fields::default();
     let member = status.member.as_ref();
     if member.is_some_and(|member| member.standing == Standing::Banned) {
@@ -50,19 +51,28 @@ fn node_text(status: &Status, option: &str) -> String {
     }
     let refounding = &status.refounding;
     if let Some(network) = refounding.left_for {
-        fields.add(
-            "LEFT",
-            format!("this node goes on in network {network}: `mycnet run{option}`"),
-        );
+        let text = if is_past {
+            format!("this node goes on in network {network}; this is the old ledger")
+        } else {
+            format!("this node goes on in network {network}: `mycnet run{option}`")
+        };
+        fields.add("LEFT", text);
     } else if refounding.asks_again {
         fields.add("REFOUND?", format!(
             "a seal was applied since this node endorsed a plan: `mycnet refound status{option}`, and endorse it again to go on"
         ));
     } else if refounding.plans > 0 {
-        fields.add("REFOUND?", format!(
-            "members want to found the network anew, by {} plans: `mycnet refound status{option}`",
-            refounding.plans
-        ));
+        fields.add(
+            "REFOUND?",
+            format!(
+                "members want to found the network anew{}: `mycnet refound status{option}`",
+                if refounding.endorsed.is_some() {
+                    ", and this node endorses it"
+                } else {
+                    ""
+                }
+            ),
+        );
     }
     fields
         .add("node", status.node)
@@ -73,6 +83,7 @@ fn node_text(status: &Status, option: &str) -> String {
     }
     match status.peers {
         Some(peers) => fields.add("running", format!("yes, {peers} peers connected")),
+        None if is_past => &mut fields,
         None => fields.add("running", format!("no: start it with `mycnet run{option}`")),
     };
     fields.add("height", status.height).add("seal", status.seal);

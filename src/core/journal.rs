@@ -88,8 +88,14 @@ pub enum Refusal {
     )]
     Refounded(NetworkId),
     /// The plan does not have this node as a member.
-    #[error("the plan leaves this node out, and only members of the new network can endorse it")]
+    #[error(
+        "the plan leaves this node out, and only members of the new network can endorse it. It keeps the old network, or is admitted \
+         to the new one by a vote"
+    )]
     LeftOut,
+    /// The plan puts another key in the place of this node's, and that one has not endorsed it.
+    #[error("the plan puts key {0} in the place of this node's, so that one must endorse it")]
+    NextKeyEndorses(NodeId),
     /// Members whose equivocation is proved here, and whom the plan takes along.
     #[error("the plan takes along {}, whose equivocation is proved", listed(.0))]
     KeepsEquivocators(Vec<NodeId>),

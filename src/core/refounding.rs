@@ -13,12 +13,13 @@ use std::sync::Arc;
 use super::endorsed::{Backing, Endorsed, EndorsedPlan};
 use super::{Admission, Answer, Core, Event, Output, PeerId, Refusal, Signing, Write};
 use crate::base::digest::{Digest, NetworkId, NodeId, RecordId};
+use crate::base::identity::Signer;
 use crate::base::limits::WANT_IDS_MAX;
 use crate::base::rejection::Rejection;
 use crate::exchange::message::Message;
 use crate::finality::Agreement;
 use crate::ledger::Founding;
-use crate::statement::record::{Plan, Slot, Statement, Verified};
+use crate::statement::record::{Plan, SignError, Slot, Statement, Verified, sign};
 
 #[cfg(doc)]
 use crate::protocol::Rule::*;
@@ -93,6 +94,21 @@ impl Refounding {
     }
 }
 
+/// An endorsement by a key that is not this node's: the one that a plan puts in the place of it.
+///
+/// # Errors
+///
+/// As [`sign`].
+pub fn sign_endorsement(
+    signer: &dyn Signer,
+    net: NetworkId,
+    plan: Plan,
+    attempt: u32,
+) -> Result<Verified, SignError> {
+    let plan = Some(plan);
+    sign(signer, net, Statement::Refound { plan, attempt })
+}
+
 /// The attempt and the plan of an endorsement.
 fn parts(record: &Verified) -> Option<(u32, Option<&Plan>)> {
     match record.statement() {
@@ -158,15 +174,27 @@ impl Core {
         if follows.is_none_or(|it| (it.net, it.plan) != (self.net, digest)) {
             return Err(Rejection::Malformed("the genesis does not follow from the plan").into());
         }
-        if !genesis.members.iter().any(|member| member.node == self.me) {
-            return Err(Refusal::LeftOut);
-        }
+        let key = self.key_in(&plan, &founding).ok_or(Refusal::LeftOut)?;
         let kept = self.kept_equivocators(&plan, &founding);
         if !kept.is_empty() {
             return Err(Refusal::KeepsEquivocators(kept));
         }
         if self.signing == Signing::Lost {
             return Err(Refusal::JournalLost);
+        }
+        if key != self.me {
+            // The plan replaces this node's key, and the next one must have endorsed it.
+            let held = self.refounding.of(&key);
+            if held.is_none_or(|held| held.plan != Some(digest)) {
+                return Err(Refusal::NextKeyEndorses(key));
+            }
+            self.note_endorsed(Some(Endorsed {
+                founding,
+                height: self.ledger.state().height(),
+                in_force: None,
+            }));
+            self.take_effect();
+            return Ok(Answer::Done);
         }
         let shown = self.own_endorsement();
         let is_same = shown.is_some_and(|(_, plan)| plan.is_some_and(|it| it.digest() == digest));
@@ -191,6 +219,19 @@ impl Core {
         }));
         self.take_effect();
         Ok(Answer::Done)
+    }
+
+    /// The key by which a plan has this node as a member: its own, or the one that the plan puts in its place.
+    fn key_in(&self, plan: &Plan, founding: &Founding) -> Option<NodeId> {
+        let members = &founding.genesis().members;
+        let mut key = self.me;
+        for _ in 0..=plan.succeeded.len() {
+            if members.iter().any(|member| member.node == key) {
+                return Some(key);
+            }
+            key = plan.succeeded.iter().find(|it| it.old == key)?.by;
+        }
+        None
     }
 
     /// Takes this node's endorsement back.
@@ -250,8 +291,14 @@ impl Core {
         if !backing.is_enough() {
             return;
         }
+        let is_ours = own
+            .founding
+            .genesis()
+            .members
+            .iter()
+            .any(|it| it.node == self.me);
         let own_plan = self.own_endorsement().and_then(|(_, plan)| plan);
-        if own_plan.is_none_or(|own_plan| own_plan.digest() != plan) {
+        if is_ours && own_plan.is_none_or(|own_plan| own_plan.digest() != plan) {
             return;
         }
         let own = Endorsed {

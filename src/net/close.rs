@@ -47,6 +47,8 @@ pub enum CloseCode {
     Done = 19,
     /// The peer sent a forged or malformed record or message, or one for another network.
     Misbehaved = 20,
+    /// The node has left that network for the one founded in its place.
+    HasLeft = 21,
 }
 
 /// All codes with their texts.
@@ -79,6 +81,10 @@ const CODES: &[(CloseCode, &str)] = {
         (Code::Application, "ended by the program above"),
         (Code::Done, "served"),
         (Code::Misbehaved, "it sent what no honest node passes on"),
+        (
+            Code::HasLeft,
+            "it has left that network for the one founded in its place: ask for a new ticket",
+        ),
     ]
 };
 

@@ -77,6 +77,9 @@ async fn meet(
             }
             own.check(version, &network).map(|()| nonce)?
         }
+        Opening::Genesis { network, .. } if inner.has_left(&network) => {
+            return Err(CloseCode::HasLeft);
+        }
         Opening::Genesis { version, network } => {
             own.check(version, &network)?;
             guard.spoke();

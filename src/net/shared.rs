@@ -100,6 +100,13 @@ impl Inner {
         self.inbox.push(self.next_peer(), NetEvent::Twin(seen));
     }
 
+    /// Whether this node has left that network for its present one.
+    pub(super) fn has_left(&self, network: &NetworkId) -> bool {
+        self.left
+            .as_ref()
+            .is_some_and(|left| left.network == *network)
+    }
+
     /// Whether there is room for one more answer to somebody who is no peer.
     pub(super) fn may_answer(&self) -> bool {
         let left = self.genesis_answers.lock();

@@ -60,6 +60,12 @@ pub enum StoreError {
         /// The network of the ledger.
         given: NetworkId,
     },
+    /// The node goes on in another network, and its databases could not be made. Nothing is lost.
+    #[error("the node goes on in a new network, and its databases cannot be made: {0}")]
+    NotMoved(String),
+    /// The directory has the ledger of a network that its node has left; the node runs in another directory.
+    #[error("{} has the ledger of a network that its node has left", .0.display())]
+    Past(PathBuf),
     /// A row is missing or cannot be decoded.
     #[error("the store is damaged: {place}: {reason}")]
     Damaged {

@@ -12,7 +12,7 @@ use super::{JOURNAL_FILE, LEDGER_FILE, Store, StoreError, make_file, sync_direct
 use crate::base::codec;
 use crate::base::digest::{NetworkId, NodeId, RecordId};
 use crate::core::{Endorsed, Founded};
-use crate::statement::genesis::Genesis;
+use crate::statement::genesis::{Founder, Genesis};
 use crate::statement::record::{Record, Statement};
 
 #[cfg(doc)]
@@ -21,7 +21,7 @@ use crate::protocol::Rule::*;
 const PAST: &str = "past";
 const NEXT: &str = "next";
 
-/// The name of `next` until it is complete.
+/// Where the new databases are until they are complete.
 const BEGUN: &str = "next.new";
 
 /// The journal goes first: a ledger without its journal would look like a lost journal.
@@ -89,8 +89,7 @@ impl Store {
     ///
     /// [`StoreError::File`].
     pub fn past_networks(directory: &Path) -> Result<Vec<NetworkId>, StoreError> {
-        let names = entries(&directory.join(PAST))?;
-        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+        networks(&directory.join(PAST))
     }
 
     /// Opens the databases of the network that the node of this directory is in now. If it has left a network for the one founded
@@ -106,21 +105,60 @@ impl Store {
         let Some((genesis, founded)) = store.left_for()? else {
             return Ok(store);
         };
-        let begun = directory.join(BEGUN);
-        if exists(&begun) {
-            std::fs::remove_dir_all(&begun).map_err(at(&begun))?;
+        if is_past(directory) {
+            return Err(StoreError::Past(directory.to_path_buf()));
         }
-        // Named after the network whose place it takes.
-        let inside = begun.join(store.network_id().to_string());
-        make_directory(&inside)?;
-        create(&inside, &genesis, &founded, &store)?;
-        sync(&begun)?;
-        rename(&begun, &directory.join(NEXT))?;
-        sync(directory)?;
-        drop(store);
-        finish(directory)?;
+        let moved = begin(directory, &genesis, &founded, &store).and_then(|()| {
+            drop(store);
+            finish(directory)
+        });
+        moved.map_err(|error| StoreError::NotMoved(error.to_string()))?;
         Self::open(directory)
     }
+}
+
+/// Makes the new databases.
+fn begin(
+    directory: &Path,
+    genesis: &Genesis,
+    founded: &Founded,
+    store: &Store,
+) -> Result<(), StoreError> {
+    let begun = directory.join(BEGUN);
+    if exists(&begun) {
+        std::fs::remove_dir_all(&begun).map_err(at(&begun))?;
+    }
+    // Named after the network whose place it takes.
+    let inside = begun.join(store.network_id().to_string());
+    make_directory(&inside)?;
+    create(&inside, genesis, founded, store)?;
+    let next = directory.join(NEXT);
+    make_directory(&next)?;
+    sync(directory)?;
+    rename(&inside, &next.join(store.network_id().to_string()))?;
+    sync(&next)?;
+    std::fs::remove_dir(&begun).map_err(at(&begun))
+}
+
+/// Whether a directory is that of a network that a node has left: its node runs elsewhere, and has another journal.
+fn is_past(directory: &Path) -> bool {
+    let name = directory.file_name().and_then(|name| name.to_str());
+    let parent = directory.parent().and_then(Path::file_name);
+    name.is_some_and(|name| name.parse::<NetworkId>().is_ok())
+        && parent.is_some_and(|it| it == PAST)
+}
+
+/// The key by which the new network has a node: its own, or the one that took its place.
+fn key_in(genesis: &Genesis, node: NodeId) -> NodeId {
+    let had = |member: &&Founder| {
+        let line = member.line.as_ref();
+        let mut former = line.into_iter().flat_map(|line| &line.former);
+        former.any(|former| former.node == node)
+    };
+    let is_named = genesis.members.iter().any(|member| member.node == node);
+    let heir = genesis.members.iter().find(had);
+    heir.filter(|_| !is_named)
+        .map_or(node, |member| member.node)
 }
 
 fn create(
@@ -129,7 +167,7 @@ fn create(
     founded: &Founded,
     old: &Store,
 ) -> Result<(), StoreError> {
-    let node: NodeId = old.node_id();
+    let node = key_in(genesis, old.node_id());
     make_file(directory, JOURNAL_FILE, |journal| {
         write::create_journal(journal, genesis.network_id(), node)
     })?;
@@ -154,15 +192,15 @@ fn create(
 /// Puts complete new databases in the place of the old ones. Another process may do the same at the same time.
 fn finish(directory: &Path) -> Result<(), StoreError> {
     let next = directory.join(NEXT);
-    let Some(network) = entries(&next)?.pop() else {
+    let Some(network) = networks(&next)?.pop() else {
         // Usually there is no such directory; an empty one lacks only the last step.
-        return match std::fs::remove_dir(&next) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(at(&next)(error)),
-            _ => Ok(()),
-        };
+        if exists(&next) {
+            let _ = std::fs::remove_dir(&next);
+        }
+        return Ok(());
     };
-    let from = next.join(&network);
-    let past = directory.join(PAST).join(&network);
+    let from = next.join(network.to_string());
+    let past = Store::past_directory(directory, &network);
     make_directory(&past)?;
     for file in FILES {
         // A file that is no longer in `next` is in its place.
@@ -176,9 +214,9 @@ fn finish(directory: &Path) -> Result<(), StoreError> {
         rename(&from.join(file), &directory.join(file))?;
         sync(directory)?;
     }
-    for emptied in [&from, &next] {
-        std::fs::remove_dir(emptied).map_err(at(emptied))?;
-    }
+    std::fs::remove_dir(&from).map_err(at(&from))?;
+    // Whatever else may be in it is not this node's.
+    let _ = std::fs::remove_dir(&next);
     Ok(())
 }
 
@@ -191,16 +229,20 @@ fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-/// The names in a directory; none if it is not there.
-fn entries(directory: &Path) -> Result<Vec<String>, StoreError> {
+/// The networks that entries of a directory are named after; none if it is not there.
+fn networks(directory: &Path) -> Result<Vec<NetworkId>, StoreError> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
     let read = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(Vec::new()),
         read => read.map_err(at(directory))?,
     };
     let mut names = Vec::new();
     for entry in read {
         let name = entry.map_err(at(directory))?.file_name();
-        names.extend(name.into_string());
+        names.extend(
+            name.to_str()
+                .and_then(|name| name.parse::<NetworkId>().ok()),
+        );
     }
     names.sort();
     Ok(names)

@@ -82,6 +82,11 @@ fn shown(node: &Node, plan: Plan, by: BTreeSet<NodeId>, planned: Option<Planned>
         let genesis = planned.founding.genesis();
         Outlook {
             network: genesis.network_id(),
+            old_votes: genesis
+                .members
+                .iter()
+                .filter(|member| planned.founding.old_voters().contains(&member.node))
+                .count(),
             members: genesis.members.iter().map(|member| member.node).collect(),
             backing: planned.backing,
             losses: planned.losses,

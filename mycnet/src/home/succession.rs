@@ -78,6 +78,16 @@ impl Home {
         is_there(&self.next_file())
     }
 
+    /// The next key, as long as it waits here.
+    pub(crate) fn next_key(&self) -> anyhow::Result<Option<Identity>> {
+        if !self.has_next_key()? {
+            return Ok(None);
+        }
+        Ok(Some(Identity::from_secret(&read_secret(
+            &self.next_file(),
+        )?)))
+    }
+
     pub(crate) fn keep_next_key(&self, key: &Identity) -> anyhow::Result<()> {
         replace(&self.next_file(), &secret_line(&key.secret()))
     }

@@ -321,3 +321,97 @@ fn a_fork_by_duplicated_keys_is_refounded() {
     assert!(begun.elapsed() < WITHIN, "{:?}", begun.elapsed());
     drop((ada_runs, bob_runs));
 }
+
+/// A member whose change of key nobody can seal any more goes on by its next key.
+#[test]
+fn a_change_of_key_that_waits_is_taken_along() {
+    let directory = Directory::new();
+    let ([ada, bob], _) = directory.federation(["ada", "bob"], ["primary", "seed"]);
+    let cyd = TestNode(directory.path().join("cyd"));
+    let next = directory.file("next-of-cyd");
+    cyd.json(&["init", "--successor", &next]);
+    let keys = cyd.json(&["key", "show"]);
+    let file = directory.file("keys.json");
+    let members = [
+        format!("ada={}:primary", ada.id()),
+        format!("bob={}:seed", bob.id()),
+        format!("cyd={}:seed", text(&keys, "keys")),
+    ];
+    let mut new = vec!["network", "new", "village", "--profile", "dev", "-o", &file];
+    for member in &members {
+        new.extend(["--member", member]);
+    }
+    assert!(crate::harness::mycnet(&new).status.success());
+    for node in [&ada, &cyd] {
+        node.json(&["join", &file]);
+    }
+    let old_key = cyd.id();
+    cyd.json(&["key", "succeed", "--key", &next, "--no-successor"]);
+    // Bob is gone, and without him nothing is sealed.
+    let plan = cyd.json(&["refound", "plan", "--without", "bob"]);
+    assert_eq!(plan["plan"]["succeeded"][0]["old"], old_key.as_str());
+    let (plan, network) = (digits(&plan), text(&plan["outlook"], "network").to_owned());
+    cyd.json(&["refound", "endorse", &plan]);
+    let carried = directory.file("stick");
+    cyd.json(&["bundle", "export", &carried]);
+    ada.json(&["bundle", "import", &carried]);
+    ada.json(&["refound", "endorse", &plan]);
+    assert_eq!(text(&ada.json(&["status"]), "network"), network);
+    let back = directory.file("back");
+    let old = ada.json(&["refound", "status"])["past"][0].clone();
+    ada.json(&[
+        "bundle",
+        "export",
+        &back,
+        "--past",
+        &old.as_str().unwrap()[..8],
+    ]);
+    cyd.json(&["bundle", "import", &back]);
+    let status = cyd.json(&["status"]);
+    assert_eq!(text(&status, "network"), network);
+    assert_ne!(cyd.id(), old_key, "the next key is the author's now");
+    assert_eq!(text(&status, "node"), cyd.id());
+    assert_eq!(status["member"]["name"], "cyd");
+    assert_eq!(status["sealing"]["signing"], "ready");
+    // Nothing seems to be a copy.
+    cyd.json(&["propose", "config", "--key", "motd", "--value", "new"]);
+}
+
+/// What lies in the wrong place is named or left alone, and keeps nobody from going on.
+#[test]
+fn odd_files_are_in_nobodys_way() {
+    let directory = Directory::new();
+    let alone = directory.alone();
+    let plan = digits(&alone.json(&["refound", "plan"]));
+    fs::write(alone.0.join("plans/notes.json"), "not a plan").unwrap();
+    fs::create_dir(alone.0.join("plans/deeper")).unwrap();
+    fs::create_dir(alone.0.join("next")).unwrap();
+    fs::write(alone.0.join("next/mine"), "mine").unwrap();
+    let old = text(&alone.json(&["status"]), "network").to_owned();
+    let done = alone.json(&["refound", "endorse", &plan]);
+    let network = text(&done, "left_for").to_owned();
+    assert_eq!(text(&alone.json(&["status"]), "network"), network);
+    assert_eq!(
+        fs::read_to_string(alone.0.join("next/mine")).unwrap(),
+        "mine"
+    );
+    // The old ledger is no node's any more, whatever is put beside it.
+    let past = TestNode(alone.0.join("past").join(&old));
+    for key in ["author.key", "transport.key"] {
+        fs::copy(alone.0.join(key), past.0.join(key)).unwrap();
+    }
+    past.fails(&["status"], 1, &["its node has left"]);
+    for writes in [
+        &["refound", "plan"][..],
+        &["consent"],
+        &["bundle", "import", "-"],
+    ] {
+        alone.fails(
+            &[writes, &["--past", &old[..8]]].concat(),
+            3,
+            &["only reads"],
+        );
+    }
+    alone.json(&["doctor", "--past", &old[..8]]);
+    alone.json(&["doctor"]);
+}
