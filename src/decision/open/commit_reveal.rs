@@ -60,6 +60,10 @@ impl OpenOperation {
         }
         debug_assert!(context.height >= self.opened_height, "time goes forward");
         Self::judge_key(&self.commits, author, context.before)?;
+        // Of a line that left, the roster has forgotten that another key of it has committed.
+        if self.heirs.values().any(|elector| *elector == author) {
+            return Err(Rejection::SaidByFormerKey(author));
+        }
         self.elector_of(&author, context.before)
             .map(|_| ())
             .ok_or(Rejection::NotAnElector(author))
