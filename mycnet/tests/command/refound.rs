@@ -395,12 +395,6 @@ fn odd_files_are_in_nobodys_way() {
         fs::read_to_string(alone.0.join("next/mine")).unwrap(),
         "mine"
     );
-    // The old ledger is no node's any more, whatever is put beside it.
-    let past = TestNode(alone.0.join("past").join(&old));
-    for key in ["author.key", "transport.key"] {
-        fs::copy(alone.0.join(key), past.0.join(key)).unwrap();
-    }
-    past.fails(&["status"], 1, &["its node has left"]);
     for writes in [
         &["refound", "plan"][..],
         &["consent"],

@@ -97,6 +97,10 @@ fn moved(directory: &Path, (old, new): (NetworkId, NetworkId), what: &str) {
     let loaded = past.load(std::sync::Arc::new(identity(0)), 0).unwrap();
     assert_eq!(loaded.journal_lost, None, "{what}");
     assert_eq!(loaded.core.left_for(), Some(new), "{what}");
+    drop((loaded, past));
+    // The old ledger is no node's any more, whatever is put beside it.
+    let again = Store::open_present(&Store::past_directory(directory, &old));
+    assert!(matches!(again, Err(StoreError::Past(_))), "{what}");
     for left in ["next", "next.new"] {
         assert!(!directory.join(left).exists(), "{what}: {left}");
     }
