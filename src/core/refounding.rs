@@ -340,10 +340,16 @@ impl Core {
         self.refounding.own.as_ref()
     }
 
-    /// Whether this node's endorsement waits for its person's word again, because a seal was applied since ([F4]).
+    /// Whether this node's endorsement waits for its person's word again: a seal was applied since ([F4]), or the journal was lost
+    /// with it and nobody has shown it to this node, so that it may be in no hands at all.
     pub fn asks_again(&self) -> bool {
         let own = self.refounding.own.as_ref();
-        own.is_some_and(|own| own.in_force.is_none() && own.height != self.ledger.state().height())
+        let Some(own) = own.filter(|own| own.in_force.is_none()) else {
+            return false;
+        };
+        let said = self.own_endorsement().and_then(|(_, plan)| plan);
+        let is_said = said.is_some_and(|plan| plan.digest() == own.founding.plan());
+        !is_said || own.height != self.ledger.state().height()
     }
 
     /// The plans that members endorse now, each with its endorsers.

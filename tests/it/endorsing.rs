@@ -117,6 +117,24 @@ fn an_own_endorsement_that_the_journal_lacks_shows_the_loss() {
     assert_eq!(net.cores[3].seal_status().signing, "ready");
 }
 
+/// The journal is lost with an endorsement that nobody else has. What is left of it on the disk is no endorsement.
+#[test]
+fn an_endorsement_that_is_lost_with_the_journal_is_asked_for_again() {
+    let mut net = Net::new(&genesis(4), 4);
+    let one = plan_from_genesis(&net, &[0]);
+    net.down[3] = true;
+    endorse(&mut net, 3, &one, false).unwrap();
+    assert!(!net.cores[3].asks_again());
+    net.restart_without_journal(3);
+    net.input(3, Input::JournalLost).unwrap();
+    net.input(3, Input::Rejoin { nonce: [1; 32] }).unwrap();
+    assert!(net.cores[3].endorsed_plans().is_empty());
+    assert!(net.cores[3].asks_again());
+    endorse(&mut net, 3, &one, true).unwrap();
+    assert!(!net.cores[3].asks_again());
+    assert_eq!(net.cores[3].endorsed_plans().len(), 1);
+}
+
 /// Two nodes on two branches know the height at which these part. After a restart they learn it again from each other: it is where
 /// a plan goes on from.
 #[test]
