@@ -17,6 +17,7 @@
 mod admit;
 mod apply_seal;
 mod declaring;
+mod endorsed;
 mod exempt;
 mod forks;
 mod former;
@@ -29,6 +30,7 @@ pub(crate) mod pool;
 mod proposing;
 mod query;
 pub(crate) mod reconciliation;
+mod refounding;
 mod saved;
 mod seal_judge;
 mod seal_votes;
@@ -41,6 +43,8 @@ mod worth;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+pub use endorsed::{Backing, Endorsed, EndorsedPlan, Founded};
+pub use former::sign_succession;
 pub use interface::{Admission, Answer, Event, Input, Output, Outputs, PeerId, Timing};
 pub use journal::{JournalEntry, Refusal};
 pub use network::Network;
@@ -53,18 +57,21 @@ pub use crate::decision::open::{OpenOperation, Snapshot};
 pub use crate::exchange::{bundle::Unsealed, message::Message};
 pub use crate::finality::{Blame, Sealers, Step};
 pub use crate::ledger::{
-    Applied, Checkpoint, Closed, EffectEntry, Ledger, MemberChange, OperationProof, StateParts,
-    StoredPast,
+    Applied, Checkpoint, Closed, EffectEntry, Founding, Ledger, MemberChange, OperationProof,
+    StateParts, StoredPast,
 };
 pub use crate::members::trust::{Change, TrustState};
 pub use crate::past::archive::{Archive, ArchiveError};
 pub use crate::past::{certificate::PathStep, history::History};
 pub use crate::statement::commitment::sign_votes;
-pub use crate::statement::record::{Body, Proof, Record, Seal, SignError, Slot, VoteKind};
+pub use crate::statement::record::{
+    Body, KnownSuccession, Plan, Proof, Record, Seal, SignError, Slot, VoteKind,
+};
 pub use crate::statement::seal::{SealCertificate, SealedBlock};
 pub use pool::Pool;
 
 use journal::Journal;
+use refounding::Refounding;
 use sync::{CachedSnapshot, Link};
 use twin::Twin;
 
@@ -129,6 +136,7 @@ pub struct Core {
     /// The last declaration of a person that the journal is complete.
     declared: Declared,
     twin: Twin,
+    refounding: Refounding,
     compromised: bool,
     /// Ballots for operations that do not take commits yet.
     intents: BTreeMap<OperationId, Ballot>,
@@ -222,7 +230,13 @@ impl Core {
             .operations()
             .flat_map(|open| open.records().map(Verified::author));
         let former = state.roster().former_keys();
-        let known = members.chain(former).chain(electors).chain(authors);
+        // Members that left may endorse a plan that goes on from a time when they were there.
+        let gone = state.roster().gone().iter().copied();
+        let known = members
+            .chain(former)
+            .chain(gone)
+            .chain(electors)
+            .chain(authors);
         let known: BTreeSet<NodeId> = known.collect();
         for node in known {
             verifier.add_author(node)?;
@@ -251,6 +265,7 @@ impl Core {
             signing: Signing::Above(0),
             declared: Declared::default(),
             twin: Twin::default(),
+            refounding: Refounding::default(),
             compromised: false,
             intents: BTreeMap::new(),
             peers: BTreeSet::new(),
@@ -296,6 +311,7 @@ impl Core {
         self.compromised = saved.compromised;
         self.declared = saved.declared;
         self.twin = Twin::restored(saved.twin, self.now_ms);
+        self.refounding = Refounding::restored(saved.endorsed);
         for entry in saved.journal.into_values() {
             self.journal.restore(entry, &self.me)?;
         }
@@ -327,7 +343,11 @@ impl Core {
         self.out.retain(|output| match output {
             Output::Persist(write) => matches!(
                 write,
-                Write::Forget(_) | Write::Unjournal(_) | Write::Intent { .. }
+                Write::Forget(_)
+                    | Write::Unjournal(_)
+                    | Write::Intent { .. }
+                    // A plan takes effect at the start, if the node stopped before it could note that.
+                    | Write::Endorsed(_)
             ),
             _ => false,
         });
@@ -338,6 +358,7 @@ impl Core {
         if self.signing == Signing::Lost {
             self.event(Event::JournalLost);
         }
+        self.tell_refounded();
         self.keep_promises();
         Ok(())
     }
@@ -414,6 +435,12 @@ impl Core {
             Input::Rejoin { nonce } => self.rejoin(nonce),
             Input::Succeed { next } => self.succeed(next),
             Input::DeclareJournal => self.declare_journal(),
+            Input::Endorse {
+                plan,
+                founding,
+                is_sure,
+            } => self.endorse(plan, *founding, is_sure),
+            Input::Abandon => self.abandon(),
             Input::TwinMet => {
                 self.meet_twin();
                 Ok(Answer::Done)

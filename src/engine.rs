@@ -9,6 +9,7 @@ mod bundle;
 pub(crate) mod host;
 mod hub;
 mod query;
+mod refound;
 mod subscription;
 mod wait;
 
@@ -18,7 +19,8 @@ pub use crate::members::roster::{Elector, MemberLine};
 pub use bundle::{BundleError, BundleImport, BundleReader, BundleReport, ImportError, Refusals};
 use host::Host;
 pub use hub::{Clock, Hub, ManualClock, SystemClock};
-pub use query::{MemberView, OperationFilter, OperationView, Proposal};
+pub use query::{MemberView, OperationFilter, OperationView, Proposal, Succession};
+pub use refound::{Losses, PlanView, PlanWish, Planned, Refounding};
 pub use subscription::{Notice, Subscription};
 
 pub use crate::exchange::bundle::{End, Fault, Header, Part, Position};
@@ -338,8 +340,7 @@ impl BFTConsensusEngine {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NoSuccessor`] if no member names this key; [`Rejection::TooSoon`] within a commit window of the member's last
-    /// change of key.
+    /// [`Refusal::NoSuccessor`] if no member names this key.
     pub async fn succeed(&self, next: Option<Digest>) -> Result<(), EngineError> {
         self.host.input(Input::Succeed { next }).await.map(drop)
     }

@@ -14,6 +14,7 @@ mod digest;
 mod effects;
 mod filing;
 mod queue;
+mod refounding;
 mod scores;
 mod succession;
 mod work;
@@ -26,6 +27,7 @@ pub use checkpoint::{Checkpoint, StoredPast};
 pub use closed::{Closed, RememberedOperation, RememberedOutcome};
 pub use digest::{OperationProof, StateParts};
 pub(crate) use filing::proposal_cap;
+pub use refounding::{Founding, known_successions, refounded};
 pub(crate) use work::SealRoom;
 
 use crate::base::codec;
@@ -117,6 +119,9 @@ fn in_order(sealers: Vec<NodeId>) -> Arc<Sealers> {
 impl State {
     fn genesis(genesis: &Genesis) -> (Self, Seal) {
         let roster = Roster::founders(genesis);
+        let taken_up = genesis.follows.iter().flat_map(|it| &it.config);
+        let config = taken_up.map(|(name, value)| (name.clone(), value.0.clone()));
+        let config = config.collect();
         let mut state = Self {
             height: 0,
             seal: SealId::default(),
@@ -127,7 +132,7 @@ impl State {
             due_ms: None,
             roster,
             params: Arc::new(genesis.params.clone()),
-            config: Arc::new(Config::new(BTreeMap::new())),
+            config: Arc::new(Config::new(config)),
             open: BTreeMap::new(),
             open_by_author: BTreeMap::new(),
             history: Digest::default(),

@@ -17,7 +17,7 @@
 //! | layer | folders | knows |
 //! |---|---|---|
 //! | 0 | `base`: identity, digest, codec, merkle, limits, rejection | bytes, keys, hashes |
-//! | 1 | `statement`: record, operation, commitment, consent, genesis, params, seal | what a member can say |
+//! | 1 | `statement`: record, operation, commitment, consent, genesis, line, params, seal | what a member can say |
 //! | 2 | `members`: trust, roster, sealers; `decision`: one open operation ([P1] to [P9], spore authority) and its tally | one operation |
 //! | 3 | `finality` agrees on a seal; `ledger` applies one; `past`: archive, history, certificate; `exchange`: message, bundle | the whole ledger |
 //! | 4 | [`core`]: `handle(Input, now) -> Outputs`; `core::Network` connects several in one process | one node, without I/O |
@@ -34,6 +34,10 @@
 //! moves operations through their phases (`decision::open`, where `commit_reveal` refuses reveals that do not open a frozen
 //! commit), moves trust (`ledger::scores`, by the arithmetic of `members::trust`) and applies effects. Own statements are
 //! signed in `core::statements`, each slot once (`core::journal`).
+//!
+//! Where nothing can be sealed any more, members found the network anew: a plan and the state that it goes on from give a genesis
+//! (`ledger::refounding`), `core::refounding` counts endorsements and says when the plan is in force, and `store::moving` puts the
+//! new databases in the place of the old ones.
 //!
 //! [`protocol`] is the specification (`docs/PROTOCOL.md`). Comments cite its rules by name, such as [P4].
 //!
@@ -98,7 +102,10 @@ pub use members::trust::{
 pub use past::certificate::{Certificate, Proved};
 pub use statement::claim_rule::ClaimRule;
 pub use statement::consent::Consent;
-pub use statement::genesis::{Founder, Genesis, GenesisBuilder, PanelScoring, Sealing};
+pub use statement::genesis::{
+    ConfigValue, Follows, Founder, Genesis, GenesisBuilder, PanelScoring, Sealing,
+};
+pub use statement::line::{FormerKey, FoundingLine};
 pub use statement::name::MemberName;
 pub use statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
 pub use statement::params::Params;

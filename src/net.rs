@@ -68,6 +68,7 @@ mod handshake;
 mod hello;
 mod inbox;
 mod incoming_filter;
+mod left;
 mod membership;
 mod outbox;
 mod peer_exchange;
@@ -94,8 +95,9 @@ pub use config::{Config, quic_config};
 pub use events::{NetEvent, PeerInfo, Traffic};
 pub use genesis::fetch_genesis;
 pub use inbox::Events;
+pub use left::Left;
 pub use membership::{Membership, Relation};
-pub use ticket::Ticket;
+pub use ticket::{Followed, Ticket};
 pub use transport::Transport;
 pub use twins::TwinSeen;
 

@@ -4,6 +4,7 @@ pub mod claim_rule;
 pub mod commitment;
 pub mod consent;
 pub mod genesis;
+pub(crate) mod line;
 pub mod name;
 pub mod operation;
 pub mod params;

@@ -9,6 +9,8 @@
 //!
 //! 1. [`Store::create`] or [`Store::open`], then [`Store::load`], which returns the core. If [`Loaded::journal_lost`] is
 //!    set, give the core [`Input::JournalLost`](crate::core::Input::JournalLost) first.
+//!    A new store cannot know whether its key has signed elsewhere: for a restored key, call [`Store::note_journal_lost`] between
+//!    the two.
 //! 2. After each input or group of inputs, [`Store::write`] all their `Persist` outputs in order and at once, before any
 //!    other of their outputs. One write costs at most two disk syncs.
 //! 3. On the event `JournalLost`, call [`Store::note_journal_lost`]. Then every start reports it until a `Rejoin` is in the
@@ -51,6 +53,7 @@ mod documents;
 mod error;
 mod load;
 mod medium;
+mod moving;
 mod peers;
 mod queries;
 mod read;
@@ -281,6 +284,12 @@ impl Store {
             records_since: AtomicU64::new(records),
             whole_bytes: AtomicU64::new(WHOLE_BYTES),
         })
+    }
+
+    /// The directory of the databases; `None` if they are on other media.
+    pub fn directory(&self) -> Option<&Path> {
+        let parent = self.ledger.path.parent();
+        parent.filter(|directory| !directory.as_os_str().is_empty())
     }
 
     /// The genesis of the network.

@@ -3,6 +3,7 @@
 mod files;
 mod operations;
 pub(crate) mod reads;
+mod refound;
 
 pub(crate) use self::files::import_bundle;
 
@@ -65,9 +66,25 @@ pub(crate) fn answer(node: &Node, request: Request) -> Answer<'_> {
                 engine.declare_journal().await?;
                 return Ok(Value::Null);
             }
+            Request::Endorse { plan, is_sure } => {
+                engine.endorse(&plan, is_sure).await?;
+                return Ok(Value::Null);
+            }
+            Request::AbandonRefounding => {
+                engine.abandon_refounding().await?;
+                return Ok(Value::Null);
+            }
             Request::OutliveTwin => {
                 engine.outlive_twin().await?;
                 return Ok(Value::Null);
+            }
+            Request::Succeed { record } => {
+                let record =
+                    hex::decode(record).map_err(|error| Failure::bad_data(error.to_string()))?;
+                for taken in engine.import(vec![record]).await? {
+                    taken.map_err(EngineError::from)?;
+                }
+                return value(Ok(reads::keys(node)));
             }
             Request::ImportBundle { file } => return value(files::import(node, &file).await),
             // Reading takes as long as the disk does, and must not block the answers to others.
@@ -93,6 +110,24 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
             at,
             explain,
         } => value(reads::trust(node, member, at, explain)),
+        Request::Keys => value(Ok(reads::keys(node))),
+        Request::PlanRefounding {
+            height,
+            without,
+            with,
+            roles,
+            silent_ms,
+        } => value(refound::plan(
+            node,
+            refound::Wish {
+                height,
+                without,
+                with,
+                roles,
+                silent_ms,
+            },
+        )),
+        Request::Refounding => value(refound::refounding(node)),
         Request::Roster => value(Ok(reply::Roster {
             members: node.engine().roster(),
         })),

@@ -15,6 +15,7 @@ use crate::network;
 use crate::output::{Fields, outcome_shown};
 use crate::reply::{CertificateBytes, CertificateChecked, CertificateFile};
 use crate::request::Request;
+use crate::warnings;
 
 /// Write the proof of a closed operation's outcome
 ///
@@ -65,6 +66,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         operation: answer.operation,
         file: file.clone(),
         bytes: bytes.len(),
+        follows: answer.follows,
     };
     args.common.format.print(&written, |written| {
         let mut fields = Fields::default();
@@ -72,6 +74,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             .add("operation", written.operation)
             .add("certificate", written.file.display())
             .add("bytes", written.bytes)
+            .add_some("follows", written.follows.as_ref().map(warnings::follows))
             .text()
     })
 }
@@ -101,6 +104,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     });
     let checked = CertificateChecked {
         network: genesis.network_id(),
+        follows: genesis.follows.as_ref().map(|follows| follows.net),
         name: genesis.name,
         operation: proved.operation,
         kind: proposed.map(ConsensusOperation::kind),
@@ -116,6 +120,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
         fields
             .add("network", checked.network)
             .add("name", &checked.name)
+            .add_some("follows", checked.follows)
             .add("operation", checked.operation)
             .add_some("kind", checked.kind.map(|kind| kind.replace('_', " ")))
             .add_some("subject", checked.subject.as_ref())

@@ -56,7 +56,8 @@ pub(crate) fn ask<T: DeserializeOwned>(common: &Common, request: Request) -> any
 impl Client {
     async fn open(home: Home) -> anyhow::Result<Self> {
         for _ in 0..RETRIES {
-            if socket::is_answered(&home).await? {
+            // No node runs in a network that this one has left.
+            if !home.is_past() && socket::is_answered(&home).await? {
                 let own_node = None;
                 return Ok(Self { home, own_node });
             }
@@ -168,11 +169,30 @@ impl Client {
 
     /// The node that an argument means.
     pub(crate) async fn node(&self, given: &NodeRef) -> anyhow::Result<NodeId> {
-        let given = given.0.clone();
+        let aliases = self.home.settings()?.aliases;
+        let Some(meant) = aliases.get(&given.0) else {
+            return self.node_called(&given.0).await;
+        };
+        let node = self.node_called(meant).await?;
+        // Whoever takes the word as its name does not become the one that it stands for here.
+        let same = self.node_called(&given.0).await;
+        if same.is_ok_and(|same| same != node) {
+            return Err(Failure::usage(format!(
+                "{word}: your alias stands for {meant}, and another node answers to that word too: name the node by its id",
+                word = given.0
+            ))
+            .into());
+        }
+        Ok(node)
+    }
+
+    /// The node with this name, or whose id begins with these digits.
+    async fn node_called(&self, given: &str) -> anyhow::Result<NodeId> {
         // A name is shorter than an id.
         if let Ok(id) = given.parse() {
             return Ok(id);
         }
+        let given = given.to_owned();
         let found: FoundId<_> = self.ask(Request::FindNode { given }).await?;
         Ok(found.id)
     }

@@ -8,6 +8,7 @@ use mycnet_consensus::{Consent, Genesis, MemberName, NetworkId, NodeId, Signer a
 use crate::arguments::{member_name, role};
 use crate::client::ask;
 use crate::home::Common;
+use crate::home::succession::Whose;
 use crate::join;
 use crate::reply::Consented;
 use crate::request::Request;
@@ -17,7 +18,8 @@ use crate::request::Request;
 /// Nobody is admitted without consent. The command prints one line, which a member
 /// gives to `mycnet propose admission --consent`. The line names the network, this
 /// node, its name and its role, and has no other use. If another member has the
-/// name, the admission is refused: then sign again, with another name.
+/// name, the admission is refused: then sign again, with another name. The digest of
+/// the key that may replace this node's, if `mycnet init` made one, is in it too.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -123,20 +125,21 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let genesis: Genesis = ask(&args.common, Request::Genesis)?;
         genesis.network_id()
     };
-    let author = home.author()?;
+    let (author, successor) = (home.author()?, home.successor(Whose::Author)?);
     let name = args.name.clone();
     let name = name.unwrap_or_else(|| MemberName::of_key(&author.node_id()));
     let signed = SignedConsent {
         network,
         candidate: author.node_id(),
         role: args.role,
-        consent: Consent::sign(&author, network, args.role, name.clone(), None)?,
+        consent: Consent::sign(&author, network, args.role, name.clone(), successor)?,
     };
     let consented = Consented {
         network,
         candidate: signed.candidate,
         name,
         role: signed.role,
+        successor,
         consent: signed.to_string(),
     };
     let format = args.common.format;

@@ -6,7 +6,9 @@ use mycnet_consensus::store::{Store, StoreError};
 use crate::failure::Failure;
 use crate::home::Home;
 
-/// Opens a node's databases; `None` if another process has them open.
+/// Opens a node's databases; `None` if another process has them open. If a seal gave the member another key, the directory
+/// belongs to that key from here on: read `author.key` afterwards. If the node has left its network for the one that was founded in
+/// its place, the databases are those of the new one.
 pub(crate) fn open_store(home: &Home) -> anyhow::Result<Option<Store>> {
     if !home.has_ledger()? {
         let option = home.option();
@@ -15,7 +17,14 @@ pub(crate) fn open_store(home: &Home) -> anyhow::Result<Option<Store>> {
             home.path().display()
         );
     }
-    unless_locked(home, Store::open(home.path()))
+    if home.is_past() {
+        return unless_locked(home, Store::open(home.path()));
+    }
+    let mut store = unless_locked(home, Store::open_present(home.path()))?;
+    if let Some(store) = &mut store {
+        home.take_over(store)?;
+    }
+    Ok(store)
 }
 
 /// A store, unless another process has it open.

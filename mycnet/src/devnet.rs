@@ -48,8 +48,10 @@ const DEMO_OPERATIONS: u32 = 200;
 ///
 /// With --demo they go through a story, each step of which is checked: a new node
 /// is admitted and joins, one node answers a claim wrongly, the Primary deploys a
-/// service, one process is killed and comes back, and the new node earns its vote.
-/// Then latencies are measured, and the demo ends when all nodes have the same
+/// service, one process is killed and comes back, the new node earns its vote, and a
+/// stolen key is replaced by its owner.
+/// Then latencies are measured. Last a third of the nodes is lost for ever, and the
+/// others found the network anew; the demo ends when all of them have the same
 /// height and state.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -179,6 +181,11 @@ async fn live(network: &mut Network, args: &Args) -> anyhow::Result<Option<Repor
         latency = Some(latency::measure(network, load, &proposers).await?);
     }
     network.settle().await?;
+    if args.demo {
+        let lost = story::a_third_is_lost(network).await;
+        lost.context("founding the network anew")?;
+        network.settle().await?;
+    }
     Ok(Some(Report::of(network, latency)))
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     home.settings()?;
     home.transport_secret()?;
     home.ticket()?;
-    let author = home.author()?;
+    home.author()?;
     let has_journal = home.has_journal()?;
     let opened = if has_journal || !home.has_ledger()? {
         open_store(&home)?
@@ -49,6 +49,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             home.path().display()
         );
     };
+    let author = home.author()?;
     home.check_author(store.node_id(), author.node_id())?;
     let bar = progress();
     let report = store.check(|step| {

@@ -3,11 +3,16 @@
 //! | file | what it is |
 //! |---|---|
 //! | `author.key` | the secret that signs the node's records |
+//! | `successor` | the digest of the key that may replace it; the key itself lies elsewhere |
+//! | `next.key`, `next.successor` | the key that is replacing it, until a seal says so, and the digest of the one after |
+//! | `former-….key` | a key that it replaced; it reveals what it had committed to |
 //! | `transport.key` | the secret of the endpoint that peers connect to |
 //! | `config.toml` | settings, see `settings` |
 //! | `ledger.redb`, `journal.redb` | the ledger, and the records that this node has signed |
 //! | `ticket` | the ticket that it joined with, if there was one |
 //! | `last-run.json` | the port that it took, where the directory was, and what was wrong with its clock |
+//! | `past/NETWORK/` | the databases of a network that the node has left for the one founded in its place |
+//! | `plans/` | the plans to found the network anew that were made here |
 //! | `control.sock` | where a running node answers its owner |
 
 use std::fs;
@@ -17,18 +22,20 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use mycnet_consensus::engine::new_identity;
 use mycnet_consensus::net::Ticket;
-use mycnet_consensus::store::StoreError;
-use mycnet_consensus::{Identity, NodeId};
+use mycnet_consensus::store::{Store, StoreError};
+use mycnet_consensus::{Identity, NetworkId, NodeId};
 
 use self::private::{
     is_there, make_private_directory, open_to_others, read_secret, write_new, write_secret,
 };
+use crate::arguments::IdPrefix;
 use crate::failure::Failure;
 use crate::output::Format;
 use crate::settings::Settings;
 
 pub(crate) mod last_run;
 pub(crate) mod private;
+pub(crate) mod succession;
 
 /// Options of every command about a node.
 #[derive(Debug, Clone, clap::Args)]
@@ -42,6 +49,10 @@ pub(crate) struct Common {
         global = true
     )]
     dir: Option<PathBuf>,
+
+    /// Read the ledger of a network that this node has left: the first digits of its id
+    #[arg(long, value_name = "NETWORK", global = true)]
+    past: Option<IdPrefix>,
 
     #[command(flatten)]
     pub(crate) format: Format,
@@ -62,7 +73,10 @@ impl Common {
     pub(crate) fn home(&self) -> anyhow::Result<Home> {
         let home = self.directory()?;
         home.check()?;
-        Ok(home)
+        match &self.past {
+            Some(network) => home.past(network),
+            None => Ok(home),
+        }
     }
 }
 
@@ -70,13 +84,18 @@ impl Common {
 #[derive(Debug, Clone)]
 pub(crate) struct Home {
     directory: PathBuf,
+    /// Where the keys and settings are, if the databases are those of a network that the node has left.
+    present: Option<PathBuf>,
 }
 
 impl Home {
     pub(crate) fn at(directory: &Path) -> anyhow::Result<Self> {
         let absolute = std::path::absolute(directory);
         let directory = absolute.with_context(|| format!("{} is no path", directory.display()))?;
-        Ok(Self { directory })
+        Ok(Self {
+            directory,
+            present: None,
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -88,8 +107,45 @@ impl Home {
         self.directory.join("control.sock")
     }
 
+    /// Where the keys and the settings are.
+    fn present(&self) -> &Path {
+        self.present.as_deref().unwrap_or(&self.directory)
+    }
+
+    /// Whether the databases are those of a network that the node has left.
+    pub(crate) fn is_past(&self) -> bool {
+        self.present.is_some()
+    }
+
+    /// The directory with the databases of a network that the node has left.
+    fn past(&self, given: &IdPrefix) -> anyhow::Result<Self> {
+        let known = Store::past_networks(&self.directory).map_err(Failure::failed)?;
+        let meant: Vec<&NetworkId> = known
+            .iter()
+            .filter(|network| network.to_string().starts_with(&given.0))
+            .collect();
+        let [network] = meant.as_slice() else {
+            let known: Vec<String> = known.iter().map(NetworkId::to_string).collect();
+            return Err(Failure::usage(format!(
+                "--past: {} names {} of the networks that this node has left: {}",
+                given.0,
+                if meant.is_empty() { "none" } else { "several" },
+                if known.is_empty() {
+                    "there are none".to_owned()
+                } else {
+                    known.join(", ")
+                },
+            ))
+            .into());
+        };
+        Ok(Self {
+            directory: Store::past_directory(&self.directory, network),
+            present: Some(self.directory.clone()),
+        })
+    }
+
     pub(crate) fn settings_file(&self) -> PathBuf {
-        self.directory.join("config.toml")
+        self.present().join("config.toml")
     }
 
     fn last_run_file(&self) -> PathBuf {
@@ -97,11 +153,11 @@ impl Home {
     }
 
     fn author_file(&self) -> PathBuf {
-        self.directory.join("author.key")
+        self.present().join("author.key")
     }
 
     fn transport_file(&self) -> PathBuf {
-        self.directory.join("transport.key")
+        self.present().join("transport.key")
     }
 
     fn ticket_file(&self) -> PathBuf {
@@ -110,7 +166,9 @@ impl Home {
 
     /// Whether the node has joined a network.
     pub(crate) fn has_ledger(&self) -> anyhow::Result<bool> {
-        is_there(&self.directory.join("ledger.redb"))
+        // `next` is there while the node goes over to another network.
+        Ok(is_there(&self.directory.join("ledger.redb"))?
+            || is_there(&self.directory.join("next"))?)
     }
 
     pub(crate) fn has_journal(&self) -> anyhow::Result<bool> {
@@ -202,15 +260,17 @@ impl Home {
         Ok(has_author)
     }
 
-    /// Writes the keys that are missing, and returns the author's key.
-    pub(crate) fn write_keys(&self) -> anyhow::Result<Identity> {
+    /// Writes the keys that are missing, and returns the author's key. `author` is a key that was kept elsewhere; else a new one is
+    /// made.
+    pub(crate) fn write_keys(&self, author: Option<Identity>) -> anyhow::Result<Identity> {
         // An interrupted `init` may have left a key that was not reported yet.
         if !is_there(&self.transport_file())? {
             write_secret(&self.transport_file(), &new_identity()?.secret())?;
         }
         // The author's key comes last: with it, the directory is complete.
         if !is_there(&self.author_file())? {
-            write_secret(&self.author_file(), &new_identity()?.secret())?;
+            let author = author.map_or_else(new_identity, Ok)?;
+            write_secret(&self.author_file(), &author.secret())?;
         }
         self.author()
     }

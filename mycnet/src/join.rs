@@ -10,6 +10,7 @@ use mycnet_consensus::{Genesis, NetworkId, Signer as _};
 use crate::databases::damaged;
 use crate::failure::Failure;
 use crate::files::read_file;
+use crate::home::succession::Whose;
 use crate::home::{Common, Home};
 use crate::output::{Fields, note};
 use crate::reply::Joined;
@@ -29,12 +30,21 @@ const INVITATION_BYTES_MAX: usize = 1024 * 1024;
 /// Joining makes nobody a member: founding members are named in the genesis, and
 /// all others are admitted by a vote (`mycnet consent`). Until then members tell
 /// this node nothing but the genesis.
+///
+/// A key that was restored from a copy may have signed in this network, and a new
+/// directory cannot know what. Say --restored then: the node begins as one that has
+/// lost its journal, and signs again once a seal lists its Rejoin. Without the word
+/// it may sign the same slots differently, for which a member is banned.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// A ticket, a file with a ticket, or a genesis file; - reads standard input
     #[arg(value_name = "TICKET|FILE")]
     invitation: String,
+
+    /// Say that this key may have signed in this network before
+    #[arg(long)]
+    restored: bool,
 
     #[command(flatten)]
     common: Common,
@@ -43,7 +53,7 @@ pub(crate) struct Args {
 /// The way into a network.
 pub(crate) enum Invitation {
     Ticket(Ticket),
-    Genesis(Genesis),
+    Genesis(Box<Genesis>),
 }
 
 impl Invitation {
@@ -68,15 +78,28 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         );
     }
     let (genesis, ticket) = match read(&args.invitation)? {
-        Invitation::Genesis(genesis) => (genesis, None),
+        Invitation::Genesis(genesis) => (*genesis, None),
         Invitation::Ticket(ticket) => {
             let genesis = runtime()?.block_on(fetch(&home, &ticket))?;
             (genesis, Some(ticket))
         }
     };
     let me = author.node_id();
-    create(&home, &genesis, ticket.as_ref())?;
+    let store = create(&home, &genesis, ticket.as_ref())?;
+    if args.restored {
+        store
+            .note_journal_lost()
+            .map_err(|error| damaged(&home, &error))?;
+    }
     let founder = genesis.members.iter().find(|member| member.node == me);
+    if let Some(founder) = founder
+        && founder.successor != home.successor(Whose::Author)?
+    {
+        note(
+            "the genesis names another successor for this member than the key that `mycnet init` wrote, or none. Whoever makes \
+             the network should give the line \"keys\" of `mycnet key show` to `mycnet network new`",
+        );
+    }
     let joined = Joined {
         network: genesis.network_id(),
         name: genesis.name.clone(),
@@ -110,10 +133,10 @@ pub(crate) fn create(
     home: &Home,
     genesis: &Genesis,
     ticket: Option<&Ticket>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Store> {
     home.keep_ticket(ticket)?;
     let created = Store::create(home.path(), genesis, home.author()?.node_id());
-    created.map(drop).map_err(|error| damaged(home, &error))
+    created.map_err(|error| damaged(home, &error))
 }
 
 /// Reads a ticket, a file with a ticket, or a genesis file.
@@ -138,7 +161,7 @@ pub(crate) fn read(text: &str) -> anyhow::Result<Invitation> {
         return Ok(Invitation::Ticket(ticket));
     }
     match network::parse(&bytes) {
-        Ok(genesis) => Ok(Invitation::Genesis(genesis)),
+        Ok(genesis) => Ok(Invitation::Genesis(Box::new(genesis))),
         Err(error) => Err(Failure::bad_data(format!(
             "{text} is neither a ticket nor a genesis: {error}"
         ))

@@ -10,8 +10,10 @@ use crate::client::{self, ask};
 use crate::home::Common;
 use crate::names::member_shown;
 use crate::network::param;
-use crate::output::{Fields, Table, bytes_shown, note, percent};
-use crate::reply::{Config, EvidenceList, MemberTrust, Peers, Roster, TicketText, WhatIf};
+use crate::output::{Fields, Table, bytes_shown, note, percent, short};
+use crate::reply::{
+    Config, EvidenceList, KeyPlace, MemberTrust, Peers, Roster, TicketText, WhatIf,
+};
 use crate::request::Request;
 use crate::warnings;
 
@@ -61,9 +63,12 @@ pub(crate) struct ConfigArgs {
 pub(crate) fn roster(common: &Common) -> anyhow::Result<()> {
     let roster = ask(common, Request::Roster)?;
     common.format.print(&roster, |Roster { members }| {
-        let heads = [
+        let mut heads = vec![
             "MEMBER", "ROLE", "STANDING", "TRUST", "SKILL", "ROW", "NODE",
         ];
+        if members.iter().any(|member| !member.former.is_empty()) {
+            heads.push("FORMER KEYS");
+        }
         let mut table = Table::new(&heads);
         for member in members {
             table.row(&[
@@ -74,6 +79,12 @@ pub(crate) fn roster(common: &Common) -> anyhow::Result<()> {
                 &percent(member.skill_ppm),
                 &member.row,
                 &member.node,
+                &member
+                    .former
+                    .iter()
+                    .map(short)
+                    .collect::<Vec<_>>()
+                    .join(" "),
             ]);
         }
         table.or("no members")
@@ -228,8 +239,13 @@ pub(crate) fn peers(common: &Common) -> anyhow::Result<()> {
                 let link = peer.link.as_ref();
                 let endpoint = || link.map(|link| format!("endpoint {}", link.endpoint));
                 let node = peer.node.map(|node| shown_whole(&node, peer.name.as_ref()));
+                let key = match peer.place {
+                    Some(KeyPlace::Former) => ", former key",
+                    Some(KeyPlace::Successor) => ", next key",
+                    Some(KeyPlace::Present) | None => "",
+                };
                 table.row(&[
-                    &node.or_else(endpoint).unwrap_or_default(),
+                    &(node.or_else(endpoint).unwrap_or_default() + key),
                     &peer.role.map_or_else(String::new, |role| role.to_string()),
                     if peer.connected { &"yes" } else { &"no" },
                     &peer.addresses.join(" "),
@@ -262,6 +278,7 @@ fn signs(signing: SigningState) -> &'static str {
         SigningState::JournalLost | SigningState::Rejoining => "no: journal lost",
         SigningState::Twin => "no: has a twin",
         SigningState::Compromised => "no: a fork",
+        SigningState::Refounded => "no: has left",
         _ => "no",
     }
 }

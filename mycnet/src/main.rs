@@ -7,6 +7,8 @@
 //! | `propose`, `vote` | what people decide |
 //! | `status`, `operations`, `lists` | what they look at |
 //! | `certificate`, `export`, `bundle` | what they carry away |
+//! | `key`, `successor` | the keys of a member that follow one another |
+//! | `refound` | founding the network anew |
 //! | `devnet`, `doctor`, `rejoin`, `completions`, `replay` | tools |
 //! | `client`, `socket` | the node that a command asks: a running one, or one of its own |
 //! | `request`, `answer`, `reply` | what a node can be asked, how it answers, and the types of the answers |
@@ -38,12 +40,14 @@ mod files;
 mod home;
 mod init;
 mod join;
+mod key;
 mod lists;
 mod names;
 mod network;
 mod operations;
 mod output;
 mod propose;
+mod refound;
 mod rejoin;
 mod reply;
 mod request;
@@ -52,6 +56,7 @@ mod settings;
 mod socket;
 mod start;
 mod status;
+mod successor;
 mod vote;
 mod warnings;
 
@@ -108,6 +113,8 @@ enum Command {
     Bundle(bundle::Args),
     Doctor(doctor::Args),
     Rejoin(rejoin::Args),
+    Refound(refound::Args),
+    Key(key::Args),
     Completions(completions::Args),
     Devnet(devnet::Args),
     Replay(mycnet_replay::Args),
@@ -152,6 +159,8 @@ fn main() -> ExitCode {
         Command::Bundle(args) => bundle::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Rejoin(args) => rejoin::run(args),
+        Command::Refound(args) => refound::run(args),
+        Command::Key(args) => key::run(args),
         Command::Completions(args) => completions::run(args, command_line()),
         Command::Devnet(args) => devnet::run(args),
         Command::Replay(args) => mycnet_replay::run(args),

@@ -13,12 +13,16 @@ use crate::output::short;
 pub(crate) struct Names(BTreeMap<NodeId, MemberName>);
 
 impl Names {
-    /// The names of those nodes that are members now.
+    /// The names of those nodes that are members now. A member answers for its former keys too, so they have its name.
     pub(crate) fn of(engine: &BFTConsensusEngine, nodes: impl IntoIterator<Item = NodeId>) -> Self {
         let wanted: BTreeSet<NodeId> = nodes.into_iter().collect();
-        let members = engine.roster().into_iter();
-        let members = members.filter(|member| wanted.contains(&member.node));
-        Self(members.map(|member| (member.node, member.name)).collect())
+        let mut names = BTreeMap::new();
+        for member in engine.roster() {
+            let keys = member.former.iter().chain([&member.node]);
+            let meant = keys.filter(|key| wanted.contains(key));
+            names.extend(meant.map(|key| (*key, member.name.clone())));
+        }
+        Self(names)
     }
 
     /// The name of a member.

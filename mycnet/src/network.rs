@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use mycnet_consensus::engine::{Clock as _, SystemClock, new_identity};
-use mycnet_consensus::{Founder, Genesis, NodeId, PanelScoring, Params, Rejection, Sealing};
+use mycnet_consensus::{
+    Digest, Founder, Genesis, NodeId, PanelScoring, Params, Rejection, Sealing,
+};
 
 use crate::arguments::{member_name, named, role};
 use crate::client::ask;
@@ -46,8 +48,8 @@ struct NewArgs {
     /// The network's name, for people
     name: String,
 
-    /// Add a founding member: its name, its full node id, and primary, seed or latent; can be repeated
-    #[arg(long = "member", value_name = "NAME=NODE:ROLE", required = true, value_parser = member)]
+    /// Add a founding member: name, keys (see `mycnet key show`), and primary, seed or latent; can be repeated
+    #[arg(long = "member", value_name = "NAME=KEYS:ROLE", required = true, value_parser = member)]
     members: Vec<Founder>,
 
     /// Choose the length of the windows: seconds (dev), a day (default), a week (field), or days for rebuilders, of whom at
@@ -95,27 +97,45 @@ enum Profile {
     Builds,
 }
 
-/// Reads `NAME=NODE:ROLE`. A member for whom nobody chose a name, `NODE=ROLE`, is named by the first digits of its id.
+/// Reads `NAME=KEYS:ROLE`. A member for whom nobody chose a name, `KEYS=ROLE`, is named by the first digits of its id.
 fn member(text: &str) -> Result<Founder, String> {
     let (name, rest) = text
         .split_once('=')
-        .ok_or("expected NAME=NODE:ROLE, as in ada=01ab…:seed")?;
-    let Some((node, as_role)) = rest.split_once(':') else {
-        return match name.parse() {
-            Ok(node) => Ok(Founder::new(node, role(rest)?)),
+        .ok_or("expected NAME=KEYS:ROLE, as in ada=01ab…:seed")?;
+    let Some((keys, as_role)) = rest.split_once(':') else {
+        return match self::keys(name) {
+            Ok((node, successor)) => Ok(Founder {
+                successor,
+                ..Founder::new(node, role(rest)?)
+            }),
             Err(_) => Err(format!(
-                "the role of {name} is missing: expected {name}=NODE:ROLE, where ROLE is primary, seed or latent"
+                "the role of {name} is missing: expected {name}=KEYS:ROLE, where ROLE is primary, seed or latent"
             )),
         };
     };
     let name = member_name(name)?;
-    let node: NodeId = node
-        .parse()
-        .map_err(|error| format!("{node:?} is no node id: {error}"))?;
+    let (node, successor) = self::keys(keys)?;
     Ok(Founder {
         name,
+        successor,
         ..Founder::new(node, role(as_role)?)
     })
+}
+
+/// Reads a node id, and behind a slash the digest of the key that may replace its own.
+fn keys(text: &str) -> Result<(NodeId, Option<Digest>), String> {
+    let (node, successor) = match text.split_once('/') {
+        Some((node, successor)) => (node, Some(successor)),
+        None => (text, None),
+    };
+    let node = node
+        .parse()
+        .map_err(|error| format!("{node:?} is no node id: {error}"))?;
+    let successor = successor.map(|digest| {
+        let parsed = digest.parse();
+        parsed.map_err(|error| format!("{digest:?} is no digest of a key: {error}"))
+    });
+    Ok((node, successor.transpose()?))
 }
 
 /// Reads `NAME=VALUE` of a parameter.
@@ -267,8 +287,19 @@ mod tests {
         assert_eq!(founder.node.to_string(), key);
         let unnamed = member(&format!("{key}=seed")).unwrap();
         assert_eq!(unnamed, Founder::new(founder.node, Spore::Seed));
+        let next = "02".repeat(32);
+        for text in [
+            format!("ada={key}/{next}:seed"),
+            format!("{key}/{next}=seed"),
+        ] {
+            let founder = member(&text).unwrap();
+            assert_eq!(founder.node.to_string(), key);
+            assert_eq!(founder.successor.unwrap().to_string(), next);
+        }
         for (text, said) in [
-            (key.clone(), "expected NAME=NODE:ROLE"),
+            (key.clone(), "expected NAME=KEYS:ROLE"),
+            (format!("ada={key}/{key}0:seed"), "is no digest of a key"),
+            (format!("ada={key}/:seed"), "is no digest of a key"),
             (format!("ada={key}"), "the role of ada is missing"),
             (format!("ada={key}:"), "a role is"),
             (format!("ada={key}:boss"), "a role is"),

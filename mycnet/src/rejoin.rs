@@ -15,6 +15,9 @@ use crate::request::Request;
 /// member has shown what it holds, none excepted. Run all of them and wait until
 /// they are connected (`mycnet peers`). If one never comes back, the way out is to
 /// found the network anew without it.
+/// The word is as good as the others are honest. If one of them hides a vote that
+/// this node has made, on an open operation or in a later round of the present
+/// height, this node may vote there again and differently, and is banned for it.
 ///
 /// --this-one-lives: if two machines run with this node's key, neither signs. Stop
 /// the other one for good and delete its directory. A minute later, say here that

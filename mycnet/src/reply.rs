@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use mycnet_consensus::core::{Pending, SealStatus, SigningState, WindowStatus};
-use mycnet_consensus::engine::{MemberLine, MemberView};
+use mycnet_consensus::core::{Backing, Pending, Plan, SealStatus, SigningState, WindowStatus};
+use mycnet_consensus::engine::{Losses, MemberLine, MemberView, Succession};
 use mycnet_consensus::net::ClockReport;
 use mycnet_consensus::{
     BFTConsensusEngine, Ballot, ClaimRule, Class, ConsensusOperation, Digest, MemberName,
@@ -22,6 +22,83 @@ use crate::names::Names;
 pub(crate) struct Created {
     pub(crate) node: NodeId,
     pub(crate) directory: PathBuf,
+    /// The digest of the key that may replace the node's.
+    pub(crate) successor: Option<Digest>,
+    /// Both, as `network new` takes them.
+    pub(crate) keys: String,
+}
+
+/// What a node's key is to a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum KeyPlace {
+    Present,
+    /// It was replaced.
+    Former,
+    /// It may replace the present one.
+    Successor,
+}
+
+/// A node's key, and the member that it belongs to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Keys {
+    pub(crate) node: NodeId,
+    pub(crate) network: NetworkId,
+    pub(crate) height: u64,
+    pub(crate) place: Option<KeyPlace>,
+    pub(crate) member: Option<MemberView>,
+    /// Changes of this member's key that no seal lists yet.
+    pub(crate) pending: Vec<Succession>,
+}
+
+/// The answer of `key show`.
+#[derive(Debug, Serialize)]
+pub(crate) struct KeysShown {
+    pub(crate) node: NodeId,
+    pub(crate) successor: Option<Digest>,
+    /// Both, as `network new` takes them.
+    pub(crate) keys: String,
+    pub(crate) name: Option<MemberName>,
+    pub(crate) place: Option<KeyPlace>,
+    /// The member's present key.
+    pub(crate) present: Option<NodeId>,
+    pub(crate) former: Vec<NodeId>,
+    pub(crate) pending: Vec<Succession>,
+}
+
+/// The answer of `key succeed`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Succeeded {
+    /// The key that is replaced; `null` if it was before.
+    pub(crate) old: Option<NodeId>,
+    pub(crate) node: NodeId,
+    pub(crate) name: Option<MemberName>,
+    /// The digest of the key that may follow in turn.
+    pub(crate) successor: Option<Digest>,
+    /// Whether a seal lists it.
+    pub(crate) sealed: bool,
+    /// Whether a node runs, and changes to the key by itself.
+    pub(crate) running: bool,
+}
+
+impl Succeeded {
+    /// What a node says after it has the `Succeed`, or if there is nothing left to do.
+    pub(crate) fn of(keys: &Keys, running: bool) -> Self {
+        let member = keys.member.as_ref();
+        let pending = keys.pending.first();
+        let successor = match pending {
+            Some(pending) => pending.next,
+            None => member.and_then(|member| member.successor),
+        };
+        Self {
+            old: None,
+            node: member.map_or(keys.node, |member| member.node),
+            name: member.map(|member| member.name.clone()),
+            successor,
+            sealed: pending.is_none(),
+            running,
+        }
+    }
 }
 
 /// The answer of `network new`.
@@ -54,6 +131,8 @@ pub(crate) struct Consented {
     pub(crate) candidate: NodeId,
     pub(crate) name: MemberName,
     pub(crate) role: Spore,
+    /// The digest of the key that may replace the candidate's.
+    pub(crate) successor: Option<Digest>,
     /// The line that an admission takes.
     pub(crate) consent: String,
 }
@@ -72,6 +151,8 @@ pub(crate) struct Status {
     /// This node in the roster.
     pub(crate) member: Option<MemberView>,
     pub(crate) members: usize,
+    /// The line that has this node's key, had it or names it, and changes of its key that no seal lists yet.
+    pub(crate) keys: Keys,
     pub(crate) open_operations: usize,
     /// Operations that wait for a record of this node.
     pub(crate) waiting_for_you: Vec<OperationId>,
@@ -84,11 +165,80 @@ pub(crate) struct Status {
     pub(crate) names: Names,
     /// Another machine with this node's key. Then nothing is signed.
     pub(crate) twin: Option<Twin>,
+    pub(crate) refounding: RefoundingInShort,
     pub(crate) clocks: Clocks,
     /// Connected peers that say that they do not sign.
     pub(crate) not_signing: Vec<NotSigning>,
     /// How many peers closed a connection because this member is banned.
     pub(crate) said_banned: usize,
+}
+
+/// The state of founding the network anew, in short.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RefoundingInShort {
+    /// The plans that members endorse.
+    pub(crate) plans: usize,
+    /// The digest of the one that this node endorses.
+    pub(crate) endorsed: Option<Digest>,
+    /// Whether it must be endorsed again.
+    pub(crate) asks_again: bool,
+    /// The network for which this node has left this one.
+    pub(crate) left_for: Option<NetworkId>,
+    /// The network that this one takes up.
+    pub(crate) follows: Option<Follows>,
+}
+
+/// The network that a network takes up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Follows {
+    pub(crate) network: NetworkId,
+    /// Whether not more than half of the old votes were for it, as far as this node knows.
+    pub(crate) is_secession: bool,
+}
+
+/// A plan to found the network anew.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PlanShown {
+    /// By which the plan is named.
+    pub(crate) digest: Digest,
+    pub(crate) plan: Plan,
+    /// Who endorses it.
+    pub(crate) by: Vec<NodeId>,
+    /// What it leads to; null if this node lacks its seal.
+    pub(crate) outlook: Option<Outlook>,
+    /// Members of whom nothing was heard for long; only where a plan is made.
+    pub(crate) silent: Vec<Silent>,
+    pub(crate) names: Names,
+}
+
+/// What a plan leads to.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Outlook {
+    pub(crate) network: NetworkId,
+    pub(crate) members: Vec<NodeId>,
+    pub(crate) backing: Backing,
+    pub(crate) losses: Losses,
+}
+
+/// A member of whom nothing was heard for long.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Silent {
+    pub(crate) node: NodeId,
+    pub(crate) for_ms: u64,
+}
+
+/// The plans to found the network anew.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RefoundingShown {
+    pub(crate) plans: Vec<PlanShown>,
+    /// The digest of the one that this node endorses.
+    pub(crate) endorsed: Option<Digest>,
+    /// Whether it must be endorsed again, because a seal was applied since.
+    pub(crate) asks_again: bool,
+    pub(crate) left_for: Option<NetworkId>,
+    pub(crate) follows: Option<Follows>,
+    /// The networks that this node has left, whose ledgers its directory has.
+    pub(crate) past: Vec<NetworkId>,
 }
 
 /// Another machine that runs with this node's key. What is missing was not heard since the node's start.
@@ -326,6 +476,8 @@ pub(crate) struct CertificateBytes {
     pub(crate) operation: OperationId,
     /// In hexadecimal.
     pub(crate) certificate: String,
+    /// The network that its network takes up.
+    pub(crate) follows: Option<Follows>,
 }
 
 /// The answer of `certificate`.
@@ -334,12 +486,16 @@ pub(crate) struct CertificateFile {
     pub(crate) operation: OperationId,
     pub(crate) file: PathBuf,
     pub(crate) bytes: usize,
+    /// The network that its network takes up.
+    pub(crate) follows: Option<Follows>,
 }
 
 /// The answer of `verify`.
 #[derive(Debug, Serialize)]
 pub(crate) struct CertificateChecked {
     pub(crate) network: NetworkId,
+    /// The network that it takes up.
+    pub(crate) follows: Option<NetworkId>,
     pub(crate) name: String,
     pub(crate) operation: OperationId,
     pub(crate) kind: Option<&'static str>,
@@ -374,6 +530,8 @@ pub(crate) struct Peer {
     pub(crate) node: Option<NodeId>,
     pub(crate) name: Option<MemberName>,
     pub(crate) role: Option<Spore>,
+    /// What its key is to that member.
+    pub(crate) place: Option<KeyPlace>,
     pub(crate) connected: bool,
     pub(crate) addresses: Vec<String>,
     /// Only a running node knows it.

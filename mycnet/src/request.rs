@@ -5,7 +5,8 @@
 
 use std::path::PathBuf;
 
-use mycnet_consensus::{Ballot, Class, ConsensusOperation, NodeId, OperationId, Priority};
+use mycnet_consensus::core::Plan;
+use mycnet_consensus::{Ballot, Class, ConsensusOperation, NodeId, OperationId, Priority, Spore};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -83,6 +84,32 @@ pub(crate) enum Request {
     },
     /// Declare the union of what all others hold to be this node's journal.
     DeclareJournal,
+    /// This node's key, and the member that it belongs to.
+    Keys,
+    /// Take in the `Succeed` that a member's next key has signed: canonical bytes, in hexadecimal.
+    Succeed {
+        record: String,
+    },
+    /// Make a plan to found the network anew.
+    PlanRefounding {
+        height: Option<u64>,
+        without: Vec<NodeId>,
+        /// Who stays, however silent.
+        with: Vec<NodeId>,
+        roles: Vec<(NodeId, Spore)>,
+        /// Leave out who was silent for so long; a commit window unless given.
+        silent_ms: Option<u64>,
+    },
+    /// Endorse a plan.
+    Endorse {
+        plan: Box<Plan>,
+        /// Also in the place of another one.
+        is_sure: bool,
+    },
+    /// Take this node's endorsement back.
+    AbandonRefounding,
+    /// The plans that members endorse.
+    Refounding,
     /// Say that of two machines with this node's key this one lives.
     OutliveTwin,
     /// The last seal's time.

@@ -4,15 +4,21 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use anyhow::bail;
+use mycnet_consensus::core::Event;
+use mycnet_consensus::engine::Notice;
 use mycnet_consensus::net::{self, Ticket};
 use mycnet_consensus::node::{Node, Stopped};
 use mycnet_consensus::store::Store;
+use tokio::sync::Notify;
 
 use self::report::Report;
+use crate::answer::reads;
 use crate::bundle;
 use crate::databases::open_store;
 use crate::failure::Failure;
 use crate::home::{Common, Home};
+use crate::refound::refuse_past;
+use crate::reply::KeyPlace;
 use crate::settings::{Overrides, Settings};
 use crate::socket::{self, Control};
 use crate::start::{Connected, RETRIES, RETRY_AFTER, asked_to_stop, runtime};
@@ -23,6 +29,9 @@ mod report;
 
 /// How often the node checks which peers came and went.
 const PEERS_EVERY: Duration = Duration::from_millis(200);
+
+/// How long commands that have asked are still answered before the node goes on with its next key, or in another network.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Run the node: meet peers, vote on seals, and answer the other commands
 ///
@@ -56,16 +65,34 @@ fn ticket(text: &str) -> Result<Ticket, String> {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let home = args.common.home()?;
+    refuse_past(&home)?;
     let settings = home.settings()?.with(&args.overrides)?;
     log::start();
     runtime()?.block_on(serve(&home, &settings, args))
 }
 
+/// Runs the node until it is stopped. When a seal gives its member the next key, it starts again with that; when a plan that it
+/// endorsed comes in force, in the new network.
 async fn serve(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<()> {
-    let store = lock(home).await?;
+    let mut control = None;
+    while serve_key(home, settings, args, &mut control).await? != Ended::Stopped {}
+    Ok(())
+}
+
+async fn serve_key(
+    home: &Home,
+    settings: &Settings,
+    args: &Args,
+    control: &mut Option<Control>,
+) -> anyhow::Result<Ended> {
+    let store = match control {
+        None => lock(home).await?,
+        Some(_) => lock_again(home).await?,
+    };
     let network = store.network_id();
+    let past = Store::past_networks(home.path()).map_err(Failure::failed)?;
     for ticket in &args.peers {
-        if ticket.network != network {
+        if ticket.network != network && !past.contains(&ticket.network) {
             return Err(Failure::usage(format!(
                 "--peer: a ticket of network {}, and this node is in {network}",
                 ticket.network
@@ -75,17 +102,36 @@ async fn serve(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<
     }
     // The databases are locked: no process uses an old socket, and no command waits for this node yet.
     bundle::stream::remove_old(home);
-    let control = Control::bind(home)?;
+    let answering = match control.take() {
+        Some(control) => control,
+        None => Control::bind(home)?,
+    };
     let connected = Connected::start(home, store, settings, &args.peers).await?;
     let is_told = args.verbose || args.common.format.json || std::io::stdout().is_terminal();
     let mut report = Report::new(home, &connected.node, args.common.format, is_told);
-    let ended = attend(&connected, &control, &mut report).await;
-    // The socket closes first: from here on, commands wait for the databases.
-    drop(control);
+    let ended = attend(home, &connected, &answering, &mut report).await;
+    if matches!(ended, Ok(Ended::Replaced | Ended::Refounded)) {
+        // Commands that come now wait for the node to be there again.
+        *control = Some(answering);
+    } else {
+        // The socket closes first: from here on, commands wait for the databases.
+        drop(answering);
+    }
     let how = connected.stop().await;
-    ended?;
+    let ended = ended?;
     match how {
-        Stopped::Orderly => report.stopped(),
+        Stopped::Orderly if ended == Ended::Replaced => {
+            report.replaced()?;
+            Ok(ended)
+        }
+        Stopped::Orderly if ended == Ended::Refounded => {
+            report.refounded()?;
+            Ok(ended)
+        }
+        Stopped::Orderly => {
+            report.stopped()?;
+            Ok(ended)
+        }
         Stopped::Failed(reason) => Err(Failure::failed(format!(
             "the node had to stop: {reason}. What it acknowledged is on the disk; `mycnet status{option}` still reads it, \
              `mycnet doctor{option}` checks it",
@@ -118,34 +164,92 @@ async fn lock(home: &Home) -> anyhow::Result<Store> {
     )
 }
 
+/// Opens the databases once the node that ran until now has released them.
+async fn lock_again(home: &Home) -> anyhow::Result<Store> {
+    for _ in 0..RETRIES {
+        if let Some(store) = open_store(home)? {
+            return Ok(store);
+        }
+        tokio::time::sleep(RETRY_AFTER).await;
+    }
+    bail!(
+        "the databases in {} are still open: start the node again, and it goes on from there",
+        home.path().display()
+    )
+}
+
+/// Why a node's run is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Stopped,
+    /// A seal gave the member the next key, which is in the directory.
+    Replaced,
+    /// The plan that this node endorsed came in force.
+    Refounded,
+}
+
 /// Tells that the node has started, and what happens until it stops by itself or is stopped.
 async fn attend(
+    home: &Home,
     connected: &Connected,
     control: &Control,
     report: &mut Report,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Ended> {
     let node = &connected.node;
     // This comes before the report of the start, so that a signal right after the report stops the node in good order.
     let asked_to_stop = asked_to_stop()?;
     let mut events = node.engine().subscribe();
     report.started(node, &connected.listening)?;
     let mut look_at_peers = tokio::time::interval(PEERS_EVERY);
-    let answering = control.serve(node);
+    let closing = Notify::new();
+    let answering = control.serve(node, &closing);
     tokio::pin!(answering, asked_to_stop);
-    loop {
+    // The seal may have come before the subscription.
+    let mut is_replaced = is_replaced_by_next(home, node)?;
+    while !is_replaced && node.engine().left_for().is_none() {
         tokio::select! {
             notice = events.next() => match notice {
-                Some(notice) => report.notice(&notice)?,
+                Some(notice) => {
+                    report.notice(&notice)?;
+                    if may_replace(&notice) {
+                        is_replaced = is_replaced_by_next(home, node)?;
+                    }
+                }
                 // The node has stopped by itself; the caller asks for the reason.
-                None => return Ok(()),
+                None => return Ok(Ended::Stopped),
             },
             _ = look_at_peers.tick() => look(node, report)?,
             () = &mut answering => {}
-            _ = node.stopped() => return Ok(()),
+            _ = node.stopped() => return Ok(Ended::Stopped),
             // What happened since the last look is told, and kept for the next start.
-            () = &mut asked_to_stop => return look(node, report),
+            () = &mut asked_to_stop => {
+                look(node, report)?;
+                return Ok(Ended::Stopped);
+            }
         }
     }
+    closing.notify_one();
+    // Commands that wait for an operation are cut off.
+    let _ = tokio::time::timeout(LAST_ANSWERS, answering).await;
+    Ok(if is_replaced {
+        Ended::Replaced
+    } else {
+        Ended::Refounded
+    })
+}
+
+/// Whether a seal may have changed keys.
+fn may_replace(notice: &Notice) -> bool {
+    match notice {
+        Notice::Event(Event::Sealed { applied, .. }) => !applied.successions.is_empty(),
+        Notice::Event(_) => false,
+        Notice::Lagged(_) => true,
+    }
+}
+
+/// Whether the member has another key now, which is in this directory.
+fn is_replaced_by_next(home: &Home, node: &Node) -> anyhow::Result<bool> {
+    Ok(home.has_next_key()? && reads::keys(node).place == Some(KeyPlace::Former))
 }
 
 /// Tells what has no event of its own: peers that came or went, and what a person should see to.

@@ -1,5 +1,6 @@
 //! `config.toml`: how a node listens and whom it dials.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::net::IpAddr;
@@ -10,6 +11,7 @@ use anyhow::Context as _;
 use mycnet_consensus::net::{Config, EndpointSettings, Listen};
 use serde::Deserialize;
 
+use crate::arguments::NodeRef;
 use crate::failure::Failure;
 
 /// Where a node listens, as people write it.
@@ -65,6 +67,8 @@ pub(crate) struct Settings {
     degree: usize,
     /// Connections that it keeps at most.
     connections: usize,
+    /// The owner's own words for nodes: each stands for a name, or for an id or its first digits.
+    pub(crate) aliases: BTreeMap<String, String>,
 }
 
 impl Default for Settings {
@@ -77,6 +81,7 @@ impl Default for Settings {
             mdns: false,
             degree: config.degree,
             connections: config.connections_max,
+            aliases: BTreeMap::new(),
         }
     }
 }
@@ -112,6 +117,10 @@ impl Settings {
         let bad = |error: &str| Failure::bad_data(format!("{name}: {}", error.trim_end()));
         let settings: Self = toml::from_str(&text).map_err(|error| bad(&error.to_string()))?;
         check_relays(&settings.relays).map_err(|error| bad(&format!("relays: {error}")))?;
+        for (word, node) in &settings.aliases {
+            node.parse::<NodeRef>()
+                .map_err(|error| bad(&format!("aliases: {word}: {error}")))?;
+        }
         Ok(settings)
     }
 
@@ -139,6 +148,7 @@ impl Settings {
             mdns,
             degree,
             connections,
+            aliases: _,
         } = self;
         // Rust and TOML escape URLs alike; everything else was refused before.
         format!(
@@ -163,6 +173,10 @@ mdns = {mdns}
 # How many connections the node makes by itself, and how many it keeps at most.
 degree = {degree}
 connections = {connections}
+
+# Your own words for nodes, for the commands on this machine; nobody else sees them. Each
+# stands for a member's name, or for a node id or its first digits: mum = \"4f9c12ab\".
+[aliases]
 "
         )
     }

@@ -38,6 +38,7 @@ mod none {
     use anyhow::bail;
     use mycnet_consensus::node::Node;
     use serde_json::Value;
+    use tokio::sync::Notify;
 
     use crate::failure::Failure;
     use crate::home::Home;
@@ -54,7 +55,7 @@ mod none {
             )
         }
 
-        pub(crate) async fn serve(&self, _: &Node) {
+        pub(crate) async fn serve(&self, _: &Node, _: &Notify) {
             std::future::pending().await
         }
     }

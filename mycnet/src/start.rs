@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use iroh::protocol::Router;
-use mycnet_consensus::Signer as _;
+use mycnet_consensus::Signer;
 use mycnet_consensus::net::{self, ALPN, Bound, Ticket};
 use mycnet_consensus::node::{Builder, Node, NodeError, Stopped};
 use mycnet_consensus::store::Store;
@@ -16,8 +16,9 @@ use crate::home::Home;
 use crate::home::last_run::LastRun;
 use crate::settings::Settings;
 
-/// How often, and after which time, a command tries again to open databases that another process has open.
-pub(crate) const RETRIES: u32 = 30;
+/// How often, and after which time, a command tries again to open databases that another process has open. A node that changes its
+/// key or goes on in another network has them open for some seconds.
+pub(crate) const RETRIES: u32 = 100;
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// A runtime for one command.
@@ -36,8 +37,15 @@ pub(crate) fn builder(home: &Home, store: Store, tickets: &[Ticket]) -> anyhow::
     let joined_with = home.ticket()?;
     let tickets: Vec<&Ticket> = joined_with.iter().chain(tickets).collect();
     let peers = tickets.iter().flat_map(|ticket| ticket.peers.clone());
-    let builder = Node::builder(store, Arc::new(author)).peers(peers);
-    Ok(match tickets.iter().max_by_key(|ticket| ticket.height) {
+    // A ticket of the network that this one takes up names the same peers, but a seal of the other.
+    let network = store.network_id();
+    let own = tickets.iter().filter(|ticket| ticket.network == network);
+    let former = home.former_keys()?.into_iter();
+    let former = former.map(|key| Arc::new(key) as Arc<dyn Signer>);
+    let builder = Node::builder(store, Arc::new(author))
+        .former(former)
+        .peers(peers);
+    Ok(match own.max_by_key(|ticket| ticket.height) {
         Some(latest) => builder.expect_seal(latest.height, latest.seal),
         None => builder,
     })

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use crate::arguments::IdPrefix;
 use crate::home::Common;
+use crate::key::{pending_text, place_text};
 use crate::names::{Names, member_shown};
-use crate::output::{Fields, ballot_shown, bytes_lines, from_now, outcome_shown, percent};
-use crate::reply::{ElectorVote, OperationDetails, Status, Verdict};
+use crate::output::{Fields, ballot_shown, bytes_lines, from_now, outcome_shown, percent, short};
+use crate::reply::{ElectorVote, KeyPlace, OperationDetails, Status, Verdict};
 use crate::request::Request;
 use crate::{client, warnings};
 
@@ -47,10 +48,29 @@ fn node_text(status: &Status, option: &str) -> String {
     if let Some(twin) = &status.twin {
         fields.add("TWIN", warnings::twin(twin, option));
     }
+    let refounding = &status.refounding;
+    if let Some(network) = refounding.left_for {
+        fields.add(
+            "LEFT",
+            format!("this node goes on in network {network}: `mycnet run{option}`"),
+        );
+    } else if refounding.asks_again {
+        fields.add("REFOUND?", format!(
+            "a seal was applied since this node endorsed a plan: `mycnet refound status{option}`, and endorse it again to go on"
+        ));
+    } else if refounding.plans > 0 {
+        fields.add("REFOUND?", format!(
+            "members want to found the network anew, by {} plans: `mycnet refound status{option}`",
+            refounding.plans
+        ));
+    }
     fields
         .add("node", status.node)
         .add("network", status.network)
         .add("name", &status.name);
+    if let Some(follows) = &refounding.follows {
+        fields.add("follows", warnings::follows(follows));
+    }
     match status.peers {
         Some(peers) => fields.add("running", format!("yes, {peers} peers connected")),
         None => fields.add("running", format!("no: start it with `mycnet run{option}`")),
@@ -61,13 +81,28 @@ fn node_text(status: &Status, option: &str) -> String {
             let name = member_shown(&member.node, &member.name);
             let (role, standing) = (member.role, member.standing);
             let (trust, skill) = (percent(member.trust_ppm), percent(member.skill_ppm));
+            let former: Vec<String> = member.former.iter().map(short).collect();
+            let former = match former.as_slice() {
+                [] => String::new(),
+                keys => format!(", formerly {}", keys.join(", ")),
+            };
             fields.add(
                 "this node",
-                format!("{name}, {role}, {standing}, trust {trust}, skill {skill}"),
+                format!("{name}, {role}, {standing}, trust {trust}, skill {skill}{former}"),
             )
         }
         None => fields.add("this node", "no member"),
     };
+    let keys = &status.keys;
+    let (line, former) = (keys.member.as_ref(), keys.place == Some(KeyPlace::Former));
+    let label = if former { "FORMER KEY" } else { "KEY" };
+    fields.add_some(
+        label,
+        place_text(keys.place, line.map(|line| &line.node), option),
+    );
+    for succession in &keys.pending {
+        fields.add("KEY", pending_text(succession));
+    }
     fields.add("members", status.members);
     let sealing = &status.sealing;
     if sealing.signing != "ready" {

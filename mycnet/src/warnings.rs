@@ -1,10 +1,11 @@
 //! What a person should know about a node, in words: a twin, clocks that are off, who does not sign, a ban. Every command that
 //! tells of these takes the words from here.
 
-use mycnet_consensus::core::SigningState;
+use mycnet_consensus::core::{Backing, SigningState};
 
 use crate::names::node_shown;
-use crate::reply::{ClockOff, Clocks, NotSigning, Twin};
+use crate::output::short;
+use crate::reply::{ClockOff, Clocks, Follows, NotSigning, Twin};
 
 /// About a twin: what it is, where it is, and what to do. `option` names this node's directory.
 pub(crate) fn twin(twin: &Twin, option: &str) -> String {
@@ -142,6 +143,26 @@ pub(crate) fn span(ms: u64) -> String {
         seconds @ 120..7200 => format!("{} min", seconds / 60),
         seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
         seconds => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// A network that few of the old votes wanted.
+pub(crate) fn secession(backing: &Backing) -> String {
+    format!(
+        "{} of {} old votes are behind it, not more than half: those who go are the smaller part, and the others keep the old network",
+        backing.old_votes, backing.all_old_votes
+    )
+}
+
+/// The network that this one takes up.
+pub(crate) fn follows(follows: &Follows) -> String {
+    let network = short(&follows.network);
+    if follows.is_secession {
+        format!(
+            "This network takes up network {network}, as a secession: not more than half of the old votes endorsed it."
+        )
+    } else {
+        format!("This network takes up network {network}.")
     }
 }
 

@@ -89,6 +89,8 @@ pub static HISTORY: Domain = Domain::new("mycnet-consensus history v1");
 pub static RESULT: Domain = Domain::new("mycnet-consensus result v1");
 /// The key that follows a member's present one: a hash, because the key itself stays unknown until it is used.
 pub static SUCCESSOR: Domain = Domain::new("mycnet-consensus successor v1");
+/// A plan to found the network anew.
+pub static PLAN: Domain = Domain::new("mycnet-consensus plan v1");
 /// The sorted ids of the sealers of a height.
 pub static SEALERS: Domain = Domain::new("mycnet-consensus sealers v1");
 /// A set of documents, as `mycnet replay` compares it between replicas.

@@ -26,6 +26,10 @@ pub const MEMBERS_MAX: usize = 1024;
 /// who does not do it for the sake of the load.
 pub const FORMER_KEYS_MAX: usize = 64;
 
+/// A genesis, encoded. One that follows another network has the lines of its members, up to 4 kB each with all former keys, and the
+/// configuration.
+pub const GENESIS_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// The fewest members with weight in a panel: with two, one of them alone decides whether there is a result.
 pub const PANEL_WEIGHTED_MIN: usize = 3;
 

@@ -57,6 +57,9 @@ impl Core {
         from: Option<PeerId>,
         record: Verified,
     ) -> Result<Admission, Rejection> {
+        if let Statement::Refound { .. } = record.statement() {
+            return Ok(self.admit_endorsement(from, &record));
+        }
         if self.pool.get(&record.id()).is_some() || self.orphans.contains(&record.id()) {
             return Ok(Admission::Known);
         }

@@ -6,7 +6,9 @@
 //! nothing in the end. What one member alone holds could be the very record that this node would contradict.
 //!
 //! A liar among the others can keep back a vote that this node has made. So until the present height is sealed, the node votes
-//! only in rounds above those that it was shown ([`Core::first_free_round`]).
+//! only in rounds above those that it was shown ([`Core::first_free_round`]), and is bound by every proof of lock of the rounds
+//! before, as if it had precommitted that seal. What a liar can still bring about with a record that it hid is a second commit of
+//! this node to an open operation, or a second vote of a later round: a person who declares takes that upon itself.
 
 use std::collections::BTreeMap;
 
@@ -115,7 +117,7 @@ impl Core {
     /// After a declaration: this node's part in the present height begins in the first free round.
     pub(super) fn enter_free_round(&mut self) {
         if self.declared.height == self.agreement.height() {
-            self.agreement.enter(self.declared.round);
+            self.agreement.return_in(self.declared.round);
         }
     }
 }

@@ -3,15 +3,31 @@
 use std::sync::Arc;
 
 use super::{Answer, Core, Refusal};
-use crate::base::digest::{Digest, Salt};
+use crate::base::digest::{Digest, NetworkId, NodeId, Salt};
 use crate::base::identity::Signer;
 use crate::decision::open::{OpenOperation, Phase};
 use crate::statement::commitment::{commitment, salt};
 use crate::statement::operation::Ballot;
-use crate::statement::record::{Statement, Verified, sign};
+use crate::statement::record::{SignError, Statement, Verified, sign};
 
 #[cfg(doc)]
 use crate::protocol::Rule::*;
+
+/// Signs with a member's next key that it replaces the present one, `old` ([K2]), for a node that still runs with that:
+/// [`Input::Import`](super::Input::Import) takes it, and the old key goes on sealing until a seal lists it. `next` is the digest of
+/// the key that may follow in turn ([`Digest::of_successor`]).
+///
+/// # Errors
+///
+/// [`SignError::Signer`] if the key fails.
+pub fn sign_succession(
+    signer: &dyn Signer,
+    network: NetworkId,
+    old: NodeId,
+    next: Option<Digest>,
+) -> Result<Verified, SignError> {
+    sign(signer, network, Statement::Succeed { old, next })
+}
 
 impl Core {
     /// Gives this node the keys that its key replaced. They sign nothing but the reveals of their frozen commits, for which
@@ -34,7 +50,7 @@ impl Core {
         &mut self,
         operations: impl Iterator<Item = &'a OpenOperation>,
     ) {
-        if self.former.is_empty() {
+        if self.former.is_empty() || self.left_for().is_some() {
             return;
         }
         let reveals: Vec<Verified> = operations

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use super::endorsed::Endorsed;
 use super::{Refusal, Write};
 use crate::base::digest::{Digest, NodeId, OperationId, SealId};
 use crate::base::rejection::Rejection;
 use crate::exchange::bundle::Unsealed;
 use crate::exchange::message::Message;
 use crate::finality::Blame;
-use crate::ledger::Applied;
+use crate::ledger::{Applied, Founding};
 use crate::statement::operation::{Ballot, ConsensusOperation, Outcome, Priority};
 use crate::statement::params::Params;
+use crate::statement::record::Plan;
 
 #[cfg(doc)]
 use crate::protocol::Rule::*;
@@ -80,6 +82,19 @@ pub enum Input {
     /// member that is not banned has shown all that it holds ([`Self::Author`]). Until the present height is sealed, the node
     /// votes only in rounds above those that it was shown.
     DeclareJournal,
+    /// A person endorses a plan to found the network anew ([F3]). Refused if it leaves this node out, or takes along somebody whose
+    /// equivocation is proved here. Given again, it is the person's fresh word for the same plan.
+    Endorse {
+        /// The plan.
+        plan: Plan,
+        /// The network that follows from it, as [`refounded`](crate::ledger::refounded) makes it.
+        founding: Box<Founding>,
+        /// Whether the person knows that this replaces an endorsement of another plan, or may do so because the journal is lost
+        /// ([F5]).
+        is_sure: bool,
+    },
+    /// A person takes this node's endorsement back.
+    Abandon,
     /// Another machine has proved that it runs with this node's key: this node signs nothing any more.
     TwinMet,
     /// A person says that of the two machines with this node's key this one lives. Refused until the other one has been
@@ -210,6 +225,19 @@ pub enum Event {
     /// Another machine runs with this node's key: nothing is signed until a person says which of the two lives
     /// ([`Input::OutliveTwin`]).
     TwinMet,
+    /// A member endorsed a plan to found the network anew, or took its endorsement back ([F3]).
+    Endorsed {
+        /// The member.
+        author: NodeId,
+        /// The digest of the plan; `None` for none any more.
+        plan: Option<Digest>,
+    },
+    /// The plan that this node endorsed is in force: the node signs nothing in this network any more, and goes on in the new one
+    /// ([F4]). It comes again with every start.
+    Refounded {
+        /// The new network.
+        endorsed: Arc<Endorsed>,
+    },
     /// A seal listed this node's `Rejoin`: it signs again.
     Rejoined {
         /// The height of that seal.

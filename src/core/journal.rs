@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::digest::{NodeId, OperationId, RecordId, Salt};
+use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, Salt};
 use crate::base::limits::TWIN_SILENCE_MS;
 use crate::base::rejection::Rejection;
 use crate::ledger::Ledger;
@@ -82,6 +82,30 @@ pub enum Refusal {
     /// No member names this node's key as its successor.
     #[error("no member names this key as its successor")]
     NoSuccessor,
+    /// The plan that this node endorsed is in force.
+    #[error(
+        "this node has left the network: it goes on in network {0}, which was founded in its place"
+    )]
+    Refounded(NetworkId),
+    /// The plan does not have this node as a member.
+    #[error("the plan leaves this node out, and only members of the new network can endorse it")]
+    LeftOut,
+    /// Members whose equivocation is proved here, and whom the plan takes along.
+    #[error("the plan takes along {}, whose equivocation is proved", listed(.0))]
+    KeepsEquivocators(Vec<NodeId>),
+    /// Another plan is endorsed already.
+    #[error(
+        "this node has endorsed another plan already, and others may count on that. Say explicitly that this one replaces it"
+    )]
+    EndorsedAnother,
+    /// The journal is lost, and may have had an endorsement.
+    #[error(
+        "the journal was lost, so that this node may have endorsed another plan already. Say explicitly that this one replaces it"
+    )]
+    MayHaveEndorsed,
+    /// There is no endorsement to take back.
+    #[error("this node endorses no plan")]
+    NothingEndorsed,
     /// The key failed.
     #[error("the signer failed: {0}")]
     Signer(String),
@@ -156,10 +180,21 @@ impl Journal {
         self.slots.get(slot)
     }
 
+    /// Every `Refound`, by id.
+    pub(super) fn endorsements(&self) -> impl Iterator<Item = &Verified> {
+        let others = self.others.values();
+        others.filter(|record| matches!(record.statement(), Statement::Refound { .. }))
+    }
+
     /// Every `Rejoin`, by id.
     pub(super) fn rejoins(&self) -> impl Iterator<Item = &Verified> {
         let others = self.others.values();
         others.filter(|record| matches!(record.statement(), Statement::Rejoin { .. }))
+    }
+
+    /// Whether the journal has everything that this node ever signed: it was never lost.
+    pub(super) fn is_the_first(&self) -> bool {
+        self.rejoins().next().is_none()
     }
 
     /// Whether the journal has this record.

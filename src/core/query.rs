@@ -130,6 +130,8 @@ pub enum SigningState {
     Twin,
     /// It has seen a fork.
     Compromised,
+    /// It has left the network for the one that was founded in its place.
+    Refounded,
 }
 
 impl SigningState {
@@ -141,6 +143,7 @@ impl SigningState {
             Self::Rejoining => "rejoining",
             Self::Twin => "twin",
             Self::Compromised => "compromised",
+            Self::Refounded => "refounded",
         }
     }
 }
@@ -302,6 +305,7 @@ impl Core {
     /// Whether this node signs, or why not.
     pub fn signing_state(&self) -> SigningState {
         match self.signing {
+            _ if self.left_for().is_some() => SigningState::Refounded,
             _ if self.has_twin() => SigningState::Twin,
             _ if self.compromised => SigningState::Compromised,
             Signing::Above(_) => SigningState::Ready,

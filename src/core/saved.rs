@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::endorsed::Endorsed;
 use super::journal::JournalEntry;
 use crate::base::digest::{OperationId, RecordId, SealId};
 use crate::ledger::{Applied, Checkpoint, StoredPast};
@@ -55,6 +56,8 @@ pub enum Write {
     Declared(Declared),
     /// Whether another machine runs with this node's key.
     Twin(bool),
+    /// The plan to found the network anew that this node's person endorsed, and whether it is in force; `None` takes it back.
+    Endorsed(Option<Arc<Endorsed>>),
     /// This node has seen a fork, and seals nothing until people choose the branch.
     Compromised,
     /// A sealed block, with its changes. Removes all votes and lists, and the records in the block.
@@ -97,6 +100,8 @@ pub struct Saved {
     pub declared: Declared,
     /// Whether another machine runs with this node's key: then nothing is signed.
     pub twin: bool,
+    /// The plan to found the network anew that this node's person endorsed.
+    pub endorsed: Option<Endorsed>,
     /// Whether this node has seen a fork.
     pub compromised: bool,
     /// Whether the journal is known to lack records of this node: then it signs nothing at the start, not even promised
@@ -168,6 +173,7 @@ impl Saved {
             },
             Write::Declared(declared) => self.declared.clone_from(declared),
             Write::Twin(is_there) => self.twin = *is_there,
+            Write::Endorsed(own) => self.endorsed = own.as_deref().cloned(),
             Write::Compromised => self.compromised = true,
             Write::Block { block, .. } => {
                 for record in &block.records {

@@ -18,7 +18,8 @@ impl Core {
     /// Whether this node may propose and vote on the next seal.
     pub(super) fn may_seal(&self) -> bool {
         let height = self.ledger.state().height() + 1;
-        let is_ready = !self.compromised && self.is_the_only_one().is_ok();
+        let is_ready =
+            !self.compromised && self.is_the_only_one().is_ok() && self.left_for().is_none();
         is_ready && matches!(self.signing, Signing::Above(above) if height > above)
     }
 

@@ -335,10 +335,11 @@ impl Core {
     }
 
     /// Signs a batch without sending it: it must be journalled first. Every signature of this node on a record is made here.
-    fn sign_quietly(&self, drafts: Vec<Draft>) -> Result<Vec<Verified>, Refusal> {
+    pub(super) fn sign_quietly(&self, drafts: Vec<Draft>) -> Result<Vec<Verified>, Refusal> {
         if self.has_twin() {
             return Err(Refusal::Twin);
         }
+        self.has_not_left()?;
         let statements = drafts.into_iter().map(|(statement, _)| statement).collect();
         Ok(sign_batch(self.signer.as_ref(), self.net, statements)?)
     }

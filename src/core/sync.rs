@@ -64,7 +64,10 @@ impl Core {
     pub(super) fn find(&self, id: &RecordId) -> Option<&Verified> {
         match self.pool.get(id) {
             Some(pooled) => Some(&pooled.record),
-            None => self.agreement.record(id),
+            None => self
+                .agreement
+                .record(id)
+                .or_else(|| self.refounding.get(id)),
         }
     }
 
@@ -72,7 +75,8 @@ impl Core {
         self.out.push(Output::Send { to, message });
     }
 
-    /// Sends records to one peer in frames, and proposals with their lists.
+    /// Sends records to one peer in frames, and proposals with their lists. The order stays: the vote that decides a seal goes before
+    /// the proposal that follows it.
     fn send_records<'a>(
         &self,
         to: PeerId,
@@ -82,6 +86,11 @@ impl Core {
         let (mut frame, mut room) = (Vec::new(), WINDOW_BYTES_MAX);
         for (record, bytes) in records {
             if let Statement::SealProposal { seal, .. } = record.statement() {
+                if !frame.is_empty() {
+                    let message = Message::Records(std::mem::take(&mut frame));
+                    outputs.push(Output::Send { to, message });
+                    room = WINDOW_BYTES_MAX;
+                }
                 let list = self.lists.get(&seal.id()).cloned().unwrap_or_default();
                 let message = Message::Proposal {
                     record: bytes,
@@ -195,7 +204,7 @@ impl Core {
                     return;
                 }
             };
-            match self.admit(Some(from), record) {
+            match self.admit_in_order(Some(from), record) {
                 Ok(admission) => {
                     is_behind |= admission == Admission::Waiting(Rejection::UnknownSeal);
                 }
@@ -205,6 +214,21 @@ impl Core {
         if is_behind {
             self.ask_blocks(from);
         }
+    }
+
+    /// Admits a record. What came before it may decide the seal that it follows: then that seal is applied first. Else a peer's
+    /// proposal that comes right behind its deciding vote would be lost until the next comparison.
+    fn admit_in_order(
+        &mut self,
+        from: Option<PeerId>,
+        record: Verified,
+    ) -> Result<Admission, Rejection> {
+        let height = record.statement().slot().and_then(|slot| slot.height());
+        let follows_next = height == Some(self.ledger.state().height() + 2);
+        if follows_next && from.is_some() && self.agreement.decided().is_some() {
+            self.run();
+        }
+        self.admit(from, record)
     }
 
     /// Takes a proposal with its list, and asks for the listed records that are missing here.
@@ -236,7 +260,7 @@ impl Core {
         if self.agreement.wanted().contains(&id) {
             self.exempt_votes.insert(record.id());
         }
-        let admission = self.admit(from, record)?;
+        let admission = self.admit_in_order(from, record)?;
         let is_next = seal.height == self.ledger.state().height() + 1;
         // A peer that has only the proposal sends an empty list.
         if !is_next || self.lists.contains_key(&id) || list.is_empty() {

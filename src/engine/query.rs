@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{BFTConsensusEngine, EngineError};
-use crate::base::digest::{NodeId, OperationId, SealId};
+use crate::base::digest::{Digest, NodeId, OperationId, SealId};
 use crate::core::{Core, OperationStatus, SealStatus};
 use crate::decision::open::OpenOperation;
 use crate::ledger::Evidence;
@@ -43,6 +43,23 @@ pub struct MemberView {
     pub has_vote: bool,
     /// Its weight in claims, in parts per million.
     pub claim_weight: u64,
+    /// The digest of the key that may replace its present one ([K1]).
+    pub successor: Option<Digest>,
+    /// The keys that it had before, the latest last.
+    pub former: Vec<NodeId>,
+}
+
+/// A `Succeed` that no seal lists yet ([K2]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Succession {
+    /// The member's key so far.
+    pub old: NodeId,
+    /// The key that takes its place.
+    pub new: NodeId,
+    /// The digest of the key that may follow in turn.
+    pub next: Option<Digest>,
+    /// The seal time in milliseconds from which on it can be sealed, if the member changed its key not long ago.
+    pub not_before_ms: Option<u64>,
 }
 
 /// A proposal.
@@ -299,8 +316,28 @@ impl BFTConsensusEngine {
                 row: member.trust.row(),
                 has_vote: member.trust.has_vote(),
                 claim_weight: member.trust.claim_weight(state.params()),
+                successor: member.successor,
+                former: member.former.iter().map(|former| former.node).collect(),
             };
             state.roster().iter().map(view).collect()
+        })
+    }
+
+    /// The `Succeed`s held that no seal lists yet.
+    pub fn successions(&self) -> Vec<Succession> {
+        self.look(|core, _| {
+            let state = core.ledger().state();
+            let view = |record: &Verified| match record.statement() {
+                Statement::Succeed { old, next } => Some(Succession {
+                    old: *old,
+                    new: record.author(),
+                    next: *next,
+                    not_before_ms: state.sealable_from_ms(record),
+                }),
+                _ => None,
+            };
+            let pooled = core.pool().about_authors();
+            pooled.filter_map(|pooled| view(&pooled.record)).collect()
         })
     }
 

@@ -36,6 +36,9 @@ pub struct Agreement {
     leads: bool,
     /// The highest own precommit for a seal (L6, L7).
     locked: Option<(u32, SealId)>,
+    /// The first round after a declared journal; 0 if the journal is whole. What this node signed in the rounds before may be
+    /// unknown to it ([C4]).
+    returned: u32,
     /// The rounds with a nil vote of its own, whatever its reason ([S6], [S8]).
     nil_rounds: BTreeSet<u32>,
     /// The judge's final answers about seals, except about their freshness.
@@ -54,6 +57,7 @@ impl Agreement {
             asked: false,
             leads: false,
             locked: None,
+            returned: 0,
             nil_rounds: BTreeSet::new(),
             valid: BTreeMap::new(),
         }
@@ -100,9 +104,10 @@ impl Agreement {
         }
     }
 
-    /// Begins this round, if it is higher than the present one: this node may not vote in the rounds before, as it may have
-    /// done so without knowing it.
-    pub fn enter(&mut self, round: u32) {
+    /// After a declared journal ([C4]): this node votes in this round or later ones only, as it may have voted before without
+    /// knowing it. For the same reason it is bound by the proofs of lock of the rounds before.
+    pub fn return_in(&mut self, round: u32) {
+        self.returned = round;
         if round > self.round {
             self.start_round(round);
         }
@@ -307,9 +312,14 @@ impl Agreement {
         self.votes.is_in_vain(self.round, kind)
     }
 
-    /// The round and seal that this node is locked on.
+    /// The round and seal that this node is locked on: its highest own precommit for a seal or, after a declared journal, a higher
+    /// proof of lock of the rounds before its return. It may have precommitted that seal, and who has the precommit may hide it.
     pub fn locked(&self) -> Option<(u32, SealId)> {
-        self.locked
+        let shown = self.votes.proof_below(self.returned);
+        match (self.locked, shown) {
+            (Some(own), Some(shown)) if own.0 >= shown.0 => Some(own),
+            (own, shown) => shown.or(own),
+        }
     }
 
     /// Whether a vote of `node` in this slot is kept, for displays of missing votes.

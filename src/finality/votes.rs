@@ -146,6 +146,12 @@ impl Votes {
         &self.proofs
     }
 
+    /// The highest proof of lock of the rounds below this one.
+    pub(super) fn proof_below(&self, round: u32) -> Option<(u32, SealId)> {
+        let end = (round, SealId::from_bytes([0; 32]));
+        self.proofs.range(..end).next_back().copied()
+    }
+
     /// Decisions, lowest round first, and by seal id within a round (after a fork).
     pub(super) fn decisions(&self) -> &BTreeSet<(u32, SealId)> {
         &self.decisions

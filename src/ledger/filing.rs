@@ -193,6 +193,9 @@ impl State {
         if matches!(statement, Statement::Succeed { .. }) {
             return self.judge_succeed(record, context.time_ms);
         }
+        if matches!(statement, Statement::Refound { .. }) {
+            return Err(Rejection::Inapplicable("a `Refound` is never sealed"));
+        }
         let Some(id) = statement.operation() else {
             unreachable!("proposals and votes on seals are judged elsewhere");
         };
@@ -253,6 +256,7 @@ pub(super) fn file(
         Statement::SealProposal { .. } | Statement::SealVote { .. } => {
             unreachable!("votes on seals are filed in pairs")
         }
+        Statement::Refound { .. } => work.before.judge_statement(work.past, record, context),
         _ => file_in_operation(work, record, context),
     }
 }

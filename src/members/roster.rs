@@ -9,6 +9,8 @@ use crate::base::codec;
 use crate::base::digest::{Digest, NodeId, ROSTER, STATE_PART};
 use crate::members::trust::{Standing, TrustState};
 use crate::statement::genesis::{Founder, Genesis, Sealing};
+pub use crate::statement::line::FormerKey;
+use crate::statement::line::FoundingLine;
 use crate::statement::name::MemberName;
 use crate::statement::operation::{Class, Spore};
 use crate::statement::params::Params;
@@ -43,16 +45,6 @@ pub struct Member {
     pub former: Vec<FormerKey>,
 }
 
-/// A key that a member replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FormerKey {
-    /// The key.
-    pub node: NodeId,
-    /// Whether an equivocation by it was sealed after it had been replaced. It costs the member its standing once.
-    pub has_equivocated: bool,
-}
-
 impl Member {
     /// A member that has just joined.
     pub fn new(
@@ -71,6 +63,51 @@ impl Member {
             chance_ms: None,
             succeeded_ms: None,
             former: Vec::new(),
+        }
+    }
+
+    /// A founding member. A `Rejoin` of the network that the genesis follows says nothing about heights of this one.
+    pub fn founding(founder: &Founder, params: &Params, genesis_ms: u64) -> Self {
+        let Founder {
+            role,
+            name,
+            successor,
+            line,
+            ..
+        } = founder.clone();
+        let trust = match &line {
+            Some(line) => line.trust,
+            None => TrustState::founder(params, genesis_ms),
+        };
+        let member = Self::new(role, name, successor, trust);
+        match line {
+            None => member,
+            Some(line) => Self {
+                rejoined: line.rejoined_ms.map(|time_ms| (0, time_ms)),
+                moved_ms: line.moved_ms,
+                chance_ms: line.chance_ms,
+                succeeded_ms: line.succeeded_ms,
+                former: line.former,
+                ..member
+            },
+        }
+    }
+
+    /// What the member brings to a network that follows this one ([F2]).
+    pub fn to_founder(&self, node: NodeId) -> Founder {
+        Founder {
+            node,
+            role: self.role,
+            name: self.name.clone(),
+            successor: self.successor,
+            line: Some(FoundingLine {
+                trust: self.trust,
+                rejoined_ms: self.rejoined.map(|(_, time_ms)| time_ms),
+                moved_ms: self.moved_ms,
+                chance_ms: self.chance_ms,
+                succeeded_ms: self.succeeded_ms,
+                former: self.former.clone(),
+            }),
         }
     }
 
@@ -119,14 +156,7 @@ pub struct MemberLine {
 impl MemberLine {
     /// The line of a founding member at the genesis.
     pub fn of_founder(founder: &Founder, params: &Params) -> Self {
-        let trust = TrustState::founder(params, 0);
-        let Founder {
-            role,
-            name,
-            successor,
-            ..
-        } = founder.clone();
-        Self::of(&Member::new(role, name, successor, trust))
+        Self::of(&Member::founding(founder, params, 0))
     }
 
     /// The line of a member.
@@ -169,10 +199,11 @@ impl Roster {
     pub fn founders(genesis: &Genesis) -> Self {
         let mut roster = Self::default();
         for founder in &genesis.members {
-            let trust = TrustState::founder(&genesis.params, genesis.time_ms);
-            let name = founder.name.clone();
-            let member = Member::new(founder.role, name, founder.successor, trust);
+            let member = Member::founding(founder, &genesis.params, genesis.time_ms);
             roster.insert(founder.node, member);
+        }
+        if let Some(follows) = &genesis.follows {
+            roster.gone = Arc::new(follows.gone.clone());
         }
         roster
     }
@@ -299,8 +330,11 @@ impl Roster {
         self.members.is_empty()
     }
 
-    /// Adds or replaces a member.
+    /// Adds or replaces a member. One that left and is admitted again by the same key is no longer gone.
     pub fn insert(&mut self, node: NodeId, member: Member) {
+        if self.gone.contains(&node) {
+            Arc::make_mut(&mut self.gone).remove(&node);
+        }
         if !member.former.is_empty() {
             let former = member.former.iter().map(|former| (former.node, node));
             Arc::make_mut(&mut self.former).extend(former);

@@ -28,17 +28,17 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::base::digest::NodeId;
 use crate::statement::params::Params;
 
-mod chances;
 mod entry;
 mod participation;
 mod state;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{Change, Reason, Standing, TrustEntry};
+pub use entry::{Change, Reason, TrustEntry};
 pub use participation::{Participation, ParticipationRecord, Support};
-pub use state::TrustState;
 pub(crate) use state::is_within;
+
+pub use crate::statement::line::{Standing, TrustState};
 
 #[cfg(doc)]
 use crate::protocol::Rule::*;

@@ -11,6 +11,7 @@ use super::address::PeerCard;
 use super::address_book::Origin;
 use super::config::Config;
 use super::inbox::Events;
+use super::left::Left;
 use super::membership::Membership;
 use super::pending::Pending;
 use super::rate::TokenBucket;
@@ -31,6 +32,7 @@ pub struct Builder {
     membership: Arc<dyn Membership>,
     config: Config,
     peers: Vec<(PeerCard, Origin)>,
+    left: Option<Left>,
 }
 
 impl Builder {
@@ -38,6 +40,13 @@ impl Builder {
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
+        self
+    }
+
+    /// Tells those who still ask for an older network why this node has left it.
+    #[must_use]
+    pub fn left(mut self, left: Left) -> Self {
+        self.left = Some(left);
         self
     }
 
@@ -75,6 +84,7 @@ impl Builder {
             endpoint,
             network: self.network,
             genesis: self.genesis,
+            left: self.left,
             signer: self.signer,
             membership: self.membership,
             instance,
@@ -120,6 +130,7 @@ impl Transport {
             membership,
             config: Config::default(),
             peers: Vec::new(),
+            left: None,
         }
     }
 }

@@ -71,6 +71,9 @@ pub enum NetEvent {
         /// The connection.
         peer: PeerId,
     },
+    /// A dialled peer has left this node's network for one that was founded in its place, and gave the endorsements of the plan: the
+    /// canonical bytes of records, not verified.
+    Endorsements(Vec<Vec<u8>>),
     /// A message arrived.
     Message {
         /// The connection.

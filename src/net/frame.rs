@@ -13,7 +13,9 @@ use tokio::time::timeout;
 
 use super::close::CloseCode;
 use crate::base::codec;
-use crate::base::limits::{BLOCK_BYTES_MAX, FRAME_BYTES_MAX, FRAME_ITEMS_MAX, HELLO_BYTES_MAX};
+use crate::base::limits::{
+    BLOCK_BYTES_MAX, FRAME_BYTES_MAX, FRAME_ITEMS_MAX, GENESIS_BYTES_MAX, HELLO_BYTES_MAX,
+};
 use crate::exchange::message::Message;
 
 /// Bytes of a frame's head.
@@ -40,19 +42,31 @@ pub(super) enum Kind {
     Report = 5,
     /// A step of finding out whether two machines run with one key.
     Twin = 6,
+    /// Why this node left the network that the dialler asks for: endorsements of a plan to found it anew.
+    Endorsements = 7,
 }
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
-        use Kind::{Genesis, Hello, LongBlock, Message, Peers, Report, Twin};
-        let kinds = [Hello, Message, LongBlock, Peers, Genesis, Report, Twin];
+        use Kind::{Endorsements, Genesis, Hello, LongBlock, Message, Peers, Report, Twin};
+        let kinds = [
+            Hello,
+            Message,
+            LongBlock,
+            Peers,
+            Genesis,
+            Report,
+            Twin,
+            Endorsements,
+        ];
         kinds.into_iter().find(|kind| *kind as u8 == byte)
     }
 
     fn bytes_max(self) -> usize {
         match self {
             Self::Hello | Self::Report | Self::Twin => HELLO_BYTES_MAX,
-            Self::Message | Self::Genesis => FRAME_BYTES_MAX,
+            Self::Message | Self::Endorsements => FRAME_BYTES_MAX,
+            Self::Genesis => GENESIS_BYTES_MAX,
             Self::LongBlock => BLOCK_BYTES_MAX,
             // The largest cards, as many as may be told at once.
             Self::Peers => 128 * 1024,
@@ -242,9 +256,19 @@ pub(super) async fn read_value<T: Serialize + DeserializeOwned>(
     stall: Duration,
 ) -> Result<T, CloseCode> {
     let head = read_head(stream, stall).await?;
-    let head = head
-        .filter(|head| head.kind == kind)
-        .ok_or(CloseCode::Malformed)?;
+    read_rest(head.ok_or(CloseCode::Malformed)?, stream, kind, stall).await
+}
+
+/// Reads the rest of a frame whose head is read, and decodes its value.
+pub(super) async fn read_rest<T: Serialize + DeserializeOwned>(
+    head: Head,
+    stream: &mut RecvStream,
+    kind: Kind,
+    stall: Duration,
+) -> Result<T, CloseCode> {
+    if head.kind != kind {
+        return Err(CloseCode::Malformed);
+    }
     let body = read_body(stream, head.length, stall).await?;
     codec::decode(&body, kind.bytes_max()).map_err(|_| CloseCode::Malformed)
 }

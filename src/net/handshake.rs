@@ -10,7 +10,7 @@ use tracing::{Instrument, debug, info_span};
 use super::close::{CloseCode, CloseReason};
 use super::config::narrow;
 use super::frame::{Kind, read_value};
-use super::genesis::{ANSWERS, answer, close, connect};
+use super::genesis::{answer, close, connect};
 use super::hello::{Met, Opening};
 use super::pending::PendingGuard;
 use super::session_task::SessionTask;
@@ -67,16 +67,20 @@ async fn meet(
             version,
             network,
             nonce,
-        } => own.check(version, &network).map(|()| nonce)?,
+        } => {
+            if let Some(left) = inner.left.as_ref().filter(|left| left.network == network) {
+                guard.spoke();
+                if !inner.may_answer() {
+                    return Err(CloseCode::Busy);
+                }
+                return Err(left.tell(connection, &mut send, stall).await);
+            }
+            own.check(version, &network).map(|()| nonce)?
+        }
         Opening::Genesis { version, network } => {
             own.check(version, &network)?;
             guard.spoke();
-            let now = Instant::now();
-            let may = inner
-                .genesis_answers
-                .lock()
-                .is_ok_and(|mut left| left.take(ANSWERS, now));
-            if !may {
+            if !inner.may_answer() {
                 return Err(CloseCode::Busy);
             }
             return Err(answer(connection, &inner.genesis, &mut send, stall).await);
@@ -88,6 +92,7 @@ async fn meet(
         .await?;
     let proven = match met {
         Met::Peer(proven) => proven,
+        Met::HasLeft(_) => return Err(CloseCode::Internal),
         Met::Twin(seen) => {
             own.welcome(&transcript, &mut send).await?;
             inner.meet_twin(seen);
@@ -153,6 +158,10 @@ async fn introduce(
         Met::Twin(seen) => {
             inner.meet_twin(seen);
             return Err(CloseCode::OwnAuthor);
+        }
+        Met::HasLeft(endorsements) => {
+            inner.hear_endorsements(endorsements);
+            return Err(CloseCode::Done);
         }
     };
     let task = SessionTask::admit(inner, connection, proven, true)?;

@@ -32,7 +32,8 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{addresses_within_limits, dialable};
 use super::close::CloseCode;
-use super::frame::{Kind, read_value, write_value};
+use super::frame::{Kind, read_head, read_rest, read_value, write_value};
+use super::left::read_endorsements;
 use super::membership::{Membership, Relation};
 use super::twins::TwinSeen;
 use crate::base::digest::signing::HELLO;
@@ -184,6 +185,8 @@ pub(super) enum Met {
     Peer(Proven),
     /// Another machine with this node's author key.
     Twin(TwinSeen),
+    /// A node that has left the network, with the endorsements by which it did.
+    HasLeft(Vec<Vec<u8>>),
 }
 
 impl LocalSide {
@@ -276,7 +279,13 @@ impl LocalSide {
             nonce,
         };
         write_value(send, Kind::Hello, &opening, self.stall).await?;
-        let challenge: Challenge = read_value(receive, Kind::Hello, self.stall).await?;
+        let head = read_head(receive, self.stall).await?;
+        let head = head.ok_or(CloseCode::Malformed)?;
+        if head.kind == Kind::Endorsements {
+            let endorsements = read_endorsements(head, receive, self.stall).await?;
+            return Ok(Met::HasLeft(endorsements));
+        }
+        let challenge: Challenge = read_rest(head, receive, Kind::Hello, self.stall).await?;
         let transcript = Transcript {
             network: self.network,
             dialler: self.endpoint,

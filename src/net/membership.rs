@@ -9,7 +9,8 @@ use crate::core::SigningState;
 pub enum Relation {
     /// A member that is not banned.
     Member,
-    /// Excluded, but an elector of open operations. It is served until these operations close.
+    /// Excluded, but an elector of open operations: it is served until these operations close. Or a key that was replaced: it is
+    /// served for another commit window, so that its node learns of it.
     Leaving,
     /// Not known: not a member yet, or no longer.
     Stranger,

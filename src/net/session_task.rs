@@ -149,7 +149,7 @@ impl SessionTask {
                 Kind::Peers => self.hear(receive, head, &mut told_at).await,
                 Kind::Report => self.hear_report(receive, head).await,
                 Kind::Twin => self.hear_of_twin(receive, head).await,
-                Kind::Hello | Kind::Genesis => Err(CloseCode::Malformed),
+                Kind::Hello | Kind::Genesis | Kind::Endorsements => Err(CloseCode::Malformed),
             };
             if let Err(code) = taken {
                 return self.unless_closed(code);

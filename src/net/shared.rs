@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use iroh::endpoint::Endpoint;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::address::written;
 use super::address_book::AddressBook;
@@ -12,8 +13,10 @@ use super::close::CloseCode;
 use super::config::Config;
 use super::events::NetEvent;
 use super::frame::{Kind, frame};
+use super::genesis::ANSWERS;
 use super::hello::{LocalSide, SelfReport};
 use super::inbox::Inbox;
+use super::left::Left;
 use super::membership::Membership;
 use super::pending::Pending;
 use super::quarantine::Quarantine;
@@ -32,6 +35,7 @@ pub(super) struct Inner {
     pub(super) config: Config,
     pub(super) network: NetworkId,
     pub(super) genesis: Vec<u8>,
+    pub(super) left: Option<Left>,
     pub(super) signer: Arc<dyn Signer>,
     pub(super) membership: Arc<dyn Membership>,
     pub(super) instance: u64,
@@ -94,6 +98,18 @@ impl Inner {
     pub(super) fn meet_twin(&self, seen: TwinSeen) {
         tracing::info!(endpoint = %seen.endpoint.fmt_short(), addresses = ?seen.addresses, "met a twin");
         self.inbox.push(self.next_peer(), NetEvent::Twin(seen));
+    }
+
+    /// Whether there is room for one more answer to somebody who is no peer.
+    pub(super) fn may_answer(&self) -> bool {
+        let left = self.genesis_answers.lock();
+        left.is_ok_and(|mut left| left.take(ANSWERS, Instant::now()))
+    }
+
+    /// A dialled peer has left this node's network, and says why.
+    pub(super) fn hear_endorsements(&self, endorsements: Vec<Vec<u8>>) {
+        let event = NetEvent::Endorsements(endorsements);
+        self.inbox.push(self.next_peer(), event);
     }
 
     /// Tells a peer what this node says of itself.

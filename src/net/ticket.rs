@@ -11,6 +11,9 @@ use crate::base::codec;
 use crate::base::digest::{NetworkId, SealId};
 use crate::base::limits::{TEXT_BYTES_MAX, TICKET_PEERS_MAX};
 
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
 /// Bytes of the longest ticket: a name and [`TICKET_PEERS_MAX`] cards.
 const TICKET_BYTES_MAX: usize = 16 * 1024;
 
@@ -37,6 +40,20 @@ pub struct Ticket {
     /// The seal of that height. A newcomer accepts no other seal there, so that nobody can lead it onto a branch made with
     /// old keys.
     pub seal: SealId,
+    /// The network that this one takes up, if it was founded in the place of another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Followed>,
+}
+
+/// What a ticket says of the network that its network takes up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Followed {
+    /// The old network.
+    pub network: NetworkId,
+    /// Whether not more than half of its votes, proved equivocators aside, endorsed the plan, as far as the writer of the ticket
+    /// knows ([F6]).
+    pub is_secession: bool,
 }
 
 impl Ticket {
@@ -112,6 +129,7 @@ mod tests {
             }],
             height: 41,
             seal: SealId::from_bytes([2; 32]),
+            follows: None,
         }
     }
 

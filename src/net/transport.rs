@@ -279,6 +279,7 @@ impl Transport {
             peers,
             height,
             seal,
+            follows: None,
         }
     }
 

@@ -246,6 +246,7 @@ impl Actor {
                 let from = peer;
                 batch.push(Input::Message { from, message });
             }
+            NetEvent::Endorsements(records) => batch.push(Input::Import { records }),
             NetEvent::Twin(seen) => {
                 self.shared.see_twin(seen);
                 batch.push(Input::TwinMet);

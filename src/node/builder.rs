@@ -20,7 +20,8 @@ use super::timers::Timers;
 use crate::base::digest::SealId;
 use crate::base::identity::Signer;
 use crate::engine::{BFTConsensusEngine, Clock, SystemClock};
-use crate::net::{self, Events, PeerCard, Transport};
+use crate::net::{self, Events, Left, PeerCard, Transport};
+use crate::statement::record::Record;
 use crate::store::Store;
 
 /// Most waiting inputs of handles. A handle with more waits itself.
@@ -115,10 +116,17 @@ impl Builder {
         let (saved_peers, kept) = SavedPeers::load(&store)?;
         let relations = Arc::new(Relations::of(&core, clock.clone()));
         let timers = Timers::new(me, core.ledger().state().params(), now_ms);
+        let left = left(&store)?;
         let connected = self
             .endpoint
             .map(|endpoint| {
-                Transport::builder(store.genesis(), signer.clone(), relations.clone())
+                let transport =
+                    Transport::builder(store.genesis(), signer.clone(), relations.clone());
+                let transport = match left {
+                    Some(left) => transport.left(left),
+                    None => transport,
+                };
+                transport
                     .config(self.config)
                     .peers(self.peers)
                     .kept(kept)
@@ -190,6 +198,18 @@ impl Node {
             expected: None,
         }
     }
+}
+
+/// The network that this node has left for its present one, and the endorsements by which it did.
+fn left(store: &Store) -> Result<Option<Left>, NodeError> {
+    let Some((follows, founded)) = store.genesis().follows.as_ref().zip(store.founded()?) else {
+        return Ok(None);
+    };
+    let endorsements = founded.endorsements.iter().map(Record::encode);
+    Ok(Some(Left {
+        network: follows.net,
+        endorsements: endorsements.collect(),
+    }))
 }
 
 /// Starts the thread that serves blocks.

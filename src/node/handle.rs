@@ -9,7 +9,7 @@ use super::shared::{Command, Shared, Stopped};
 use crate::core::{Answer, Core, Event, Input, Refusal};
 use crate::engine::host::{Answered, Host};
 use crate::engine::{BFTConsensusEngine, EngineError};
-use crate::net::{ClockReport, Ticket, Transport, TwinSeen};
+use crate::net::{ClockReport, Followed, Ticket, Transport, TwinSeen};
 use crate::past::archive::Archive;
 use crate::statement::genesis::Genesis;
 use crate::store::{Found, JournalLost, Store};
@@ -44,6 +44,8 @@ fn is_order(input: &Input) -> bool {
             | Input::Object { .. }
             | Input::Resolve { .. }
             | Input::DeclareJournal
+            | Input::Endorse { .. }
+            | Input::Abandon
     )
 }
 
@@ -190,8 +192,21 @@ impl Node {
             let state = core.ledger().state();
             (state.height(), state.seal())
         };
-        let name = &self.engine.genesis().name;
-        Some(transport.ticket(name, height, seal))
+        let genesis = self.engine.genesis();
+        let mut ticket = transport.ticket(&genesis.name, height, seal);
+        ticket.follows = self.follows();
+        Some(ticket)
+    }
+
+    /// The network that this node's takes up. A node that joined later was not there when the plan came in force, and does not know
+    /// whether it was a secession.
+    pub fn follows(&self) -> Option<Followed> {
+        let follows = self.engine.genesis().follows.as_ref()?;
+        let founded = self.store().founded().ok().flatten();
+        Some(Followed {
+            network: follows.net,
+            is_secession: founded.is_some_and(|it| it.backing.is_secession()),
+        })
     }
 
     /// Waits until the node has stopped, and returns why.

@@ -27,8 +27,14 @@ struct Known {
     relations: BTreeMap<NodeId, Relation>,
     /// Former members that may be electors of open operations.
     left: BTreeSet<NodeId>,
+    /// The members of the network that this node's person wants to found in the place of this one ([F3]): those who were excluded
+    /// since are served too.
+    founders: BTreeSet<NodeId>,
     /// The digests of keys that may replace a member's: each is served as that member ([N1]).
     successors: BTreeSet<Digest>,
+    /// Keys that were replaced, with the present key, and the seal time until which they are served all the same ([N1]): the
+    /// old key's node learns from others that it was replaced.
+    replaced: BTreeMap<NodeId, (NodeId, u64)>,
 }
 
 impl Relations {
@@ -38,12 +44,19 @@ impl Relations {
             height: state.height(),
             signing: core.signing_state(),
             successors: state.roster().successors(),
+            founders: founders(core),
             ..Known::default()
         };
+        let window_ms = state.params().commit_window_ms;
         for (node, member) in state.roster().iter() {
             let relation = relation(member.trust.standing());
             known.relations.insert(node, relation);
+            if let (Some(last), Some(since_ms)) = (member.former.last(), member.succeeded_ms) {
+                let until_ms = since_ms.saturating_add(window_ms);
+                known.replaced.insert(last.node, (node, until_ms));
+            }
         }
+        known.forget_replaced(state.time_ms());
         // At a start, the members that left are not known: these are all electors that are not members.
         let electors = state.operations().flat_map(|open| open.electorate().iter());
         let gone = electors.map(|elector| elector.node);
@@ -62,6 +75,15 @@ impl Relations {
     pub(super) fn set_signing(&self, signing: SigningState) -> bool {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut known.signing, signing) != signing
+    }
+
+    /// Takes over whom this node's person wants to go on with. Returns whether that changed.
+    pub(super) fn set_founders(&self, core: &Core) -> bool {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let founders = founders(core);
+        let is_changed = known.founders != founders;
+        known.founders = founders;
+        is_changed
     }
 
     /// Applies the changes of a seal. Returns whether a relation changed.
@@ -93,8 +115,27 @@ impl Relations {
             known.left.retain(is_awaited);
             is_changed |= known.left.len() != before;
         }
-        is_changed
+        let until_ms = applied.time_ms + state.params().commit_window_ms;
+        for (old, new) in &applied.successions {
+            known.replaced.insert(*old, (*new, until_ms));
+        }
+        is_changed | known.forget_replaced(applied.time_ms)
     }
+}
+
+impl Known {
+    /// Ends the service of replaced keys whose time is over. Returns whether there were any.
+    fn forget_replaced(&mut self, time_ms: u64) -> bool {
+        let before = self.replaced.len();
+        self.replaced.retain(|_, (_, until_ms)| time_ms < *until_ms);
+        self.replaced.len() != before
+    }
+}
+
+fn founders(core: &Core) -> BTreeSet<NodeId> {
+    let endorsed = core.endorsed().into_iter();
+    let members = endorsed.flat_map(|own| &own.founding.genesis().members);
+    members.map(|member| member.node).collect()
 }
 
 fn relation(standing: Standing) -> Relation {
@@ -110,8 +151,15 @@ impl Membership for Relations {
         match known.relations.get(author) {
             Some(relation) => *relation,
             None if known.left.contains(author) => Relation::Leaving,
+            None if known.founders.contains(author) => Relation::Member,
             None if known.successors.contains(&Digest::of_successor(author)) => Relation::Member,
-            None => Relation::Stranger,
+            None => {
+                let present = known.replaced.get(author);
+                match present.and_then(|(present, _)| known.relations.get(present)) {
+                    Some(Relation::Member) => Relation::Leaving,
+                    Some(_) | None => Relation::Stranger,
+                }
+            }
         }
     }
 

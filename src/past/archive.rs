@@ -1,13 +1,13 @@
 //! Queries about the sealed past, in memory or on a disk.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::base::digest::{NodeId, OperationId};
 use crate::base::rejection::Rejection;
 use crate::decision::open::OpenOperation;
-use crate::ledger::{Closed, Evidence, Ledger};
+use crate::ledger::{Closed, Evidence, Ledger, State};
 use crate::members::roster::MemberLine;
 use crate::members::trust::TrustEntry;
 use crate::past::certificate::Certificate;
@@ -73,6 +73,39 @@ pub trait Archive {
 
     /// The block of a height, if it is sealed.
     fn block(&self, height: u64) -> Result<Option<Arc<SealedBlock>>, ArchiveError>;
+}
+
+/// Shows the state after each of these heights that is sealed. Applies the sealed log once, from the beginning, so it takes time in
+/// proportion to it.
+///
+/// # Errors
+///
+/// [`ArchiveError`] if a disk fails, or a block does not give what it states.
+pub fn visit_states(
+    archive: &dyn Archive,
+    genesis: &Genesis,
+    heights: &BTreeSet<u64>,
+    visit: &mut dyn FnMut(&State),
+) -> Result<(), ArchiveError> {
+    let mut ledger = Ledger::new(genesis);
+    for at in 0..=heights.last().copied().unwrap_or(0) {
+        if at > 0 {
+            let Some(block) = archive.block(at)? else {
+                return Ok(());
+            };
+            let records = block.records.iter();
+            let records = records.map(|it| Signed::try_from(it.clone()).map(Signed::trusted));
+            let draft = records
+                .collect::<Result<_, _>>()
+                .and_then(|records| ledger.check(&block.seal, records));
+            let draft = draft.map_err(|error| ArchiveError(format!("height {at}: {error}")))?;
+            ledger.commit(draft);
+        }
+        if heights.contains(&at) {
+            visit(ledger.state());
+        }
+    }
+    Ok(())
 }
 
 /// The scores that members would have if the network had started with other parameters. Applies the sealed log again, with the

@@ -1,14 +1,15 @@
 //! The genesis: the start of a network. Its hash is the network's id.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::codec;
-use crate::base::digest::{Digest, NETWORK, NetworkId, NodeId};
+use crate::base::digest::{Digest, NETWORK, NetworkId, NodeId, SealId, hex_bytes};
 use crate::base::identity::PublicKey;
-use crate::base::limits::{MEMBERS_MAX, TEXT_BYTES_MAX, TIME_MS_MAX};
+use crate::base::limits::{GENESIS_BYTES_MAX, MEMBERS_MAX, TEXT_BYTES_MAX, TIME_MS_MAX};
 use crate::base::rejection::Rejection;
+use crate::statement::line::{FoundingLine, Standing};
 use crate::statement::name::MemberName;
 use crate::statement::operation::Spore;
 use crate::statement::params::Params;
@@ -54,6 +55,9 @@ pub struct Founder {
     /// The digest of the key that may replace its key later, see [`Digest::of_successor`]; `None` for none.
     #[serde(deserialize_with = "Option::deserialize")] // Even `None` is written.
     pub successor: Option<Digest>,
+    /// What it brings from the network that this one follows. There is one if, and only if, the genesis follows a network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<FoundingLine>,
 }
 
 impl Founder {
@@ -64,8 +68,44 @@ impl Founder {
             role,
             name: MemberName::of_key(&node),
             successor: None,
+            line: None,
         }
     }
+
+    /// Whether it has a vote at the genesis.
+    fn has_vote(&self) -> bool {
+        let line = self.line.as_ref();
+        line.is_none_or(|line| line.trust.standing == Standing::Active)
+    }
+
+    /// All its keys, the former ones too.
+    fn keys(&self) -> impl Iterator<Item = NodeId> {
+        let former = self.line.iter().flat_map(|line| &line.former);
+        former.map(|former| former.node).chain([self.node])
+    }
+}
+
+/// A value of the configuration map; hexadecimal in JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ConfigValue(#[serde(with = "hex_bytes")] pub Vec<u8>);
+
+/// The network that a genesis takes up ([F2]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Follows {
+    /// The old network.
+    pub net: NetworkId,
+    /// The height that was the last common one.
+    pub height: u64,
+    /// The seal of that height.
+    pub seal: SealId,
+    /// The digest of the plan.
+    pub plan: Digest,
+    /// The configuration map.
+    pub config: BTreeMap<String, ConfigValue>,
+    /// The keys of members that left or were left out: no member can take one of them by succession.
+    pub gone: BTreeSet<NodeId>,
 }
 
 /// Members, roles, parameters and 32 random bytes, so that a new network never shares votes with an old one.
@@ -88,6 +128,9 @@ pub struct Genesis {
     pub panel_scoring: PanelScoring,
     /// The parameters.
     pub params: Params,
+    /// The network that this one takes up. Then the random bytes are the digest of the plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Follows>,
 }
 
 impl Genesis {
@@ -103,6 +146,7 @@ impl Genesis {
                 sealing: Sealing::default(),
                 panel_scoring: PanelScoring::default(),
                 params: Params::default(),
+                follows: None,
             },
         }
     }
@@ -123,7 +167,7 @@ impl Genesis {
     ///
     /// [`Rejection`] says what is wrong.
     pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
-        let genesis: Self = codec::decode(bytes, crate::base::limits::FRAME_BYTES_MAX)?;
+        let genesis: Self = codec::decode(bytes, GENESIS_BYTES_MAX)?;
         genesis.check()?;
         Ok(genesis)
     }
@@ -173,7 +217,57 @@ impl Genesis {
         if names.len() < self.members.len() {
             return Err(Rejection::Malformed("two members have the same name"));
         }
-        self.params.check()
+        self.params.check()?;
+        self.check_follows()
+    }
+
+    /// Judges what is taken up from another network.
+    fn check_follows(&self) -> Result<(), Rejection> {
+        let lines = self
+            .members
+            .iter()
+            .filter_map(|member| member.line.as_ref());
+        let Some(follows) = &self.follows else {
+            return match lines.count() {
+                0 => Ok(()),
+                _ => Err(Rejection::Malformed(
+                    "lines of members, and no network that they are from",
+                )),
+            };
+        };
+        if lines.clone().count() < self.members.len() {
+            return Err(Rejection::Malformed(
+                "a member without a line, in a network that follows another",
+            ));
+        }
+        if follows.plan != self.nonce {
+            return Err(Rejection::Malformed(
+                "the random bytes are not the digest of the plan",
+            ));
+        }
+        for line in lines {
+            line.check(self.time_ms)?;
+        }
+        let keys: Vec<NodeId> = self.members.iter().flat_map(Founder::keys).collect();
+        let distinct: BTreeSet<&NodeId> = keys.iter().collect();
+        if distinct.len() < keys.len() || keys.iter().any(|key| follows.gone.contains(key)) {
+            return Err(Rejection::Malformed(
+                "a key of two members, or of one that left",
+            ));
+        }
+        for key in &keys {
+            PublicKey::decode(key).map_err(|_| Rejection::WeakKey(*key))?;
+        }
+        if !self.members.iter().any(Founder::has_vote) {
+            return Err(Rejection::Malformed("nobody would have a vote"));
+        }
+        if self.encode().len() > GENESIS_BYTES_MAX {
+            return Err(Rejection::OverLimit {
+                what: "bytes of a genesis",
+                limit: GENESIS_BYTES_MAX,
+            });
+        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@
 //! An author signs the Merkle root over a batch of record ids. So many records cost one signature, and a verifier
 //! checks one signature and short hash paths. A bounded number of verified roots is remembered.
 
+mod plan;
 mod statement;
 mod verify;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use plan::{KnownSuccession, Plan};
 pub use statement::{Seal, Slot, Statement, VoteKind};
 pub use verify::Verifier;
 
@@ -84,6 +86,37 @@ impl Record {
     /// Appends the canonical bytes.
     pub(crate) fn encode_to(&self, bytes: &mut Vec<u8>) {
         encode_parts(self, bytes);
+    }
+}
+
+impl KnownSuccession {
+    /// The `Succeed` of a record; `None` of any other.
+    pub fn of(record: &Record) -> Option<Self> {
+        let Statement::Succeed { old, next } = record.body.what else {
+            return None;
+        };
+        Some(Self {
+            by: record.body.by,
+            old,
+            next,
+            proof: record.proof.clone(),
+        })
+    }
+
+    /// The record in this network. Its signature is not checked.
+    pub fn record(&self, net: NetworkId) -> Record {
+        Record {
+            body: Body {
+                v: 1,
+                net,
+                by: self.by,
+                what: Statement::Succeed {
+                    old: self.old,
+                    next: self.next,
+                },
+            },
+            proof: self.proof.clone(),
+        }
     }
 }
 

@@ -228,10 +228,9 @@ impl Replay {
             let known = verifier.add_author(member.node);
             known.map_err(|error| StoreError::not_sealed("meta: genesis", error))?;
         }
-        Ok(Self {
-            ledger: Ledger::new(genesis),
-            verifier,
-        })
+        let ledger = Ledger::new(genesis);
+        verifier.set_successors(ledger.state().roster().successors());
+        Ok(Self { ledger, verifier })
     }
 
     fn apply(&mut self, block: SealedBlock) -> Result<Applied, Rejection> {
@@ -249,6 +248,10 @@ impl Replay {
             if !self.verifier.knows(&change.node) {
                 self.verifier.add_author(change.node)?;
             }
+        }
+        if !applied.members.is_empty() {
+            let successors = self.ledger.state().roster().successors();
+            self.verifier.set_successors(successors);
         }
         Ok(applied)
     }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase as _, ReadableTable as _};
 
 use super::rows::{
-    ENTRIES, FORMAT, HEADERS, HeaderRow, INTENTS, LISTS, META, RECORDS, SEALS, VOTES, decode,
-    decode_record,
+    ENTRIES, FORMAT, HEADERS, HeaderRow, INTENTS, LISTS, META, OWNER, RECORDS, SEALS, VOTES,
+    decode, decode_record,
 };
+use super::succession::former_of;
 use super::{Store, StoreError, lock};
 use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
 use crate::base::identity::Signer;
@@ -261,11 +262,14 @@ impl Store {
         let meta = reading.open_table(META)?;
         let declared = meta.get("declared")?;
         let declared = declared.map(|row| decode("meta: declared", row.value()));
+        let endorsed = meta.get("endorsed")?;
+        let endorsed = endorsed.map(|row| decode("meta: endorsed", row.value()));
         let mut saved = Saved {
             journal: self.journal()?,
             declared: declared.transpose()?.unwrap_or_default(),
             compromised: meta.get("compromised")?.is_some(),
             twin: meta.get("twin")?.is_some(),
+            endorsed: endorsed.transpose()?,
             ..Saved::default()
         };
         for (table, name, records) in [
@@ -294,15 +298,17 @@ impl Store {
         Ok(saved)
     }
 
-    fn journal(&self) -> Result<BTreeMap<RecordId, JournalEntry>, StoreError> {
+    pub(super) fn journal(&self) -> Result<BTreeMap<RecordId, JournalEntry>, StoreError> {
         let reading = self.journal.read(self.has_failed())?;
+        let former = former_of(&reading.open_table(OWNER)?)?;
         let mut journal = BTreeMap::new();
         for row in reading.open_table(ENTRIES)?.iter()? {
             let (id, entry) = row?;
             let id = RecordId::from_bytes(*id.value());
             let place = format!("entries: record {id}");
             let entry: JournalEntry = decode(&place, entry.value())?;
-            if entry.record.body.id() != id || entry.record.body.by != self.node {
+            let body = &entry.record.body;
+            if body.id() != id || (body.by != self.node && !former.contains(&body.by)) {
                 return Err(StoreError::damaged(place, "the row holds another record"));
             }
             let signed = Signed::try_from(entry.record.clone());

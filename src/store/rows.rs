@@ -27,7 +27,7 @@ pub(super) const FORMAT: u64 = 1;
 pub(super) type Key = &'static [u8; 32];
 type Rows<K> = TableDefinition<'static, K, &'static [u8]>;
 
-/// `format`, `genesis`, `node`, `checkpoint`, `compromised`, `declared`, `twin`, and `journal`: the journal's count as far as known.
+/// `format`, `genesis`, `node`, `checkpoint`, `compromised`, `declared`, `endorsed`, `founded`, `twin`, and `journal`: the journal's count as far as known.
 pub(super) const META: Rows<&'static str> = TableDefinition::new("meta.v1");
 /// By height: [`HeaderRow`].
 pub(super) const HEADERS: Rows<u64> = TableDefinition::new("headers.v1");
@@ -80,7 +80,8 @@ pub(super) const LEDGER: Rows<u64> = TableDefinition::new("ledger.v1");
 /// By author: data of the network layer.
 pub(super) const PEERS: Rows<Key> = TableDefinition::new("peers.v1");
 
-/// In the journal: `format`, `network`, `node`, and `ahead`: [`AheadRow`] of the last write.
+/// In the journal: `format`, `network`, `node`, `ahead`: [`AheadRow`] of the last write; and of keys that follow one another
+/// `former`, those that handed the journal over, and while that is done `next`.
 pub(super) const OWNER: Rows<&'static str> = TableDefinition::new("owner.v1");
 /// In the journal: own records with what their commits bind to.
 pub(super) const ENTRIES: Rows<Key> = TableDefinition::new("entries.v1");

@@ -336,6 +336,13 @@ impl Store {
                         meta.remove("twin")?;
                     }
                 }
+                Write::Endorsed(own) => {
+                    let mut meta = transaction.open_table(META)?;
+                    match own {
+                        Some(own) => drop(meta.insert("endorsed", &codec::encode(&**own)[..])?),
+                        None => drop(meta.remove("endorsed")?),
+                    }
+                }
                 Write::Compromised => {
                     let mut meta = transaction.open_table(META)?;
                     meta.insert("compromised", &[0_u8; 0][..])?;

@@ -5,7 +5,9 @@
 mod bounds;
 mod closing;
 mod floods;
+mod limits;
 mod log;
+mod refounding;
 mod scores;
 mod time;
 

@@ -13,7 +13,9 @@ use mycnet_consensus::{
 };
 use serde_bytes::ByteBuf;
 
-use crate::net::{APPROVED, Net, config, deployment, genesis, genesis_of, node, proposal_of};
+use crate::net::{
+    APPROVED, Net, commit_of, config, deployment, genesis, genesis_of, node, proposal_of,
+};
 
 const REJECTED: Option<Outcome> = Some(Outcome::Decided(Ballot::Reject));
 
@@ -286,6 +288,34 @@ fn a_newcomer_votes_along_without_weight_and_is_scored() {
         roster.get(&node(4)).unwrap().is_active(Spore::Seed),
         "it has earned it"
     );
+}
+
+/// Else its key could be admitted again with a clean line. Rules: P7, T3.
+#[test]
+fn a_banned_member_is_neither_excluded_nor_admitted_again() {
+    let mut net = Net::new(&genesis(5), 5);
+    net.down[4] = true;
+    let id = net.propose(1, config(b"one"), Some(Ballot::Approve));
+    for ballot in [Ballot::Approve, Ballot::Reject] {
+        let commit = net.forge(4, commit_of(net.network_id(), id, 4, &ballot));
+        net.import(1, &commit).unwrap();
+    }
+    net.approve(&[0, 2, 3], id);
+    let exclusion = ConsensusOperation::NodeExclusion {
+        node: node(4),
+        reason: "it lied".into(),
+    };
+    let assignment = ConsensusOperation::SporeAssignment {
+        node: node(4),
+        role: Spore::Seed,
+    };
+    for operation in [exclusion, assignment, admission(&net, 4, Spore::Latent)] {
+        net.advance(10);
+        net.decide(1, operation, &[0, 2, 3]);
+        let member = net.state(0).roster().get(&node(4)).expect("it stays");
+        assert!(member.is_banned());
+        assert_eq!((member.role, net.trust(0, 4)), (Spore::Latent, 0));
+    }
 }
 
 /// Rules: P1, P9.

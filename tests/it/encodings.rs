@@ -40,12 +40,17 @@ impl Frozen {
 /// What the code makes of the samples now, by name.
 fn current() -> BTreeMap<String, Frozen> {
     let genesis = samples::genesis();
+    let following = samples::following();
     let seal = samples::seal();
     let block = samples::block();
     let mut all = BTreeMap::from([
         (
             "genesis".to_owned(),
             Frozen::new(&genesis.network_id(), genesis.encode()),
+        ),
+        (
+            "genesis that follows".to_owned(),
+            Frozen::new(&following.network_id(), following.encode()),
         ),
         (
             "seal".to_owned(),
@@ -147,7 +152,8 @@ fn every_kind_is_frozen() {
             "seal_proposal",
             "seal_vote",
             "rejoin",
-            "succeed"
+            "succeed",
+            "refound"
         ]
     );
     let mut operations: Vec<&str> = samples::operations()

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod queries;
+mod refound;
 
 use std::sync::Arc;
 use std::time::Duration;

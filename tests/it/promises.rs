@@ -4,13 +4,19 @@
 
 use std::collections::BTreeSet;
 
-use mycnet_consensus::core::{Answer, Event, Input, JournalEntry, Output, PeerId, Refusal, Write};
+use mycnet_consensus::core::{
+    Admission, Answer, Event, Input, JournalEntry, Output, PeerId, Refusal, Write,
+};
+use mycnet_consensus::internals::ledger::Mode;
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Statement, Verified, VoteKind, sign};
 use mycnet_consensus::{Ballot, OperationId, Priority};
 use serde_bytes::ByteBuf;
 
-use crate::net::{APPROVED, Net, Promises, commit_of, config, deployment, genesis, identity, node};
+use crate::net::{
+    APPROVED, Net, Promises, commit_of, config, deployment, genesis, identity, nil_vote, node,
+    proposal_of, vote_for,
+};
 
 #[test]
 fn the_watch_fires_when_a_promise_is_broken() {
@@ -433,6 +439,50 @@ fn a_restart_does_not_end_the_wait_for_a_rejoin() {
     );
 }
 
+/// What a node signed before its return comes back late, alone and in a block: that is no new loss. A vote above the return is one.
+/// Rules: C3.
+#[test]
+fn an_own_record_of_before_the_return_is_no_new_loss() {
+    let mut net = Net::new(&genesis(4), 4);
+    let last = net.state(3).seal();
+    let id = net.propose(1, config(b"old"), None);
+    assert_eq!(net.phase(3, &id), "committing");
+    net.restart_without_journal(3);
+    net.input(3, Input::JournalLost).unwrap();
+    rejoin(&mut net, 3);
+    net.nudge(4);
+    assert_eq!(signing(&net, 3), "ready");
+    let rejoined = net.state(0).roster().get(&node(3)).unwrap().rejoined;
+    let (height, _) = rejoined.expect("the Rejoin is sealed");
+    let commit = commit_of(net.network_id(), id, 3, &Ballot::Reject);
+    for statement in [
+        commit,
+        proposal_of(config(b"mine"), last, 5),
+        nil_vote(height, 9, VoteKind::Prevote),
+    ] {
+        let old = net.forge(3, statement.clone());
+        let admitted = net.import(3, &old);
+        assert_eq!(admitted, Ok(Admission::New), "{statement:?}");
+        assert_eq!(signing(&net, 3), "ready", "{statement:?}");
+    }
+    net.down[3] = true;
+    net.nudge(4);
+    let is_sealed = |net: &Net| net.state(0).operation(&id).unwrap().commits().len() == 1;
+    assert!(is_sealed(&net), "a block lists the old commit");
+    net.down[3] = false;
+    for _ in 0..2 {
+        net.restart(3);
+        net.pump();
+        assert_eq!(net.state(3).height(), net.state(0).height());
+        assert_eq!(signing(&net, 3), "ready");
+    }
+
+    let next = net.state(3).height() + 1;
+    let new = net.forge(3, nil_vote(next, 9, VoteKind::Prevote));
+    net.import(3, &new).unwrap();
+    assert_eq!(signing(&net, 3), "journal_lost");
+}
+
 /// Compares the records of a node with all that it can reach: what the first comparison brought does not count as shown.
 fn compare(net: &mut Net, n: usize) {
     for _ in 0..2 {
@@ -581,7 +631,7 @@ fn declared_after(signed: &[(usize, u32)]) -> u32 {
     net.down = vec![true, true, true, false];
     rejoin(&mut net, 3);
     for (n, round) in signed {
-        let vote = crate::net::nil_vote(1, *round, VoteKind::Prevote);
+        let vote = nil_vote(1, *round, VoteKind::Prevote);
         let vote = net.forge(*n, vote);
         net.import(3, &vote).unwrap();
     }
@@ -607,6 +657,75 @@ fn whoever_declares_votes_only_above_what_it_was_shown() {
     for (signed, round) in cases {
         assert_eq!(declared_after(signed), round, "{signed:?}");
     }
+}
+
+/// A liar hides the precommit that this node made. A proof of lock that an honest member shows binds the node all the same: else
+/// one liar of four gets two certificates for one height.
+/// Rules: C4.
+#[test]
+fn whoever_declares_is_bound_by_the_highest_proof_of_lock_that_it_is_shown() {
+    let mut net = Net::new(&genesis(4), 4);
+    let sealers: Vec<usize> = (0..4)
+        .map(|round| {
+            let proposer = net.state(3).sealers().proposer(round).unwrap();
+            (0..4).find(|n| node(*n) == proposer).unwrap()
+        })
+        .collect();
+    let [honest, liar, other, me] = sealers[..] else {
+        unreachable!()
+    };
+    net.down = vec![true; 4];
+    net.restart_without_journal(me);
+    net.input(me, Input::JournalLost).unwrap();
+    rejoin(&mut net, me);
+    net.now_ms += 300;
+    let last = net.state(me).seal();
+    let asked = proposal_of(config(b"x"), last, 1);
+    let asked = net.forge(honest, asked);
+    net.import(me, &asked).unwrap();
+    // Round 0: this node, one honest member and the liar prevoted a seal. The honest one is locked on it.
+    let locked = net.draft(me, net.now_ms, vec![asked.clone()]).seal;
+    let mut shown = vec![(
+        honest,
+        Statement::SealProposal {
+            round: 0,
+            lock: None,
+            seal: locked.clone(),
+        },
+    )];
+    for n in [honest, liar, me] {
+        shown.push((n, vote_for(1, 0, VoteKind::Prevote, &locked)));
+    }
+    shown.push((honest, vote_for(1, 0, VoteKind::Precommit, &locked)));
+    shown.push((other, nil_vote(1, 0, VoteKind::Precommit)));
+    for (n, statement) in shown {
+        let record = net.forge(n, statement);
+        net.import(me, &record).unwrap();
+    }
+    net.shown_all(me);
+    assert_eq!(net.input(me, Input::DeclareJournal), Ok(Answer::Done));
+    assert_eq!(net.saved[me].declared.round, 1);
+    net.restart(me);
+
+    // Round 1: the liar proposes another seal, without a proof of lock.
+    let ledger = net.cores[me].ledger();
+    let (another, _) = ledger
+        .draft(1, net.now_ms + 1, vec![asked.clone()], Mode::Lenient)
+        .unwrap();
+    let fresh = Statement::SealProposal {
+        round: 1,
+        lock: None,
+        seal: another.seal.clone(),
+    };
+    let record = ByteBuf::from(net.forge(liar, fresh).encode());
+    let list = vec![asked.id()];
+    net.tell(me, liar, Message::Proposal { record, list });
+    let prevotes = own_votes(&net, me, VoteKind::Prevote);
+    assert!(
+        prevotes.contains(&nil_vote(1, 1, VoteKind::Prevote)),
+        "{prevotes:?}"
+    );
+    assert_eq!(signed_rounds(&net, me, 1), BTreeSet::from([0, 1]));
 }
 
 /// From the proof of a twin on nothing is signed, whatever a person or a peer asks for.

@@ -10,13 +10,13 @@ use std::path::Path;
 mod fires;
 
 /// Rules that no code cites yet, because their code is not there yet. Exact: a cited rule must leave the list.
-const NOT_IN_CODE: &[&str] = &["D5", "F1", "F2", "F3", "F4", "F5", "F6"];
+const NOT_IN_CODE: &[&str] = &["D5"];
 
 /// The same for tests.
-const NOT_IN_TESTS: &[&str] = &["D1", "D5", "N4", "F1", "F2", "F3", "F4", "F5", "F6"];
+const NOT_IN_TESTS: &[&str] = &["D1", "D5", "N4"];
 
 /// Properties that no test names yet.
-const NOT_TESTED: &[&str] = &["R-same", "R-guard"];
+const NOT_TESTED: &[&str] = &[];
 
 /// The word that no file may have: what binds stands in the project.
 const ELSEWHERE: &str = concat!("DES", "IGN");

@@ -2,7 +2,10 @@
 //! accept, and what the frozen encodings hold.
 
 use mycnet_consensus::internals::commitment::{commitment, salt};
-use mycnet_consensus::internals::record::{Seal, Statement, Verified, VoteKind, sign, sign_batch};
+use mycnet_consensus::internals::ledger::{Ledger, refounded};
+use mycnet_consensus::internals::record::{
+    KnownSuccession, Plan, Seal, Statement, Verified, VoteKind, sign, sign_batch,
+};
 use mycnet_consensus::internals::seal::{SealCertificate, SealedBlock, list_digest};
 use mycnet_consensus::{
     Ballot, ClaimRule, ConsensusOperation, Consent, Digest, Founder, Genesis, Identity, MemberName,
@@ -284,7 +287,48 @@ pub(crate) fn statements() -> Vec<(String, Statement)> {
         let old = bob().node_id();
         all.push((format!("succeed {name}"), Statement::Succeed { old, next }));
     }
+    all.extend(endorsements());
     all
+}
+
+fn endorsements() -> [(String, Statement); 2] {
+    let of = |plan, attempt| Statement::Refound { plan, attempt };
+    [
+        ("refound".into(), of(Some(plan()), 3)),
+        ("refound nothing".into(), of(None, 4)),
+    ]
+}
+
+/// A plan that leaves the third member out, makes Bob the Primary and knows of a change of keys.
+pub(crate) fn plan() -> Plan {
+    let succeed = Statement::Succeed {
+        old: bob().node_id(),
+        next: None,
+    };
+    let succeed = sign(&eve(), net(), succeed).expect("the sample is valid");
+    let mut plan = Plan {
+        without: vec![Identity::from_seed_label("sample cyd").node_id()],
+        roles: vec![
+            (ada().node_id(), Spore::Seed),
+            (bob().node_id(), Spore::Primary),
+        ],
+        succeeded: vec![KnownSuccession::of(succeed.record()).expect("it is a `Succeed`")],
+        ..Plan::new(12, SealId::from_bytes([0x44; 32]))
+    };
+    plan.sort();
+    plan
+}
+
+/// A genesis that follows the sample network, right after its own.
+pub(crate) fn following() -> Genesis {
+    let ledger = Ledger::new(&genesis());
+    let mut plan = Plan {
+        succeeded: Vec::new(),
+        ..plan()
+    };
+    (plan.height, plan.seal) = (0, ledger.genesis_seal().id());
+    let founding = refounded(&genesis(), ledger.state(), &plan).expect("the sample is valid");
+    founding.genesis().clone()
 }
 
 /// Every statement, each signed alone by Ada.

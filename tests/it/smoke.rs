@@ -28,6 +28,16 @@ fn four_nodes_decide_a_critical_operation() {
     }
 }
 
+/// A proposal comes right behind the vote that decides the seal before it: in two nodes nobody else has that vote.
+#[test]
+fn two_nodes_decide_without_any_comparison() {
+    let mut net = Net::new(&genesis(2), 2);
+    for value in [b"one", b"two"] {
+        net.decide(0, config(value), &[0, 1]);
+        assert_eq!(net.state(0).seal(), net.state(1).seal());
+    }
+}
+
 /// Rules: S3.
 #[test]
 fn a_silent_primary_is_stepped_over() {

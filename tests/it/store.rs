@@ -7,5 +7,6 @@ mod disk;
 mod failing;
 mod host;
 mod journal;
+mod moving;
 mod questions;
 mod succession;

@@ -32,7 +32,7 @@ const SMALL_ORDER: [&str; 14] = [
     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
 ];
 
-const DOMAINS: [&Domain; 20] = [
+const DOMAINS: [&Domain; 21] = [
     &digest::NETWORK,
     &digest::RECORD,
     &digest::SEAL,
@@ -52,6 +52,7 @@ const DOMAINS: [&Domain; 20] = [
     &digest::ANNOUNCED,
     &digest::BUNDLE,
     &digest::SUCCESSOR,
+    &digest::PLAN,
     &digest::SEALERS,
 ];
 

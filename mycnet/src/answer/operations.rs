@@ -8,7 +8,7 @@ use mycnet_consensus::{
     BFTConsensusEngine, Ballot, ClaimRule, ConsensusOperation, NodeId, OperationId, Statement,
 };
 
-use super::{only, proposal};
+use super::{only, proposal, refound};
 use crate::failure::Failure;
 use crate::names::{Names, subject_node};
 use crate::reply::{
@@ -267,6 +267,7 @@ pub(super) fn certificate(
         return Ok(CertificateBytes {
             operation,
             certificate,
+            follows: refound::follows(node),
         });
     }
     let status = engine.status(&operation);

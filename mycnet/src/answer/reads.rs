@@ -3,19 +3,19 @@
 use std::collections::BTreeSet;
 
 use mycnet_consensus::core::{OperationStatus, Pending, SigningState};
-use mycnet_consensus::engine::MemberLine;
+use mycnet_consensus::engine::{MemberLine, MemberView};
 use mycnet_consensus::net::{CloseCode, Transport};
 use mycnet_consensus::node::Node;
 use mycnet_consensus::{Digest, NodeId, OperationId};
 
-use super::only;
 use super::operations::open_operations;
+use super::{only, refound};
 use crate::arguments::NodeRef;
 use crate::failure::Failure;
 use crate::names::Names;
 use crate::reply::{
-    Clocks, Config, Equivocation, EvidenceList, FoundId, MemberTrust, MemberWhatIf, NotSigning,
-    Peer, PeerLink, Peers, SealTime, Status, TicketText, Twin, WhatIf,
+    Clocks, Config, Equivocation, EvidenceList, FoundId, KeyPlace, Keys, MemberTrust, MemberWhatIf,
+    NotSigning, Peer, PeerLink, Peers, SealTime, Status, TicketText, Twin, WhatIf,
 };
 
 /// The state of the node and its network.
@@ -45,6 +45,7 @@ pub(super) fn status(node: &Node) -> Result<Status, Failure> {
         seal: engine.seal(),
         sealing,
         member: roster.iter().find(|member| member.node == me).cloned(),
+        keys: keys(node),
         members: roster.len(),
         open_operations: open.len(),
         waiting_for_you: open.into_iter().filter(waits_for_me).collect(),
@@ -53,10 +54,48 @@ pub(super) fn status(node: &Node) -> Result<Status, Failure> {
         journal_lost: lost.map(|lost| lost.to_string()),
         disk_failed: node.store().has_failed(),
         twin: twin(node),
+        refounding: refound::in_short(node),
         clocks: Clocks::new(node.clocks(), node.engine()),
         not_signing: not_signing(node),
         said_banned: said_banned(node),
     })
+}
+
+/// The member that has a key, had it, or names it as successor.
+fn line_of<'a>(roster: &'a [MemberView], key: &NodeId) -> Option<(KeyPlace, &'a MemberView)> {
+    let digest = Digest::of_successor(key);
+    let place = |member: &MemberView| {
+        if member.node == *key {
+            Some(KeyPlace::Present)
+        } else if member.former.contains(key) {
+            Some(KeyPlace::Former)
+        } else if member.successor == Some(digest) {
+            Some(KeyPlace::Successor)
+        } else {
+            None
+        }
+    };
+    let lines = roster.iter();
+    let lines = lines.filter_map(|member| Some((place(member)?, member)));
+    // A key that is a member's is nobody's successor, whatever a line says.
+    lines.min_by_key(|(place, _)| *place == KeyPlace::Successor)
+}
+
+/// This node's key, and the member that it belongs to.
+pub(crate) fn keys(node: &Node) -> Keys {
+    let (engine, me) = (node.engine(), node.engine().node_id());
+    let roster = engine.roster();
+    let line = line_of(&roster, &me);
+    let present = line.map(|(_, member)| member.node);
+    let pending = engine.successions().into_iter();
+    Keys {
+        node: me,
+        network: engine.network_id(),
+        height: engine.height(),
+        place: line.map(|(place, _)| place),
+        member: line.map(|(_, member)| member.clone()),
+        pending: pending.filter(|it| Some(it.old) == present).collect(),
+    }
 }
 
 /// Another machine that runs with this node's key, with what was heard of it since the start.
@@ -260,11 +299,12 @@ pub(super) fn ticket(node: &Node) -> Result<TicketText, Failure> {
 pub(super) fn peers(node: &Node) -> Result<Peers, Failure> {
     let roster = node.engine().roster();
     let peer = |author: Option<NodeId>, connected, addresses, link| {
-        let member = roster.iter().find(|member| Some(member.node) == author);
+        let line = author.and_then(|author| line_of(&roster, &author));
         Peer {
             node: author,
-            name: member.map(|member| member.name.clone()),
-            role: member.map(|member| member.role),
+            name: line.map(|(_, member)| member.name.clone()),
+            role: line.map(|(_, member)| member.role),
+            place: line.map(|(place, _)| place),
             connected,
             addresses,
             link,
@@ -331,6 +371,7 @@ pub(super) fn find_node(node: &Node, given: &str) -> Result<FoundId<NodeId>, Fai
     let roster = engine.roster();
     let mut known = BTreeSet::from([engine.node_id()]);
     known.extend(roster.iter().map(|member| member.node));
+    known.extend(roster.iter().flat_map(|member| member.former.iter()));
     known.extend(engine.genesis().members.iter().map(|founder| founder.node));
     if let Some(transport) = node.transport() {
         let peers = transport.known_peers();

@@ -10,7 +10,8 @@ use anyhow::{Context as _, bail};
 use mycnet_consensus::engine::new_identity;
 use mycnet_consensus::net::Ticket;
 use mycnet_consensus::{
-    BFTConsensusEngine, Founder, Genesis, MemberName, NodeId, Params, Signer as _, Spore,
+    BFTConsensusEngine, Digest, Founder, Genesis, Identity, MemberName, NodeId, Params,
+    Signer as _, Spore,
 };
 use mycnet_replay::terminal::check_empty;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -61,7 +62,7 @@ impl Directory {
     fn node(&self, number: usize) -> anyhow::Result<Home> {
         let home = Home::at(&self.path.join(name(number)))?;
         home.create()?;
-        home.write_keys()?;
+        home.write_keys(None)?;
         Ok(home)
     }
 }
@@ -88,6 +89,8 @@ pub(super) struct Member {
     pub(super) home: Home,
     /// The ticket of its last start.
     pub(super) ticket: Option<Ticket>,
+    /// The key that may replace its own, as if it lay in a drawer.
+    pub(super) next: Option<Identity>,
     lies: Arc<AtomicBool>,
     host: Host,
 }
@@ -99,6 +102,7 @@ impl Member {
             role,
             home,
             ticket: None,
+            next: None,
             lies: Arc::default(),
             host: Host::Stopped,
         })
@@ -142,11 +146,14 @@ impl Network {
                 1..=SEEDS_MAX => Spore::Seed,
                 _ => Spore::Latent,
             };
-            let member = Member::new(directory.node(number)?, role)?;
+            let mut member = Member::new(directory.node(number)?, role)?;
+            let next = new_identity()?;
             genesis = genesis.founder(Founder {
                 name: MemberName::new(name(number))?,
+                successor: Some(Digest::of_successor(&next.node_id())),
                 ..Founder::new(member.id, role)
             });
+            member.next = Some(next);
             members.push(member);
         }
         let genesis = genesis.build()?;
@@ -185,6 +192,20 @@ impl Network {
         tokio::spawn(watch(engine, move |event| send(&sender, number, event)));
         member.ticket = Some(voting.ticket()?);
         member.host = Host::ThisProcess(voting);
+        Ok(())
+    }
+
+    /// Stops a member of this process in good order and starts it again.
+    pub(super) async fn restart(&mut self, number: usize) -> anyhow::Result<()> {
+        let host = std::mem::replace(&mut self.members[number].host, Host::Stopped);
+        let Host::ThisProcess(voting) = host else {
+            bail!("{} does not run in this process", name(number));
+        };
+        voting.stop().await?;
+        self.progress.forget(number);
+        self.start_with(number, &[]).await?;
+        let member = &mut self.members[number];
+        member.id = member.home.author()?.node_id();
         Ok(())
     }
 
@@ -237,6 +258,22 @@ impl Network {
         }
         self.progress.forget(number);
         Ok(())
+    }
+
+    /// Loses a member for ever, with its directory.
+    pub(super) async fn lose(&mut self, number: usize) -> anyhow::Result<()> {
+        let host = std::mem::replace(&mut self.members[number].host, Host::Stopped);
+        match host {
+            Host::ThisProcess(voting) => voting.stop().await?,
+            Host::OwnProcess(child) => child.kill().await?,
+            Host::Stopped => {}
+        }
+        while let Ok(received) = self.events.try_recv() {
+            self.note(&received);
+        }
+        self.progress.forget(number);
+        let path = self.members[number].home.path();
+        std::fs::remove_dir_all(path).with_context(|| path.display().to_string())
     }
 
     /// Whether a member answers claims wrongly from now on.

@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use mycnet_consensus::core::{Refusal, sign_succession};
+use mycnet_consensus::engine::{EngineError, MemberView, PlanWish};
 use mycnet_consensus::net::Ticket;
 use mycnet_consensus::{
-    BFTConsensusEngine, Ballot, ConsensusOperation, Consent, MemberName, OperationId, Outcome,
-    Spore, Standing,
+    BFTConsensusEngine, Ballot, ConsensusOperation, Consent, MemberName, NodeId, OperationId,
+    Outcome, Rejection, Signer as _, Spore, Standing,
 };
 
 use super::events::now;
@@ -34,6 +36,7 @@ pub(super) async fn tell(network: &mut Network, killed: usize) -> anyhow::Result
     one_is_killed(network, killed).await.context("the kill")?;
     let earned = newcomer_earns_its_vote(network, newcomer).await;
     earned.context("the newcomer's vote")?;
+    a_key_is_stolen(network).await.context("the stolen key")?;
     network.settle().await?;
     let position = network.progress.common(&network.running());
     let (height, digest) = position.unwrap_or_default();
@@ -299,4 +302,146 @@ async fn one_is_killed(network: &mut Network, killed: usize) -> anyhow::Result<(
         since(begun)
     ));
     Ok(())
+}
+
+async fn a_key_is_stolen(network: &mut Network) -> anyhow::Result<()> {
+    let (victim, old) = (name(SEED), network.members[SEED].id);
+    say(&format!(
+        "6. The author key of {victim} is stolen. Its owner has the next key in a drawer, and brings it."
+    ));
+    let next = network.members[SEED].next.take();
+    let next = next.context("it has no next key")?;
+    let (key, home) = (next.node_id(), network.members[SEED].home.clone());
+    home.keep_next_key(&next)?;
+    let engine = network.engine(SEED)?;
+    let before = line_of(engine, &old).context("it is no member")?;
+    let begun = now();
+    let record = sign_succession(&next, engine.network_id(), old, None)?;
+    for taken in engine.import(vec![record.encode()]).await? {
+        taken?;
+    }
+    let is_moved = |network: &Network| {
+        let mut engines = network.engines();
+        engines.all(|engine| line_of(engine, &key).is_some() && line_of(engine, &old).is_none())
+    };
+    network
+        .until("all nodes to know the next key", is_moved)
+        .await?;
+    for engine in network.engines() {
+        let line = line_of(engine, &key).context("the line is gone")?;
+        ensure!(
+            (&line.name, line.role, line.standing) == (&before.name, before.role, before.standing)
+                && line.trust_ppm >= before.trust_ppm
+                && line.former == [old],
+            "expected the line {before:?} under the next key, found {line:?}"
+        );
+    }
+    say(&format!(
+        "   After {}, without a vote, name, role and scores are with the next key in every node's roster.",
+        since(begun)
+    ));
+    // The node still runs with the old key, as a thief's would.
+    let change = ConsensusOperation::NetworkConfiguration {
+        config_type: "motd".into(),
+        proposed_change: b"mine".to_vec(),
+    };
+    let tried = network.engine(SEED)?.propose_operation(change).await;
+    let refused = matches!(
+        tried,
+        Err(EngineError::Refused(Refusal::Rejected(Rejection::FormerKey(who)))) if who == old
+    );
+    ensure!(
+        refused,
+        "expected the old key to be refused, found {tried:?}"
+    );
+    network.restart(SEED).await?;
+    let is_back = |network: &Network| {
+        let position = network.progress.position(SEED);
+        position.is_some() && position == network.progress.position(PRIMARY)
+    };
+    network
+        .until("it to go on with the next key", is_back)
+        .await?;
+    let answer = b"72".to_vec();
+    let claimed = network.engine(SEED)?;
+    let claimed = claimed.propose_claim(claim(8, 9), answer.clone()).await?;
+    decided(network, "its claim", claimed, &Ballot::Result(answer)).await?;
+    say(&format!(
+        "   What the thief signs with the old key is refused; {victim} goes on with the next one, and its claim is decided."
+    ));
+    Ok(())
+}
+
+/// A third is gone for ever, and with it every seal. Those who are left found the network anew.
+pub(super) async fn a_third_is_lost(network: &mut Network) -> anyhow::Result<()> {
+    let all = network.members.len();
+    // The last founders, as many as it takes; the newcomer stays.
+    let lost = all.div_ceil(3);
+    let founders = all - 1;
+    let gone: Vec<usize> = (founders - lost..founders).collect();
+    let names: Vec<String> = gone.iter().map(|number| name(*number)).collect();
+    say(&format!(
+        "7. The disks of {} burn, a third of the votes: nothing can be sealed any more.",
+        names.join(" and ")
+    ));
+    let without: Vec<NodeId> = gone
+        .iter()
+        .map(|number| network.members[*number].id)
+        .collect();
+    for number in gone {
+        network.lose(number).await?;
+    }
+    let old = network.genesis.network_id();
+    let before = network.engine(PRIMARY)?.roster();
+    let begun = now();
+    let wish = PlanWish {
+        without,
+        ..PlanWish::default()
+    };
+    let planned = network.engine(PRIMARY)?.plan_refounding(&wish)?;
+    for engine in network.engines() {
+        engine.endorse(&planned.plan, false).await?;
+    }
+    let has_left = |network: &Network| network.engines().all(|it| it.left_for().is_some());
+    network
+        .until("the plan to come in force everywhere", has_left)
+        .await?;
+    network.genesis = planned.founding.genesis().clone();
+    let new = network.genesis.network_id();
+    for number in network.running() {
+        network.restart(number).await?;
+    }
+    let answer = b"63".to_vec();
+    let claimed = network.engine(SEED)?;
+    let claimed = claimed.propose_claim(claim(7, 9), answer.clone()).await?;
+    decided(network, "a claim", claimed, &Ballot::Result(answer)).await?;
+    for engine in network.engines() {
+        let follows = engine.genesis().follows.as_ref().map(|it| it.net);
+        ensure!(
+            engine.network_id() == new && follows == Some(old),
+            "expected network {new}, which takes up {old}, found {}",
+            engine.network_id()
+        );
+        for line in engine.roster() {
+            let same = before.iter().find(|it| it.node == line.node);
+            let same = same.context("somebody new is a member")?;
+            ensure!(
+                (&line.name, line.role, line.standing) == (&same.name, same.role, same.standing)
+                    && line.trust_ppm >= same.trust_ppm,
+                "expected the line {same:?} to go along, found {line:?}"
+            );
+        }
+    }
+    say(&format!(
+        "   The other {} endorse a plan to go on without them. {} later a claim is decided in the new network, with all scores, \
+         roles and settings of the old one, by the same nodes in the same directories.",
+        network.running().len(),
+        since(begun)
+    ));
+    Ok(())
+}
+
+fn line_of(engine: &BFTConsensusEngine, key: &NodeId) -> Option<MemberView> {
+    let roster = engine.roster();
+    roster.into_iter().find(|member| member.node == *key)
 }

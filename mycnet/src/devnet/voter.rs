@@ -16,8 +16,9 @@ use mycnet_consensus::{
 };
 use tokio::task::JoinHandle;
 
+use crate::databases::open_store;
 use crate::home::Home;
-use crate::start::Connected;
+use crate::start::{Connected, RETRIES, RETRY_AFTER};
 
 /// A claim that asks for a product.
 pub(super) fn claim(left: u64, right: u64) -> ConsensusOperation {
@@ -48,7 +49,7 @@ impl Voting {
         tickets: &[Ticket],
         lies: Arc<AtomicBool>,
     ) -> anyhow::Result<Self> {
-        let store = Store::open(home.path())?;
+        let store = open(home).await?;
         let connected = Connected::start(home, store, &home.settings()?, tickets).await?;
         let voter = Voter {
             engine: connected.node.engine().clone(),
@@ -83,6 +84,17 @@ impl Voting {
         }
         Ok(())
     }
+}
+
+/// Opens a node's databases, which the node that stopped just now may hold for another moment.
+async fn open(home: &Home) -> anyhow::Result<Store> {
+    for _ in 0..RETRIES {
+        if let Some(store) = open_store(home)? {
+            return Ok(store);
+        }
+        tokio::time::sleep(RETRY_AFTER).await;
+    }
+    bail!("the databases in {} are open", home.path().display())
 }
 
 /// Votes for a node.

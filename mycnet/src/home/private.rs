@@ -5,8 +5,10 @@ use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use mycnet_consensus::Identity;
 
 use crate::failure::Failure;
+use crate::output::note;
 
 /// Whether a file exists. A directory that cannot be read is an error, not an absent file.
 pub(crate) fn is_there(path: &Path) -> anyhow::Result<bool> {
@@ -60,23 +62,62 @@ pub(crate) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     }
 }
 
+/// Writes a file that only its owner can read, in the place of an earlier one. After a stop there is the one or the other.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let name = || format!("cannot write {}", path.display());
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(name);
+        }
+        _ => {}
+    }
+    write_new(Path::new(&new), content).with_context(name)?;
+    fs::rename(&new, path).with_context(name)
+}
+
+/// A key as it stands in its file.
+pub(crate) fn secret_line(secret: &[u8; 32]) -> Vec<u8> {
+    format!("{}\n", hex::encode(secret)).into_bytes()
+}
+
 /// Writes a new key.
 pub(crate) fn write_secret(path: &Path, secret: &[u8; 32]) -> anyhow::Result<()> {
-    let line = format!("{}\n", hex::encode(secret));
-    write_new(path, line.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    let written = write_new(path, &secret_line(secret));
+    written.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Reads a key, and refuses one that others can read.
 pub(crate) fn read_secret(path: &Path) -> anyhow::Result<[u8; 32]> {
     let name = path.display();
-    let mut file = File::open(path).with_context(|| format!("cannot read the key {name}"))?;
-    let metadata = file.metadata().with_context(|| format!("{name}"))?;
-    if let Some(mode) = open_to_others(&metadata) {
+    let (secret, open) = read_with_mode(path)?;
+    if let Some(mode) = open {
         bail!(
             "others can read the key {name} (mode {mode:o}): run `chmod 600 {name}`; if somebody may have read it, have \
              the network admit a new key"
         );
     }
+    Ok(secret)
+}
+
+/// Reads a key that was kept outside of the node's directory, perhaps on a medium that has no permissions.
+pub(crate) fn read_key(path: &Path) -> anyhow::Result<Identity> {
+    let (secret, open) = read_with_mode(path)?;
+    if let Some(mode) = open {
+        note(&format!(
+            "others can read the key {} (mode {mode:o}), as far as this machine can tell",
+            path.display()
+        ));
+    }
+    Ok(Identity::from_secret(&secret))
+}
+
+/// Reads a key, with the file's mode if others have permissions for it.
+fn read_with_mode(path: &Path) -> anyhow::Result<([u8; 32], Option<u32>)> {
+    let name = path.display();
+    let mut file = File::open(path).with_context(|| format!("cannot read the key {name}"))?;
+    let metadata = file.metadata().with_context(|| format!("{name}"))?;
     let mut text = String::new();
     // A key is one short line; a longer file need not be read to its end.
     let read = (&mut file).take(256).read_to_string(&mut text);
@@ -89,5 +130,5 @@ pub(crate) fn read_secret(path: &Path) -> anyhow::Result<[u8; 32]> {
         ))
         .into());
     }
-    Ok(secret)
+    Ok((secret, open_to_others(&metadata)))
 }

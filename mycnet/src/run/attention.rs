@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use crate::answer::reads;
 use crate::home::Home;
 use crate::home::last_run::LastRun;
+use crate::key::place_text;
 use crate::names::node_shown;
-use crate::reply::{Clocks, NotSigning};
+use crate::reply::{Clocks, KeyPlace, NotSigning};
 use crate::warnings;
 
 /// Something to tell.
@@ -57,6 +58,7 @@ pub(super) struct Attention {
     last: LastRun,
     is_copy: bool,
     has_settled: bool,
+    place: Option<KeyPlace>,
     is_banned: bool,
     is_said_banned: bool,
     has_twin: bool,
@@ -72,6 +74,7 @@ impl Attention {
             last,
             has_settled: false,
             home: home.clone(),
+            place: None,
             is_banned: false,
             is_said_banned: false,
             has_twin: false,
@@ -87,6 +90,7 @@ impl Attention {
             let value = json!({ "event": "copied" });
             news.push(News::urgent(value, warnings::copied()));
         }
+        news.extend(self.key(node));
         news.extend(self.twin(node));
         let report = node.clocks();
         self.remember(&report);
@@ -130,6 +134,21 @@ impl Attention {
             news.push(News::urgent(value, warnings::said_banned(said)));
         }
         news
+    }
+
+    fn key(&mut self, node: &Node) -> Option<News> {
+        let keys = reads::keys(node);
+        // With the next key here, the node goes on with that in a moment.
+        if keys.place == Some(KeyPlace::Former) && self.home.has_next_key().unwrap_or(false) {
+            return None;
+        }
+        if std::mem::replace(&mut self.place, keys.place) == keys.place {
+            return None;
+        }
+        let present = keys.member.as_ref().map(|member| &member.node);
+        let text = place_text(keys.place, present, &self.home.option())?;
+        let value = json!({ "event": "key", "place": keys.place, "present": present });
+        Some(News::urgent(value, text))
     }
 
     fn twin(&mut self, node: &Node) -> Option<News> {

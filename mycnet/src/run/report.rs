@@ -7,10 +7,11 @@ use mycnet_consensus::core::Event;
 use mycnet_consensus::engine::Notice;
 use mycnet_consensus::net::PeerInfo;
 use mycnet_consensus::node::Node;
-use mycnet_consensus::{Applied, BFTConsensusEngine, NodeId, OperationId};
+use mycnet_consensus::{Applied, BFTConsensusEngine, Digest, NodeId, OperationId};
 use serde_json::{Value, json};
 
 use super::attention::{Attention, News};
+use crate::answer::reads;
 use crate::home::Home;
 use crate::names::{Names, subject_node};
 use crate::output::{Fields, Format, line, note, plain, short};
@@ -93,8 +94,8 @@ impl Report {
             }
             fields.add_some("ticket", ticket).text()
         })?;
-        let me = engine.node_id();
-        if !engine.roster().iter().any(|member| member.node == me) {
+        let keys = reads::keys(node);
+        if keys.place.is_none() {
             note(
                 "this node is no member as far as it knows: members tell it nothing until they have admitted it (`mycnet \
                  consent`)",
@@ -207,8 +208,42 @@ impl Report {
                     ),
                 )
             }
+            Event::Endorsed { author, plan } => self.endorsed(author, plan.as_ref()),
             _ => Ok(()),
         }
+    }
+
+    fn endorsed(&self, author: &NodeId, plan: Option<&Digest>) -> anyhow::Result<()> {
+        let names = Names::of(&self.engine, [*author]);
+        let who = names.shown(author);
+        let value = json!({
+            "event": "endorsed",
+            "author": author,
+            "names": names,
+            "plan": plan,
+        });
+        let text = match plan {
+            Some(plan) => format!(
+                "{who} wants to found the network anew, by plan {}: `mycnet refound status` shows it",
+                short(plan)
+            ),
+            None => format!("{who} endorses no plan to found the network anew any more"),
+        };
+        self.warn(&value, &text)
+    }
+
+    /// The plan that this node endorsed is in force, and it starts again in the new network.
+    pub(super) fn refounded(&self) -> anyhow::Result<()> {
+        let network = self.engine.left_for();
+        let old = self.engine.network_id();
+        self.warn(
+            &json!({ "event": "refounded", "network": network, "old_network": old }),
+            &format!(
+                "THE NETWORK IS FOUNDED ANEW: this node goes on in network {}. `mycnet status --past {}` still reads the old one",
+                network.map(|network| network.to_string()).unwrap_or_default(),
+                short(&old)
+            ),
+        )
     }
 
     fn proposed(&self, id: &OperationId) -> anyhow::Result<()> {
@@ -340,6 +375,14 @@ impl Report {
             }
         }
         Ok(())
+    }
+
+    /// A seal gave the member its next key, with which the node starts again.
+    pub(super) fn replaced(&self) -> anyhow::Result<()> {
+        self.warn(
+            &json!({ "event": "replaced", "old": self.engine.node_id() }),
+            "a seal lists the Succeed: the member has its next key, and the node goes on with that",
+        )
     }
 
     /// The node stopped in good order.

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use mycnet_consensus::node::Node;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -63,16 +63,24 @@ impl Control {
         })
     }
 
-    /// Answers until the future is dropped.
-    pub(crate) async fn serve(&self, node: &Node) {
+    /// Answers until the future is dropped. After `closing` nothing more is accepted, and the future ends with the last answer;
+    /// commands that come later wait for the next call.
+    pub(crate) async fn serve(&self, node: &Node, closing: &Notify) {
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let waits = Arc::new(Semaphore::new(WAITS_MAX));
         // This is dropped with the future, which cuts off commands that are not answered yet.
         let mut answering = JoinSet::new();
         loop {
-            let permit = connections.clone().acquire_owned().await;
-            let permit = permit.expect("the semaphore is never closed");
-            let stream = match self.listener.accept().await {
+            let accepting = async {
+                let permit = connections.clone().acquire_owned().await;
+                let permit = permit.expect("the semaphore is never closed");
+                (permit, self.listener.accept().await)
+            };
+            let (permit, accepted) = tokio::select! {
+                accepted = accepting => accepted,
+                () = closing.notified() => break,
+            };
+            let stream = match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     // For example no free file descriptor: a pause keeps this loop from spinning until there is one.
@@ -94,6 +102,7 @@ impl Control {
             });
             while answering.try_join_next().is_some() {}
         }
+        while answering.join_next().await.is_some() {}
     }
 }
 

@@ -39,6 +39,29 @@ fn a_journal_that_is_gone_is_a_fault_until_the_node_has_rejoined() {
     assert_eq!(node.json(&["doctor"])["healthy"], true);
 }
 
+/// In a new directory only a person knows that the key was there before. Rules: C3.
+#[test]
+fn a_restored_key_begins_as_one_that_lost_its_journal() {
+    let directory = Directory::new();
+    let node = directory.alone();
+    propose(&node);
+    let genesis = directory.file("alone.json");
+    for (name, word, is_ready) in [("told", &["--restored"][..], false), ("silent", &[], true)] {
+        let again = TestNode(directory.path().join(name));
+        fs::create_dir(&again.0).unwrap();
+        fs::set_permissions(&again.0, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::copy(node.0.join("author.key"), again.0.join("author.key")).unwrap();
+        let output = again.run(&["init"]);
+        assert!(said(&output).contains("mycnet join --restored"));
+        again.json(&[&["join", &genesis], word].concat());
+        let status = again.json(&["status"]);
+        let signing = &status["sealing"]["signing"];
+        assert_eq!(signing == "ready", is_ready, "{name}: {signing}");
+        let proposed = again.run(&MOTD);
+        assert_eq!(proposed.status.success(), is_ready, "{}", said(&proposed));
+    }
+}
+
 #[test]
 fn a_damaged_ledger_is_had_again_as_the_message_says() {
     let directory = Directory::new();

@@ -140,7 +140,7 @@ fn a_genesis_is_judged_before_it_is_written() {
         mycnet(&all)
     };
     for (more, says) in [
-        (vec!["--member", "01=seed"], "expected 01=NODE:ROLE"),
+        (vec!["--member", "01=seed"], "expected 01=KEYS:ROLE"),
         (vec!["--member", "ada=01:seed"], "no node id"),
         (vec!["--member", "Ada=01:seed"], "1 to 32 characters"),
         (
@@ -184,4 +184,31 @@ fn a_genesis_is_judged_before_it_is_written() {
     node.fails(&["join", &file], 1, &["in a network already"]);
     let shown = node.text(&["network", "show"]);
     assert_eq!(shown, fs::read_to_string(&file).unwrap());
+}
+
+/// Own words for members stay on the machine, and whoever takes one as its name does not become the one that it stands for.
+#[test]
+fn an_alias_is_the_owners_own_word() {
+    use std::io::Write as _;
+
+    let directory = Directory::new();
+    let ([ada, bob], genesis) = directory.federation(["ada", "bob"], ["primary", "seed"]);
+    ada.json(&["join", &genesis]);
+    let file = ada.0.join("config.toml");
+    let add = |line: &str| {
+        let mut open = std::fs::File::options().append(true).open(&file).unwrap();
+        writeln!(open, "{line}").unwrap();
+    };
+    add(&format!("mum = \"{}\"", &bob.id()[..8]));
+    let trust = ada.json(&["trust", "mum"]);
+    assert_eq!(trust["node"], bob.id().as_str(), "{trust}");
+    ada.fails(&["trust", "dad"], 1, &["dad"]);
+    add("ada = \"bob\"");
+    ada.fails(
+        &["trust", "ada"],
+        2,
+        &["another node answers to that word too"],
+    );
+    add("eve = \"not a node!\"");
+    ada.fails(&["trust", "bob"], 65, &["config.toml", "aliases", "eve"]);
 }

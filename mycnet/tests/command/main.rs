@@ -19,5 +19,7 @@ mod federation;
 mod files;
 mod harness;
 mod help;
+mod keys;
+mod refound;
 mod replay;
 mod voting;

@@ -121,7 +121,8 @@ impl Core {
             // So that the peer examines ours too, even if it is behind.
             self.send(peer, Message::Status { height, seal });
         }
-        if !self.compromised {
+        // A node that knows the fork need not look for it again. After a restart it does not know it any more.
+        if self.forked_height().is_none() {
             self.send(peer, Message::AskBlocks { from });
         }
     }

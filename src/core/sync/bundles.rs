@@ -40,6 +40,7 @@ impl Core {
             .chain(proposals)
             .chain(pooled)
             .chain(evidence)
+            .chain(self.refounding.iter().map(|record| (record, &[][..])))
             .collect()
     }
 

@@ -80,6 +80,7 @@ impl Core {
             lacks: false,
         });
         let number = link.number;
+        self.offer_endorsements(to);
         self.ask_listed(to);
         self.say_ranges(to, (number, 0), ranges);
     }

@@ -218,7 +218,7 @@ impl Agreement {
     /// L23, L29: whether the lock allows to prevote a seal with this proof of lock. `None` is below every round, as -1 is in
     /// the paper.
     pub(super) fn is_free_for(&self, proof: Option<u32>, id: SealId) -> bool {
-        self.locked
+        self.locked()
             .is_none_or(|(round, locked)| locked == id || Some(round) <= proof)
     }
 

@@ -839,6 +839,33 @@ fn the_journal_gives_back_lock_round_and_step() {
     }
 }
 
+/// Rules: C4.
+#[test]
+fn after_a_declared_journal_a_proof_of_lock_binds_like_an_own_precommit() {
+    let own = [prevote(3, 2, A)];
+    let mut arrived = prevotes(0..3, 2, A);
+    for (desc, journal, first, locked) in [
+        ("a whole journal", &own[..], 0, None),
+        ("a proof shown", &own, 3, Some((2, id(1)))),
+        ("one of a later round", &own, 2, None),
+        (
+            "a higher own lock",
+            &[precommit(3, 3, B)],
+            4,
+            Some((3, id(2))),
+        ),
+    ] {
+        let mut agreement = agreement(journal, arrived.clone());
+        agreement.return_in(first);
+        assert_eq!(agreement.locked(), locked, "{desc}");
+    }
+    arrived.push(proposal(3, None, 31));
+    let mut agreement = agreement(&own, arrived);
+    agreement.return_in(3);
+    let refused = [says(3, VoteKind::Prevote, None)];
+    assert_eq!(said(&mut agreement, &mut Critic::default()), refused);
+}
+
 #[test]
 fn a_long_journal_keeps_its_lock() {
     let mut journal: Vec<_> = (0..100).map(|round| precommit(3, round, NIL)).collect();

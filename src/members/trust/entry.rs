@@ -4,36 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::ParticipationRecord;
+use super::{ParticipationRecord, Standing};
 use crate::base::digest::OperationId;
 
 #[cfg(doc)]
 use crate::protocol::Rule::*;
-
-/// What a member counts for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// Newly admitted: votes along without vote or weight.
-    Probation,
-    /// It has one vote, and weighs in claims by its skill.
-    Active,
-    /// Its trust fell too low: it has no vote, and weight in claims only.
-    Suspended,
-    /// Equivocated: trust and skill 0 for ever.
-    Banned,
-}
-
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Probation => "probation",
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Banned => "banned",
-        })
-    }
-}
 
 /// Why a score or a standing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

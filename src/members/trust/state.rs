@@ -1,55 +1,14 @@
-//! The scores of one member and the arithmetic that moves them. The ledger calls [`TrustState::apply`] for every event of a
+//! The arithmetic that moves the scores of one member. The ledger calls [`TrustState::apply`] for every event of a
 //! seal, in one place (`Work::score` in `ledger/work.rs`).
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-
-use super::chances::Chances;
-use super::{Change, Participation, ParticipationRecord, Reason, Standing};
+use super::{Change, Participation, ParticipationRecord, Reason, Standing, TrustState};
 use crate::base::limits::{CHANCES, TRUST_MAX_PPM};
+use crate::statement::line::Chances;
 use crate::statement::operation::Class;
 use crate::statement::params::Params;
 
 #[cfg(doc)]
 use crate::protocol::Rule::*;
-
-/// The scores of one member, with the parts of its past that rules need. Part of the sealed state: its encoding is canonical.
-///
-/// Trust and skill always stay in `0..=1_000_000`, and are 0 if the standing is `Banned`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(clippy::struct_field_names, reason = "units stand last in every name")]
-pub struct TrustState {
-    #[serde(deserialize_with = "bounded_ppm")]
-    trust_ppm: u32,
-    #[serde(deserialize_with = "bounded_ppm")]
-    skill_ppm: u32,
-    standing: Standing,
-    /// Coherent outcomes since the last dissent or withholding ([T5]).
-    row: u32,
-    chances: Chances,
-    /// Seal time of its last sealed record; at first the time when it joined.
-    seen_ms: u64,
-    /// Seal time of the last outcome that the row counted.
-    row_ms: Option<u64>,
-    /// Seal time of its last sealed reveal, in any operation.
-    reveal_ms: Option<u64>,
-    /// Seal time of the last charge of trust for withholding.
-    withheld_ms: Option<u64>,
-    /// Seal time of the last charge of skill for withholding.
-    skill_withheld_ms: Option<u64>,
-    /// Seal time of the last charge for absence.
-    absence_ms: Option<u64>,
-    /// Seal time of the last charge for an objection that was overruled.
-    objection_ms: Option<u64>,
-}
-
-fn bounded_ppm<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    let ppm = u32::deserialize(deserializer)?;
-    if ppm > TRUST_MAX_PPM {
-        return Err(D::Error::custom("a score beyond one"));
-    }
-    Ok(ppm)
-}
 
 /// Whether `last` was less than one window before `time_ms`: then what counts once per window does not count
 /// again ([W2]).

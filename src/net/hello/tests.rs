@@ -72,7 +72,14 @@ fn the_cddl_describes_the_hello_and_what_follows() {
         peers: vec![card],
         height: 0,
         seal: crate::base::digest::SealId::default(),
+        follows: None,
     };
+    assert!(described("ticket", &ticket));
+    let follows = Some(crate::net::Followed {
+        network,
+        is_secession: true,
+    });
+    let ticket = crate::net::Ticket { follows, ..ticket };
     assert!(described("ticket", &ticket));
 }
 

@@ -45,7 +45,10 @@ impl Actor {
         }
         shared.store.checkpoint_if_due(core.ledger())?;
         self.keep_addresses(now_ms)?;
-        let asks_anew = self.note_seals(&core, &rest);
+        let is_endorsed = |write: &Write| matches!(write, Write::Endorsed(_));
+        let has_endorsed = writes.iter().any(is_endorsed);
+        let asks_anew =
+            self.note_seals(&core, &rest) | (has_endorsed && shared.relations.set_founders(&core));
         let is_news = shared.relations.set_signing(core.signing_state());
         self.timers.settle(&core);
         drop(core);

@@ -97,6 +97,7 @@ impl Oracle {
                             Err("nobody succeeds in these schedules".into())
                         }
 
+                        Statement::Refound { .. } => Err("it is never sealed".into()),
                         Statement::SealProposal { seal, .. } => {
                             self.judge_seal_evidence(record, seal.height, listed)
                         }

@@ -124,6 +124,7 @@ impl Sealed {
             Statement::Rejoin { .. } => 6,
             Statement::Succeed { .. } => 7,
             Statement::SealProposal { .. } | Statement::SealVote { .. } => 8,
+            Statement::Refound { .. } => 9,
         }
     }
 }

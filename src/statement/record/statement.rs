@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::plan::Plan;
 use crate::base::digest::{Commitment, Digest, NetworkId, NodeId, OperationId, Salt, SealId};
 use crate::base::limits::{ROUND_MAX, TEXT_BYTES_MAX, TIME_MS_MAX};
 use crate::base::rejection::Rejection;
@@ -11,7 +12,7 @@ use crate::statement::operation::{Ballot, ConsensusOperation, Priority};
 #[cfg(doc)]
 use crate::protocol::Rule::*;
 
-/// One of the ten kinds of statement ([R5]).
+/// One of the eleven kinds of statement ([R5]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Statement {
@@ -94,6 +95,13 @@ pub enum Statement {
         old: NodeId,
         /// The digest of the key that may replace the author's in turn, see [`Digest::of_successor`].
         next: Option<Digest>,
+    },
+    /// Endorses a plan to found the network anew ([F3]), or takes the author's endorsement back. Never sealed.
+    Refound {
+        /// The plan; `None` for none any more.
+        plan: Option<Plan>,
+        /// The attempt: of each author only the highest counts.
+        attempt: u32,
     },
 }
 
@@ -184,13 +192,14 @@ impl Slot {
 }
 
 impl Statement {
-    /// The statement's slot; `Propose`, `Reveal`, `Rejoin` and `Succeed` have none.
+    /// The statement's slot; `Propose`, `Reveal`, `Rejoin`, `Succeed` and `Refound` have none.
     pub fn slot(&self) -> Option<Slot> {
         match self {
             Self::Propose { .. }
             | Self::Reveal { .. }
             | Self::Rejoin { .. }
-            | Self::Succeed { .. } => None,
+            | Self::Succeed { .. }
+            | Self::Refound { .. } => None,
             Self::Commit { operation, .. } => Some(Slot::Commit(*operation)),
             Self::Directive { operation, .. } => Some(Slot::Directive(*operation)),
             Self::Objection { operation, .. } => Some(Slot::Objection(*operation)),
@@ -231,10 +240,12 @@ impl Statement {
             Self::SealVote { .. } => "seal_vote",
             Self::Rejoin { .. } => "rejoin",
             Self::Succeed { .. } => "succeed",
+            Self::Refound { .. } => "refound",
         }
     }
 
-    /// The position of this kind when a seal is applied ([H2]): proposals first, evidence about seals last.
+    /// The position of this kind when a seal is applied ([H2]): proposals first, evidence about seals last. A `Refound` is never
+    /// sealed; its position counts only where records are sent.
     pub fn rank(&self) -> u8 {
         match self {
             Self::Propose { .. } => 0,
@@ -247,6 +258,7 @@ impl Statement {
             Self::Succeed { .. } => 7,
             Self::SealProposal { .. } => 8,
             Self::SealVote { .. } => 9,
+            Self::Refound { .. } => 10,
         }
     }
 
@@ -277,6 +289,9 @@ impl Statement {
                     limit: TEXT_BYTES_MAX,
                 })
             }
+            Self::Refound {
+                plan: Some(plan), ..
+            } => plan.check(),
             Self::SealProposal { round, lock, seal } => {
                 if *round > ROUND_MAX {
                     return Err(Rejection::Malformed("a round beyond the limit"));

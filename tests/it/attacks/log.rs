@@ -43,6 +43,17 @@ impl Log {
         operation: ConsensusOperation,
         ballot: impl Fn(usize) -> Option<Ballot>,
     ) -> Option<Outcome> {
+        self.ask_withholding(by, operation, ballot, &[])
+    }
+
+    /// As [`Self::ask`], but these members reveal nothing.
+    pub(super) fn ask_withholding(
+        &mut self,
+        by: usize,
+        operation: ConsensusOperation,
+        ballot: impl Fn(usize) -> Option<Ballot>,
+        withholding: &[usize],
+    ) -> Option<Outcome> {
         self.nonce += 1;
         let state = self.ledger.state();
         let (members, last) = (state.roster().len(), state.seal());
@@ -54,7 +65,9 @@ impl Log {
             if let Some(ballot) = ballot(n) {
                 let [commit, reveal] = vote(&identity(n), net, id, ballot).unwrap();
                 commits.push(self.sign(n, commit));
-                reveals.push(self.sign(n, reveal));
+                if !withholding.contains(&n) {
+                    reveals.push(self.sign(n, reveal));
+                }
             }
         }
         self.seal(1, commits);

@@ -177,3 +177,27 @@ fn junk_proposals_make_nobody_miss_its_chances() {
     let missed = u64::from(member.trust.missed_chances());
     assert!(missed <= windows, "{missed} of 80 in {windows} windows");
 }
+
+/// Who reveals only when the outcome suits it pays 8 % of its trust each time it does not, whatever the outcome, and has no vote
+/// after seven such windows. Being wrong costs 1 %, and suspends nobody. On the first edition withholding was the cheaper one.
+#[test]
+fn revealing_only_when_the_outcome_suits_costs_the_vote() {
+    let mut log = Log::new(&genesis(10));
+    let mut asked = 0;
+    while log.standing(0) == Standing::Active {
+        asked += 1;
+        assert!(asked <= 7, "trust {}", log.trust(0));
+        let question = claim(format!("{asked}"), ClaimRule::MAJORITY, None);
+        let answers = |n| result(if n < 3 { "lie" } else { "42" });
+        let outcome = log.ask_withholding(9, question, answers, &[0, 1]);
+        let expected = Outcome::Decided(result("42").unwrap());
+        assert_eq!(outcome, Some(expected), "they prevent nothing");
+    }
+    assert_eq!(asked, 7);
+    assert_eq!(
+        log.standing(2),
+        Standing::Active,
+        "who is wrong has its vote"
+    );
+    assert!(log.trust(2) > 460_000, "{}", log.trust(2));
+}

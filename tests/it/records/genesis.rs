@@ -1,7 +1,7 @@
 //! What a genesis may not be. Each case is also refused when it comes as bytes. Rules: B2.
 
 use mycnet_consensus::internals::limits::{
-    FRAME_BYTES_MAX, MEMBERS_MAX, TEXT_BYTES_MAX, TIME_MS_MAX,
+    GENESIS_BYTES_MAX, MEMBERS_MAX, TEXT_BYTES_MAX, TIME_MS_MAX,
 };
 use mycnet_consensus::{Founder, Genesis, Identity, NodeId, Params, Rejection, Signer as _, Spore};
 
@@ -87,12 +87,12 @@ fn a_roster_has_a_limit() {
 
 #[test]
 fn a_genesis_has_a_length() {
-    let bytes = vec![0; FRAME_BYTES_MAX + 1];
+    let bytes = vec![0; GENESIS_BYTES_MAX + 1];
     assert_eq!(
         Genesis::decode(&bytes),
         Err(Rejection::OverLimit {
             what: "bytes",
-            limit: FRAME_BYTES_MAX
+            limit: GENESIS_BYTES_MAX
         })
     );
 }

@@ -41,6 +41,10 @@ fn the_json_schema_describes_a_genesis() {
         .build()
         .expect("it is valid");
     assert!(schema.is_valid(&serde_json::to_value(alone).expect("plain data")));
+    let following = serde_json::to_value(samples::following()).expect("plain data");
+    assert!(schema.is_valid(&following), "{following}");
+    let read: Genesis = serde_json::from_value(following).expect("it is read back");
+    assert_eq!(read.network_id(), samples::following().network_id());
 }
 
 #[test]

@@ -175,7 +175,7 @@ fn claims_alone_suspend_nobody() {
     assert_eq!(founder_after(&against).standing(), Standing::Suspended);
 }
 
-/// Withholding is never cheaper than being wrong.
+/// No charge for withholding is below the price of being wrong.
 #[test]
 fn withholding_costs_at_least_what_dissent_costs() {
     let params = Params {

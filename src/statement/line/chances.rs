@@ -16,16 +16,16 @@ const MASK: u128 = (1 << CHANCES) - 1;
 
 /// The last [`CHANCES`] chances. Encoded as a byte string, big-endian, because DAG-CBOR has no integers of this size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Chances(u128);
+pub(crate) struct Chances(u128);
 
 impl Chances {
     /// Remembers a chance and forgets the oldest.
-    pub(super) fn push(&mut self, missed: bool) {
+    pub(crate) fn push(&mut self, missed: bool) {
         self.0 = ((self.0 << 1) | u128::from(missed)) & MASK;
     }
 
     /// The number of missed chances, 0..=[`CHANCES`].
-    pub(super) fn missed(self) -> u32 {
+    pub(crate) fn missed(self) -> u32 {
         self.0.count_ones()
     }
 }
