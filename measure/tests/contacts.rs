@@ -74,17 +74,13 @@ fn the_recorded_trace_is_read_as_described() {
 
 /// The goal: the cores decide what the bound decides (all of it with few seeds; of a hundred seeds one in a thousand stays open
 /// at the end of the trace), and the median is at most 1.3 times the bound's, for the first and the last node. With an hour's
-/// grace, which the bound does not have, one in 150 stays open, and the test allows one in fifty. There the last node comes to
-/// 1.34 of the bound with the second edition of the rules. The goal of 1.3 is open: the cause is not found, other patience changes
-/// nothing, and without holding it is 1.47. The test holds what was reached.
+/// grace, which the bound does not have, one in 150 stays open, and the test allows one in fifty.
 #[test]
 fn the_recorded_trace_is_used_nearly_as_well_as_can_be() {
     let Some(trace) = recorded() else { return };
-    let cases: [(&str, MakeSetup, usize, u64); 2] = [
-        ("prompt", Setup::prompt, 1, 1300),
-        ("field", Setup::field, 20, 1350),
-    ];
-    for (desc, setup, may_miss_permille, goal_permille) in cases {
+    let cases: [(&str, MakeSetup, usize); 2] =
+        [("prompt", Setup::prompt, 1), ("field", Setup::field, 20)];
+    for (desc, setup, may_miss_permille) in cases {
         let mut all: Option<Comparison> = None;
         for seed in seeds(3) {
             let found = run(&trace, seed, 60, setup);
@@ -101,10 +97,7 @@ fn the_recorded_trace_is_used_nearly_as_well_as_can_be() {
             ("last", &all.first_bound.last),
         ] {
             let permille = delays.median_permille().unwrap();
-            assert!(
-                permille <= goal_permille,
-                "{desc}, {who} node: {permille} permille"
-            );
+            assert!(permille <= 1300, "{desc}, {who} node: {permille} permille");
         }
         let (decided, bound) = (
             all.first_bound.first.decided(),

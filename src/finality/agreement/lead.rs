@@ -63,10 +63,11 @@ impl Agreement {
     }
 
     /// The highest round, not above `highest`, whose proposal this node would prevote; a fresh one only if it is worth it.
-    /// None while more than a third of prevotes for one seal are held here: a quorum may be near.
+    /// None while a proof of lock of its own round is held here: a decision may be near. Fewer prevotes would not do: two rounds
+    /// could then keep their sealers from each other, and neither come to its quorum.
     pub(super) fn round_to_join(&mut self, judge: &mut dyn Judge, highest: u32) -> Option<u32> {
         let most = self.votes.most_for_a_seal(self.round, VoteKind::Prevote);
-        if self.sealers().is_over_third(most) {
+        if self.sealers().is_quorum(most) {
             return None;
         }
         let rounds: Vec<u32> = self.joinable().filter(|it| *it <= highest).collect();

@@ -730,12 +730,20 @@ fn a_node_joins_the_highest_round_that_it_would_prevote() {
             (0, vec![]),
         ),
         (
-            "nor with more than a third for a seal in its own round",
+            "nor with a proof of lock of its own round",
             critic(),
             vec![prevote(3, 0, A)],
             all([prevotes([0, 1], 0, A), vec![proposal(1, None, 12)]]),
             u32::MAX,
             (0, vec![]),
+        ),
+        (
+            "fewer prevotes are no reason to stay, or two rounds could keep their sealers from each other",
+            critic(),
+            vec![prevote(3, 0, A)],
+            all([prevotes([0], 0, A), vec![proposal(1, None, 12)]]),
+            u32::MAX,
+            (1, vec![says(1, PREVOTE, Some(12))]),
         ),
     ] {
         let mut agreement = agreement(&journal, arrived);

@@ -309,7 +309,7 @@ impl Node {
     }
 
     fn to_join(&self, facts: &[Facts], join_to: u32) -> Option<u32> {
-        let is_near = self.is_third(self.best(self.round, Prevote));
+        let is_near = self.is_quorum(self.best(self.round, Prevote));
         if !self.rules.joins || is_near && !self.rules.joins_near_a_quorum {
             return None;
         }
