@@ -282,9 +282,10 @@ async fn by_next_key(
     }
     let keys: Keys = client.ask(Request::Keys).await?;
     // The key is new: only this directory has it, and seconds grow.
-    let attempt = match args.replace {
-        true => u32::try_from(SystemClock.now_ms() / 1000).unwrap_or(u32::MAX),
-        false => 0,
+    let attempt = if args.replace {
+        u32::try_from(SystemClock.now_ms() / 1000).unwrap_or(u32::MAX)
+    } else {
+        0
     };
     let record = sign_endorsement(&key, keys.network, plan.clone(), attempt);
     Ok(Some(hex::encode(record.map_err(Failure::failed)?.encode())))

@@ -10,7 +10,7 @@ use crate::home::Common;
 use crate::key::{pending_text, place_text};
 use crate::names::{Names, member_shown};
 use crate::output::{Fields, ballot_shown, bytes_lines, from_now, outcome_shown, percent, short};
-use crate::reply::{ElectorVote, KeyPlace, OperationDetails, Status, Verdict};
+use crate::reply::{ElectorVote, KeyPlace, OperationDetails, RefoundingInShort, Status, Verdict};
 use crate::request::Request;
 use crate::{client, warnings};
 
@@ -49,36 +49,12 @@ fn node_text(status: &Status, option: &str, is_past: bool) -> String {
     if let Some(twin) = &status.twin {
         fields.add("TWIN", warnings::twin(twin, option));
     }
-    let refounding = &status.refounding;
-    if let Some(network) = refounding.left_for {
-        let text = if is_past {
-            format!("this node goes on in network {network}; this is the old ledger")
-        } else {
-            format!("this node goes on in network {network}: `mycnet run{option}`")
-        };
-        fields.add("LEFT", text);
-    } else if refounding.asks_again {
-        fields.add("REFOUND?", format!(
-            "a seal was applied since this node endorsed a plan: `mycnet refound status{option}`, and endorse it again to go on"
-        ));
-    } else if refounding.plans > 0 {
-        fields.add(
-            "REFOUND?",
-            format!(
-                "members want to found the network anew{}: `mycnet refound status{option}`",
-                if refounding.endorsed.is_some() {
-                    ", and this node endorses it"
-                } else {
-                    ""
-                }
-            ),
-        );
-    }
+    refounding_text(&mut fields, &status.refounding, option, is_past);
     fields
         .add("node", status.node)
         .add("network", status.network)
         .add("name", &status.name);
-    if let Some(follows) = &refounding.follows {
+    if let Some(follows) = &status.refounding.follows {
         fields.add("follows", warnings::follows(follows));
     }
     match status.peers {
@@ -148,6 +124,39 @@ fn node_text(status: &Status, option: &str, is_past: bool) -> String {
         fields.add("your turn", operation);
     }
     fields.text()
+}
+
+/// Whether the network is founded anew, and what this node has to do with it.
+fn refounding_text(
+    fields: &mut Fields,
+    refounding: &RefoundingInShort,
+    option: &str,
+    is_past: bool,
+) {
+    if let Some(network) = refounding.left_for {
+        let text = if is_past {
+            format!("this node goes on in network {network}; this is the old ledger")
+        } else {
+            format!("this node goes on in network {network}: `mycnet run{option}`")
+        };
+        fields.add("LEFT", text);
+    } else if refounding.asks_again {
+        fields.add("REFOUND?", format!(
+            "a seal was applied since this node endorsed a plan: `mycnet refound status{option}`, and endorse it again to go on"
+        ));
+    } else if refounding.plans > 0 {
+        fields.add(
+            "REFOUND?",
+            format!(
+                "members want to found the network anew{}: `mycnet refound status{option}`",
+                if refounding.endorsed.is_some() {
+                    ", and this node endorses it"
+                } else {
+                    ""
+                }
+            ),
+        );
+    }
 }
 
 /// An operation, for people.
