@@ -108,7 +108,7 @@ fn two_plans_at_once_are_not_both_in_force() {
     let plans: std::collections::BTreeSet<_> = net
         .cores
         .iter()
-        .filter_map(|core| core.left_for())
+        .filter_map(mycnet_consensus::core::Core::left_for)
         .collect();
     assert!(plans.len() <= 1, "{left:?}");
     assert!(!left[0], "its plan has two of three");
