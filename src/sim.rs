@@ -6,6 +6,7 @@
 //! - [`checker`] compares every seal with the [`oracle`] and watches the properties of `docs/PROTOCOL.md`;
 //! - [`oracle`] recomputes everything from the whole log, slowly and obviously, and calls no predicate of the production
 //!   code; [`view`] is what the two implementations are compared by, [`projection`] what production says of it;
+//! - [`refounding`] says why and how people found the network anew in a schedule, which then goes on in the new one;
 //! - [`generate`] makes random sealed logs.
 
 pub mod actors;
@@ -19,6 +20,7 @@ pub mod oracle;
 pub mod people;
 pub mod plan;
 pub mod projection;
+pub mod refounding;
 pub mod view;
 pub mod world;
 

@@ -8,7 +8,7 @@ use crate::base::limits::TRUST_MAX_PPM;
 use crate::core::Core;
 use crate::ledger::{Applied, Ledger};
 use crate::members::sealers::Sealers;
-use crate::sim::oracle::Oracle;
+use crate::sim::oracle::{Oracle, Refounded};
 use crate::sim::projection::Projection;
 use crate::sim::view::View;
 use crate::statement::genesis::Genesis;
@@ -20,7 +20,9 @@ use crate::statement::seal::SealedBlock;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// Which: `s_agree`, `p_agree`, `p_copy`, `p_mono`, `p_live`, `t_range`, `oracle`, `innocent` (an honest member was
-    /// banned or blamed), `journal` (an honest host took its journal for lost) or `restore`.
+    /// banned or blamed), `journal` (an honest host took its journal for lost) or `restore`; of a founding anew `founding` (the genesis is not as the
+    /// rules say), `r_same`, `r_guard`,
+    /// `r_live` (it came to no end), `one_network` (the honest ones went to several) or `r_without` (it took a convict along).
     pub property: &'static str,
     /// What the checker saw.
     pub text: String,
@@ -59,8 +61,28 @@ impl Checker {
     /// A checker at the genesis. `liars` are expected to break rules.
     #[must_use]
     pub fn new(genesis: &Genesis, liars: BTreeSet<NodeId>, oracle_apply: OracleApply) -> Self {
+        Self::with_oracle(genesis, Oracle::new(genesis), liars, oracle_apply)
+    }
+
+    /// A checker at the genesis of a network that follows another.
+    #[must_use]
+    pub fn following(
+        genesis: &Genesis,
+        rules: &Refounded,
+        liars: BTreeSet<NodeId>,
+        oracle_apply: OracleApply,
+    ) -> Self {
+        Self::with_oracle(genesis, rules.oracle().clone(), liars, oracle_apply)
+    }
+
+    fn with_oracle(
+        genesis: &Genesis,
+        oracle: Oracle,
+        liars: BTreeSet<NodeId>,
+        oracle_apply: OracleApply,
+    ) -> Self {
         let ledger = Ledger::new(genesis);
-        let (projection, oracle) = (Projection::default(), Oracle::new(genesis));
+        let projection = Projection::default();
         let mut verifier = Verifier::new(genesis.network_id());
         for member in &genesis.members {
             verifier

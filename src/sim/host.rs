@@ -42,6 +42,7 @@ impl Host {
         plan: &HostPlan,
         genesis: &Genesis,
         gather_ms: u64,
+        now_ms: u64,
     ) -> Result<Self, Rejection> {
         let identity = Arc::new(identity(plan.person));
         let mut host = Self {
@@ -59,7 +60,7 @@ impl Host {
             height_seen: 0,
             tick_ms: None,
         };
-        host.start(genesis, gather_ms, START_MS)?;
+        host.start(genesis, gather_ms, now_ms)?;
         Ok(host)
     }
 

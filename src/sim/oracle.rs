@@ -20,6 +20,7 @@ mod log;
 mod mutation;
 mod opening;
 mod queue;
+mod refounding;
 mod roster;
 mod scoring;
 mod vote;
@@ -43,6 +44,7 @@ pub use log::Case;
 pub(super) use log::Sealed;
 pub use mutation::Mutation;
 use queue::Queue;
+pub use refounding::{Omission, Refounded};
 use roster::{Member, Roster, Standing};
 
 /// One applied seal and what the rules look back at.
@@ -94,6 +96,8 @@ pub struct Oracle {
     queue: Queue,
     effects: BTreeMap<OperationId, bool>,
     entries: Vec<Entry>,
+    /// The keys of members that left. Who came back is in the roster again.
+    left: BTreeSet<NodeId>,
 }
 
 impl Oracle {
@@ -140,6 +144,7 @@ impl Oracle {
             queue: Queue::default(),
             effects: BTreeMap::new(),
             entries: Vec::new(),
+            left: BTreeSet::new(),
         };
         oracle.appoint_sealers();
         oracle.fill_queue();

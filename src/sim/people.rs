@@ -1,5 +1,6 @@
 //! The people behind the hosts: their keys, proposals and votes.
 
+pub(super) mod founder;
 mod mischief;
 
 use std::collections::BTreeSet;

@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::sim::kind::ActorKind;
 use crate::sim::people::node;
+use crate::sim::refounding::{Cause, Refounding};
 use crate::statement::genesis::{Genesis, PanelScoring, Sealing};
 use crate::statement::operation::Spore;
 use crate::statement::params::Params;
@@ -60,6 +61,8 @@ pub struct Plan {
     pub hosts: Vec<HostPlan>,
     /// The disorder.
     pub network: NetworkPlan,
+    /// When it starts, milliseconds since 1970.
+    pub start_ms: u64,
     /// How long the disorder lasts.
     pub chaos_ms: u64,
     /// How long the calm afterwards may take to close everything.
@@ -72,6 +75,8 @@ pub struct Plan {
     pub goes_on_above_a_third: bool,
     /// Whether the report holds every message.
     pub keeps_messages: bool,
+    /// How people found the network anew afterwards.
+    pub refounding: Option<Refounding>,
 }
 
 /// Windows of seconds, so that a schedule lasts less than a virtual minute.
@@ -142,17 +147,19 @@ impl Plan {
                 blackout: false,
                 gone: None,
             },
+            start_ms: START_MS,
             chaos_ms: 6000,
             calm_ms: 120_000,
             proposals: 4,
             gather_ms: 0,
             goes_on_above_a_third: false,
             keeps_messages: false,
+            refounding: None,
         }
     }
 
     /// Two sides of a partition with honest hosts on each, and twins of the same persons on both: the twins' persons come
-    /// first, then the honest ones, which alternate between the sides.
+    /// first, then the honest ones, which alternate between the sides. If they fork the chain, people found it anew.
     #[must_use]
     pub fn twins(seed: u64, members: usize, twinned: usize) -> Self {
         let mut plan = Self::quiet(seed, members);
@@ -173,6 +180,8 @@ impl Plan {
         plan.network.sides = Some((0..plan.hosts.len()).map(side).collect());
         plan.goes_on_above_a_third = true;
         plan.calm_ms = 20_000;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xf0_4d);
+        plan.refounding = Some(Refounding::random(&mut rng, Cause::Fork));
         plan
     }
 
@@ -220,10 +229,15 @@ impl Plan {
     }
 
     /// Any disorder, and in most schedules as many liars as the rules bear: with equal weights, one of four to six, two of
-    /// seven.
+    /// seven. Rarely, people found the network anew afterwards.
     #[must_use]
     pub fn random(seed: u64) -> Self {
         let mut plan = Self::honest(seed);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xf0_4d);
+        if rng.random_ratio(1, 8) {
+            let cause = [Cause::Gone, Cause::Captured][rng.random_range(0..2)];
+            plan.refounding = Some(Refounding::random(&mut rng, cause));
+        }
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x5eed);
         if rng.random_ratio(1, 5) {
             return plan;

@@ -1,6 +1,9 @@
 //! The virtual world: hosts, the network between them, and time.
 
+mod founding;
+mod misleading;
 mod outputs;
+mod report;
 mod traffic;
 mod weather;
 
@@ -9,16 +12,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::base::digest::{Digest, NodeId};
+use crate::base::digest::NodeId;
 use crate::core::{Core, Input, Message, Network as _, PeerId};
 use crate::finality::Blame;
 use crate::sim::actors::ActorKind;
-use crate::sim::checker::{Checker, OracleApply, Violation};
-use crate::sim::disk::Disk;
+use crate::sim::checker::{Checker, OracleApply};
 use crate::sim::host::{Host, PATIENCE_MS};
-use crate::sim::oracle::Oracle;
+use crate::sim::oracle::{Oracle, Refounded};
 use crate::sim::people;
-use crate::sim::plan::{NetworkPlan, Plan, START_MS};
+use crate::sim::plan::{NetworkPlan, Plan};
+use crate::statement::operation::{Ballot, ConsensusOperation, Priority};
+
+use founding::Founders;
+pub use founding::NewNetwork;
+pub use report::Report;
 
 /// Mean time between two looks of a person at its host, milliseconds.
 const PERSON_MS: u64 = 250;
@@ -42,39 +49,14 @@ enum Happening {
     Partition,
     Crash,
     Restart(usize),
-}
-
-/// The result of a schedule.
-#[derive(Debug)]
-pub struct Report {
-    /// The seed of the plan.
-    pub seed: u64,
-    /// A digest of all frames and their times: equal for equal plans.
-    pub digest: Digest,
-    /// Broken properties.
-    pub violations: Vec<Violation>,
-    /// The height that was reached.
-    pub height: u64,
-    /// Operations opened, and closed.
-    pub operations: (u64, u64),
-    /// The outcomes, see [`Checker::outcomes`].
-    pub outcomes: BTreeMap<String, u64>,
-    /// The first height at which a third or more of the weight was dishonest.
-    pub assumption_lost: Option<u64>,
-    /// Forks as honest hosts reported them: the height, the blame, and the blamed share of the sealers' weight in percent.
-    pub forks: Vec<(u64, Blame, u64)>,
-    /// Frames sent.
-    pub frames: u64,
-    /// Crashes.
-    pub crashes: u64,
-    /// Records that honest hosts refused, by code.
-    pub refused: BTreeMap<&'static str, u64>,
-    /// Equivocations that honest seals proved, each counted once.
-    pub evidence: u64,
-    /// The disks at the end, by host.
-    pub disks: Vec<Disk>,
-    /// Every message once, in the order of first sending, if the plan asks for them.
-    pub messages: Vec<Message>,
+    /// Somebody carries a bundle from one host to another.
+    Carry,
+    /// Who is late for the founding comes.
+    Late,
+    /// A host loses its journal or its disk while the network is founded anew.
+    Lose(usize),
+    /// A host that forgot that it left goes on in the old network.
+    Relapse(usize),
 }
 
 /// A running schedule.
@@ -89,6 +71,13 @@ pub struct World {
     /// The side of the partition that each host is on.
     sides: Vec<bool>,
     is_calm: bool,
+    /// Whether no host can reach another one.
+    is_apart: bool,
+    /// Hosts that never come back.
+    dead: BTreeSet<usize>,
+    /// Whom the persons of hosts accuse of a fork, having asked the accused.
+    accused: BTreeMap<usize, BTreeSet<NodeId>>,
+    founders: Option<Founders>,
     checker: Checker,
     hasher: blake3::Hasher,
     forks: Vec<(u64, Blame, u64)>,
@@ -109,19 +98,26 @@ pub fn run(plan: Plan) -> Report {
 /// Runs a schedule with another oracle, to see that differences are found.
 #[must_use]
 pub fn run_with(plan: Plan, oracle_apply: OracleApply) -> Report {
-    let mut world = World::new(plan, oracle_apply);
+    let mut world = World::new(plan, oracle_apply, None);
     world.live();
-    world.report()
+    let founded = world.found_anew();
+    let report = world.report();
+    let Some(founded) = founded else {
+        return report;
+    };
+    let mut world = World::new(founded.plan, oracle_apply, Some(&founded.rules));
+    world.live();
+    report.followed_by(world.report(), founded.report)
 }
 
 impl World {
-    fn new(plan: Plan, oracle_apply: OracleApply) -> Self {
+    fn new(plan: Plan, oracle_apply: OracleApply, rules: Option<&Refounded>) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
         let hosts: Vec<Host> = plan
             .hosts
             .iter()
             .map(|host| {
-                let mut host = Host::new(host, &plan.genesis, plan.gather_ms)
+                let mut host = Host::new(host, &plan.genesis, plan.gather_ms, plan.start_ms)
                     .expect("the genesis of a plan is valid");
                 host.actor = host.kind.map(|kind| kind.make(&mut rng, plan.hosts.len()));
                 host
@@ -136,11 +132,18 @@ impl World {
         Self {
             network: plan.network.clone(),
             rng,
-            now_ms: START_MS + 1,
+            now_ms: plan.start_ms + 1,
             queue: BTreeMap::new(),
             sequence: 0,
             sides: sides.unwrap_or_else(|| vec![false; hosts.len()]),
-            checker: Checker::new(&plan.genesis, liars, oracle_apply),
+            checker: match rules {
+                None => Checker::new(&plan.genesis, liars, oracle_apply),
+                Some(rules) => Checker::following(&plan.genesis, rules, liars, oracle_apply),
+            },
+            is_apart: false,
+            dead: BTreeSet::new(),
+            accused: BTreeMap::new(),
+            founders: None,
             hosts,
             is_calm: false,
             hasher: blake3::Hasher::new(),
@@ -157,9 +160,19 @@ impl World {
 
     fn live(&mut self) {
         self.prepare();
-        let calm_ms = START_MS + self.plan.chaos_ms;
+        let calm_ms = self.plan.start_ms + self.plan.chaos_ms;
         self.run_until(calm_ms);
+        if self.loses_a_third() {
+            self.lose_a_third();
+            self.calm();
+            self.run_until(calm_ms + founding::VAIN_MS);
+            self.checker.finish();
+            return;
+        }
         self.calm();
+        if self.plan.genesis.follows.is_some() && self.checker.operations().0 == 0 {
+            self.propose_something();
+        }
         let end_ms = calm_ms + self.plan.calm_ms;
         while self.now_ms < end_ms && !self.is_over() {
             self.run_until(self.now_ms + LOOK_MS);
@@ -234,6 +247,10 @@ impl World {
             Happening::Partition => self.change_partition(),
             Happening::Crash => self.doom_someone(),
             Happening::Restart(host) => self.restart(host),
+            Happening::Carry => self.carry(),
+            Happening::Late => self.let_in(),
+            Happening::Lose(host) => self.lose(host),
+            Happening::Relapse(host) => self.relapse(host),
         }
     }
 
@@ -251,44 +268,6 @@ impl World {
             .iter()
             .filter(|host| host.is_honest() && Some(host.node) != gone);
         honest.all(|host| host.seal() == Some(seal) && host.is_settled())
-    }
-
-    fn report_unsettled(&mut self) {
-        let lines: Vec<String> = self
-            .hosts
-            .iter()
-            .enumerate()
-            .filter_map(|(n, host)| {
-                let core = host.core.as_ref()?;
-                let open: Vec<String> = core
-                    .ledger()
-                    .state()
-                    .operations()
-                    .map(|open| {
-                        format!(
-                            "{} {} due {:?}",
-                            open.operation().kind(),
-                            open.phase_name(),
-                            open.due_ms(core.ledger().state().roster())
-                                .map(|due| due.wrapping_sub(START_MS))
-                        )
-                    })
-                    .collect();
-                let pool: Vec<&str> = core
-                    .pool()
-                    .iter()
-                    .map(|p| p.record.statement().kind())
-                    .collect();
-                Some(format!(
-                    "host {n} {:?} at height {} ({:?}), open {open:?}, pool {pool:?}",
-                    host.kind,
-                    host.height(),
-                    core.seal_status(),
-                ))
-            })
-            .collect();
-        self.checker
-            .report("p_live", format!("at the end:\n  {}", lines.join("\n  ")));
     }
 
     /// Gives a host an input that may be refused, such as a vote out of turn.
@@ -331,7 +310,10 @@ impl World {
     fn act(&mut self, host: usize) {
         let next = self.around(PERSON_MS);
         self.after(next, Happening::Person(host));
-        let founders = self.plan.genesis.members.len();
+        if self.founders.is_some() && self.act_as_founder(host) {
+            return;
+        }
+        let founders = self.persons();
         let machine = &mut self.hosts[host];
         let acts = machine.kind.is_none_or(ActorKind::acts_as_usual);
         let Some(core) = machine.core.as_ref().filter(|_| acts) else {
@@ -347,9 +329,32 @@ impl World {
         }
     }
 
+    /// The number of persons, of which some may run no host any more.
+    fn persons(&self) -> usize {
+        let persons = self.plan.hosts.iter().map(|host| host.person + 1);
+        persons.max().unwrap_or(0)
+    }
+
+    /// Somebody honest proposes what everybody can vote on.
+    fn propose_something(&mut self) {
+        let Some(host) = self.hosts.iter().position(Host::is_honest) else {
+            return;
+        };
+        let input = Input::Propose {
+            operation: ConsensusOperation::NetworkConfiguration {
+                config_type: "anew".to_owned(),
+                proposed_change: Vec::new(),
+            },
+            priority: Priority::Normal,
+            ballot: Some(Ballot::Approve),
+            nonce: 0,
+        };
+        self.try_input(host, input);
+    }
+
     fn propose(&mut self) {
         let host = self.rng.random_range(0..self.hosts.len());
-        let founders = self.plan.genesis.members.len();
+        let founders = self.persons();
         let liars: Vec<NodeId> = self
             .hosts
             .iter()
@@ -364,25 +369,6 @@ impl World {
                 *ballot = None;
             }
             self.try_input(host, input);
-        }
-    }
-
-    fn report(self) -> Report {
-        Report {
-            seed: self.plan.seed,
-            digest: Digest::from_bytes(*self.hasher.finalize().as_bytes()),
-            violations: self.checker.violations().to_vec(),
-            height: self.checker.ledger().state().height(),
-            operations: self.checker.operations(),
-            outcomes: self.checker.outcomes(),
-            assumption_lost: self.checker.assumption_lost(),
-            forks: self.forks,
-            frames: self.frames,
-            crashes: self.crashes,
-            refused: self.refused,
-            evidence: self.evidence,
-            messages: self.messages,
-            disks: self.hosts.into_iter().map(|host| host.disk).collect(),
         }
     }
 }

@@ -1,10 +1,12 @@
-//! `P-agree`, `S-agree`, `S-blame`: no two replicas differ below a third; above, they can, and more than a third is named.
+//! `P-agree`, `S-agree`, `S-blame`: no two replicas differ below a third; above, they can, more than a third is named, and the
+//! honest ones found the network anew without them.
 
 use mycnet_consensus::internals::sim::actors::ActorKind;
 use mycnet_consensus::internals::sim::plan::Plan;
 use mycnet_consensus::internals::sim::world::run;
 
 use crate::hand::{Hand, broken};
+use crate::refounding::of_founding;
 use crate::schedules::{run_clean, seeds};
 
 #[test]
@@ -25,10 +27,12 @@ fn s_agree() {
 }
 
 /// A colluding half of twins decides on both sides of a partition; the checker sees it, the honest see it when they meet,
-/// and whom they name weighs more than a third and is not honest.
+/// and whom they name weighs more than a third and is not honest. Every fork ends refounded: all honest hosts go on in one new
+/// network, without those who made the fork, with everything that was sealed before it. Rules: F1, F2, F3, F4, F5.
 #[test]
 fn s_agree_fires_above_a_third_and_s_blame_names_them() {
     let mut forks = 0;
+    let mut founded = Vec::new();
     for (seed, (members, twinned)) in seeds(5).flat_map(|seed| [(seed, (4, 2)), (seed, (7, 3))]) {
         let report = run(Plan::twins(seed, members, twinned));
         let found: Vec<_> = report.violations.iter().map(|v| v.property).collect();
@@ -47,8 +51,31 @@ fn s_agree_fires_above_a_third_and_s_blame_names_them() {
             );
             forks += 1;
         }
+        let broken = of_founding(&report);
+        assert!(
+            broken.is_empty(),
+            "MYCNET_SEED={seed}, {members}/{twinned}: {broken:#?}"
+        );
+        assert_eq!(
+            report.founded.is_some(),
+            !report.forks.is_empty(),
+            "seed {seed}"
+        );
+        founded.extend(report.founded.map(|it| (members, it)));
     }
     assert!(forks > 0, "twins of a majority fork the chain");
+    for size in [4, 7] {
+        let of_size = founded.iter().filter(|(members, _)| *members == size);
+        let of_size: Vec<_> = of_size.map(|(_, it)| it).collect();
+        println!(
+            "{} forks of {size} members refounded, {} words replaced, {} old seals meanwhile, {} seals and {} operations after",
+            of_size.len(),
+            of_size.iter().map(|it| it.replaced).sum::<u64>(),
+            of_size.iter().map(|it| it.sealed_meanwhile).sum::<u64>(),
+            of_size.iter().map(|it| it.height).sum::<u64>(),
+            of_size.iter().map(|it| it.operations.1).sum::<u64>(),
+        );
+    }
 }
 
 #[test]
@@ -59,7 +86,9 @@ fn s_blame() {
             report.forks.is_empty(),
             "seed {seed}: less than a third cannot fork"
         );
-        let report = run(Plan::twins(seed, 4, 2));
+        let mut plan = Plan::twins(seed, 4, 2);
+        plan.refounding = None;
+        let report = run(plan);
         for (height, blame, percent) in report.forks {
             assert!(
                 percent > 33,

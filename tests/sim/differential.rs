@@ -15,7 +15,7 @@ use mycnet_consensus::internals::sim::projection::Projection;
 use crate::schedules::seeds;
 
 /// A random log whose seals hold the digests of the production ledger, and what that refused of it.
-fn log(seed: u64, blocks: usize) -> (Log, Vec<String>) {
+pub(crate) fn log(seed: u64, blocks: usize) -> (Log, Vec<String>) {
     let ledger: Rc<RefCell<Option<Ledger>>> = Rc::default();
     let refusals: Rc<RefCell<Vec<String>>> = Rc::default();
     let (zero, noted) = (ledger.clone(), refusals.clone());

@@ -25,5 +25,6 @@ mod minor;
 mod mono;
 mod oracle;
 mod order;
+mod refounding;
 mod schedules;
 mod trust;

@@ -78,6 +78,8 @@ impl Oracle {
         if !makes_sense || !self.keeps_votes(&roster, is_exclusion) {
             return false;
         }
+        let leaves = |node: &&NodeId| !roster.contains_key(node);
+        self.left.extend(self.roster.keys().filter(leaves));
         self.roster = Arc::new(roster);
         self.config = config;
         self.params = params;

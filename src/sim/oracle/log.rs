@@ -143,7 +143,7 @@ pub(super) fn seal_id(seal: &Seal) -> SealId {
     SealId::from_bytes(hash("mycnet-consensus seal v1", seal))
 }
 
-fn hash<T: Serialize>(domain: &str, value: &T) -> [u8; 32] {
+pub(super) fn hash<T: Serialize>(domain: &str, value: &T) -> [u8; 32] {
     let bytes = serde_ipld_dagcbor::to_vec(value).expect("types of records always encode");
     blake3::derive_key(domain, &bytes)
 }

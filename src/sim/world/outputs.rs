@@ -19,7 +19,15 @@ impl Network for World {
     fn persist(&mut self, node: usize, write: Write) {
         let is_honest = self.hosts[node].is_honest();
         match &write {
-            Write::Journal(entry) => self.checker.signed(&entry.record, is_honest),
+            Write::Journal(entry) => {
+                self.checker.signed(&entry.record, is_honest);
+                if is_honest {
+                    self.watch(node, &entry.record);
+                }
+            }
+            Write::Endorsed(Some(own)) if own.in_force.is_some() && is_honest => {
+                self.keep_leaving(node, own);
+            }
             Write::Block { block, applied } if is_honest => {
                 if block.seal.height > self.checker.ledger().state().height() {
                     self.evidence += applied.evidence.len() as u64;
@@ -51,6 +59,7 @@ impl Network for World {
                     .report("journal", format!("host {node} takes its journal for lost"));
             }
             Event::Forked { height, blame, .. } => self.note_fork(node, height, blame),
+            Event::Refounded { endorsed } => self.note_left(node, endorsed),
             _ => {}
         }
     }
@@ -122,6 +131,11 @@ impl World {
                 format!("host {host} blames {innocent:?} for the fork at {height}: {blame:?}");
             self.checker.report("innocent", text);
         }
+        let accused = blame.culprits().into_iter().filter(|node| {
+            let mut liars = self.hosts.iter().filter(|host| !host.is_honest());
+            liars.any(|host| host.node == *node)
+        });
+        self.accused.entry(host).or_default().extend(accused);
         let sealers = self.checker.sealers_of(height);
         let (convicted, total) = (blame.votes(&sealers), sealers.len());
         if !sealers.is_over_third(convicted) {

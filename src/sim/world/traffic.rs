@@ -40,9 +40,13 @@ impl World {
         changed
     }
 
+    pub(super) fn is_cut(&self, from: usize, to: usize) -> bool {
+        self.is_apart || self.sides[from] != self.sides[to]
+    }
+
     /// Sends a message, which the network may lose.
     pub(super) fn leave(&mut self, from: usize, to: usize, message: &Message) {
-        if from == to || self.sides[from] != self.sides[to] {
+        if from == to || self.is_cut(from, to) {
             return;
         }
         let frame = message.encode();
@@ -69,7 +73,7 @@ impl World {
     }
 
     pub(super) fn land(&mut self, from: usize, to: usize, frame: &[u8]) {
-        if self.sides[from] != self.sides[to] || self.hosts[to].core.is_none() {
+        if self.is_cut(from, to) || self.hosts[to].core.is_none() {
             return;
         }
         let message = Message::decode(frame).expect("cores and actors send frames that decode");

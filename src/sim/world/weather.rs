@@ -59,7 +59,7 @@ impl World {
     }
 
     pub(super) fn restart(&mut self, host: usize) {
-        let is_gone = self.is_calm && self.network.gone == Some(host);
+        let is_gone = self.is_calm && self.network.gone == Some(host) || self.dead.contains(&host);
         if self.hosts[host].core.is_some() || is_gone {
             return;
         }
