@@ -121,10 +121,9 @@ impl Core {
             // So that the peer examines ours too, even if it is behind.
             self.send(peer, Message::Status { height, seal });
         }
-        // A node that knows the fork need not look for it again. After a restart it does not know it any more.
-        if self.forked_height().is_none() {
-            self.send(peer, Message::AskBlocks { from });
-        }
+        // Also if a fork is known: after a restart that may be a later height of the branches, and a plan goes on from where they
+        // part.
+        self.send(peer, Message::AskBlocks { from });
     }
 
     /// Applies blocks until one is refused, or a fork prevents it.
