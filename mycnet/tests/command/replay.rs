@@ -56,8 +56,8 @@ fn real_answers_are_decided_the_same_whatever_the_delivery() {
         ("workers", 28),
         ("not_asked", 0),
         ("unscored", 0),
-        // Two seals for each of five groups of 16.
-        ("height", 10),
+        // Two seals for each of ten groups of 8.
+        ("height", 20),
     ] {
         assert_eq!(report[field], expected, "{field}");
     }

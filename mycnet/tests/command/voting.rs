@@ -64,18 +64,16 @@ fn waiting_ends_with_the_outcome_though_somebody_is_silent() {
     }
     let [ada, bob, cyd, dan] = &nodes;
     let id = id_of(&ada.json(&MOTD));
-    // Dan commits, by a file, and is never heard of again.
+    // Dan commits, by a file, and is never heard of again. Files take their time, and the grace is short, so that comes first.
     let (there, back) = (directory.file("there"), directory.file("back"));
-    let first = ada.start(&[]);
-    let peer = ["--peer", first.ticket()];
-    let others = [bob.start(&peer), cyd.start(&peer)];
-    let is_open = |status: &Value| status["phase"] == "committing";
-    ada.until(&["status", &id], "three seal it", is_open);
     ada.json(&["bundle", "export", &there]);
     dan.json(&["bundle", "import", &there]);
     dan.json(&["vote", &id, "approve"]);
     dan.json(&["bundle", "export", &back]);
     ada.json(&["bundle", "import", &back]);
+    let first = ada.start(&[]);
+    let peer = ["--peer", first.ticket()];
+    let others = [bob.start(&peer), cyd.start(&peer)];
     cyd.once_known(&id, &["vote", &id, "approve"]);
     bob.once_known(&id, &["status", &id]);
     let waiting = ["vote", &id, "approve", "--wait", "--timeout", "15"];
