@@ -1,6 +1,6 @@
 //! Spore authority: how standard operations are decided ([A1] to [A4]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -149,13 +149,15 @@ impl OpenOperation {
         }
     }
 
-    /// The authors of objections that were overruled: the decision is that of the Primary's directive or, if there was none, to
-    /// approve. After two different directives there was nothing to object to.
+    /// The authors of objections that were overruled: the decision is that of the directive or, if there was none, to approve. After
+    /// two different directives there was nothing to object to. Two Primaries in turn may have said the same.
     pub fn overruled(&self) -> impl Iterator<Item = NodeId> {
-        let mut directives = self.directives.values();
-        let objected_to = match (directives.next(), directives.next()) {
-            (None, _) => Some(true),
-            (Some(filed), None) if filed.second.is_none() => Some(says_approve(&filed.first)),
+        let directives = self.directives.values();
+        let said = directives.flat_map(|filed| std::iter::once(&filed.first).chain(&filed.second));
+        let said: BTreeSet<bool> = said.map(says_approve).collect();
+        let objected_to = match (said.len(), said.first()) {
+            (0, _) => Some(true),
+            (1, Some(approve)) => Some(*approve),
             _ => None,
         };
         let decided = self.decision.as_ref().map(|decision| &decision.outcome);
