@@ -95,11 +95,9 @@ fn random_schedules_keep_every_property() {
     }
 }
 
-/// Schedules of the long form that found a fault, mended since. 300: two Primaries in turn gave the same directive, and an objection
-/// that the outcome overruled was not charged.
+/// A schedule of the long form that found a fault: two Primaries in turn gave the same directive, and an objection that the outcome
+/// overruled was not charged.
 #[test]
-fn schedules_that_found_something_keep_every_property() {
-    for seed in [300] {
-        run_clean(Plan::random(seed));
-    }
+fn the_schedule_of_two_primaries_keeps_every_property() {
+    run_clean(Plan::random(300));
 }
