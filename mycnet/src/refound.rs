@@ -280,6 +280,16 @@ async fn by_next_key(
     if plan.succeeded.iter().all(|it| it.by != key.node_id()) {
         return Ok(None);
     }
+    // What this key has endorsed is held like all endorsements.
+    let known: RefoundingShown = client.ask(Request::Refounding).await?;
+    let mut others = known.plans.iter().filter(|it| it.plan != *plan);
+    if !args.replace && others.any(|it| it.by.contains(&key.node_id())) {
+        return Err(Failure::new(
+            Kind::Refused,
+            "the next key has endorsed another plan already: --replace says that this one takes its place",
+        )
+        .into());
+    }
     let keys: Keys = client.ask(Request::Keys).await?;
     // The key is new: only this directory has it, and seconds grow.
     let attempt = if args.replace {

@@ -184,6 +184,10 @@ impl Core {
         }
         if key != self.me {
             // The plan replaces this node's key, and the next one must have endorsed it.
+            let own = self.refounding.own.as_ref();
+            if !is_sure && own.is_some_and(|own| own.founding.plan() != digest) {
+                return Err(Refusal::EndorsedAnother);
+            }
             let held = self.refounding.of(&key);
             if held.is_none_or(|held| held.plan != Some(digest)) {
                 return Err(Refusal::NextKeyEndorses(key));
@@ -242,7 +246,14 @@ impl Core {
             return Err(Refusal::JournalLost);
         }
         let Some((attempt, Some(_))) = self.own_endorsement() else {
-            return Err(Refusal::NothingEndorsed);
+            // By the next key: its word stays with the others, and this node does not follow it.
+            return match self.refounding.own.take() {
+                Some(_) => {
+                    self.note_endorsed(None);
+                    Ok(Answer::Done)
+                }
+                None => Err(Refusal::NothingEndorsed),
+            };
         };
         let attempt = attempt.checked_add(1).ok_or(Refusal::NothingEndorsed)?;
         self.say_endorsement(None, attempt)?;

@@ -352,6 +352,9 @@ fn a_change_of_key_that_waits_is_taken_along() {
     assert_eq!(plan["plan"]["succeeded"][0]["old"], old_key.as_str());
     let (plan, network) = (digits(&plan), text(&plan["outlook"], "network").to_owned());
     cyd.json(&["refound", "endorse", &plan]);
+    // The next key endorses no two plans unawares either.
+    let other = digits(&cyd.json(&["refound", "plan", "--without", "ada"]));
+    cyd.fails(&["refound", "endorse", &other], 3, &["another plan"]);
     let carried = directory.file("stick");
     cyd.json(&["bundle", "export", &carried]);
     ada.json(&["bundle", "import", &carried]);
