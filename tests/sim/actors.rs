@@ -3,7 +3,8 @@
 use mycnet_consensus::internals::sim::actors::ActorKind;
 use mycnet_consensus::internals::sim::plan::Plan;
 
-use crate::schedules::{run_clean, seeds};
+use crate::schedules::run_clean;
+use crate::sweep::seeds;
 
 #[test]
 fn every_actor_is_borne() {

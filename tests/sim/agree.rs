@@ -7,23 +7,36 @@ use mycnet_consensus::internals::sim::world::run;
 
 use crate::hand::{Hand, broken};
 use crate::refounding::of_founding;
-use crate::schedules::{run_clean, seeds};
+use crate::schedules::run_checked;
+use crate::sweep::{seeds, sweep};
+
+/// Fails the seed with what was said.
+macro_rules! check {
+    ($holds:expr, $($said:tt)+) => {
+        if !$holds {
+            return Err(format!($($said)+));
+        }
+    };
+}
 
 #[test]
 fn s_agree() {
-    for seed in seeds(5) {
-        run_clean(Plan::with_actor(seed, ActorKind::DoubleVoter));
+    let play = |seed| {
+        run_checked(Plan::with_actor(seed, ActorKind::DoubleVoter))?;
         // Less than a third are twins: one side stands still.
         let mut plan = Plan::twins(seed, 4, 1);
         plan.goes_on_above_a_third = false;
         let report = run(plan);
-        assert!(report.forks.is_empty(), "seed {seed}");
-        assert!(
-            report.violations.iter().all(|v| v.property == "p_live"),
-            "seed {seed}: {:?}",
+        check!(report.forks.is_empty(), "{:?}", report.forks);
+        let mut found = report.violations.iter();
+        check!(
+            found.all(|v| v.property == "p_live"),
+            "{:?}",
             report.violations
         );
-    }
+        Ok(())
+    };
+    sweep(seeds(5), play, |()| {});
 }
 
 /// A colluding half of twins decides on both sides of a partition; the checker sees it, the honest see it when they meet,
@@ -31,78 +44,68 @@ fn s_agree() {
 /// network, without those who made the fork, with everything that was sealed before it. Rules: F1, F2, F3, F4, F5.
 #[test]
 fn s_agree_fires_above_a_third_and_s_blame_names_them() {
-    let mut forks = 0;
-    let mut founded = Vec::new();
-    for (seed, (members, twinned)) in seeds(5).flat_map(|seed| [(seed, (4, 2)), (seed, (7, 3))]) {
+    for (members, twinned) in [(4, 2), (7, 3)] {
+        fork_and_refound(members, twinned);
+    }
+}
+
+fn fork_and_refound(members: usize, twinned: usize) {
+    let play = |seed| {
         let report = run(Plan::twins(seed, members, twinned));
         let found: Vec<_> = report.violations.iter().map(|v| v.property).collect();
         for property in ["innocent", "s_blame"] {
-            assert!(
-                !found.contains(&property),
-                "seed {seed}: {:?}",
-                report.violations
-            );
+            check!(!found.contains(&property), "{:?}", report.violations);
         }
         // A side that proposed nothing decides nothing.
-        if found.contains(&"s_agree") {
-            assert!(
-                !report.forks.is_empty(),
-                "seed {seed}: nobody noticed the fork of {members}/{twinned}"
-            );
-            forks += 1;
-        }
+        let is_forked = found.contains(&"s_agree");
+        check!(
+            !is_forked || !report.forks.is_empty(),
+            "nobody noticed the fork of {members}/{twinned}"
+        );
         let broken = of_founding(&report);
-        assert!(
-            broken.is_empty(),
-            "MYCNET_SEED={seed}, {members}/{twinned}: {broken:#?}"
+        check!(broken.is_empty(), "{members}/{twinned}: {broken:#?}");
+        check!(
+            report.founded.is_some() != report.forks.is_empty(),
+            "{members}/{twinned}: founded {:?}",
+            report.founded
         );
-        assert_eq!(
-            report.founded.is_some(),
-            !report.forks.is_empty(),
-            "seed {seed}"
-        );
-        founded.extend(report.founded.map(|it| (members, it)));
-    }
+        Ok((is_forked, report.founded))
+    };
+    let (mut forks, mut founded) = (0, Vec::new());
+    sweep(seeds(5), play, |(is_forked, network)| {
+        forks += u64::from(is_forked);
+        founded.extend(network);
+    });
     assert!(forks > 0, "twins of a majority fork the chain");
-    for size in [4, 7] {
-        let of_size = founded.iter().filter(|(members, _)| *members == size);
-        let of_size: Vec<_> = of_size.map(|(_, it)| it).collect();
-        println!(
-            "{} forks of {size} members refounded, {} words replaced, {} old seals meanwhile, {} seals and {} operations after",
-            of_size.len(),
-            of_size.iter().map(|it| it.replaced).sum::<u64>(),
-            of_size.iter().map(|it| it.sealed_meanwhile).sum::<u64>(),
-            of_size.iter().map(|it| it.height).sum::<u64>(),
-            of_size.iter().map(|it| it.operations.1).sum::<u64>(),
-        );
-    }
+    println!(
+        "{members}/{twinned}: {forks} forks, {} refounded, {} words replaced, {} old seals meanwhile, {} seals and {} operations after",
+        founded.len(),
+        founded.iter().map(|it| it.replaced).sum::<u64>(),
+        founded.iter().map(|it| it.sealed_meanwhile).sum::<u64>(),
+        founded.iter().map(|it| it.height).sum::<u64>(),
+        founded.iter().map(|it| it.operations.1).sum::<u64>(),
+    );
 }
 
 #[test]
 fn s_blame() {
-    for seed in seeds(5) {
+    let play = |seed| {
         let report = run(Plan::twins(seed, 7, 2));
-        assert!(
-            report.forks.is_empty(),
-            "seed {seed}: less than a third cannot fork"
-        );
+        check!(report.forks.is_empty(), "less than a third cannot fork");
         let mut plan = Plan::twins(seed, 4, 2);
         plan.refounding = None;
-        let report = run(plan);
-        for (height, blame, percent) in report.forks {
-            assert!(
-                percent > 33,
-                "seed {seed}, height {height}: {percent} % for {blame:?}"
-            );
+        for (height, blame, percent) in run(plan).forks {
+            check!(percent > 33, "height {height}: {percent} % for {blame:?}");
         }
-    }
+        Ok(())
+    };
+    sweep(seeds(5), play, |()| {});
 }
 
 #[test]
 fn p_agree() {
-    for seed in seeds(8) {
-        run_clean(Plan::random(seed ^ 0xa9_1e_e0));
-    }
+    let play = |seed| run_checked(Plan::random(seed ^ 0xa9_1e_e0));
+    sweep(seeds(8), play, drop);
 }
 
 /// Two seals of one height, one with the reveals and one without: above a third that is possible, and must be seen.

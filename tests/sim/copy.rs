@@ -5,7 +5,8 @@ use mycnet_consensus::internals::sim::actors::ActorKind;
 use mycnet_consensus::internals::sim::plan::Plan;
 
 use crate::hand::{Hand, broken};
-use crate::schedules::{run_clean, seeds};
+use crate::schedules::run_clean;
+use crate::sweep::seeds;
 
 #[test]
 fn p_copy() {

@@ -12,7 +12,7 @@ use mycnet_consensus::internals::sim::generate::{Block, Log, generate_log_with};
 use mycnet_consensus::internals::sim::oracle::Oracle;
 use mycnet_consensus::internals::sim::projection::Projection;
 
-use crate::schedules::seeds;
+use crate::sweep::seeds;
 
 /// A random log whose seals hold the digests of the production ledger, and what that refused of it.
 pub(crate) fn log(seed: u64, blocks: usize) -> (Log, Vec<String>) {

@@ -4,7 +4,8 @@ use mycnet_consensus::internals::sim::actors::ActorKind;
 use mycnet_consensus::internals::sim::plan::Plan;
 use mycnet_consensus::internals::sim::world::run;
 
-use crate::schedules::{run_clean, seeds};
+use crate::schedules::run_clean;
+use crate::sweep::seeds;
 
 #[test]
 fn p_live() {

@@ -1,7 +1,8 @@
 //! The properties of `docs/PROTOCOL.md`, each in a test of its name, under simulated schedules.
 //!
-//! `MYCNET_SCHEDULES=10000 cargo test --release --features sim --test sim` runs the long form; without the variable a
-//! slice of it. A failure prints the seed that repeats it: `MYCNET_SEED=n` runs that one alone.
+//! Without variables every test runs a slice of its long form: `MYCNET_SEEDS=first..end` runs the tests that are named with
+//! those seeds, and says every minute how far it is. A failure prints the seed that repeats it: `MYCNET_SEED=n` runs that one
+//! alone.
 
 #![allow(
     unreachable_pub,
@@ -27,4 +28,5 @@ mod oracle;
 mod order;
 mod refounding;
 mod schedules;
+mod sweep;
 mod trust;

@@ -3,68 +3,32 @@
 //! or critical votes.
 //!
 //! Random coalitions against random towns, without agreement: the production ledger and the oracle apply every seal, and
-//! must be equal at the end. `MYCNET_COALITIONS=10000 cargo test --release --features sim --test sim t_minor` is the long form,
-//! with 500 operations for each coalition; `MYCNET_SEED=n` repeats one of them.
+//! must be equal at the end. `MYCNET_SEEDS=0..10000 cargo test --release --features sim --test sim minor::t_minor -- --exact` is
+//! the long form, with 500 operations for each coalition.
 
 mod coalition;
 mod town;
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use coalition::play;
 use mycnet_consensus::internals::sim::oracle::Mutation;
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
-/// Plays all seeds on all processors; returns the least trust of an honest member and the largest share of a coalition in
-/// claims, both in parts per million.
-fn play_all(seeds: std::ops::Range<u64>, operations: usize) -> (u32, u32) {
-    let next = AtomicU64::new(seeds.start);
-    let extremes = Mutex::new((1_000_000, 0));
-    let failures = Mutex::new(Vec::new());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
-                        return;
-                    }
-                    match play(seed, operations, None) {
-                        Ok(seen) => {
-                            let mut extremes = extremes.lock().unwrap();
-                            extremes.0 = extremes.0.min(seen.least_trust_ppm);
-                            extremes.1 = extremes.1.max(seen.largest_share_ppm);
-                        }
-                        Err(broken) => {
-                            let line = format!("MYCNET_SEED={seed} repeats this: {broken}");
-                            failures.lock().unwrap().push(line);
-                        }
-                    }
-                }
-            });
-        }
-    });
-    let failures = failures.into_inner().unwrap();
-    assert!(failures.is_empty(), "{failures:#?}");
-    extremes.into_inner().unwrap()
-}
+use crate::sweep::{is_chosen, seeds, sweep};
 
 #[test]
 fn t_minor() {
     let start = std::time::Instant::now();
-    let all = number("MYCNET_COALITIONS");
-    let seeds = match number("MYCNET_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..all.unwrap_or(12),
-    };
-    let operations = if all.is_some() { 500 } else { 150 };
+    let seeds = seeds(12);
+    let operations = if is_chosen() { 500 } else { 150 };
     let count = seeds.end - seeds.start;
-    let (least, largest) = play_all(seeds, operations);
+    let (mut least, mut largest) = (1_000_000, 0);
+    sweep(
+        seeds,
+        |seed| play(seed, operations, None),
+        |seen| {
+            least = least.min(seen.least_trust_ppm);
+            largest = largest.max(seen.largest_share_ppm);
+        },
+    );
     println!(
         "{count} coalitions, {operations} operations each, in {:?}: least trust of an honest member {least} ppm, largest \
          share of a coalition in claims {largest} ppm",

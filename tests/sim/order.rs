@@ -16,7 +16,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_bytes::ByteBuf;
 
-use crate::schedules::seeds;
+use crate::sweep::seeds;
 
 /// A node that watches and is not a member.
 fn observer(genesis: &Genesis) -> Core {

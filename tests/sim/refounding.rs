@@ -16,7 +16,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::differential;
-use crate::schedules::{run_clean, seeds};
+use crate::schedules::run_checked;
+use crate::sweep::{seeds, sweep};
 
 /// What was found of the founding and of the new network. Of the old network after a fork nothing else can be said.
 pub fn of_founding(report: &Report) -> Vec<&Violation> {
@@ -49,9 +50,11 @@ fn random(seed: u64, cause: Cause) -> Plan {
 /// Runs schedules of these seeds, and prints what became of them.
 fn found_all(seeds: std::ops::Range<u64>, cause: Cause) -> Vec<NewNetwork> {
     let mut all = Vec::new();
-    for seed in seeds {
-        all.extend(run_clean(random(seed, cause)).founded);
-    }
+    sweep(
+        seeds,
+        |seed| run_checked(random(seed, cause)),
+        |report| all.extend(report.founded),
+    );
     let sum = |count: fn(&NewNetwork) -> u64| all.iter().map(count).sum::<u64>();
     println!(
         "{cause:?}: {} founded, {} secessions, {} words replaced, {} given again, {} by ticket, {} old seals meanwhile, {} ms, {} seals, {} closed",

@@ -5,33 +5,26 @@ use std::collections::BTreeMap;
 use mycnet_consensus::internals::sim::plan::Plan;
 use mycnet_consensus::internals::sim::world::{Report, run};
 
-/// How many schedules all tests of this binary run together when nothing is said.
-const SCHEDULES: u64 = 240;
+use crate::sweep::{seeds, sweep};
 
-/// The seeds of a test that runs `slice` of the [`SCHEDULES`], or its share of `MYCNET_SCHEDULES`.
-pub fn seeds(slice: u64) -> std::ops::Range<u64> {
-    let number = |name| {
-        std::env::var(name)
-            .ok()
-            .and_then(|text| text.parse::<u64>().ok())
-    };
-    if let Some(seed) = number("MYCNET_SEED") {
-        return seed..seed + 1;
+/// Runs a plan.
+///
+/// # Errors
+///
+/// What was found broken.
+pub fn run_checked(plan: Plan) -> Result<Report, String> {
+    let shown = format!("{:?} {:?}", plan.hosts, plan.network);
+    let report = run(plan);
+    if report.violations.is_empty() {
+        return Ok(report);
     }
-    0..number("MYCNET_SCHEDULES").map_or(slice, |all| (slice * all).div_ceil(SCHEDULES))
+    Err(format!("{:#?}\n{shown}", report.violations))
 }
 
 /// Runs a plan and fails with its seed if anything was found.
 pub fn run_clean(plan: Plan) -> Report {
-    let shown = format!("{:?} {:?}", plan.hosts, plan.network);
-    let report = run(plan);
-    assert!(
-        report.violations.is_empty(),
-        "MYCNET_SEED={} repeats this: {:#?}\n{shown}",
-        report.seed,
-        report.violations
-    );
-    report
+    let seed = plan.seed;
+    run_checked(plan).unwrap_or_else(|broken| panic!("MYCNET_SEED={seed} repeats this: {broken}"))
 }
 
 /// Sums over schedules, to see that they exercise something.
@@ -70,9 +63,11 @@ impl Sums {
 fn random_schedules_keep_every_property() {
     let start = std::time::Instant::now();
     let mut sums = Sums::default();
-    for seed in seeds(60) {
-        sums.add(run_clean(Plan::random(seed)));
-    }
+    sweep(
+        seeds(60),
+        |seed| run_checked(Plan::random(seed)),
+        |report| sums.add(report),
+    );
     println!("{sums:?} in {:?}", start.elapsed());
     if sums.schedules >= 60 {
         for outcome in [

@@ -4,7 +4,8 @@ use mycnet_consensus::internals::sim::people::node;
 use mycnet_consensus::internals::sim::plan::Plan;
 
 use crate::hand::{Hand, broken};
-use crate::schedules::{run_clean, seeds};
+use crate::schedules::run_clean;
+use crate::sweep::seeds;
 
 #[test]
 fn t_range() {

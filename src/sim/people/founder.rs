@@ -2,8 +2,8 @@
 //!
 //! It goes by the first endorsed plan that it finds acceptable, else proposes its own. It leaves out the proved equivocators, and
 //! whom it knows to be gone, captured or accused for good reason; it accepts that others leave out more, but nobody it vouches for.
-//! It replaces its word only if its plan can no longer take effect, or somebody it trusts has left for another one: who goes
-//! ahead alone cannot come back.
+//! It replaces its word only if its plan can no longer take effect, an earlier fork comes to light, or somebody it trusts has left
+//! for another one: who goes ahead alone cannot come back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,7 +84,10 @@ impl Founder {
                 acceptable.push((&endorsed.plan, founding, by));
             }
         }
-        let own = core.endorsed().cloned();
+        // Its own word does not hold if the network forked before the seal that the plan goes on from.
+        let holds = |plan: &Plan| plan.height <= common || talk.ahead == Some(plan.digest());
+        let holds = self.said.as_ref().is_none_or(holds);
+        let own = core.endorsed().filter(|_| holds).cloned();
         if let (Some(own), Some(plan)) = (&own, self.said.clone()) {
             let digest = own.founding.plan();
             let is_ahead = talk.ahead == Some(digest);
