@@ -15,11 +15,13 @@ pub(super) use comparing::{CachedSnapshot, Link};
 
 use super::{Admission, Core, Output, PeerId};
 use crate::base::digest::{RecordId, SealId};
-use crate::base::limits::{COMPARED_HEIGHTS, WINDOW_BYTES_MAX};
+use crate::base::limits::{
+    CHECKED_AHEAD_MAX, CHECKED_TOGETHER_MAX, COMPARED_HEIGHTS, WINDOW_BYTES_MAX,
+};
 use crate::base::rejection::Rejection;
 use crate::exchange::message::Message;
 use crate::finality::Agreement;
-use crate::statement::record::{Statement, Verified};
+use crate::statement::record::{Signed, Statement, Verified};
 
 #[cfg(doc)]
 use crate::protocol::Rule::*;
@@ -191,24 +193,50 @@ impl Core {
         may_be_behind
     }
 
+    /// Checks the signatures in messages that wait for their turn together, which costs less than one by one: votes on a seal
+    /// come from all sealers at about the same time, in a message each. It changes nothing else. Each record is taken, or refused
+    /// and its sender blamed, when its message is handled.
+    pub fn check_ahead<'a>(&mut self, messages: impl IntoIterator<Item = &'a Message>) {
+        let records = messages.into_iter().flat_map(|message| match message {
+            // A longer message gains nothing by it.
+            Message::Records(records) if records.len() < CHECKED_TOGETHER_MAX => &records[..],
+            Message::Proposal { record, .. } => std::slice::from_ref(record),
+            _ => &[],
+        });
+        let signed = records
+            .take(CHECKED_AHEAD_MAX)
+            .filter_map(|bytes| Signed::decode(bytes).ok())
+            .filter(|signed| self.held(signed).is_none());
+        let signed: Vec<Signed> = signed.collect();
+        self.verifier.check_ahead(&signed);
+    }
+
     fn receive_records(&mut self, from: PeerId, records: &[ByteBuf]) {
         let mut is_behind = false;
-        for bytes in records {
-            let record = match self.verify_bytes(bytes) {
-                Ok(record) => record,
-                Err(rejection) => {
-                    if self.refuse_unverified(from, rejection) {
-                        continue;
+        for some in records.chunks(CHECKED_TOGETHER_MAX) {
+            let verified = self.verify_some(some.iter().map(|bytes| bytes.as_slice()));
+            for (bytes, verified) in some.iter().zip(verified) {
+                let record = match verified {
+                    // The records before it may have sealed its author's admission.
+                    Err(Rejection::UnknownAuthor(_)) => self.verify_bytes(bytes),
+                    verified => verified,
+                };
+                let record = match record {
+                    Ok(record) => record,
+                    Err(rejection) => {
+                        if self.refuse_unverified(from, rejection) {
+                            continue;
+                        }
+                        // One bad record is enough, because as many more could cost as much.
+                        return;
                     }
-                    // One bad record is enough, because each further one could cost as much.
-                    return;
+                };
+                match self.admit_in_order(Some(from), record) {
+                    Ok(admission) => {
+                        is_behind |= admission == Admission::Waiting(Rejection::UnknownSeal);
+                    }
+                    Err(rejection) => self.refuse(from, rejection),
                 }
-            };
-            match self.admit_in_order(Some(from), record) {
-                Ok(admission) => {
-                    is_behind |= admission == Admission::Waiting(Rejection::UnknownSeal);
-                }
-                Err(rejection) => self.refuse(from, rejection),
             }
         }
         if is_behind {
