@@ -184,8 +184,8 @@ fn verified(verifier: &mut Verifier, inbox: &[&[u8]]) -> Vec<Verified> {
     let signed = signed
         .collect::<Result<_, _>>()
         .expect("the votes are canonical");
-    let verified = verifier.verify_all(signed).into_iter();
-    verified
+    let results = verifier.verify_all(signed).into_iter();
+    results
         .collect::<Result<_, _>>()
         .expect("the votes are good")
 }

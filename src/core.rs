@@ -21,6 +21,7 @@ mod endorsed;
 mod exempt;
 mod forks;
 mod former;
+mod gathering;
 mod interface;
 mod journal;
 mod network;
@@ -71,9 +72,10 @@ pub use crate::statement::record::{
 pub use crate::statement::seal::{SealCertificate, SealedBlock};
 pub use pool::Pool;
 
+use gathering::Pace;
 use journal::Journal;
 use refounding::Refounding;
-use sync::{CachedSnapshot, Link};
+use sync::{CachedSnapshot, Link, Relaying};
 use twin::Twin;
 
 use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
@@ -151,13 +153,14 @@ pub struct Core {
     snapshot: Option<CachedSnapshot>,
     timing: Timing,
     now_ms: u64,
-    sealed_at_ms: u64,
+    pace: Pace,
     /// Since when there is something to seal at this height ([S11]).
     waits_since_ms: Option<u64>,
     out: Vec<Output>,
     /// Rejections already reported in this input, by peer and code.
     told: BTreeSet<(Option<PeerId>, &'static str)>,
     relay: Vec<(Option<PeerId>, Verified)>,
+    relaying: Relaying,
 }
 
 impl Core {
@@ -277,11 +280,12 @@ impl Core {
             snapshot: None,
             timing: Timing::of(&genesis.params),
             now_ms: genesis.time_ms,
-            sealed_at_ms: 0,
+            pace: Pace::default(),
             waits_since_ms: None,
             out: Vec::new(),
             told: BTreeSet::new(),
             relay: Vec::new(),
+            relaying: Relaying::default(),
         })
     }
 
@@ -482,6 +486,7 @@ impl Core {
                 self.authors.remove(&peer);
                 // The peer will offer these orphans again under a new connection number.
                 self.orphans.forget_source(peer.0);
+                self.ask_instead_of(peer);
                 Ok(Answer::Done)
             }
             Input::Message { from, message } => {

@@ -108,6 +108,10 @@ pub const RECONCILE_ROUNDS_MAX: u32 = 64;
 /// one goes on. A later comparison repairs what was lost.
 pub const AGAIN_MS: u64 = 1000;
 
+/// How long the id of a new record waits to be offered to a peer that has another source of its author's records, in
+/// milliseconds: longer than agreement on a seal usually takes, so that most records are sealed before.
+pub const OFFER_AFTER_MS: u64 = 500;
+
 /// Records or blocks in one frame. A record takes far more than 64 bytes, so a frame full of records stays below this
 /// limit; a megabyte of empty strings would take 24 megabytes of memory.
 pub const FRAME_ITEMS_MAX: usize = 16 * 1024;

@@ -309,6 +309,9 @@ impl Core {
 
     /// Pools and persists a record, and forgets the displaced one. Own records are persisted by the journal.
     pub(super) fn keep(&mut self, record: Verified, is_exempt: bool) -> Pooling {
+        if self.pool.is_empty() {
+            self.pace.begin(self.now_ms);
+        }
         let (pooling, displaced) = self.pool_record(record.clone(), self.now_ms, is_exempt);
         if pooling == Pooling::New && !self.journal.knows(&record.id()) {
             self.out.push(Output::Persist(Write::Record(record)));

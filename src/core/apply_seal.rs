@@ -84,7 +84,6 @@ impl Core {
         let seal = draft.seal.clone();
         let records = draft.records.clone();
         let applied = Arc::new(self.ledger.commit(draft));
-        self.sealed_at_ms = self.now_ms;
         if !is_restoring {
             let block = Arc::new(SealedBlock {
                 seal: seal.clone(),
@@ -112,6 +111,7 @@ impl Core {
         self.review(&applied);
         if !is_restoring {
             self.follow_up(&applied);
+            self.drop_settled_offers();
             if !was_ready {
                 // The commits that were frozen in the meantime are revealed at once (C3).
                 self.keep_promises();
@@ -125,6 +125,7 @@ impl Core {
         self.verifier.set_sealers(sealers.iter());
         let next = Agreement::new(height, sealers, Some(self.me));
         let agreement = std::mem::replace(&mut self.agreement, next);
+        self.pace.sealed(self.now_ms, agreement.round() == 0);
         self.recent.push_back(Decided {
             seal,
             agreement,

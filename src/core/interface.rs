@@ -312,7 +312,8 @@ impl Outputs {
 pub struct Timing {
     /// A record held longer than this must be in a fresh proposal ([S6]): three step patiences.
     pub censorship_ms: u64,
-    /// How long a proposer gathers records after the last seal; those of high priority do not wait.
+    /// How long a proposer gathers records at most, from the first one on; those of high priority do not wait. 0: not at all. Less
+    /// if seals are agreed fast.
     pub gather_ms: u64,
     /// A node joins round r of a proposer that leads out of turn after it has waited r times this at the height itself ([S11]); 0
     /// joins at once. In a mesh it is the step patience: else the last in the queue could make everybody pass all rounds before.

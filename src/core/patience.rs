@@ -287,14 +287,19 @@ impl Patience {
         self.due_ms
     }
 
-    /// The times for the core: censorship after three times the longest of the latest sweeps, no gathering, as a chance to seal
-    /// may be the last of a day, and joining at once or, in a mesh, after the first sweep's least time for each round.
+    /// The times for the core: censorship after three times the longest of the latest sweeps. Carried nodes gather nothing, as a
+    /// chance to seal may be the last of a day, and join at once. In a mesh a proposer gathers half as long as it takes until the
+    /// next in the queue would lead in its place, and nodes join after the first sweep's least time for each round.
     pub fn timing(&self, now_ms: u64) -> Timing {
         let running_ms = now_ms.saturating_sub(self.sweep.began_ms);
         let sweep_ms = self.lengths.iter().copied().fold(running_ms, u64::max);
         Timing {
             censorship_ms: 3 * sweep_ms.max(self.first_ms()),
-            gather_ms: 0,
+            gather_ms: if self.is_carried {
+                0
+            } else {
+                self.first_ms() / 2
+            },
             join_ms: if self.is_carried { 0 } else { self.first_ms() },
             holds: self.is_carried,
         }

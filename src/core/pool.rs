@@ -81,6 +81,13 @@ impl Pool {
         ids.filter_map(|id| self.records.get(id))
     }
 
+    /// The operations that the pool has records of.
+    pub fn operations(&self) -> impl Iterator<Item = OperationId> {
+        let proposed = self.proposals().map(OperationId::from);
+        let proposed = proposed.filter(|id| !self.by_operation.contains_key(id));
+        self.by_operation.keys().copied().chain(proposed)
+    }
+
     /// The proposals in the pool.
     pub fn proposals(&self) -> impl Iterator<Item = RecordId> {
         self.proposals.values().flatten().copied()

@@ -23,7 +23,7 @@ impl Core {
     /// The earliest future time at which there is something to do without any input. Tasks already due were tried at the last
     /// input, and are tried again when this node is nudged.
     pub fn next_due_ms(&self) -> Option<u64> {
-        let gathered = (!self.pool.is_empty()).then_some(self.sealed_at_ms + self.timing.gather_ms);
+        let gathered = self.gathers_until_ms();
         let state = self.ledger.state();
         let apart = self.pool.about_authors();
         let apart = apart.filter_map(|pooled| state.sealable_from_ms(&pooled.record));
@@ -32,7 +32,8 @@ impl Core {
             .into_iter()
             .chain(due)
             .chain(self.joins_at_ms())
-            .chain(self.held_until_ms());
+            .chain(self.held_until_ms())
+            .chain(self.relaying.due_ms());
         times.filter(|due_ms| *due_ms > self.now_ms).min()
     }
 
@@ -61,8 +62,7 @@ impl Core {
         let state = self.ledger.state();
         let (last_ms, now_ms) = (state.time_ms(), self.now_ms);
         let is_due = state.due_ms().is_some_and(|due_ms| due_ms <= now_ms);
-        let is_urgent = self.pool.is_urgent();
-        if !is_due && !is_urgent && now_ms < self.sealed_at_ms + self.timing.gather_ms {
+        if !is_due && self.is_gathering() {
             return None;
         }
         let clock_ms = now_ms.max(last_ms + 1);

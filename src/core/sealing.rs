@@ -28,6 +28,7 @@ impl Core {
         if !self.may_seal() {
             return false;
         }
+        self.note_pace();
         let join_to = self.join_to();
         let mut judge = SealJudge {
             ledger: &self.ledger,

@@ -1,17 +1,19 @@
 //! Exchange with peers.
 //!
-//! New records are pushed to every peer except their sender ([N4]). Now and then two peers compare their records ([`comparing`]),
-//! which repairs losses; a peer that is behind in seals asks for blocks first ([`blocks`]). Where there is no connection,
+//! New records are pushed to peers, or offered to those that have another source ([`relaying`]). Now and then two peers compare their
+//! records ([`comparing`]), which repairs losses; a peer that is behind in seals asks for blocks first ([`blocks`]). Where there is no connection,
 //! people carry the same data in files ([`bundles`]).
 
 mod blocks;
 mod bundles;
 mod comparing;
+mod relaying;
 mod requests;
 
 use serde_bytes::ByteBuf;
 
 pub(super) use comparing::{CachedSnapshot, Link};
+pub(super) use relaying::Relaying;
 
 use super::{Admission, Core, Output, PeerId};
 use crate::base::digest::{RecordId, SealId};
@@ -117,26 +119,6 @@ impl Core {
         outputs
     }
 
-    /// Pushes new records to the peers that did not send them.
-    pub(super) fn flush(&mut self) {
-        let relay = std::mem::take(&mut self.relay);
-        if relay.is_empty() {
-            return;
-        }
-        let relay: Vec<_> = relay
-            .iter()
-            .map(|(from, record)| (from, encoded(record)))
-            .collect();
-        for peer in self.peers.clone() {
-            let records = relay
-                .iter()
-                .filter(|(from, _)| **from != Some(peer))
-                .map(|(_, record)| record.clone());
-            let outputs = self.send_records(peer, records);
-            self.out.extend(outputs);
-        }
-    }
-
     pub(super) fn receive(&mut self, from: PeerId, message: Message) {
         match message {
             Message::Status { height, seal } => {
@@ -158,12 +140,13 @@ impl Core {
             } => self.go_on_comparing(from, (session, round), &ranges),
             Message::Want(ids) => {
                 if self.is_within(from, &ids) {
+                    self.note_lacking(from, &ids);
                     self.answer_request(from, ids);
                 }
             }
             Message::Offer(ids) => {
                 if self.is_within(from, &ids) {
-                    self.ask(from, ids);
+                    self.take_offer(from, ids);
                 }
             }
             Message::AskBlocks { from: height } => self.serve(from, height),
@@ -212,35 +195,55 @@ impl Core {
     }
 
     fn receive_records(&mut self, from: PeerId, records: &[ByteBuf]) {
-        let mut is_behind = false;
+        let (mut held, mut is_behind) = (Vec::new(), false);
         for some in records.chunks(CHECKED_TOGETHER_MAX) {
             let verified = self.verify_some(some.iter().map(|bytes| bytes.as_slice()));
             for (bytes, verified) in some.iter().zip(verified) {
-                let record = match verified {
+                let verified = match verified {
                     // The records before it may have sealed its author's admission.
                     Err(Rejection::UnknownAuthor(_)) => self.verify_bytes(bytes),
                     verified => verified,
                 };
-                let record = match record {
-                    Ok(record) => record,
+                match verified {
+                    Ok(record) => is_behind |= self.receive_record(from, &record, &mut held),
                     Err(rejection) => {
-                        if self.refuse_unverified(from, rejection) {
-                            continue;
+                        if !self.refuse_unverified(from, rejection) {
+                            // One bad record is enough, because as many more could cost as much.
+                            return;
                         }
-                        // One bad record is enough, because as many more could cost as much.
-                        return;
                     }
-                };
-                match self.admit_in_order(Some(from), record) {
-                    Ok(admission) => {
-                        is_behind |= admission == Admission::Waiting(Rejection::UnknownSeal);
-                    }
-                    Err(rejection) => self.refuse(from, rejection),
                 }
             }
         }
+        if !held.is_empty() {
+            self.send(from, Message::Offer(held));
+        }
         if is_behind {
             self.ask_blocks(from);
+        }
+    }
+
+    /// Takes a record out of a message. Adds it to `held` if the peer is to be told that it is here already. Returns whether this
+    /// node is behind its author.
+    fn receive_record(
+        &mut self,
+        from: PeerId,
+        record: &Verified,
+        held: &mut Vec<RecordId>,
+    ) -> bool {
+        let is_asked = self.relaying.arrived(&record.id());
+        match self.admit_in_order(Some(from), record.clone()) {
+            Ok(Admission::Known) => {
+                if !is_asked && self.note_repeated(from, record) {
+                    held.push(record.id());
+                }
+                false
+            }
+            Ok(admission) => admission == Admission::Waiting(Rejection::UnknownSeal),
+            Err(rejection) => {
+                self.refuse(from, rejection);
+                false
+            }
         }
     }
 
@@ -261,13 +264,24 @@ impl Core {
 
     /// Takes a proposal with its list, and asks for the listed records that are missing here.
     fn receive_proposal(&mut self, from: PeerId, record: &[u8], list: Vec<RecordId>) {
-        match self.take_proposal(Some(from), record, list) {
+        let record = match self.verify_bytes(record) {
+            Ok(record) => record,
+            Err(rejection) if rejection.is_senders_fault() => return self.blame(from, rejection),
+            Err(rejection) => return self.refuse(from, rejection),
+        };
+        let is_asked = self.relaying.arrived(&record.id());
+        match self.take_proposal(Some(from), record.clone(), list) {
             Ok((Admission::Waiting(_), _)) => self.ask_blocks(from),
             Ok((_, Some(listed))) => {
                 let missing = self.missing_of(&listed).collect();
                 self.request(from, missing);
             }
-            Ok((_, None)) => {}
+            Ok((Admission::Known, None)) => {
+                if !is_asked && self.note_repeated(from, &record) {
+                    self.send(from, Message::Offer(vec![record.id()]));
+                }
+            }
+            Ok((Admission::New, None)) => {}
             Err(rejection) if rejection.is_senders_fault() => self.blame(from, rejection),
             Err(rejection) => self.refuse(from, rejection),
         }
@@ -277,10 +291,9 @@ impl Core {
     fn take_proposal(
         &mut self,
         from: Option<PeerId>,
-        record: &[u8],
+        record: Verified,
         list: Vec<RecordId>,
     ) -> Result<(Admission, Option<SealId>), Rejection> {
-        let record = self.verify_bytes(record)?;
         let Statement::SealProposal { seal, .. } = record.statement() else {
             return Err(Rejection::Malformed("not a proposal"));
         };

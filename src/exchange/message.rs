@@ -9,9 +9,9 @@ use serde_bytes::ByteBuf;
 
 use crate::base::codec::{self, CodecError};
 use crate::base::digest::{RecordId, SealId};
-use crate::base::limits::FRAME_BYTES_MAX;
 #[cfg(doc)]
-use crate::base::limits::{RECONCILE_BYTES_MAX, WANT_IDS_MAX, WINDOW_BYTES_MAX};
+use crate::base::limits::RECONCILE_BYTES_MAX;
+use crate::base::limits::{FRAME_BYTES_MAX, WANT_IDS_MAX, WINDOW_BYTES_MAX};
 
 /// A message between two nodes. Its frame is its canonical encoding, at most [`FRAME_BYTES_MAX`] bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +87,26 @@ impl Message {
             blocks.push(ByteBuf::from(block));
         }
         (!blocks.is_empty()).then_some(Self::Blocks(blocks))
+    }
+
+    /// Takes up a message to the same peer that directly follows, so that both travel as one. Gives it back if they are of other
+    /// kinds, or together longer than one message may be.
+    ///
+    /// # Errors
+    ///
+    /// The other message, unchanged.
+    pub fn join(&mut self, next: Self) -> Result<(), Self> {
+        let is_window = self.weight() + next.weight() <= WINDOW_BYTES_MAX;
+        match (self, next) {
+            (Self::Records(records), Self::Records(more)) if is_window => records.extend(more),
+            (Self::Want(ids), Self::Want(more)) | (Self::Offer(ids), Self::Offer(more))
+                if ids.len() + more.len() <= WANT_IDS_MAX =>
+            {
+                ids.extend(more);
+            }
+            (_, next) => return Err(next),
+        }
+        Ok(())
     }
 
     /// Its approximate length in bytes, without encoding it.

@@ -342,9 +342,9 @@ pub fn sign_batch(
             let path = tree.path(index as usize);
             let proof = Proof {
                 sig,
+                path,
                 size,
                 index,
-                path,
             };
             Ok(Verified(Arc::new(Signed::try_from(Record {
                 body,

@@ -36,6 +36,7 @@ mod reconciliation;
 mod records;
 mod refounding;
 mod rejections;
+mod relaying;
 mod samples;
 mod schemas;
 mod smoke;

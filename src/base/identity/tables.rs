@@ -88,6 +88,6 @@ impl fmt::Debug for Tables {
         f.debug_struct("Tables")
             .field("sealers", &self.sealers.len())
             .field("made", &self.made)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -65,6 +65,8 @@ impl Core {
             if !link.served.may_have(from, now_ms) {
                 return;
             }
+            // It lacked something that led to a seal, whatever other sources it seemed to have.
+            link.offers.push_again();
         }
         let bytes = WINDOW_BYTES_MAX;
         self.out.push(Output::Serve { to, from, bytes });

@@ -68,7 +68,9 @@ impl Core {
         match part {
             Unsealed::Record(record) => self.admit_bytes(None, &record),
             Unsealed::Proposal(Proposal { record, list }) => {
-                let (admission, listed) = self.take_proposal(None, &record, list)?;
+                let (admission, listed) = self
+                    .verify_bytes(&record)
+                    .and_then(|record| self.take_proposal(None, record, list))?;
                 Ok(match (admission, listed) {
                     // Its list is new.
                     (Admission::Known, Some(_)) => Admission::New,

@@ -11,6 +11,7 @@ use serde_bytes::ByteBuf;
 use super::super::{Core, PeerId};
 use super::blocks::Served;
 use super::place;
+use super::relaying::Offers;
 use crate::base::digest::{RecordId, SealId};
 use crate::base::limits::{AGAIN_MS, OFFERS_MAX, RECONCILE_ROUNDS_MAX, WANT_IDS_MAX};
 use crate::base::rejection::Rejection;
@@ -39,6 +40,8 @@ pub(in crate::core) struct Link {
     ask_again_ms: u64,
     /// Records that it lacks, to be offered when it has those that it asked for.
     later: VecDeque<RecordId>,
+    /// What is passed on to it by id.
+    pub(super) offers: Offers,
 }
 
 /// A comparison that this node began; it waits for an answer.

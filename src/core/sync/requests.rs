@@ -71,18 +71,12 @@ impl Core {
         list.map_or(0, |list| 34 * list.len())
     }
 
-    /// Asks for the missing ones of these records.
-    pub(super) fn ask(&mut self, peer: PeerId, ids: impl IntoIterator<Item = RecordId>) {
-        let unknown = ids
-            .into_iter()
-            .filter(|id| self.find_compared(id).is_none() && !self.orphans.contains(id));
-        let unknown: BTreeSet<RecordId> = unknown.collect();
-        self.request(peer, unknown);
-    }
-
-    /// Asks for these records.
+    /// Asks for these records, whoever else is asked for them.
     pub(super) fn request(&mut self, peer: PeerId, ids: BTreeSet<RecordId>) {
         let ids: Vec<RecordId> = ids.into_iter().collect();
+        for id in &ids {
+            self.relaying.note_asked(*id, peer, self.now_ms);
+        }
         for some in ids.chunks(WANT_IDS_MAX) {
             self.send(peer, Message::Want(some.to_vec()));
         }

@@ -1,5 +1,7 @@
 //! One turn: inputs go through the core, their results to the disk, and then out to peers and callers.
 
+use std::collections::BTreeMap;
+
 use tokio::time::Instant;
 
 use super::{Actor, Inputs, Rejoin, TURN_BYTES_MAX};
@@ -56,7 +58,7 @@ impl Actor {
         let is_news = shared.relations.set_signing(core.signing_state());
         self.timers.settle(&core);
         drop(core);
-        for output in rest {
+        for output in joined(rest) {
             self.perform(output);
         }
         if let Some(connected) = &self.connected
@@ -249,6 +251,31 @@ impl Actor {
             ) => {}
         }
     }
+}
+
+/// Joins messages of one turn to one peer, in their order.
+fn joined(outputs: Vec<Output>) -> Vec<Output> {
+    let mut all: Vec<Output> = Vec::with_capacity(outputs.len());
+    let mut last: BTreeMap<PeerId, usize> = BTreeMap::new();
+    for output in outputs {
+        let output = match output {
+            Output::Send { to, message } => match last.get(&to).map(|at| &mut all[*at]) {
+                Some(Output::Send {
+                    message: before, ..
+                }) => match before.join(message) {
+                    Ok(()) => continue,
+                    Err(message) => Output::Send { to, message },
+                },
+                _ => Output::Send { to, message },
+            },
+            other => other,
+        };
+        if let Output::Send { to, .. } = &output {
+            last.insert(*to, all.len());
+        }
+        all.push(output);
+    }
+    all
 }
 
 /// Approximate bytes of memory that an output takes until it is sent.

@@ -41,7 +41,7 @@ impl DoubleVoter {
             .collect();
         let ledger = desk.core.ledger();
         let (draft, _) = ledger
-            .draft(seal.round, seal.time_ms + 1, records, Mode::Lenient)
+            .draft(round, seal.time_ms + 1, records, Mode::Lenient)
             .ok()?;
         let list: Vec<RecordId> = draft.records.iter().map(Verified::id).collect();
         self.seals

@@ -1,0 +1,290 @@
+//! Passes on new records ([N4]).
+//!
+//! A new record is pushed to every peer at once, so that it crosses a chain or a star without a question. Where there are more ways
+//! than one, it would cross most links twice. So two peers that both had a record before the other pushed it note that: each has
+//! *another source* of this author's records. From then on they pass on to each other only the ids of that author's records, and
+//! later ([`OFFER_AFTER_MS`]): what was sealed meanwhile, or shown by the peer, is not offered. Who still lacks a record asks one peer
+//! for it after the other, and is pushed this author's records again; who had to ask for a seal is pushed everything again. An author
+//! always pushes its own.
+//!
+//! In a full mesh each record crosses a link once, from its author. A peer that lies about what it has only harms itself: it gets
+//! records later.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::{Core, PeerId};
+use super::encoded;
+use crate::base::digest::{NodeId, RecordId};
+use crate::base::limits::{AGAIN_MS, OFFER_AFTER_MS, OFFERS_MAX, WANT_IDS_MAX};
+use crate::exchange::message::Message;
+use crate::statement::record::{Statement, Verified};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+/// Peers remembered that could also be asked for a record.
+const ALSO_MAX: usize = 8;
+
+/// What this node passes on to a peer by id.
+#[derive(Default)]
+pub(in crate::core) struct Offers {
+    /// The authors of whose records the peer has another source.
+    elsewhere: BTreeSet<NodeId>,
+    /// Ids to offer at the next time.
+    waiting: BTreeSet<RecordId>,
+    /// The ids that were offered last.
+    offered: BTreeSet<RecordId>,
+}
+
+impl Offers {
+    /// Forgets which other sources the peer has.
+    pub(super) fn push_again(&mut self) {
+        self.elsewhere.clear();
+    }
+}
+
+/// Who is asked for a record.
+struct Asked {
+    peer: PeerId,
+    until_ms: u64,
+    /// Others that have it, to be asked in turn.
+    also: Vec<PeerId>,
+}
+
+/// The offers and requests under way.
+#[derive(Default)]
+pub(in crate::core) struct Relaying {
+    /// When the waiting ids are offered.
+    offer_at_ms: Option<u64>,
+    asked: BTreeMap<RecordId, Asked>,
+    /// When the first of those who are asked has had its time, or earlier.
+    ask_at_ms: Option<u64>,
+}
+
+impl Relaying {
+    /// The next time at which something is to be offered or asked again.
+    pub(in crate::core) fn due_ms(&self) -> Option<u64> {
+        self.offer_at_ms.into_iter().chain(self.ask_at_ms).min()
+    }
+
+    /// Notes that a record arrived. Returns whether somebody was asked for it.
+    pub(super) fn arrived(&mut self, id: &RecordId) -> bool {
+        self.asked.remove(id).is_some()
+    }
+
+    /// Whether to ask a peer for a record now. Notes the peer in either case. Who offers what it was asked for had no room for it in
+    /// its answer.
+    fn may_ask(&mut self, id: RecordId, peer: PeerId, now_ms: u64) -> bool {
+        if let Some(asked) = self.asked.get_mut(&id)
+            && asked.peer != peer
+            && now_ms < asked.until_ms
+        {
+            if !asked.also.contains(&peer) && asked.also.len() < ALSO_MAX {
+                asked.also.push(peer);
+            }
+            return false;
+        }
+        self.note_asked(id, peer, now_ms);
+        true
+    }
+
+    /// Notes that a peer is asked for a record.
+    pub(super) fn note_asked(&mut self, id: RecordId, peer: PeerId, now_ms: u64) {
+        if self.asked.len() < OFFERS_MAX {
+            let until_ms = now_ms + AGAIN_MS;
+            self.ask_at_ms.get_or_insert(until_ms);
+            let asked = self.asked.entry(id).or_insert_with(|| Asked {
+                peer,
+                until_ms,
+                also: Vec::new(),
+            });
+            (asked.peer, asked.until_ms) = (peer, until_ms);
+        }
+    }
+
+    /// Ends the questions that a condition meets. Returns whom to ask instead.
+    fn ask_others(
+        &mut self,
+        now_ms: u64,
+        is_over: impl Fn(PeerId, u64) -> bool,
+    ) -> BTreeMap<PeerId, BTreeSet<RecordId>> {
+        let mut next: BTreeMap<PeerId, BTreeSet<RecordId>> = BTreeMap::new();
+        self.asked.retain(|id, asked| {
+            if !is_over(asked.peer, asked.until_ms) {
+                return true;
+            }
+            if asked.also.is_empty() {
+                return false;
+            }
+            asked.peer = asked.also.remove(0);
+            asked.until_ms = now_ms + AGAIN_MS;
+            next.entry(asked.peer).or_default().insert(*id);
+            true
+        });
+        self.ask_at_ms = self.asked.values().map(|asked| asked.until_ms).min();
+        next
+    }
+}
+
+impl Core {
+    /// Pushes new records to the peers that did not send them, or keeps their ids to be offered. Then does what is due.
+    pub(in crate::core) fn flush(&mut self) {
+        let relay = std::mem::take(&mut self.relay);
+        if !relay.is_empty() {
+            let relay: Vec<_> = relay
+                .iter()
+                .map(|(from, record)| (*from, encoded(record)))
+                .collect();
+            for peer in self.peers.clone() {
+                let mut pushed = Vec::new();
+                for (from, record) in &relay {
+                    if *from == Some(peer) {
+                        continue;
+                    }
+                    if from.is_some() && self.has_other_source(peer, &record.0.author()) {
+                        self.offer_soon(peer, record.0.id());
+                    } else {
+                        pushed.push(record.clone());
+                    }
+                }
+                let outputs = self.send_records(peer, pushed.into_iter());
+                self.out.extend(outputs);
+            }
+        }
+        self.offer_due();
+        let now_ms = self.now_ms;
+        if self.relaying.ask_at_ms.is_some_and(|at_ms| at_ms <= now_ms) {
+            let next = self
+                .relaying
+                .ask_others(now_ms, |_, until_ms| until_ms <= now_ms);
+            self.ask_next(next);
+        }
+    }
+
+    /// Whether a peer gets this author's records from somebody else: from itself, at least.
+    fn has_other_source(&self, peer: PeerId, author: &NodeId) -> bool {
+        let link = self.links.get(&peer);
+        self.authors.get(&peer) == Some(author)
+            || link.is_some_and(|link| link.offers.elsewhere.contains(author))
+    }
+
+    fn offer_soon(&mut self, peer: PeerId, id: RecordId) {
+        // A vote that decided a seal is not held for the next one.
+        let is_held = self.find(&id).is_some();
+        let Some(link) = self.links.get_mut(&peer).filter(|_| is_held) else {
+            return;
+        };
+        if link.offers.waiting.len() < OFFERS_MAX {
+            link.offers.waiting.insert(id);
+            let at_ms = self.now_ms + OFFER_AFTER_MS;
+            self.relaying.offer_at_ms.get_or_insert(at_ms);
+        }
+    }
+
+    /// Offers the waiting ids that are still held and unsealed.
+    fn offer_due(&mut self) {
+        let now_ms = self.now_ms;
+        if self.relaying.offer_at_ms.is_none_or(|at_ms| now_ms < at_ms) {
+            return;
+        }
+        self.drop_settled_offers();
+        self.relaying.offer_at_ms = None;
+        let waiting = self.links.iter_mut();
+        let waiting = waiting.map(|(peer, link)| (*peer, std::mem::take(&mut link.offers.waiting)));
+        let waiting: Vec<_> = waiting.filter(|(_, ids)| !ids.is_empty()).collect();
+        for (peer, ids) in waiting {
+            let all: Vec<RecordId> = ids.iter().copied().collect();
+            for some in all.chunks(WANT_IDS_MAX) {
+                self.send(peer, Message::Offer(some.to_vec()));
+            }
+            if let Some(link) = self.links.get_mut(&peer) {
+                link.offers.offered = ids;
+            }
+        }
+    }
+
+    /// Drops the waiting ids of records that are sealed or gone. The cost is that of the offers since the last seal.
+    pub(in crate::core) fn drop_settled_offers(&mut self) {
+        let mut links = std::mem::take(&mut self.links);
+        let mut is_any = false;
+        for link in links.values_mut() {
+            link.offers.waiting.retain(|id| self.find(id).is_some());
+            is_any |= !link.offers.waiting.is_empty();
+        }
+        self.links = links;
+        if !is_any {
+            self.relaying.offer_at_ms = None;
+        }
+    }
+
+    /// A peer sent a record that this node had already. Then it has another source of this author's records. If this node noted that
+    /// before, the peer may not know that the same holds here: returns whether to tell it, by an offer.
+    pub(super) fn note_repeated(&mut self, from: PeerId, record: &Verified) -> bool {
+        let Some(link) = self.links.get_mut(&from) else {
+            return false;
+        };
+        link.offers.waiting.remove(&record.id());
+        // Everybody offers endorsements at every comparison.
+        let is_apart = matches!(record.statement(), Statement::Refound { .. });
+        !is_apart && !link.offers.elsewhere.insert(record.author())
+    }
+
+    /// Takes an offer: asks for what is missing here, and notes what the peer has.
+    pub(super) fn take_offer(&mut self, from: PeerId, ids: Vec<RecordId>) {
+        for id in &ids {
+            if let Some(record) = self.find_compared(id).cloned() {
+                self.note_repeated(from, &record);
+            } else if let Some(link) = self.links.get_mut(&from) {
+                link.offers.waiting.remove(id);
+            }
+        }
+        self.ask(from, ids);
+    }
+
+    /// A peer asks for what it was offered: it has no other source of these authors' records any more.
+    pub(super) fn note_lacking(&mut self, peer: PeerId, ids: &[RecordId]) {
+        let Some(link) = self.links.get(&peer) else {
+            return;
+        };
+        let offered = &link.offers.offered;
+        let lacking = ids.iter().filter(|id| offered.contains(id));
+        let authors = lacking.filter_map(|id| Some(self.find_compared(id)?.author()));
+        let authors: Vec<NodeId> = authors.collect();
+        if let Some(link) = self.links.get_mut(&peer) {
+            for author in authors {
+                link.offers.elsewhere.remove(&author);
+            }
+        }
+    }
+
+    /// Asks a peer for the missing ones of these records, unless somebody else is asked for them now.
+    pub(super) fn ask(&mut self, peer: PeerId, ids: impl IntoIterator<Item = RecordId>) {
+        let unknown = ids
+            .into_iter()
+            .filter(|id| self.find_compared(id).is_none() && !self.orphans.contains(id));
+        let mut unknown: BTreeSet<RecordId> = unknown.collect();
+        let now_ms = self.now_ms;
+        unknown.retain(|id| self.relaying.may_ask(*id, peer, now_ms));
+        self.request(peer, unknown);
+    }
+
+    /// A peer is gone: others are asked for what it did not send.
+    pub(in crate::core) fn ask_instead_of(&mut self, gone: PeerId) {
+        let next = self
+            .relaying
+            .ask_others(self.now_ms, |peer, _| peer == gone);
+        self.ask_next(next);
+    }
+
+    fn ask_next(&mut self, next: BTreeMap<PeerId, BTreeSet<RecordId>>) {
+        for (peer, ids) in next {
+            if self.peers.contains(&peer) {
+                let missing = ids
+                    .into_iter()
+                    .filter(|id| self.find_compared(id).is_none());
+                let missing = missing.collect();
+                self.request(peer, missing);
+            }
+        }
+    }
+}
