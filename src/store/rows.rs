@@ -18,7 +18,6 @@ use crate::ledger::{OperationProof, StateParts};
 use crate::members::roster::MemberLine;
 use crate::statement::operation::Class;
 use crate::statement::record::{Record, Seal, Signed};
-use crate::statement::seal::encode_records;
 
 /// The format of both databases, under `format` in [`META`] and [`OWNER`].
 pub(super) const FORMAT: u64 = 1;
@@ -128,7 +127,7 @@ impl ContentsRow {
     /// The encoding of [`Self::Whole`].
     pub(super) fn whole(records: &[Record]) -> Vec<u8> {
         let mut bytes = b"\xa1\x65whole".to_vec();
-        encode_records(records, &mut bytes);
+        codec::encode_to(records, &mut bytes);
         bytes
     }
 }
@@ -166,7 +165,7 @@ pub(super) fn decode<T: Serialize + DeserializeOwned>(
     place: &str,
     bytes: &[u8],
 ) -> Result<T, StoreError> {
-    codec::decode(bytes, usize::MAX).map_err(|error| StoreError::unreadable(place, &error))
+    codec::decode_compared(bytes, usize::MAX).map_err(|error| StoreError::unreadable(place, &error))
 }
 
 /// Decodes a row whose bytes another check compares.
