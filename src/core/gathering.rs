@@ -71,10 +71,15 @@ impl Core {
         }
     }
 
+    /// How long a proposer gathers now.
+    pub(super) fn gather_ms(&self) -> u64 {
+        self.pace.gather_ms().min(self.timing.gather_ms)
+    }
+
     /// The end of gathering, whatever is missing then; `None` if nothing waits to be sealed.
     pub(super) fn gathers_until_ms(&self) -> Option<u64> {
         let since_ms = self.pace.oldest_ms.filter(|_| !self.pool.is_empty())?;
-        Some(since_ms + self.pace.gather_ms().min(self.timing.gather_ms))
+        Some(since_ms + self.gather_ms())
     }
 
     /// Whether more is to come before this node proposes a seal.

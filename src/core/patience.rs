@@ -10,8 +10,8 @@
 //!   contact, or a new record of its own), or `SWEEPS_FOR_PROPOSAL` sweeps. The proposer itself does not give up.
 //! - *Votes* that could still complete a quorum for a seal: the host waits one sweep.
 //! - A step in vain ([`Waiting::is_in_vain`]): the host does not wait, because the votes held leave no chance for a seal in it.
-//! - *Leading out of turn* ([S11]): in a mesh, after the first sweep's least time once for each place in the queue before this
-//!   node's own. Carried about, when the exchange of a meeting is finished: it may be the last of the day.
+//! - *Leading out of turn* ([S11]): in a mesh, after the time for gathering, and the first sweep's least time once for each place in
+//!   the queue before this node's own. Carried about, when the exchange of a meeting is finished: it may be the last of the day.
 //! - *Records that a proposer leaves out* count as censored after three times the longest of the latest sweeps, including the
 //!   running one: a proposal made before a night does not know the statements made during it.
 //!
@@ -268,7 +268,8 @@ impl Patience {
     fn lead_ms(&self, waiting: &Waiting, since_ms: u64) -> Option<u64> {
         let has_led = self.stay.as_ref().is_some_and(|stay| stay.has_led);
         let place = waiting.leads.filter(|_| !self.is_carried && !has_led)?;
-        Some(since_ms + self.first_ms().saturating_mul(u64::from(place)))
+        let turns_ms = self.first_ms().saturating_mul(u64::from(place));
+        Some(since_ms + waiting.gather_ms + turns_ms)
     }
 
     fn is_complete(&self, sweep: &Sweep, sealers: &Sealers) -> bool {
@@ -288,8 +289,8 @@ impl Patience {
     }
 
     /// The times for the core: censorship after three times the longest of the latest sweeps. Carried nodes gather nothing, as a
-    /// chance to seal may be the last of a day, and join at once. In a mesh a proposer gathers half as long as it takes until the
-    /// next in the queue would lead in its place, and nodes join after the first sweep's least time for each round.
+    /// chance to seal may be the last of a day, and join at once. In a mesh a proposer gathers for at most half the
+    /// time after which the others give it up, and nodes join after the first sweep's least time for each round.
     pub fn timing(&self, now_ms: u64) -> Timing {
         let running_ms = now_ms.saturating_sub(self.sweep.began_ms);
         let sweep_ms = self.lengths.iter().copied().fold(running_ms, u64::max);
@@ -298,7 +299,7 @@ impl Patience {
             gather_ms: if self.is_carried {
                 0
             } else {
-                self.first_ms() / 2
+                SWEEPS_FOR_PROPOSAL / 2 * self.first_ms()
             },
             join_ms: if self.is_carried { 0 } else { self.first_ms() },
             holds: self.is_carried,
@@ -328,6 +329,7 @@ mod tests {
             nil_rounds: 0,
             is_in_vain: false,
             leads: None,
+            gather_ms: 0,
         };
         (
             Patience::new(node(1), &Params::field(), 0),

@@ -167,6 +167,8 @@ pub struct Waiting {
     pub is_in_vain: bool,
     /// The round that this node would lead out of turn, which is its place in the queue ([S11]).
     pub leads: Option<u32>,
+    /// How long a proposer gathers records now, in milliseconds.
+    pub gather_ms: u64,
 }
 
 impl Core {
@@ -182,6 +184,7 @@ impl Core {
             nil_rounds: agreement.nil_rounds(),
             is_in_vain: agreement.is_in_vain() && agreement.would_give_up(),
             leads: self.round_to_lead(),
+            gather_ms: self.gather_ms(),
         }
     }
 

@@ -15,6 +15,8 @@ use serde_bytes::ByteBuf;
 pub(super) use comparing::{CachedSnapshot, Link};
 pub(super) use relaying::Relaying;
 
+use relaying::Arrival;
+
 use super::{Admission, Core, Output, PeerId};
 use crate::base::digest::{RecordId, SealId};
 use crate::base::limits::{
@@ -149,6 +151,11 @@ impl Core {
                     self.take_offer(from, ids);
                 }
             }
+            Message::Repeated(ids) => {
+                if self.is_within(from, &ids) {
+                    self.note_other_source(from, &ids);
+                }
+            }
             Message::AskBlocks { from: height } => self.serve(from, height),
             Message::Blocks(blocks) => self.receive_blocks(from, &blocks),
         }
@@ -216,7 +223,7 @@ impl Core {
             }
         }
         if !held.is_empty() {
-            self.send(from, Message::Offer(held));
+            self.send(from, Message::Repeated(held));
         }
         if is_behind {
             self.ask_blocks(from);
@@ -231,15 +238,18 @@ impl Core {
         record: &Verified,
         held: &mut Vec<RecordId>,
     ) -> bool {
-        let is_asked = self.relaying.arrived(&record.id());
+        let arrival = self.relaying.arrived(&record.id());
         match self.admit_in_order(Some(from), record.clone()) {
             Ok(Admission::Known) => {
-                if !is_asked && self.note_repeated(from, record) {
+                if arrival == Arrival::Pushed && self.is_repeated(from, record) {
                     held.push(record.id());
                 }
                 false
             }
-            Ok(admission) => admission == Admission::Waiting(Rejection::UnknownSeal),
+            Ok(admission) => {
+                self.note_source(from, record, arrival);
+                admission == Admission::Waiting(Rejection::UnknownSeal)
+            }
             Err(rejection) => {
                 self.refuse(from, rejection);
                 false
@@ -269,19 +279,22 @@ impl Core {
             Err(rejection) if rejection.is_senders_fault() => return self.blame(from, rejection),
             Err(rejection) => return self.refuse(from, rejection),
         };
-        let is_asked = self.relaying.arrived(&record.id());
+        let arrival = self.relaying.arrived(&record.id());
         match self.take_proposal(Some(from), record.clone(), list) {
             Ok((Admission::Waiting(_), _)) => self.ask_blocks(from),
-            Ok((_, Some(listed))) => {
+            Ok((admission, Some(listed))) => {
+                if admission == Admission::New {
+                    self.note_source(from, &record, arrival);
+                }
                 let missing = self.missing_of(&listed).collect();
                 self.request(from, missing);
             }
             Ok((Admission::Known, None)) => {
-                if !is_asked && self.note_repeated(from, &record) {
-                    self.send(from, Message::Offer(vec![record.id()]));
+                if arrival == Arrival::Pushed && self.is_repeated(from, &record) {
+                    self.send(from, Message::Repeated(vec![record.id()]));
                 }
             }
-            Ok((Admission::New, None)) => {}
+            Ok((Admission::New, None)) => self.note_source(from, &record, arrival),
             Err(rejection) if rejection.is_senders_fault() => self.blame(from, rejection),
             Err(rejection) => self.refuse(from, rejection),
         }

@@ -62,6 +62,9 @@ pub enum Message {
     Want(Vec<RecordId>),
     /// Records that the sender holds and the receiver may want, at most [`WANT_IDS_MAX`].
     Offer(Vec<RecordId>),
+    /// Records that were sent to the sender of this message although it had them: it has another source of their authors' records. At
+    /// most [`WANT_IDS_MAX`].
+    Repeated(Vec<RecordId>),
     /// Asks for the sealed blocks from this height on. The answer is one [`Message::Blocks`].
     AskBlocks {
         /// The first height wanted.
@@ -99,7 +102,9 @@ impl Message {
         let is_window = self.weight() + next.weight() <= WINDOW_BYTES_MAX;
         match (self, next) {
             (Self::Records(records), Self::Records(more)) if is_window => records.extend(more),
-            (Self::Want(ids), Self::Want(more)) | (Self::Offer(ids), Self::Offer(more))
+            (Self::Want(ids), Self::Want(more))
+            | (Self::Offer(ids), Self::Offer(more))
+            | (Self::Repeated(ids), Self::Repeated(more))
                 if ids.len() + more.len() <= WANT_IDS_MAX =>
             {
                 ids.extend(more);
@@ -120,7 +125,7 @@ impl Message {
                 Self::Records(records) => parts(records),
                 Self::Proposal { record, list } => record.len() + 34 * list.len(),
                 Self::Reconcile { ranges, .. } | Self::Reconciled { ranges, .. } => ranges.len(),
-                Self::Want(ids) | Self::Offer(ids) => 34 * ids.len(),
+                Self::Want(ids) | Self::Offer(ids) | Self::Repeated(ids) => 34 * ids.len(),
                 Self::Blocks(blocks) => parts(blocks),
             }
     }

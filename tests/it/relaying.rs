@@ -29,7 +29,7 @@ fn in_a_mesh_each_record_crosses_a_link_once_and_ids_are_not_needed() {
         let (more_messages, more_records) = town.decide(n, &[1, u8::try_from(n).unwrap()]);
         (messages, records) = (messages + more_messages, records + more_records);
     }
-    let different: BTreeSet<RecordId> = town.crossings.keys().map(|(_, _, id)| *id).collect();
+    let different: BTreeSet<RecordId> = town.crossings.keys().map(|(_, _, id, _)| *id).collect();
     let least = different.len() as u64 * (NODES - 1);
     println!(
         "{messages} messages, {records} records sent of at least {least}, {} offers, {} seals",
@@ -49,7 +49,7 @@ fn in_a_mesh_each_record_crosses_a_link_once_and_ids_are_not_needed() {
 fn in_a_chain_and_a_star_a_record_arrives_at_once_and_crosses_each_link_once() {
     let mut chain = Town::chain(6);
     for round in 0..3 {
-        let delays = chain.delays(0, &[round], 1000);
+        let delays = chain.delays(0, &[round], 3000);
         let expected = (0..6)
             .map(|hops| Some(hops * LATENCY_MS))
             .collect::<Vec<_>>();
@@ -60,12 +60,12 @@ fn in_a_chain_and_a_star_a_record_arrives_at_once_and_crosses_each_link_once() {
     let expected = [1, 0, 2, 2, 2, 2].map(|hops| Some(hops * LATENCY_MS));
     assert_eq!(delays, expected);
     for town in [chain, star] {
-        let more: Vec<_> = town
-            .crossings
-            .iter()
-            .filter(|(_, times)| **times > 1)
-            .collect();
-        assert!(more.is_empty(), "{more:?}");
+        // Votes that come when their seal is decided are left to comparisons.
+        let is_again = |((_, _, _, kind), times): &(&(usize, usize, RecordId, &str), &u64)| {
+            *kind != "seal_vote" && **times > 1
+        };
+        let again: Vec<_> = town.crossings.iter().filter(is_again).collect();
+        assert!(again.is_empty(), "{again:?}");
     }
 }
 
@@ -78,11 +78,11 @@ fn after_a_link_is_cut_records_come_late_once_and_then_at_once() {
     }
     town.cut(0, 3);
     town.pass(100);
-    // Sealed before it is offered: the next comparison shows that a seal is missing.
+    // Nobody offers what is sealed soon: node 3 asks for what a proposal lists.
     town.delays(0, b"first", 2000);
     assert_eq!(town.blocks[3].len(), town.blocks[0].len());
     let second = town.delays(0, b"second", 2000)[3].unwrap();
-    assert_eq!(second, 2 * LATENCY_MS, "pushed by those whom it asked");
+    assert_eq!(second, 2 * LATENCY_MS, "pushed by the one whom it asked");
 }
 
 /// Who keeps back what others wrote delays it, no more.

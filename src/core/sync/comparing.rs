@@ -185,7 +185,7 @@ impl Core {
             Err(rejection) => return self.blame(from, rejection),
         };
         comparison.lacks |= !narrowed.need.is_empty();
-        self.ask(from, narrowed.need);
+        self.ask(from, narrowed.need, false);
         self.give(from, narrowed.have);
         let Some(query) = narrowed.query else {
             if !comparison.lacks {

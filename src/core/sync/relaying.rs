@@ -1,9 +1,9 @@
 //! Passes on new records ([N4]).
 //!
 //! A new record is pushed to every peer at once, so that it crosses a chain or a star without a question. Where there are more ways
-//! than one, it would cross most links twice. So two peers that both had a record before the other pushed it note that: each has
-//! *another source* of this author's records. From then on they pass on to each other only the ids of that author's records, and
-//! later ([`OFFER_AFTER_MS`]): what was sealed meanwhile, or shown by the peer, is not offered. Who still lacks a record asks one peer
+//! than one, it would come from each of them. So the peer that brings an author's record first is the *source* of this author's
+//! records, and another one that repeats a record is told ([`Message::Repeated`]). From then on that one passes on only the ids of this
+//! author's records, and later ([`OFFER_AFTER_MS`]): what was sealed meanwhile, or shown by the peer, is not offered. Who still lacks a record asks one peer
 //! for it after the other, and is pushed this author's records again; who had to ask for a seal is pushed everything again. An author
 //! always pushes its own.
 //!
@@ -45,10 +45,22 @@ impl Offers {
 
 /// Who is asked for a record.
 struct Asked {
+    /// Whether because of an offer: its author's source was late.
+    is_offered: bool,
     peer: PeerId,
     until_ms: u64,
     /// Others that have it, to be asked in turn.
     also: Vec<PeerId>,
+}
+
+/// How a record came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrival {
+    Pushed,
+    /// Somebody was asked for it.
+    Asked,
+    /// Somebody was asked for it because of an offer.
+    Offered,
 }
 
 /// The offers and requests under way.
@@ -56,6 +68,8 @@ struct Asked {
 pub(in crate::core) struct Relaying {
     /// When the waiting ids are offered.
     offer_at_ms: Option<u64>,
+    /// From whom this node gets an author's records.
+    sources: BTreeMap<NodeId, PeerId>,
     asked: BTreeMap<RecordId, Asked>,
     /// When the first of those who are asked has had its time, or earlier.
     ask_at_ms: Option<u64>,
@@ -67,14 +81,18 @@ impl Relaying {
         self.offer_at_ms.into_iter().chain(self.ask_at_ms).min()
     }
 
-    /// Notes that a record arrived. Returns whether somebody was asked for it.
-    pub(super) fn arrived(&mut self, id: &RecordId) -> bool {
-        self.asked.remove(id).is_some()
+    /// Notes that a record arrived. Returns how.
+    pub(super) fn arrived(&mut self, id: &RecordId) -> Arrival {
+        match self.asked.remove(id) {
+            None => Arrival::Pushed,
+            Some(asked) if asked.is_offered => Arrival::Offered,
+            Some(_) => Arrival::Asked,
+        }
     }
 
     /// Whether to ask a peer for a record now. Notes the peer in either case. Who offers what it was asked for had no room for it in
     /// its answer.
-    fn may_ask(&mut self, id: RecordId, peer: PeerId, now_ms: u64) -> bool {
+    fn may_ask(&mut self, id: RecordId, peer: PeerId, is_offered: bool, now_ms: u64) -> bool {
         if let Some(asked) = self.asked.get_mut(&id)
             && asked.peer != peer
             && now_ms < asked.until_ms
@@ -84,16 +102,17 @@ impl Relaying {
             }
             return false;
         }
-        self.note_asked(id, peer, now_ms);
+        self.note_asked(id, peer, is_offered, now_ms);
         true
     }
 
     /// Notes that a peer is asked for a record.
-    pub(super) fn note_asked(&mut self, id: RecordId, peer: PeerId, now_ms: u64) {
+    pub(super) fn note_asked(&mut self, id: RecordId, peer: PeerId, is_offered: bool, now_ms: u64) {
         if self.asked.len() < OFFERS_MAX {
             let until_ms = now_ms + AGAIN_MS;
             self.ask_at_ms.get_or_insert(until_ms);
             let asked = self.asked.entry(id).or_insert_with(|| Asked {
+                is_offered,
                 peer,
                 until_ms,
                 also: Vec::new(),
@@ -217,37 +236,59 @@ impl Core {
         }
     }
 
-    /// A peer sent a record that this node had already. Then it has another source of this author's records. If this node noted that
-    /// before, the peer may not know that the same holds here: returns whether to tell it, by an offer.
-    pub(super) fn note_repeated(&mut self, from: PeerId, record: &Verified) -> bool {
-        let Some(link) = self.links.get_mut(&from) else {
-            return false;
-        };
-        link.offers.waiting.remove(&record.id());
-        // Everybody offers endorsements at every comparison.
-        let is_apart = matches!(record.statement(), Statement::Refound { .. });
-        !is_apart && !link.offers.elsewhere.insert(record.author())
+    /// A peer sent a record first. The first who did so is the source of its author's records as long as it is connected, unless
+    /// another one that offered a record had to be asked for it.
+    pub(super) fn note_source(&mut self, from: PeerId, record: &Verified, arrival: Arrival) {
+        let peers = &self.peers;
+        let source = self.relaying.sources.entry(record.author()).or_insert(from);
+        if arrival == Arrival::Offered || !peers.contains(source) {
+            *source = from;
+        }
     }
 
-    /// Takes an offer: asks for what is missing here, and notes what the peer has.
+    /// Whether a peer that sent a record that was here already should be told: this node has another source of its author's records.
+    pub(super) fn is_repeated(&mut self, from: PeerId, record: &Verified) -> bool {
+        if let Some(link) = self.links.get_mut(&from) {
+            link.offers.waiting.remove(&record.id());
+        }
+        // Everybody offers endorsements at every comparison, and an author always pushes its own records.
+        let is_apart = matches!(record.statement(), Statement::Refound { .. });
+        if is_apart || self.authors.get(&from) == Some(&record.author()) {
+            return false;
+        }
+        self.note_source(from, record, Arrival::Pushed);
+        self.relaying.sources.get(&record.author()) != Some(&from)
+    }
+
+    /// A peer has another source of the records of these records' authors.
+    pub(super) fn note_other_source(&mut self, peer: PeerId, ids: &[RecordId]) {
+        let authors = ids
+            .iter()
+            .filter_map(|id| Some(self.find_compared(id)?.author()));
+        let authors: Vec<NodeId> = authors.collect();
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.offers.elsewhere.extend(authors);
+        }
+    }
+
+    /// Takes an offer: asks for what is missing here.
     pub(super) fn take_offer(&mut self, from: PeerId, ids: Vec<RecordId>) {
-        for id in &ids {
-            if let Some(record) = self.find_compared(id).cloned() {
-                self.note_repeated(from, &record);
-            } else if let Some(link) = self.links.get_mut(&from) {
+        if let Some(link) = self.links.get_mut(&from) {
+            for id in &ids {
                 link.offers.waiting.remove(id);
             }
         }
-        self.ask(from, ids);
+        self.ask(from, ids, true);
     }
 
-    /// A peer asks for what it was offered: it has no other source of these authors' records any more.
+    /// A peer asks for what was kept back from it: it has no other source of these authors' records any more.
     pub(super) fn note_lacking(&mut self, peer: PeerId, ids: &[RecordId]) {
         let Some(link) = self.links.get(&peer) else {
             return;
         };
-        let offered = &link.offers.offered;
-        let lacking = ids.iter().filter(|id| offered.contains(id));
+        let offers = &link.offers;
+        let is_kept = |id: &&RecordId| offers.waiting.contains(id) || offers.offered.contains(id);
+        let lacking = ids.iter().filter(is_kept);
         let authors = lacking.filter_map(|id| Some(self.find_compared(id)?.author()));
         let authors: Vec<NodeId> = authors.collect();
         if let Some(link) = self.links.get_mut(&peer) {
@@ -258,13 +299,19 @@ impl Core {
     }
 
     /// Asks a peer for the missing ones of these records, unless somebody else is asked for them now.
-    pub(super) fn ask(&mut self, peer: PeerId, ids: impl IntoIterator<Item = RecordId>) {
+    /// `is_offered`: it offered them to pass them on.
+    pub(super) fn ask(
+        &mut self,
+        peer: PeerId,
+        ids: impl IntoIterator<Item = RecordId>,
+        is_offered: bool,
+    ) {
         let unknown = ids
             .into_iter()
             .filter(|id| self.find_compared(id).is_none() && !self.orphans.contains(id));
         let mut unknown: BTreeSet<RecordId> = unknown.collect();
         let now_ms = self.now_ms;
-        unknown.retain(|id| self.relaying.may_ask(*id, peer, now_ms));
+        unknown.retain(|id| self.relaying.may_ask(*id, peer, is_offered, now_ms));
         self.request(peer, unknown);
     }
 

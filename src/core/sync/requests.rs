@@ -75,7 +75,7 @@ impl Core {
     pub(super) fn request(&mut self, peer: PeerId, ids: BTreeSet<RecordId>) {
         let ids: Vec<RecordId> = ids.into_iter().collect();
         for id in &ids {
-            self.relaying.note_asked(*id, peer, self.now_ms);
+            self.relaying.note_asked(*id, peer, false, self.now_ms);
         }
         for some in ids.chunks(WANT_IDS_MAX) {
             self.send(peer, Message::Want(some.to_vec()));

@@ -60,6 +60,7 @@ fn a_request_or_offer_of_too_many_is_refused() {
     for message in [
         Message::Want(vec![id; WANT_IDS_MAX + 1]),
         Message::Offer(vec![id; WANT_IDS_MAX + 1]),
+        Message::Repeated(vec![id; WANT_IDS_MAX + 1]),
     ] {
         let from = PeerId(0);
         let outputs = core.handle(Input::Message { from, message }, 0).list;

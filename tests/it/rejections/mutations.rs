@@ -130,6 +130,7 @@ static CORPUS: LazyLock<Corpus> = LazyLock::new(|| {
             seal: draft.seal.id(),
         }
         .encode(),
+        Message::Repeated(list.clone()).encode(),
         Message::Want(list).encode(),
         Message::AskBlocks { from: 1 }.encode(),
         blocks_message([&sealed]).encode(),

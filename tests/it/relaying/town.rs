@@ -27,7 +27,7 @@ pub struct Town {
     /// Nodes that pass on nothing that others wrote.
     pub selfish: BTreeSet<usize>,
     /// How often each record crossed each link, in either direction.
-    pub crossings: BTreeMap<(usize, usize, RecordId), u64>,
+    pub crossings: BTreeMap<(usize, usize, RecordId, &'static str), u64>,
     /// When a node first got a record.
     arrivals: BTreeMap<(usize, RecordId), u64>,
     pub offers: u64,
@@ -69,9 +69,10 @@ impl Network for Town {
         }
         for record in records {
             let id = record.id();
+            let kind = record.record().body.what.kind();
             *self
                 .crossings
-                .entry((from.min(to), from.max(to), id))
+                .entry((from.min(to), from.max(to), id, kind))
                 .or_default() += 1;
             let at_ms = self.now_ms + LATENCY_MS;
             let first = self.arrivals.entry((to, id)).or_insert(at_ms);

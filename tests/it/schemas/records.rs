@@ -158,6 +158,7 @@ fn the_cddl_describes_every_message() {
         },
         Message::Want(vec![id]),
         Message::Offer(Vec::new()),
+        Message::Repeated(vec![id]),
         Message::AskBlocks { from: 1 },
         Message::Blocks(vec![bytes]),
     ];

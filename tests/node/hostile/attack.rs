@@ -424,6 +424,7 @@ fn questions(kind: usize, target: &Target) -> Vec<(usize, Message)> {
         2 => vec![
             Message::Want(ids(0).collect()),
             Message::Offer(ids(5000).collect()),
+            Message::Repeated(ids(9000).collect()),
         ],
         _ => vec![
             Message::Status {
