@@ -246,7 +246,7 @@ fn records_and_blocks_are_read_as_by_the_judge() {
     }
 }
 
-fn messages() -> [Message; 9] {
+fn messages() -> [Message; 10] {
     let ids = [1, 2].map(|byte| RecordId::from_bytes([byte; 32]));
     let seal = SealId::from_bytes([3; 32]);
     let parts = || vec![ByteBuf::from(vec![1; 30]), ByteBuf::new()];
@@ -272,6 +272,7 @@ fn messages() -> [Message; 9] {
         },
         Message::Want(ids.to_vec()),
         Message::Offer(Vec::new()),
+        Message::Repeated(ids.to_vec()),
         Message::AskBlocks { from: height },
         Message::Blocks(parts()),
     ]
