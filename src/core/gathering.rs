@@ -21,6 +21,7 @@ const TAKES_AT_FIRST_MS: u64 = 10;
 
 /// How long agreement takes, and since when it is under way.
 #[derive(Debug)]
+#[allow(clippy::struct_field_names, reason = "all are times")]
 pub(super) struct Pace {
     /// A running mean over the latest seals.
     takes_ms: u64,
@@ -92,21 +93,19 @@ impl Core {
 
     /// Whether a statement about this operation is expected to come soon.
     fn is_more_expected(&self, id: &OperationId) -> bool {
-        match self.ledger.state().operation(id) {
-            Some(open) => match open.phase() {
+        if let Some(open) = self.ledger.state().operation(id) {
+            return match open.phase() {
                 Phase::Committing(_) => self.is_commit_missing(open),
                 Phase::Revealing(_) => self.is_reveal_missing(open),
                 Phase::Authority(_) | Phase::Closed => false,
-            },
-            None => {
-                let proposal = self.pool.get(&RecordId::from(*id));
-                proposal.is_some_and(|it| match it.record.statement() {
-                    Statement::Propose { operation, .. } => {
-                        self.is_first_commit_missing(id, operation)
-                    }
-                    _ => false,
-                })
+            };
+        }
+        let proposal = self.pool.get(&RecordId::from(*id));
+        match proposal.map(|pooled| pooled.record.statement()) {
+            Some(Statement::Propose { operation, .. }) => {
+                self.is_first_commit_missing(id, operation)
             }
+            _ => false,
         }
     }
 

@@ -92,7 +92,7 @@ fn forgeries_are_the_senders_fault() {
         let other = NetworkId::from_bytes([9; 32]);
         sign(&identity(3), other, propose(net, 1)).unwrap()
     };
-    let cases: [(&str, &str, fn(&Net) -> Message); 13] = [
+    let cases: [(&str, &str, fn(&Net) -> Message); 12] = [
         ("garbage", "non-canonical", |_| {
             Message::Records(vec![ByteBuf::from(vec![7; 100])])
         }),
@@ -113,9 +113,6 @@ fn forgeries_are_the_senders_fault() {
         }),
         ("too many offers", "over-limit", |_| {
             Message::Offer(vec![RecordId::from_bytes([1; 32]); WANT_IDS_MAX + 1])
-        }),
-        ("too many repetitions", "over-limit", |_| {
-            Message::Repeated(vec![RecordId::from_bytes([1; 32]); WANT_IDS_MAX + 1])
         }),
         ("an endless comparison", "over-limit", |net| {
             let state = net.state(0);

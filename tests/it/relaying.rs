@@ -162,8 +162,8 @@ fn a_proposer_gathers_what_is_expected_and_no_longer() {
     // The agreement itself: a proposal and two rounds of votes.
     let agreed_ms = 3 * LATENCY_MS;
     let mut town = Town::mesh(4);
-    for n in 0..4 {
-        town.decide(n, &[n as u8]);
+    for n in 0..4_u8 {
+        town.decide(n.into(), &[n]);
     }
     let all_ms = first_seal_ms(&mut town, Priority::Normal, true);
     assert!(

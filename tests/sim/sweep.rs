@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// How often a long sweep says how far it is.
-const TELLS_EVERY: Duration = Duration::from_secs(60);
+const TELLS_EVERY: Duration = Duration::from_mins(1);
 
 /// Whether seeds were chosen from outside.
 pub fn is_chosen() -> bool {

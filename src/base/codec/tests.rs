@@ -310,7 +310,7 @@ proptest! {
         which in any::<Index>(),
         changes in prop::collection::vec((any::<Index>(), any::<Index>()), 1..4),
     ) {
-        let mut tree = Item::read(&encode(which.get(&*RECORDS)));
+        let mut tree = Item::read(&encode(which.get(&RECORDS)));
         for (place, change) in changes {
             let place = place.index(tree.count());
             let at = tree.at(place);

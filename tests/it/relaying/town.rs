@@ -230,9 +230,9 @@ impl Town {
         let began_ms = self.now_ms;
         let id = RecordId::from(self.propose(by, value, Priority::Normal));
         self.pass(wait_ms);
-        let arrival = |n: usize| match n == by {
-            true => Some(0),
-            false => self.arrivals.get(&(n, id)).map(|at_ms| at_ms - began_ms),
+        let arrival = |n: usize| {
+            let at_ms = self.arrivals.get(&(n, id)).map(|at_ms| at_ms - began_ms);
+            if n == by { Some(0) } else { at_ms }
         };
         (0..self.cores.len()).map(arrival).collect()
     }

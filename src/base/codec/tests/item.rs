@@ -54,7 +54,9 @@ impl Item {
             }
             Self::Array(items) => {
                 head::write(bytes, head::ARRAY, items.len() as u64);
-                items.iter().for_each(|item| item.write(bytes));
+                for item in items {
+                    item.write(bytes);
+                }
             }
             Self::Map(entries) => {
                 head::write(bytes, head::MAP, entries.len() as u64);

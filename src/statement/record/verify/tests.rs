@@ -56,7 +56,7 @@ fn signed(record: Record) -> Signed {
 /// A verifier that knows two sealers well, one member, and a key that may succeed.
 fn verifier() -> Verifier {
     let mut verifier = Verifier::new(net());
-    let sealers = ["ada", "bob"].map(|name| identity(name));
+    let sealers = ["ada", "bob"].map(identity);
     for who in sealers.iter().chain([&identity("cyd")]) {
         verifier.add_author(who.node_id()).unwrap();
     }
