@@ -13,13 +13,19 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, Throughput};
 use mycnet_consensus::core::{Answer, Core, Input};
 use mycnet_consensus::internals::ledger::Ledger;
-use mycnet_consensus::internals::record::{Verified, Verifier, sign, sign_batch};
+use mycnet_consensus::internals::record::{Record, Signed, Verified, Verifier, sign, sign_batch};
 use mycnet_consensus::{Ballot, Genesis, Sealing};
-use network::{Signature, claim, genesis, hash_all, member, verifier, verify_all, vote};
+use network::{Signature, claim, genesis, hash_all, member, tables, verifier, verify_all, vote};
 use ratio::{Ratio, Side, compare, timed};
 
 /// Records that one signature covers in the batched measurements.
 const BATCH: usize = 64;
+
+/// Members that seal.
+const SEALERS: usize = 4;
+
+/// Records that arrive together.
+const INBOX: usize = 16;
 
 /// Records to admit: their bytes, and the inputs of the baselines.
 struct Load {
@@ -78,10 +84,67 @@ impl Load {
         Self::new(genesis, proposals, &commits)
     }
 
+    /// Commits of the sealers to 64 claims, each signed alone.
+    fn of_sealers() -> Self {
+        let genesis = genesis(BATCH, Sealing::Authorities);
+        let net = genesis.network_id();
+        let last = Ledger::new(&genesis).state().seal();
+        let commits = (0..BATCH).map(|n| {
+            let by = member(n % SEALERS);
+            let proposal = claim(&by, net, last, n as u64, None);
+            let [commit, _] = vote(&by, net, proposal.id().into(), Ballot::Approve);
+            sign(&by, net, commit).expect("the commit is valid")
+        });
+        let commits: Vec<Verified> = commits.collect();
+        Self::new(genesis, Vec::new(), &commits)
+    }
+
+    /// A verifier that has seen many signatures of the sealers.
+    fn experienced(&self) -> Verifier {
+        let sealers = (0..SEALERS).map(member);
+        tables(verifier(&self.genesis), sealers, self.genesis.network_id())
+    }
+
     fn admit(&self, mut verifier: Verifier) {
         for bytes in &self.encoded {
             black_box(verifier.admit(bytes).expect("the record is good"));
         }
+    }
+
+    /// Admits the records as they arrive in inboxes.
+    fn admit_together(&self, mut verifier: Verifier) {
+        for inbox in self.encoded.chunks(INBOX) {
+            let signed = inbox.iter().map(|bytes| Signed::decode(bytes));
+            let signed = signed
+                .collect::<Result<_, _>>()
+                .expect("the records are canonical");
+            let results = verifier.verify_all(signed);
+            assert!(results.iter().all(Result::is_ok), "the records are good");
+            black_box(results);
+        }
+    }
+
+    /// Decodes the records in the way that was the codec's before: with the crate for DAG-CBOR, and by encoding them again.
+    fn decode_twice(&self) {
+        for bytes in &self.encoded {
+            let record: Record = serde_ipld_dagcbor::from_slice(bytes).expect("it is a record");
+            let again = serde_ipld_dagcbor::to_vec(&record).expect("records encode");
+            assert!(again == *bytes, "it is canonical");
+            black_box(record);
+        }
+    }
+
+    fn decode(&self) {
+        for bytes in &self.encoded {
+            black_box(Signed::decode(bytes).expect("the record is canonical"));
+        }
+    }
+
+    fn records(&self) -> Vec<Record> {
+        let signed = self.encoded.iter().map(|bytes| Signed::decode(bytes));
+        signed
+            .map(|signed| signed.expect("the record is canonical").record().clone())
+            .collect()
     }
 
     /// A watching node that signs nothing and holds the proposals.
@@ -139,7 +202,65 @@ fn groups(criterion: &mut Criterion) {
     }
 }
 
+/// Our codec against the crate for DAG-CBOR, which was used before.
+fn codec_ratios() {
+    let load = Load::batched();
+    let (items, records) = (load.encoded.len(), load.records());
+    compare(
+        "codec/reading records",
+        Ratio::Cost,
+        Some(0.5),
+        Side::new("Signed::decode with the id", items, || {
+            timed(|| load.decode())
+        }),
+        Side::new("decoding, encoding again", items, || {
+            timed(|| load.decode_twice())
+        }),
+    );
+    let ours = || {
+        for record in &records {
+            black_box(record.encode());
+        }
+    };
+    let its = || {
+        for record in &records {
+            black_box(serde_ipld_dagcbor::to_vec(record).expect("records encode"));
+        }
+    };
+    compare(
+        "codec/writing records",
+        Ratio::Cost,
+        Some(0.5),
+        Side::new("Record::encode", items, || timed(ours)),
+        Side::new("serde_ipld_dagcbor", items, || timed(its)),
+    );
+}
+
 fn ratios() {
+    codec_ratios();
+    let load = Load::of_sealers();
+    let experienced = load.experienced();
+    let bare = || timed(|| verify_all(&load.signatures));
+    compare(
+        "admission/sealers, single",
+        Ratio::Rate,
+        Some(1.3),
+        Side::new("Verifier::admit", BATCH, || {
+            let verifier = experienced.clone();
+            timed(|| load.admit(verifier))
+        }),
+        Side::new("bare verify_strict", BATCH, bare),
+    );
+    compare(
+        "admission/sealers, inboxes of 16",
+        Ratio::Rate,
+        Some(1.5),
+        Side::new("Verifier::verify_all", BATCH, || {
+            let verifier = experienced.clone();
+            timed(|| load.admit_together(verifier))
+        }),
+        Side::new("bare verify_strict", BATCH, bare),
+    );
     for (name, load, target) in [
         ("single", Load::single(), 0.85),
         ("batch of 64", Load::batched(), 8.0),

@@ -246,6 +246,7 @@ impl Core {
             verifier.add_author(node)?;
         }
         verifier.set_successors(state.roster().successors());
+        verifier.set_sealers(state.sealers().iter());
         let me = signer.node_id();
         let height = state.height() + 1;
         let agreement = Agreement::new(height, state.sealers().clone(), Some(me));

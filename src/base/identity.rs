@@ -1,14 +1,22 @@
 //! Keys that sign records, and the check of signatures ([R3]).
 //!
-//! Only `verify_strict` is used, everywhere, on decoded keys. Every machine must accept the same signatures, and
-//! implementations of the looser check differ.
+//! The verdict is that of `verify_strict`, everywhere, on decoded keys. Every machine must accept the same signatures, and
+//! implementations of the looser check differ. For the keys that sign most, the same verdict comes from tables (`table`).
 
+mod check;
 #[cfg(feature = "sim")]
 mod memo;
+mod public_key;
+mod table;
+mod tables;
 
 use std::fmt;
 
-use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
+use ed25519_dalek::SigningKey;
+
+pub use check::{Check, verdicts};
+pub use public_key::{KeyError, PublicKey};
+pub use tables::Tables;
 
 use crate::base::digest::{NodeId, SEEDED_KEY, SignatureBytes};
 
@@ -74,55 +82,6 @@ impl Signer for Identity {
         Ok(SignatureBytes::from_bytes(
             self.key.sign(message).to_bytes(),
         ))
-    }
-}
-
-/// A member's decoded public key. Decoding costs a sixth of a verification, so it is done once per member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PublicKey(VerifyingKey);
-
-/// Why 32 bytes are not a usable public key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// Not a point of the curve.
-    #[error("the key is not a point of the curve")]
-    NotAPoint,
-    /// A point of small order (the identity among them), under which anyone can sign.
-    #[error("the key is weak: a point of small order")]
-    Weak,
-}
-
-impl PublicKey {
-    /// Decodes an author's key and refuses weak ones.
-    ///
-    /// # Errors
-    ///
-    /// [`KeyError`] says which.
-    pub fn decode(node: &NodeId) -> Result<Self, KeyError> {
-        let key = VerifyingKey::from_bytes(node.as_bytes()).map_err(|_| KeyError::NotAPoint)?;
-        if key.is_weak() {
-            return Err(KeyError::Weak);
-        }
-        Ok(Self(key))
-    }
-
-    /// Whether `verify_strict` accepts `signature` as this key's signature of `message`.
-    #[must_use]
-    pub fn verifies(&self, message: &[u8], signature: &SignatureBytes) -> bool {
-        let check = || {
-            let signature = Signature::from_bytes(signature.as_bytes());
-            self.0.verify_strict(message, &signature).is_ok()
-        };
-        #[cfg(feature = "sim")]
-        return memo::verdict(
-            &NodeId::from_bytes(self.0.to_bytes()),
-            message,
-            signature,
-            check,
-        );
-        #[cfg(not(feature = "sim"))]
-        check()
     }
 }
 

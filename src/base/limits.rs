@@ -42,6 +42,18 @@ pub const PATH_HASHES_MAX: usize = 16;
 /// Remembered verified `(author, root, size)`: each is 132 bytes, so about 1 MiB in all.
 pub const VERIFIED_ROOTS_MAX: usize = 8 * 1024;
 
+/// Tables of sealers' keys, for cheaper checks: each is 30 KiB, so 2 MiB in all. In networks with more sealers the others'
+/// signatures are checked without.
+pub const KEY_TABLES_MAX: usize = 64;
+
+/// Records of one message or block whose signatures are checked together: enough that they share most of what can be shared,
+/// and no more, because a sender of bad ones is found out only after as many.
+pub const CHECKED_TOGETHER_MAX: usize = 16;
+
+/// Records of messages in the inbox whose signatures are checked together before their turn: an inbox of a meshed network
+/// seldom has more. It bounds what bad ones cost before their senders are found out.
+pub const CHECKED_AHEAD_MAX: usize = 64;
+
 /// Open proposals per `Active` author: bounds what one member can make all others keep.
 pub const OPEN_PROPOSALS_MAX: usize = 64;
 

@@ -25,17 +25,44 @@ impl Core {
         self.admit(from, record)
     }
 
-    /// Decodes a record and checks its signature. A held record with the same proof was checked before and is not checked
-    /// again: among `n` nodes that relay new records, each record arrives up to `n - 1` times.
+    /// Decodes a record and checks its signature.
     pub(super) fn verify_bytes(&mut self, bytes: &[u8]) -> Result<Verified, Rejection> {
-        let signed = Signed::decode(bytes)?;
-        let held = self
-            .find_anywhere(&signed)
-            .filter(|held| held.proof() == &signed.record().proof);
-        match held {
-            Some(held) => Ok(held.clone()),
-            None => self.verifier.verify(signed),
-        }
+        let mut verified = self.verify_some([bytes]);
+        verified.pop().expect("one record gives one result")
+    }
+
+    /// Decodes records and checks their signatures together. A held record with the same proof was checked before and is not
+    /// checked again: among `n` nodes that relay new records, each record arrives up to `n - 1` times.
+    pub(super) fn verify_some<'a>(
+        &mut self,
+        all: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Vec<Result<Verified, Rejection>> {
+        let mut unchecked = Vec::new();
+        // `None` for those that are checked.
+        let results = all.into_iter().map(|bytes| match Signed::decode(bytes) {
+            Err(rejection) => Some(Err(rejection)),
+            Ok(signed) => {
+                let held = self.held(&signed).cloned().map(Ok);
+                if held.is_none() {
+                    unchecked.push(signed);
+                }
+                held
+            }
+        });
+        let results: Vec<Option<Result<Verified, Rejection>>> = results.collect();
+        let mut checked = self.verifier.verify_all(unchecked).into_iter();
+        let results = results
+            .into_iter()
+            .map(|known| known.or_else(|| checked.next()));
+        results
+            .map(|result| result.expect("what is not known is checked"))
+            .collect()
+    }
+
+    /// The same record with the same proof, if this node holds it.
+    pub(super) fn held(&self, signed: &Signed) -> Option<&Verified> {
+        let held = self.find_anywhere(signed)?;
+        (held.proof() == &signed.record().proof).then_some(held)
     }
 
     /// A record with the same body, unsealed or about a recent seal.

@@ -52,8 +52,7 @@ impl Core {
         let records: Vec<Verified> = if is_own {
             trusted(signed.into_iter().map(Ok))?
         } else {
-            let verified = signed.into_iter().map(|it| self.verifier.verify(it));
-            verified.collect::<Result<_, _>>()?
+            self.verifier.verify_until_bad(signed)?
         };
         let draft = self.ledger.check(&seal, records)?;
         if !is_own {
@@ -123,6 +122,7 @@ impl Core {
     fn next_agreement(&mut self, seal: SealId) {
         let height = self.ledger.state().height() + 1;
         let sealers = self.ledger.state().sealers().clone();
+        self.verifier.set_sealers(sealers.iter());
         let next = Agreement::new(height, sealers, Some(self.me));
         let agreement = std::mem::replace(&mut self.agreement, next);
         self.pace.sealed(self.now_ms, agreement.round() == 0);

@@ -44,7 +44,7 @@ impl OperationDocument {
                 let by: NodeId = parse_key(&entry.key, &place)?;
                 let what = statement_from(kind, self.id, entry.fields, &place)?;
                 let v = 1;
-                bodies.insert(entry.made_by, Body { v, net, by, what });
+                bodies.insert(entry.made_by, Body { v, by, net, what });
             }
         }
         let mut proofs = self.proofs()?;
@@ -145,7 +145,7 @@ impl OperationDocument {
         if v != 1 {
             return Err(DocumentError::unreadable("v", "a version other than 1"));
         }
-        Ok(Body { v, net, by, what })
+        Ok(Body { v, by, net, what })
     }
 
     fn fields(&self, name: &str) -> Result<Tree, DocumentError> {

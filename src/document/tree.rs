@@ -81,13 +81,13 @@ impl Tree {
 
     /// A value of this crate as a tree, through its canonical encoding.
     pub(super) fn of<T: Serialize>(value: &T) -> Self {
-        serde_ipld_dagcbor::from_slice(&codec::encode(value))
+        codec::decode_unchecked(&codec::encode(value), usize::MAX)
             .expect("canonical encodings hold nothing but what a tree has")
     }
 
     /// The value from which [`Tree::of`] made this tree.
     pub(super) fn value<T: DeserializeOwned>(&self, place: &str) -> Result<T, DocumentError> {
-        serde_ipld_dagcbor::from_slice(&codec::encode(self))
+        codec::decode_unchecked(&codec::encode(self), usize::MAX)
             .map_err(|error| DocumentError::unreadable(place, error.to_string()))
     }
 

@@ -63,7 +63,7 @@ pub fn verify_certificate(
     let seal_id = seal.id();
     let mut last = None;
     let mut the_round = None;
-    let mut votes = Vec::with_capacity(certificate.votes.len());
+    let mut signed_votes = Vec::with_capacity(certificate.votes.len());
     let mut values: BTreeMap<NodeId, BTreeSet<Option<SealId>>> = BTreeMap::new();
     for record in &certificate.votes {
         let author = record.body.by;
@@ -92,8 +92,9 @@ pub fn verify_certificate(
             ));
         }
         values.entry(author).or_default().insert(*value);
-        votes.push(verifier.verify(signed)?);
+        signed_votes.push(signed);
     }
+    let votes = verifier.verify_until_bad(signed_votes)?;
     let counts = |values: &BTreeSet<_>| values.len() >= 2 || values.contains(&Some(seal_id));
     if !values.values().all(counts) {
         return Err(Rejection::BadCertificate(

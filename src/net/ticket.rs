@@ -85,7 +85,7 @@ impl iroh_tickets::Ticket for Ticket {
     }
 
     fn decode_bytes(bytes: &[u8]) -> Result<Self, ParseError> {
-        let ticket: Self = codec::decode(bytes, TICKET_BYTES_MAX)
+        let ticket: Self = codec::decode_compared(bytes, TICKET_BYTES_MAX)
             .map_err(|_| ParseError::verification_failed("not the canonical form of a ticket"))?;
         match ticket.fault() {
             Some(fault) => Err(ParseError::verification_failed(fault)),

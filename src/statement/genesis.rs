@@ -167,7 +167,7 @@ impl Genesis {
     ///
     /// [`Rejection`] says what is wrong.
     pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
-        let genesis: Self = codec::decode(bytes, GENESIS_BYTES_MAX)?;
+        let genesis: Self = codec::decode_compared(bytes, GENESIS_BYTES_MAX)?;
         genesis.check()?;
         Ok(genesis)
     }

@@ -11,7 +11,6 @@ mod statement;
 mod verify;
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -20,7 +19,7 @@ pub use plan::{KnownSuccession, Plan};
 pub use statement::{Seal, Slot, Statement, VoteKind};
 pub use verify::Verifier;
 
-use crate::base::codec::{self, CodecError};
+use crate::base::codec::{self, Reader};
 use crate::base::digest::{Digest, NetworkId, NodeId, RECORD, RecordId, SignatureBytes, signing};
 use crate::base::identity::{Signer, SignerError};
 use crate::base::limits::{BATCH_RECORDS_MAX, PATH_HASHES_MAX, RECORD_BYTES_MAX};
@@ -36,10 +35,10 @@ use crate::protocol::Rule::*;
 pub struct Body {
     /// The version of this form: 1.
     pub v: u8,
-    /// The network.
-    pub net: NetworkId,
     /// The author.
     pub by: NodeId,
+    /// The network.
+    pub net: NetworkId,
     /// The statement.
     pub what: Statement,
 }
@@ -57,12 +56,12 @@ impl Body {
 pub struct Proof {
     /// The signature of `(network, root, size)`.
     pub sig: SignatureBytes,
+    /// Sibling hashes from the record to the root, at most 16.
+    pub path: Vec<Digest>,
     /// Records in the batch, 1..=65,536.
     pub size: u32,
     /// The record's index in the batch.
     pub index: u32,
-    /// Sibling hashes from the record to the root, at most 16.
-    pub path: Vec<Digest>,
 }
 
 /// The wire form: a body and its proof.
@@ -75,17 +74,14 @@ pub struct Record {
     pub proof: Proof,
 }
 
+/// A record's bytes around its body: a map of two.
+const BEFORE_BODY: &[u8] = b"\xa2\x64body";
+const BEFORE_PROOF: &[u8] = b"\x65proof";
+
 impl Record {
     /// The canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        self.encode_to(&mut bytes);
-        bytes
-    }
-
-    /// Appends the canonical bytes.
-    pub(crate) fn encode_to(&self, bytes: &mut Vec<u8>) {
-        encode_parts(self, bytes);
+        codec::encode(self)
     }
 }
 
@@ -136,24 +132,25 @@ impl Signed {
     ///
     /// [`Rejection::OverLimit`], [`Rejection::NonCanonical`], [`Rejection::Malformed`] or [`Rejection::ImpossibleSeal`].
     pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
-        let record: Record = codec::decode_unchecked(bytes, RECORD_BYTES_MAX)?;
-        let mut encoded = Vec::new();
-        let body = encode_parts(&record, &mut encoded);
-        if encoded != bytes {
-            return Err(CodecError::NotCanonical.into());
-        }
-        Self::check(record, &encoded, body)
+        let mut reader = Reader::new(bytes, RECORD_BYTES_MAX)?;
+        let signed = Self::read(&mut reader)?;
+        reader.end()?;
+        Ok(signed)
     }
 
-    /// Checks a record as [`Self::decode`] does, and leaves its canonical bytes in `encoded`.
-    pub(crate) fn from_record(record: Record, encoded: &mut Vec<u8>) -> Result<Self, Rejection> {
-        encoded.clear();
-        let body = encode_parts(&record, encoded);
-        Self::check(record, encoded, body)
+    /// Reads the next record as [`Self::decode`] does.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Rejection> {
+        let before = reader.rest().len();
+        reader.exactly(BEFORE_BODY)?;
+        let (body, hashed) = reader.value()?;
+        reader.exactly(BEFORE_PROOF)?;
+        let (proof, _) = reader.value()?;
+        let encoded_len = before - reader.rest().len();
+        Self::check(Record { body, proof }, hashed, encoded_len)
     }
 
-    fn check(record: Record, encoded: &[u8], body: Range<usize>) -> Result<Self, Rejection> {
-        let (encoded_len, body_len) = (encoded.len(), body.len());
+    /// `hashed` is the encoded body.
+    fn check(record: Record, hashed: &[u8], encoded_len: usize) -> Result<Self, Rejection> {
         if encoded_len > RECORD_BYTES_MAX {
             return Err(Rejection::OverLimit {
                 what: "bytes",
@@ -172,10 +169,10 @@ impl Signed {
         }
         record.body.what.check()?;
         Ok(Self {
-            id: RecordId::from_bytes(RECORD.hash(&encoded[body])),
+            id: RecordId::from_bytes(RECORD.hash(hashed)),
             record,
             encoded_len,
-            body_len,
+            body_len: hashed.len(),
         })
     }
 
@@ -199,23 +196,12 @@ impl TryFrom<Record> for Signed {
     type Error = Rejection;
 
     fn try_from(record: Record) -> Result<Self, Rejection> {
-        Self::from_record(record, &mut Vec::new())
+        let mut bytes = codec::encode(&record.body);
+        let body_len = bytes.len();
+        codec::encode_to(&record.proof, &mut bytes);
+        let encoded_len = BEFORE_BODY.len() + BEFORE_PROOF.len() + bytes.len();
+        Self::check(record, &bytes[..body_len], encoded_len)
     }
-}
-
-/// Appends the canonical bytes of a record and returns the range of its body, which is encoded once for both purposes.
-fn encode_parts(record: &Record, bytes: &mut Vec<u8>) -> Range<usize> {
-    // A map of two, "body" before "proof": DAG-CBOR sorts keys by length first.
-    const HEAD: &[u8] = b"\xa2\x64body";
-    const BETWEEN: &[u8] = b"\x65proof";
-    bytes.reserve(512);
-    bytes.extend_from_slice(HEAD);
-    let start = bytes.len();
-    serde_ipld_dagcbor::to_writer(&mut *bytes, &record.body).expect("bodies always encode");
-    let body = start..bytes.len();
-    bytes.extend_from_slice(BETWEEN);
-    serde_ipld_dagcbor::to_writer(bytes, &record.proof).expect("proofs always encode");
-    body
 }
 
 /// A record whose signature was checked. Cheap to clone.
@@ -356,9 +342,9 @@ pub fn sign_batch(
             let path = tree.path(index as usize);
             let proof = Proof {
                 sig,
+                path,
                 size,
                 index,
-                path,
             };
             Ok(Verified(Arc::new(Signed::try_from(Record {
                 body,
@@ -389,7 +375,7 @@ mod tests {
     use crate::base::identity::Identity;
 
     #[test]
-    fn the_two_ways_to_encode_agree() {
+    fn a_record_is_read_as_it_is_written() {
         let net = NetworkId::from_bytes([1; 32]);
         let statements = vec![
             Statement::Directive {
@@ -399,10 +385,11 @@ mod tests {
             3
         ];
         for record in sign_batch(&Identity::from_seed_label("a"), net, statements).unwrap() {
-            assert_eq!(record.encode(), record.record().encode());
             assert_eq!(record.id(), record.body().id());
-            let signed = Signed::decode(&record.encode()).unwrap();
-            assert_eq!(signed.record(), record.record());
+            let bytes = record.encode();
+            assert_eq!(record.encoded_len(), bytes.len());
+            let signed = Signed::decode(&bytes).unwrap();
+            assert_eq!(signed, *record.0);
         }
     }
 }

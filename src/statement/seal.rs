@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::codec::{self, CodecError};
+use crate::base::codec::{self, CodecError, Reader};
 use crate::base::digest::{Digest, NodeId, RECORD_LIST, RecordId, SEALERS};
 use crate::base::rejection::Rejection;
 use crate::statement::record::{Record, Seal, Signed};
@@ -57,45 +57,23 @@ pub struct SealCertificate {
 pub struct SealedBlock {
     /// The seal.
     pub seal: Seal,
-    /// Its certificate.
-    pub certificate: SealCertificate,
     /// The records it adds, sorted by id.
     pub records: Vec<Record>,
+    /// Its certificate.
+    pub certificate: SealCertificate,
 }
 
-/// The beginning of a block: a map of three fields, the one with the shortest name first.
+/// A block's bytes between its parts: a map of three fields, the one with the shortest name first.
 const BEFORE_SEAL: &[u8] = b"\xa3\x64seal";
 const BEFORE_RECORDS: &[u8] = b"\x67records";
 const BEFORE_CERTIFICATE: &[u8] = b"\x6bcertificate";
 
-/// The canonical bytes before an array of `count` elements: the bytes of a number, with another major type.
-fn array_head(count: usize) -> Vec<u8> {
-    let mut head = codec::encode(&(count as u64));
-    head[0] |= 0x80;
-    head
-}
-
-/// Appends the canonical bytes of a list of records. Each record is copied once; [`codec::encode`] copies it once per
-/// enclosing map.
-pub(crate) fn encode_records(records: &[Record], bytes: &mut Vec<u8>) {
-    bytes.extend_from_slice(&array_head(records.len()));
-    for record in records {
-        record.encode_to(bytes);
-    }
-}
-
 impl SealedBlock {
-    /// The canonical bytes, equal to those of [`codec::encode`] but faster.
+    /// The canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let seal = codec::encode(&self.seal);
-        let certificate = codec::encode(&self.certificate);
-        let mut bytes = Vec::with_capacity(256 + certificate.len() + 512 * self.records.len());
-        bytes.extend_from_slice(BEFORE_SEAL);
-        bytes.extend_from_slice(&seal);
-        bytes.extend_from_slice(BEFORE_RECORDS);
-        encode_records(&self.records, &mut bytes);
-        bytes.extend_from_slice(BEFORE_CERTIFICATE);
-        bytes.extend_from_slice(&certificate);
+        let records = self.records.len() + self.certificate.votes.len();
+        let mut bytes = Vec::with_capacity(512 * (records + 1));
+        codec::encode_to(self, &mut bytes);
         bytes
     }
 
@@ -105,10 +83,9 @@ impl SealedBlock {
     ///
     /// [`CodecError`] if the bytes do not begin with a block's seal. The rest is not examined.
     pub fn seal_of(block: &[u8]) -> Result<Seal, CodecError> {
-        let seal = block
-            .strip_prefix(BEFORE_SEAL)
-            .ok_or_else(|| CodecError::Invalid("no sealed block".into()))?;
-        codec::decode_first(seal)
+        let mut reader = Reader::new(block, usize::MAX)?;
+        reader.exactly(BEFORE_SEAL)?;
+        Ok(reader.value()?.0)
     }
 }
 
@@ -133,50 +110,26 @@ impl TryFrom<SealedBlock> for SignedBlock {
 }
 
 impl SignedBlock {
-    /// Reads a block as strictly as [`codec::decode`], and its records as strictly as [`Signed::decode`]. Each record
-    /// is encoded once: for the comparison with the input and for its id.
+    /// Reads a block as strictly as [`codec::decode`], and its records as strictly as [`Signed::decode`].
     ///
     /// # Errors
     ///
     /// Those of both functions.
     pub(crate) fn decode(bytes: &[u8], limit: usize) -> Result<Self, Rejection> {
-        let block: SealedBlock = codec::decode_unchecked(bytes, limit)?;
-        let mut rest = Rest(bytes);
-        rest.take(BEFORE_SEAL)?;
-        rest.take(&codec::encode(&block.seal))?;
-        rest.take(BEFORE_RECORDS)?;
-        rest.take(&array_head(block.records.len()))?;
-        let mut records = Vec::with_capacity(block.records.len());
-        let mut encoded = Vec::new();
-        for record in block.records {
-            let record = Signed::from_record(record, &mut encoded)?;
-            rest.take(&encoded)?;
-            records.push(record);
-        }
-        rest.take(BEFORE_CERTIFICATE)?;
-        rest.take(&codec::encode(&block.certificate))?;
-        rest.end()?;
+        let mut reader = Reader::new(bytes, limit)?;
+        reader.exactly(BEFORE_SEAL)?;
+        let (seal, _) = reader.value()?;
+        reader.exactly(BEFORE_RECORDS)?;
+        let records = (0..reader.array()?).map(|_| Signed::read(&mut reader));
+        let records = records.collect::<Result<_, _>>()?;
+        reader.exactly(BEFORE_CERTIFICATE)?;
+        let (certificate, _) = reader.value()?;
+        reader.end()?;
         Ok(Self {
-            seal: block.seal,
-            certificate: block.certificate,
+            seal,
+            certificate,
             records,
         })
-    }
-}
-
-/// The bytes that are not compared yet.
-struct Rest<'a>(&'a [u8]);
-
-impl Rest<'_> {
-    fn take(&mut self, canonical: &[u8]) -> Result<(), CodecError> {
-        let rest = self.0.strip_prefix(canonical);
-        self.0 = rest.ok_or(CodecError::NotCanonical)?;
-        Ok(())
-    }
-
-    fn end(&self) -> Result<(), CodecError> {
-        let is_end = self.0.is_empty();
-        is_end.then_some(()).ok_or(CodecError::NotCanonical)
     }
 }
 

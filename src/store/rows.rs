@@ -18,7 +18,6 @@ use crate::ledger::{OperationProof, StateParts};
 use crate::members::roster::MemberLine;
 use crate::statement::operation::Class;
 use crate::statement::record::{Record, Seal, Signed};
-use crate::statement::seal::encode_records;
 
 /// The format of the ledger, under `format` in [`META`]. Format 2 has [`OWN`]: a program that knows only format 1 would not read the
 /// own records there, and could sign a slot again.
@@ -123,7 +122,7 @@ impl ContentsRow {
     /// The encoding of [`Self::Whole`].
     pub(super) fn whole(records: &[Record]) -> Vec<u8> {
         let mut bytes = b"\xa1\x65whole".to_vec();
-        encode_records(records, &mut bytes);
+        codec::encode_to(records, &mut bytes);
         bytes
     }
 }
@@ -161,7 +160,7 @@ pub(super) fn decode<T: Serialize + DeserializeOwned>(
     place: &str,
     bytes: &[u8],
 ) -> Result<T, StoreError> {
-    codec::decode(bytes, usize::MAX).map_err(|error| StoreError::unreadable(place, &error))
+    codec::decode_compared(bytes, usize::MAX).map_err(|error| StoreError::unreadable(place, &error))
 }
 
 /// Decodes a row whose bytes another check compares.

@@ -1,13 +1,18 @@
 //! What one hostile member could do to a height, and what an old disk could. Rules: S8.
 
-use mycnet_consensus::core::{Admission, Answer, Event, Input, Output, PeerId};
+use std::sync::Arc;
+
+use mycnet_consensus::core::{Admission, Answer, Core, Event, Input, Output, PeerId};
 use mycnet_consensus::internals::codec;
+use mycnet_consensus::internals::digest::SignatureBytes;
 use mycnet_consensus::internals::ledger::Mode;
 use mycnet_consensus::internals::limits::{
     BLOCK_BYTES_MAX, PAYLOAD_BYTES_MAX, SEAL_BODY_BYTES_MAX,
 };
 use mycnet_consensus::internals::message::Message;
-use mycnet_consensus::internals::record::{Seal, Statement, Verified, VoteKind, sign_batch};
+use mycnet_consensus::internals::record::{
+    Record, Seal, Statement, Verified, VoteKind, sign, sign_batch,
+};
 use mycnet_consensus::internals::seal::list_digest;
 use mycnet_consensus::{Ballot, Digest, RecordId, Rejection};
 use serde_bytes::ByteBuf;
@@ -27,6 +32,40 @@ fn import(net: &mut Net, n: usize, records: &[Verified]) -> Vec<Result<Admission
 
 fn height(net: &Net, n: usize) -> u64 {
     net.state(n).height()
+}
+
+/// Signatures are checked together, and still a message is taken up to its first bad record, whose sender is told from others.
+#[test]
+fn a_bad_record_ends_its_message_and_spoils_nothing_before_it() {
+    let (genesis, from) = (genesis(4), PeerId(3));
+    for (bad_at, is_ahead) in [0, 1, 9, 15, 16, 17, 39].map(|at| (at, at % 2 == 0)) {
+        let mut core = Core::new(&genesis, Arc::new(identity(0))).unwrap();
+        core.handle(Input::PeerUp(from), 1);
+        let last = core.ledger().state().seal();
+        let proposal = |n: u8| {
+            let statement = proposal_of(config(&[n]), last, n.into());
+            sign(&identity(1), genesis.network_id(), statement).unwrap()
+        };
+        let mut records: Vec<Record> = (0..40).map(|n| proposal(n).record().clone()).collect();
+        let mut sig = *records[bad_at].proof.sig.as_bytes();
+        sig[7] ^= 1;
+        records[bad_at].proof.sig = SignatureBytes::from_bytes(sig);
+        let all: Vec<ByteBuf> = records.iter().map(|it| it.encode().into()).collect();
+        let (first, rest) = all.split_at(bad_at / 2);
+        let mut outputs = Vec::new();
+        let messages = [first, rest].map(|records| Message::Records(records.to_vec()));
+        if is_ahead {
+            core.check_ahead(&messages);
+        }
+        for message in messages {
+            outputs.extend(core.handle(Input::Message { from, message }, 1).list);
+        }
+        assert_eq!(core.pool().len(), bad_at);
+        let blamed = outputs
+            .iter()
+            .filter(|it| matches!(it, Output::Part(peer) if *peer == from));
+        assert_eq!(blamed.count(), 1, "record {bad_at}");
+    }
 }
 
 /// A member makes more proposals than it may, and shows each node a different part of them.

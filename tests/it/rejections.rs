@@ -123,7 +123,7 @@ impl World {
 fn record_with(net: NetworkId, what: Statement, v: u8) -> Record {
     let by = node(4);
     Record {
-        body: Body { v, net, by, what },
+        body: Body { v, by, net, what },
         proof: Proof {
             sig: SignatureBytes::from_bytes([0; 64]),
             size: 1,

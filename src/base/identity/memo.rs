@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use crate::base::digest::{NodeId, SignatureBytes};
+use crate::base::digest::SignatureBytes;
 
 /// Entries that are remembered, so that long simulations do not grow.
 const ENTRIES_MAX: usize = 20_000;
@@ -15,14 +15,14 @@ thread_local! {
 
 /// The remembered result for a signature, or that of `check`.
 pub(super) fn verdict(
-    node: &NodeId,
+    public_key: &[u8; 32],
     message: &[u8],
     signature: &SignatureBytes,
     check: impl FnOnce() -> bool,
 ) -> bool {
     let mut hasher = blake3::Hasher::new();
     // Key and signature have fixed lengths, so the parts cannot run into each other.
-    hasher.update(node.as_bytes());
+    hasher.update(public_key);
     hasher.update(signature.as_bytes());
     hasher.update(message);
     let key = *hasher.finalize().as_bytes();

@@ -1,8 +1,10 @@
 //! A hello holds for one connection, and shows who is behind it.
 
 use super::*;
+use crate::base::codec::tests::{compared, every_change, strict};
 use crate::base::identity::Identity;
 use crate::net::Membership;
+use crate::net::twins::{TwinMessage, TwinProof};
 
 type Spoil = fn(&mut Transcript);
 
@@ -62,7 +64,7 @@ fn the_cddl_describes_the_hello_and_what_follows() {
     let card = crate::net::PeerCard {
         endpoint: Digest::default(),
         author: None,
-        addresses: proof.listens,
+        addresses: proof.listens.clone(),
     };
     assert!(described("peers", &[&card]));
     let ticket = crate::net::Ticket {
@@ -81,6 +83,19 @@ fn the_cddl_describes_the_hello_and_what_follows() {
     });
     let ticket = crate::net::Ticket { follows, ..ticket };
     assert!(described("ticket", &ticket));
+    every_change(&hello, strict);
+    every_change(&proof, strict);
+    every_change(&ticket.peers, strict);
+    every_change(&ticket, compared);
+    every_change(&TwinMessage::Ask, strict);
+    let twin = TwinProof {
+        nonce,
+        endpoint: Digest::default(),
+        instance: 0,
+        listens: proof.listens,
+        signature: proof.signature,
+    };
+    every_change(&TwinMessage::Proof(twin), strict);
 }
 
 fn own() -> LocalSide {

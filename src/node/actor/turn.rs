@@ -25,6 +25,10 @@ impl Actor {
         core.set_timing(self.timers.timing());
         let (mut outputs, mut answers) = (Vec::new(), Vec::new());
         let mut said = 0;
+        core.check_ahead(inputs.iter().filter_map(|(input, _)| match input {
+            Input::Message { from, message } if !self.misbehaved.contains(from) => Some(message),
+            _ => None,
+        }));
         while said < TURN_BYTES_MAX
             && let Some((input, reply)) = inputs.pop_front()
         {

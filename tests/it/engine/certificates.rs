@@ -334,6 +334,37 @@ async fn a_certificate_that_was_tampered_with_is_refused() {
     assert!(good.verify(genesis).is_ok());
 }
 
+/// As the other values are, by the library's own tests. Rules: R1.
+#[tokio::test]
+async fn only_the_canonical_form_of_a_certificate_is_read() {
+    let (engines, id) = network().await;
+    let good = engines[0].certificate(&id).unwrap().unwrap().encode();
+    let judge = |bytes: &[u8]| {
+        let read: Certificate = serde_ipld_dagcbor::from_slice(bytes).ok()?;
+        (serde_ipld_dagcbor::to_vec(&read).unwrap() == bytes).then_some(read)
+    };
+    let mut read = 0;
+    for at in 0..good.len() {
+        let mut changed = good.clone();
+        changed[at] ^= 1 << (at % 8);
+        let right = judge(&changed);
+        read += usize::from(right.is_some());
+        assert_eq!(Certificate::decode(&changed).ok(), right, "byte {at}");
+    }
+    assert!(read > 1_000, "most bytes are those of hashes: {read}");
+    // A field that is left out, where an empty one is written.
+    let find = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).rposition(|it| it == part);
+    let (name, before) = (b"\x6bcertificate\xf6", b"\xa3\x64seal");
+    let end = find(&good, name).expect("a step has no certificate");
+    let start = find(&good[..end], before).expect("the step begins before");
+    let mut shorter = good.clone();
+    shorter.drain(end..end + name.len());
+    shorter[start] -= 1;
+    assert!(serde_ipld_dagcbor::from_slice::<Certificate>(&shorter).is_ok());
+    assert!(judge(&shorter).is_none());
+    assert!(Certificate::decode(&shorter).is_err());
+}
+
 #[tokio::test]
 async fn a_certificate_that_nobody_would_read_says_so() {
     let (engines, id) = network().await;
