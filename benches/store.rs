@@ -211,7 +211,7 @@ fn serve(store: &Store) -> (usize, usize) {
     }
 }
 
-/// Writes of one record each: another member's, and an own one.
+/// Writes of one record each: another member's, which share a sync, and an own one.
 fn single_writes(directory: &Path, store: &Store, genesis: &Genesis) {
     let net = genesis.network_id();
     let records: Vec<Verified> = (0..SINGLE as u64)
@@ -224,6 +224,7 @@ fn single_writes(directory: &Path, store: &Store, genesis: &Genesis) {
             let write = Write::Record(record.clone());
             store.write(&[write]).expect("the disk works");
         }
+        store.sync().expect("the disk works");
     });
     say(
         "single records",
@@ -252,6 +253,7 @@ fn single_writes(directory: &Path, store: &Store, genesis: &Genesis) {
     let ids: Vec<_> = records.iter().map(Verified::id).collect();
     let writes = [Write::Forget(ids.clone()), Write::Unjournal(ids)];
     store.write(&writes).expect("the disk works");
+    store.sync().expect("the disk works");
 }
 
 fn ledger_seal(store: &Store) -> mycnet_consensus::SealId {

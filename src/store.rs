@@ -2,7 +2,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `ledger.redb` | sealed heights, open and closed operations, unsealed records, votes on the next seal, the last checkpoint, peers |
+//! | `ledger.redb` | sealed heights, open and closed operations, unsealed records, votes on the next seal, the last checkpoint, peers, and own records until they move to the journal |
 //! | `journal.redb` | own records: the sign guard ([C2]) |
 //!
 //! The host's part:
@@ -12,27 +12,38 @@
 //!    A new store cannot know whether its key has signed elsewhere: for a restored key, call [`Store::note_journal_lost`] between
 //!    the two.
 //! 2. After each input or group of inputs, [`Store::write`] all their `Persist` outputs in order and at once, before any
-//!    other of their outputs. One write costs at most two disk syncs.
+//!    other of their outputs. One write costs at most one disk sync. Before an answer that promises that data is kept, such as that
+//!    to an import, [`Store::sync`].
 //! 3. On the event `JournalLost`, call [`Store::note_journal_lost`]. Then every start reports it until a `Rejoin` is in the
 //!    journal.
 //! 4. After writing, call [`Store::checkpoint_if_due`]; when idle, [`Store::write_documents`]; at an orderly stop,
 //!    [`Store::checkpoint`].
 //!
+//! # What is durable when
+//!
+//! | what | durable |
+//! |---|---|
+//! | own records, what this node's person said, sealed blocks with all that they changed | when [`Store::write`] returns |
+//! | unsealed records and votes of others, lists of seals | with the next write of the row above, with [`Store::sync`], or after 4 MiB |
+//! | documents and peers' addresses, which can be made again | with the next commit |
+//!
+//! A commit takes along everything that was written before it. So what a crash leaves is the state of the node after an earlier turn,
+//! since which it has said nothing of its own and applied no block. Whatever moved it to a vote is there with the vote: otherwise a
+//! power cut of all nodes could leave locks that nobody can prove. What it lacks comes again when it compares its records with a peer,
+//! as if it had not arrived yet. A node takes part in a height with a sync for each of its own votes and one for the block.
+//!
 //! # Invariants
 //!
-//! - *Write before send.* [`Store::write`] returns when everything is on the disk; the host sends afterwards.
-//! - *A stop between the databases breaks no promise.* One write is at most two commits: the journal first, then the ledger.
-//!   In the other order, the ledger could hold own records that the journal lacks, which is what a lost journal looks like.
-//!   If only the journal was written, nothing was sent yet, and own unsealed records are offered again after any stop. But a
-//!   vote must not be there without the votes, lists and records that moved the node to it: otherwise a power cut of all
-//!   nodes could leave locks that nobody can prove. So the journal also holds the rest of its last write, without blocks,
-//!   and opening completes that write. Nothing is *removed* from the journal within a write: first the block that makes an
-//!   own record useless must be durable, or a slot that is open in the ledger would be free again. Removals wait for the
-//!   next write, at the latest for the checkpoint. A start that applies blocks after a checkpoint asks for their removals
-//!   again.
-//! - *A journal that is behind is noticed.* Both databases count the writes of own records. A journal that counts less than
-//!   the ledger was deleted or replaced by an old copy. The ledger was replaced if it counts less than the write before the
-//!   journal's last ([`Loaded::journal_lost`]). Only a `Rejoin` repairs this. Until then no other own record is written.
+//! - *Write before send.* [`Store::write`] returns when own records are on the disk; the host sends afterwards.
+//! - *One commit decides.* The ledger's commit makes a turn durable, own records included. Many at once move to the journal: with the
+//!   first own record after a start, with each checkpoint, and after a thousand. The ledger first says that a move was begun; own
+//!   records leave it with the commit after the move. So a stop between the commits loses nothing. Nothing is *removed* from the
+//!   journal before the block that makes an own record useless is durable, or a slot that is open in the ledger would be free again.
+//!   Removals wait for the next move. A start that applies blocks after a checkpoint asks for them again.
+//! - *A journal that is behind is noticed.* Both databases count the moves. A journal that counts less than the ledger was deleted
+//!   or replaced by an old copy, and the ledger was replaced if it counts less than the journal, apart from a move that it said was
+//!   begun ([`Loaded::journal_lost`]). An old copy is of before a start, which moved own records since. Only a `Rejoin` repairs
+//!   this. Until then no other own record is written.
 //! - *Closed operations are their documents.* [`Store::write_documents`] writes the Automerge document of a closed
 //!   operation. Its records are removed from the blocks, which keep their ids, and are read back from the document. The
 //!   latest blocks stay whole for peers that catch up ([`WHOLE_BYTES`]). Building a document takes some twenty times as long
@@ -51,9 +62,11 @@ mod check;
 mod compare;
 mod documents;
 mod error;
+mod held;
 mod load;
 mod medium;
 mod moving;
+mod own;
 mod peers;
 mod queries;
 mod read;
@@ -80,8 +93,8 @@ use crate::base::digest::{NetworkId, NodeId};
 pub use crate::past::archive::ClosedSummary;
 use crate::statement::genesis::Genesis;
 use medium::{Medium, Overlay};
+use own::Writing;
 use records::Decoded;
-use write::Writing;
 
 #[cfg(doc)]
 use crate::protocol::Rule::*;
@@ -268,6 +281,7 @@ impl Store {
         }
         let (genesis, node) = load::header(&ledger.database.begin_read()?)?;
         write::create_journal(&journal.database, genesis.network_id(), node)?;
+        load::upgrade(&ledger.database)?;
         let reading = ledger.database.begin_read()?;
         let (checkpoint, records) = load::since_checkpoint(&reading)?;
         drop(reading);

@@ -285,6 +285,12 @@ impl fmt::Display for Report {
             latency.operations_per_second,
             latency.seals_per_operation
         )?;
+        let each = latency.each_node;
+        writeln!(
+            f,
+            "For each one, a node syncs its disk {} times and sends {} messages, {} bytes.",
+            each.syncs, each.messages, each.message_bytes
+        )?;
         writeln!(f, "milliseconds from proposal to        p50      p99")?;
         let row = |f: &mut fmt::Formatter<'_>, what: &str, of: Quantiles| {
             writeln!(f, "  {what:<28} {:>9.1} {:>8.1}", of.p50, of.p99)

@@ -161,7 +161,7 @@ pub enum Input {
     reason = "outputs are consumed one by one; boxing the most frequent write would only cost"
 )]
 pub enum Output {
-    /// Make this durable before the next outputs are done.
+    /// Make this durable before the next outputs are done, or later if it can wait ([`Write::can_wait`]).
     Persist(Write),
     /// Send a message.
     Send {

@@ -32,7 +32,7 @@ pub enum Write {
     Journal(JournalEntry),
     /// Own records that no rule needs any more.
     Unjournal(Vec<RecordId>),
-    /// A record that is acknowledged to its sender, until a block has it.
+    /// A record of another node, until a block has it.
     Record(Verified),
     /// A proposal of the next seal or a vote on it by another node, until a block of that height is written.
     Vote(Verified),
@@ -134,6 +134,30 @@ pub struct RecentSeal {
     pub certificate: SealCertificate,
     /// Its sealers.
     pub sealers: Arc<Sealers>,
+}
+
+impl Write {
+    /// Whether the write need not be durable before this node's outputs are done, only before the next write that cannot wait: it
+    /// keeps what others said, which they show again after a crash, or removes something.
+    ///
+    /// So a crash leaves a node as it was after an earlier input, since which it has said nothing of its own and applied no block. To
+    /// all others it looks like a node that their last messages did not reach. And what moved it to a vote is there with the vote.
+    pub fn can_wait(&self) -> bool {
+        match self {
+            Self::Record(_)
+            | Self::Vote(_)
+            | Self::List { .. }
+            | Self::Forget(_)
+            | Self::Unjournal(_) => true,
+            Self::Journal(_)
+            | Self::Intent { .. }
+            | Self::Declared(_)
+            | Self::Twin(_)
+            | Self::Endorsed(_)
+            | Self::Compromised
+            | Self::Block { .. } => false,
+        }
+    }
 }
 
 impl Saved {

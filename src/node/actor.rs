@@ -16,7 +16,7 @@ use super::block_server::BlockRequests;
 use super::cpu_budget::CpuBudget;
 use super::hold::Hold;
 use super::saved_peers::SavedPeers;
-use super::shared::{Command, Reply, Shared, Signals, Stopped};
+use super::shared::{Command, Reply, Sent, Shared, Signals, Stopped};
 use super::timers::Timers;
 use crate::base::digest::SealId;
 use crate::base::identity::Signer;
@@ -44,6 +44,7 @@ pub(super) struct Connected {
     pub(super) events: Events,
     pub(super) requests: Arc<BlockRequests>,
     pub(super) serving: Option<JoinHandle<()>>,
+    pub(super) sent: Arc<Sent>,
 }
 
 /// Whether this node must rejoin because its journal is lost.
@@ -304,9 +305,10 @@ impl Actor {
 
 impl Connected {
     fn send(&self, to: PeerId, message: &Message) {
-        if let Err(error) = self.transport.send(to, message) {
+        match self.transport.send(to, message) {
+            Ok(()) => self.sent.count(message),
             // The next comparison finds what did not arrive.
-            tracing::debug!(peer = to.0, %error, "not sent");
+            Err(error) => tracing::debug!(peer = to.0, %error, "not sent"),
         }
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_bytes::ByteBuf;
 use tokio::time::Instant;
 
+use super::shared::Shared;
 use crate::base::digest::NodeId;
 use crate::core::PeerId;
 use crate::exchange::message::Message;
@@ -248,7 +249,8 @@ fn after(ahead: &Ahead) -> Window {
 }
 
 /// Serves until the requests are closed.
-pub(super) fn run(store: &Store, transport: &Transport, requests: &Arc<BlockRequests>) {
+pub(super) fn run(shared: &Shared, transport: &Transport, requests: &Arc<BlockRequests>) {
+    let store = &shared.store;
     let mut ahead: Option<Ahead> = None;
     while let Some(request) = requests.next() {
         let window = request.window;
@@ -263,6 +265,7 @@ pub(super) fn run(store: &Store, transport: &Transport, requests: &Arc<BlockRequ
         };
         match transport.send(request.peer, &served.message) {
             Ok(()) => {
+                shared.sent.count(&served.message);
                 let next = after(&served);
                 requests.served(&request, next.0, served.message.weight() as u64);
                 if requests.is_idle() && ahead.as_ref().is_none_or(|ahead| ahead.window != next) {

@@ -140,6 +140,7 @@ impl Builder {
             core: Mutex::new(core),
             twin: Mutex::default(),
             clock: clock.clone(),
+            sent: Arc::default(),
         });
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
         let transport = connected.as_ref().map(|(transport, _)| transport.clone());
@@ -222,13 +223,14 @@ fn connected_to(
     let work = {
         let (shared, transport) = (shared.clone(), transport.clone());
         let requests = requests.clone();
-        move || block_server::run(&shared.store, &transport, &requests)
+        move || block_server::run(&shared, &transport, &requests)
     };
     Ok(Connected {
         serving: Some(thread("mycnet serving", work)?),
         transport,
         events,
         requests,
+        sent: shared.sent.clone(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The handle of a running node.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,18 @@ pub struct Opened {
     /// Set if the journal lacks records that this node has signed. Then the node signs only a `Rejoin`, until a seal lists
     /// it.
     pub journal_lost: Option<JournalLost>,
+}
+
+/// What a node has done since its start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Work {
+    /// How often it synced the disk.
+    pub syncs: u64,
+    /// Messages that it sent, to one peer each.
+    pub messages: u64,
+    /// The approximate bytes of these messages.
+    pub message_bytes: u64,
 }
 
 /// What the engine's handles speak to.
@@ -158,6 +171,16 @@ impl Node {
     /// The store, for documents and certificates.
     pub fn store(&self) -> &Store {
         &self.host.shared.store
+    }
+
+    /// What this node has done since its start.
+    pub fn work(&self) -> Work {
+        let shared = &self.host.shared;
+        Work {
+            syncs: shared.store.syncs(),
+            messages: shared.sent.messages.load(Ordering::Relaxed),
+            message_bytes: shared.sent.bytes.load(Ordering::Relaxed),
+        }
     }
 
     /// The findings of opening the store.

@@ -1,5 +1,6 @@
 //! What the handles and the node's threads share.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{broadcast, oneshot, watch};
@@ -9,6 +10,7 @@ use super::relations::Relations;
 use crate::base::digest::SealId;
 use crate::core::{Answer, Core, Event, Input, Refusal};
 use crate::engine::Clock;
+use crate::exchange::message::Message;
 use crate::net::TwinSeen;
 use crate::store::Store;
 
@@ -51,6 +53,22 @@ pub(super) struct Shared {
     /// The last twin that proved itself since the start.
     pub(super) twin: Mutex<Option<TwinSeen>>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) sent: Arc<Sent>,
+}
+
+/// What was given to the transport.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    pub(super) messages: AtomicU64,
+    pub(super) bytes: AtomicU64,
+}
+
+impl Sent {
+    pub(super) fn count(&self, message: &Message) {
+        self.messages.fetch_add(1, Ordering::Relaxed);
+        self.bytes
+            .fetch_add(message.weight() as u64, Ordering::Relaxed);
+    }
 }
 
 /// The node's signals to its handles. They outlive the threads' use of the disk: after the end is reported, and the handles

@@ -19,6 +19,10 @@ pub struct Disk {
     pub blocks: Vec<Arc<SealedBlock>>,
     /// The rest of what a core keeps.
     pub saved: Saved,
+    /// Writes that can wait, and are lost if the machine stops.
+    waiting: Vec<Write>,
+    /// Whether a write of this input could not wait: then all of them are durable.
+    is_firm: bool,
     /// The sealers of each block, and of the next.
     sealers: Vec<Arc<Sealers>>,
     /// A stored state, and the outcomes of the operations up to it.
@@ -26,14 +30,34 @@ pub struct Disk {
 }
 
 impl Disk {
+    /// The writes of another input follow.
+    pub(super) fn begin(&mut self) {
+        self.is_firm = false;
+    }
+
     /// Stores a write of a core.
     pub fn write(&mut self, write: &Write) {
+        self.is_firm |= !write.can_wait();
+        self.waiting.push(write.clone());
+        if self.is_firm {
+            for write in std::mem::take(&mut self.waiting) {
+                self.store(&write);
+            }
+        }
+    }
+
+    fn store(&mut self, write: &Write) {
         self.saved.write(write);
         if let Write::Block { block, applied } = write {
             self.blocks.push(block.clone());
             let next = applied.sealers.as_ref().or(self.sealers.last());
             self.sealers.extend(next.cloned());
         }
+    }
+
+    /// The machine stopped: what waited is lost.
+    pub(super) fn stop(&mut self) {
+        self.waiting.clear();
     }
 
     /// The disk of a node that starts for the first time.

@@ -71,6 +71,7 @@ impl Host {
         gather_ms: u64,
         now_ms: u64,
     ) -> Result<(), Rejection> {
+        self.disk.stop();
         let signer = self.identity.clone();
         let (mut core, from) = match self.disk.base() {
             None => (Core::new(genesis, signer)?, 0),

@@ -219,7 +219,7 @@ impl Store {
                 built.push((*height, *id, document));
             }
             self.guarded(|writing| {
-                let transaction = self.ledger.database.begin_write()?;
+                let transaction = self.begin_unhurried()?;
                 for (height, id, document) in &built {
                     write_document(&transaction, *id, document)?;
                     release(&transaction, *id)?;
@@ -292,7 +292,7 @@ impl Store {
 
     fn keep_ledger_document(&self, height: u64, bytes: &[u8]) -> Result<(), StoreError> {
         self.guarded(|_| {
-            let transaction = self.ledger.database.begin_write()?;
+            let transaction = self.begin_unhurried()?;
             {
                 let mut saved = transaction.open_table(LEDGER)?;
                 saved.retain(|_, _| false)?;

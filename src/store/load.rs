@@ -7,11 +7,12 @@ use std::sync::Arc;
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase as _, ReadableTable as _};
 
 use super::rows::{
-    ENTRIES, FORMAT, HEADERS, HeaderRow, INTENTS, LISTS, META, OWNER, RECORDS, SEALS, VOTES,
-    decode, decode_record,
+    ENTRIES, FORMAT, HEADERS, HeaderRow, INTENTS, JOURNAL_FORMAT, LISTS, META, OWN, OWNER, RECORDS,
+    SEALS, VOTES, decode, decode_record,
 };
 use super::succession::former_of;
 use super::{Store, StoreError, lock};
+use crate::base::codec;
 use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
 use crate::base::identity::Signer;
 use crate::core::{Core, JournalEntry, Saved};
@@ -105,19 +106,16 @@ pub(super) fn has_header(ledger: &Database) -> Result<bool, StoreError> {
 
 type Meta = ReadOnlyTable<&'static str, &'static [u8]>;
 
-/// Refuses a later version's ledger before reading anything else.
-fn check_format(table: &Meta, place: &str) -> Result<(), StoreError> {
+/// Refuses a later version's database before reading anything else.
+fn check_format(table: &Meta, place: &str, known: u64) -> Result<u64, StoreError> {
     let row = table
         .get("format")?
         .ok_or_else(|| StoreError::damaged(place, "the row is missing"))?;
     let found: u64 = decode(place, row.value())?;
-    if found > FORMAT {
-        return Err(StoreError::Version {
-            found,
-            known: FORMAT,
-        });
+    if found > known {
+        return Err(StoreError::Version { found, known });
     }
-    Ok(())
+    Ok(found)
 }
 
 fn id_in(table: &Meta, key: &str, place: &str) -> Result<[u8; 32], StoreError> {
@@ -129,7 +127,7 @@ fn id_in(table: &Meta, key: &str, place: &str) -> Result<[u8; 32], StoreError> {
 /// The network and node of the ledger.
 pub(super) fn header(reading: &ReadTransaction) -> Result<(Genesis, NodeId), StoreError> {
     let meta = reading.open_table(META)?;
-    check_format(&meta, "meta: format")?;
+    check_format(&meta, "meta: format", FORMAT)?;
     let row = meta
         .get("genesis")?
         .ok_or_else(|| StoreError::damaged("meta: genesis", "the row is missing"))?;
@@ -139,13 +137,29 @@ pub(super) fn header(reading: &ReadTransaction) -> Result<(Genesis, NodeId), Sto
     Ok((genesis, NodeId::from_bytes(node)))
 }
 
+/// Brings a ledger of an earlier format to this one.
+pub(super) fn upgrade(ledger: &Database) -> Result<(), StoreError> {
+    let meta = ledger.begin_read()?.open_table(META)?;
+    if check_format(&meta, "meta: format", FORMAT)? == FORMAT {
+        return Ok(());
+    }
+    let transaction = ledger.begin_write()?;
+    transaction.open_table(OWN)?;
+    let format = codec::encode(&FORMAT);
+    transaction
+        .open_table(META)?
+        .insert("format", &format[..])?;
+    transaction.commit()?;
+    Ok(())
+}
+
 /// Checks that the journal belongs to this node, or was being handed over to it.
 pub(super) fn check_owner(
     owner: &Meta,
     network: NetworkId,
     node: NodeId,
 ) -> Result<(), StoreError> {
-    check_format(owner, "owner: format")?;
+    check_format(owner, "owner: format", JOURNAL_FORMAT)?;
     let found = NodeId::from_bytes(id_in(owner, "node", "owner: node")?);
     let next = owner.get("next")?;
     let is_next = next.is_some_and(|row| row.value() == &node.as_bytes()[..]);
@@ -265,7 +279,7 @@ impl Store {
         let endorsed = meta.get("endorsed")?;
         let endorsed = endorsed.map(|row| decode("meta: endorsed", row.value()));
         let mut saved = Saved {
-            journal: self.journal()?,
+            journal: self.journal(&reading)?,
             declared: declared.transpose()?.unwrap_or_default(),
             compromised: meta.get("compromised")?.is_some(),
             twin: meta.get("twin")?.is_some(),
@@ -298,14 +312,23 @@ impl Store {
         Ok(saved)
     }
 
-    pub(super) fn journal(&self) -> Result<BTreeMap<RecordId, JournalEntry>, StoreError> {
-        let reading = self.journal.read(self.has_failed())?;
-        let former = former_of(&reading.open_table(OWNER)?)?;
+    /// The own records in the journal, and in the ledger that `reading` reads. The reading must have begun before this: records move
+    /// from the ledger to the journal.
+    pub(super) fn journal(
+        &self,
+        reading: &ReadTransaction,
+    ) -> Result<BTreeMap<RecordId, JournalEntry>, StoreError> {
+        let entries = self.journal.read(self.has_failed())?;
+        let former = former_of(&entries.open_table(OWNER)?)?;
+        let entries = entries.open_table(ENTRIES)?;
+        let own = reading.open_table(OWN)?;
+        let rows = entries.iter()?.map(|row| ("entries", row));
+        let rows = rows.chain(own.iter()?.map(|row| ("own", row)));
         let mut journal = BTreeMap::new();
-        for row in reading.open_table(ENTRIES)?.iter()? {
+        for (table, row) in rows {
             let (id, entry) = row?;
             let id = RecordId::from_bytes(*id.value());
-            let place = format!("entries: record {id}");
+            let place = format!("{table}: record {id}");
             let entry: JournalEntry = decode(&place, entry.value())?;
             let body = &entry.record.body;
             if body.id() != id || (body.by != self.node && !former.contains(&body.by)) {

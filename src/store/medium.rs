@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{BackendError, StorageBackend};
@@ -13,13 +14,18 @@ use redb::{BackendError, StorageBackend};
 /// Size in bytes of the pages that the overlay keeps.
 const PAGE: usize = 4096;
 
-/// A medium that several handles can read.
+/// A medium that several handles can read. It counts its syncs.
 #[derive(Debug, Clone)]
-pub(super) struct Medium(Arc<dyn StorageBackend>);
+pub(super) struct Medium(Arc<dyn StorageBackend>, Arc<AtomicU64>);
 
 impl Medium {
     pub(super) fn new(backend: impl StorageBackend) -> Self {
-        Self(Arc::new(backend))
+        Self(Arc::new(backend), Arc::default())
+    }
+
+    /// How often the medium was synced since it was opened.
+    pub(super) fn syncs(&self) -> u64 {
+        self.1.load(Ordering::Relaxed)
     }
 }
 
@@ -37,6 +43,7 @@ impl StorageBackend for Medium {
     }
 
     fn sync_data(&self) -> Result<(), io::Error> {
+        self.1.fetch_add(1, Ordering::Relaxed);
         self.0.sync_data()
     }
 

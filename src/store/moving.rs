@@ -50,7 +50,10 @@ impl Store {
             } => its.digest() == plan,
             _ => false,
         };
-        let own = self.journal()?.into_values().map(|entry| entry.record);
+        let own = self
+            .journal(&reading)?
+            .into_values()
+            .map(|entry| entry.record);
         let mut endorsements: Vec<Record> = own.filter(is_of_plan).collect();
         for row in reading.open_table(RECORDS)?.iter()? {
             let (id, bytes) = row?;

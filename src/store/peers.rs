@@ -9,7 +9,8 @@ use super::{Store, StoreError};
 use crate::base::digest::NodeId;
 
 impl Store {
-    /// Stores an author's bytes in place of earlier ones. The store does not interpret them.
+    /// Stores an author's bytes in place of earlier ones. The store does not interpret them. They are durable with the next
+    /// commit of [`Store::write`].
     ///
     /// # Errors
     ///
@@ -22,7 +23,7 @@ impl Store {
         })
     }
 
-    /// Removes a peer's bytes.
+    /// Removes a peer's bytes, durably with the next commit of [`Store::write`].
     ///
     /// # Errors
     ///
@@ -39,7 +40,7 @@ impl Store {
         change: impl FnOnce(&WriteTransaction) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         self.guarded(|_| {
-            let transaction = self.ledger.database.begin_write()?;
+            let transaction = self.begin_unhurried()?;
             change(&transaction)?;
             transaction.commit()?;
             Ok(())

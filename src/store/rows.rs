@@ -12,21 +12,26 @@ use serde_bytes::ByteBuf;
 
 use super::StoreError;
 use crate::base::codec;
-use crate::base::digest::{NodeId, OperationId, RecordId, SealId};
+use crate::base::digest::{NodeId, OperationId, RecordId};
 use crate::decision::open::StoredOperation;
 use crate::ledger::{OperationProof, StateParts};
 use crate::members::roster::MemberLine;
 use crate::statement::operation::Class;
 use crate::statement::record::{Record, Seal, Signed};
 
-/// The format of both databases, under `format` in [`META`] and [`OWNER`].
-pub(super) const FORMAT: u64 = 1;
+/// The format of the ledger, under `format` in [`META`]. Format 2 has [`OWN`]: a program that knows only format 1 would not read the
+/// own records there, and could sign a slot again.
+pub(super) const FORMAT: u64 = 2;
+
+/// The format of the journal, under `format` in [`OWNER`].
+pub(super) const JOURNAL_FORMAT: u64 = 1;
 
 /// An id's bytes.
 pub(super) type Key = &'static [u8; 32];
 type Rows<K> = TableDefinition<'static, K, &'static [u8]>;
 
-/// `format`, `genesis`, `node`, `checkpoint`, `compromised`, `declared`, `endorsed`, `founded`, `twin`, and `journal`: the journal's count as far as known.
+/// `format`, `genesis`, `node`, `checkpoint`, `compromised`, `declared`, `endorsed`, `founded`, `twin`; `journal`: the journal's count
+/// as far as known; `ahead`: its count after a write that was begun.
 pub(super) const META: Rows<&'static str> = TableDefinition::new("meta.v1");
 /// By height: [`HeaderRow`].
 pub(super) const HEADERS: Rows<u64> = TableDefinition::new("headers.v1");
@@ -49,6 +54,8 @@ pub(super) const RECORDS: Rows<Key> = TableDefinition::new("records.v1");
 pub(super) const VOTES: Rows<Key> = TableDefinition::new("votes.v1");
 /// By seal: the ids that a proposal of the next seal lists.
 pub(super) const LISTS: Rows<Key> = TableDefinition::new("lists.v1");
+/// Own records that are not in the journal yet, in rows as in [`ENTRIES`].
+pub(super) const OWN: Rows<Key> = TableDefinition::new("own.v1");
 /// By operation: this node's ballot, in case the operation becomes a full BFT vote.
 pub(super) const INTENTS: Rows<Key> = TableDefinition::new("intents.v1");
 /// By closed operation: its end ([`RememberedOperation`](crate::ledger::RememberedOperation)). Each start reads the whole table.
@@ -79,26 +86,14 @@ pub(super) const LEDGER: Rows<u64> = TableDefinition::new("ledger.v1");
 /// By author: data of the network layer.
 pub(super) const PEERS: Rows<Key> = TableDefinition::new("peers.v1");
 
-/// In the journal: `format`, `network`, `node`, `ahead`: [`AheadRow`] of the last write; and of keys that follow one another
-/// `former`, those that handed the journal over, and while that is done `next`.
+/// In the journal: `format`, `network`, `node`; and of keys that follow one another `former`, those that handed the journal over, and
+/// while that is done `next`.
 pub(super) const OWNER: Rows<&'static str> = TableDefinition::new("owner.v1");
 /// In the journal: own records with what their commits bind to.
 pub(super) const ENTRIES: Rows<Key> = TableDefinition::new("entries.v1");
 /// In the journal: `count`, the number of writes.
 pub(super) const COUNTS: TableDefinition<'static, &'static str, u64> =
     TableDefinition::new("counts.v1");
-
-/// The ledger part of the last write with own records. The ledger is written second: after a stop between the two
-/// commits, the data that moved the node to a vote must not be missing.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AheadRow {
-    /// The journal's count in the ledger before that write.
-    pub(super) base: u64,
-    pub(super) records: Vec<ByteBuf>,
-    pub(super) votes: Vec<ByteBuf>,
-    pub(super) lists: Vec<(SealId, Vec<RecordId>)>,
-}
 
 /// A seal with the parts of its state digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

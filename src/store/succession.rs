@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use redb::{ReadOnlyTable, ReadableTable as _};
 
-use super::rows::{META, OWNER, decode};
+use super::rows::{META, OWN, OWNER, decode};
 use super::{Store, StoreError, lock};
 use crate::base::codec;
 use crate::base::digest::NodeId;
@@ -37,11 +37,13 @@ impl Store {
     ///
     /// [`StoreError::Redb`] if the disk is full or broken.
     pub fn hand_over(&mut self, next: NodeId) -> Result<(), StoreError> {
+        self.guarded(|writing| self.empty_own(writing))?;
         // The journal first names both keys, so that it fits the ledger before and after its commit.
         self.write_owner(self.node, Some(next))?;
         let journal = {
             let mut writing = lock(&self.writing);
             (writing.known, writing.is_lost) = (writing.journal, false);
+            (writing.ahead, writing.moved) = (None, BTreeSet::new());
             writing.journal
         };
         let transaction = self.ledger.database.begin_write()?;
@@ -49,6 +51,9 @@ impl Store {
             let mut meta = transaction.open_table(META)?;
             meta.insert("node", &next.as_bytes()[..])?;
             meta.insert("journal", &codec::encode(&journal)[..])?;
+            meta.remove("ahead")?;
+            // The journal has them.
+            transaction.open_table(OWN)?.retain(|_, _| false)?;
             meta.remove("twin")?;
             meta.remove("declared")?;
             meta.remove("endorsed")?;

@@ -1,117 +1,22 @@
-//! Writing: own records first, then the rest.
+//! Writing: what a turn gives, in one commit.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
-use redb::{Database, ReadableDatabase as _, ReadableTable as _};
-use serde_bytes::ByteBuf;
+use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, WriteTransaction};
 
+use super::own::Writing;
 use super::rows::{
-    AheadRow, CERTIFICATES, CHANGES, CLOSED, CONTENTS, COUNTS, DOCUMENTS, EFFECTS, ENTRIES,
-    EVIDENCE, FORMAT, HEADERS, INTENTS, LEDGER, LISTS, MEMBERS, META, OPERATIONS, OWNER, PEERS,
-    PENDING, PLACES, RECORDS, REJOINS, SEALERS, SEALS, SUMMARIES, TRUST, VOTES, WAITING, decode,
+    CERTIFICATES, CHANGES, CLOSED, CONTENTS, COUNTS, DOCUMENTS, EFFECTS, ENTRIES, EVIDENCE, FORMAT,
+    HEADERS, INTENTS, JOURNAL_FORMAT, LEDGER, LISTS, MEMBERS, META, OPERATIONS, OWN, OWNER, PEERS,
+    PENDING, PLACES, RECORDS, REJOINS, SEALERS, SEALS, SUMMARIES, TRUST, VOTES, WAITING,
 };
 use super::{Store, StoreError, load, lock, sealed};
 use crate::base::codec;
-use crate::base::digest::{NetworkId, NodeId, RecordId};
+use crate::base::digest::{NetworkId, NodeId};
 use crate::core::{JournalEntry, Write};
 use crate::ledger::Ledger;
 use crate::statement::genesis::Genesis;
-use crate::statement::record::{Signed, Statement};
-
-/// The journal's state while the store is open. A writer holds it.
-#[derive(Debug)]
-pub(super) struct Writing {
-    /// The journal's own count of its writes.
-    pub(super) journal: u64,
-    /// The ledger's count of the journal's writes.
-    pub(super) known: u64,
-    /// Whether the two databases do not fit together, which only a `Rejoin` repairs.
-    pub(super) is_lost: bool,
-    /// Entries that the durable ledger has made useless.
-    spent: BTreeSet<RecordId>,
-    /// Bytes of the blocks that still have their records: the sum over [`WAITING`].
-    pub(super) whole: u64,
-}
-
-impl Writing {
-    /// Compares the databases. After a stop between the two commits of a write, the journal is one write ahead of the
-    /// ledger; then that write is completed.
-    pub(super) fn open(ledger: &Database, journal: &Database) -> Result<Self, StoreError> {
-        let reading = journal.begin_read()?;
-        let counts = reading.open_table(COUNTS)?;
-        let journal = counts.get("count")?.map_or(0, |count| count.value());
-        let ledger_reading = ledger.begin_read()?;
-        let mut whole = 0;
-        for row in ledger_reading.open_table(WAITING)?.iter()? {
-            whole = u64::saturating_add(whole, row?.1.value().1);
-        }
-        let meta = ledger_reading.open_table(META)?;
-        let known = meta.get("journal")?;
-        let known = known.map_or(Ok(0), |row| decode("meta: journal", row.value()))?;
-        let mut writing = Self {
-            journal,
-            known,
-            is_lost: journal != known,
-            spent: BTreeSet::new(),
-            whole,
-        };
-        if journal > known
-            && let Some(row) = reading.open_table(OWNER)?.get("ahead")?
-        {
-            let ahead: AheadRow = decode("owner: ahead", row.value())?;
-            if ahead.base == known {
-                ahead.redo(ledger, journal)?;
-                writing.known = journal;
-                writing.is_lost = false;
-            }
-        }
-        Ok(writing)
-    }
-}
-
-impl AheadRow {
-    /// The ledger part of a write, without blocks. A block is decided again from the votes, or fetched again.
-    fn of(writes: &[Write], base: u64) -> Self {
-        let mut ahead = Self {
-            base,
-            records: Vec::new(),
-            votes: Vec::new(),
-            lists: Vec::new(),
-        };
-        for write in writes {
-            match write {
-                Write::Record(record) => ahead.records.push(ByteBuf::from(record.encode())),
-                Write::Vote(record) => ahead.votes.push(ByteBuf::from(record.encode())),
-                Write::List { seal, list } => ahead.lists.push((*seal, list.clone())),
-                _ => {}
-            }
-        }
-        ahead
-    }
-
-    fn redo(&self, ledger: &Database, count: u64) -> Result<(), StoreError> {
-        let transaction = ledger.begin_write()?;
-        for (table, rows) in [(RECORDS, &self.records), (VOTES, &self.votes)] {
-            let mut table = transaction.open_table(table)?;
-            for bytes in rows {
-                let record = Signed::decode(bytes)
-                    .map_err(|error| StoreError::damaged("owner: ahead", error))?;
-                table.insert(record.id().as_bytes(), &bytes[..])?;
-            }
-        }
-        {
-            let mut lists = transaction.open_table(LISTS)?;
-            for (seal, list) in &self.lists {
-                lists.insert(seal.as_bytes(), &codec::encode(list)[..])?;
-            }
-            let mut meta = transaction.open_table(META)?;
-            meta.insert("journal", &codec::encode(&count)[..])?;
-        }
-        transaction.commit()?;
-        Ok(())
-    }
-}
+use crate::statement::record::Statement;
 
 /// Creates every table, so that reads never miss one.
 pub(super) fn create_ledger(
@@ -124,7 +29,7 @@ pub(super) fn create_ledger(
         transaction.open_table(table)?;
     }
     for table in [
-        PLACES, RECORDS, VOTES, LISTS, INTENTS, CLOSED, SUMMARIES, OPERATIONS, EFFECTS, PEERS,
+        PLACES, RECORDS, VOTES, LISTS, OWN, INTENTS, CLOSED, SUMMARIES, OPERATIONS, EFFECTS, PEERS,
     ] {
         transaction.open_table(table)?;
     }
@@ -166,11 +71,32 @@ pub(super) fn create_journal(
     transaction.open_table(COUNTS)?;
     {
         let mut owner = transaction.open_table(OWNER)?;
-        owner.insert("format", &codec::encode(&FORMAT)[..])?;
+        owner.insert("format", &codec::encode(&JOURNAL_FORMAT)[..])?;
         owner.insert("network", &network.as_bytes()[..])?;
         owner.insert("node", &node.as_bytes()[..])?;
     }
     transaction.commit()?;
+    Ok(())
+}
+
+/// Writes how far the ledger knows the journal.
+fn write_counts(transaction: &WriteTransaction, writing: &Writing) -> Result<(), StoreError> {
+    let mut meta = transaction.open_table(META)?;
+    let rows = [
+        ("journal", Some(writing.known).filter(|known| *known > 0)),
+        ("ahead", writing.ahead),
+    ];
+    for (name, count) in rows {
+        let count = count.map(|count| codec::encode(&count));
+        let found = meta.get(name)?.map(|row| row.value().to_vec());
+        if found == count {
+            continue;
+        }
+        match count {
+            Some(count) => drop(meta.insert(name, &count[..])?),
+            None => drop(meta.remove(name)?),
+        }
+    }
     Ok(())
 }
 
@@ -181,9 +107,46 @@ fn entries(writes: &[Write]) -> impl Iterator<Item = &JournalEntry> {
     })
 }
 
+/// What a person said, and what follows for this node.
+fn write_word(transaction: &WriteTransaction, write: &Write) -> Result<(), StoreError> {
+    let mut meta = transaction.open_table(META)?;
+    match write {
+        Write::Intent { operation, ballot } => {
+            let mut intents = transaction.open_table(INTENTS)?;
+            match ballot {
+                Some(ballot) => intents.insert(operation.as_bytes(), &codec::encode(ballot)[..])?,
+                None => intents.remove(operation.as_bytes())?,
+            };
+        }
+        Write::Declared(declared) => {
+            meta.insert("declared", &codec::encode(declared)[..])?;
+        }
+        Write::Twin(true) => drop(meta.insert("twin", &[0_u8; 0][..])?),
+        Write::Twin(false) => drop(meta.remove("twin")?),
+        Write::Endorsed(Some(own)) => {
+            meta.insert("endorsed", &codec::encode(&**own)[..])?;
+        }
+        Write::Endorsed(None) => drop(meta.remove("endorsed")?),
+        Write::Compromised => {
+            meta.insert("compromised", &[0_u8; 0][..])?;
+        }
+        Write::Record(_)
+        | Write::Vote(_)
+        | Write::List { .. }
+        | Write::Forget(_)
+        | Write::Unjournal(_)
+        | Write::Journal(_)
+        | Write::Block { .. } => {}
+    }
+    Ok(())
+}
+
 impl Store {
-    /// Writes in order, all or nothing per database; durable on return. Outputs of several inputs can share a write: it
-    /// costs one disk sync, and another one if it contains own records.
+    /// Writes in order, all or nothing. Outputs of several inputs can share a write.
+    ///
+    /// Own records, what this node's person said, and sealed blocks are durable on return, together with everything that was given
+    /// before; that costs one disk sync. Writes with nothing but unsealed records and votes of others only wait for the next such
+    /// commit: after a crash they come again from others, as if they had not arrived yet. [`Store::sync`] makes them durable.
     ///
     /// # Errors
     ///
@@ -195,40 +158,45 @@ impl Store {
             return Ok(());
         }
         self.guarded(|writing| {
-            if entries(writes).next().is_some() {
-                self.write_journal(writing, writes)?;
+            let is_rejoin =
+                |entry: &JournalEntry| matches!(entry.record.body.what, Statement::Rejoin { .. });
+            if writing.is_lost && !entries(writes).all(is_rejoin) {
+                return Err(StoreError::JournalLost);
             }
-            self.write_ledger(writing, writes)?;
-            // Only now is the block durable that made these entries useless.
-            for write in writes {
-                match write {
-                    Write::Journal(entry) => {
-                        writing.spent.remove(&entry.record.body.id());
-                    }
-                    Write::Unjournal(ids) => writing.spent.extend(ids),
-                    _ => {}
+            if writes.iter().all(Write::can_wait) && !writing.held.is_full() {
+                for write in writes {
+                    writing.held.take(write);
                 }
+                return Ok(());
+            }
+            let moves = writing.is_move_due() && entries(writes).next().is_some();
+            let count = moves.then(|| writing.begin_move());
+            self.commit(writing, writes)?;
+            if count.is_some() {
+                self.write_journal(writing, count)?;
             }
             Ok(())
         })
     }
 
-    /// Records that the network showed a record of this node that the journal lacks
-    /// ([`Event::JournalLost`](crate::core::Event::JournalLost)). Each start reports it until a `Rejoin` is in the journal.
+    /// Makes everything durable that was written: before somebody is told that it is kept, other than by an own record. Costs a
+    /// disk sync if something waits.
     ///
     /// # Errors
     ///
     /// As [`Store::write`].
-    pub fn note_journal_lost(&self) -> Result<(), StoreError> {
+    pub fn sync(&self) -> Result<(), StoreError> {
         self.guarded(|writing| {
-            if !writing.is_lost {
-                // The ledger counts one write more than the journal.
-                writing.known = writing.journal + 1;
-                writing.is_lost = true;
-                self.write_ledger(writing, &[])?;
+            if writing.held.is_empty() {
+                return Ok(());
             }
-            Ok(())
+            self.commit(writing, &[])
         })
+    }
+
+    /// How often this process has synced the disk for the databases.
+    pub fn syncs(&self) -> u64 {
+        self.ledger.medium.syncs() + self.journal.medium.syncs()
     }
 
     /// Runs one write at a time, and none after a failed one.
@@ -247,117 +215,61 @@ impl Store {
         done
     }
 
-    /// Writes own records, and removes useless entries.
-    fn write_journal(&self, writing: &mut Writing, writes: &[Write]) -> Result<(), StoreError> {
-        let is_rejoin =
-            |entry: &JournalEntry| matches!(entry.record.body.what, Statement::Rejoin { .. });
-        if writing.is_lost && !entries(writes).all(is_rejoin) {
-            return Err(StoreError::JournalLost);
-        }
-        // A new journal continues the count of the lost one.
-        let count = writing.journal.max(writing.known) + 1;
-        let transaction = self.journal.database.begin_write()?;
-        {
-            let mut table = transaction.open_table(ENTRIES)?;
-            for id in &writing.spent {
-                table.remove(id.as_bytes())?;
-            }
-            for entry in entries(writes) {
-                let id = entry.record.body.id();
-                table.insert(id.as_bytes(), &codec::encode(entry)[..])?;
-            }
-            let mut counts = transaction.open_table(COUNTS)?;
-            counts.insert("count", count)?;
-            let mut owner = transaction.open_table(OWNER)?;
-            let ahead = AheadRow::of(writes, writing.known);
-            owner.insert("ahead", &codec::encode(&ahead)[..])?;
-        }
+    /// Begins a change that can be made again. It is durable with the next commit of another.
+    pub(super) fn begin_unhurried(&self) -> Result<WriteTransaction, StoreError> {
+        let mut transaction = self.ledger.database.begin_write()?;
+        let set = transaction.set_durability(Durability::None);
+        set.expect("the database has no savepoints and one process");
+        Ok(transaction)
+    }
+
+    /// Commits what was held and the writes. Durable on return.
+    pub(super) fn commit(&self, writing: &mut Writing, writes: &[Write]) -> Result<(), StoreError> {
+        let transaction = self.ledger.database.begin_write()?;
+        self.write_all(&transaction, writing, writes)?;
+        let held = std::mem::take(&mut writing.held);
         transaction.commit()?;
-        writing.spent.clear();
-        (writing.journal, writing.known) = (count, count);
-        writing.is_lost = false;
+        // Only now is the block durable that made these entries of the journal useless.
+        writing.spent.extend(held.unjournalled());
         Ok(())
     }
 
-    fn write_ledger(&self, writing: &mut Writing, writes: &[Write]) -> Result<(), StoreError> {
-        let transaction = self.ledger.database.begin_write()?;
-        let (mut sealed, mut whole) = (0, writing.whole);
-        {
-            let mut meta = transaction.open_table(META)?;
-            let known = codec::encode(&writing.known);
-            if meta
-                .get("journal")?
-                .is_none_or(|row| row.value() != &known[..])
-            {
-                meta.insert("journal", &known[..])?;
-            }
+    fn write_all(
+        &self,
+        transaction: &WriteTransaction,
+        writing: &mut Writing,
+        writes: &[Write],
+    ) -> Result<(), StoreError> {
+        write_counts(transaction, writing)?;
+        let mut own = transaction.open_table(OWN)?;
+        for id in std::mem::take(&mut writing.moved) {
+            own.remove(id.as_bytes())?;
         }
         for write in writes {
             match write {
-                Write::Journal(_) | Write::Unjournal(_) => {}
-                Write::Record(record) => {
-                    let mut records = transaction.open_table(RECORDS)?;
-                    records.insert(record.id().as_bytes(), &record.encode()[..])?;
-                }
-                Write::Vote(record) => {
-                    let mut votes = transaction.open_table(VOTES)?;
-                    votes.insert(record.id().as_bytes(), &record.encode()[..])?;
-                }
-                Write::List { seal, list } => {
-                    let mut lists = transaction.open_table(LISTS)?;
-                    lists.insert(seal.as_bytes(), &codec::encode(list)[..])?;
-                }
-                Write::Forget(ids) => {
-                    let mut records = transaction.open_table(RECORDS)?;
-                    let mut votes = transaction.open_table(VOTES)?;
-                    for id in ids {
-                        records.remove(id.as_bytes())?;
-                        votes.remove(id.as_bytes())?;
-                    }
-                }
-                Write::Intent { operation, ballot } => {
-                    let mut intents = transaction.open_table(INTENTS)?;
-                    match ballot {
-                        Some(ballot) => {
-                            intents.insert(operation.as_bytes(), &codec::encode(ballot)[..])?
-                        }
-                        None => intents.remove(operation.as_bytes())?,
-                    };
-                }
-                Write::Declared(declared) => {
-                    let mut meta = transaction.open_table(META)?;
-                    meta.insert("declared", &codec::encode(declared)[..])?;
-                }
-                Write::Twin(is_there) => {
-                    let mut meta = transaction.open_table(META)?;
-                    if *is_there {
-                        meta.insert("twin", &[0_u8; 0][..])?;
-                    } else {
-                        meta.remove("twin")?;
-                    }
-                }
-                Write::Endorsed(own) => {
-                    let mut meta = transaction.open_table(META)?;
-                    match own {
-                        Some(own) => drop(meta.insert("endorsed", &codec::encode(&**own)[..])?),
-                        None => drop(meta.remove("endorsed")?),
-                    }
-                }
-                Write::Compromised => {
-                    let mut meta = transaction.open_table(META)?;
-                    meta.insert("compromised", &[0_u8; 0][..])?;
+                Write::Journal(entry) => {
+                    let id = entry.record.body.id();
+                    own.insert(id.as_bytes(), &codec::encode(entry)[..])?;
+                    writing.own.insert(id);
+                    writing.spent.remove(&id);
+                    writing.held.journalled(&id);
                 }
                 Write::Block { block, applied } => {
-                    sealed += block.records.len() as u64;
-                    let length = sealed::write_block(&transaction, block, applied)?;
-                    whole = whole.saturating_add(length);
+                    let sealed = block.records.len() as u64;
+                    self.records_since.fetch_add(sealed, Ordering::SeqCst);
+                    let length = sealed::write_block(transaction, block, applied)?;
+                    writing.whole = writing.whole.saturating_add(length);
+                    writing.held.sealed(block);
                 }
+                write if write.can_wait() => writing.held.take(write),
+                write => write_word(transaction, write)?,
             }
         }
-        transaction.commit()?;
-        writing.whole = whole;
-        self.records_since.fetch_add(sealed, Ordering::SeqCst);
-        Ok(())
+        for id in writing.held.unjournalled() {
+            own.remove(id.as_bytes())?;
+            writing.own.remove(id);
+        }
+        writing.held.write(transaction)
     }
 
     /// Writes a checkpoint of the state after the last seal, if one is due, for a short next start. Call it after the writes
@@ -384,28 +296,18 @@ impl Store {
     /// As [`Store::write`].
     pub fn checkpoint(&self, ledger: &Ledger) -> Result<(), StoreError> {
         let height = ledger.state().height();
-        if height == 0 {
-            return Ok(());
-        }
         let checkpoint = codec::encode(&ledger.checkpoint());
         self.guarded(|writing| {
-            // A start from the checkpoint will not ask for these again.
-            if !writing.spent.is_empty() {
-                let transaction = self.journal.database.begin_write()?;
-                {
-                    let mut table = transaction.open_table(ENTRIES)?;
-                    for id in &writing.spent {
-                        table.remove(id.as_bytes())?;
-                    }
-                }
-                transaction.commit()?;
-                writing.spent.clear();
+            // A start from the checkpoint will not ask again for the removal of entries.
+            self.empty_own(writing)?;
+            if height == 0 {
+                return Ok(());
             }
             let transaction = self.ledger.database.begin_write()?;
-            {
-                let mut meta = transaction.open_table(META)?;
-                meta.insert("checkpoint", &checkpoint[..])?;
-            }
+            self.write_all(&transaction, writing, &[])?;
+            transaction
+                .open_table(META)?
+                .insert("checkpoint", &checkpoint[..])?;
             transaction.commit()?;
             self.checkpoint_height.store(height, Ordering::SeqCst);
             self.records_since.store(0, Ordering::SeqCst);

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use mycnet_consensus::node::Work;
 use mycnet_consensus::{Ballot, OperationId, Outcome};
 use mycnet_replay::terminal::progress;
 use serde::Serialize;
 
 use super::events::now;
-use super::network::{DEADLINE, Network, name};
+use super::network::{DEADLINE, Member, Network, name};
 use super::voter::claim;
 
 /// The size of a measurement.
@@ -43,6 +44,19 @@ pub(super) struct Latency {
     pub(super) operations_per_second: f64,
     /// Heights sealed meanwhile, per claim.
     pub(super) seals_per_operation: f64,
+    /// What each node of this process did meanwhile, on average.
+    pub(super) each_node: PerOperation,
+}
+
+/// What a node does for one claim.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(super) struct PerOperation {
+    /// Syncs of its disk.
+    pub(super) syncs: f64,
+    /// Messages that it sends, to one peer each.
+    pub(super) messages: f64,
+    /// The approximate bytes of these messages.
+    pub(super) message_bytes: f64,
 }
 
 /// A claim that was proposed.
@@ -61,7 +75,7 @@ pub(super) async fn measure(
     let bar = progress(load.operations, "claims final");
     let mut asked: BTreeMap<OperationId, Asked> = BTreeMap::new();
     let mut open = Vec::new();
-    let before = height(network);
+    let (before, work) = (height(network), work(network));
     let begun = now();
     while asked.len() < load.operations || !open.is_empty() {
         while asked.len() < load.operations && open.len() < load.in_flight {
@@ -93,8 +107,34 @@ pub(super) async fn measure(
         .until("all claims to be final everywhere", all_final)
         .await?;
     let seals = height(network).saturating_sub(before);
+    let each_node = per_operation(&work, &self::work(network), asked.len());
     bar.finish_and_clear();
-    latency(network, load, &asked, &nodes, taken, seals)
+    let mut latency = latency(network, load, &asked, &nodes, taken, seals)?;
+    latency.each_node = each_node;
+    Ok(latency)
+}
+
+fn work(network: &Network) -> Vec<Work> {
+    let members = network.members.iter();
+    members.filter_map(Member::work).collect()
+}
+
+#[allow(
+    clippy::float_arithmetic,
+    clippy::cast_precision_loss,
+    reason = "averages for people"
+)]
+fn per_operation(before: &[Work], after: &[Work], operations: usize) -> PerOperation {
+    let of = |count: fn(&Work) -> u64| {
+        let sum = |all: &[Work]| all.iter().map(count).sum::<u64>();
+        let done = sum(after).saturating_sub(sum(before)) as f64;
+        rounded(done / (operations.max(1) * after.len().max(1)) as f64)
+    };
+    PerOperation {
+        syncs: of(|work| work.syncs),
+        messages: of(|work| work.messages),
+        message_bytes: of(|work| work.message_bytes),
+    }
 }
 
 fn height(network: &Network) -> u64 {
@@ -166,6 +206,7 @@ fn latency(
         everywhere_ms: quantiles(everywhere),
         operations_per_second: rate,
         seals_per_operation: seals,
+        each_node: PerOperation::default(),
     })
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use mycnet_consensus::engine::new_identity;
 use mycnet_consensus::net::Ticket;
+use mycnet_consensus::node::Work;
 use mycnet_consensus::{
     BFTConsensusEngine, Digest, Founder, Genesis, Identity, MemberName, NodeId, Params,
     Signer as _, Spore,
@@ -113,6 +114,14 @@ impl Member {
         let card = self.ticket.as_ref().and_then(|ticket| ticket.peers.first());
         let address = card.and_then(|card| card.addresses.first());
         address.map_or("nowhere", String::as_str)
+    }
+
+    /// What it has done since its start, in this process.
+    pub(super) fn work(&self) -> Option<Work> {
+        match &self.host {
+            Host::ThisProcess(voting) => Some(voting.work()),
+            _ => None,
+        }
     }
 
     fn engine(&self) -> Option<&BFTConsensusEngine> {

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use mycnet_consensus::core::Event;
 use mycnet_consensus::engine::{Notice, OperationFilter};
 use mycnet_consensus::net::Ticket;
-use mycnet_consensus::node::Stopped;
+use mycnet_consensus::node::{Stopped, Work};
 use mycnet_consensus::store::Store;
 use mycnet_consensus::{
     BFTConsensusEngine, Ballot, ClaimRule, Class, ConsensusOperation, OperationId,
@@ -62,6 +62,10 @@ impl Voting {
 
     pub(super) fn engine(&self) -> &BFTConsensusEngine {
         self.connected.node.engine()
+    }
+
+    pub(super) fn work(&self) -> Work {
+        self.connected.node.work()
     }
 
     /// Whether it still has the journal of its last stop.

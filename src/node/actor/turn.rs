@@ -41,6 +41,10 @@ impl Actor {
         let (writes, rest) = self.sort(outputs);
         self.check_branch(&rest)?;
         shared.store.write(&writes)?;
+        if !answers.is_empty() {
+            // An answer says that what the caller gave is kept, such as what it imported.
+            shared.store.sync()?;
+        }
         // This comes before anything else is signed, because the next write would be refused.
         if rest
             .iter()

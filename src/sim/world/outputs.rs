@@ -92,6 +92,7 @@ impl Network for World {
         if crashes {
             list.truncate(self.rng.random_range(0..=list.len()));
         }
+        self.hosts[node].disk.begin();
         let mut has_sealed = false;
         for output in list {
             has_sealed |= matches!(output, Output::Event(Event::Sealed { .. }));

@@ -1,13 +1,10 @@
-//! All nodes stop between the two commits of a write, and one never comes back: the others go on, because the journal holds
-//! what moved them to the votes that it has.
+//! All nodes stop right after a write of own records, before any of it is sent, and one never comes back: the others go on, because
+//! what moved them to their votes is durable with the votes.
 
 use mycnet_consensus::core::Input;
-use mycnet_consensus::internals::codec;
 use mycnet_consensus::store::StoreError;
 use mycnet_consensus::{Ballot, OperationId};
-use redb::{Database, ReadableDatabase as _, TableDefinition};
-use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
+use redb::{Database, TableDefinition};
 
 use super::disk::{Disk, Survives};
 use super::host::Net;
@@ -18,37 +15,16 @@ const NODES: usize = 4;
 /// The proposer of every round 0.
 const GONE: usize = 0;
 
-const OWNER: TableDefinition<'static, &'static str, &'static [u8]> =
-    TableDefinition::new("owner.v1");
-
-#[derive(Serialize, Deserialize)]
-struct Ahead {
-    base: u64,
-    records: Vec<ByteBuf>,
-    votes: Vec<ByteBuf>,
-    lists: Vec<(ByteBuf, Vec<ByteBuf>)>,
-}
-
-/// Removes from a journal the entries of its last write to the ledger.
-fn forget_ahead(disk: &Disk) {
-    let [_, journal] = disk.files();
-    let database = Database::builder().create_with_backend(journal).unwrap();
-    let row = {
-        let owner = database.begin_read().unwrap().open_table(OWNER).unwrap();
-        owner.get("ahead").unwrap().map(|row| row.value().to_vec())
-    };
-    let Some(row) = row else { return };
-    let ahead: Ahead = codec::decode(&row, usize::MAX).unwrap();
-    let empty = Ahead {
-        records: Vec::new(),
-        votes: Vec::new(),
-        lists: Vec::new(),
-        ..ahead
-    };
+/// Removes from a ledger what others said and no seal lists.
+fn forget_others(disk: &Disk) {
+    let [ledger, _] = disk.files();
+    let database = Database::builder().create_with_backend(ledger).unwrap();
     let writing = database.begin_write().unwrap();
-    let mut owner = writing.open_table(OWNER).unwrap();
-    owner.insert("ahead", &codec::encode(&empty)[..]).unwrap();
-    drop(owner);
+    for name in ["records.v1", "votes.v1", "lists.v1"] {
+        let rows = TableDefinition::<&[u8; 32], &[u8]>::new(name);
+        let mut table = writing.open_table(rows).unwrap();
+        table.retain(|_, _| false).unwrap();
+    }
     writing.commit().unwrap();
 }
 
@@ -59,8 +35,8 @@ fn vote(net: &mut Net, n: usize, operation: OperationId) {
     }
 }
 
-/// Each node stops after its `at`th write of own records, before the ledger has the rest of that write. Says how many
-/// stopped, and whether an operation of before is decided without node 0.
+/// Each node stops right after the `at`th sync of its ledger. Says how many stopped, and whether an operation of before is decided
+/// without node 0.
 fn blackout(at: u64, forgets: bool) -> (usize, bool) {
     let mut net = Net::new(NODES);
     // Everybody has been heard of before the light goes out.
@@ -68,7 +44,7 @@ fn blackout(at: u64, forgets: bool) -> (usize, bool) {
     let first = first.unwrap().unwrap();
     net.pump().unwrap();
     for host in &net.hosts {
-        host.disk.stop_between(at);
+        host.disk.stop_after(at);
     }
     for n in 0..NODES {
         vote(&mut net, n, first);
@@ -84,7 +60,8 @@ fn blackout(at: u64, forgets: bool) -> (usize, bool) {
         net.hosts[n].store = None;
         net.hosts[n].disk.restart(Survives::Nothing, at);
         if forgets {
-            forget_ahead(&net.hosts[n].disk);
+            forget_others(&net.hosts[n].disk);
+            net.hosts[n].forget_promises();
         }
     }
     net.hosts[GONE].failed = Some(StoreError::Failed);
@@ -107,7 +84,7 @@ fn blackout(at: u64, forgets: bool) -> (usize, bool) {
 }
 
 #[test]
-fn a_blackout_between_the_databases_stops_nobody_for_good() {
+fn a_blackout_right_after_a_write_stops_nobody_for_good() {
     let mut all_stopped = 0;
     for at in 1..=12 {
         let (stopped, is_decided) = blackout(at, false);
@@ -118,6 +95,6 @@ fn a_blackout_between_the_databases_stops_nobody_for_good() {
 }
 
 #[test]
-fn without_what_the_journal_holds_ahead_a_blackout_can_stop_everybody() {
+fn without_what_others_said_a_blackout_can_stop_everybody() {
     assert!((1..=12).any(|at| !blackout(at, true).1));
 }

@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use mycnet_consensus::core::JournalEntry;
+use mycnet_consensus::core::{JournalEntry, Write};
 use mycnet_consensus::internals::codec;
 use mycnet_consensus::store::{Store, StoreError};
 use redb::{
@@ -12,6 +12,7 @@ use redb::{
 
 use super::disk::{Disk, Random, Survives};
 use super::host::open;
+use super::journal::entry;
 use super::questions::lived;
 use crate::net::{genesis, identity, node};
 
@@ -30,6 +31,8 @@ fn whole() -> Disk {
     let store = host.store.take().unwrap();
     store.write_documents(6).unwrap();
     store.checkpoint(host.core.ledger()).unwrap();
+    let own = entry(store.network_id(), 0, 7);
+    store.write(&[Write::Journal(own)]).unwrap();
     drop(store);
     host.disk.restart(Survives::All, 0);
     host.disk.clone()
@@ -53,7 +56,7 @@ enum Table {
     Ids(&'static str),
 }
 
-const TABLES: [(Table, bool); 24] = [
+const TABLES: [(Table, bool); 25] = [
     (Table::Texts("meta.v1"), false),
     (Table::Heights("headers.v1"), false),
     (Table::Heights("certificates.v1"), false),
@@ -64,6 +67,7 @@ const TABLES: [(Table, bool); 24] = [
     (Table::Bytes("records.v1"), false),
     (Table::Bytes("votes.v1"), false),
     (Table::Bytes("lists.v1"), false),
+    (Table::Bytes("own.v1"), false),
     (Table::Bytes("closed.v1"), false),
     (Table::Bytes("summaries.v1"), false),
     (Table::Bytes("operations.v1"), false),
@@ -330,16 +334,26 @@ fn a_damaged_entry_of_the_journal_is_named() {
 fn a_later_format_is_refused() {
     let disk = Disk::default();
     drop(open(&disk, &genesis(4), 0).unwrap());
-    {
-        let database = database(&disk, false);
-        let writing = database.begin_write().unwrap();
+    write(&disk, false, |writing| {
         let mut meta = writing.open_table(Texts::new("meta.v1")).unwrap();
-        meta.insert("format", &[2][..]).unwrap();
-        drop(meta);
-        writing.commit().unwrap();
-    }
+        meta.insert("format", &[3][..]).unwrap();
+    });
     let [ledger, journal] = disk.files();
     let refused = Store::open_on(ledger, journal);
-    let expected = matches!(refused, Err(StoreError::Version { found: 2, known: 1 }));
+    let expected = matches!(refused, Err(StoreError::Version { found: 3, known: 2 }));
     assert!(expected, "{refused:?}");
+}
+
+#[test]
+fn the_format_before_is_taken_over() {
+    let disk = whole();
+    let before = disk.copy();
+    write(&before, false, |writing| {
+        let mut meta = writing.open_table(Texts::new("meta.v1")).unwrap();
+        meta.insert("format", &[1][..]).unwrap();
+        writing.delete_table(Bytes::new("own.v1")).unwrap();
+    });
+    assert_eq!(live(&before), Vec::<String>::new());
+    // Twice, because the first start changes the format.
+    assert_eq!(live(&before), Vec::<String>::new());
 }

@@ -62,8 +62,8 @@ struct Inner {
     writes: u64,
     stop_at: Option<u64>,
     full_at: Option<u64>,
-    /// Syncs of the journal until the next write of the ledger is the end.
-    between: Option<u64>,
+    /// Syncs of the ledger until everything stops.
+    syncs_left: Option<u64>,
     has_stopped: bool,
     lies: bool,
 }
@@ -116,9 +116,9 @@ impl Disk {
         self.inner().stop_at = Some(write);
     }
 
-    /// Everything stops when the journal was synced so often and the ledger is to be written.
-    pub fn stop_between(&self, syncs: u64) {
-        self.inner().between = Some(syncs);
+    /// Everything stops right after the ledger was synced so often: its bytes are durable, and the caller gets an error.
+    pub fn stop_after(&self, syncs: u64) {
+        self.inner().syncs_left = Some(syncs);
     }
 
     /// From this write on the disk is full.
@@ -163,7 +163,7 @@ impl Disk {
         let mut inner = self.inner();
         inner.has_stopped = false;
         inner.stop_at = None;
-        inner.between = None;
+        inner.syncs_left = None;
         for file in &mut inner.files {
             let unsynced = std::mem::take(&mut file.unsynced);
             let kept = match survives {
@@ -219,10 +219,6 @@ impl DiskFile {
         if inner.has_stopped {
             return Err(stopped());
         }
-        if self.at == 0 && inner.between == Some(0) {
-            inner.has_stopped = true;
-            return Err(stopped());
-        }
         inner.writes += 1;
         if inner.full_at.is_some_and(|at| inner.writes >= at) {
             return Err(io::ErrorKind::StorageFull.into());
@@ -273,13 +269,19 @@ impl StorageBackend for DiskFile {
         if inner.full_at.is_some_and(|at| inner.writes >= at) {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        if self.at == 1 {
-            inner.between = inner.between.map(|left| left.saturating_sub(1));
-        }
         if !inner.lies {
             let file = &mut inner.files[self.at];
             for change in std::mem::take(&mut file.unsynced) {
                 change.apply(&mut file.durable);
+            }
+        }
+        if self.at == 0
+            && let Some(left) = &mut inner.syncs_left
+        {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                inner.has_stopped = true;
+                return Err(stopped());
             }
         }
         Ok(())

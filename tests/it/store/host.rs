@@ -31,28 +31,53 @@ pub struct Promises {
     slots: BTreeMap<Slot, RecordId>,
     /// Own records that left and are not spent.
     shown: BTreeSet<RecordId>,
-    /// Records that it acknowledged and was not told to forget.
+    /// Those of them that a block of a failed write makes useless. The write may be durable all the same.
+    ending: BTreeSet<RecordId>,
+    /// Records of others that it has to keep, and was not told to forget.
     kept: BTreeSet<RecordId>,
+    /// Those of them that it took in since it last said something of its own, or applied a block.
+    heard: BTreeSet<RecordId>,
     height: u64,
     /// Made with its key behind its back: no promise covers them.
     pub forged: BTreeSet<RecordId>,
 }
 
 impl Promises {
-    fn keep(&mut self, write: &Write) {
-        match write {
-            Write::Record(record) => {
-                self.kept.insert(record.id());
-            }
-            Write::Forget(ids) => self.kept.retain(|id| !ids.contains(id)),
-            Write::Unjournal(ids) => self.shown.retain(|id| !ids.contains(id)),
-            Write::Block { block, .. } => {
-                self.height = self.height.max(block.seal.height);
-                for record in &block.records {
-                    self.kept.remove(&record.body.id());
+    fn keep(&mut self, writes: &[Write]) {
+        let mut must_keep = false;
+        for write in writes {
+            match write {
+                Write::Record(record) => {
+                    self.heard.insert(record.id());
                 }
+                Write::Forget(ids) => {
+                    self.kept.retain(|id| !ids.contains(id));
+                    self.heard.retain(|id| !ids.contains(id));
+                }
+                Write::Unjournal(ids) => self.shown.retain(|id| !ids.contains(id)),
+                Write::Block { block, .. } => {
+                    must_keep = true;
+                    self.height = self.height.max(block.seal.height);
+                    for record in &block.records {
+                        self.kept.remove(&record.body.id());
+                        self.heard.remove(&record.body.id());
+                    }
+                }
+                Write::Vote(_) | Write::List { .. } => {}
+                _ => must_keep = true,
             }
-            _ => {}
+        }
+        if must_keep {
+            self.kept.append(&mut self.heard);
+        }
+    }
+
+    /// A write failed, and nobody knows whether it is durable.
+    fn doubt(&mut self, writes: &[Write]) {
+        for write in writes {
+            if let Write::Unjournal(ids) = write {
+                self.ending.extend(ids);
+            }
         }
     }
 
@@ -75,11 +100,12 @@ impl Promises {
     /// Whether a disk keeps the promises.
     fn check(&self, store: &Store) -> Result<(), String> {
         let saved = store.saved().map_err(|error| error.to_string())?;
-        let lost = self.shown.iter().find(|id| !saved.journal.contains_key(id));
-        if let Some(id) = lost {
+        let height = store.height().map_err(|error| error.to_string())?;
+        let has_ended = |id: &RecordId| height > self.height && self.ending.contains(id);
+        let mut lost = self.shown.iter();
+        if let Some(id) = lost.find(|id| !saved.journal.contains_key(id) && !has_ended(id)) {
             return Err(format!("own record {id} left and is not in the journal"));
         }
-        let height = store.height().map_err(|error| error.to_string())?;
         if height < self.height {
             return Err(format!("height {} became {height}", self.height));
         }
@@ -263,9 +289,17 @@ impl Net {
         host.store = None;
         host.inbox.clear();
         host.failed = None;
+        host.promises.heard.clear();
         host.disk.restart(survives, seed);
         let store = open(&host.disk, &genesis, n)?;
         host.promises.check(&store)?;
+        let ended = std::mem::take(&mut host.promises.ending);
+        if store
+            .height()
+            .is_ok_and(|height| height > host.promises.height)
+        {
+            host.promises.shown.retain(|id| !ended.contains(id));
+        }
         host.take_up(store, n, now_ms)?;
         self.meet(n)
     }
@@ -342,6 +376,12 @@ impl Host {
         self.promises.kept.clear();
     }
 
+    /// Stops in good order.
+    pub fn stop(&mut self) {
+        let store = self.store.take().unwrap();
+        store.checkpoint(self.core.ledger()).unwrap();
+    }
+
     /// For a test that removes the ledger on purpose: signed records stay promised.
     pub fn forget_ledger(&mut self) {
         self.promises.kept.clear();
@@ -361,9 +401,13 @@ impl Host {
     fn write(&mut self, writes: &[Write]) -> Result<(), StoreError> {
         let store = self.store.as_ref().unwrap();
         // What a host promises by sending, it promises from here on if it sends first.
-        store.write(writes)?;
+        let written = store.write(writes);
+        if written.is_err() {
+            self.promises.doubt(writes);
+        }
+        written?;
+        self.promises.keep(writes);
         for write in writes {
-            self.promises.keep(write);
             if let Write::Block { block, applied } = write
                 && block.seal.height == self.history.height() + 1
             {
