@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::digest::tree;
-use super::queue::Turn;
+use super::queue::{Turn, is_moved};
 use super::work::{Progress, SealRoom, Work};
 use super::{
     Applied, Dropped, Evidence, Held, MemberChange, Mode, Past, State, effects, filing, in_order,
@@ -232,11 +232,15 @@ fn line_up(work: &mut Work<'_>, round: u32, kept: &[Verified]) {
     let has_word_of_primary = primary.is_some() && kept.iter().any(is_word);
     let former: Vec<NodeId> = before.sealers.iter().collect();
     let order: Vec<NodeId> = former.iter().copied().map(present).collect();
+    let leader = former.get(round as usize % former.len().max(1));
+    let (time_ms, window_ms) = (state.time_ms, before.params.commit_window_ms);
+    let was_moved = |leader| is_moved(&before.roster, leader, time_ms, window_ms);
     let turn = Turn {
+        was_leader_moved: leader.is_some_and(was_moved),
         former_primary: before.roster.primary().map(present),
         round,
-        time_ms: state.time_ms,
-        window_ms: before.params.commit_window_ms,
+        time_ms,
+        window_ms,
         has_word_of_primary,
         roster: &mut state.roster,
     };

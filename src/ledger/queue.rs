@@ -19,6 +19,8 @@ pub(super) struct Turn<'a> {
     pub(super) time_ms: u64,
     /// The commit window before the seal.
     pub(super) window_ms: u64,
+    /// Whether the seal's proposer was moved less than this before the seal. At the seal it may have lost its line.
+    pub(super) was_leader_moved: bool,
     /// Whether the seal lists a record of the Primary other than a `Rejoin`.
     pub(super) has_word_of_primary: bool,
 }
@@ -51,8 +53,7 @@ impl Turn<'_> {
         }
         let passed = self.round as usize % len;
         if passed > 0 {
-            let leader = queue[passed];
-            let passed = if self.is_moved(&leader) { 1 } else { passed };
+            let passed = if self.was_leader_moved { 1 } else { passed };
             queue.rotate_left(passed);
             return 0;
         }
@@ -69,11 +70,6 @@ impl Turn<'_> {
         0
     }
 
-    fn is_moved(&self, node: &NodeId) -> bool {
-        let moved_ms = self.roster.get(node).and_then(|member| member.moved_ms);
-        is_within(moved_ms, self.time_ms, self.window_ms)
-    }
-
     /// The Primary leads when it is about: a seal of the first round has its word. A new Primary leads at once.
     fn recall_primary(&self, queue: &mut [NodeId]) {
         let Some(primary) = self.roster.primary() else {
@@ -84,10 +80,16 @@ impl Turn<'_> {
         };
         let is_new = self.former_primary != Some(primary);
         let is_about = self.round == 0 && self.has_word_of_primary;
-        if (is_new || is_about) && !self.is_moved(&primary) {
+        if (is_new || is_about) && !is_moved(self.roster, &primary, self.time_ms, self.window_ms) {
             queue[..=place].rotate_right(1);
         }
     }
+}
+
+/// Whether a member was moved because it led too long, less than a commit window before this time.
+pub(super) fn is_moved(roster: &Roster, node: &NodeId, time_ms: u64, window_ms: u64) -> bool {
+    let moved_ms = roster.get(node).and_then(|member| member.moved_ms);
+    is_within(moved_ms, time_ms, window_ms)
 }
 
 #[cfg(test)]
@@ -137,7 +139,20 @@ mod tests {
             let sealers = self
                 .roster
                 .sealers(crate::statement::genesis::Sealing::Members);
+            let leader = self.queue[round as usize % self.queue.len()];
+            self.seal_at(round, has_word_of_primary, leader, &sealers)
+        }
+
+        /// As [`Self::seal`], of these sealers.
+        fn seal_at(
+            &mut self,
+            round: u32,
+            has_word_of_primary: bool,
+            leader: NodeId,
+            sealers: &[NodeId],
+        ) -> Vec<usize> {
             let turn = Turn {
+                was_leader_moved: is_moved(&self.roster, &leader, self.time_ms, WINDOW_MS),
                 former_primary: self.roster.primary(),
                 roster: &mut self.roster,
                 round,
@@ -145,7 +160,7 @@ mod tests {
                 window_ms: WINDOW_MS,
                 has_word_of_primary,
             };
-            (self.queue, self.tenure) = turn.next(&self.queue, self.tenure, &sealers);
+            (self.queue, self.tenure) = turn.next(&self.queue, self.tenure, sealers);
             let place = |node: &NodeId| self.names.iter().position(|it| it == node).unwrap();
             self.queue.iter().map(place).collect()
         }
@@ -190,6 +205,22 @@ mod tests {
         );
         case.time_ms += WINDOW_MS;
         assert_eq!(case.seal(0, true), [0, 2, 3, 1], "back after it");
+    }
+
+    /// A member that was moved loses its vote at the seal that it proposes: the seal moves only the front all the same.
+    ///
+    /// Rules: S5.
+    #[test]
+    fn a_moved_leader_that_leaves_moves_only_the_front() {
+        let mut case = Case::new();
+        for _ in 0..4 {
+            case.seal(0, true);
+        }
+        let leader = case.queue[3];
+        assert_eq!(leader, case.names[0], "it was moved to the end");
+        let others: Vec<NodeId> = case.names[1..].to_vec();
+        case.time_ms += 10;
+        assert_eq!(case.seal_at(3, false, leader, &others), [2, 3, 1]);
     }
 
     /// Rules: S5.
