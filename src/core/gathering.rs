@@ -29,6 +29,8 @@ pub(super) struct Pace {
     heard_at_ms: Option<u64>,
     /// When the oldest record came that waits to be sealed.
     oldest_ms: Option<u64>,
+    /// When this node applied the last seal.
+    sealed_ms: u64,
 }
 
 impl Default for Pace {
@@ -37,6 +39,7 @@ impl Default for Pace {
             takes_ms: TAKES_AT_FIRST_MS,
             heard_at_ms: None,
             oldest_ms: None,
+            sealed_ms: 0,
         }
     }
 }
@@ -50,6 +53,7 @@ impl Pace {
     /// The present height is sealed. `is_smooth`: in its first round.
     pub(super) fn sealed(&mut self, now_ms: u64, is_smooth: bool) {
         self.oldest_ms = None;
+        self.sealed_ms = now_ms;
         if let Some(at_ms) = self.heard_at_ms.take().filter(|_| is_smooth) {
             self.takes_ms = (3 * self.takes_ms + (now_ms - at_ms)).div_ceil(4);
         }
@@ -80,7 +84,11 @@ impl Core {
     /// The end of gathering, whatever is missing then; `None` if nothing waits to be sealed.
     pub(super) fn gathers_until_ms(&self) -> Option<u64> {
         let since_ms = self.pace.oldest_ms.filter(|_| !self.pool.is_empty())?;
-        Some(since_ms + self.gather_ms())
+        Some((since_ms + self.gather_ms()).max(self.apart_until_ms()))
+    }
+
+    fn apart_until_ms(&self) -> u64 {
+        self.pace.sealed_ms + self.timing.apart_ms
     }
 
     /// Whether more is to come before this node proposes a seal.
@@ -88,7 +96,8 @@ impl Core {
         self.gathers_until_ms()
             .is_some_and(|until_ms| self.now_ms < until_ms)
             && !self.pool.is_urgent()
-            && self.pool.operations().any(|id| self.is_more_expected(&id))
+            && (self.now_ms < self.apart_until_ms()
+                || self.pool.operations().any(|id| self.is_more_expected(&id)))
     }
 
     /// Whether a statement about this operation is expected to come soon.

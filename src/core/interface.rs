@@ -315,6 +315,9 @@ pub struct Timing {
     /// How long a proposer gathers records at most, from the first one on; those of high priority do not wait. 0: not at all. Less
     /// if seals are agreed fast.
     pub gather_ms: u64,
+    /// The least time between a seal and this node's next proposal, for a host whose clock stands still until all nodes hold the
+    /// same: then what a seal lists does not depend on who heard of it first. Else 0.
+    pub apart_ms: u64,
     /// A node joins round r of a proposer that leads out of turn after it has waited r times this at the height itself ([S11]); 0
     /// joins at once. In a mesh it is the step patience: else the last in the queue could make everybody pass all rounds before.
     pub join_ms: u64,
@@ -329,6 +332,7 @@ impl Timing {
         Self {
             censorship_ms: 3 * params.step_patience_ms,
             gather_ms: 0,
+            apart_ms: 0,
             join_ms: params.step_patience_ms,
             holds: false,
         }

@@ -301,6 +301,7 @@ impl Patience {
             } else {
                 SWEEPS_FOR_PROPOSAL / 2 * self.first_ms()
             },
+            apart_ms: 0,
             join_ms: if self.is_carried { 0 } else { self.first_ms() },
             holds: self.is_carried,
         }

@@ -2,7 +2,7 @@
 //!
 //! The delivery seed draws the order of delivery: messages overtake one another, wait, and one in [`FATES`] is lost. Each worker
 //! hands its records to a replica that is drawn too. None of it may change a result, for two reasons. The clock stands still
-//! until all replicas hold the same records, and a proposer waits for the clock before it seals ([`Timing::gather_ms`]), so
+//! until all replicas hold the same records, and a proposer waits for the clock before it seals ([`Timing::apart_ms`]), so
 //! that the content of a seal does not depend on the order of arrival. And replicas compare what they hold ([`Input::Sync`]),
 //! which brings what was lost.
 
@@ -22,9 +22,9 @@ use super::cast::Cast;
 use super::documents::Filing;
 use crate::AUTHORITIES;
 
-/// How long a proposer gathers records, in virtual milliseconds: the step of the clock from seal to seal. Any value above 0
-/// and far below every window of the rules will do.
-const GATHER_MS: u64 = 1000;
+/// The step of the clock from seal to seal, in virtual milliseconds. Any value above 0 and far below every window of the rules
+/// will do.
+const APART_MS: u64 = 1000;
 
 /// One in this number of messages that could arrive is lost, and half of the others wait.
 const FATES: usize = 16;
@@ -171,7 +171,7 @@ impl Replicas {
         for (identity, filing) in cast.authorities.iter().zip(filing) {
             let mut core = Core::new(&cast.genesis, identity.clone())?;
             core.set_timing(Timing {
-                gather_ms: GATHER_MS,
+                apart_ms: APART_MS,
                 ..Timing::of(&cast.genesis.params)
             });
             nodes.push(Replica {
@@ -262,7 +262,7 @@ impl Replicas {
     /// As [`Replicas::settle`].
     pub(super) fn seal(&mut self) -> anyhow::Result<()> {
         let height = self.height() + 1;
-        self.now_ms += GATHER_MS;
+        self.now_ms += APART_MS;
         for node in 0..AUTHORITIES {
             self.notify(node, Input::Tick);
         }
