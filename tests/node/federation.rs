@@ -53,7 +53,18 @@ pub fn node_id(n: usize) -> NodeId {
 
 /// A network of `members`: a Primary, up to three Seeds, the rest Latents.
 pub fn genesis(members: usize) -> Genesis {
-    let mut builder = Genesis::builder("node test").params(Params::dev());
+    genesis_with(members, Params::dev())
+}
+
+/// As [`genesis`], but a freeze waits for those who vote late, as on a machine that has other work to do.
+pub fn patient_genesis(members: usize) -> Genesis {
+    let mut params = Params::dev();
+    params.claim_grace_ms = params.commit_window_ms;
+    genesis_with(members, params)
+}
+
+fn genesis_with(members: usize, params: Params) -> Genesis {
+    let mut builder = Genesis::builder("node test").params(params);
     for n in 0..members {
         let role = match n {
             0 => Spore::Primary,

@@ -11,7 +11,7 @@ use mycnet_consensus::store::Store;
 use mycnet_consensus::{Ballot, Genesis, OperationId};
 
 use crate::federation::{
-    Directory, PATIENCE, Running, claim, genesis, identity, node_id, start, until,
+    Directory, PATIENCE, Running, claim, genesis, identity, node_id, patient_genesis, start, until,
 };
 use crate::process::{Order, Process, Setup, Told};
 
@@ -31,7 +31,7 @@ struct Absence {
 impl Absence {
     /// Three nodes that stay.
     async fn new() -> Self {
-        let (directory, genesis) = (Directory::new(), genesis(4));
+        let (directory, genesis) = (Directory::new(), patient_genesis(4));
         let nodes = start(directory.path(), &genesis, 3).await;
         Self {
             directory,
@@ -62,10 +62,10 @@ impl Absence {
 
     /// The others go on until only the reveal of the absent node is missing.
     async fn freeze(&self, id: OperationId) {
-        for running in &self.nodes[1..] {
-            let engine = running.node.engine();
-            engine.vote(id, result()).await.unwrap();
-        }
+        let [one, other] = [1, 2].map(|n| self.nodes[n].node.engine());
+        // Together: once the grace is over, a quorum of commits is frozen without the others.
+        let voted = tokio::join!(one.vote(id, result()), other.vote(id, result()));
+        assert!(voted.0.is_ok() && voted.1.is_ok(), "{voted:?}");
         let engine = self.nodes[0].node.engine();
         until("only one reveal is missing", || {
             let status = engine.status(&id).unwrap();
@@ -132,6 +132,7 @@ async fn commit_in_a_process(
         tickets: vec![absence.nodes[0].node.ticket().unwrap().to_string()],
         seed: 0,
         is_hasty: false,
+        is_patient: true,
     };
     let (teller, told) = mpsc::channel();
     let mut away = Process::start(&setup, (), teller);

@@ -17,7 +17,7 @@ use mycnet_consensus::net::Ticket;
 use mycnet_consensus::{Ballot, Class, ConsensusOperation, NodeId, OperationId, SealId, Standing};
 use serde::{Deserialize, Serialize};
 
-use crate::federation::{Running, claim, genesis, node_id};
+use crate::federation::{Running, claim, genesis, node_id, patient_genesis};
 use crate::medium::Random;
 
 const SETUP: &str = "MYCNET_CHILD";
@@ -36,6 +36,8 @@ pub struct Setup {
     pub seed: u64,
     /// Reports its votes before it makes them.
     pub is_hasty: bool,
+    /// Whether the network is that of [`patient_genesis`].
+    pub is_patient: bool,
 }
 
 /// An order of the parent.
@@ -192,7 +194,11 @@ fn a_node() {
 }
 
 async fn live(setup: Setup) {
-    let genesis = genesis(setup.members);
+    let genesis = if setup.is_patient {
+        patient_genesis(setup.members)
+    } else {
+        genesis(setup.members)
+    };
     let directory = Path::new(&setup.directory);
     let node = Running::start_at(directory, &genesis, setup.n, setup.port, |builder| {
         let tickets = setup.tickets.iter();

@@ -127,6 +127,7 @@ impl Fleet {
             tickets,
             seed: self.below(usize::MAX) as u64,
             is_hasty: self.hasty == Some(n),
+            is_patient: false,
         };
         let member = &mut self.members[n];
         member.starts += 1;
