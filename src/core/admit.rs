@@ -225,6 +225,7 @@ impl Core {
             Pooling::New => {}
         }
         self.count_reveal(record, true);
+        self.relaying.settled(&id);
         self.relay.push((from, record.clone()));
         if let Statement::Propose { .. } = record.statement() {
             let operation = id.into();

@@ -100,6 +100,7 @@ impl Core {
         self.next_agreement(seal.id());
         for record in &records {
             self.pool.remove(&record.id());
+            self.relaying.settled(&record.id());
         }
         let was_ready = matches!(self.signing, Signing::Above(_));
         self.learn(&applied, &records);

@@ -90,6 +90,11 @@ impl Relaying {
         }
     }
 
+    /// A record is here or sealed, however it came: nobody is asked for it any more.
+    pub(in crate::core) fn settled(&mut self, id: &RecordId) {
+        self.asked.remove(id);
+    }
+
     /// Whether to ask a peer for a record now. Notes the peer in either case. Who offers what it was asked for had no room for it in
     /// its answer.
     fn may_ask(&mut self, id: RecordId, peer: PeerId, is_offered: bool, now_ms: u64) -> bool {
