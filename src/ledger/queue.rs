@@ -140,19 +140,20 @@ mod tests {
                 .roster
                 .sealers(crate::statement::genesis::Sealing::Members);
             let leader = self.queue[round as usize % self.queue.len()];
-            self.seal_at(round, has_word_of_primary, leader, &sealers)
+            let was_moved = is_moved(&self.roster, &leader, self.time_ms, WINDOW_MS);
+            self.seal_with(round, has_word_of_primary, was_moved, &sealers)
         }
 
         /// As [`Self::seal`], of these sealers.
-        fn seal_at(
+        fn seal_with(
             &mut self,
             round: u32,
             has_word_of_primary: bool,
-            leader: NodeId,
+            was_leader_moved: bool,
             sealers: &[NodeId],
         ) -> Vec<usize> {
             let turn = Turn {
-                was_leader_moved: is_moved(&self.roster, &leader, self.time_ms, WINDOW_MS),
+                was_leader_moved,
                 former_primary: self.roster.primary(),
                 roster: &mut self.roster,
                 round,
@@ -220,7 +221,11 @@ mod tests {
         assert_eq!(leader, case.names[0], "it was moved to the end");
         let others: Vec<NodeId> = case.names[1..].to_vec();
         case.time_ms += 10;
-        assert_eq!(case.seal_at(3, false, leader, &others), [2, 3, 1]);
+        let was_moved = is_moved(&case.roster, &leader, case.time_ms, WINDOW_MS);
+        case.roster.remove(&leader);
+        assert_eq!(case.seal_with(3, false, was_moved, &others), [2, 3, 1]);
+        // The roster after the seal does not know it any more.
+        assert!(was_moved && !is_moved(&case.roster, &leader, case.time_ms, WINDOW_MS));
     }
 
     /// Rules: S5.
