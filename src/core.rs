@@ -134,6 +134,8 @@ pub struct Core {
     exempt_votes: BTreeSet<RecordId>,
     /// The last [`crate::base::limits::EVIDENCE_HEIGHTS`] heights, the latest last.
     recent: VecDeque<Decided>,
+    /// The records of the last seal. A peer that does not have it yet may offer or send them.
+    last_sealed: BTreeSet<RecordId>,
     journal: Journal,
     signing: Signing,
     /// The last declaration of a person that the journal is complete.
@@ -266,6 +268,7 @@ impl Core {
             refused: BTreeSet::new(),
             exempt_votes: BTreeSet::new(),
             recent: VecDeque::new(),
+            last_sealed: BTreeSet::new(),
             journal: Journal::default(),
             signing: Signing::Above(0),
             declared: Declared::default(),

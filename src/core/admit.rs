@@ -87,7 +87,9 @@ impl Core {
         if let Statement::Refound { .. } = record.statement() {
             return Ok(self.admit_endorsement(from, &record));
         }
-        if self.pool.get(&record.id()).is_some() || self.orphans.contains(&record.id()) {
+        let id = record.id();
+        let is_sealed = self.last_sealed.contains(&id) && !record.statement().is_about_seals();
+        if self.pool.get(&id).is_some() || self.orphans.contains(&id) || is_sealed {
             return Ok(Admission::Known);
         }
         if record.statement().is_about_seals() {
@@ -225,7 +227,7 @@ impl Core {
             Pooling::New => {}
         }
         self.count_reveal(record, true);
-        self.relaying.settled(&id);
+        self.relaying.arrived(&id);
         self.relay.push((from, record.clone()));
         if let Statement::Propose { .. } = record.statement() {
             let operation = id.into();

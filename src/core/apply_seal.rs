@@ -98,9 +98,10 @@ impl Core {
                 .push(Output::Persist(Write::Block { block, applied }));
         }
         self.next_agreement(seal.id());
-        for record in &records {
-            self.pool.remove(&record.id());
-            self.relaying.settled(&record.id());
+        self.last_sealed = records.iter().map(Verified::id).collect();
+        for id in &self.last_sealed {
+            self.pool.remove(id);
+            self.relaying.arrived(id);
         }
         let was_ready = matches!(self.signing, Signing::Above(_));
         self.learn(&applied, &records);

@@ -135,14 +135,6 @@ impl Network for Replicas {
     fn event(&mut self, node: usize, event: Event) {
         match event {
             Event::Sealed { applied, .. } if node == 0 => self.note(&applied),
-            // A record that a replica asked for before its seal came, and that arrives after the operation is closed.
-            Event::Refused {
-                rejection:
-                    Rejection::WrongPhase {
-                        phase: "closed", ..
-                    },
-                ..
-            } => {}
             Event::Refused { rejection, .. } => {
                 self.fail(anyhow!("a record was refused: {rejection}"));
             }

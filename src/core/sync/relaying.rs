@@ -55,7 +55,7 @@ struct Asked {
 
 /// How a record came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Arrival {
+pub(in crate::core) enum Arrival {
     Pushed,
     /// Somebody was asked for it.
     Asked,
@@ -81,18 +81,13 @@ impl Relaying {
         self.offer_at_ms.into_iter().chain(self.ask_at_ms).min()
     }
 
-    /// Notes that a record arrived. Returns how.
-    pub(super) fn arrived(&mut self, id: &RecordId) -> Arrival {
+    /// Notes that a record is here or sealed: nobody is asked for it any more. Returns how it came.
+    pub(in crate::core) fn arrived(&mut self, id: &RecordId) -> Arrival {
         match self.asked.remove(id) {
             None => Arrival::Pushed,
             Some(asked) if asked.is_offered => Arrival::Offered,
             Some(_) => Arrival::Asked,
         }
-    }
-
-    /// A record is here or sealed, however it came: nobody is asked for it any more.
-    pub(in crate::core) fn settled(&mut self, id: &RecordId) {
-        self.asked.remove(id);
     }
 
     /// Whether to ask a peer for a record now. Notes the peer in either case. Who offers what it was asked for had no room for it in
@@ -313,7 +308,8 @@ impl Core {
     ) {
         let unknown = ids
             .into_iter()
-            .filter(|id| self.find_compared(id).is_none() && !self.orphans.contains(id));
+            .filter(|id| self.find_compared(id).is_none() && !self.orphans.contains(id))
+            .filter(|id| !self.last_sealed.contains(id));
         let mut unknown: BTreeSet<RecordId> = unknown.collect();
         let now_ms = self.now_ms;
         unknown.retain(|id| self.relaying.may_ask(*id, peer, is_offered, now_ms));
