@@ -287,7 +287,7 @@ impl Core {
                     self.note_source(from, &record, arrival);
                 }
                 let missing = self.missing_of(&listed).collect();
-                self.request(from, missing);
+                self.request_listed(from, missing);
             }
             Ok((Admission::Known, None)) => {
                 if arrival == Arrival::Pushed && self.is_repeated(from, &record) {

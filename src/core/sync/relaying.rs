@@ -111,13 +111,17 @@ impl Relaying {
         if self.asked.len() < OFFERS_MAX {
             let until_ms = now_ms + AGAIN_MS;
             self.ask_at_ms.get_or_insert(until_ms);
-            let asked = self.asked.entry(id).or_insert_with(|| Asked {
+            let also = self
+                .asked
+                .remove(&id)
+                .map_or(Vec::new(), |asked| asked.also);
+            let asked = Asked {
                 is_offered,
                 peer,
                 until_ms,
-                also: Vec::new(),
-            });
-            (asked.peer, asked.until_ms) = (peer, until_ms);
+                also,
+            };
+            self.asked.insert(id, asked);
         }
     }
 

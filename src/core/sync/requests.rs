@@ -71,12 +71,17 @@ impl Core {
         list.map_or(0, |list| 34 * list.len())
     }
 
-    /// Asks for these records, whoever else is asked for them.
-    pub(super) fn request(&mut self, peer: PeerId, ids: BTreeSet<RecordId>) {
-        let ids: Vec<RecordId> = ids.into_iter().collect();
+    /// Asks for the records that a proposal lists, whoever else is asked for them: a vote waits for them.
+    pub(super) fn request_listed(&mut self, peer: PeerId, ids: BTreeSet<RecordId>) {
         for id in &ids {
             self.relaying.note_asked(*id, peer, false, self.now_ms);
         }
+        self.request(peer, ids);
+    }
+
+    /// Asks for these records. It is noted before who is asked for them.
+    pub(super) fn request(&mut self, peer: PeerId, ids: BTreeSet<RecordId>) {
+        let ids: Vec<RecordId> = ids.into_iter().collect();
         for some in ids.chunks(WANT_IDS_MAX) {
             self.send(peer, Message::Want(some.to_vec()));
         }
@@ -87,7 +92,7 @@ impl Core {
     pub(super) fn ask_listed(&mut self, peer: PeerId) {
         let mut missing = self.missing_listed();
         missing.extend(self.proposals_without_list());
-        self.request(peer, missing);
+        self.request_listed(peer, missing);
     }
 
     /// Proposals whose lists are missing here.
