@@ -1,14 +1,13 @@
 //! Passes on new records ([N4]).
 //!
-//! A new record is pushed to every peer at once, so that it crosses a chain or a star without a question. Where there are more ways
-//! than one, it would come from each of them. So the peer that brings an author's record first is the *source* of this author's
-//! records, and another one that repeats a record is told ([`Message::Repeated`]). From then on that one passes on only the ids of this
-//! author's records, and later ([`OFFER_AFTER_MS`]): what was sealed meanwhile, or shown by the peer, is not offered. Who still lacks a record asks one peer
-//! for it after the other, and is pushed this author's records again; who had to ask for a seal is pushed everything again. An author
-//! always pushes its own.
+//! A new record is pushed to every peer at once, so that it crosses a chain or a star without a question. Where there is more than
+//! one way, it would come by each of them. So each author has one *source*: the peer that brought one of its records first. Another
+//! peer that repeats a record is told so ([`Message::Repeated`]). From then on that peer offers the ids of this author's records
+//! instead, half a second later ([`OFFER_AFTER_MS`]): by then most records are sealed, and those are not offered.
 //!
-//! In a full mesh each record crosses a link once, from its author. A peer that lies about what it has only harms itself: it gets
-//! records later.
+//! Who lacks a record that is offered asks one peer after the other, and is pushed this author's records again. Who had to ask for a
+//! seal is pushed everything again. An author always pushes its own records. So in a full mesh each record crosses a link once, from
+//! its author. A peer that lies about what it has gets records later, and harms nobody else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
