@@ -99,7 +99,6 @@ fn measure(directory: &Path, signed: Signed, how: &str) {
             .write(std::slice::from_ref(write))
             .expect("the disk works");
     }
-    store.write_documents(usize::MAX).expect("the disk works");
     store.checkpoint(&ledger).expect("the disk works");
     drop(store);
     Store::create(&new, &genesis, member(5).node_id()).expect("a new directory");

@@ -3,6 +3,9 @@
 //!
 //! Fifty members decide 1,000 claims, ten at a time: a commit and a reveal of each member, signed in batches. Starts are measured
 //! in a process of their own, which reports its memory. `STORE_ROUNDS` sets the number of rounds, a hundred by default.
+//!
+//! Then four members decide ten times as many claims, one after the other and ten at a time, every record signed alone: what a vote
+//! takes on the disk.
 
 #![allow(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 #![allow(
@@ -15,6 +18,7 @@
 #[allow(dead_code, reason = "each bench takes what it needs")]
 mod network;
 #[path = "common/past.rs"]
+#[allow(dead_code, reason = "each bench takes what it needs")]
 mod past;
 #[path = "common/usage.rs"]
 mod usage;
@@ -30,12 +34,15 @@ use mycnet_consensus::core::{JournalEntry, Write};
 use mycnet_consensus::internals::ledger::Ledger;
 use mycnet_consensus::internals::record::Verified;
 use mycnet_consensus::store::Store;
-use mycnet_consensus::{Genesis, OperationId, Signer as _};
+use mycnet_consensus::{Identity, OperationId, Sealing, Signer as _};
 use network::{Signature, claim, member, verify_all};
-use past::{MEMBERS, Past, Signed, past};
+use past::{MEMBERS, Signed, round};
 use usage::kilobytes;
 
 const CLAIMS: usize = 10;
+
+/// Members of the small federation.
+const ELECTORS: usize = 4;
 
 /// Writes of one record each.
 const SINGLE: usize = 300;
@@ -95,62 +102,58 @@ fn main() {
     let directory = std::env::temp_dir().join(format!("mycnet-store-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("the disk has room");
     measure(&directory);
+    for claims in [1, CLAIMS] {
+        votes(&directory.join(format!("votes-{claims}")), claims);
+    }
     std::fs::remove_dir_all(&directory).expect("the directory is there");
 }
 
 fn measure(directory: &Path) {
-    let Past {
-        genesis,
+    let home = directory.join("node");
+    let (store, filled) = fill(&home, MEMBERS, rounds(), CLAIMS, Signed::InBatches);
+    let Filled {
         ledger,
-        writes,
         records,
-    } = past(rounds(), CLAIMS, Signed::InBatches);
+        seals,
+        took,
+        longest,
+        last,
+    } = filled;
     let encoded: Vec<Vec<u8>> = records.iter().map(Verified::encode).collect();
     let wire: usize = encoded.iter().map(Vec::len).sum();
     println!(
-        "store  {} records in {} seals, {} bytes each",
+        "store  {} records in {seals} seals, {} bytes each",
         records.len(),
-        writes.len(),
         wire / records.len()
     );
-    let home = directory.join("node");
-    let store = Store::create(&home, &genesis, member(0).node_id()).expect("a new directory");
-    store.set_whole_bytes(0);
-    write_blocks(directory, &store, &writes, &ledger, &encoded);
-    let (whole, served) = timed(|| serve(&store));
-    assert_eq!(served.0, writes.len(), "every height is served");
-    let before = bytes_in(&home);
-    let (took, left) = timed(|| store.write_documents(usize::MAX).expect("the disk works"));
-    assert_eq!(left, 0, "all documents are written");
-    let signatures: Vec<Signature> = records.iter().take(500).map(Signature::of).collect();
-    let (bare, ()) = timed(|| verify_all(&signatures));
-    let bare = bare * u32::try_from(records.len() / 500 + 1).expect("few");
+    let parts: Vec<Vec<u8>> = encoded
+        .chunks(encoded.len() / seals)
+        .map(<[Vec<u8>]>::concat)
+        .collect();
+    let bare = append(directory, &parts);
     say(
-        "serving before documents",
-        records.len(),
-        whole,
+        "blocks",
+        encoded.len(),
+        took,
         bare,
-        "verify_strict",
+        "appending and syncing as much",
     );
-    say("documents", records.len(), took, bare, "verify_strict");
+    let stop = stop(&store, &ledger);
     println!(
-        "store  {} bytes a record on disk with documents, {before} bytes in all before them",
+        "store  {} bytes a record on disk after a stop ({stop:?}), {last:.0} before it, at most {longest:.0} in the second half",
         bytes_in(&home) / records.len() as u64,
     );
     let (took, served) = timed(|| serve(&store));
-    assert_eq!(served.0, writes.len(), "every height is served");
-    say(
-        "serving from documents",
-        records.len(),
-        took,
-        bare,
-        "verify_strict",
-    );
+    assert_eq!(served.0, seals, "every height is served");
+    let signatures: Vec<Signature> = records.iter().take(500).map(Signature::of).collect();
+    let (bare, ()) = timed(|| verify_all(&signatures));
+    let bare = bare * u32::try_from(records.len() / 500 + 1).expect("few");
+    say("serving", records.len(), took, bare, "verify_strict");
     println!(
         "store  {:.3} times the records' bytes served",
         served.1 as f64 / wire as f64
     );
-    single_writes(directory, &store, &genesis);
+    single_writes(directory, &store);
     let id = OperationId::from(records[0].id());
     let (took, certificate) = timed(|| store.certificate(&id).expect("the disk works"));
     assert!(certificate.is_some());
@@ -166,35 +169,81 @@ fn measure(directory: &Path) {
     }
 }
 
-fn write_blocks(
-    directory: &Path,
-    store: &Store,
-    writes: &[Write],
-    ledger: &Ledger,
-    encoded: &[Vec<u8>],
-) {
-    let (took, ()) = timed(|| {
-        for write in writes {
-            store
-                .write(std::slice::from_ref(write))
-                .expect("the disk works");
+/// A store with its sealed past.
+struct Filled {
+    ledger: Ledger,
+    records: Vec<Verified>,
+    seals: usize,
+    took: Duration,
+    /// The most bytes for each record in the second half.
+    longest: f64,
+    last: f64,
+}
+
+/// Writes rounds of claims, two seals each, as a node does.
+fn fill(
+    home: &Path,
+    members: usize,
+    rounds: usize,
+    claims: usize,
+    signed: Signed,
+) -> (Store, Filled) {
+    let members: Vec<Identity> = (0..members).map(member).collect();
+    let genesis = network::genesis(members.len(), Sealing::Authorities);
+    let store = Store::create(home, &genesis, members[0].node_id()).expect("a new directory");
+    let mut filled = Filled {
+        ledger: Ledger::new(&genesis),
+        records: Vec::new(),
+        seals: 0,
+        took: Duration::ZERO,
+        longest: 0.0,
+        last: 0.0,
+    };
+    for n in 0..rounds {
+        for list in round(&members, &filled.ledger, n, claims, signed) {
+            filled.records.extend(list.iter().cloned());
+            let write = past::seal(&mut filled.ledger, list);
+            let (took, ()) = timed(|| {
+                store.write(&[write]).expect("the disk works");
+                let written = store.checkpoint_if_due(&filled.ledger);
+                written.expect("the disk works");
+            });
+            filled.took += took;
+            filled.seals += 1;
         }
-    });
-    let mut parts = Vec::new();
-    let size = encoded.len() / writes.len();
-    for part in encoded.chunks(size) {
-        parts.push(part.concat());
+        filled.last = bytes_in(home) as f64 / filled.records.len() as f64;
+        if 2 * n > rounds {
+            filled.longest = filled.longest.max(filled.last);
+        }
     }
-    let bare = append(directory, &parts);
-    say(
-        "blocks",
-        encoded.len(),
-        took,
-        bare,
-        "appending and syncing as much",
+    (store, filled)
+}
+
+/// An orderly stop.
+fn stop(store: &Store, ledger: &Ledger) -> Duration {
+    let (took, ()) = timed(|| {
+        store.checkpoint(ledger).expect("the disk works");
+        store.give_back().expect("the disk works");
+    });
+    took
+}
+
+/// What a vote of a small federation takes, while it runs and after an orderly stop.
+fn votes(home: &Path, claims: usize) {
+    let rounds = 10 * rounds() / claims;
+    let (store, filled) = fill(home, ELECTORS, rounds, claims, Signed::Alone);
+    let stop = stop(&store, &filled.ledger);
+    drop(store);
+    let votes = ELECTORS * claims * rounds;
+    let records = filled.records.len() as f64 / votes as f64;
+    println!(
+        "store  {votes} votes on claims, {claims} at a time: {} bytes a vote after a stop ({stop:?}), {:.0} before it, at most {:.0} \
+         in the second half; {:.1} ms a seal",
+        bytes_in(home) / votes as u64,
+        filled.last * records,
+        filled.longest * records,
+        filled.took.as_secs_f64() * 1e3 / filled.seals as f64,
     );
-    let (took, ()) = timed(|| store.checkpoint(ledger).expect("the disk works"));
-    println!("store  checkpoint: {took:?}");
 }
 
 fn serve(store: &Store) -> (usize, usize) {
@@ -212,8 +261,8 @@ fn serve(store: &Store) -> (usize, usize) {
 }
 
 /// Writes of one record each: another member's, which share a sync, and an own one.
-fn single_writes(directory: &Path, store: &Store, genesis: &Genesis) {
-    let net = genesis.network_id();
+fn single_writes(directory: &Path, store: &Store) {
+    let net = store.network_id();
     let records: Vec<Verified> = (0..SINGLE as u64)
         .map(|nonce| claim(&member(0), net, ledger_seal(store), nonce, None))
         .collect();

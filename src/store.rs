@@ -2,7 +2,7 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `ledger.redb` | sealed heights, open and closed operations, unsealed records, votes on the next seal, the last checkpoint, peers, and own records until they move to the journal |
+//! | `ledger.redb` | sealed heights, where operations are in them, unsealed records, votes on the next seal, the last checkpoint, peers, and own records until they move to the journal |
 //! | `journal.redb` | own records: the sign guard ([C2]) |
 //!
 //! The host's part:
@@ -16,8 +16,8 @@
 //!    to an import, [`Store::sync`].
 //! 3. On the event `JournalLost`, call [`Store::note_journal_lost`]. Then every start reports it until a `Rejoin` is in the
 //!    journal.
-//! 4. After writing, call [`Store::checkpoint_if_due`]; when idle, [`Store::write_documents`]; at an orderly stop,
-//!    [`Store::checkpoint`].
+//! 4. After writing, call [`Store::checkpoint_if_due`]; at an orderly stop, [`Store::checkpoint`] and
+//!    [`Store::give_back`].
 //!
 //! # What is durable when
 //!
@@ -25,7 +25,7 @@
 //! |---|---|
 //! | own records, what this node's person said, sealed blocks with all that they changed | when [`Store::write`] returns |
 //! | unsealed records and votes of others, lists of seals | with the next write of the row above, with [`Store::sync`], or after 4 MiB |
-//! | documents and peers' addresses, which can be made again | with the next commit |
+//! | the ledger document and peers' addresses, which can be made again | with the next commit |
 //!
 //! A commit takes along everything that was written before it. So what a crash leaves is the state of the node after an earlier turn,
 //! since which it has said nothing of its own and applied no block. Whatever moved it to a vote is there with the vote: otherwise a
@@ -44,13 +44,11 @@
 //!   or replaced by an old copy, and the ledger was replaced if it counts less than the journal, apart from a move that it said was
 //!   begun ([`Loaded::journal_lost`]). An old copy is of before a start, which moved own records since. Only a `Rejoin` repairs
 //!   this. Until then no other own record is written.
-//! - *Closed operations are their documents.* [`Store::write_documents`] writes the Automerge document of a closed
-//!   operation. Its records are removed from the blocks, which keep their ids, and are read back from the document. The
-//!   latest blocks stay whole for peers that catch up ([`WHOLE_BYTES`]). Building a document takes some twenty times as long
-//!   as applying its records, so it never delays a seal: documents are a projection that sealing does not wait for
-//!   ([D4]). The records of a height are one row.
-//! - *Reads are verified.* Records are compared with the seal that lists them, states with the seal that states them, and
-//!   documents with a digest before Automerge sees them. An error names the damaged place.
+//! - *Blocks are the past.* A sealed height is its block as it is sent, with what its seal changed (`heights`). Older heights are
+//!   compressed, some dozens together (`groups`), in the commit of a checkpoint. Records of an operation are read out of the blocks
+//!   where a row says that they are, and documents are built from them: nothing is stored twice.
+//! - *Reads are verified.* Heights are behind a digest of their bytes. Seals are compared with the ids that a start reads,
+//!   records with the seal that lists them, states with the seal that states them. An error names the damaged place.
 //! - *Starts do not repeat the past.* A [`Checkpoint`](crate::ledger::Checkpoint) is written every [`CHECKPOINT_HEIGHTS`]
 //!   heights. Its seal states its digest, so a damaged one is refused. Apart from it, a start reads only the ids of seals
 //!   (some 50 bytes per height) and the ends of operations.
@@ -62,6 +60,8 @@ mod check;
 mod compare;
 mod documents;
 mod error;
+mod groups;
+mod heights;
 mod held;
 mod load;
 mod medium;
@@ -75,12 +75,14 @@ mod rows;
 mod sealed;
 mod start;
 mod succession;
+mod upgrade;
+mod wrapped;
 mod write;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
@@ -105,8 +107,8 @@ pub const CHECKPOINT_HEIGHTS: u64 = 32;
 /// Sealed records after which a checkpoint is due. Each record after the checkpoint costs a start some 20 microseconds.
 pub const CHECKPOINT_RECORDS: u64 = 4096;
 
-/// Bytes of blocks that stay whole beside documents: some 150,000 records.
-pub const WHOLE_BYTES: u64 = 64 * 1024 * 1024;
+/// Heights that are compressed together, at most.
+pub const GROUP_HEIGHTS: usize = 32;
 
 /// redb's cache for each database. Its default is a gigabyte.
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
@@ -114,6 +116,12 @@ const CACHE_BYTES: usize = 8 * 1024 * 1024;
 /// Databases up to this size in bytes are checked page by page when opened, in about a second: redb may panic on a damaged
 /// page. Larger ones rely on [`Store::check`] and on redb's own repair after a crash.
 const CHECKED_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Databases up to this size in bytes are compacted: redb rewrites all that it moves. Longer ones use their free pages again.
+const COMPACTED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// A file is compacted when it has grown by this part of its length.
+const GROWN_SHARE: u64 = 10;
 
 const LEDGER_FILE: &str = "ledger.redb";
 const JOURNAL_FILE: &str = "journal.redb";
@@ -131,7 +139,8 @@ pub struct Store {
     /// The height of the last checkpoint, and records sealed since.
     checkpoint_height: AtomicU64,
     records_since: AtomicU64,
-    whole_bytes: AtomicU64,
+    /// See [`Store::set_group_heights`].
+    group_heights: AtomicUsize,
 }
 
 /// A database and its medium.
@@ -140,8 +149,11 @@ struct Side {
     path: PathBuf,
     /// A second handle that reads the last commit, after the first one failed.
     fallback: Mutex<Option<Database>>,
-    database: Database,
+    /// Locked for writing only while it is compacted.
+    database: RwLock<Database>,
     medium: Medium,
+    /// The length of the file when it was opened or last compacted.
+    compacted: AtomicU64,
 }
 
 impl Side {
@@ -159,8 +171,9 @@ impl Side {
             Ok(database) => Ok(Self {
                 path,
                 fallback: Mutex::new(None),
-                database,
+                database: RwLock::new(database),
                 medium,
+                compacted: AtomicU64::new(size),
             }),
             Err(redb::DatabaseError::DatabaseAlreadyOpen) => Err(StoreError::Locked(path)),
             Err(error) => Err(StoreError::Database { path, error }),
@@ -174,10 +187,40 @@ impl Side {
         }
     }
 
+    fn database(&self) -> RwLockReadGuard<'_, Database> {
+        self.database.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn database_mut(&mut self) -> &mut Database {
+        let database = self.database.get_mut();
+        database.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the file's free pages back, if there can be many. Not while somebody reads: then the next time will do.
+    fn compact(&self) -> Result<(), StoreError> {
+        let length = |medium: &Medium| medium.len().map_err(redb::StorageError::Io);
+        let before = self.compacted.load(Ordering::SeqCst);
+        let now = length(&self.medium)?;
+        if now > COMPACTED_BYTES_MAX || now < before + before / GROWN_SHARE {
+            return Ok(());
+        }
+        let mut database = self
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        match database.compact() {
+            Err(redb::CompactionError::TransactionInProgress) => return Ok(()),
+            compacted => compacted?,
+        };
+        let now = length(&self.medium)?;
+        self.compacted.store(now, Ordering::SeqCst);
+        Ok(())
+    }
+
     /// Reads the last commit. `has_failed`: whether the first handle failed.
     fn read(&self, has_failed: bool) -> Result<ReadTransaction, StoreError> {
         if !has_failed {
-            return Ok(self.database.begin_read()?);
+            return Ok(self.database().begin_read()?);
         }
         let mut fallback = lock(&self.fallback);
         if let Some(database) = fallback.as_ref() {
@@ -224,7 +267,7 @@ impl Store {
     /// be read.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let ledger = open_file(directory, LEDGER_FILE)?;
-        let (genesis, node) = load::header(&ledger.database.begin_read()?)?;
+        let (genesis, node) = load::header(&ledger.database().begin_read()?)?;
         let journal = journal_in(directory, genesis.network_id(), node)?;
         Self::resume(ledger, journal)
     }
@@ -253,11 +296,11 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let ledger = Side::open(Path::new(LEDGER_FILE), ledger)?;
         let journal = Side::open(Path::new(JOURNAL_FILE), journal)?;
-        if load::has_header(&ledger.database)? {
+        if load::has_header(&ledger.database())? {
             return Err(StoreError::Exists(ledger.path));
         }
-        write::create_journal(&journal.database, genesis.network_id(), node)?;
-        write::create_ledger(&ledger.database, genesis, node)?;
+        write::create_journal(&journal.database(), genesis.network_id(), node)?;
+        write::create_ledger(&ledger.database(), genesis, node)?;
         Self::resume(ledger, journal)
     }
 
@@ -275,17 +318,17 @@ impl Store {
         Self::resume(ledger, journal)
     }
 
-    fn resume(ledger: Side, journal: Side) -> Result<Self, StoreError> {
-        if !load::has_header(&ledger.database)? {
+    fn resume(mut ledger: Side, journal: Side) -> Result<Self, StoreError> {
+        if !load::has_header(&ledger.database())? {
             return Err(StoreError::Missing(ledger.path));
         }
-        let (genesis, node) = load::header(&ledger.database.begin_read()?)?;
-        write::create_journal(&journal.database, genesis.network_id(), node)?;
-        load::upgrade(&ledger.database)?;
-        let reading = ledger.database.begin_read()?;
+        let (genesis, node) = load::header(&ledger.database().begin_read()?)?;
+        write::create_journal(&journal.database(), genesis.network_id(), node)?;
+        upgrade::upgrade(ledger.database_mut(), &genesis)?;
+        let reading = ledger.database().begin_read()?;
         let (checkpoint, records) = load::since_checkpoint(&reading)?;
         drop(reading);
-        let writing = Writing::open(&ledger.database, &journal.database)?;
+        let writing = Writing::open(&ledger.database(), &journal.database())?;
         Ok(Self {
             genesis,
             node,
@@ -296,7 +339,21 @@ impl Store {
             has_failed: AtomicBool::new(false),
             checkpoint_height: AtomicU64::new(checkpoint),
             records_since: AtomicU64::new(records),
-            whole_bytes: AtomicU64::new(WHOLE_BYTES),
+            group_heights: AtomicUsize::new(GROUP_HEIGHTS),
+        })
+    }
+
+    /// Gives the free pages of the files back, if they have grown by a tenth since they were opened or last compacted: redb doubles
+    /// a file that is full. Takes a fifth of a second for 16 MB; files of more than 64 MiB stay as they are. A node that did it while
+    /// it runs would write twice as much as it does, for a file that is a tenth shorter.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::write`].
+    pub fn give_back(&self) -> Result<(), StoreError> {
+        self.guarded(|_| {
+            self.ledger.compact()?;
+            self.journal.compact()
         })
     }
 
@@ -304,6 +361,12 @@ impl Store {
     pub fn directory(&self) -> Option<&Path> {
         let parent = self.ledger.path.parent();
         parent.filter(|directory| !directory.as_os_str().is_empty())
+    }
+
+    /// Sets how many heights are compressed together at most, [`GROUP_HEIGHTS`] by default. Longer groups take fewer bytes;
+    /// reading a record unpacks its whole group.
+    pub fn set_group_heights(&self, heights: usize) {
+        self.group_heights.store(heights.max(1), Ordering::SeqCst);
     }
 
     /// The genesis of the network.
@@ -352,7 +415,10 @@ fn open_file(directory: &Path, name: &str) -> Result<Side, StoreError> {
 fn journal_in(directory: &Path, network: NetworkId, node: NodeId) -> Result<Side, StoreError> {
     let create = |journal: &Database| write::create_journal(journal, network, node);
     match open_file(directory, JOURNAL_FILE) {
-        Ok(journal) => create(&journal.database).map(|()| journal),
+        Ok(journal) => {
+            create(&journal.database())?;
+            Ok(journal)
+        }
         Err(StoreError::Missing(_)) => make_file(directory, JOURNAL_FILE, create),
         Err(error) => Err(error),
     }
@@ -376,7 +442,7 @@ fn make_file(
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(&begun).map_err(at(&begun))?;
     let mut side = Side::open_file(begun.clone(), file)?;
-    create(&side.database)?;
+    create(&side.database())?;
     std::fs::rename(&begun, &path).map_err(at(&path))?;
     sync_directory(directory).map_err(at(directory))?;
     side.path = path;

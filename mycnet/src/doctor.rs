@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let CheckReport {
         heights,
         records,
-        documents,
+        operations,
         is_repaired,
         faults,
     } = report?;
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         healthy: faults.is_empty() && cannot_sign.is_none(),
         heights,
         records,
-        documents,
+        operations,
         repaired: is_repaired,
         faults: faults.iter().chain(&cannot_sign).cloned().collect(),
         warnings,
@@ -156,7 +156,7 @@ fn text(health: &Health) -> String {
     fields
         .add("heights", health.heights)
         .add("records", health.records)
-        .add("documents", health.documents);
+        .add("operations", health.operations);
     if health.repaired {
         fields.add("repaired", "pages were not in order, and are again");
     }

@@ -615,7 +615,7 @@ pub(crate) struct Health {
     pub(crate) healthy: bool,
     pub(crate) heights: u64,
     pub(crate) records: u64,
-    pub(crate) documents: u64,
+    pub(crate) operations: u64,
     pub(crate) repaired: bool,
     pub(crate) faults: Vec<String>,
     /// What is no fault of the directory, but should be seen to.

@@ -95,6 +95,8 @@ pub static PLAN: Domain = Domain::new("mycnet-consensus plan v1");
 pub static SEALERS: Domain = Domain::new("mycnet-consensus sealers v1");
 /// A set of documents, as `mycnet replay` compares it between replicas.
 pub static DOCUMENTS: Domain = Domain::new("mycnet-consensus documents v1");
+/// A row of a node's disk, so that a damaged one is noticed.
+pub static STORED: Domain = Domain::new("mycnet-consensus stored v1");
 /// Deterministic keys made from a seed, for replays, simulations and examples.
 pub static SEEDED_KEY: Domain = Domain::new("mycnet-consensus seeded key v1");
 /// The bytes of a bundle, from its start to a check mark.

@@ -35,9 +35,6 @@ const TURN_BYTES_MAX: usize = WINDOW_BYTES_MAX;
 /// Longest wait between two turns, because clocks are set and machines sleep.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// How long a node must be idle before it writes documents of closed operations.
-const QUIET: Duration = Duration::from_millis(50);
-
 /// The connections of a node. Dropping it, also by a panic, closes them and ends the serving thread.
 pub(super) struct Connected {
     pub(super) transport: Transport,
@@ -87,9 +84,6 @@ pub(super) struct Actor {
     pub(super) has_new_addresses: bool,
     /// Connected peers that are not members yet. Every seal may admit them.
     pub(super) strangers: BTreeSet<PeerId>,
-    pub(super) has_documents_to_write: bool,
-    /// Whether the last turn had no input.
-    pub(super) was_idle: bool,
     /// The host's time of the last turn.
     pub(super) last_turn_ms: u64,
 }
@@ -143,16 +137,12 @@ impl Actor {
             batch.inputs.push_back((Input::JournalLost, None));
         }
         loop {
-            self.was_idle = batch.inputs.is_empty();
             self.turn(&mut batch.inputs)?;
             if !batch.inputs.is_empty() {
                 continue;
             }
             if batch.is_last {
                 return Ok(());
-            }
-            if self.was_idle && self.has_documents_to_write {
-                self.has_documents_to_write = self.shared.store.write_documents(1)? > 0;
             }
             batch = self.next().await;
         }
@@ -193,10 +183,8 @@ impl Actor {
             return Duration::ZERO;
         }
         let due_in = self.timers.due_in(self.clock.now_ms());
-        let quiet = if self.was_idle { Duration::ZERO } else { QUIET };
-        let quiet = self.has_documents_to_write.then_some(quiet);
         let held = self.hold.due_in(Instant::now());
-        let soonest = due_in.into_iter().chain(quiet).chain(held).min();
+        let soonest = due_in.into_iter().chain(held).min();
         // A peer can make something due at every moment. The lower limit prevents a busy loop.
         soonest.map_or(LOOK_AGAIN, |soonest| {
             soonest.clamp(Duration::from_millis(1), LOOK_AGAIN)
@@ -282,7 +270,10 @@ impl Actor {
             });
         }
         let core = self.shared.core();
-        let kept = || self.shared.store.checkpoint(core.ledger());
+        let kept = || {
+            self.shared.store.checkpoint(core.ledger())?;
+            self.shared.store.give_back()
+        };
         match lived.and_then(|()| kept().map_err(|error| error.to_string())) {
             Ok(()) => Stopped::Orderly,
             Err(reason) => {

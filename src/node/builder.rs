@@ -165,8 +165,6 @@ impl Builder {
             rejoin: Rejoin::NotOwed,
             hold: Hold::default(),
             has_new_addresses: false,
-            has_documents_to_write: true,
-            was_idle: false,
             last_turn_ms: now_ms,
         };
         let is_lost = opened.journal_lost.is_some();

@@ -186,6 +186,11 @@ impl Signed {
         &self.record
     }
 
+    /// The record.
+    pub(crate) fn into_record(self) -> Record {
+        self.record
+    }
+
     /// Trusts a record of this node's own store: it was verified before it was written.
     pub(crate) fn trusted(self) -> Verified {
         Verified(Arc::new(self))

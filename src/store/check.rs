@@ -1,18 +1,17 @@
 //! A deep check for a suspect disk: computes everything again.
 
-use std::collections::BTreeMap;
-
-use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
+use redb::ReadTransaction;
 
 use super::compare::Compared;
-use super::documents::read_document;
-use super::load::{checkpoint, last_height, place};
-use super::rows::{CLOSED, OPERATIONS, SEALERS, decode};
+use super::heights::{Heights, last_height, place};
+use super::load::checkpoint;
+use super::queries::all_ends;
+use super::read::block_at;
 use super::{Store, StoreError};
-use crate::base::digest::{OperationId, RecordId};
+use crate::base::digest::RecordId;
 use crate::base::rejection::Rejection;
 use crate::finality::verify_certificate;
-use crate::ledger::{Applied, Checkpoint, Ledger, RememberedOperation};
+use crate::ledger::{Applied, Checkpoint, Ledger};
 use crate::statement::commitment::commitment;
 use crate::statement::record::{Signed, Statement, Verified, Verifier};
 use crate::statement::seal::SealedBlock;
@@ -20,7 +19,7 @@ use crate::statement::seal::SealedBlock;
 /// The progress of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckStep {
-    /// What is checked now: `pages`, `heights` or `documents`.
+    /// What is checked now: `pages`, `heights` or `operations`.
     pub what: &'static str,
     /// The number of checked ones.
     pub done: u64,
@@ -35,8 +34,8 @@ pub struct CheckReport {
     pub heights: u64,
     /// Records in these heights.
     pub records: u64,
-    /// Documents that are the canonical ones of their records.
-    pub documents: u64,
+    /// Closed operations that their records give, and that their closing seal proves.
+    pub operations: u64,
     /// Whether redb had to repair pages.
     pub is_repaired: bool,
     /// Faults; empty if the store is sound.
@@ -45,7 +44,7 @@ pub struct CheckReport {
 
 impl Store {
     /// Checks everything: the pages of both databases, the chain of seals from the genesis with every certificate, record id
-    /// and signature, the state after each height, the rows beside it, the checkpoint, every document, and what a start
+    /// and signature, the state after each height, what is stored beside it, the checkpoint, every closed operation, and what a start
     /// loads. Takes as long as a new node needs to catch up. It needs the whole store, because nothing may be read or
     /// written meanwhile; redb may repair its own pages.
     ///
@@ -60,7 +59,7 @@ impl Store {
         let sides = [&mut self.ledger, &mut self.journal];
         for (side, done) in sides.into_iter().zip(0..) {
             progress(step("pages", done, 2));
-            match side.database.check_integrity() {
+            match side.database_mut().check_integrity() {
                 Ok(is_clean) => report.is_repaired |= !is_clean,
                 Err(error) => {
                     let path = side.path.display();
@@ -74,7 +73,7 @@ impl Store {
         if let Err(error) = self.check_heights(&reading, &mut replay, &mut report, &mut progress) {
             report.faults.push(error.to_string());
         }
-        if let Err(error) = self.check_documents(&reading, &mut report, &mut progress) {
+        if let Err(error) = self.check_operations(&reading, &mut report, &mut progress) {
             report.faults.push(error.to_string());
         }
         if let Err(error) = self.check_saved(&mut replay.verifier, &mut report.faults) {
@@ -92,19 +91,17 @@ impl Store {
     ) -> Result<(), StoreError> {
         let last = last_height(reading)?;
         let kept = checkpoint(reading)?;
-        let first = reading.open_table(SEALERS)?.get(1)?;
-        let first = first.ok_or_else(|| StoreError::damaged("sealers", "no first row"))?;
-        self.sealers_of(reading, 1, first.value())?;
-        let mut compared = Compared::default();
+        let mut heights = Heights::new(reading)?;
+        let mut compared = Compared::new(&self.genesis);
         for height in 1..=last {
             progress(step("heights", height - 1, last));
-            let block = self.block_of(reading, height)?;
+            let block = block_at(&mut heights, height)?;
             let records = block.records.len() as u64;
-            let seal = block.seal.clone();
             let applied = replay
-                .apply(block)
+                .apply(&block)
                 .map_err(|error| StoreError::not_sealed(place(height), error))?;
-            compared.height(reading, &seal, &applied, &mut report.faults)?;
+            let sealed = (&block, &applied);
+            compared.height(reading, &mut heights, sealed, &mut report.faults)?;
             if let Some(kept) = &kept
                 && kept.seal.height == height
                 && *kept != replay.ledger.checkpoint()
@@ -119,23 +116,7 @@ impl Store {
             let fault = "meta: checkpoint: it is beyond the last height";
             report.faults.push(fault.to_owned());
         }
-        compared.surplus(reading, &mut report.faults)?;
-        let mut ended: BTreeMap<OperationId, RememberedOperation> = BTreeMap::new();
-        for row in reading.open_table(CLOSED)?.iter()? {
-            let (id, row) = row?;
-            let id = OperationId::from_bytes(*id.value());
-            ended.insert(id, decode(&format!("closed: {id}"), row.value())?);
-        }
-        if !replay
-            .ledger
-            .past()
-            .all_closed()
-            .eq(ended.iter().map(|(id, closed)| (*id, closed)))
-        {
-            let fault = "closed: the ends of operations differ";
-            report.faults.push(fault.to_owned());
-        }
-        Ok(())
+        compared.whole(reading, &mut report.faults)
     }
 
     /// Checks the unsealed part that a start loads: own records with what their commits bind to, and unsealed records.
@@ -175,33 +156,21 @@ impl Store {
         Ok(())
     }
 
-    fn check_documents(
+    fn check_operations(
         &self,
         reading: &ReadTransaction,
         report: &mut CheckReport,
         progress: &mut impl FnMut(CheckStep),
     ) -> Result<(), StoreError> {
-        let operations = reading.open_table(OPERATIONS)?;
-        let count = operations.len()?;
-        for (row, done) in operations.iter()?.zip(0..) {
-            progress(step("documents", done, count));
-            let id = OperationId::from_bytes(*row?.0.value());
-            let closed = self.closed(&id);
-            let document = closed.and_then(|_| read_document(reading, id));
-            let document = match document {
-                Ok(Some(document)) => document,
-                Ok(None) => continue,
-                Err(error) => {
-                    report.faults.push(error.to_string());
-                    continue;
-                }
-            };
-            match document.check() {
-                Ok(()) => report.documents += 1,
-                Err(error) => {
-                    let fault = format!("documents: operation {id}: {error}");
-                    report.faults.push(fault);
-                }
+        let ends = all_ends(reading)?;
+        for (end, done) in ends.iter().zip(0..) {
+            progress(step("operations", done, ends.len() as u64));
+            match self.closed_of(reading, &end.id) {
+                Ok(Some(_)) => report.operations += 1,
+                Ok(None) => report
+                    .faults
+                    .push(format!("operation {}: nothing says where it is", end.id)),
+                Err(error) => report.faults.push(error.to_string()),
             }
         }
         if let Err(error) = self.ledger_document() {
@@ -233,14 +202,14 @@ impl Replay {
         Ok(Self { ledger, verifier })
     }
 
-    fn apply(&mut self, block: SealedBlock) -> Result<Applied, Rejection> {
+    fn apply(&mut self, block: &SealedBlock) -> Result<Applied, Rejection> {
         let sealers = self.ledger.state().sealers().clone();
         let seal = &block.seal;
         verify_certificate(&block.certificate, seal, &sealers, &mut self.verifier)?;
         let records: Vec<Verified> = block
             .records
-            .into_iter()
-            .map(|record| self.verifier.verify(Signed::try_from(record)?))
+            .iter()
+            .map(|record| self.verifier.verify(Signed::try_from(record.clone())?))
             .collect::<Result<_, _>>()?;
         let draft = self.ledger.check(seal, records)?;
         let applied = self.ledger.commit(draft);

@@ -1,81 +1,99 @@
-//! Compares the rows beside the blocks with the result of applying the blocks.
+//! Compares what is stored beside the blocks with the result of applying them.
 
-use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet};
 
-use redb::{Key, ReadOnlyTable, ReadTransaction, ReadableTableMetadata as _};
-use serde::Serialize;
+use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 
 use super::StoreError;
+use super::heights::{Beside, Block, Heights, Latest, ends_of, height_row, place};
+use super::queries::all_ends;
 use super::rows::{
-    CHANGES, EFFECTS, EVIDENCE, EffectRow, MEMBERS, OPERATIONS, REJOINS, SEALERS, SUMMARIES, TRUST,
+    EFFECTS, EVIDENCE, EffectRow, EndRow, MEMBERS, PLACES, PlacesRow, REJOINS, SEALERS, decode,
 };
-use super::sealed::{closed_rows, evidence_rows, trust_by_member};
+use super::sealed::{add_place, evidence_rows, touched};
 use crate::base::codec;
-use crate::document::LedgerChange;
-use crate::ledger::Applied;
-use crate::statement::record::Seal;
+use crate::base::digest::{NodeId, OperationId};
+use crate::ledger::{Applied, Ledger};
+use crate::members::sealers::Sealers;
+use crate::statement::genesis::Genesis;
+use crate::statement::seal::SealedBlock;
 
-/// The number of rows that the heights produced. A table with more has rows without a seal.
-#[derive(Default)]
+/// What the heights so far have to leave beside them.
 pub(super) struct Compared {
-    changes: u64,
-    trust: u64,
-    members: u64,
+    sealers: BTreeMap<u64, Sealers>,
+    ends: Vec<EndRow>,
+    places: BTreeMap<OperationId, PlacesRow>,
+    members: BTreeSet<(NodeId, u64)>,
     evidence: u64,
     effects: u64,
     rejoins: u64,
-    closed: u64,
-}
-
-/// Checks that a table has this row, and counts it.
-fn has<'a, K: Key + 'static, T: Serialize>(
-    table: &ReadOnlyTable<K, &'static [u8]>,
-    key: impl Borrow<K::SelfType<'a>>,
-    row: &T,
-    count: &mut u64,
-) -> Result<bool, StoreError> {
-    *count += 1;
-    let found = table.get(key)?;
-    Ok(found.is_some_and(|found| found.value() == codec::encode(row)))
 }
 
 impl Compared {
-    /// Compares the rows of one height.
+    pub(super) fn new(genesis: &Genesis) -> Self {
+        let first = Ledger::new(genesis).state().sealers().as_ref().clone();
+        Self {
+            sealers: [(1, first)].into(),
+            ends: Vec::new(),
+            places: BTreeMap::new(),
+            members: BTreeSet::new(),
+            evidence: 0,
+            effects: 0,
+            rejoins: 0,
+        }
+    }
+
+    /// Compares a height with what its block does.
     pub(super) fn height(
         &mut self,
         reading: &ReadTransaction,
-        seal: &Seal,
-        applied: &Applied,
+        heights: &mut Heights,
+        (block, applied): (&SealedBlock, &Applied),
         faults: &mut Vec<String>,
     ) -> Result<(), StoreError> {
         let height = applied.height;
         let mut expect = |table: &str, is_same: bool| {
             if !is_same {
-                faults.push(format!(
-                    "{table}: height {height}: differs from what was sealed"
-                ));
+                let fault = format!("{table}: {}: differs from what was sealed", place(height));
+                faults.push(fault);
             }
         };
-        let table = reading.open_table(TRUST)?;
-        for (node, entries) in trust_by_member(applied) {
-            let key = (node.as_bytes(), height);
-            expect("trust", has(&table, key, &entries, &mut self.trust)?);
+        let expected = Latest::of(height, height_row(block, applied))?;
+        let (found, group) = (heights.beside(height)?, heights.group_of(height)?);
+        let parts = |it: &Beside| [it.changes.bytes().to_vec(), it.closed.bytes().to_vec()];
+        expect("changes", parts(&found) == parts(&expected.beside));
+        let found = heights.block(height)?;
+        let parts = |it: &Block| [it.encoded(), it.sealers.bytes().to_vec()];
+        expect("blocks", parts(&found) == parts(&expected.block));
+        self.ends.extend(ends_of(applied));
+        for (operation, what) in touched(block, applied) {
+            add_place(self.places.entry(operation).or_default(), height, what);
         }
-        let table = reading.open_table(MEMBERS)?;
-        for change in &applied.members {
-            let key = (change.node.as_bytes(), height);
-            expect("members", has(&table, key, &change.now, &mut self.members)?);
+        if let Some(first) = group {
+            let members = applied.members.iter().map(|change| change.node);
+            let scored = applied.trust.iter().map(|(node, _)| *node);
+            self.members
+                .extend(members.chain(scored).map(|node| (node, first)));
+            if let Some(sealers) = &applied.sealers {
+                // A later one of the same group takes its place.
+                self.sealers.retain(|from, _| *from <= first);
+                self.sealers.insert(height + 1, sealers.as_ref().clone());
+            }
         }
         let table = reading.open_table(EVIDENCE)?;
         for (row, place) in evidence_rows(applied).zip(0_u32..) {
-            let key = (height, place);
-            expect("evidence", has(&table, key, &row, &mut self.evidence)?);
+            let stored = table.get((height, place))?;
+            let is_same = stored.is_some_and(|stored| stored.value() == codec::encode(&row));
+            expect("evidence", is_same);
+            self.evidence += 1;
         }
         let table = reading.open_table(EFFECTS)?;
         for effect in &applied.effects {
             let row: EffectRow = effect.result.err().map(Into::into);
-            let key = effect.operation.as_bytes();
-            expect("effects", has(&table, key, &row, &mut self.effects)?);
+            let stored = table.get(effect.operation.as_bytes())?;
+            let is_same = stored.is_some_and(|stored| stored.value() == codec::encode(&row));
+            expect("effects", is_same);
+            self.effects += 1;
         }
         let table = reading.open_table(REJOINS)?;
         for id in &applied.rejoins {
@@ -83,37 +101,46 @@ impl Compared {
             expect("rejoins", at == Some(height));
             self.rejoins += 1;
         }
-        let sealers = reading.open_table(SEALERS)?.get(height + 1)?;
-        let sealers = sealers.map(|row| row.value().to_vec());
-        let expected = applied.sealers.as_deref().map(codec::encode);
-        expect("sealers", sealers == expected);
-        let change = LedgerChange::from_applied(seal, applied);
-        let table = reading.open_table(CHANGES)?;
-        expect("changes", has(&table, height, &change, &mut self.changes)?);
-        let operations = reading.open_table(OPERATIONS)?;
-        let summaries = reading.open_table(SUMMARIES)?;
-        for operation in &applied.closed {
-            let (row, summary) = closed_rows(applied, operation, &change);
-            let id = operation.id();
-            let mut counted = 0;
-            let is_same = has(&operations, id.as_bytes(), &row, &mut self.closed)?;
-            expect("operations", is_same);
-            let is_same = has(&summaries, id.as_bytes(), &summary, &mut counted)?;
-            expect("summaries", is_same);
-        }
         Ok(())
     }
 
-    /// Reports tables with more rows than the compared heights produced.
-    pub(super) fn surplus(
+    /// Compares the tables that are about all heights, and reports those with more rows than the heights produced.
+    pub(super) fn whole(
         &self,
         reading: &ReadTransaction,
         faults: &mut Vec<String>,
     ) -> Result<(), StoreError> {
+        if all_ends(reading)? != self.ends {
+            faults.push("ends: the ends of operations differ".to_owned());
+        }
+        let mut sealers = BTreeMap::new();
+        for row in reading.open_table(SEALERS)?.iter()? {
+            let (from, row) = row?;
+            let place = format!("sealers: from height {}", from.value());
+            sealers.insert(from.value(), decode(&place, row.value())?);
+        }
+        if sealers != self.sealers {
+            faults.push("sealers: the sealers differ".to_owned());
+        }
+        let mut places = BTreeMap::new();
+        for row in reading.open_table(PLACES)?.iter()? {
+            let (id, row) = row?;
+            let id = OperationId::from_bytes(*id.value());
+            places.insert(id, decode(&format!("places: operation {id}"), row.value())?);
+        }
+        if places != self.places {
+            faults.push("places: the places of operations differ".to_owned());
+        }
+        let mut members = BTreeSet::new();
+        for row in reading.open_table(MEMBERS)?.iter()? {
+            let (key, ()) = row.map(|(key, _)| (key, ()))?;
+            let (node, first) = key.value();
+            members.insert((NodeId::from_bytes(*node), first));
+        }
+        if members != self.members {
+            faults.push("members: the heights of their changes differ".to_owned());
+        }
         let counts = [
-            ("changes", reading.open_table(CHANGES)?.len()?, self.changes),
-            ("trust", reading.open_table(TRUST)?.len()?, self.trust),
-            ("members", reading.open_table(MEMBERS)?.len()?, self.members),
             (
                 "evidence",
                 reading.open_table(EVIDENCE)?.len()?,
@@ -121,16 +148,6 @@ impl Compared {
             ),
             ("effects", reading.open_table(EFFECTS)?.len()?, self.effects),
             ("rejoins", reading.open_table(REJOINS)?.len()?, self.rejoins),
-            (
-                "operations",
-                reading.open_table(OPERATIONS)?.len()?,
-                self.closed,
-            ),
-            (
-                "summaries",
-                reading.open_table(SUMMARIES)?.len()?,
-                self.closed,
-            ),
         ];
         for (table, found, sealed) in counts {
             if found > sealed {

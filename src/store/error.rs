@@ -152,5 +152,6 @@ from_redb!(
     TableError,
     StorageError,
     CommitError,
+    CompactionError,
     DatabaseError
 );

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase as _, ReadableTable as _};
 
+use super::heights::{Heights, last_height, place};
+use super::read::block_at;
 use super::rows::{
-    ENTRIES, FORMAT, HEADERS, HeaderRow, INTENTS, JOURNAL_FORMAT, LISTS, META, OWN, OWNER, RECORDS,
-    SEALS, VOTES, decode, decode_record,
+    ENTRIES, FORMAT, INTENTS, JOURNAL_FORMAT, LISTS, META, OWN, OWNER, RECORDS, VOTES, decode,
+    decode_record,
 };
 use super::succession::former_of;
 use super::{Store, StoreError, lock};
-use crate::base::codec;
 use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
 use crate::base::identity::Signer;
 use crate::core::{Core, JournalEntry, Saved};
@@ -107,7 +108,7 @@ pub(super) fn has_header(ledger: &Database) -> Result<bool, StoreError> {
 type Meta = ReadOnlyTable<&'static str, &'static [u8]>;
 
 /// Refuses a later version's database before reading anything else.
-fn check_format(table: &Meta, place: &str, known: u64) -> Result<u64, StoreError> {
+pub(super) fn check_format(table: &Meta, place: &str, known: u64) -> Result<u64, StoreError> {
     let row = table
         .get("format")?
         .ok_or_else(|| StoreError::damaged(place, "the row is missing"))?;
@@ -137,22 +138,6 @@ pub(super) fn header(reading: &ReadTransaction) -> Result<(Genesis, NodeId), Sto
     Ok((genesis, NodeId::from_bytes(node)))
 }
 
-/// Brings a ledger of an earlier format to this one.
-pub(super) fn upgrade(ledger: &Database) -> Result<(), StoreError> {
-    let meta = ledger.begin_read()?.open_table(META)?;
-    if check_format(&meta, "meta: format", FORMAT)? == FORMAT {
-        return Ok(());
-    }
-    let transaction = ledger.begin_write()?;
-    transaction.open_table(OWN)?;
-    let format = codec::encode(&FORMAT);
-    transaction
-        .open_table(META)?
-        .insert("format", &format[..])?;
-    transaction.commit()?;
-    Ok(())
-}
-
 /// Checks that the journal belongs to this node, or was being handed over to it.
 pub(super) fn check_owner(
     owner: &Meta,
@@ -177,19 +162,13 @@ pub(super) fn check_owner(
 /// The height of the checkpoint (0 if there is none), and the number of records sealed since.
 pub(super) fn since_checkpoint(reading: &ReadTransaction) -> Result<(u64, u64), StoreError> {
     let checkpoint = checkpoint(reading)?;
-    let height = checkpoint.map_or(0, |checkpoint| checkpoint.seal.height);
-    let headers = reading.open_table(HEADERS)?;
+    let at = checkpoint.map_or(0, |checkpoint| checkpoint.seal.height);
+    let mut heights = Heights::new(reading)?;
     let mut records = 0;
-    for row in headers.range(height + 1..)? {
-        let (height, row) = row?;
-        let header: HeaderRow = decode(&place(height.value()), row.value())?;
-        records += u64::from(header.seal.count);
+    for height in at + 1..=last_height(reading)? {
+        records += u64::from(heights.block(height)?.seal()?.count);
     }
-    Ok((height, records))
-}
-
-pub(super) fn place(height: u64) -> String {
-    format!("height {height}")
+    Ok((at, records))
 }
 
 pub(super) fn checkpoint(reading: &ReadTransaction) -> Result<Option<Checkpoint>, StoreError> {
@@ -243,9 +222,10 @@ impl Store {
             journalled: saved.journal.len(),
             votes: saved.votes.len(),
         };
+        let mut heights = Heights::new(&reading)?;
         let mut read: Result<u64, StoreError> = Ok(checkpoint);
         let blocks =
-            (checkpoint + 1..=height).map_while(|height| match self.block_of(&reading, height) {
+            (checkpoint + 1..=height).map_while(|height| match block_at(&mut heights, height) {
                 Ok(block) => {
                     read = Ok(height);
                     found.applied_records += block.records.len() as u64;
@@ -340,10 +320,4 @@ impl Store {
         }
         Ok(journal)
     }
-}
-
-/// The last sealed height; 0 before the first.
-pub(super) fn last_height(reading: &ReadTransaction) -> Result<u64, StoreError> {
-    let last = reading.open_table(SEALS)?.last()?.map(|(at, _)| at.value());
-    Ok(last.unwrap_or(0))
 }

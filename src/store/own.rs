@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _};
 
 use super::held::Held;
-use super::rows::{COUNTS, ENTRIES, META, OWN, OWNER, WAITING, decode};
+use super::rows::{COUNTS, ENTRIES, META, OWN, OWNER, decode};
 use super::{Store, StoreError};
 use crate::base::digest::RecordId;
 
@@ -36,8 +36,6 @@ pub(super) struct Writing {
     pub(super) spent: BTreeSet<RecordId>,
     /// What waits for the next commit.
     pub(super) held: Held,
-    /// Bytes of the blocks that still have their records: the sum over [`WAITING`].
-    pub(super) whole: u64,
 }
 
 impl Writing {
@@ -46,10 +44,6 @@ impl Writing {
         let counts = journal.begin_read()?.open_table(COUNTS)?;
         let journal = counts.get("count")?.map_or(0, |count| count.value());
         let reading = ledger.begin_read()?;
-        let mut whole = 0;
-        for row in reading.open_table(WAITING)?.iter()? {
-            whole = u64::saturating_add(whole, row?.1.value().1);
-        }
         let mut own = BTreeSet::new();
         for row in reading.open_table(OWN)?.iter()? {
             own.insert(RecordId::from_bytes(*row?.0.value()));
@@ -74,7 +68,6 @@ impl Writing {
             moved: BTreeSet::new(),
             spent: BTreeSet::new(),
             held: Held::default(),
-            whole,
         })
     }
 
@@ -111,9 +104,9 @@ impl Store {
         writing: &mut Writing,
         count: Option<u64>,
     ) -> Result<(), StoreError> {
-        let reading = self.ledger.database.begin_read()?;
+        let reading = self.ledger.database().begin_read()?;
         let own = reading.open_table(OWN)?;
-        let transaction = self.journal.database.begin_write()?;
+        let transaction = self.journal.database().begin_write()?;
         {
             let mut entries = transaction.open_table(ENTRIES)?;
             for id in &writing.spent {

@@ -1,25 +1,34 @@
-//! Queries about the past that need no block's records.
+//! Queries about the past.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use redb::{ReadTransaction, ReadableTable as _};
 
-use super::read::header_of;
+use super::groups::read_ends;
+use super::heights::{Beside, Heights, place};
+use super::records::places_of;
 use super::rows::{
-    CERTIFICATES, CLOSED, EFFECTS, EVIDENCE, EffectRow, EvidenceRow, MEMBERS, MemberRow,
-    OPERATIONS, OperationRow, SEALERS, SUMMARIES, SummaryRow, TRUST, decode,
+    ClosedRow, EFFECTS, ENDS, EVIDENCE, EffectRow, EndRow, EvidenceRow, MEMBERS, decode,
 };
+use super::start::sealers_after;
 use super::{Store, StoreError};
 use crate::base::digest::{NodeId, OperationId, RecordId};
 use crate::base::rejection::Rejection;
 use crate::decision::open::OpenOperation;
-use crate::ledger::{Closed, Evidence, Ledger, RememberedOperation, RememberedOutcome};
+use crate::ledger::{Closed, Evidence, Ledger, OperationProof, RememberedOutcome};
 use crate::members::roster::MemberLine;
 use crate::members::trust::TrustEntry;
 use crate::past::archive::ClosedSummary;
 use crate::past::certificate::{Certificate, PathStep};
 use crate::statement::record::{Signed, Verified};
+
+/// A closed operation, and the proof that it closed so.
+pub(super) struct ProvedOperation {
+    /// The height that closed it.
+    height: u64,
+    proof: OperationProof,
+    pub(super) operation: OpenOperation,
+}
 
 impl Store {
     /// Every change of a member's score, oldest first, with its reason.
@@ -28,12 +37,19 @@ impl Store {
     ///
     /// [`StoreError::Damaged`] if a row cannot be decoded.
     pub fn explain(&self, node: &NodeId) -> Result<Vec<TrustEntry>, StoreError> {
-        let table = self.reading()?.open_table(TRUST)?;
-        let node = node.as_bytes();
+        let reading = self.reading()?;
+        let mut heights = Heights::new(&reading)?;
         let mut entries = Vec::new();
-        for row in table.range((node, 0)..=(node, u64::MAX))? {
-            let of_height: Vec<TrustEntry> = decode("trust", row?.1.value())?;
-            entries.extend(of_height);
+        let mut take = |beside: &Beside| -> Result<(), StoreError> {
+            let trust = beside.changes()?.trust.into_iter();
+            entries.extend(trust.filter_map(|(of, entry)| (of == *node).then_some(entry)));
+            Ok(())
+        };
+        for first in changed_in(&reading, node, u64::MAX)? {
+            heights.beside_of(first?)?.iter().try_for_each(&mut take)?;
+        }
+        for latest in heights.latest()? {
+            take(&latest.beside)?;
         }
         Ok(entries)
     }
@@ -44,11 +60,28 @@ impl Store {
     ///
     /// [`StoreError::Damaged`] if a row cannot be decoded.
     pub fn trust_at(&self, node: &NodeId, height: u64) -> Result<Option<MemberLine>, StoreError> {
-        let table = self.reading()?.open_table(MEMBERS)?;
-        let key = node.as_bytes();
-        if let Some(row) = table.range((key, 0)..=(key, height))?.next_back() {
-            let row: MemberRow = decode("members", row?.1.value())?;
-            return Ok(row);
+        let reading = self.reading()?;
+        let mut heights = Heights::new(&reading)?;
+        // The last change up to the height, if there is one.
+        let line_in = |found: &Beside| -> Result<Option<Option<MemberLine>>, StoreError> {
+            if found.height > height {
+                return Ok(None);
+            }
+            let mut roster = found.changes()?.ledger.roster.into_iter();
+            let change = roster.find(|(of, _)| of == node);
+            Ok(change.map(|(_, line)| line))
+        };
+        for latest in heights.latest()?.iter().rev() {
+            if let Some(line) = line_in(&latest.beside)? {
+                return Ok(line);
+            }
+        }
+        for first in changed_in(&reading, node, height)?.rev() {
+            for beside in heights.beside_of(first?)?.iter().rev() {
+                if let Some(line) = line_in(beside)? {
+                    return Ok(line);
+                }
+            }
         }
         let genesis = &self.genesis;
         let founder = genesis.members.iter().find(|member| member.node == *node);
@@ -105,30 +138,21 @@ impl Store {
     /// [`StoreError::Damaged`] if a row cannot be decoded.
     pub fn all_closed(&self) -> Result<Vec<ClosedSummary>, StoreError> {
         let reading = self.reading()?;
-        let summaries = reading.open_table(SUMMARIES)?;
-        reading
-            .open_table(CLOSED)?
-            .iter()?
-            .map(|row| {
-                let (id, row) = row?;
-                let operation = OperationId::from_bytes(*id.value());
-                let place = format!("operation {operation}");
-                let closed = closed_as(&reading, &operation, decode(&place, row.value())?)?;
-                let row = summaries.get(operation.as_bytes())?;
-                let row =
-                    row.ok_or_else(|| StoreError::damaged(&place, "its summary is missing"))?;
-                let summary: SummaryRow = decode(&place, row.value())?;
-                Ok(ClosedSummary {
-                    operation,
-                    kind: summary.kind,
-                    class: summary.class,
-                    proposer: summary.proposer,
-                    subject: summary.subject,
-                    closed,
-                    refused_effect: effect_of(&reading, &operation)?.flatten(),
-                })
-            })
-            .collect()
+        let mut heights = Heights::new(&reading)?;
+        let mut all = Vec::new();
+        for end in all_ends(&reading)? {
+            all.push(ClosedSummary {
+                operation: end.id,
+                closed: closed_as(&mut heights, &end)?,
+                kind: end.kind,
+                class: end.class,
+                proposer: end.proposer,
+                subject: end.subject,
+                refused_effect: effect_of(&reading, &end.id)?.flatten(),
+            });
+        }
+        all.sort_by_key(|closed| closed.operation);
+        Ok(all)
     }
 
     /// A closed operation with its records; `None` for any other.
@@ -139,35 +163,38 @@ impl Store {
     pub fn closed(&self, operation: &OperationId) -> Result<Option<OpenOperation>, StoreError> {
         let reading = self.reading()?;
         let found = self.closed_of(&reading, operation)?;
-        Ok(found.map(|(_, operation)| operation))
+        Ok(found.map(|found| found.operation))
     }
 
-    fn closed_of(
+    /// A closed operation with what proves it; `None` for any other.
+    pub(super) fn closed_of(
         &self,
         reading: &ReadTransaction,
         id: &OperationId,
-    ) -> Result<Option<(OperationRow, OpenOperation)>, StoreError> {
+    ) -> Result<Option<ProvedOperation>, StoreError> {
         let place = format!("operation {id}");
-        let Some(row) = reading.open_table(OPERATIONS)?.get(id.as_bytes())? else {
+        let (_, Some(height)) = places_of(reading, id)? else {
             return Ok(None);
         };
-        let row: OperationRow = decode(&place, row.value())?;
+        let mut heights = Heights::new(reading)?;
+        let row = closed_row(&mut heights, height, id)?;
         let ids = row.stored.snapshot.records();
         let records = self.records_of(reading, *id, &ids)?;
-        let records: Result<BTreeMap<RecordId, Verified>, Rejection> = records
-            .into_iter()
-            .map(|(id, record)| Ok((id, Signed::try_from(record)?.trusted())))
-            .collect();
         let not_sealed = |error| StoreError::not_sealed(&place, error);
-        let records = records.map_err(not_sealed)?;
         let mut find = |id: &RecordId| records.get(id).cloned();
         let operation = OpenOperation::restore(&row.stored, &mut find).map_err(not_sealed)?;
-        let state = header_of(reading, row.height)?.seal.state;
-        if !row.proof.proves(&row.stored.snapshot, state) {
+        if !row
+            .proof
+            .proves(&row.stored.snapshot, heights.block(height)?.seal()?.state)
+        {
             let rejection = Rejection::BadCertificate("the closing seal does not contain it");
             return Err(not_sealed(rejection));
         }
-        Ok(Some((row, operation)))
+        Ok(Some(ProvedOperation {
+            height,
+            proof: row.proof,
+            operation,
+        }))
     }
 
     /// The certificate of a closed operation; `None` for any other. Reads the headers of all heights up to its close, and
@@ -179,32 +206,26 @@ impl Store {
     /// decoded or differs from what was sealed.
     pub fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, StoreError> {
         let reading = self.reading()?;
-        let Some((row, operation)) = self.closed_of(&reading, operation)? else {
+        let Some(found) = self.closed_of(&reading, operation)? else {
             return Ok(None);
         };
+        let (closing, operation) = (found.height, found.operation);
         let frozen_height = operation.frozen().map(|frozen| frozen.height);
-        let (certificates, sealers) = (
-            reading.open_table(CERTIFICATES)?,
-            reading.open_table(SEALERS)?,
-        );
+        let mut heights = Heights::new(&reading)?;
         let mut path = Vec::new();
         let mut stated = Ledger::new(&self.genesis).genesis_seal().sealers;
-        for height in 1..=row.height {
-            let header = header_of(&reading, height)?;
-            let is_changed =
-                std::mem::replace(&mut stated, header.seal.sealers) != header.seal.sealers;
-            let changed = sealers.get(height + 1)?.filter(|_| is_changed);
-            let changed = changed.map(|row| self.sealers_of(&reading, height + 1, row.value()));
+        for height in 1..=closing {
+            let block = heights.block(height)?;
+            let seal = block.seal()?;
+            let is_changed = std::mem::replace(&mut stated, seal.sealers) != seal.sealers;
+            let changed = is_changed.then(|| sealers_after(&mut heights, height));
+            let changed = changed.transpose()?.flatten();
             let is_certified =
-                changed.is_some() || frozen_height == Some(height) || row.height == height;
-            let certificate = match certificates.get(height)?.filter(|_| is_certified) {
-                Some(row) => Some(decode(&super::load::place(height), row.value())?),
-                None => None,
-            };
+                changed.is_some() || frozen_height == Some(height) || height == closing;
             path.push(PathStep {
-                seal: header.seal,
-                sealers: changed.transpose()?.map(|sealers| sealers.sorted()),
-                certificate,
+                seal,
+                sealers: changed.map(|sealers| sealers.sorted()),
+                certificate: is_certified.then(|| block.certificate()).transpose()?,
             });
         }
         let certificate = Certificate {
@@ -212,7 +233,7 @@ impl Store {
             net: self.network_id(),
             path,
             snapshot: operation.snapshot(),
-            proof: row.proof,
+            proof: found.proof,
             electorate: operation.electorate().iter().copied().collect(),
             records: operation
                 .records()
@@ -225,22 +246,54 @@ impl Store {
     }
 }
 
-/// The end of an operation, with a long result from its row.
-fn closed_as(
+/// The first heights of the groups, up to this height, in which a member changed, in order.
+fn changed_in(
     reading: &ReadTransaction,
+    node: &NodeId,
+    height: u64,
+) -> Result<impl DoubleEndedIterator<Item = Result<u64, StoreError>> + use<>, StoreError> {
+    let members = reading.open_table(MEMBERS)?;
+    let key = node.as_bytes();
+    let rows = members.range((key, 0)..=(key, height))?;
+    Ok(rows.map(|row| Ok(row?.0.value().1)))
+}
+
+/// The ends of all closed operations, in the order of the heights that closed them.
+pub(super) fn all_ends(reading: &ReadTransaction) -> Result<Vec<EndRow>, StoreError> {
+    let mut ends = Vec::new();
+    for row in reading.open_table(ENDS)?.iter()? {
+        let (first, row) = row?;
+        ends.extend(read_ends(first.value(), row.value())?);
+    }
+    for latest in Heights::new(reading)?.latest()? {
+        ends.extend(latest.ends()?);
+    }
+    Ok(ends)
+}
+
+fn closed_row(
+    heights: &mut Heights,
+    height: u64,
     id: &OperationId,
-    ended: RememberedOperation,
-) -> Result<Closed, StoreError> {
-    let (decided_height, closed_height) = (ended.decided_height, ended.closed_height);
-    let outcome = match ended.outcome {
-        RememberedOutcome::Whole(outcome) => outcome,
+) -> Result<ClosedRow, StoreError> {
+    let mut rows = heights.beside(height)?.closed()?.into_iter();
+    let row = rows.find(|row| row.stored.snapshot.id == *id);
+    row.ok_or_else(|| {
+        let reason = format!("operation {id} did not close at it");
+        StoreError::damaged(place(height), reason)
+    })
+}
+
+/// The end of an operation, with a long result from its row.
+fn closed_as(heights: &mut Heights, end: &EndRow) -> Result<Closed, StoreError> {
+    let (decided_height, closed_height) = (end.ended.decided_height, end.ended.closed_height);
+    let outcome = match &end.ended.outcome {
+        RememberedOutcome::Whole(outcome) => outcome.clone(),
         RememberedOutcome::Result(_) => {
-            let place = format!("operation {id}");
-            let missing = || StoreError::damaged(&place, "its result is missing");
-            let row = reading.open_table(OPERATIONS)?.get(id.as_bytes())?;
-            let row: OperationRow = decode(&place, row.ok_or_else(missing)?.value())?;
-            let (outcome, _) = row.stored.snapshot.decision.ok_or_else(missing)?;
-            outcome
+            let row = closed_row(heights, closed_height, &end.id)?;
+            let decision = row.stored.snapshot.decision;
+            let missing = || StoreError::damaged(place(closed_height), "a result is missing");
+            decision.ok_or_else(missing)?.0
         }
     };
     Ok(Closed {

@@ -1,45 +1,36 @@
-//! Records of an operation: read from its document or, as long as there is none, from the blocks.
+//! Records of an operation, read out of the blocks.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use redb::ReadTransaction;
 
-use super::documents::{document_bytes, unreadable};
-use super::read::{by_id, check_list, header_of};
-use super::rows::{CONTENTS, ContentsRow, OPERATIONS, OperationRow, PLACES, decode};
+use super::heights::Heights;
+use super::rows::{PLACES, PlacesRow, decode};
 use super::{Store, StoreError, lock};
 use crate::base::digest::{OperationId, RecordId};
-use crate::document::OperationDocument;
-use crate::statement::record::{Record, Signed, Verified};
+use crate::statement::record::{Signed, Verified};
 
-/// Cache of decoded documents and blocks, in encoded bytes; decoded, they take some four times as much. Serving the past
-/// block by block reads an operation's document for its proposal, its commits and its reveals.
+/// Cache of decoded blocks, in encoded bytes; decoded, they take some four times as much. Reading one operation after the other
+/// reads each block for every operation that has records in it.
 const DECODED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-pub(super) type Records = BTreeMap<RecordId, Record>;
+pub(super) type Records = BTreeMap<RecordId, Verified>;
 
-/// The place of decoded records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Source {
-    Document(OperationId),
-    Block(u64),
-}
-
-/// The cache.
+/// The records of blocks that were read last, by height.
 #[derive(Debug, Default)]
 pub(super) struct Decoded {
-    records: BTreeMap<Source, (Arc<Records>, usize)>,
-    order: VecDeque<Source>,
+    records: BTreeMap<u64, (Arc<Records>, usize)>,
+    order: VecDeque<u64>,
     bytes: usize,
 }
 
 impl Decoded {
-    fn insert(&mut self, source: Source, records: Arc<Records>, bytes: usize) {
-        if self.records.insert(source, (records, bytes)).is_some() {
+    fn insert(&mut self, height: u64, records: Arc<Records>, bytes: usize) {
+        if self.records.insert(height, (records, bytes)).is_some() {
             return;
         }
-        self.order.push_back(source);
+        self.order.push_back(height);
         self.bytes += bytes;
         while self.bytes > DECODED_BYTES_MAX
             && let Some(oldest) = self.order.pop_front()
@@ -51,8 +42,18 @@ impl Decoded {
     }
 }
 
+/// The heights that have records of an operation, and the one that closed it.
+pub(super) fn places_of(
+    reading: &ReadTransaction,
+    operation: &OperationId,
+) -> Result<PlacesRow, StoreError> {
+    let row = reading.open_table(PLACES)?.get(operation.as_bytes())?;
+    let row = row.map(|row| decode(&format!("places: operation {operation}"), row.value()));
+    Ok(row.transpose()?.unwrap_or_default())
+}
+
 impl Store {
-    /// Records of an operation, from its document or the blocks.
+    /// These records of an operation.
     pub(super) fn records_of(
         &self,
         reading: &ReadTransaction,
@@ -60,22 +61,14 @@ impl Store {
         ids: &BTreeSet<RecordId>,
     ) -> Result<Records, StoreError> {
         let mut found = Records::new();
-        let mut take = |records: &Records| {
+        let mut heights = Heights::new(reading)?;
+        for height in places_of(reading, &operation)?.0 {
+            let records = self.block_records(&mut heights, height)?;
             for id in ids {
                 if let Some(record) = records.get(id) {
                     found.insert(*id, record.clone());
                 }
             }
-        };
-        let row = reading.open_table(PLACES)?.get(operation.as_bytes())?;
-        match row {
-            Some(row) => {
-                let heights: Vec<u64> = decode("places", row.value())?;
-                for height in heights {
-                    take(&*self.block_records(reading, height)?);
-                }
-            }
-            None => take(&*self.document_records(reading, operation)?),
         }
         match ids.iter().find(|id| !found.contains_key(*id)) {
             None => Ok(found),
@@ -89,75 +82,20 @@ impl Store {
         }
     }
 
-    /// The records of a closed operation without a document.
-    pub(super) fn pending_records(
-        &self,
-        reading: &ReadTransaction,
-        id: OperationId,
-    ) -> Result<Vec<Verified>, StoreError> {
-        let place = format!("operation {id}");
-        let row = reading.open_table(OPERATIONS)?.get(id.as_bytes())?;
-        let row = row.ok_or_else(|| StoreError::damaged(&place, "its row is missing"))?;
-        let row: OperationRow = decode(&place, row.value())?;
-        let records = self.records_of(reading, id, &row.stored.snapshot.records())?;
-        let records = records.into_values().map(|record| {
-            let record = Signed::try_from(record);
-            let record = record.map_err(|error| StoreError::not_sealed(&place, error))?;
-            Ok(record.trusted())
-        });
-        records.collect()
-    }
-
-    /// The records in an operation's document; empty if it has none.
-    fn document_records(
-        &self,
-        reading: &ReadTransaction,
-        id: OperationId,
-    ) -> Result<Arc<Records>, StoreError> {
-        self.decoded(Source::Document(id), || {
-            let Some(bytes) = document_bytes(reading, id)? else {
-                return Ok((Records::new(), 0));
-            };
-            let document = OperationDocument::load(&bytes);
-            let records = document.and_then(|document| document.records());
-            let records = records.map_err(|error| unreadable(id, &error))?;
-            Ok((by_id(records), bytes.len()))
-        })
-    }
-
-    /// The records of a height that still has them.
     fn block_records(
         &self,
-        reading: &ReadTransaction,
+        heights: &mut Heights,
         height: u64,
     ) -> Result<Arc<Records>, StoreError> {
-        self.decoded(Source::Block(height), || {
-            let place = format!("contents: height {height}");
-            let row = reading.open_table(CONTENTS)?.get(height)?;
-            let row = row.ok_or_else(|| StoreError::damaged(&place, "the row is missing"))?;
-            let ContentsRow::Whole(records) = decode(&place, row.value())? else {
-                return Err(StoreError::damaged(&place, "it lost its records too early"));
-            };
-            let records = by_id(records);
-            check_list(&header_of(reading, height)?.seal, records.keys())?;
-            Ok((records, row.value().len()))
-        })
-    }
-
-    fn decoded(
-        &self,
-        source: Source,
-        read: impl FnOnce() -> Result<(Records, usize), StoreError>,
-    ) -> Result<Arc<Records>, StoreError> {
-        if let Some((records, _)) = lock(&self.decoded).records.get(&source) {
+        if let Some((records, _)) = lock(&self.decoded).records.get(&height) {
             return Ok(records.clone());
         }
-        let (records, bytes) = read()?;
+        let found = heights.block(height)?;
+        // This node verified them before it wrote them.
+        let records = found.signed()?.records.into_iter().map(Signed::trusted);
+        let records: Records = records.map(|record| (record.id(), record)).collect();
         let records = Arc::new(records);
-        // Absence is not cached, because the row may come.
-        if bytes > 0 {
-            lock(&self.decoded).insert(source, records.clone(), bytes);
-        }
+        lock(&self.decoded).insert(height, records.clone(), found.encoded_len());
         Ok(records)
     }
 }

@@ -14,14 +14,14 @@ use super::StoreError;
 use crate::base::codec;
 use crate::base::digest::{NodeId, OperationId, RecordId};
 use crate::decision::open::StoredOperation;
-use crate::ledger::{OperationProof, StateParts};
-use crate::members::roster::MemberLine;
+use crate::document::LedgerChange;
+use crate::ledger::{OperationProof, RememberedOperation};
+use crate::members::trust::TrustEntry;
 use crate::statement::operation::Class;
-use crate::statement::record::{Record, Seal, Signed};
+use crate::statement::record::Signed;
 
-/// The format of the ledger, under `format` in [`META`]. Format 2 has [`OWN`]: a program that knows only format 1 would not read the
-/// own records there, and could sign a slot again.
-pub(super) const FORMAT: u64 = 2;
+/// The format of the ledger, under `format` in [`META`]. `upgrade` takes over those before.
+pub(super) const FORMAT: u64 = 3;
 
 /// The format of the journal, under `format` in [`OWNER`].
 pub(super) const JOURNAL_FORMAT: u64 = 1;
@@ -33,21 +33,22 @@ type Rows<K> = TableDefinition<'static, K, &'static [u8]>;
 /// `format`, `genesis`, `node`, `checkpoint`, `compromised`, `declared`, `endorsed`, `founded`, `twin`; `journal`: the journal's count
 /// as far as known; `ahead`: its count after a write that was begun.
 pub(super) const META: Rows<&'static str> = TableDefinition::new("meta.v1");
-/// By height: [`HeaderRow`].
-pub(super) const HEADERS: Rows<u64> = TableDefinition::new("headers.v1");
-/// By height: the seal's certificate.
-pub(super) const CERTIFICATES: Rows<u64> = TableDefinition::new("certificates.v1");
-/// By height: [`ContentsRow`].
-pub(super) const CONTENTS: Rows<u64> = TableDefinition::new("contents.v1");
-/// By height: the id of the seal. Each start reads the whole table.
-pub(super) const SEALS: TableDefinition<'static, u64, Key> = TableDefinition::new("seals.v1");
-/// By the first height that they seal: the sealers, at each change.
-pub(super) const SEALERS: Rows<u64> = TableDefinition::new("sealers.v1");
-/// By height with records: the number of its operations without a document, and the length of its row.
-pub(super) const WAITING: TableDefinition<'static, u64, (u64, u64)> =
-    TableDefinition::new("waiting.v1");
-/// By operation without a document: the heights that have records about it.
-pub(super) const PLACES: Rows<Key> = TableDefinition::new("places.v1");
+/// By height: a height that is in no group yet (`heights`).
+pub(super) const HEIGHTS: Rows<u64> = TableDefinition::new("heights.v1");
+/// By first height and part: a group of heights (`groups`).
+pub(super) const GROUPS: Rows<(u64, u32)> = TableDefinition::new("groups.v1");
+/// By the first height of a group: the operations that it closed ([`EndRow`]). Each start reads the whole table.
+pub(super) const ENDS: Rows<u64> = TableDefinition::new("ends.v1");
+/// By first height: the ids of a group's seals, or of one that is in no group yet, one after the other. Each start reads the
+/// whole table.
+pub(super) const SEALS: Rows<u64> = TableDefinition::new("seals.v2");
+/// By member and the first height of a group that has a change of it.
+pub(super) const MEMBERS: TableDefinition<'static, (Key, u64), ()> =
+    TableDefinition::new("members.v2");
+/// By the first height that they seal: the first sealers, and those after the last change in each group.
+pub(super) const SEALERS: Rows<u64> = TableDefinition::new("sealers.v2");
+/// By operation: [`PlacesRow`].
+pub(super) const PLACES: Rows<Key> = TableDefinition::new("places.v2");
 /// Unsealed records.
 pub(super) const RECORDS: Rows<Key> = TableDefinition::new("records.v1");
 /// Proposals and votes of others on the next seal.
@@ -58,29 +59,12 @@ pub(super) const LISTS: Rows<Key> = TableDefinition::new("lists.v1");
 pub(super) const OWN: Rows<Key> = TableDefinition::new("own.v1");
 /// By operation: this node's ballot, in case the operation becomes a full BFT vote.
 pub(super) const INTENTS: Rows<Key> = TableDefinition::new("intents.v1");
-/// By closed operation: its end ([`RememberedOperation`](crate::ledger::RememberedOperation)). Each start reads the whole table.
-pub(super) const CLOSED: Rows<Key> = TableDefinition::new("closed.v1");
-/// By closed operation: [`SummaryRow`].
-pub(super) const SUMMARIES: Rows<Key> = TableDefinition::new("summaries.v1");
-/// By closed operation: [`OperationRow`].
-pub(super) const OPERATIONS: Rows<Key> = TableDefinition::new("operations.v1");
-/// By closing height and operation: closed operations whose document is to be written.
-pub(super) const PENDING: TableDefinition<'static, (u64, Key), ()> =
-    TableDefinition::new("pending.v1");
-/// By closed operation and part: its Automerge document, behind a digest.
-pub(super) const DOCUMENTS: Rows<(Key, u32)> = TableDefinition::new("documents.v1");
 /// By `Rejoin` record: the height that listed it.
 pub(super) const REJOINS: TableDefinition<'static, Key, u64> = TableDefinition::new("rejoins.v1");
-/// By member and height: its changes of trust.
-pub(super) const TRUST: Rows<(Key, u64)> = TableDefinition::new("trust.v1");
-/// By member and height: [`MemberRow`], at each change.
-pub(super) const MEMBERS: Rows<(Key, u64)> = TableDefinition::new("members.v1");
 /// By height and place: [`EvidenceRow`].
 pub(super) const EVIDENCE: Rows<(u64, u32)> = TableDefinition::new("evidence.v1");
 /// By approved operation: [`EffectRow`].
 pub(super) const EFFECTS: Rows<Key> = TableDefinition::new("effects.v1");
-/// By height: the change of the ledger document.
-pub(super) const CHANGES: Rows<u64> = TableDefinition::new("changes.v1");
 /// By height: the last saved ledger document.
 pub(super) const LEDGER: Rows<u64> = TableDefinition::new("ledger.v1");
 /// By author: data of the network layer.
@@ -95,59 +79,38 @@ pub(super) const ENTRIES: Rows<Key> = TableDefinition::new("entries.v1");
 pub(super) const COUNTS: TableDefinition<'static, &'static str, u64> =
     TableDefinition::new("counts.v1");
 
-/// A seal with the parts of its state digest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Where an operation is: the heights with records about it, and the one that closed it.
+pub(super) type PlacesRow = (Vec<u64>, Option<u64>);
+
+/// What a seal changed.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct HeaderRow {
-    pub(super) seal: Seal,
-    pub(super) parts: StateParts,
+pub(super) struct ChangesRow {
+    /// The change of the ledger document.
+    pub(super) ledger: LedgerChange,
+    /// Changes of scores and standing, in order.
+    pub(super) trust: Vec<(NodeId, TrustEntry)>,
 }
 
-/// The records of a seal. One row, written once and in order of heights, costs a tenth of one row per record.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "snake_case")]
-pub(super) enum ContentsRow {
-    /// The sealed records.
-    Whole(Vec<Record>),
-    /// Only ids, once documents hold all records.
-    Listed {
-        /// By the operation whose document has the records.
-        operations: Vec<(OperationId, Vec<RecordId>)>,
-        /// Records that are in no document.
-        apart: Vec<Record>,
-    },
-}
-
-impl ContentsRow {
-    /// The encoding of [`Self::Whole`].
-    pub(super) fn whole(records: &[Record]) -> Vec<u8> {
-        let mut bytes = b"\xa1\x65whole".to_vec();
-        codec::encode_to(records, &mut bytes);
-        bytes
-    }
-}
-
-/// A closed operation without its records.
-#[derive(Debug, Serialize, Deserialize)]
+/// An operation that a seal closed, without its records.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct OperationRow {
+pub(super) struct ClosedRow {
     pub(super) stored: StoredOperation,
-    pub(super) height: u64,
     pub(super) proof: OperationProof,
 }
 
-/// A closed operation for lists.
-#[derive(Debug, Serialize, Deserialize)]
+/// A closed operation as rules and lists need it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SummaryRow {
+pub(super) struct EndRow {
+    pub(super) id: OperationId,
+    pub(super) ended: RememberedOperation,
     pub(super) kind: Cow<'static, str>,
     pub(super) class: Class,
     pub(super) proposer: NodeId,
     pub(super) subject: String,
 }
-
-/// A member after a seal; `None` if the member left.
-pub(super) type MemberRow = Option<MemberLine>;
 
 /// The reason if an effect was refused; `None` if it took place.
 pub(super) type EffectRow = Option<Cow<'static, str>>;
@@ -161,12 +124,6 @@ pub(super) fn decode<T: Serialize + DeserializeOwned>(
     bytes: &[u8],
 ) -> Result<T, StoreError> {
     codec::decode_compared(bytes, usize::MAX).map_err(|error| StoreError::unreadable(place, &error))
-}
-
-/// Decodes a row whose bytes another check compares.
-pub(super) fn decode_own<T: DeserializeOwned>(place: &str, bytes: &[u8]) -> Result<T, StoreError> {
-    let row = codec::decode_unchecked(bytes, usize::MAX);
-    row.map_err(|error| StoreError::unreadable(place, &error))
 }
 
 /// Decodes the row of a record, whose key is its id.
@@ -185,29 +142,5 @@ pub(super) fn decode_record(
             place(),
             format!("the row holds record {found}"),
         ))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::digest::{Digest, NetworkId};
-    use crate::base::identity::Identity;
-    use crate::statement::record::{Statement, sign};
-
-    #[test]
-    fn whole_contents_are_written_as_they_are_read() {
-        let by = Identity::from_seed_label("ada");
-        let nonce = Digest::from_bytes([5; 32]);
-        let rejoin = sign(&by, NetworkId::default(), Statement::Rejoin { nonce });
-        let record = rejoin.unwrap().record().clone();
-        for count in [0, 1, 24, 300] {
-            let records = vec![record.clone(); count];
-            let bytes = ContentsRow::whole(&records);
-            assert!(
-                bytes == codec::encode(&ContentsRow::Whole(records)),
-                "{count}"
-            );
-        }
     }
 }

@@ -1,25 +1,20 @@
 //! Writing a sealed block with its changes.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use redb::{ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransaction};
-use serde::Serialize;
+use redb::{ReadableTable as _, ReadableTableMetadata as _, WriteTransaction};
 use serde_bytes::ByteBuf;
 
 use super::StoreError;
+use super::heights::height_row;
 use super::rows::{
-    CERTIFICATES, CHANGES, CLOSED, CONTENTS, ContentsRow, EFFECTS, EVIDENCE, EffectRow,
-    EvidenceRow, HEADERS, HeaderRow, Key, LISTS, MEMBERS, MemberRow, OPERATIONS, OperationRow,
-    PENDING, PLACES, RECORDS, REJOINS, SEALERS, SEALS, SUMMARIES, SummaryRow, TRUST, VOTES,
-    WAITING, decode,
+    EFFECTS, EVIDENCE, EffectRow, EvidenceRow, HEIGHTS, LISTS, PLACES, PlacesRow, RECORDS, REJOINS,
+    SEALS, VOTES, decode,
 };
+use super::wrapped::wrapped;
 use crate::base::codec;
-use crate::base::digest::{NodeId, OperationId};
-use crate::decision::open::OpenOperation;
-use crate::document::LedgerChange;
-use crate::ledger::{Applied, RememberedOperation};
-use crate::members::trust::TrustEntry;
+use crate::base::digest::OperationId;
+use crate::ledger::Applied;
 use crate::statement::record::{Record, Statement};
 use crate::statement::seal::SealedBlock;
 
@@ -31,13 +26,12 @@ pub(super) fn about(record: &Record) -> Option<OperationId> {
     }
 }
 
-/// Writes a block. Returns the bytes of its records.
+/// Writes a block, and removes what it makes useless.
 pub(super) fn write_block(
     transaction: &WriteTransaction,
-    block: &Arc<SealedBlock>,
-    applied: &Arc<Applied>,
-) -> Result<u64, StoreError> {
-    let height = block.seal.height;
+    block: &SealedBlock,
+    applied: &Applied,
+) -> Result<(), StoreError> {
     {
         let mut records = transaction.open_table(RECORDS)?;
         if !records.is_empty()? {
@@ -46,79 +40,72 @@ pub(super) fn write_block(
             }
         }
     }
-    let header = HeaderRow {
-        seal: block.seal.clone(),
-        parts: applied.parts.clone(),
-    };
-    insert(transaction.open_table(HEADERS)?, height, &header)?;
-    let certificates = transaction.open_table(CERTIFICATES)?;
-    insert(certificates, height, &block.certificate)?;
-    let contents = ContentsRow::whole(&block.records);
-    transaction
-        .open_table(CONTENTS)?
-        .insert(height, &contents[..])?;
-    let length = contents.len() as u64;
-    write_places(transaction, block, length)?;
+    transaction.open_table(VOTES)?.retain(|_, _| false)?;
+    transaction.open_table(LISTS)?.retain(|_, _| false)?;
+    write_height(transaction, block, applied)
+}
+
+/// Writes a height.
+pub(super) fn write_height(
+    transaction: &WriteTransaction,
+    block: &SealedBlock,
+    applied: &Applied,
+) -> Result<(), StoreError> {
+    let height = block.seal.height;
+    let row = wrapped(&height_row(block, applied));
+    transaction.open_table(HEIGHTS)?.insert(height, &row[..])?;
     let seal = block.seal.id();
     transaction
         .open_table(SEALS)?
-        .insert(height, seal.as_bytes())?;
-    if let Some(sealers) = &applied.sealers {
-        insert(
-            transaction.open_table(SEALERS)?,
-            height + 1,
-            sealers.as_ref(),
-        )?;
-    }
-    transaction.open_table(VOTES)?.retain(|_, _| false)?;
-    transaction.open_table(LISTS)?.retain(|_, _| false)?;
-    write_changes(transaction, height, applied)?;
-    let change = LedgerChange::from_applied(&block.seal, applied);
-    insert(transaction.open_table(CHANGES)?, height, &change)?;
-    for operation in &applied.closed {
-        write_closed(transaction, height, applied, operation, &change)?;
-    }
-    Ok(length)
+        .insert(height, &seal.as_bytes()[..])?;
+    write_places(transaction, block, applied)?;
+    write_changes(transaction, applied)
 }
 
-/// Lists the operations with records at the height, until their documents hold them.
+/// Which operations a height has records of, and which it closed.
+pub(super) fn touched(block: &SealedBlock, applied: &Applied) -> BTreeMap<OperationId, [bool; 2]> {
+    let mut touched: BTreeMap<OperationId, [bool; 2]> = BTreeMap::new();
+    for operation in block.records.iter().filter_map(about) {
+        touched.entry(operation).or_default()[0] = true;
+    }
+    for operation in &applied.closed {
+        touched.entry(operation.id()).or_default()[1] = true;
+    }
+    touched
+}
+
 fn write_places(
     transaction: &WriteTransaction,
     block: &SealedBlock,
-    length: u64,
+    applied: &Applied,
 ) -> Result<(), StoreError> {
-    let height = block.seal.height;
-    let operations: BTreeSet<OperationId> = block.records.iter().filter_map(about).collect();
     let mut places = transaction.open_table(PLACES)?;
-    for operation in &operations {
+    for (operation, what) in touched(block, applied) {
         let row = places.get(operation.as_bytes())?;
         let row = row.map(|row| decode("places", row.value()));
-        let mut heights: Vec<u64> = row.unwrap_or_else(|| Ok(Vec::new()))?;
-        heights.push(height);
-        places.insert(operation.as_bytes(), &codec::encode(&heights)[..])?;
+        let mut row: PlacesRow = row.transpose()?.unwrap_or_default();
+        add_place(&mut row, block.seal.height, what);
+        places.insert(operation.as_bytes(), &codec::encode(&row)[..])?;
     }
-    let mut waiting = transaction.open_table(WAITING)?;
-    waiting.insert(height, (operations.len() as u64, length))?;
     Ok(())
 }
 
-/// Writes the changes of a seal, each into the table of its later query.
-fn write_changes(
-    transaction: &WriteTransaction,
+pub(super) fn add_place(
+    (heights, closed): &mut PlacesRow,
     height: u64,
-    applied: &Applied,
-) -> Result<(), StoreError> {
-    let mut trust = transaction.open_table(TRUST)?;
-    for (node, entries) in trust_by_member(applied) {
-        let key = (node.as_bytes(), height);
-        trust.insert(key, &codec::encode(&entries)[..])?;
+    [has_records, is_closed]: [bool; 2],
+) {
+    if has_records {
+        heights.push(height);
     }
-    let mut members = transaction.open_table(MEMBERS)?;
-    for change in &applied.members {
-        let row: &MemberRow = &change.now;
-        let key = (change.node.as_bytes(), height);
-        members.insert(key, &codec::encode(row)[..])?;
+    if is_closed {
+        *closed = Some(height);
     }
+}
+
+/// Writes the changes of a seal that are found by something else than its height.
+fn write_changes(transaction: &WriteTransaction, applied: &Applied) -> Result<(), StoreError> {
+    let height = applied.height;
     let mut evidence = transaction.open_table(EVIDENCE)?;
     for (row, place) in evidence_rows(applied).zip(0_u32..) {
         evidence.insert((height, place), &codec::encode(&row)[..])?;
@@ -135,57 +122,7 @@ fn write_changes(
     Ok(())
 }
 
-/// Writes changes of trust by member, each member's in order.
-pub(super) fn trust_by_member(applied: &Applied) -> BTreeMap<NodeId, Vec<&TrustEntry>> {
-    let mut by_member: BTreeMap<NodeId, Vec<&TrustEntry>> = BTreeMap::new();
-    for (node, entry) in &applied.trust {
-        by_member.entry(*node).or_default().push(entry);
-    }
-    by_member
-}
-
-/// Writes a closed operation; its document follows later.
-fn write_closed(
-    transaction: &WriteTransaction,
-    height: u64,
-    applied: &Applied,
-    operation: &OpenOperation,
-    change: &LedgerChange,
-) -> Result<(), StoreError> {
-    let id = operation.id();
-    let ended = RememberedOperation::of(operation, height);
-    insert_id(transaction.open_table(CLOSED)?, id.as_bytes(), &ended)?;
-    let (row, summary) = closed_rows(applied, operation, change);
-    insert_id(transaction.open_table(OPERATIONS)?, id.as_bytes(), &row)?;
-    insert_id(transaction.open_table(SUMMARIES)?, id.as_bytes(), &summary)?;
-    let mut pending = transaction.open_table(PENDING)?;
-    pending.insert((height, id.as_bytes()), ())?;
-    Ok(())
-}
-
-/// The rows of an operation that this seal closed.
-pub(super) fn closed_rows(
-    applied: &Applied,
-    operation: &OpenOperation,
-    change: &LedgerChange,
-) -> (OperationRow, SummaryRow) {
-    let id = operation.id();
-    let row = OperationRow {
-        stored: operation.store(),
-        height: applied.height,
-        proof: applied.proof(&id).expect("a seal can prove what it closed"),
-    };
-    let shown = change.operations.iter().find(|(shown, _)| *shown == id);
-    let summary = SummaryRow {
-        kind: operation.operation().kind().into(),
-        class: operation.class(),
-        proposer: operation.proposal().author(),
-        subject: shown.map_or_else(String::new, |(_, entry)| entry.subject.clone()),
-    };
-    (row, summary)
-}
-
-/// Writes the evidence of equivocations in a seal.
+/// The evidence of equivocations in a seal.
 pub(super) fn evidence_rows(applied: &Applied) -> impl Iterator<Item = EvidenceRow> {
     applied.evidence.iter().map(|proof| {
         (
@@ -193,22 +130,4 @@ pub(super) fn evidence_rows(applied: &Applied) -> impl Iterator<Item = EvidenceR
             ByteBuf::from(proof.second.encode()),
         )
     })
-}
-
-fn insert<T: Serialize>(
-    mut table: Table<'_, u64, &'static [u8]>,
-    height: u64,
-    row: &T,
-) -> Result<(), StoreError> {
-    table.insert(height, &codec::encode(row)[..])?;
-    Ok(())
-}
-
-fn insert_id<T: Serialize>(
-    mut table: Table<'_, Key, &'static [u8]>,
-    id: &[u8; 32],
-    row: &T,
-) -> Result<(), StoreError> {
-    table.insert(id, &codec::encode(row)[..])?;
-    Ok(())
 }

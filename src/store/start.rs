@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use redb::{ReadTransaction, ReadableTable as _};
 
-use super::load::{checkpoint, place};
-use super::read::header_of;
-use super::rows::{CERTIFICATES, CLOSED, REJOINS, SEALERS, SEALS, decode};
+use super::groups::seal_ids;
+use super::heights::Heights;
+use super::load::checkpoint;
+use super::queries::all_ends;
+use super::rows::{REJOINS, SEALERS, SEALS, decode};
 use super::{Store, StoreError};
-use crate::base::digest::{OperationId, RecordId, SealId};
+use crate::base::digest::{Digest, RecordId, SealId};
 use crate::base::limits::EVIDENCE_HEIGHTS;
 use crate::base::rejection::Rejection;
 use crate::core::{Base, RecentSeal};
-use crate::ledger::{Checkpoint, Ledger, RememberedOperation, StoredPast};
+use crate::ledger::{Checkpoint, Ledger, StoredPast};
 use crate::members::sealers::Sealers;
 use crate::statement::record::Record;
 use crate::statement::seal::sealers_digest;
@@ -32,8 +34,7 @@ impl Store {
         }))
     }
 
-    /// The records of the operations that are open in a checkpoint. Some operations may have closed since, with their
-    /// records in a document.
+    /// The records of the operations that are open in a checkpoint.
     fn open_records(
         &self,
         reading: &ReadTransaction,
@@ -43,7 +44,7 @@ impl Store {
         for stored in &checkpoint.open {
             let ids = stored.snapshot.records();
             let found = self.records_of(reading, stored.snapshot.id, &ids)?;
-            records.extend(found.into_values());
+            records.extend(found.into_values().map(|record| record.record().clone()));
         }
         Ok(records)
     }
@@ -52,21 +53,21 @@ impl Store {
 /// Seals, closed operations and rejoins up to a height.
 fn past(reading: &ReadTransaction, height: u64) -> Result<StoredPast, StoreError> {
     let mut past = StoredPast::default();
-    for (row, expected) in reading.open_table(SEALS)?.range(1..=height)?.zip(1..) {
-        let (at, seal) = row?;
-        if at.value() != expected {
+    for row in reading.open_table(SEALS)?.range(1..=height)? {
+        let (first, row) = row?;
+        if first.value() != past.seals.len() as u64 + 1 {
             return Err(StoreError::damaged("seals", "a height is missing"));
         }
-        past.seals.push(SealId::from_bytes(*seal.value()));
+        let ids = seal_ids(first.value(), row.value())?;
+        past.seals
+            .extend(ids.iter().copied().map(SealId::from_bytes));
     }
-    for row in reading.open_table(CLOSED)?.iter()? {
-        let (id, row) = row?;
-        let id = OperationId::from_bytes(*id.value());
-        let ended: RememberedOperation = decode(&format!("closed: {id}"), row.value())?;
-        if ended.closed_height <= height {
-            past.closed.push((id, ended));
-        }
-    }
+    past.seals
+        .truncate(usize::try_from(height).unwrap_or(usize::MAX));
+    let ends = all_ends(reading)?.into_iter();
+    let ends = ends.filter(|end| end.ended.closed_height <= height);
+    past.closed.extend(ends.map(|end| (end.id, end.ended)));
+    past.closed.sort_by_key(|(id, _)| *id);
     for row in reading.open_table(REJOINS)?.iter()? {
         let (id, at) = row?;
         if at.value() <= height {
@@ -76,26 +77,59 @@ fn past(reading: &ReadTransaction, height: u64) -> Result<StoredPast, StoreError
     Ok(past)
 }
 
+/// The sealers of the height after this one, if they changed at it, checked against their digest in its seal.
+pub(super) fn sealers_after(
+    heights: &mut Heights,
+    height: u64,
+) -> Result<Option<Sealers>, StoreError> {
+    let block = heights.block(height)?;
+    let sealers = block.sealers()?;
+    if let Some(sealers) = &sealers {
+        check_sealers(sealers, block.seal()?.sealers, height + 1)?;
+    }
+    Ok(sealers)
+}
+
+fn check_sealers(sealers: &Sealers, stated: Digest, from: u64) -> Result<(), StoreError> {
+    if sealers_digest(sealers.sorted()) == stated {
+        return Ok(());
+    }
+    let place = format!("sealers: from height {from}");
+    let rejection = Rejection::ImpossibleSeal("the sealers are not the sealed ones");
+    Err(StoreError::not_sealed(place, rejection))
+}
+
 impl Store {
-    /// The sealers of a row, checked against their digest in the header before.
+    /// The sealers of a height.
     pub(super) fn sealers_of(
         &self,
         reading: &ReadTransaction,
-        from: u64,
-        row: &[u8],
+        heights: &mut Heights,
+        height: u64,
     ) -> Result<Sealers, StoreError> {
-        let place = format!("sealers: from height {from}");
-        let sealers: Sealers = decode(&place, row)?;
-        let expected = match from {
-            0..=1 => Ledger::new(&self.genesis).genesis_seal().sealers,
-            _ => header_of(reading, from - 1)?.seal.sealers,
-        };
-        if sealers_digest(sealers.sorted()) == expected {
-            Ok(sealers)
-        } else {
-            let rejection = Rejection::ImpossibleSeal("the sealers are not the sealed ones");
-            Err(StoreError::not_sealed(place, rejection))
+        // Those that changed in the height's own group, or in no group yet; before, the table has them.
+        let mut before = height;
+        while before > 1 {
+            before -= 1;
+            if heights.group_of(before)? != heights.group_of(height)? {
+                break;
+            }
+            if let Some(sealers) = sealers_after(heights, before)? {
+                return Ok(sealers);
+            }
         }
+        let table = reading.open_table(SEALERS)?;
+        let row = table.range(..=before + 1)?.next_back();
+        let missing = || StoreError::damaged("sealers", "the first row is missing");
+        let (from, row) = row.ok_or_else(missing)??;
+        let from = from.value();
+        let sealers = decode(&format!("sealers: from height {from}"), row.value())?;
+        let stated = match from {
+            0..=1 => Ledger::new(&self.genesis).genesis_seal().sealers,
+            _ => heights.block(from - 1)?.seal()?.sealers,
+        };
+        check_sealers(&sealers, stated, from)?;
+        Ok(sealers)
     }
 
     /// The last heights up to this one, whose late votes can be evidence.
@@ -105,35 +139,19 @@ impl Store {
         height: u64,
     ) -> Result<Vec<RecentSeal>, StoreError> {
         let first = height.saturating_sub(EVIDENCE_HEIGHTS) + 1;
-        let (seals, certificates) = (
-            reading.open_table(SEALS)?,
-            reading.open_table(CERTIFICATES)?,
-        );
-        let changes = reading.open_table(SEALERS)?;
-        let before = changes.range(..=first)?.next_back();
-        let before =
-            before.ok_or_else(|| StoreError::damaged("sealers", "the first row is missing"))?;
-        let mut sealers: Option<Arc<Sealers>> = None;
-        let mut later = changes.range(before?.0.value()..=height)?.peekable();
+        let mut heights = Heights::new(reading)?;
+        let mut sealers = Arc::new(self.sealers_of(reading, &mut heights, first)?);
         let mut recent = Vec::new();
         for height in first..=height {
-            while let Some(row) = later.next_if(|row| {
-                row.as_ref()
-                    .map_or(true, |(from, _)| from.value() <= height)
-            }) {
-                let (from, row) = row?;
-                let next = self.sealers_of(reading, from.value(), row.value())?;
-                sealers = Some(Arc::new(next));
-            }
-            let missing = |table| StoreError::damaged(table, format!("no row of height {height}"));
-            let seal = seals.get(height)?.ok_or_else(|| missing("seals"))?;
-            let row = certificates.get(height)?;
-            let row = row.ok_or_else(|| missing("certificates"))?;
+            let block = heights.block(height)?;
             recent.push(RecentSeal {
-                seal: SealId::from_bytes(*seal.value()),
-                certificate: decode(&place(height), row.value())?,
-                sealers: sealers.clone().ok_or_else(|| missing("sealers"))?,
+                seal: block.seal()?.id(),
+                certificate: block.certificate()?,
+                sealers: sealers.clone(),
             });
+            if let Some(changed) = sealers_after(&mut heights, height)? {
+                sealers = Arc::new(changed);
+            }
         }
         Ok(recent)
     }

@@ -46,7 +46,7 @@ impl Store {
             (writing.ahead, writing.moved) = (None, BTreeSet::new());
             writing.journal
         };
-        let transaction = self.ledger.database.begin_write()?;
+        let transaction = self.ledger.database().begin_write()?;
         {
             let mut meta = transaction.open_table(META)?;
             meta.insert("node", &next.as_bytes()[..])?;
@@ -64,7 +64,7 @@ impl Store {
     }
 
     fn write_owner(&self, node: NodeId, next: Option<NodeId>) -> Result<(), StoreError> {
-        let transaction = self.journal.database.begin_write()?;
+        let transaction = self.journal.database().begin_write()?;
         {
             let mut owner = transaction.open_table(OWNER)?;
             owner.insert("node", &node.as_bytes()[..])?;

@@ -6,11 +6,11 @@ use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, Writ
 
 use super::own::Writing;
 use super::rows::{
-    CERTIFICATES, CHANGES, CLOSED, CONTENTS, COUNTS, DOCUMENTS, EFFECTS, ENTRIES, EVIDENCE, FORMAT,
-    HEADERS, INTENTS, JOURNAL_FORMAT, LEDGER, LISTS, MEMBERS, META, OPERATIONS, OWN, OWNER, PEERS,
-    PENDING, PLACES, RECORDS, REJOINS, SEALERS, SEALS, SUMMARIES, TRUST, VOTES, WAITING,
+    COUNTS, EFFECTS, ENDS, ENTRIES, EVIDENCE, FORMAT, GROUPS, HEIGHTS, INTENTS, JOURNAL_FORMAT,
+    LEDGER, LISTS, MEMBERS, META, OWN, OWNER, PEERS, PLACES, RECORDS, REJOINS, SEALERS, SEALS,
+    VOTES,
 };
-use super::{Store, StoreError, load, lock, sealed};
+use super::{Store, StoreError, groups, load, lock, sealed};
 use crate::base::codec;
 use crate::base::digest::{NetworkId, NodeId};
 use crate::core::{JournalEntry, Write};
@@ -18,31 +18,14 @@ use crate::ledger::Ledger;
 use crate::statement::genesis::Genesis;
 use crate::statement::record::Statement;
 
-/// Creates every table, so that reads never miss one.
+/// Creates a ledger before its first seal.
 pub(super) fn create_ledger(
     ledger: &Database,
     genesis: &Genesis,
     node: NodeId,
 ) -> Result<(), StoreError> {
     let transaction = ledger.begin_write()?;
-    for table in [HEADERS, CERTIFICATES, CONTENTS, SEALERS, CHANGES, LEDGER] {
-        transaction.open_table(table)?;
-    }
-    for table in [
-        PLACES, RECORDS, VOTES, LISTS, OWN, INTENTS, CLOSED, SUMMARIES, OPERATIONS, EFFECTS, PEERS,
-    ] {
-        transaction.open_table(table)?;
-    }
-    transaction.open_table(SEALS)?;
-    transaction.open_table(REJOINS)?;
-    transaction.open_table(PENDING)?;
-    transaction.open_table(WAITING)?;
-    transaction.open_table(DOCUMENTS)?;
-    transaction.open_table(TRUST)?;
-    transaction.open_table(MEMBERS)?;
-    transaction.open_table(EVIDENCE)?;
-    let first = codec::encode(Ledger::new(genesis).state().sealers().as_ref());
-    transaction.open_table(SEALERS)?.insert(1, &first[..])?;
+    create_tables(&transaction, genesis)?;
     {
         let mut meta = transaction.open_table(META)?;
         meta.insert("format", &codec::encode(&FORMAT)[..])?;
@@ -50,6 +33,27 @@ pub(super) fn create_ledger(
         meta.insert("node", &node.as_bytes()[..])?;
     }
     transaction.commit()?;
+    Ok(())
+}
+
+/// Creates every table, so that reads never miss one.
+pub(super) fn create_tables(
+    transaction: &WriteTransaction,
+    genesis: &Genesis,
+) -> Result<(), StoreError> {
+    for table in [HEIGHTS, ENDS, SEALS, SEALERS, LEDGER] {
+        transaction.open_table(table)?;
+    }
+    for table in [PLACES, RECORDS, VOTES, LISTS, OWN, INTENTS, EFFECTS, PEERS] {
+        transaction.open_table(table)?;
+    }
+    for table in [GROUPS, EVIDENCE] {
+        transaction.open_table(table)?;
+    }
+    transaction.open_table(MEMBERS)?;
+    transaction.open_table(REJOINS)?;
+    let first = codec::encode(Ledger::new(genesis).state().sealers().as_ref());
+    transaction.open_table(SEALERS)?.insert(1, &first[..])?;
     Ok(())
 }
 
@@ -217,7 +221,7 @@ impl Store {
 
     /// Begins a change that can be made again. It is durable with the next commit of another.
     pub(super) fn begin_unhurried(&self) -> Result<WriteTransaction, StoreError> {
-        let mut transaction = self.ledger.database.begin_write()?;
+        let mut transaction = self.ledger.database().begin_write()?;
         let set = transaction.set_durability(Durability::None);
         set.expect("the database has no savepoints and one process");
         Ok(transaction)
@@ -225,7 +229,7 @@ impl Store {
 
     /// Commits what was held and the writes. Durable on return.
     pub(super) fn commit(&self, writing: &mut Writing, writes: &[Write]) -> Result<(), StoreError> {
-        let transaction = self.ledger.database.begin_write()?;
+        let transaction = self.ledger.database().begin_write()?;
         self.write_all(&transaction, writing, writes)?;
         let held = std::mem::take(&mut writing.held);
         transaction.commit()?;
@@ -257,8 +261,7 @@ impl Store {
                 Write::Block { block, applied } => {
                     let sealed = block.records.len() as u64;
                     self.records_since.fetch_add(sealed, Ordering::SeqCst);
-                    let length = sealed::write_block(transaction, block, applied)?;
-                    writing.whole = writing.whole.saturating_add(length);
+                    sealed::write_block(transaction, block, applied)?;
                     writing.held.sealed(block);
                 }
                 write if write.can_wait() => writing.held.take(write),
@@ -303,8 +306,9 @@ impl Store {
             if height == 0 {
                 return Ok(());
             }
-            let transaction = self.ledger.database.begin_write()?;
+            let transaction = self.ledger.database().begin_write()?;
             self.write_all(&transaction, writing, &[])?;
+            groups::pack(&transaction, self.group_heights.load(Ordering::SeqCst))?;
             transaction
                 .open_table(META)?
                 .insert("checkpoint", &checkpoint[..])?;

@@ -10,3 +10,4 @@ mod journal;
 mod moving;
 mod questions;
 mod succession;
+mod upgrade;

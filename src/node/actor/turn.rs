@@ -227,7 +227,6 @@ impl Actor {
             let state = core.ledger().state();
             is_sealed = true;
             is_roster_changed |= self.shared.relations.apply(state, applied);
-            self.has_documents_to_write |= !applied.closed.is_empty();
             if let Some(params) = &applied.params {
                 self.timers.set_params(params);
             }

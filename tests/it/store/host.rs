@@ -16,6 +16,15 @@ use serde_bytes::ByteBuf;
 use super::disk::{Disk, Survives};
 use crate::net::{genesis, identity, node, records_of};
 
+/// Few, so that tests meet groups.
+pub const GROUP_HEIGHTS: usize = 3;
+
+/// Heights after which a host writes a checkpoint, with which groups are made.
+pub const CHECKPOINT_HEIGHTS: u64 = 5;
+
+/// The node that writes a checkpoint only when one is due.
+pub const LATE: usize = 3;
+
 pub fn claim(subject: &str) -> ConsensusOperation {
     ConsensusOperation::Claim {
         subject: subject.into(),
@@ -344,10 +353,7 @@ pub fn open(disk: &Disk, genesis: &Genesis, n: usize) -> Result<Store, String> {
         opened => opened,
     };
     let store = opened.map_err(|error| error.to_string())?;
-    // Old blocks become lists at once, except with one node.
-    if n != 3 {
-        store.set_whole_bytes(0);
-    }
+    store.set_group_heights(GROUP_HEIGHTS);
     Ok(store)
 }
 
@@ -414,10 +420,13 @@ impl Host {
                 self.history.push(block.clone(), applied);
             }
         }
-        if store.checkpoint_if_due(self.core.ledger())?
-            || self.core.ledger().state().height().is_multiple_of(5)
+        let ledger = self.core.ledger();
+        if !store.checkpoint_if_due(ledger)?
+            && store.node_id() != node(LATE)
+            && ledger.state().height().is_multiple_of(CHECKPOINT_HEIGHTS)
         {
-            store.write_documents(3)?;
+            store.checkpoint(ledger)?;
+            store.give_back()?;
         }
         Ok(())
     }

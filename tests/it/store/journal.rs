@@ -9,7 +9,7 @@ use mycnet_consensus::store::{Store, StoreError};
 use mycnet_consensus::{Ballot, NetworkId, OperationId, Outcome};
 
 use super::disk::{Disk, EVERY_WAY, Survives};
-use super::host::{Net, open};
+use super::host::{LATE, Net, open};
 use crate::net::{config, genesis, identity, node};
 
 fn decide(net: &mut Net, by: usize, value: u8, voters: &[usize]) -> OperationId {
@@ -231,8 +231,8 @@ fn without_its_journal_a_store_takes_nothing_but_a_rejoin() {
 #[test]
 fn entries_go_only_after_the_block_that_ends_their_use() {
     let mut net = Net::new(4);
-    let id = decide(&mut net, 1, 1, &[0, 2, 3]);
-    let store = net.store(1);
+    let id = decide(&mut net, LATE, 1, &[0, 1, 2]);
+    let store = net.store(LATE);
     let own = |store: &Store| {
         let journal = store.saved().unwrap().journal;
         let about = |statement: &Statement| statement.operation() == Some(id);
@@ -244,7 +244,7 @@ fn entries_go_only_after_the_block_that_ends_their_use() {
         own(store),
         "they are there until own records move there again"
     );
-    let ledger = net.hosts[1].core.ledger();
+    let ledger = net.hosts[LATE].core.ledger();
     store.checkpoint(ledger).unwrap();
     assert!(
         !own(store),

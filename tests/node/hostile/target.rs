@@ -64,7 +64,6 @@ pub fn prepare(directory: &Path, rounds: usize, claims: usize) -> (usize, u64, S
     for write in &writes {
         store.write(std::slice::from_ref(write)).unwrap();
     }
-    store.write_documents(usize::MAX).unwrap();
     store.checkpoint(&ledger).unwrap();
     let largest = writes.iter().filter_map(|write| match write {
         Write::Block { block, .. } => Some(codec::encode(block.as_ref())),

@@ -1,0 +1,367 @@
+//! Sealed heights on the disk.
+//!
+//! A height is its block, encoded as it is sent, and what its seal changed. The latest heights are rows of their own in [`HEIGHTS`],
+//! the older ones are in groups ([`super::groups`]). A row is a chain of parts, each behind its length (little-endian `u32`):
+//!
+//! | part | what |
+//! |---|---|
+//! | head | a [`SealedBlock`] up to its certificate |
+//! | certificate | [`SealCertificate`] |
+//! | sealers | the sealers of the next height, if they changed, else null |
+//! | changes | [`ChangesRow`] |
+//! | closed | an array of [`ClosedRow`], in the order of [P7] |
+//! | ends | an array of [`EndRow`] for the same operations |
+//!
+//! The first two are the block as it is sent, so serving it reads nothing else. No query reads a part that it does not need.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::StoreError;
+use super::groups::{self, Group};
+use super::rows::{ChangesRow, ClosedRow, EndRow, GROUPS, HEIGHTS, SEALS, decode};
+use super::wrapped::unwrapped;
+use crate::base::codec;
+use crate::base::digest::SealId;
+use crate::base::rejection::Rejection;
+use crate::document::LedgerChange;
+use crate::ledger::{Applied, RememberedOperation};
+use crate::members::sealers::Sealers;
+use crate::statement::record::{Seal, Signed};
+use crate::statement::seal::{SealCertificate, SealedBlock, SignedBlock, list_digest};
+
+#[cfg(doc)]
+use crate::protocol::Rule::*;
+
+/// Bytes of a part's length.
+const LENGTH: usize = 4;
+
+/// The height's name in errors.
+pub(super) fn place(height: u64) -> String {
+    format!("height {height}")
+}
+
+/// The row of a height.
+pub(super) fn height_row(block: &SealedBlock, applied: &Applied) -> Vec<u8> {
+    let changes = ChangesRow {
+        ledger: LedgerChange::from_applied(&block.seal, applied),
+        trust: applied.trust.clone(),
+    };
+    let mut row = Vec::new();
+    let encoded = block.encode();
+    let certificate = codec::encode(&block.certificate).len();
+    let (head, certificate) = encoded.split_at(encoded.len() - certificate);
+    for part in [head, certificate] {
+        write_part(&mut row, |row| row.extend_from_slice(part));
+    }
+    let sealers = applied.sealers.as_deref();
+    write_part(&mut row, |row| codec::encode_to(&sealers, row));
+    write_part(&mut row, |row| codec::encode_to(&changes, row));
+    write_part(&mut row, |row| codec::encode_to(&closed_of(applied), row));
+    write_part(&mut row, |row| codec::encode_to(&ends_of(applied), row));
+    row
+}
+
+fn closed_of(applied: &Applied) -> Vec<ClosedRow> {
+    let closed = applied.closed.iter().map(|operation| ClosedRow {
+        stored: operation.store(),
+        proof: applied
+            .proof(&operation.id())
+            .expect("a seal can prove what it closed"),
+    });
+    closed.collect()
+}
+
+/// The operations that a seal closed, as rules and lists need them.
+pub(super) fn ends_of(applied: &Applied) -> Vec<EndRow> {
+    let ends = applied.closed.iter().map(|operation| EndRow {
+        id: operation.id(),
+        ended: RememberedOperation::of(operation, applied.height),
+        kind: operation.operation().kind().into(),
+        class: operation.class(),
+        proposer: operation.proposal().author(),
+        subject: operation.operation().subject(),
+    });
+    ends.collect()
+}
+
+/// Appends a part behind its length.
+pub(super) fn write_part(row: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = row.len();
+    row.extend_from_slice(&[0; LENGTH]);
+    write(row);
+    let length = u32::try_from(row.len() - start - LENGTH).expect("a part is shorter than 4 GiB");
+    row[start..start + LENGTH].copy_from_slice(&length.to_le_bytes());
+}
+
+/// A part of a row. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    bytes: Arc<Vec<u8>>,
+    range: Range<usize>,
+}
+
+impl Part {
+    /// The parts of a row, one after the other.
+    pub(super) fn all(at: &str, row: Vec<u8>) -> Result<Vec<Self>, StoreError> {
+        let (bytes, mut parts, mut end) = (Arc::new(row), Vec::new(), 0);
+        while end < bytes.len() {
+            let range = Self::next(&bytes, end);
+            let range = range.ok_or_else(|| StoreError::damaged(at, "the row was cut"))?;
+            end = range.end;
+            let bytes = bytes.clone();
+            parts.push(Self { bytes, range });
+        }
+        Ok(parts)
+    }
+
+    /// Where the part that begins here is in a row.
+    pub(super) fn next(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+        let length = bytes.get(at..)?.first_chunk::<LENGTH>()?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        let start = at + LENGTH;
+        let end = start.checked_add(length)?;
+        (end <= bytes.len()).then_some(start..end)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[self.range.clone()]
+    }
+
+    fn read<T: Serialize + DeserializeOwned>(&self, height: u64) -> Result<T, StoreError> {
+        decode(&place(height), self.bytes())
+    }
+}
+
+/// The block of a height, and the sealers after it.
+#[derive(Debug, Clone)]
+pub(super) struct Block {
+    pub(super) height: u64,
+    pub(super) head: Part,
+    pub(super) certificate: Part,
+    pub(super) sealers: Part,
+}
+
+impl Block {
+    /// The encoded block.
+    pub(super) fn encoded(&self) -> Vec<u8> {
+        [self.head.bytes(), self.certificate.bytes()].concat()
+    }
+
+    pub(super) fn encoded_len(&self) -> usize {
+        self.head.bytes().len() + self.certificate.bytes().len()
+    }
+
+    /// The seal.
+    pub(super) fn seal(&self) -> Result<Seal, StoreError> {
+        let seal = SealedBlock::seal_of(self.head.bytes());
+        seal.map_err(|error| StoreError::unreadable(&place(self.height), &error))
+    }
+
+    /// The block, with its records as they are listed in its seal.
+    pub(super) fn signed(&self) -> Result<SignedBlock, StoreError> {
+        let block = SignedBlock::decode(&self.encoded(), usize::MAX);
+        let block = block.map_err(|error| StoreError::damaged(place(self.height), error))?;
+        let ids: Vec<_> = block.records.iter().map(Signed::id).collect();
+        if ids.is_sorted() && list_digest(&ids) == block.seal.records {
+            return Ok(block);
+        }
+        let rejection = Rejection::ImpossibleSeal("the records are not the sealed ones");
+        Err(StoreError::not_sealed(place(self.height), rejection))
+    }
+
+    /// The certificate.
+    pub(super) fn certificate(&self) -> Result<SealCertificate, StoreError> {
+        self.certificate.read(self.height)
+    }
+
+    /// The sealers of the next height, if they changed.
+    pub(super) fn sealers(&self) -> Result<Option<Sealers>, StoreError> {
+        self.sealers.read(self.height)
+    }
+}
+
+/// What a seal changed.
+#[derive(Debug, Clone)]
+pub(super) struct Beside {
+    pub(super) height: u64,
+    pub(super) changes: Part,
+    pub(super) closed: Part,
+}
+
+impl Beside {
+    /// What changed.
+    pub(super) fn changes(&self) -> Result<ChangesRow, StoreError> {
+        self.changes.read(self.height)
+    }
+
+    /// The operations that closed.
+    pub(super) fn closed(&self) -> Result<Vec<ClosedRow>, StoreError> {
+        self.closed.read(self.height)
+    }
+}
+
+/// A height from a row of its own.
+#[derive(Debug, Clone)]
+pub(super) struct Latest {
+    pub(super) block: Block,
+    pub(super) beside: Beside,
+    ends: Part,
+    /// The length of its row.
+    pub(super) length: usize,
+}
+
+impl Latest {
+    pub(super) fn read(height: u64, row: &[u8]) -> Result<Self, StoreError> {
+        let place = place(height);
+        let row = unwrapped(&place, row)?;
+        Self::of(height, row.to_vec())
+    }
+
+    /// The height of an unwrapped row.
+    pub(super) fn of(height: u64, row: Vec<u8>) -> Result<Self, StoreError> {
+        let (place, length) = (place(height), row.len());
+        let parts = <[Part; 6]>::try_from(Part::all(&place, row)?);
+        let parts = parts.map_err(|_| StoreError::damaged(place, "the row has other parts"));
+        let [head, certificate, sealers, changes, closed, ends] = parts?;
+        Ok(Self {
+            block: Block {
+                height,
+                head,
+                certificate,
+                sealers,
+            },
+            beside: Beside {
+                height,
+                changes,
+                closed,
+            },
+            ends,
+            length,
+        })
+    }
+
+    /// The operations that closed, as rules and lists need them.
+    pub(super) fn ends(&self) -> Result<Vec<EndRow>, StoreError> {
+        self.ends.read(self.block.height)
+    }
+}
+
+/// Reads heights. Whoever reads them in order unpacks each group once.
+pub(super) struct Heights {
+    rows: ReadOnlyTable<u64, &'static [u8]>,
+    groups: ReadOnlyTable<(u64, u32), &'static [u8]>,
+    seals: ReadOnlyTable<u64, &'static [u8]>,
+    /// The group that was read last.
+    last: Option<Group>,
+}
+
+impl Heights {
+    pub(super) fn new(reading: &ReadTransaction) -> Result<Self, StoreError> {
+        Ok(Self {
+            rows: reading.open_table(HEIGHTS)?,
+            groups: reading.open_table(GROUPS)?,
+            seals: reading.open_table(SEALS)?,
+            last: None,
+        })
+    }
+
+    /// The block of a height, checked against the id of its seal that a start reads.
+    pub(super) fn block(&mut self, height: u64) -> Result<Block, StoreError> {
+        let found = match self.latest_at(height)? {
+            Some(latest) => latest.block,
+            None => self.group_at(height)?.block(height)?.clone(),
+        };
+        let seal = seal_at(&self.seals, height)?;
+        if Some(found.seal()?.id()) == seal {
+            return Ok(found);
+        }
+        let rejection = Rejection::ImpossibleSeal("the header is not the sealed one");
+        Err(StoreError::not_sealed(place(height), rejection))
+    }
+
+    /// What the seal of a height changed.
+    pub(super) fn beside(&mut self, height: u64) -> Result<Beside, StoreError> {
+        if let Some(latest) = self.latest_at(height)? {
+            return Ok(latest.beside);
+        }
+        let first = self.group_at(height)?.first;
+        let group = self.beside_of(first)?.iter();
+        let mut found = group.filter(|beside| beside.height == height);
+        let found = found.next().cloned();
+        found.ok_or_else(|| StoreError::damaged(place(height), "its changes are missing"))
+    }
+
+    fn latest_at(&self, height: u64) -> Result<Option<Latest>, StoreError> {
+        let row = self.rows.get(height)?;
+        row.map(|row| Latest::read(height, row.value())).transpose()
+    }
+
+    /// The group that has a height.
+    fn group_at(&mut self, height: u64) -> Result<&Group, StoreError> {
+        let is_here = self.last.as_ref().is_some_and(|it| it.has(height));
+        if !is_here {
+            let missing = || StoreError::damaged(place(height), "it is missing");
+            let before = self.groups.range(..=(height, u32::MAX))?.next_back();
+            let (first, _) = before.ok_or_else(missing)??.0.value();
+            let group = Group::read(&self.groups, first)?;
+            if !group.has(height) {
+                return Err(missing());
+            }
+            self.last = Some(group);
+        }
+        Ok(self.last.as_ref().expect("it was read now"))
+    }
+
+    /// What the seals of the group that begins at a height changed, in order.
+    pub(super) fn beside_of(&mut self, first: u64) -> Result<&[Beside], StoreError> {
+        self.group_at(first)?;
+        let group = self.last.as_mut().expect("it was read now");
+        group.beside()
+    }
+
+    /// The first height of the group in which a height is, if it is in one.
+    pub(super) fn group_of(&mut self, height: u64) -> Result<Option<u64>, StoreError> {
+        if self.rows.get(height)?.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(self.group_at(height)?.first))
+    }
+
+    /// The heights that are in no group yet, in order.
+    pub(super) fn latest(&self) -> Result<Vec<Latest>, StoreError> {
+        let rows = self.rows.iter()?.map(|row| {
+            let (height, row) = row?;
+            Latest::read(height.value(), row.value())
+        });
+        rows.collect()
+    }
+}
+
+/// The seal of a height; `None` if it is not sealed.
+pub(super) fn seal_at(
+    seals: &impl ReadableTable<u64, &'static [u8]>,
+    height: u64,
+) -> Result<Option<SealId>, StoreError> {
+    let Some(row) = seals.range(..=height)?.next_back() else {
+        return Ok(None);
+    };
+    let (first, row) = row?;
+    let ids = groups::seal_ids(first.value(), row.value())?;
+    let place = usize::try_from(height - first.value()).unwrap_or(usize::MAX);
+    Ok(ids.get(place).copied().map(SealId::from_bytes))
+}
+
+/// The last sealed height; 0 before the first.
+pub(super) fn last_height(reading: &ReadTransaction) -> Result<u64, StoreError> {
+    let seals = reading.open_table(SEALS)?;
+    let Some((first, row)) = seals.last()? else {
+        return Ok(0);
+    };
+    let ids = groups::seal_ids(first.value(), row.value())?;
+    Ok(first.value() + ids.len() as u64 - 1)
+}
