@@ -44,7 +44,7 @@
 //!   or replaced by an old copy, and the ledger was replaced if it counts less than the journal, apart from a move that it said was
 //!   begun ([`Loaded::journal_lost`]). An old copy is of before a start, which moved own records since. Only a `Rejoin` repairs
 //!   this. Until then no other own record is written.
-//! - *Blocks are the past.* A sealed height is its block as it is sent, with what its seal changed (`heights`). Older heights are
+//! - *Blocks are the past.* A sealed height is its block as it is sent, with what its seal changed (`height`). Older heights are
 //!   compressed, some dozens together (`groups`), in the commit of a checkpoint. Records of an operation are read out of the blocks
 //!   where a row says that they are, and documents are built from them: nothing is stored twice.
 //! - *Reads are verified.* Heights are behind a digest of their bytes. Seals are compared with the ids that a start reads,
@@ -61,6 +61,7 @@ mod compare;
 mod documents;
 mod error;
 mod groups;
+mod height;
 mod heights;
 mod held;
 mod load;

@@ -3,7 +3,8 @@
 use redb::ReadTransaction;
 
 use super::compare::Compared;
-use super::heights::{Heights, last_height, place};
+use super::height::place;
+use super::heights::{Heights, last_height};
 use super::load::checkpoint;
 use super::queries::all_ends;
 use super::read::block_at;

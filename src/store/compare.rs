@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 
 use super::StoreError;
-use super::heights::{Beside, Block, Heights, Latest, ends_of, height_row, place};
+use super::height::{Beside, Block, Latest, ends_of, height_row, place};
+use super::heights::Heights;
 use super::queries::all_ends;
 use super::rows::{
     EFFECTS, EVIDENCE, EffectRow, EndRow, MEMBERS, PLACES, PlacesRow, REJOINS, SEALERS, decode,

@@ -15,7 +15,7 @@ use redb::{ReadableTable, WriteTransaction};
 use zstd::bulk::{Compressor, Decompressor};
 
 use super::StoreError;
-use super::heights::{Beside, Block, Latest, Part, write_part};
+use super::height::{Beside, Block, Latest, Part, write_part};
 use super::rows::{ENDS, EndRow, GROUPS, HEIGHTS, MEMBERS, SEALERS, SEALS, decode};
 use super::wrapped::{unwrapped, wrapped};
 use crate::base::codec;

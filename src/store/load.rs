@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase as _, ReadableTable as _};
 
-use super::heights::{Heights, last_height, place};
+use super::height::place;
+use super::heights::{Heights, last_height};
 use super::read::block_at;
 use super::rows::{
     ENTRIES, FORMAT, INTENTS, JOURNAL_FORMAT, LISTS, META, OWN, OWNER, RECORDS, VOTES, decode,

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use redb::{ReadTransaction, ReadableTable as _};
 
 use super::groups::read_ends;
-use super::heights::{Beside, Heights, place};
+use super::height::{Beside, place};
+use super::heights::{Heights, sealers_after};
 use super::records::places_of;
 use super::rows::{
     ClosedRow, EFFECTS, ENDS, EVIDENCE, EffectRow, EndRow, EvidenceRow, MEMBERS, decode,
 };
-use super::start::sealers_after;
 use super::{Store, StoreError};
 use crate::base::digest::{NodeId, OperationId, RecordId};
 use crate::base::rejection::Rejection;

@@ -33,7 +33,7 @@ type Rows<K> = TableDefinition<'static, K, &'static [u8]>;
 /// `format`, `genesis`, `node`, `checkpoint`, `compromised`, `declared`, `endorsed`, `founded`, `twin`; `journal`: the journal's count
 /// as far as known; `ahead`: its count after a write that was begun.
 pub(super) const META: Rows<&'static str> = TableDefinition::new("meta.v1");
-/// By height: a height that is in no group yet (`heights`).
+/// By height: a height that is in no group yet (`height`).
 pub(super) const HEIGHTS: Rows<u64> = TableDefinition::new("heights.v1");
 /// By first height and part: a group of heights (`groups`).
 pub(super) const GROUPS: Rows<(u64, u32)> = TableDefinition::new("groups.v1");

@@ -6,7 +6,7 @@ use redb::{ReadableTable as _, ReadableTableMetadata as _, WriteTransaction};
 use serde_bytes::ByteBuf;
 
 use super::StoreError;
-use super::heights::height_row;
+use super::height::height_row;
 use super::rows::{
     EFFECTS, EVIDENCE, EffectRow, EvidenceRow, HEIGHTS, LISTS, PLACES, PlacesRow, RECORDS, REJOINS,
     SEALS, VOTES, decode,

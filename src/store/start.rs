@@ -5,19 +5,17 @@ use std::sync::Arc;
 use redb::{ReadTransaction, ReadableTable as _};
 
 use super::groups::seal_ids;
-use super::heights::Heights;
+use super::heights::{Heights, check_sealers, sealers_after};
 use super::load::checkpoint;
 use super::queries::all_ends;
 use super::rows::{REJOINS, SEALERS, SEALS, decode};
 use super::{Store, StoreError};
-use crate::base::digest::{Digest, RecordId, SealId};
+use crate::base::digest::{RecordId, SealId};
 use crate::base::limits::EVIDENCE_HEIGHTS;
-use crate::base::rejection::Rejection;
 use crate::core::{Base, RecentSeal};
 use crate::ledger::{Checkpoint, Ledger, StoredPast};
 use crate::members::sealers::Sealers;
 use crate::statement::record::Record;
-use crate::statement::seal::sealers_digest;
 
 impl Store {
     /// The last checkpoint, with the part of the past that the rules need.
@@ -75,28 +73,6 @@ fn past(reading: &ReadTransaction, height: u64) -> Result<StoredPast, StoreError
         }
     }
     Ok(past)
-}
-
-/// The sealers of the height after this one, if they changed at it, checked against their digest in its seal.
-pub(super) fn sealers_after(
-    heights: &mut Heights,
-    height: u64,
-) -> Result<Option<Sealers>, StoreError> {
-    let block = heights.block(height)?;
-    let sealers = block.sealers()?;
-    if let Some(sealers) = &sealers {
-        check_sealers(sealers, block.seal()?.sealers, height + 1)?;
-    }
-    Ok(sealers)
-}
-
-fn check_sealers(sealers: &Sealers, stated: Digest, from: u64) -> Result<(), StoreError> {
-    if sealers_digest(sealers.sorted()) == stated {
-        return Ok(());
-    }
-    let place = format!("sealers: from height {from}");
-    let rejection = Rejection::ImpossibleSeal("the sealers are not the sealed ones");
-    Err(StoreError::not_sealed(place, rejection))
 }
 
 impl Store {

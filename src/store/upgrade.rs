@@ -11,7 +11,7 @@ use redb::{
 };
 use serde::Deserialize;
 
-use super::heights::place;
+use super::height::place;
 use super::load::check_format;
 use super::rows::{FORMAT, Key, LEDGER, META, decode};
 use super::{CHECKPOINT_HEIGHTS, GROUP_HEIGHTS, StoreError, groups, sealed, write};

@@ -32,7 +32,7 @@ const SMALL_ORDER: [&str; 14] = [
     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
 ];
 
-const DOMAINS: [&Domain; 21] = [
+const DOMAINS: [&Domain; 22] = [
     &digest::NETWORK,
     &digest::RECORD,
     &digest::SEAL,
@@ -54,6 +54,7 @@ const DOMAINS: [&Domain; 21] = [
     &digest::SUCCESSOR,
     &digest::PLAN,
     &digest::SEALERS,
+    &digest::STORED,
 ];
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
