@@ -187,6 +187,7 @@ impl Signed {
     }
 
     /// The record.
+    #[cfg(feature = "store")]
     pub(crate) fn into_record(self) -> Record {
         self.record
     }

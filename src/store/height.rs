@@ -1,7 +1,7 @@
 //! A sealed height on the disk.
 //!
-//! A height is its block, encoded as it is sent, and what its seal changed. The latest heights are rows of their own in [`HEIGHTS`],
-//! the older ones are in groups ([`super::groups`]). A row is a chain of parts, each behind its length (little-endian `u32`):
+//! A height is its block, encoded as it is sent, and what its seal changed. The latest heights are rows of their own in the table
+//! `heights`, the older ones are in groups ([`super::groups`]). A row is a chain of parts, each behind its length (little-endian `u32`):
 //!
 //! | part | what |
 //! |---|---|
