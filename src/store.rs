@@ -51,7 +51,7 @@
 //!   records with the seal that lists them, states with the seal that states them. An error names the damaged place.
 //! - *Starts do not repeat the past.* A [`Checkpoint`](crate::ledger::Checkpoint) is written every [`CHECKPOINT_HEIGHTS`]
 //!   heights. Its seal states its digest, so a damaged one is refused. Apart from it, a start reads only the ids of seals
-//!   (some 50 bytes per height) and the ends of operations.
+//!   (32 bytes per height) and the ends of operations.
 //! - *After a failed write nothing more is written*, because memory and disk may differ. Reads continue from the last
 //!   commit.
 

@@ -5,8 +5,8 @@
 //! longer groups, and whoever asks for one record unpacks a whole group. A group is made with a checkpoint, in the same commit, as soon
 //! as its heights fill it; so where groups begin follows from the heights alone.
 //!
-//! A group is a row of two frames behind the length of the first (little-endian `u32`). The first has the blocks, so that serving them
-//! unpacks nothing else. The second has what their seals changed. Its dictionary is the first one's content and the ids of its
+//! A group is a row of two frames. The length of the first (little-endian `u32`) stands before it. The first has the blocks, so that
+//! serving them unpacks nothing else. The second has what their seals changed. Its dictionary is the first one's content and the ids of its
 //! records: the states of closed operations consist of ids, which do not compress, and which the blocks give.
 
 use std::collections::BTreeSet;

@@ -134,7 +134,7 @@ fn block_of(
     let certificate = decode(&at, row.value())?;
     let contents = transaction.open_table(CONTENTS)?;
     let row = contents.get(height)?.ok_or_else(missing)?;
-    let mut records = match read(&at, row.value())? {
+    let records = match read(&at, row.value())? {
         ContentsRow::Whole(records) => by_id(records),
         ContentsRow::Listed { operations, apart } => {
             let mut records = by_id(apart);
@@ -152,7 +152,7 @@ fn block_of(
     Ok(Some(SealedBlock {
         seal: header.seal,
         certificate,
-        records: std::mem::take(&mut records).into_values().collect(),
+        records: records.into_values().collect(),
     }))
 }
 
