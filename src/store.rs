@@ -76,6 +76,7 @@ mod rows;
 mod sealed;
 mod start;
 mod succession;
+mod unpacked;
 mod upgrade;
 mod wrapped;
 mod write;
@@ -95,9 +96,11 @@ pub use load::{Found, JournalLost, Loaded};
 use crate::base::digest::{NetworkId, NodeId};
 pub use crate::past::archive::ClosedSummary;
 use crate::statement::genesis::Genesis;
+use heights::Heights;
 use medium::{Medium, Overlay};
 use own::Writing;
 use records::Decoded;
+use unpacked::Unpacked;
 
 #[cfg(doc)]
 use crate::protocol::Rule::*;
@@ -135,6 +138,7 @@ pub struct Store {
     ledger: Side,
     journal: Side,
     decoded: Mutex<Decoded>,
+    unpacked: Unpacked,
     writing: Mutex<Writing>,
     has_failed: AtomicBool,
     /// The height of the last checkpoint, and records sealed since.
@@ -336,6 +340,7 @@ impl Store {
             ledger,
             journal,
             decoded: Mutex::new(Decoded::default()),
+            unpacked: Unpacked::default(),
             writing: Mutex::new(writing),
             has_failed: AtomicBool::new(false),
             checkpoint_height: AtomicU64::new(checkpoint),
@@ -392,6 +397,11 @@ impl Store {
 
     fn reading(&self) -> Result<ReadTransaction, StoreError> {
         self.ledger.read(self.has_failed())
+    }
+
+    /// Heights for a query, which may find unpacked what the query before it read.
+    fn heights(&self, reading: &ReadTransaction) -> Result<Heights<'_>, StoreError> {
+        Heights::with(reading, &self.unpacked)
     }
 }
 

@@ -8,7 +8,8 @@ use super::heights::{Heights, last_height};
 use super::load::checkpoint;
 use super::queries::all_ends;
 use super::read::block_at;
-use super::{Store, StoreError};
+use super::records::Decoded;
+use super::{Store, StoreError, lock};
 use crate::base::digest::RecordId;
 use crate::base::rejection::Rejection;
 use crate::finality::verify_certificate;
@@ -57,6 +58,8 @@ impl Store {
         mut progress: impl FnMut(CheckStep),
     ) -> Result<CheckReport, StoreError> {
         let mut report = CheckReport::default();
+        self.unpacked.clear();
+        *lock(&self.decoded) = Decoded::default();
         let sides = [&mut self.ledger, &mut self.journal];
         for (side, done) in sides.into_iter().zip(0..) {
             progress(step("pages", done, 2));

@@ -10,6 +10,7 @@
 //! records: the states of closed operations consist of ids, which do not compress, and which the blocks give.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use redb::{ReadableTable, WriteTransaction};
 use zstd::bulk::{Compressor, Decompressor};
@@ -58,7 +59,7 @@ pub(super) struct Group {
     /// The second frame.
     packed: Vec<u8>,
     /// What the second frame holds, once somebody has asked.
-    beside: Vec<Beside>,
+    beside: OnceLock<Vec<Beside>>,
 }
 
 impl Group {
@@ -91,39 +92,48 @@ impl Group {
             first,
             blocks: blocks.collect(),
             packed,
-            beside: Vec::new(),
+            beside: OnceLock::new(),
         })
     }
 
     pub(super) fn has(&self, height: u64) -> bool {
-        self.block(height).is_ok()
+        self.at(height).is_some()
+    }
+
+    /// How much memory it takes, about: what it holds, as often as it is held.
+    pub(super) fn bytes(&self) -> usize {
+        let blocks: usize = self.blocks.iter().map(Block::encoded_len).sum();
+        self.packed.len() + 2 * blocks
+    }
+
+    fn at(&self, height: u64) -> Option<&Block> {
+        let at = height.checked_sub(self.first)?;
+        self.blocks.get(usize::try_from(at).ok()?)
     }
 
     pub(super) fn block(&self, height: u64) -> Result<&Block, StoreError> {
-        let at = height.checked_sub(self.first);
-        let at = at.and_then(|at| usize::try_from(at).ok());
-        let block = at.and_then(|at| self.blocks.get(at));
-        block.ok_or_else(|| StoreError::damaged(place(self.first), "a height is missing"))
+        let missing = || StoreError::damaged(place(self.first), "a height is missing");
+        self.at(height).ok_or_else(missing)
     }
 
     /// What its seals changed, in order.
-    pub(super) fn beside(&mut self) -> Result<&[Beside], StoreError> {
-        if self.beside.is_empty() {
-            let place = place(self.first);
-            let dictionary = dictionary(self.blocks.iter())?;
-            let parts = Part::all(&place, unsqueezed(&place, &self.packed, &dictionary)?)?;
-            let (pairs, []) = parts.as_chunks() else {
-                return Err(StoreError::damaged(place, "it has other parts"));
-            };
-            let pairs = pairs.iter().zip(self.first..);
-            let beside = pairs.map(|([changes, closed], height)| Beside {
-                height,
-                changes: changes.clone(),
-                closed: closed.clone(),
-            });
-            self.beside = beside.collect();
+    pub(super) fn beside(&self) -> Result<&[Beside], StoreError> {
+        if let Some(beside) = self.beside.get() {
+            return Ok(beside);
         }
-        Ok(&self.beside)
+        let place = place(self.first);
+        let dictionary = dictionary(self.blocks.iter())?;
+        let parts = Part::all(&place, unsqueezed(&place, &self.packed, &dictionary)?)?;
+        let (pairs, []) = parts.as_chunks() else {
+            return Err(StoreError::damaged(place, "it has other parts"));
+        };
+        let pairs = pairs.iter().zip(self.first..);
+        let beside = pairs.map(|([changes, closed], height)| Beside {
+            height,
+            changes: changes.clone(),
+            closed: closed.clone(),
+        });
+        Ok(self.beside.get_or_init(|| beside.collect()))
     }
 }
 

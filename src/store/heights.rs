@@ -1,32 +1,50 @@
 //! Reads sealed heights: from rows of their own, and out of groups.
 
+use std::sync::Arc;
+
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use super::StoreError;
 use super::groups::{Group, seal_ids};
 use super::height::{Beside, Block, Latest, place};
 use super::rows::{GROUPS, HEIGHTS, SEALS};
+use super::unpacked::{ClosedRows, Unpacked};
 use crate::base::digest::{Digest, SealId};
 use crate::base::rejection::Rejection;
 use crate::members::sealers::Sealers;
 use crate::statement::seal::sealers_digest;
 
 /// Reads heights. Whoever reads them in order unpacks each group once.
-pub(super) struct Heights {
+pub(super) struct Heights<'a> {
     rows: ReadOnlyTable<u64, &'static [u8]>,
     groups: ReadOnlyTable<(u64, u32), &'static [u8]>,
     seals: ReadOnlyTable<u64, &'static [u8]>,
     /// The group that was read last.
-    last: Option<Group>,
+    last: Option<Arc<Group>>,
+    unpacked: Option<&'a Unpacked>,
 }
 
-impl Heights {
+impl<'a> Heights<'a> {
+    /// Reads them from the disk.
     pub(super) fn new(reading: &ReadTransaction) -> Result<Self, StoreError> {
         Ok(Self {
             rows: reading.open_table(HEIGHTS)?,
             groups: reading.open_table(GROUPS)?,
             seals: reading.open_table(SEALS)?,
             last: None,
+            unpacked: None,
+        })
+    }
+
+    /// Reads them from the disk, unless a query has unpacked them just before.
+    pub(super) fn with(
+        reading: &ReadTransaction,
+        unpacked: &'a Unpacked,
+    ) -> Result<Self, StoreError> {
+        let unpacked = Some(unpacked);
+        Ok(Self {
+            unpacked,
+            ..Self::new(reading)?
         })
     }
 
@@ -56,6 +74,20 @@ impl Heights {
         found.ok_or_else(|| StoreError::damaged(place(height), "its changes are missing"))
     }
 
+    /// The operations that closed at a height.
+    pub(super) fn closed(&mut self, height: u64) -> Result<Arc<ClosedRows>, StoreError> {
+        if let Some(rows) = self.unpacked.and_then(|kept| kept.closed(height)) {
+            return Ok(rows);
+        }
+        let rows = self.beside(height)?.closed()?.into_iter();
+        let rows = rows.map(|row| (row.stored.snapshot.id, row));
+        let rows = Arc::new(rows.collect::<ClosedRows>());
+        if let Some(unpacked) = self.unpacked {
+            unpacked.keep_closed(height, rows.clone());
+        }
+        Ok(rows)
+    }
+
     fn latest_at(&self, height: u64) -> Result<Option<Latest>, StoreError> {
         let row = self.rows.get(height)?;
         row.map(|row| Latest::read(height, row.value())).transpose()
@@ -68,7 +100,7 @@ impl Heights {
             let missing = || StoreError::damaged(place(height), "it is missing");
             let before = self.groups.range(..=(height, u32::MAX))?.next_back();
             let (first, _) = before.ok_or_else(missing)??.0.value();
-            let group = Group::read(&self.groups, first)?;
+            let group = self.group(first)?;
             if !group.has(height) {
                 return Err(missing());
             }
@@ -77,11 +109,20 @@ impl Heights {
         Ok(self.last.as_ref().expect("it was read now"))
     }
 
+    fn group(&self, first: u64) -> Result<Arc<Group>, StoreError> {
+        if let Some(group) = self.unpacked.and_then(|kept| kept.group(first)) {
+            return Ok(group);
+        }
+        let group = Arc::new(Group::read(&self.groups, first)?);
+        if let Some(unpacked) = self.unpacked {
+            unpacked.keep_group(group.clone());
+        }
+        Ok(group)
+    }
+
     /// What the seals of the group that begins at a height changed, in order.
     pub(super) fn beside_of(&mut self, first: u64) -> Result<&[Beside], StoreError> {
-        self.group_at(first)?;
-        let group = self.last.as_mut().expect("it was read now");
-        group.beside()
+        self.group_at(first)?.beside()
     }
 
     /// The first height of the group in which a height is, if it is in one.

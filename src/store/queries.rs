@@ -38,7 +38,7 @@ impl Store {
     /// [`StoreError::Damaged`] if a row cannot be decoded.
     pub fn explain(&self, node: &NodeId) -> Result<Vec<TrustEntry>, StoreError> {
         let reading = self.reading()?;
-        let mut heights = Heights::new(&reading)?;
+        let mut heights = self.heights(&reading)?;
         let mut entries = Vec::new();
         let mut take = |beside: &Beside| -> Result<(), StoreError> {
             let trust = beside.changes()?.trust.into_iter();
@@ -61,7 +61,7 @@ impl Store {
     /// [`StoreError::Damaged`] if a row cannot be decoded.
     pub fn trust_at(&self, node: &NodeId, height: u64) -> Result<Option<MemberLine>, StoreError> {
         let reading = self.reading()?;
-        let mut heights = Heights::new(&reading)?;
+        let mut heights = self.heights(&reading)?;
         // The last change up to the height, if there is one.
         let line_in = |found: &Beside| -> Result<Option<Option<MemberLine>>, StoreError> {
             if found.height > height {
@@ -138,7 +138,7 @@ impl Store {
     /// [`StoreError::Damaged`] if a row cannot be decoded.
     pub fn all_closed(&self) -> Result<Vec<ClosedSummary>, StoreError> {
         let reading = self.reading()?;
-        let mut heights = Heights::new(&reading)?;
+        let mut heights = self.heights(&reading)?;
         let mut all = Vec::new();
         for end in all_ends(&reading)? {
             all.push(ClosedSummary {
@@ -176,7 +176,7 @@ impl Store {
         let (_, Some(height)) = places_of(reading, id)? else {
             return Ok(None);
         };
-        let mut heights = Heights::new(reading)?;
+        let mut heights = self.heights(reading)?;
         let row = closed_row(&mut heights, height, id)?;
         let ids = row.stored.snapshot.records();
         let records = self.records_of(reading, *id, &ids)?;
@@ -211,7 +211,7 @@ impl Store {
         };
         let (closing, operation) = (found.height, found.operation);
         let frozen_height = operation.frozen().map(|frozen| frozen.height);
-        let mut heights = Heights::new(&reading)?;
+        let mut heights = self.heights(&reading)?;
         let mut path = Vec::new();
         let mut stated = Ledger::new(&self.genesis).genesis_seal().sealers;
         for height in 1..=closing {
@@ -276,8 +276,7 @@ fn closed_row(
     height: u64,
     id: &OperationId,
 ) -> Result<ClosedRow, StoreError> {
-    let mut rows = heights.beside(height)?.closed()?.into_iter();
-    let row = rows.find(|row| row.stored.snapshot.id == *id);
+    let row = heights.closed(height)?.get(id).cloned();
     row.ok_or_else(|| {
         let reason = format!("operation {id} did not close at it");
         StoreError::damaged(place(height), reason)

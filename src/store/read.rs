@@ -36,7 +36,7 @@ impl Store {
         if height == 0 || height > last_height(&reading)? {
             return Ok(None);
         }
-        block_at(&mut Heights::new(&reading)?, height).map(Some)
+        block_at(&mut self.heights(&reading)?, height).map(Some)
     }
 
     /// The blocks from a height on, encoded as in [`Message::Blocks`](crate::exchange::message::Message::Blocks): as many as
@@ -48,7 +48,7 @@ impl Store {
     /// As [`Store::block`].
     pub fn blocks_from(&self, height: u64, max_bytes: usize) -> Result<Vec<Vec<u8>>, StoreError> {
         let reading = self.reading()?;
-        let mut heights = Heights::new(&reading)?;
+        let mut heights = self.heights(&reading)?;
         let (mut blocks, mut room) = (Vec::new(), max_bytes);
         for height in height.max(1)..=last_height(&reading)? {
             let block = heights.block(height)?;

@@ -61,7 +61,7 @@ impl Store {
         ids: &BTreeSet<RecordId>,
     ) -> Result<Records, StoreError> {
         let mut found = Records::new();
-        let mut heights = Heights::new(reading)?;
+        let mut heights = self.heights(reading)?;
         for height in places_of(reading, &operation)?.0 {
             let records = self.block_records(&mut heights, height)?;
             for id in ids {

@@ -93,7 +93,7 @@ pub(super) struct ChangesRow {
 }
 
 /// An operation that a seal closed, without its records.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ClosedRow {
     pub(super) stored: StoredOperation,

@@ -100,7 +100,10 @@ pub(super) fn export(node: &Node, directory: &Path) -> Result<Exported, Failure>
     let genesis = serde_json::to_string_pretty(store.genesis()).map_err(Failure::failed)? + "\n";
     write(&directory.join("genesis.json"), genesis.as_bytes())?;
     let mut exported = 0;
-    for closed in store.all_closed().map_err(disk)? {
+    let mut all = store.all_closed().map_err(disk)?;
+    // The store reads together what closed together.
+    all.sort_by_key(|closed| closed.closed.closed_height);
+    for closed in all {
         let id = closed.operation;
         let missing = || EngineError::UnknownOperation(id);
         let document = store.operation_document(&id).map_err(disk)?;
