@@ -28,6 +28,10 @@ fn signing(running: &Running) -> String {
     running.node.engine().seal_status().signing.into_owned()
 }
 
+fn met(running: &Running) -> usize {
+    running.node.transport().unwrap().peers().len()
+}
+
 /// A claim that the first of these nodes makes and all of them decide.
 async fn decide(nodes: &[&Running]) {
     let asked = nodes[0].node.engine();
@@ -50,6 +54,11 @@ async fn decide(nodes: &[&Running]) {
 async fn of_two_machines_with_one_key_neither_signs_until_one_is_said_to_live() {
     let (directory, copy, genesis) = (Directory::new(), Directory::new(), genesis(4));
     let mut nodes = start(directory.path(), &genesis, 4).await;
+    // Otherwise its directory names nobody, and its copies would wait for somebody whom they do not know either.
+    until("all have met", || {
+        nodes.iter().all(|running| met(running) == 3)
+    })
+    .await;
     nodes.remove(0).stop().await;
     let place = copy.path().join("0");
     std::fs::create_dir_all(&place).unwrap();
@@ -90,10 +99,7 @@ async fn of_two_machines_with_one_key_neither_signs_until_one_is_said_to_live() 
         matches!(refused, EngineError::Refused(Refusal::TwinAnswers(_))),
         "{refused}"
     );
-    until("it met the others", || {
-        !one.node.transport().unwrap().peers().is_empty()
-    })
-    .await;
+    until("it met the others", || met(&one) > 0).await;
     clock.0.store(61_000, Ordering::SeqCst);
     let start = std::time::Instant::now();
     while let Err(refused) = engine.outlive_twin().await {
@@ -103,6 +109,11 @@ async fn of_two_machines_with_one_key_neither_signs_until_one_is_said_to_live() 
     }
     until("its Rejoin is sealed", || signing(&one) == "ready").await;
     let all: Vec<&Running> = nodes.iter().chain([&one]).collect();
+    // It votes on nothing that was asked before its Rejoin was sealed.
+    until("all know of its Rejoin", || {
+        all.iter().all(|running| running.digest() == one.digest())
+    })
+    .await;
     decide(&all).await;
     for running in &all {
         assert!(running.node.engine().evidence().unwrap().is_empty());

@@ -56,11 +56,49 @@ impl fmt::Display for Finding {
     }
 }
 
+/// The numbers of the messages that a node holds, one bit for each.
+#[derive(Debug, Clone, Default)]
+struct Held(Vec<u64>);
+
+impl Held {
+    /// Returns whether it was new.
+    fn insert(&mut self, number: usize) -> bool {
+        let (word, bit) = (number / 64, 1 << (number % 64));
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        let is_new = self.0[word] & bit == 0;
+        self.0[word] |= bit;
+        is_new
+    }
+
+    fn add_all(&mut self, other: &Self) {
+        let length = self.0.len().max(other.0.len());
+        self.0.resize(length, 0);
+        for (word, more) in self.0.iter_mut().zip(&other.0) {
+            *word |= more;
+        }
+    }
+
+    /// Those that the other one lacks, in order.
+    fn without(&self, other: &Self) -> Vec<usize> {
+        let mut numbers = Vec::new();
+        for (at, word) in self.0.iter().enumerate() {
+            let mut left = word & !other.0.get(at).copied().unwrap_or(0);
+            while left != 0 {
+                numbers.push(64 * at + left.trailing_zeros() as usize);
+                left &= left - 1;
+            }
+        }
+        numbers
+    }
+}
+
 /// One honest node.
 pub struct Pair {
     pub model: Node,
     agreement: Option<Agreement>,
-    held: BTreeSet<usize>,
+    held: Held,
     pub pending: Vec<usize>,
 }
 
@@ -72,6 +110,7 @@ pub struct World {
     pub facts: Vec<Facts>,
     seals: BTreeMap<SealId, Value>,
     pub messages: Vec<(Message, Verified)>,
+    numbers: BTreeMap<Message, usize>,
     identities: Vec<Identity>,
     /// Each member refuses a fresh value of another with this chance, in percent.
     refuse_percent: usize,
@@ -147,7 +186,7 @@ impl World {
             let pair = Pair {
                 model: Node::new(member, members, setting.rules),
                 agreement: setting.drives_production.then_some(agreement),
-                held: BTreeSet::new(),
+                held: Held::default(),
                 pending: Vec::new(),
             };
             (member, pair)
@@ -159,6 +198,7 @@ impl World {
             facts: Vec::new(),
             seals: BTreeMap::new(),
             messages: Vec::new(),
+            numbers: BTreeMap::new(),
             identities,
             refuse_percent: [0, 0, 20, 60, 100][random.below(5)],
             random,
@@ -199,8 +239,8 @@ impl World {
 
     /// The number of a message, signed when it is new.
     pub fn say(&mut self, message: Message) -> usize {
-        if let Some(at) = self.messages.iter().position(|(said, _)| *said == message) {
-            return at;
+        if let Some(at) = self.numbers.get(&message) {
+            return *at;
         }
         let round = message.round;
         let statement = match message.said {
@@ -217,8 +257,10 @@ impl World {
             },
         };
         let record = sign(&self.identities[message.by], net(), statement).unwrap();
+        let at = self.messages.len();
         self.messages.push((message, record));
-        self.messages.len() - 1
+        self.numbers.insert(message, at);
+        at
     }
 
     /// Gives a node a message; says whether it was new to it.
@@ -432,7 +474,7 @@ impl World {
                 self.lead(node)?;
             } else if self.random.chance(sync_percent) {
                 let from = honest[self.random.below(honest.len())];
-                for at in self.nodes[&from].held.clone() {
+                for at in self.nodes[&from].held.without(&self.nodes[&node].held) {
                     self.take(node, at);
                 }
             } else if !self.nodes[&node].pending.is_empty() {
@@ -454,11 +496,13 @@ impl World {
         loop {
             let mut changed = false;
             let honest = self.honest();
-            let held = self.nodes.values().flat_map(|pair| &pair.held);
-            let held: BTreeSet<usize> = held.copied().collect();
+            let mut held = Held::default();
+            for pair in self.nodes.values() {
+                held.add_all(&pair.held);
+            }
             for node in &honest {
-                for at in &held {
-                    changed |= self.take(*node, *at);
+                for at in held.without(&self.nodes[node].held) {
+                    changed |= self.take(*node, at);
                 }
             }
             for node in honest {
