@@ -15,6 +15,8 @@ use std::fmt;
 use ed25519_dalek::SigningKey;
 
 pub use check::{Check, verdicts};
+#[cfg(feature = "sim")]
+pub use memo::remember_verdicts;
 pub use public_key::{KeyError, PublicKey};
 pub use tables::Tables;
 

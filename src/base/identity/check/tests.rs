@@ -9,6 +9,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha512};
 
 use super::*;
+use crate::base::identity::tables::TURN;
 use crate::base::identity::{Identity, Signer as _};
 
 /// A key, a message and a signature.
@@ -269,9 +270,9 @@ proptest! {
     }
 }
 
-/// A table is made for a sealer that signs much, for so many of them, and given up when it seals no more.
+/// A table is made for who signs much, for so many of them, and those that seal come first.
 #[test]
-fn tables_are_for_sealers_and_bounded() {
+fn tables_are_for_sealers_first_and_bounded() {
     let nodes: Vec<NodeId> = ["ada", "bob", "cyd", "dan"]
         .map(|name| good(name, b"").key)
         .into();
@@ -286,9 +287,17 @@ fn tables_are_for_sealers_and_bounded() {
         }
         with
     };
-    assert_eq!(check(&mut tables, 64), [false; 4], "none so far");
+    assert_eq!(check(&mut tables, 16), [false; 4], "none so far");
     assert_eq!(check(&mut tables, 1), [true, true, false, false]);
     tables.set_sealers(nodes[1..].iter().copied());
     assert_eq!(check(&mut tables, 1), [false, true, true, false]);
     assert_eq!(check(&mut tables, 64), [false, true, true, false]);
+    // Others have what sealers leave, as long as they sign much.
+    tables.set_sealers(nodes[1..2].iter().copied());
+    assert_eq!(check(&mut tables, 1), [false, true, true, false]);
+    let (bob, key) = (nodes[1], PublicKey::decode(&nodes[1]).unwrap());
+    for _ in 0..2 * TURN {
+        tables.take(&bob, &key);
+    }
+    assert_eq!(check(&mut tables, 17), [true, true, false, false]);
 }
