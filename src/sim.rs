@@ -24,4 +24,5 @@ pub mod refounding;
 pub mod view;
 pub mod world;
 
+pub use crate::base::identity::remember_verdicts;
 pub use disk::Disk;

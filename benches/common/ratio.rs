@@ -159,9 +159,6 @@ pub(crate) fn is_test() -> bool {
 
 /// Runs a bench's Criterion groups, unless `RATIOS=only`, and then its comparisons.
 pub(crate) fn main(groups: impl FnOnce(&mut Criterion), ratios: impl FnOnce()) {
-    if cfg!(feature = "sim") {
-        println!("note: with the feature `sim` signatures may be remembered; measure without it");
-    }
     if std::env::var("RATIOS").as_deref() != Ok("only") {
         // The comparisons are below; the groups show the spread of their parts.
         let mut criterion = Criterion::default()

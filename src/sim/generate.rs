@@ -23,6 +23,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::base::digest::{OperationId, RecordId, SealId};
+use crate::base::identity::remember_verdicts;
 use crate::sim::blocks::{Chain, genesis_seal};
 use crate::sim::oracle::{Oracle, Sealed};
 use crate::statement::genesis::Genesis;
@@ -102,6 +103,7 @@ pub fn generate_log_with(
     genesis_seal: impl Fn(&Genesis) -> SealId,
     complete: Complete,
 ) -> Log {
+    remember_verdicts();
     let mut generator = Generator::new(seed, genesis_seal, complete);
     // Some attempts have nothing to seal.
     for _ in 0..blocks * 8 {

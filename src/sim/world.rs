@@ -13,6 +13,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::base::digest::NodeId;
+use crate::base::identity::remember_verdicts;
 use crate::core::{Core, Input, Message, Network as _, PeerId};
 use crate::finality::Blame;
 use crate::sim::actors::ActorKind;
@@ -98,6 +99,7 @@ pub fn run(plan: Plan) -> Report {
 /// Runs a schedule with another oracle, to see that differences are found.
 #[must_use]
 pub fn run_with(plan: Plan, oracle_apply: OracleApply) -> Report {
+    remember_verdicts();
     let mut world = World::new(plan, oracle_apply, None);
     world.live();
     let founded = world.found_anew();

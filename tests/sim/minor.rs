@@ -3,7 +3,7 @@
 //! or critical votes.
 //!
 //! Random coalitions against random towns, without agreement: the production ledger and the oracle apply every seal, and
-//! must be equal at the end. `MYCNET_SEEDS=0..10000 cargo test --release --features sim --test sim minor::t_minor -- --exact` is
+//! must be equal at the end. `MYCNET_SEEDS=0..10000 cargo test --release --test sim minor::t_minor -- --exact` is
 //! the long form, with 500 operations for each coalition.
 
 mod coalition;

@@ -9,6 +9,7 @@ use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::seal::SealedBlock;
 use mycnet_consensus::internals::sim::people::identity;
 use mycnet_consensus::internals::sim::plan::{Plan, START_MS};
+use mycnet_consensus::internals::sim::remember_verdicts;
 use mycnet_consensus::internals::sim::world::run;
 use mycnet_consensus::{Genesis, NodeId, RecordId, SealId};
 use rand::seq::SliceRandom as _;
@@ -20,6 +21,7 @@ use crate::sweep::seeds;
 
 /// A node that watches and is not a member.
 fn observer(genesis: &Genesis) -> Core {
+    remember_verdicts();
     Core::new(genesis, Arc::new(identity(99))).unwrap()
 }
 

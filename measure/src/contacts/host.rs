@@ -10,7 +10,7 @@ use mycnet_consensus::internals::identity::{Identity, Signer as _};
 use mycnet_consensus::internals::operation::Ballot;
 use mycnet_consensus::internals::patience::{Advice, Patience};
 use mycnet_consensus::internals::rejection::Rejection;
-use mycnet_consensus::internals::sim::Disk;
+use mycnet_consensus::internals::sim::{Disk, remember_verdicts};
 
 pub(super) struct Host {
     pub(super) core: Core,
@@ -37,6 +37,7 @@ impl Host {
         skew_ms: i64,
         now_ms: u64,
     ) -> Result<Self, Rejection> {
+        remember_verdicts();
         let clock = now_ms.saturating_add_signed(skew_ms);
         Ok(Self {
             patience: Patience::new(identity.node_id(), &genesis.params, clock),
