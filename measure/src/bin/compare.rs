@@ -22,7 +22,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use mycnet_measure::comparisons::agreement::decisions;
-use mycnet_measure::comparisons::devnet::{Devnet, devnet};
+use mycnet_measure::comparisons::devnet::devnet;
 use mycnet_measure::comparisons::operations::operations;
 use mycnet_measure::comparisons::report::Report;
 
@@ -92,17 +92,17 @@ fn progress(what: &str) {
     }
 }
 
-fn devnets(mycnet: Option<OsString>) -> Result<Vec<Devnet>, Box<dyn Error>> {
+/// Measures real nodes. A failure does not cost the figures before it.
+fn devnets(mycnet: Option<OsString>, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let Some(mycnet) = mycnet.or_else(neighbour) else {
         eprintln!("no devnet: build mycnet, or name it by --devnet");
-        return Ok(Vec::new());
+        return Ok(());
     };
-    let mut devnets = Vec::new();
     for members in VOTING {
         progress(&format!("a devnet of {members} nodes"));
-        devnets.push(devnet(&mycnet, members)?);
+        report.devnets.push(devnet(&mycnet, members)?);
     }
-    Ok(devnets)
+    Ok(())
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -130,13 +130,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             report.operations.extend(measured);
         }
     }
+    let mut done = Ok(());
     if options.has("devnet") {
-        report.devnets = devnets(options.mycnet.clone())?;
+        done = devnets(options.mycnet, &mut report);
     }
     if options.is_json {
         println!("{:#}", report.json());
     } else {
         print!("{}", report.markdown());
     }
-    Ok(())
+    done
 }

@@ -42,7 +42,9 @@ pub fn devnet(mycnet: &OsStr, members: usize) -> Result<Devnet, String> {
         .map_err(|error| format!("{}: {error}", mycnet.display()))?;
     if !run.status.success() {
         let told = String::from_utf8_lossy(&run.stderr);
-        return Err(format!("mycnet {}: {told}", arguments.join(" ")));
+        // Before the reason it told of its nodes.
+        let reason = told.lines().last().unwrap_or_default();
+        return Err(format!("mycnet {}: {reason}", arguments.join(" ")));
     }
     let output = String::from_utf8_lossy(&run.stdout);
     let report = output.lines().last().unwrap_or_default();

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 /// The least number of batches of each side, however long they take.
-const BATCHES_MIN: usize = 5;
+const BATCHES_MIN: usize = 11;
 
 /// A piece of work, done in batches.
 pub(super) struct Side<'a> {
