@@ -1,5 +1,15 @@
-//! Programs that only measure: they compare the production core with lower bounds.
+//! Programs that only measure.
 //!
-//! - [`contacts`]: nodes that people carry, driven by recorded contact traces.
+#![cfg_attr(
+    feature = "contacts",
+    doc = "- [`contacts`]: nodes that people carry, driven by recorded contact traces, compared with lower bounds."
+)]
+#![cfg_attr(
+    feature = "comparisons",
+    doc = "- [`comparisons`]: what a decision costs beside other engines for Byzantine agreement."
+)]
 
+#[cfg(feature = "comparisons")]
+pub mod comparisons;
+#[cfg(feature = "contacts")]
 pub mod contacts;
