@@ -9,7 +9,7 @@ use super::height::{Beside, place};
 use super::heights::{Heights, sealers_after};
 use super::records::places_of;
 use super::rows::{
-    ClosedRow, EFFECTS, ENDS, EVIDENCE, EffectRow, EndRow, EvidenceRow, MEMBERS, decode,
+    ClosedRow, EFFECTS, ENDS, EVIDENCE, EffectRow, EndRow, EvidenceRow, MEMBERS, PLACES, decode,
 };
 use super::{Store, StoreError};
 use crate::base::digest::{NodeId, OperationId, RecordId};
@@ -153,6 +153,28 @@ impl Store {
         }
         all.sort_by_key(|closed| closed.operation);
         Ok(all)
+    }
+
+    /// The operations with sealed records whose ids begin with these hexadecimal digits, in order. Reads no others. Without digits:
+    /// all; for anything else than digits: none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Redb`].
+    pub fn operations_with(&self, digits: &str) -> Result<Vec<OperationId>, StoreError> {
+        // The lowest id and the highest with these digits.
+        let padded = |with: &str| {
+            let mut id = [0; 32];
+            let text = digits.to_owned() + &with.repeat(64_usize.saturating_sub(digits.len()));
+            hex::decode_to_slice(&text, &mut id).is_ok().then_some(id)
+        };
+        let (Some(first), Some(last)) = (padded("0"), padded("f")) else {
+            return Ok(Vec::new());
+        };
+        let places = self.reading()?.open_table(PLACES)?;
+        let rows = places.range::<&[u8; 32]>(&first..=&last)?;
+        rows.map(|row| Ok(OperationId::from_bytes(*row?.0.value())))
+            .collect()
     }
 
     /// A closed operation with its records; `None` for any other.

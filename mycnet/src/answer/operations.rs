@@ -87,9 +87,12 @@ pub(super) fn list(node: &Node, filter: &Filter) -> Result<Operations, Failure> 
 /// The only operation whose id begins with these digits.
 pub(super) fn find(node: &Node, prefix: &str) -> Result<FoundId<OperationId>, Failure> {
     let mut known: BTreeSet<_> = open_operations(node.engine())?.into_iter().collect();
-    let closed = node.store().all_closed().map_err(Failure::failed)?;
-    known.extend(closed.iter().map(|closed| closed.operation));
     known.retain(|id| id.to_string().starts_with(prefix));
+    known.extend(
+        node.store()
+            .operations_with(prefix)
+            .map_err(Failure::failed)?,
+    );
     let what = format!("operation has an id that begins with {prefix}");
     only(known, &what, "mycnet operations", "give more digits")
 }
