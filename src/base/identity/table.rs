@@ -55,19 +55,18 @@ impl Multiples {
         Self(all)
     }
 
-    /// Adds the multiples by the digits in even places, or in odd ones.
-    fn add_to(&self, sum: &mut EdwardsPoint, digits: &[i8; DIGITS], is_odd: usize) {
+    /// The multiples by the digits in even places, or in odd ones, and whether they are to be subtracted.
+    fn pick(
+        &self,
+        digits: &[i8; DIGITS],
+        is_odd: usize,
+    ) -> impl Iterator<Item = (EdwardsPoint, bool)> {
         let digits = digits.iter().skip(is_odd).step_by(2);
-        for (multiples, digit) in self.0.chunks_exact(MULTIPLES).zip(digits) {
-            let Some(place) = usize::from(digit.unsigned_abs()).checked_sub(1) else {
-                continue;
-            };
-            if *digit > 0 {
-                *sum += multiples[place];
-            } else {
-                *sum -= multiples[place];
-            }
-        }
+        let pairs = self.0.chunks_exact(MULTIPLES).zip(digits);
+        pairs.filter_map(|(multiples, digit)| {
+            let place = usize::from(digit.unsigned_abs()).checked_sub(1)?;
+            Some((multiples[place], *digit < 0))
+        })
     }
 }
 
@@ -114,12 +113,24 @@ impl Table {
             .chain_update(message);
         let k = Scalar::from_hash(hash);
         let parts = [(&*OF_BASE, digits(&s)), (&self.multiples, digits(&k))];
+        // All are read before any is added: the tables of many keys lie outside the processor's nearest cache, which so waits for many
+        // of them at once.
+        let picked = [1, 0].map(|is_odd| {
+            let picked = parts
+                .iter()
+                .flat_map(|(multiples, digits)| multiples.pick(digits, is_odd));
+            picked.collect::<Vec<(EdwardsPoint, bool)>>()
+        });
         let mut point = EdwardsPoint::identity();
-        for is_odd in [1, 0] {
-            for (multiples, digits) in &parts {
-                multiples.add_to(&mut point, digits, is_odd);
+        for (picked, is_odd) in picked.iter().zip([true, false]) {
+            for (multiple, is_negative) in picked {
+                if *is_negative {
+                    point -= multiple;
+                } else {
+                    point += multiple;
+                }
             }
-            if is_odd == 1 {
+            if is_odd {
                 for _ in 0..DIGIT_BITS {
                     point += point;
                 }
