@@ -1,9 +1,6 @@
 //! Programs that only measure.
 //!
-#![cfg_attr(
-    feature = "contacts",
-    doc = "- [`contacts`]: nodes that people carry, driven by recorded contact traces, compared with lower bounds."
-)]
+//! - [`contacts`]: nodes that people carry, driven by recorded contact traces, compared with lower bounds.
 #![cfg_attr(
     feature = "comparisons",
     doc = "- [`comparisons`]: what a decision costs beside other engines for Byzantine agreement."
@@ -11,5 +8,4 @@
 
 #[cfg(feature = "comparisons")]
 pub mod comparisons;
-#[cfg(feature = "contacts")]
 pub mod contacts;

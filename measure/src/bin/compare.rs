@@ -3,11 +3,10 @@
 //!
 //! ```sh
 //! cargo build --release --locked -p mycnet
-//! cargo run --release --locked -p mycnet-measure --no-default-features --features comparisons --bin compare
+//! cargo run --release --locked -p mycnet-measure --features comparisons --bin compare
 //! ```
 //!
-//! The second command prints the tables of `benches/README.md`, with real nodes if the first was run before. Without the default
-//! features, because the simulator remembers signatures that were checked. Options, behind `--`:
+//! The second command prints the tables of `benches/README.md`, with real nodes if the first was run before. Options, behind `--`:
 //!
 //! - `--devnet MYCNET`: the command `mycnet`; without it, the one beside this program, if there is one.
 //! - `--seconds S`: how long each comparison takes, 4 unless given; some take longer, because of the least number of batches.
@@ -107,11 +106,6 @@ fn devnets(mycnet: Option<OsString>, report: &mut Report) -> Result<(), Box<dyn 
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::read(std::env::args().skip(1))?;
-    if cfg!(feature = "contacts") {
-        return Err(
-            "build it with --no-default-features: the simulator remembers signatures".into(),
-        );
-    }
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let mut report = Report {
         load: load.trim().to_owned(),

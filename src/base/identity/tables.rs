@@ -64,9 +64,9 @@ impl Tables {
     pub fn set_sealers(&mut self, sealers: impl IntoIterator<Item = NodeId>) {
         self.sealers = sealers.into_iter().collect();
         let (mut of_sealers, mut of_others) = (0, 0);
-        for (node, author) in &mut self.authors {
-            if author.table.is_none() {
-            } else if self.sealers.contains(node) {
+        let authors = self.authors.iter_mut();
+        for (node, author) in authors.filter(|(_, author)| author.table.is_some()) {
+            if self.sealers.contains(node) {
                 of_sealers += 1;
             } else if of_others + self.sealers.len() < self.most {
                 of_others += 1;

@@ -15,7 +15,8 @@ use mycnet_consensus::{
 
 use super::super::network::{genesis, member};
 
-/// How soon after a seal a node compares what it holds with its peers, and how often it does so anyway: as a real node.
+/// How soon after a seal a node compares what it holds with its peers, and how often it does so anyway: `SYNC_AFTER_SEAL_MS` and
+/// `SYNC_EVERY_MS` of a real node (`node/timers.rs`).
 const COMPARE_AFTER_SEAL_MS: u64 = 1_000;
 const COMPARE_EVERY_MS: u64 = 15_000;
 
