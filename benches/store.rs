@@ -71,11 +71,26 @@ fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
 }
 
 fn bytes_in(directory: &Path) -> u64 {
+    files_in(directory).map(|file| file.len()).sum()
+}
+
+/// What the files take of the disk: redb makes a full file twice as long, and the new half is empty at first.
+#[cfg(unix)]
+fn taken_in(directory: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    files_in(directory).map(|file| file.blocks() * 512).sum()
+}
+
+#[cfg(not(unix))]
+fn taken_in(directory: &Path) -> u64 {
+    bytes_in(directory)
+}
+
+fn files_in(directory: &Path) -> impl Iterator<Item = std::fs::Metadata> {
     let entries = std::fs::read_dir(directory).expect("the directory is there");
     entries
         .map(|entry| entry.and_then(|entry| entry.metadata()))
-        .map(|metadata| metadata.expect("the file is there").len())
-        .sum()
+        .map(|metadata| metadata.expect("the file is there"))
 }
 
 /// Bare appending, with a sync after each of `parts`.
@@ -118,6 +133,7 @@ fn measure(directory: &Path) {
         took,
         longest,
         last,
+        taken,
     } = filled;
     let encoded: Vec<Vec<u8>> = records.iter().map(Verified::encode).collect();
     let wire: usize = encoded.iter().map(Vec::len).sum();
@@ -140,7 +156,7 @@ fn measure(directory: &Path) {
     );
     let stop = stop(&store, &ledger);
     println!(
-        "store  {} bytes a record on disk after a stop ({stop:?}), {last:.0} before it, at most {longest:.0} in the second half",
+        "store  {} bytes a record on disk after a stop ({stop:?}), {last:.0} before it, at most {longest:.0} in the second half, of which {taken:.0} take space",
         bytes_in(&home) / records.len() as u64,
     );
     let (took, served) = timed(|| serve(&store));
@@ -178,6 +194,8 @@ struct Filled {
     /// The most bytes for each record in the second half.
     longest: f64,
     last: f64,
+    /// What of these bytes takes space on the disk.
+    taken: f64,
 }
 
 /// Writes rounds of claims, two seals each, as a node does.
@@ -198,6 +216,7 @@ fn fill(
         took: Duration::ZERO,
         longest: 0.0,
         last: 0.0,
+        taken: 0.0,
     };
     for n in 0..rounds {
         for list in round(&members, &filled.ledger, n, claims, signed) {
@@ -205,8 +224,10 @@ fn fill(
             let write = past::seal(&mut filled.ledger, list);
             let (took, ()) = timed(|| {
                 store.write(&[write]).expect("the disk works");
-                let written = store.checkpoint_if_due(&filled.ledger);
-                written.expect("the disk works");
+                let is_due = store.checkpoint_if_due(&filled.ledger);
+                if is_due.expect("the disk works") {
+                    store.pack().expect("the disk works");
+                }
             });
             filled.took += took;
             filled.seals += 1;
@@ -214,6 +235,8 @@ fn fill(
         filled.last = bytes_in(home) as f64 / filled.records.len() as f64;
         if 2 * n > rounds {
             filled.longest = filled.longest.max(filled.last);
+            let taken = taken_in(home) as f64 / filled.records.len() as f64;
+            filled.taken = filled.taken.max(taken);
         }
     }
     (store, filled)
@@ -238,10 +261,11 @@ fn votes(home: &Path, claims: usize) {
     let records = filled.records.len() as f64 / votes as f64;
     println!(
         "store  {votes} votes on claims, {claims} at a time: {} bytes a vote after a stop ({stop:?}), {:.0} before it, at most {:.0} \
-         in the second half; {:.1} ms a seal",
+         in the second half, of which {:.0} take space; {:.1} ms a seal",
         bytes_in(home) / votes as u64,
         filled.last * records,
         filled.longest * records,
+        filled.taken * records,
         filled.took.as_secs_f64() * 1e3 / filled.seals as f64,
     );
 }

@@ -73,6 +73,7 @@ mod builder;
 mod cpu_budget;
 mod handle;
 mod hold;
+mod packer;
 mod relations;
 mod saved_peers;
 mod shared;

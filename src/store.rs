@@ -16,8 +16,8 @@
 //!    to an import, [`Store::sync`].
 //! 3. On the event `JournalLost`, call [`Store::note_journal_lost`]. Then every start reports it until a `Rejoin` is in the
 //!    journal.
-//! 4. After writing, call [`Store::checkpoint_if_due`]; at an orderly stop, [`Store::checkpoint`] and
-//!    [`Store::give_back`].
+//! 4. After writing, call [`Store::checkpoint_if_due`], and where it was due [`Store::pack`], best in a thread of its own; at an
+//!    orderly stop, [`Store::checkpoint`] and [`Store::give_back`].
 //!
 //! # What is durable when
 //!
@@ -25,7 +25,7 @@
 //! |---|---|
 //! | own records, what this node's person said, sealed blocks with all that they changed | when [`Store::write`] returns |
 //! | unsealed records and votes of others, lists of seals | with the next write of the row above, with [`Store::sync`], or after 4 MiB |
-//! | the ledger document and peers' addresses, which can be made again | with the next commit |
+//! | groups of heights, the ledger document and peers' addresses, which can be made again | with the next commit |
 //!
 //! A commit takes along everything that was written before it. So what a crash leaves is the state of the node after an earlier turn,
 //! since which it has said nothing of its own and applied no block. Whatever moved it to a vote is there with the vote: otherwise a
@@ -45,7 +45,7 @@
 //!   begun ([`Loaded::journal_lost`]). An old copy is of before a start, which moved own records since. Only a `Rejoin` repairs
 //!   this. Until then no other own record is written.
 //! - *Blocks are the past.* A sealed height is its block as it is sent, with what its seal changed (`height`). Older heights are
-//!   compressed, some dozens together (`groups`), in the commit of a checkpoint. Records of an operation are read out of the blocks
+//!   compressed, some dozens together (`groups`). Records of an operation are read out of the blocks
 //!   where a row says that they are, and documents are built from them: nothing is stored twice.
 //! - *Reads are verified.* Heights are behind a digest of their bytes. Seals are compared with the ids that a start reads,
 //!   records with the seal that lists them, states with the seal that states them. An error names the damaged place.
@@ -96,6 +96,7 @@ pub use load::{Found, JournalLost, Loaded};
 use crate::base::digest::{NetworkId, NodeId};
 pub use crate::past::archive::ClosedSummary;
 use crate::statement::genesis::Genesis;
+use groups::KnownIds;
 use heights::Heights;
 use medium::{Medium, Overlay};
 use own::Writing;
@@ -146,6 +147,10 @@ pub struct Store {
     records_since: AtomicU64,
     /// See [`Store::set_group_heights`].
     group_heights: AtomicUsize,
+    /// Held while heights are packed.
+    packing: Mutex<()>,
+    /// Of the heights that are in no group yet.
+    known_ids: Mutex<KnownIds>,
 }
 
 /// A database and its medium.
@@ -346,6 +351,8 @@ impl Store {
             checkpoint_height: AtomicU64::new(checkpoint),
             records_since: AtomicU64::new(records),
             group_heights: AtomicUsize::new(GROUP_HEIGHTS),
+            packing: Mutex::new(()),
+            known_ids: Mutex::new(KnownIds::new()),
         })
     }
 

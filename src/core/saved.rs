@@ -199,9 +199,9 @@ impl Saved {
             Write::Twin(is_there) => self.twin = *is_there,
             Write::Endorsed(own) => self.endorsed = own.as_deref().cloned(),
             Write::Compromised => self.compromised = true,
-            Write::Block { block, .. } => {
-                for record in &block.records {
-                    self.records.remove(&record.body.id());
+            Write::Block { applied, .. } => {
+                for id in &applied.records {
+                    self.records.remove(id);
                 }
                 self.votes.clear();
                 self.lists.clear();

@@ -70,6 +70,8 @@ pub struct Applied {
     pub height: u64,
     /// The seal's time.
     pub time_ms: u64,
+    /// The ids of the records it added, sorted.
+    pub records: Vec<RecordId>,
     /// Operations it opened.
     pub opened: Vec<OperationId>,
     /// Operations that changed, in their state after the seal, including those that closed.

@@ -59,7 +59,8 @@ pub(super) fn apply(
     scores::settle(&mut work, &closed);
     effects::apply_effects(&mut work, &closed);
     line_up(&mut work, round, &kept);
-    let (state, applied) = finish(work, closed);
+    let (state, mut applied) = finish(work, closed);
+    applied.records = kept.iter().map(Verified::id).collect();
     Ok((state, applied, kept, dropped))
 }
 
@@ -281,6 +282,7 @@ fn finish(work: Work<'_>, closed: Vec<Arc<OpenOperation>>) -> (State, Applied) {
     let applied = Applied {
         height: state.height,
         time_ms: state.time_ms,
+        records: Vec::new(),
         opened: progress.opened,
         touched: changed,
         frozen: progress.frozen,

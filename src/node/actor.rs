@@ -15,6 +15,7 @@ use super::NodeError;
 use super::block_server::BlockRequests;
 use super::cpu_budget::CpuBudget;
 use super::hold::Hold;
+use super::packer::Packer;
 use super::saved_peers::SavedPeers;
 use super::shared::{Command, Reply, Sent, Shared, Signals, Stopped};
 use super::timers::Timers;
@@ -72,6 +73,7 @@ pub(super) struct Actor {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) connected: Option<Connected>,
+    pub(super) packer: Packer,
     pub(super) timers: Timers,
     pub(super) cpu_budget: CpuBudget,
     /// Peers that misbehaved and whose connection is not closed yet. Their messages are dropped.
@@ -269,6 +271,7 @@ impl Actor {
                 kept.map_err(|error| error.to_string())
             });
         }
+        self.packer.stop();
         let core = self.shared.core();
         let kept = || {
             self.shared.store.checkpoint(core.ledger())?;

@@ -13,9 +13,10 @@ use super::block_server::{self, BlockRequests};
 use super::cpu_budget::CpuBudget;
 use super::handle::{Node, NodeHost, Opened};
 use super::hold::Hold;
+use super::packer::Packer;
 use super::relations::Relations;
 use super::saved_peers::SavedPeers;
-use super::shared::{Shared, Signals, check_branch};
+use super::shared::{Shared, Signals, check_branch, thread};
 use super::timers::Timers;
 use crate::base::digest::SealId;
 use crate::base::identity::Signer;
@@ -156,6 +157,7 @@ impl Builder {
             clock,
             commands: receiver,
             connected,
+            packer: Packer::start(shared.clone())?,
             timers,
             cpu_budget: CpuBudget::default(),
             misbehaved: BTreeSet::new(),
@@ -230,12 +232,4 @@ fn connected_to(
         requests,
         sent: shared.sent.clone(),
     })
-}
-
-fn thread(
-    name: &str,
-    work: impl FnOnce() + Send + 'static,
-) -> Result<std::thread::JoinHandle<()>, NodeError> {
-    let thread = std::thread::Builder::new().name(name.to_owned());
-    thread.spawn(work).map_err(NodeError::Thread)
 }

@@ -154,3 +154,12 @@ pub(super) fn check_branch(
         _ => Ok(()),
     }
 }
+
+/// Starts a thread of the node.
+pub(super) fn thread(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<std::thread::JoinHandle<()>, NodeError> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(work).map_err(NodeError::Thread)
+}

@@ -71,10 +71,16 @@ const BEFORE_CERTIFICATE: &[u8] = b"\x6bcertificate";
 impl SealedBlock {
     /// The canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let records = self.records.len() + self.certificate.votes.len();
-        let mut bytes = Vec::with_capacity(512 * (records + 1));
-        codec::encode_to(self, &mut bytes);
+        let mut bytes = Vec::new();
+        self.encode_to(&mut bytes);
         bytes
+    }
+
+    /// Appends the canonical bytes.
+    pub(crate) fn encode_to(&self, bytes: &mut Vec<u8>) {
+        let records = self.records.len() + self.certificate.votes.len();
+        bytes.reserve(512 * (records + 1));
+        codec::encode_to(self, bytes);
     }
 
     /// Reads only the seal of an encoded block, at the same cost for every block.

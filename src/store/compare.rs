@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 
 use super::StoreError;
-use super::height::{Beside, Block, Latest, ends_of, height_row, place};
+use super::height::{Beside, Block, Latest, ends_of, place, write_row};
 use super::heights::Heights;
 use super::queries::all_ends;
 use super::rows::{
@@ -59,7 +59,9 @@ impl Compared {
                 faults.push(fault);
             }
         };
-        let expected = Latest::of(height, height_row(block, applied))?;
+        let mut row = Vec::new();
+        write_row(block, applied, &mut row);
+        let expected = Latest::of(height, row)?;
         let (found, group) = (heights.beside(height)?, heights.group_of(height)?);
         let parts = |it: &Beside| [it.changes.bytes().to_vec(), it.closed.bytes().to_vec()];
         expect("changes", parts(&found) == parts(&expected.beside));

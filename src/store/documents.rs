@@ -67,7 +67,7 @@ impl Store {
             {
                 let mut saved = transaction.open_table(LEDGER)?;
                 saved.retain(|_, _| false)?;
-                saved.insert(height, &wrapped(bytes)[..])?;
+                saved.insert(height, &wrapped(|row| row.extend_from_slice(bytes))[..])?;
             }
             transaction.commit()?;
             Ok(())

@@ -2,14 +2,14 @@
 //!
 //! Most of a block is like the block before: keys, names of fields, operations that are voted on. So heights that lie together
 //! are compressed together, up to [`GROUP_HEIGHTS`](super::GROUP_HEIGHTS) of them and some [`GROUP_BYTES`]: zstd finds little more in
-//! longer groups, and whoever asks for one record unpacks a whole group. A group is made with a checkpoint, in the same commit, as soon
-//! as its heights fill it; so where groups begin follows from the heights alone.
+//! longer groups, and whoever asks for one record unpacks a whole group. Heights wait in rows of their own until they fill a group, so
+//! where groups begin follows from the heights alone, whenever they are made.
 //!
 //! A group is a row of two frames. The length of the first (little-endian `u32`) stands before it. The first has the blocks, so that
 //! serving them unpacks nothing else. The second has what their seals changed. Its dictionary is the first one's content and the ids of its
 //! records: the states of closed operations consist of ids, which do not compress, and which the blocks give.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use redb::{ReadableTable, WriteTransaction};
@@ -20,13 +20,14 @@ use super::height::{Beside, Block, Latest, Part, write_part};
 use super::rows::{ENDS, EndRow, GROUPS, HEIGHTS, MEMBERS, SEALERS, SEALS, decode};
 use super::wrapped::{unwrapped, wrapped};
 use crate::base::codec;
-use crate::base::digest::NodeId;
+use crate::base::digest::{NodeId, RecordId};
+use crate::members::sealers::Sealers;
 
 /// Bytes of a group's rows at most, unless it is a single height.
 const GROUP_BYTES: usize = 256 * 1024;
 
-/// zstd's own choice between time and size.
-const LEVEL: i32 = 3;
+/// Level 3 takes twice the time and finds no more: what repeats does so in long pieces, and the rest is hashes and signatures.
+const LEVEL: i32 = 1;
 
 /// Lengths of a row's parts in bytes. redb stores a long value in a power of two of pages; parts of these lengths fill them.
 const PARTS: [usize; 3] = [16_128, 7_936, 3_840];
@@ -38,7 +39,8 @@ fn place(first: u64) -> String {
 fn squeezed(bytes: &[u8], dictionary: &[u8]) -> Vec<u8> {
     let packer = Compressor::with_dictionary(LEVEL, dictionary);
     let frame = packer.and_then(|mut packer| packer.compress(bytes));
-    wrapped(&frame.expect("zstd fails only without memory"))
+    let frame = frame.expect("zstd fails only without memory");
+    wrapped(|row| row.extend(frame))
 }
 
 /// The bytes that were compressed into a row. Its digest is checked first, so the frame is one that this node wrote, and its length is
@@ -122,7 +124,7 @@ impl Group {
             return Ok(beside);
         }
         let place = place(self.first);
-        let dictionary = dictionary(self.blocks.iter())?;
+        let dictionary = dictionary(self.blocks.iter(), &KnownIds::new())?;
         let parts = Part::all(&place, unsqueezed(&place, &self.packed, &dictionary)?)?;
         let (pairs, []) = parts.as_chunks() else {
             return Err(StoreError::damaged(place, "it has other parts"));
@@ -137,20 +139,27 @@ impl Group {
     }
 }
 
-/// Blocks, and the ids of their records.
-fn dictionary<'a>(blocks: impl Iterator<Item = &'a Block>) -> Result<Vec<u8>, StoreError> {
+/// Blocks, and the ids of their records: those that are known, or else read out of the block.
+fn dictionary<'a>(
+    blocks: impl Iterator<Item = &'a Block>,
+    known: &KnownIds,
+) -> Result<Vec<u8>, StoreError> {
     let (mut dictionary, mut ids) = (Vec::new(), Vec::new());
     for block in blocks {
-        dictionary.extend(block.encoded());
-        for record in block.signed()?.records {
-            ids.extend_from_slice(record.id().as_bytes());
+        dictionary.extend_from_slice(block.head.bytes());
+        dictionary.extend_from_slice(block.certificate.bytes());
+        if let Some(known) = known.get(&block.height) {
+            ids.extend(known.iter().map(RecordId::as_bytes));
+        } else {
+            let records = block.signed()?.records;
+            ids.extend(records.iter().map(|record| *record.id().as_bytes()));
         }
     }
-    dictionary.append(&mut ids);
+    dictionary.extend_from_slice(ids.as_flattened());
     Ok(dictionary)
 }
 
-fn write_row(transaction: &WriteTransaction, first: u64, row: &[u8]) -> Result<(), StoreError> {
+fn write_parts(transaction: &WriteTransaction, first: u64, row: &[u8]) -> Result<(), StoreError> {
     let mut groups = transaction.open_table(GROUPS)?;
     let (mut rest, mut number) = (row, 0_u32);
     while !rest.is_empty() {
@@ -179,20 +188,29 @@ pub(super) fn seal_ids(first: u64, row: &[u8]) -> Result<&[[u8; 32]], StoreError
     }
 }
 
-/// Puts the oldest heights into groups of this many at most, as long as they fill them.
-pub(super) fn pack(transaction: &WriteTransaction, heights_max: usize) -> Result<(), StoreError> {
-    while let Some(group) = next_full(transaction, heights_max)? {
-        write_group(transaction, &group)?;
-    }
-    Ok(())
+/// The ids of the records of heights that this process wrote.
+pub(super) type KnownIds = BTreeMap<u64, Vec<RecordId>>;
+
+/// A group that is to be written.
+pub(super) struct Packed {
+    /// Its first height.
+    first: u64,
+    /// Its last height.
+    last: u64,
+    row: Vec<u8>,
+    /// The members that it has changes of.
+    members: BTreeSet<NodeId>,
+    /// The operations that it closed, compressed.
+    ends: Option<Vec<u8>>,
+    /// The sealers after the last change, and the height that they seal first.
+    sealers: Option<(u64, Sealers)>,
 }
 
-/// The oldest heights without a group, if they fill one.
-fn next_full(
-    transaction: &WriteTransaction,
+/// The oldest heights without a group, if they fill one of this many at most.
+pub(super) fn next_full(
+    rows: &impl ReadableTable<u64, &'static [u8]>,
     heights_max: usize,
 ) -> Result<Option<Vec<Latest>>, StoreError> {
-    let rows = transaction.open_table(HEIGHTS)?;
     let (mut group, mut bytes) = (Vec::new(), 0);
     for row in rows.iter()? {
         let (number, row) = row?;
@@ -209,67 +227,71 @@ fn next_full(
     Ok(None)
 }
 
-fn write_group(transaction: &WriteTransaction, group: &[Latest]) -> Result<(), StoreError> {
-    let first = group[0].block.height;
-    let last = first + group.len() as u64 - 1;
-    let (mut blocks, mut beside) = (Vec::new(), Vec::new());
-    for height in group {
-        let block = &height.block;
-        for part in [&block.head, &block.certificate, &block.sealers] {
-            write_part(&mut blocks, |row| row.extend_from_slice(part.bytes()));
+impl Packed {
+    /// Compresses heights, which must be those of [`next_full`].
+    pub(super) fn new(group: &[Latest], known: &KnownIds) -> Result<Self, StoreError> {
+        let first = group[0].block.height;
+        let (mut blocks, mut beside) = (Vec::new(), Vec::new());
+        for height in group {
+            let block = &height.block;
+            for part in [&block.head, &block.certificate, &block.sealers] {
+                write_part(&mut blocks, |row| row.extend_from_slice(part.bytes()));
+            }
+            for part in [&height.beside.changes, &height.beside.closed] {
+                write_part(&mut beside, |row| row.extend_from_slice(part.bytes()));
+            }
         }
-        for part in [&height.beside.changes, &height.beside.closed] {
-            write_part(&mut beside, |row| row.extend_from_slice(part.bytes()));
+        let mut row = Vec::new();
+        write_part(&mut row, |row| row.extend(squeezed(&blocks, &[])));
+        let dictionary = dictionary(group.iter().map(|height| &height.block), known)?;
+        row.extend(squeezed(&beside, &dictionary));
+        let (mut members, mut ends, mut sealers) = (BTreeSet::new(), Vec::new(), None);
+        for height in group {
+            let changes = height.beside.changes()?;
+            members.extend(changes.ledger.roster.iter().map(|(node, _)| *node));
+            members.extend(changes.trust.iter().map(|(node, _)| *node));
+            ends.extend(height.ends()?);
+            if let Some(next) = height.block.sealers()? {
+                sealers = Some((height.block.height + 1, next));
+            }
         }
+        Ok(Self {
+            first,
+            last: first + group.len() as u64 - 1,
+            row,
+            members,
+            ends: (!ends.is_empty()).then(|| squeezed(&codec::encode(&ends), &[])),
+            sealers,
+        })
     }
-    let mut row = Vec::new();
-    write_part(&mut row, |row| row.extend(squeezed(&blocks, &[])));
-    let dictionary = dictionary(group.iter().map(|height| &height.block))?;
-    row.extend(squeezed(&beside, &dictionary));
-    write_row(transaction, first, &row)?;
-    write_found(transaction, first, group)?;
-    let mut seals = transaction.open_table(SEALS)?;
-    let mut ids = Vec::new();
-    for row in seals.range(first..=last)? {
-        let (first, row) = row?;
-        ids.extend_from_slice(seal_ids(first.value(), row.value())?.as_flattened());
-    }
-    seals.retain_in(first..=last, |_, _| false)?;
-    seals.insert(first, &ids[..])?;
-    let mut heights = transaction.open_table(HEIGHTS)?;
-    heights.retain_in(first..=last, |_, _| false)?;
-    Ok(())
-}
 
-/// Writes what finds the group's changes.
-fn write_found(
-    transaction: &WriteTransaction,
-    first: u64,
-    group: &[Latest],
-) -> Result<(), StoreError> {
-    let mut nodes: BTreeSet<NodeId> = BTreeSet::new();
-    let mut ends: Vec<EndRow> = Vec::new();
-    let mut sealers = None;
-    for height in group {
-        let changes = height.beside.changes()?;
-        nodes.extend(changes.ledger.roster.iter().map(|(node, _)| *node));
-        nodes.extend(changes.trust.iter().map(|(node, _)| *node));
-        ends.extend(height.ends()?);
-        if let Some(next) = height.block.sealers()? {
-            sealers = Some((height.block.height + 1, next));
+    /// Writes the group in the place of its heights.
+    pub(super) fn write(&self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+        let (first, last) = (self.first, self.last);
+        write_parts(transaction, first, &self.row)?;
+        let mut members = transaction.open_table(MEMBERS)?;
+        for node in &self.members {
+            members.insert((node.as_bytes(), first), ())?;
         }
+        if let Some(row) = &self.ends {
+            transaction.open_table(ENDS)?.insert(first, &row[..])?;
+        }
+        if let Some((from, sealers)) = &self.sealers {
+            let row = codec::encode(sealers);
+            transaction.open_table(SEALERS)?.insert(from, &row[..])?;
+        }
+        let mut seals = transaction.open_table(SEALS)?;
+        let mut ids = Vec::new();
+        for row in seals.range(first..=last)? {
+            let (first, row) = row?;
+            ids.extend_from_slice(seal_ids(first.value(), row.value())?.as_flattened());
+        }
+        seals.retain_in(first..=last, |_, _| false)?;
+        seals.insert(first, &ids[..])?;
+        let mut heights = transaction.open_table(HEIGHTS)?;
+        for height in first..=last {
+            heights.remove(height)?;
+        }
+        Ok(())
     }
-    let mut members = transaction.open_table(MEMBERS)?;
-    for node in nodes {
-        members.insert((node.as_bytes(), first), ())?;
-    }
-    if !ends.is_empty() {
-        let row = squeezed(&codec::encode(&ends), &[]);
-        transaction.open_table(ENDS)?.insert(first, &row[..])?;
-    }
-    if let Some((from, sealers)) = sealers {
-        let row = codec::encode(&sealers);
-        transaction.open_table(SEALERS)?.insert(from, &row[..])?;
-    }
-    Ok(())
 }

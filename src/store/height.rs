@@ -42,25 +42,23 @@ pub(super) fn place(height: u64) -> String {
     format!("height {height}")
 }
 
-/// The row of a height.
-pub(super) fn height_row(block: &SealedBlock, applied: &Applied) -> Vec<u8> {
+/// Appends the row of a height.
+pub(super) fn write_row(block: &SealedBlock, applied: &Applied, row: &mut Vec<u8>) {
     let changes = ChangesRow {
         ledger: LedgerChange::from_applied(&block.seal, applied),
         trust: applied.trust.clone(),
     };
-    let mut row = Vec::new();
-    let encoded = block.encode();
-    let certificate = codec::encode(&block.certificate).len();
-    let (head, certificate) = encoded.split_at(encoded.len() - certificate);
-    for part in [head, certificate] {
-        write_part(&mut row, |row| row.extend_from_slice(part));
-    }
+    let certificate = codec::encode(&block.certificate);
+    write_part(row, |row| {
+        block.encode_to(row);
+        row.truncate(row.len() - certificate.len());
+    });
+    write_part(row, |row| row.extend_from_slice(&certificate));
     let sealers = applied.sealers.as_deref();
-    write_part(&mut row, |row| codec::encode_to(&sealers, row));
-    write_part(&mut row, |row| codec::encode_to(&changes, row));
-    write_part(&mut row, |row| codec::encode_to(&closed_of(applied), row));
-    write_part(&mut row, |row| codec::encode_to(&ends_of(applied), row));
-    row
+    write_part(row, |row| codec::encode_to(&sealers, row));
+    write_part(row, |row| codec::encode_to(&changes, row));
+    write_part(row, |row| codec::encode_to(&closed_of(applied), row));
+    write_part(row, |row| codec::encode_to(&ends_of(applied), row));
 }
 
 fn closed_of(applied: &Applied) -> Vec<ClosedRow> {

@@ -9,8 +9,8 @@ use super::rows::{LISTS, RECORDS, VOTES};
 use crate::base::codec;
 use crate::base::digest::{RecordId, SealId};
 use crate::core::Write;
+use crate::ledger::Applied;
 use crate::statement::record::Verified;
-use crate::statement::seal::SealedBlock;
 
 /// Bytes that are held at most. It bounds the memory, and what is fetched again after a crash.
 const HELD_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -81,9 +81,9 @@ impl Held {
     }
 
     /// The next block has the records, and no rule needs the votes and lists that led to it.
-    pub(super) fn sealed(&mut self, block: &SealedBlock) {
-        for record in &block.records {
-            self.records.remove(&record.body.id());
+    pub(super) fn sealed(&mut self, applied: &Applied) {
+        for id in &applied.records {
+            self.records.remove(id);
         }
         self.votes.clear();
         self.lists.clear();

@@ -6,22 +6,22 @@ use redb::{ReadableTable as _, ReadableTableMetadata as _, WriteTransaction};
 use serde_bytes::ByteBuf;
 
 use super::StoreError;
-use super::height::height_row;
+use super::height::write_row;
 use super::rows::{
     EFFECTS, EVIDENCE, EffectRow, EvidenceRow, HEIGHTS, LISTS, PLACES, PlacesRow, RECORDS, REJOINS,
     SEALS, VOTES, decode,
 };
 use super::wrapped::wrapped;
 use crate::base::codec;
-use crate::base::digest::OperationId;
+use crate::base::digest::{OperationId, RecordId};
 use crate::ledger::Applied;
 use crate::statement::record::{Record, Statement};
 use crate::statement::seal::SealedBlock;
 
-/// The operation of a record; a proposal's is its own id.
-pub(super) fn about(record: &Record) -> Option<OperationId> {
+/// The operation of a record with this id; a proposal's is its own id.
+fn about(record: &Record, id: RecordId) -> Option<OperationId> {
     match &record.body.what {
-        Statement::Propose { .. } => Some(record.body.id().into()),
+        Statement::Propose { .. } => Some(id.into()),
         statement => statement.operation(),
     }
 }
@@ -35,8 +35,8 @@ pub(super) fn write_block(
     {
         let mut records = transaction.open_table(RECORDS)?;
         if !records.is_empty()? {
-            for record in &block.records {
-                records.remove(record.body.id().as_bytes())?;
+            for id in &applied.records {
+                records.remove(id.as_bytes())?;
             }
         }
     }
@@ -52,7 +52,7 @@ pub(super) fn write_height(
     applied: &Applied,
 ) -> Result<(), StoreError> {
     let height = block.seal.height;
-    let row = wrapped(&height_row(block, applied));
+    let row = wrapped(|row| write_row(block, applied, row));
     transaction.open_table(HEIGHTS)?.insert(height, &row[..])?;
     let seal = block.seal.id();
     transaction
@@ -65,7 +65,8 @@ pub(super) fn write_height(
 /// Which operations a height has records of, and which it closed.
 pub(super) fn touched(block: &SealedBlock, applied: &Applied) -> BTreeMap<OperationId, [bool; 2]> {
     let mut touched: BTreeMap<OperationId, [bool; 2]> = BTreeMap::new();
-    for operation in block.records.iter().filter_map(about) {
+    let records = block.records.iter().zip(&applied.records);
+    for operation in records.filter_map(|(record, id)| about(record, *id)) {
         touched.entry(operation).or_default()[0] = true;
     }
     for operation in &applied.closed {

@@ -11,10 +11,11 @@ use redb::{
 };
 use serde::Deserialize;
 
+use super::groups::{self, KnownIds, Packed};
 use super::height::place;
 use super::load::check_format;
-use super::rows::{FORMAT, Key, LEDGER, META, decode};
-use super::{CHECKPOINT_HEIGHTS, GROUP_HEIGHTS, StoreError, groups, sealed, write};
+use super::rows::{FORMAT, HEIGHTS, Key, LEDGER, META, decode};
+use super::{CHECKPOINT_HEIGHTS, GROUP_HEIGHTS, StoreError, sealed, write};
 use crate::base::codec;
 use crate::base::digest::{DOCUMENTS, OperationId, RecordId};
 use crate::base::rejection::Rejection;
@@ -110,11 +111,21 @@ fn move_log(transaction: &WriteTransaction, genesis: &Genesis) -> Result<(), Sto
         let applied = ledger.commit(draft);
         sealed::write_height(transaction, &block, &applied)?;
         if height.is_multiple_of(CHECKPOINT_HEIGHTS) {
-            groups::pack(transaction, GROUP_HEIGHTS)?;
+            pack(transaction)?;
         }
         height += 1;
     }
-    groups::pack(transaction, GROUP_HEIGHTS)
+    pack(transaction)
+}
+
+fn pack(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    loop {
+        let full = groups::next_full(&transaction.open_table(HEIGHTS)?, GROUP_HEIGHTS)?;
+        let Some(full) = full else {
+            return Ok(());
+        };
+        Packed::new(&full, &KnownIds::new())?.write(transaction)?;
+    }
 }
 
 fn block_of(

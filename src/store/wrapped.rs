@@ -5,9 +5,13 @@ use crate::base::digest::STORED;
 
 const DIGEST_BYTES: usize = 32;
 
-/// The bytes with their digest.
-pub(super) fn wrapped(bytes: &[u8]) -> Vec<u8> {
-    [&STORED.hash(bytes)[..], bytes].concat()
+/// The bytes that are appended, with their digest.
+pub(super) fn wrapped(append: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut row = vec![0; DIGEST_BYTES];
+    append(&mut row);
+    let digest = STORED.hash(&row[DIGEST_BYTES..]);
+    row[..DIGEST_BYTES].copy_from_slice(&digest);
+    row
 }
 
 /// The bytes of a row, if they are those that were written. `place` names the row in errors.

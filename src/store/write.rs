@@ -4,13 +4,14 @@ use std::sync::atomic::Ordering;
 
 use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, WriteTransaction};
 
+use super::groups::{self, Packed};
 use super::own::Writing;
 use super::rows::{
     COUNTS, EFFECTS, ENDS, ENTRIES, EVIDENCE, FORMAT, GROUPS, HEIGHTS, INTENTS, JOURNAL_FORMAT,
     LEDGER, LISTS, MEMBERS, META, OWN, OWNER, PEERS, PLACES, RECORDS, REJOINS, SEALERS, SEALS,
     VOTES,
 };
-use super::{Store, StoreError, groups, load, lock, sealed};
+use super::{Store, StoreError, load, lock, sealed};
 use crate::base::codec;
 use crate::base::digest::{NetworkId, NodeId};
 use crate::core::{JournalEntry, Write};
@@ -262,7 +263,9 @@ impl Store {
                     let sealed = block.records.len() as u64;
                     self.records_since.fetch_add(sealed, Ordering::SeqCst);
                     sealed::write_block(transaction, block, applied)?;
-                    writing.held.sealed(block);
+                    let mut known = lock(&self.known_ids);
+                    known.insert(applied.height, applied.records.clone());
+                    writing.held.sealed(applied);
                 }
                 write if write.can_wait() => writing.held.take(write),
                 write => write_word(transaction, write)?,
@@ -276,7 +279,8 @@ impl Store {
     }
 
     /// Writes a checkpoint of the state after the last seal, if one is due, for a short next start. Call it after the writes
-    /// of an input: the blocks up to the ledger's height must be written. Returns whether it was due.
+    /// of an input: the blocks up to the ledger's height must be written. Returns whether it was due; then [`Store::pack`] may
+    /// have something to do.
     ///
     /// # Errors
     ///
@@ -287,17 +291,52 @@ impl Store {
         let sealed = ledger.state().height().saturating_sub(height);
         let is_due = sealed >= super::CHECKPOINT_HEIGHTS || records >= super::CHECKPOINT_RECORDS;
         if is_due {
-            self.checkpoint(ledger)?;
+            self.write_checkpoint(ledger)?;
         }
         Ok(is_due)
     }
 
-    /// Writes a checkpoint now, for an orderly stop.
+    /// Puts sealed heights that fill a group into it, compressed. It changes nothing that is read, and can run in a thread of its own:
+    /// only the writing of a finished group, a few milliseconds, keeps other writes waiting. Durable with the next commit.
     ///
     /// # Errors
     ///
-    /// As [`Store::write`].
+    /// As [`Store::write`], and [`StoreError::Damaged`] if a height cannot be read.
+    pub fn pack(&self) -> Result<(), StoreError> {
+        let _alone = lock(&self.packing);
+        let heights_max = self.group_heights.load(Ordering::SeqCst);
+        loop {
+            let heights = self.reading()?.open_table(HEIGHTS)?;
+            let Some(full) = groups::next_full(&heights, heights_max)? else {
+                return Ok(());
+            };
+            drop(heights);
+            let last = full.last().map_or(0, |height| height.block.height);
+            let known = {
+                let mut known = lock(&self.known_ids);
+                let later = known.split_off(&(last + 1));
+                std::mem::replace(&mut *known, later)
+            };
+            let packed = Packed::new(&full, &known)?;
+            self.guarded(|_| {
+                let transaction = self.begin_unhurried()?;
+                packed.write(&transaction)?;
+                Ok(transaction.commit()?)
+            })?;
+        }
+    }
+
+    /// Packs, and writes a checkpoint now, for an orderly stop.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::pack`].
     pub fn checkpoint(&self, ledger: &Ledger) -> Result<(), StoreError> {
+        self.pack()?;
+        self.write_checkpoint(ledger)
+    }
+
+    fn write_checkpoint(&self, ledger: &Ledger) -> Result<(), StoreError> {
         let height = ledger.state().height();
         let checkpoint = codec::encode(&ledger.checkpoint());
         self.guarded(|writing| {
@@ -308,7 +347,6 @@ impl Store {
             }
             let transaction = self.ledger.database().begin_write()?;
             self.write_all(&transaction, writing, &[])?;
-            groups::pack(&transaction, self.group_heights.load(Ordering::SeqCst))?;
             transaction
                 .open_table(META)?
                 .insert("checkpoint", &checkpoint[..])?;

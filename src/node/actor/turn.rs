@@ -53,7 +53,9 @@ impl Actor {
             shared.store.note_journal_lost()?;
             self.rejoin = Rejoin::Owed;
         }
-        shared.store.checkpoint_if_due(core.ledger())?;
+        if shared.store.checkpoint_if_due(core.ledger())? {
+            self.packer.wake();
+        }
         self.keep_addresses(now_ms)?;
         let is_endorsed = |write: &Write| matches!(write, Write::Endorsed(_));
         let has_endorsed = writes.iter().any(is_endorsed);

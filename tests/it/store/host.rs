@@ -421,8 +421,9 @@ impl Host {
             }
         }
         let ledger = self.core.ledger();
-        if !store.checkpoint_if_due(ledger)?
-            && store.node_id() != node(LATE)
+        if store.checkpoint_if_due(ledger)? {
+            store.pack()?;
+        } else if store.node_id() != node(LATE)
             && ledger.state().height().is_multiple_of(CHECKPOINT_HEIGHTS)
         {
             store.checkpoint(ledger)?;
