@@ -8,6 +8,7 @@ mod failing;
 mod host;
 mod journal;
 mod moving;
+mod packing;
 mod questions;
 mod succession;
 mod upgrade;
