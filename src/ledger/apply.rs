@@ -136,7 +136,10 @@ fn note_conduct(work: &mut Work<'_>) {
         work.note(author, Participation::Revealed);
     }
     for node in &work.rejoined {
-        if let Some((_, member)) = work.state.roster.line_mut(node) {
+        // Nothing on the line of a banned member changes any more, also if it was banned by this seal.
+        if let Some((_, member)) = work.state.roster.line_mut(node)
+            && !member.is_banned()
+        {
             member.rejoined = rejoined;
         }
     }
