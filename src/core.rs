@@ -49,7 +49,9 @@ pub use former::sign_succession;
 pub use interface::{Admission, Answer, Event, Input, Output, Outputs, PeerId, Timing};
 pub use journal::{JournalEntry, Refusal};
 pub use network::Network;
-pub use query::{OperationStatus, Pending, SealStatus, SigningState, Waiting, WindowStatus};
+pub use query::{
+    ItemStatus, OperationStatus, Pending, SealStatus, SigningState, Waiting, WindowStatus,
+};
 pub use refounding::sign_endorsement;
 pub use saved::{Base, Declared, RecentSeal, Saved, Write};
 

@@ -31,7 +31,9 @@ use crate::base::rejection::Rejection;
 use crate::core::{Admission, Answer, Core, Input, Refusal};
 use crate::past::archive::{Archive, ArchiveError};
 use crate::statement::genesis::Genesis;
-use crate::statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
+use crate::statement::operation::{
+    Ballot, BallotForm, Class, ConsensusOperation, Outcome, Priority, Spore,
+};
 
 #[cfg(doc)]
 use crate::protocol::Rule::*;
@@ -47,8 +49,16 @@ pub enum EngineError {
     #[error("operation {0} is not known to this node")]
     UnknownOperation(OperationId),
     /// A result for an operation that is not a claim.
-    #[error("only claims take a result: propose a {0} with `propose_operation`")]
+    #[error("only a claim takes one result: propose a {0} with `propose_operation`")]
     NotAClaim(&'static str),
+    /// Results for an operation that is not a claim set, or not of as many items.
+    #[error("{count} results do not fit a {kind}: a claim set takes one for each of its items")]
+    NotOfTheSet {
+        /// The kind of the operation.
+        kind: &'static str,
+        /// The number of results.
+        count: usize,
+    },
     /// The platform gave no randomness.
     #[error("the platform gives no randomness: {0}")]
     NoRandomness(String),
@@ -236,11 +246,32 @@ impl BFTConsensusEngine {
         claim: ConsensusOperation,
         result: Vec<u8>,
     ) -> Result<OperationId, EngineError> {
-        if claim.class() != Class::Claim {
+        if claim.ballot_form() != BallotForm::Result {
             return Err(EngineError::NotAClaim(claim.kind()));
         }
         let ballot = Some(Ballot::Result(result));
         self.propose_with(claim, Priority::Normal, ballot).await
+    }
+
+    /// Proposes a claim set and commits the caller's own results, if the caller is an elector: one for each item, `None` for those that
+    /// it does not know.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NotOfTheSet`], or [`EngineError::Refused`] with the reason.
+    pub async fn propose_claim_set(
+        &self,
+        set: ConsensusOperation,
+        results: Vec<Option<Vec<u8>>>,
+    ) -> Result<OperationId, EngineError> {
+        if set.ballot_form() != BallotForm::Results(results.len()) {
+            return Err(EngineError::NotOfTheSet {
+                kind: set.kind(),
+                count: results.len(),
+            });
+        }
+        let ballot = Some(Ballot::Results(results));
+        self.propose_with(set, Priority::Normal, ballot).await
     }
 
     /// Proposes an operation with a priority (`High` is for the Primary and Seeds) and optionally the caller's ballot.

@@ -37,7 +37,7 @@ use crate::decision::open::OpenOperation;
 use crate::members::roster::Roster;
 use crate::members::sealers::Sealers;
 use crate::statement::genesis::{Genesis, PanelScoring, Sealing};
-use crate::statement::operation::ConsensusOperation;
+use crate::statement::operation::{Class, ConsensusOperation};
 use crate::statement::params::Params;
 use crate::statement::record::{Seal, Verified};
 use crate::statement::seal::list_digest;
@@ -108,7 +108,7 @@ pub struct State {
 
 /// The digest of a claim; claims that ask exactly the same have the same one. `None` for other operations.
 fn question_of(operation: &ConsensusOperation) -> Option<Digest> {
-    matches!(operation, ConsensusOperation::Claim { .. })
+    (operation.class() == Class::Claim)
         .then(|| Digest::from_bytes(STATE_PART.hash(&codec::encode(operation))))
 }
 

@@ -70,8 +70,9 @@ mod ledger;
 /// The limits that programs meet first. `src/base/limits.rs` has all of them, each with its reason.
 pub mod limits {
     pub use crate::base::limits::{
-        CERTIFICATE_BYTES_MAX, MEMBERS_MAX, OPEN_PROPOSALS_MAX, PANEL_WEIGHTED_MIN,
-        PAYLOAD_BYTES_MAX, SEAL_RECORDS_MAX, TEXT_BYTES_MAX,
+        CERTIFICATE_BYTES_MAX, ITEM_BYTES_MAX, ITEM_SUBJECT_BYTES_MAX, MEMBERS_MAX,
+        OPEN_PROPOSALS_MAX, PANEL_WEIGHTED_MIN, PAYLOAD_BYTES_MAX, SEAL_RECORDS_MAX, SET_ITEMS_MAX,
+        SET_PAYLOAD_BYTES_MAX, TEXT_BYTES_MAX,
     };
 }
 mod members;
@@ -97,7 +98,8 @@ pub use engine::BFTConsensusEngine;
 pub use ledger::{Applied, Evidence};
 pub use members::roster::{Elector, MemberLine};
 pub use members::trust::{
-    Participation, ParticipationRecord, Reason, Standing, Support, TrustEntry, TrustScoring,
+    Marked, Marks, Participation, ParticipationRecord, Reason, Standing, Support, TrustEntry,
+    TrustScoring,
 };
 pub use past::certificate::{Certificate, Proved};
 pub use statement::claim_rule::ClaimRule;
@@ -107,7 +109,9 @@ pub use statement::genesis::{
 };
 pub use statement::line::{FormerKey, FoundingLine};
 pub use statement::name::MemberName;
-pub use statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
+pub use statement::operation::{
+    Ballot, BallotForm, ClaimItem, Class, ConsensusOperation, Outcome, Priority, Spore,
+};
 pub use statement::params::Params;
 pub use statement::record::{Statement, Verified};
 

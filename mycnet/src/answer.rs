@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use mycnet_consensus::engine::{EngineError, Proposal};
 use mycnet_consensus::node::Node;
-use mycnet_consensus::{BFTConsensusEngine, Ballot, Class, OperationId};
+use mycnet_consensus::{BFTConsensusEngine, Ballot, BallotForm, OperationId};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -172,13 +172,16 @@ fn proposal(node: &Node, operation: OperationId) -> Result<Proposal, Failure> {
 
 /// Refuses a ballot that would count as an abstention (P9), because a vote cannot be taken back.
 fn check_ballot(proposal: &Proposal, ballot: &Ballot) -> Result<(), Failure> {
-    let class = proposal.what.class();
-    if ballot.counted_for(class) == ballot {
+    let form = proposal.what.ballot_form();
+    if ballot.counted_as(form) == ballot {
         return Ok(());
     }
-    Err(Failure::usage(match class {
-        Class::Claim => "a claim is not approved or rejected: vote with --result, or abstain",
-        _ => "only a claim has a result: vote with approve, reject or abstain",
+    Err(Failure::usage(match form {
+        BallotForm::Result => "a claim is not approved or rejected: vote with --result, or abstain",
+        BallotForm::Results(_) => {
+            "a claim set is not approved or rejected: vote with --results, or abstain"
+        }
+        BallotForm::Approval => "only a claim has a result: vote with approve, reject or abstain",
     }))
 }
 

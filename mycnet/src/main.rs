@@ -28,6 +28,7 @@ mod answer;
 mod arguments;
 mod bundle;
 mod certificate;
+mod claim_set;
 mod client;
 mod completions;
 mod consent;

@@ -76,21 +76,21 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     })
 }
 
-/// The proposer's own ballot, from `--result` and `--ballot`.
+/// The proposer's own ballot, from `--result`, `--results` and `--ballot`.
 fn ballot(
     operation: &ConsensusOperation,
-    result: Option<Vec<u8>>,
+    result: Option<Ballot>,
     own: Option<&str>,
 ) -> Result<Option<Ballot>, Failure> {
     let is_claim = operation.class() == Class::Claim;
     match (result, own) {
         (Some(_), Some(_)) => Err(Failure::usage(
-            "a claim takes --result or --ballot, not both",
+            "a claim takes its proposer's results or --ballot, not both",
         )),
         (None, Some("approve" | "reject")) if is_claim => Err(Failure::usage(
             "a claim is not approved or rejected: vote with --result, or --ballot abstain or none",
         )),
-        (Some(result), None) => Ok(Some(Ballot::Result(result))),
+        (Some(result), None) => Ok(Some(result)),
         (None, None) if is_claim => Ok(None),
         (None, Some("reject")) => Ok(Some(Ballot::Reject)),
         (None, Some("abstain")) => Ok(Some(Ballot::Abstain)),

@@ -351,8 +351,19 @@ pub(crate) struct OperationDetails {
     pub(crate) electors: Vec<ElectorVote>,
     /// This node's own ballot, which nobody else knows before it is revealed.
     pub(crate) own_ballot: Option<Ballot>,
+    /// The items of a claim set about which revealed results with weight differ.
+    pub(crate) in_dispute: Vec<DisputedItem>,
     /// The members among all nodes mentioned here.
     pub(crate) names: Names,
+}
+
+/// An item of a claim set, and who gave which result.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct DisputedItem {
+    pub(crate) subject: String,
+    /// The result that it was decided for, if it was.
+    pub(crate) outcome: Option<Ballot>,
+    pub(crate) results: Vec<(NodeId, Ballot)>,
 }
 
 /// An elector, and what is known of its vote.

@@ -200,6 +200,7 @@ pub(crate) fn operation_text(operation: &OperationDetails) -> String {
         fields.add("for", format!("{}: {weight}", ballot_shown(ballot)));
     }
     add_votes(&mut fields, operation);
+    add_disputes(&mut fields, operation);
     fields.add_some("waits for", missing(&operation.waits_for, names));
     if let Some(window) = &operation.window {
         let when = from_now(window.due_ms, SystemClock.now_ms());
@@ -224,6 +225,27 @@ fn add_authorities(fields: &mut Fields, operation: &OperationDetails) {
     }
     for resolution in &operation.resolutions {
         fields.add("resolution", verdict(resolution));
+    }
+}
+
+/// The items of a claim set in dispute that are shown; `--json` has all.
+const DISPUTES_SHOWN: usize = 20;
+
+fn add_disputes(fields: &mut Fields, operation: &OperationDetails) {
+    for item in operation.in_dispute.iter().take(DISPUTES_SHOWN) {
+        let given = item.results.iter().map(|(node, ballot)| {
+            format!("{} {}", operation.names.shown(node), ballot_shown(ballot))
+        });
+        let given = given.collect::<Vec<_>>().join(", ");
+        let outcome = match &item.outcome {
+            Some(outcome) => format!("; decided: {}", ballot_shown(outcome)),
+            None => String::new(),
+        };
+        fields.add("in dispute", format!("{}: {given}{outcome}", item.subject));
+    }
+    let more = operation.in_dispute.len().saturating_sub(DISPUTES_SHOWN);
+    if more > 0 {
+        fields.add("in dispute", format!("{more} more items: see --json"));
     }
 }
 
@@ -306,6 +328,9 @@ fn content(fields: &mut Fields, operation: &ConsensusOperation, names: &Names) {
             }
             Value::String(text) => {
                 fields.add(&label, text);
+            }
+            Value::Array(items) if name == "items" => {
+                fields.add(&label, items.len());
             }
             Value::Array(nodes) => {
                 let nodes = nodes.iter().filter_map(Value::as_str);

@@ -1,12 +1,15 @@
 //! `mycnet vote`, and for standard operations `direct`, `object` and `resolve`.
 
+use std::path::PathBuf;
+
 use mycnet_consensus::{Ballot, OperationId};
 
 use crate::arguments::{IdPrefix, Payload, Waiting, named, reason};
+use crate::client::Client;
 use crate::home::Common;
 use crate::request::Request;
 use crate::status::operation_text;
-use crate::{client, reply};
+use crate::{claim_set, client, reply};
 
 /// Options of all four commands.
 #[derive(Debug, clap::Args)]
@@ -29,9 +32,9 @@ struct Options {
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 #[command(
-    override_usage = "mycnet vote [OPTIONS] <OPERATION> <CHOICE>\n       mycnet vote [OPTIONS] <OPERATION> --result <VALUE>"
+    override_usage = "mycnet vote [OPTIONS] <OPERATION> <CHOICE>\n       mycnet vote [OPTIONS] <OPERATION> --result <VALUE>\n       mycnet vote [OPTIONS] <OPERATION> --results <FILE>"
 )]
-#[command(group(clap::ArgGroup::new("ballot").required(true).args(["choice", "result"])))]
+#[command(group(clap::ArgGroup::new("ballot").required(true).args(["choice", "result", "results"])))]
 pub(crate) struct VoteArgs {
     #[command(flatten)]
     options: Options,
@@ -43,6 +46,10 @@ pub(crate) struct VoteArgs {
     /// Answer a claim with this result: text, @FILE or hex:DIGITS
     #[arg(long, value_name = "VALUE")]
     result: Option<Payload>,
+
+    /// Answer a claim set from a file of lines: an item's subject, a tab, its result (text or hex:DIGITS)
+    #[arg(long, value_name = "FILE")]
+    results: Option<PathBuf>,
 }
 
 /// Decide a standard operation, as the primary
@@ -83,13 +90,25 @@ pub(crate) struct ResolveArgs {
 }
 
 pub(crate) fn vote(args: &VoteArgs) -> anyhow::Result<()> {
-    let ballot = match (&args.result, &args.choice) {
-        (Some(result), _) => Ballot::Result(result.bytes()?),
-        (None, choice) => choice.clone().unwrap_or(Ballot::Abstain),
-    };
-    sign(&args.options, |operation| Request::Vote {
-        operation,
-        ballot,
+    let options = &args.options;
+    client::with(&options.common, async |client| {
+        let operation = client.operation(&options.operation).await?;
+        let ballot = match (&args.results, &args.result, &args.choice) {
+            (Some(results), ..) => {
+                let asked: reply::OperationDetails =
+                    client.ask(Request::Operation { operation }).await?;
+                claim_set::results(results, &asked.content)?
+            }
+            (_, Some(result), _) => Ballot::Result(result.bytes()?),
+            (_, _, choice) => choice.clone().unwrap_or(Ballot::Abstain),
+        };
+        sign_about(
+            client,
+            options,
+            operation,
+            Request::Vote { operation, ballot },
+        )
+        .await
     })
 }
 
@@ -121,16 +140,25 @@ pub(crate) fn resolve(args: &ResolveArgs) -> anyhow::Result<()> {
 fn sign(options: &Options, request: impl FnOnce(OperationId) -> Request) -> anyhow::Result<()> {
     client::with(&options.common, async |client| {
         let operation = client.operation(&options.operation).await?;
-        client
-            .check_before_signing(options.waiting.from_copy)
-            .await?;
-        let _: reply::Accepted = client.ask(request(operation)).await?;
-        let shown: reply::OperationDetails = if options.waiting.wait {
-            client.wait(operation, options.waiting.timeout_ms()).await?
-        } else {
-            client.note_unsent();
-            client.ask(Request::Operation { operation }).await?
-        };
-        options.common.format.print(&shown, operation_text)
+        sign_about(client, options, operation, request(operation)).await
     })
+}
+
+async fn sign_about(
+    client: &Client,
+    options: &Options,
+    operation: OperationId,
+    request: Request,
+) -> anyhow::Result<()> {
+    client
+        .check_before_signing(options.waiting.from_copy)
+        .await?;
+    let _: reply::Accepted = client.ask(request).await?;
+    let shown: reply::OperationDetails = if options.waiting.wait {
+        client.wait(operation, options.waiting.timeout_ms()).await?
+    } else {
+        client.note_unsent();
+        client.ask(Request::Operation { operation }).await?
+    };
+    options.common.format.print(&shown, operation_text)
 }

@@ -7,6 +7,22 @@ use crate::protocol::Rule::*;
 /// either alone does.
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
 
+/// A record that proposes a claim set or reveals its results, encoded, in bytes: [`SET_PAYLOAD_BYTES_MAX`] and what surrounds
+/// it. No record is longer.
+pub const SET_RECORD_BYTES_MAX: usize = 160 * 1024;
+
+/// Items of a claim set: a night of a large distribution fits a few dozen sets, and one record holds a result of each.
+pub const SET_ITEMS_MAX: usize = 512;
+
+/// The subjects and inputs of a claim set together, in bytes: 256 for each of [`SET_ITEMS_MAX`] items.
+pub const SET_PAYLOAD_BYTES_MAX: usize = 128 * 1024;
+
+/// The subject of an item of a claim set, in bytes: a name with version, architecture and file.
+pub const ITEM_SUBJECT_BYTES_MAX: usize = 256;
+
+/// The input or the result of an item of a claim set, in bytes: a SHA-512.
+pub const ITEM_BYTES_MAX: usize = 64;
+
 /// The free part of an operation or a ballot, in bytes: half a record, so that what surrounds it always fits.
 pub const PAYLOAD_BYTES_MAX: usize = 32 * 1024;
 

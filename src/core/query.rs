@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::{Core, Signing};
 use crate::base::digest::{NodeId, OperationId, SealId};
 use crate::decision::open::{OpenOperation, Phase, Stage};
-use crate::decision::tally::Tally;
+use crate::decision::tally::{Count, Tally};
 use crate::finality::Step;
 use crate::members::roster::Roster;
-use crate::statement::operation::{Ballot, Class, Outcome};
+use crate::statement::operation::{Ballot, BallotForm, Class, Outcome};
 use crate::statement::record::{Statement, VoteKind};
 
 #[cfg(doc)]
@@ -36,8 +36,10 @@ pub struct OperationStatus {
     pub committed: usize,
     /// The weight of frozen commits that are revealed, in reveals held (sealed or not).
     pub revealed_weight: u64,
-    /// The weight of each revealed ballot.
+    /// The weight of each revealed ballot; empty for a claim set.
     pub ballots: Vec<(Ballot, u64)>,
+    /// The items of a frozen claim set, in its order.
+    pub items: Vec<ItemStatus>,
     /// The outcome of the reveals held; final if they are sealed in time.
     pub tallied: Option<Outcome>,
     /// The final outcome, and the height that made it final. A core does not remember a closed operation's result of
@@ -48,6 +50,26 @@ pub struct OperationStatus {
     pub waits_for: Pending,
     /// What happens if no more records arrive.
     pub window: Option<WindowStatus>,
+}
+
+/// An item of a claim set, in reveals held (sealed or not).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ItemStatus {
+    /// The weight of each revealed result.
+    pub ballots: Vec<(Ballot, u64)>,
+    /// Its outcome, if no further reveal can change it.
+    pub outcome: Option<Outcome>,
+}
+
+impl ItemStatus {
+    /// Whether members with weight gave different results.
+    pub fn is_in_dispute(&self) -> bool {
+        self.ballots
+            .iter()
+            .filter(|(_, weight)| *weight > 0)
+            .count()
+            > 1
+    }
 }
 
 /// The members whose records are missing.
@@ -221,12 +243,23 @@ impl Core {
             electors: open.electorate().weighted(),
             committed: open.committed(),
             revealed_weight: tally.map_or(0, Tally::revealed),
-            ballots: tally.map_or_else(Vec::new, |tally| {
-                tally
+            ballots: match (open.ballot_form(), tally) {
+                (BallotForm::Approval | BallotForm::Result, Some(tally)) => {
+                    tally.values().flat_map(weights).collect()
+                }
+                _ => Vec::new(),
+            },
+            items: match (open.ballot_form(), tally) {
+                (BallotForm::Results(_), Some(tally)) => tally
                     .values()
-                    .map(|(ballot, count)| (ballot.clone(), count.weight))
-                    .collect()
-            }),
+                    .zip(tally.item_outcomes())
+                    .map(|(values, outcome)| ItemStatus {
+                        ballots: weights(values).collect(),
+                        outcome,
+                    })
+                    .collect(),
+                _ => Vec::new(),
+            },
             tallied: tally.and_then(Tally::outcome),
             outcome: open
                 .decision()
@@ -347,11 +380,18 @@ fn blank(operation: OperationId, phase: &'static str, waits_for: Pending) -> Ope
         committed: 0,
         revealed_weight: 0,
         ballots: Vec::new(),
+        items: Vec::new(),
         tallied: None,
         outcome: None,
         waits_for,
         window: None,
     }
+}
+
+fn weights<'a>(
+    values: impl Iterator<Item = (&'a Ballot, Count)>,
+) -> impl Iterator<Item = (Ballot, u64)> {
+    values.map(|(ballot, count)| (ballot.clone(), count.weight))
 }
 
 fn window_status(open: &OpenOperation, roster: &Roster) -> Option<WindowStatus> {

@@ -24,7 +24,9 @@ use crate::base::digest::{NodeId, OperationId};
 use crate::base::rejection::Rejection;
 use crate::decision::tally::Tally;
 use crate::members::roster::{Elector, Roster};
-use crate::statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority};
+use crate::statement::operation::{
+    Ballot, BallotForm, Class, ConsensusOperation, Outcome, Priority,
+};
 use crate::statement::params::Params;
 use crate::statement::record::{Statement, Verified};
 
@@ -365,6 +367,11 @@ impl OpenOperation {
     /// How it is decided.
     pub fn class(&self) -> Class {
         self.class
+    }
+
+    /// Which ballots it takes, besides `Abstain`.
+    pub fn ballot_form(&self) -> BallotForm {
+        self.operation().ballot_form()
     }
 
     /// The parameters it was opened under.

@@ -14,7 +14,7 @@ use crate::statement::claim_rule::ClaimRule;
 use crate::statement::commitment::vote as vote_of;
 use crate::statement::consent::Consent;
 use crate::statement::name::MemberName;
-use crate::statement::operation::{Ballot, ConsensusOperation, Priority, Spore};
+use crate::statement::operation::{Ballot, ClaimItem, ConsensusOperation, Priority, Spore};
 use crate::statement::record::{Statement, Verified, sign};
 
 fn net() -> NetworkId {
@@ -165,6 +165,17 @@ fn every_kind() -> Vec<ConsensusOperation> {
             input: details,
             panel: Some(panel),
             rule: ClaimRule::MAJORITY,
+        },
+        Operation::ClaimSet {
+            subject: name(),
+            items: ["a", "b \u{1f980}"]
+                .map(|subject| ClaimItem {
+                    subject: subject.to_owned(),
+                    input: subject.as_bytes()[1..].to_vec(),
+                })
+                .to_vec(),
+            panel: None,
+            rule: ClaimRule::PLURALITY,
         },
     ]
 }

@@ -32,7 +32,7 @@ use serde_bytes::ByteBuf;
 use crate::base::codec::CodecError;
 use crate::base::digest::{Digest, NetworkId, RecordId, SealId};
 use crate::base::limits::{
-    BLOCK_BYTES_MAX, BUNDLE_MARK_BYTES_MAX, FRAME_BYTES_MAX, RECORD_BYTES_MAX,
+    BLOCK_BYTES_MAX, BUNDLE_MARK_BYTES_MAX, FRAME_BYTES_MAX, SET_RECORD_BYTES_MAX,
 };
 
 #[cfg(doc)]
@@ -87,7 +87,7 @@ impl Kind {
             Self::Header | Self::End => BUNDLE_MARK_BYTES_MAX,
             Self::Block => BLOCK_BYTES_MAX,
             Self::Proposal => FRAME_BYTES_MAX,
-            Self::Record => RECORD_BYTES_MAX,
+            Self::Record => SET_RECORD_BYTES_MAX,
         }
     }
 

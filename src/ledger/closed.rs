@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::codec;
 use crate::base::digest::{Digest, RESULT};
 use crate::base::limits::REMEMBERED_RESULT_BYTES_MAX;
 use crate::decision::open::OpenOperation;
@@ -37,7 +38,8 @@ pub struct RememberedOperation {
 pub enum RememberedOutcome {
     /// The whole outcome.
     Whole(Outcome),
-    /// Decided for a long result; this is its digest in the domain [`RESULT`].
+    /// Decided for a long result, or for the results of a claim set, encoded as a ballot; this is the digest in the domain
+    /// [`RESULT`].
     Result(Digest),
 }
 
@@ -48,6 +50,9 @@ impl RememberedOutcome {
                 if result.len() > REMEMBERED_RESULT_BYTES_MAX =>
             {
                 Self::Result(Digest::from_bytes(RESULT.hash(result)))
+            }
+            Outcome::Decided(results @ Ballot::Results(_)) => {
+                Self::Result(Digest::from_bytes(RESULT.hash(&codec::encode(results))))
             }
             outcome => Self::Whole(outcome.clone()),
         }

@@ -111,7 +111,7 @@ impl Trial {
                 self.note(*node, Participation::Modified { delta_ppm });
                 Ok(())
             }
-            ConsensusOperation::Claim { .. } => Ok(()),
+            ConsensusOperation::Claim { .. } | ConsensusOperation::ClaimSet { .. } => Ok(()),
             _ => match (operation.param_entry(), operation.config_entry()) {
                 (Some((name, value)), _) => self.set_param(name, value),
                 (None, Some((key, value))) => self.configure(key, value),

@@ -223,10 +223,8 @@ fn check_rule(operation: &ConsensusOperation, electorate: &Electorate) -> Result
     if electorate.total() == 0 {
         return Err(Rejection::Inapplicable("no elector has weight"));
     }
-    match operation {
-        ConsensusOperation::Claim { rule, .. }
-            if rule.electors as usize > electorate.weighted() =>
-        {
+    match operation.claim_rule() {
+        Some(rule) if rule.electors as usize > electorate.weighted() => {
             Err(Rejection::Inapplicable(
                 "the claim's rule asks for more electors than there are with weight",
             ))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{EffectEntry, Evidence, Past, State};
 use crate::base::digest::{Digest, NodeId, OperationId, RecordId};
-use crate::base::limits::{RECORD_BYTES_MAX, SEAL_BODY_BYTES_MAX, SEAL_RECORDS_MAX};
+use crate::base::limits::{SEAL_BODY_BYTES_MAX, SEAL_RECORDS_MAX, SET_RECORD_BYTES_MAX};
 use crate::base::rejection::Rejection;
 use crate::decision::open::OpenOperation;
 use crate::members::trust::{Participation, ParticipationRecord, TrustEntry};
@@ -109,7 +109,8 @@ impl SealRoom {
     /// Whether there might be no room for some record. Then proposers stop, and leaving out further records is no
     /// fault.
     pub(crate) fn is_full(&self) -> bool {
-        self.records >= SEAL_RECORDS_MAX || self.body_bytes > SEAL_BODY_BYTES_MAX - RECORD_BYTES_MAX
+        self.records >= SEAL_RECORDS_MAX
+            || self.body_bytes > SEAL_BODY_BYTES_MAX - SET_RECORD_BYTES_MAX
     }
 }
 

@@ -16,6 +16,8 @@
 //! | no quorum, abstention | nothing | nothing |
 //! | equivocation | 0, and `Banned` for ever | 0 |
 //!
+//! A claim set is one event: gains and penalties are in proportion to its items ([`Marks`]).
+//!
 //! [`Support`] says what seconded, backed and carried mean. So trust moves only by what half or two thirds of all votes stand
 //! behind: a minority can neither farm it nor take it.
 //!
@@ -35,7 +37,7 @@ mod state;
 mod tests;
 
 pub use entry::{Change, Reason, TrustEntry};
-pub use participation::{Participation, ParticipationRecord, Support};
+pub use participation::{Marked, Marks, Participation, ParticipationRecord, Support};
 pub(crate) use state::is_within;
 
 pub use crate::statement::line::{Standing, TrustState};

@@ -397,7 +397,7 @@ impl Checker {
         )
     }
 
-    /// The number of operations per outcome: `approve`, `reject`, `result`, `abstain` or `no_quorum`, followed by `forfeited` if
+    /// The number of operations per outcome: `approve`, `reject`, `result`, `results`, `abstain` or `no_quorum`, followed by `forfeited` if
     /// the reveal window passed first, or `unfrozen` if there was no vote: by spore authority, or for lack of commits.
     #[must_use]
     pub fn outcomes(&self) -> BTreeMap<String, u64> {
@@ -409,6 +409,7 @@ impl Checker {
                 Outcome::Decided(Ballot::Reject) => "reject",
                 Outcome::Decided(Ballot::Abstain) => "abstain",
                 Outcome::Decided(Ballot::Result(_)) => "result",
+                Outcome::Decided(Ballot::Results(_)) => "results",
             };
             let how = match (is_by_reveals, self.frozen.contains_key(id)) {
                 (true, _) => "",

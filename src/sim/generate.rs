@@ -138,7 +138,7 @@ struct Generator {
     nonce: u64,
     /// The time at which the next seal is attempted.
     next_ms: u64,
-    /// Every claim that was proposed.
+    /// Every claim and claim set that was proposed.
     claims: Vec<ConsensusOperation>,
     /// The ballot of most people on an operation.
     leanings: BTreeMap<OperationId, Ballot>,

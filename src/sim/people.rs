@@ -16,7 +16,7 @@ use crate::sim::kind::ActorKind;
 use crate::statement::claim_rule::ClaimRule;
 use crate::statement::consent::Consent;
 use crate::statement::name::MemberName;
-use crate::statement::operation::{Ballot, Class, ConsensusOperation, Priority, Spore};
+use crate::statement::operation::{Ballot, ClaimItem, Class, ConsensusOperation, Priority, Spore};
 use crate::statement::record::Statement;
 
 pub(super) use mischief::schemes;
@@ -43,23 +43,49 @@ pub(super) struct Person {
 }
 
 /// The ballot of most people on an operation, which each of them computes alike.
-fn leaning(id: &OperationId, class: Class) -> Ballot {
-    match (class, id.as_bytes()[0] % 8) {
-        (Class::Claim, 0) => Ballot::Result(b"wrong".to_vec()),
-        (Class::Claim, _) => Ballot::Result(b"right".to_vec()),
+fn leaning(id: &OperationId, operation: &ConsensusOperation) -> Ballot {
+    let bytes = id.as_bytes();
+    match (operation, bytes[0] % 8) {
+        (ConsensusOperation::ClaimSet { items, .. }, _) => {
+            let result = |byte: &u8| match byte % 16 {
+                0 => None,
+                1 => Some(b"wrong".to_vec()),
+                _ => Some(b"right".to_vec()),
+            };
+            Ballot::Results(bytes.iter().cycle().take(items.len()).map(result).collect())
+        }
+        (ConsensusOperation::Claim { .. }, 0) => Ballot::Result(b"wrong".to_vec()),
+        (ConsensusOperation::Claim { .. }, _) => Ballot::Result(b"right".to_vec()),
         (_, 0 | 1) => Ballot::Reject,
         _ => Ballot::Approve,
     }
 }
 
-fn ballot(rng: &mut ChaCha8Rng, id: &OperationId, class: Class) -> Ballot {
-    match rng.random_range(0..100) {
-        0..80 => leaning(id, class),
-        80..85 => Ballot::Approve,
-        85..90 => Ballot::Reject,
-        90..95 => Ballot::Abstain,
+fn ballot(rng: &mut ChaCha8Rng, id: &OperationId, operation: &ConsensusOperation) -> Ballot {
+    let leaning = leaning(id, operation);
+    match (rng.random_range(0..100), leaning) {
+        (65..80, Ballot::Results(results)) => own_results(rng, results),
+        (0..80, leaning) => leaning,
+        (80..85, _) => Ballot::Approve,
+        (85..90, _) => Ballot::Reject,
+        (90..95, _) => Ballot::Abstain,
         _ => Ballot::Result(vec![rng.random_range(0..3)]),
     }
+}
+
+/// The results with other ones of some items, or with one more item.
+fn own_results(rng: &mut ChaCha8Rng, mut results: Vec<Option<Vec<u8>>>) -> Ballot {
+    if rng.random_ratio(1, 10) {
+        results.push(None);
+    }
+    for result in &mut results {
+        match rng.random_range(0..10) {
+            0..2 => *result = Some(vec![rng.random_range(0..3)]),
+            2 => *result = None,
+            _ => {}
+        }
+    }
+    Ballot::Results(results)
 }
 
 /// An operation of any kind, with its priority and the proposer's ballot.
@@ -67,11 +93,13 @@ pub(super) fn proposal(rng: &mut ChaCha8Rng, core: &Core, hosts: usize, liars: &
     let role = core.ledger().state().roster().get(&core.node_id());
     let is_authority = role.is_some_and(|member| member.role.is_authority());
     let operation = operation(rng, core, hosts, liars, is_authority);
-    let class = operation.class();
-    let ballot = match (rng.random_range(0..10), class) {
+    let ballot = match (rng.random_range(0..10), &operation) {
         (0, _) => None,
         (1, _) => Some(Ballot::Reject),
-        (_, Class::Claim) => Some(Ballot::Result(b"right".to_vec())),
+        (_, ConsensusOperation::Claim { .. }) => Some(Ballot::Result(b"right".to_vec())),
+        (_, ConsensusOperation::ClaimSet { items, .. }) => {
+            Some(Ballot::Results(vec![Some(b"right".to_vec()); items.len()]))
+        }
         _ => Some(Ballot::Approve),
     };
     let priority = if is_authority && rng.random_ratio(1, 4) {
@@ -97,8 +125,9 @@ fn operation(
     let key = format!("k{}", rng.random_range(0..3));
     let value = vec![b'v'; rng.random_range(0..3)];
     let someone = node(rng.random_range(0..hosts));
-    match rng.random_range(0..100) {
+    match rng.random_range(0..110) {
         0..25 => claim(rng, hosts, is_authority),
+        100.. => claim_set(rng, hosts, is_authority),
         25..32 => ConsensusOperation::NetworkConfiguration {
             config_type: key,
             proposed_change: value,
@@ -142,21 +171,44 @@ fn operation(
 }
 
 fn claim(rng: &mut ChaCha8Rng, hosts: usize, is_authority: bool) -> ConsensusOperation {
-    let panel = (is_authority && rng.random_ratio(1, 2)).then(|| {
-        let left_out = rng.random_range(0..hosts);
-        let mut panel: Vec<NodeId> = (0..hosts).filter(|n| *n != left_out).map(node).collect();
-        panel.sort_unstable();
-        panel
-    });
+    let panel = panel(rng, hosts, is_authority);
     ConsensusOperation::Claim {
         // Sometimes it is asked already.
         subject: format!("subject {}", rng.random_range(0..8)),
         input: Vec::new(),
         panel,
-        rule: ClaimRule {
-            share_ppm: [0, 500_000, 500_000, 666_667][rng.random_range(0..4)],
-            electors: [1, 1, 2, 3][rng.random_range(0..4)],
-        },
+        rule: rule(rng),
+    }
+}
+
+fn claim_set(rng: &mut ChaCha8Rng, hosts: usize, is_authority: bool) -> ConsensusOperation {
+    let items = (0..rng.random_range(1..=5)).map(|number| ClaimItem {
+        subject: format!("item {number}"),
+        input: Vec::new(),
+    });
+    ConsensusOperation::ClaimSet {
+        // Sometimes it is asked already.
+        subject: format!("set {}", rng.random_range(0..2)),
+        items: items.collect(),
+        panel: panel(rng, hosts, is_authority),
+        rule: rule(rng),
+    }
+}
+
+/// Half of the claims of an authority ask everybody but one.
+fn panel(rng: &mut ChaCha8Rng, hosts: usize, is_authority: bool) -> Option<Vec<NodeId>> {
+    (is_authority && rng.random_ratio(1, 2)).then(|| {
+        let left_out = rng.random_range(0..hosts);
+        let mut panel: Vec<NodeId> = (0..hosts).filter(|n| *n != left_out).map(node).collect();
+        panel.sort_unstable();
+        panel
+    })
+}
+
+fn rule(rng: &mut ChaCha8Rng) -> ClaimRule {
+    ClaimRule {
+        share_ppm: [0, 500_000, 500_000, 666_667][rng.random_range(0..4)],
+        electors: [1, 1, 2, 3][rng.random_range(0..4)],
     }
 }
 
@@ -192,9 +244,9 @@ fn admission(rng: &mut ChaCha8Rng, core: &Core) -> ConsensusOperation {
 }
 
 /// An operation that a person has heard of.
-struct Open {
+struct Open<'a> {
     id: OperationId,
-    class: Class,
+    operation: &'a ConsensusOperation,
     /// The stage of spore authority that it is in.
     stage: Option<Stage>,
 }
@@ -208,11 +260,15 @@ impl Person {
         kind: Option<ActorKind>,
     ) -> Vec<Input> {
         let sealed = core.ledger().state();
-        let mut known: Vec<(OperationId, Class, Option<Stage>)> = Vec::new();
+        let mut known: Vec<Open<'_>> = Vec::new();
         for id in core.pool().proposals() {
             let pooled = core.pool().get(&id).map(|pooled| pooled.record.statement());
             if let Some(Statement::Propose { operation, .. }) = pooled {
-                known.push((id.into(), operation.class(), None));
+                known.push(Open {
+                    id: id.into(),
+                    operation,
+                    stage: None,
+                });
             }
         }
         for open in sealed.operations() {
@@ -220,16 +276,19 @@ impl Person {
                 Phase::Authority(authority) => Some(authority.stage.clone()),
                 _ => None,
             };
-            known.push((open.id(), open.operation().class(), stage));
+            known.push(Open {
+                id: open.id(),
+                operation: open.operation(),
+                stage,
+            });
         }
         let role = sealed
             .roster()
             .get(&core.node_id())
             .map(|member| member.role);
         let mut inputs = Vec::new();
-        for (id, class, stage) in known {
-            let wish = kind.and_then(|kind| mischief::ballot(kind, class));
-            let open = Open { id, class, stage };
+        for open in known {
+            let wish = kind.and_then(|kind| mischief::ballot(kind, open.operation));
             self.consider(rng, &mut inputs, &open, wish, role);
         }
         inputs
@@ -239,20 +298,20 @@ impl Person {
         &mut self,
         rng: &mut ChaCha8Rng,
         inputs: &mut Vec<Input>,
-        open: &Open,
+        open: &Open<'_>,
         wish: Option<Ballot>,
         role: Option<Spore>,
     ) {
-        let (operation, class) = (open.id, open.class);
-        let approves = |class| leaning(&operation, class) == Ballot::Approve;
+        let operation = open.id;
         if self.takes_turn(rng, operation, "vote", 60, 92) {
-            let ballot = wish.unwrap_or_else(|| ballot(rng, &operation, class));
+            let ballot = wish.unwrap_or_else(|| ballot(rng, &operation, open.operation));
             inputs.push(Input::Vote { operation, ballot });
         }
-        if class != Class::Standard {
+        if open.operation.class() != Class::Standard {
             return;
         }
-        let approve = approves(class) != rng.random_ratio(1, 10);
+        let approves = leaning(&operation, open.operation) == Ballot::Approve;
+        let approve = approves != rng.random_ratio(1, 10);
         match role {
             Some(Spore::Primary) if self.takes_turn(rng, operation, "direct", 40, 70) => {
                 inputs.push(Input::Direct { operation, approve });

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::base::codec;
-use crate::base::digest::OperationId;
+use crate::base::digest::{Digest, OperationId, RESULT};
 use crate::decision::open::OpenOperation;
-use crate::ledger::{Applied, Ledger};
+use crate::ledger::{Applied, Ledger, RememberedOperation, RememberedOutcome};
 use crate::members::roster::Member;
 use crate::members::trust::Standing;
 use crate::sim::view::{ElectorView, MemberView, OperationView, View};
+use crate::statement::operation::Outcome;
 
-/// Closed operations as they were when they closed: the ledger remembers only their outcomes.
+/// Closed operations as they were when they closed: the ledger remembers only their outcomes, or digests of them.
 #[derive(Debug, Clone, Default)]
 pub struct Projection {
     closed: BTreeMap<OperationId, OperationView>,
@@ -41,8 +42,7 @@ impl Projection {
             .map(|(node, member)| (node, member_view(member)));
         let closed = ledger.past().all_closed().map(|(id, closed)| {
             let mut view = self.closed.get(&id).cloned().unwrap_or_else(unknown);
-            // Generated results are short.
-            view.outcome = closed.outcome().cloned();
+            view.outcome = outcome_of(closed, view.outcome);
             (id, view)
         });
         let open = state
@@ -65,6 +65,20 @@ impl Projection {
             queue: state.sealers().iter().collect(),
             tenure: state.tenure().into(),
         }
+    }
+}
+
+/// The outcome that the ledger remembers. Of the results of a claim set it remembers a digest, which must be that of the noted
+/// ones; other generated results are short.
+fn outcome_of(closed: &RememberedOperation, noted: Option<Outcome>) -> Option<Outcome> {
+    match (&closed.outcome, noted) {
+        (RememberedOutcome::Whole(outcome), _) => Some(outcome.clone()),
+        (RememberedOutcome::Result(digest), Some(Outcome::Decided(results)))
+            if *digest == Digest::from_bytes(RESULT.hash(&codec::encode(&results))) =>
+        {
+            Some(Outcome::Decided(results))
+        }
+        (RememberedOutcome::Result(_), _) => None,
     }
 }
 

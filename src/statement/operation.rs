@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::base::digest::{NodeId, hex_bytes};
-use crate::base::limits::{MEMBERS_MAX, PAYLOAD_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::base::limits::{
+    ITEM_BYTES_MAX, ITEM_SUBJECT_BYTES_MAX, MEMBERS_MAX, PAYLOAD_BYTES_MAX, SET_ITEMS_MAX,
+    SET_PAYLOAD_BYTES_MAX, TEXT_BYTES_MAX,
+};
 use crate::base::rejection::Rejection;
 use crate::statement::claim_rule::ClaimRule;
 use crate::statement::consent::Consent;
@@ -141,9 +144,52 @@ pub enum ConsensusOperation {
         /// How the electors come to a result ([P5]).
         rule: ClaimRule,
     },
+    /// Claim. What are the results of these items? One vote answers them all, and the rule holds item by item.
+    ClaimSet {
+        /// What the items have in common, for people and programs.
+        subject: String,
+        /// One to [`SET_ITEMS_MAX`] items, sorted by their subjects, which differ. Their subjects and inputs together have at most
+        /// [`SET_PAYLOAD_BYTES_MAX`] bytes.
+        items: Vec<ClaimItem>,
+        /// As of a single claim.
+        panel: Option<Vec<NodeId>>,
+        /// How the electors come to the result of an item ([P5]).
+        rule: ClaimRule,
+    },
+}
+
+/// An item of a claim set.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimItem {
+    /// The question, 1 to [`ITEM_SUBJECT_BYTES_MAX`] bytes.
+    pub subject: String,
+    /// The input of the computation, at most [`ITEM_BYTES_MAX`] bytes.
+    #[serde(with = "hex_bytes")]
+    pub input: Vec<u8>,
+}
+
+/// Which ballots an operation takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BallotForm {
+    /// `Approve` or `Reject`.
+    Approval,
+    /// One result.
+    Result,
+    /// The results of as many items.
+    Results(usize),
 }
 
 impl ConsensusOperation {
+    /// Which ballots it takes, besides `Abstain` ([P9]).
+    pub fn ballot_form(&self) -> BallotForm {
+        match self {
+            Self::Claim { .. } => BallotForm::Result,
+            Self::ClaimSet { items, .. } => BallotForm::Results(items.len()),
+            _ => BallotForm::Approval,
+        }
+    }
+
     /// How this kind of operation is decided.
     pub fn class(&self) -> Class {
         match self {
@@ -157,7 +203,7 @@ impl ConsensusOperation {
             | Self::ResourceAllocation { .. }
             | Self::RoutineMaintenance { .. }
             | Self::PerformanceOptimization { .. } => Class::Standard,
-            Self::Claim { .. } => Class::Claim,
+            Self::Claim { .. } | Self::ClaimSet { .. } => Class::Claim,
         }
     }
 
@@ -175,6 +221,7 @@ impl ConsensusOperation {
             Self::RoutineMaintenance { .. } => "routine_maintenance",
             Self::PerformanceOptimization { .. } => "performance_optimization",
             Self::Claim { .. } => "claim",
+            Self::ClaimSet { .. } => "claim_set",
         }
     }
 
@@ -191,7 +238,7 @@ impl ConsensusOperation {
             Self::ResourceAllocation { resource, .. } => resource.clone(),
             Self::RoutineMaintenance { task, .. } => task.clone(),
             Self::PerformanceOptimization { target, .. } => target.clone(),
-            Self::Claim { subject, .. } => subject.clone(),
+            Self::Claim { subject, .. } | Self::ClaimSet { subject, .. } => subject.clone(),
         }
     }
 
@@ -206,7 +253,7 @@ impl ConsensusOperation {
     /// The panel of a claim, if it names one.
     pub fn panel(&self) -> Option<&[NodeId]> {
         match self {
-            Self::Claim { panel, .. } => panel.as_deref(),
+            Self::Claim { panel, .. } | Self::ClaimSet { panel, .. } => panel.as_deref(),
             _ => None,
         }
     }
@@ -319,8 +366,81 @@ impl ConsensusOperation {
                 rule.check()?;
                 check_panel(panel.as_deref())
             }
+            Self::ClaimSet {
+                subject,
+                items,
+                panel,
+                rule,
+            } => {
+                check_name(subject)?;
+                check_items(items)?;
+                rule.check()?;
+                check_panel(panel.as_deref())
+            }
         }
     }
+
+    /// The rule of a claim or claim set.
+    pub fn claim_rule(&self) -> Option<ClaimRule> {
+        match self {
+            Self::Claim { rule, .. } | Self::ClaimSet { rule, .. } => Some(*rule),
+            _ => None,
+        }
+    }
+}
+
+fn check_items(items: &[ClaimItem]) -> Result<(), Rejection> {
+    if items.is_empty() {
+        return Err(Rejection::Malformed("a claim set has no items"));
+    }
+    if items.len() > SET_ITEMS_MAX {
+        return Err(Rejection::OverLimit {
+            what: "items of a claim set",
+            limit: SET_ITEMS_MAX,
+        });
+    }
+    let mut bytes = 0;
+    for item in items {
+        if item.subject.is_empty() {
+            return Err(Rejection::Malformed("an item's subject is empty"));
+        }
+        if item.subject.len() > ITEM_SUBJECT_BYTES_MAX {
+            return Err(Rejection::OverLimit {
+                what: "bytes of an item's subject",
+                limit: ITEM_SUBJECT_BYTES_MAX,
+            });
+        }
+        check_item(&item.input)?;
+        bytes += item.subject.len() + item.input.len();
+    }
+    if bytes > SET_PAYLOAD_BYTES_MAX {
+        return Err(Rejection::OverLimit {
+            what: "payload bytes of a claim set",
+            limit: SET_PAYLOAD_BYTES_MAX,
+        });
+    }
+    if items.windows(2).any(|two| two[0].subject == two[1].subject) {
+        return Err(Rejection::Malformed(
+            "two items of a claim set have one subject",
+        ));
+    }
+    if !items.is_sorted_by(|a, b| a.subject < b.subject) {
+        return Err(Rejection::Malformed(
+            "the items of a claim set must be sorted by subject",
+        ));
+    }
+    Ok(())
+}
+
+/// Checks an item's input or result.
+fn check_item(bytes: &[u8]) -> Result<(), Rejection> {
+    if bytes.len() > ITEM_BYTES_MAX {
+        return Err(Rejection::OverLimit {
+            what: "bytes of an item's input or result",
+            limit: ITEM_BYTES_MAX,
+        });
+    }
+    Ok(())
 }
 
 fn check_text(text: &str) -> Result<(), Rejection> {
@@ -400,19 +520,23 @@ pub enum Ballot {
     Abstain,
     /// The result of a claim, at most [`PAYLOAD_BYTES_MAX`] bytes.
     Result(#[serde(with = "hex_bytes")] Vec<u8>),
+    /// The results of the items of a claim set, one for each in the set's order, at most [`ITEM_BYTES_MAX`] bytes each; `None` for
+    /// an item that the elector has no result of, which is an abstention there.
+    Results(#[serde(with = "hex_items")] Vec<Option<Vec<u8>>>),
 }
 
 impl Ballot {
-    /// The value that the ballot counts for: a ballot that does not fit the class counts as `Abstain` ([P9]).
-    pub fn counted_for(&self, class: Class) -> &Self {
-        match (self, class) {
-            (Self::Result(_), Class::Claim)
-            | (Self::Approve | Self::Reject, Class::Critical | Class::Standard) => self,
+    /// The value that the ballot counts for: a ballot that does not fit the operation counts as `Abstain` ([P9]).
+    pub fn counted_as(&self, form: BallotForm) -> &Self {
+        match (self, form) {
+            (Self::Result(_), BallotForm::Result)
+            | (Self::Approve | Self::Reject, BallotForm::Approval) => self,
+            (Self::Results(results), BallotForm::Results(items)) if results.len() == items => self,
             _ => &Self::Abstain,
         }
     }
 
-    /// Checks the length of a result.
+    /// Checks the lengths of results.
     ///
     /// # Errors
     ///
@@ -420,8 +544,43 @@ impl Ballot {
     pub fn check(&self) -> Result<(), Rejection> {
         match self {
             Self::Result(bytes) => check_payload(bytes),
-            _ => Ok(()),
+            Self::Results(results) if results.len() > SET_ITEMS_MAX => Err(Rejection::OverLimit {
+                what: "items of a claim set",
+                limit: SET_ITEMS_MAX,
+            }),
+            Self::Results(results) => results.iter().flatten().try_for_each(|it| check_item(it)),
+            Self::Approve | Self::Reject | Self::Abstain => Ok(()),
         }
+    }
+}
+
+/// Results as [`hex_bytes`], or null.
+mod hex_items {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::hex_bytes;
+
+    #[derive(Serialize)]
+    #[serde(transparent)]
+    struct Written<'a>(#[serde(serialize_with = "hex_bytes::serialize")] &'a [u8]);
+
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Read(#[serde(deserialize_with = "hex_bytes::deserialize")] Vec<u8>);
+
+    pub(super) fn serialize<S: Serializer>(
+        items: &[Option<Vec<u8>>],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let written = items.iter().map(|item| item.as_deref().map(Written));
+        serializer.collect_seq(written)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Option<Vec<u8>>>, D::Error> {
+        let read = Vec::<Option<Read>>::deserialize(deserializer)?;
+        Ok(read.into_iter().map(|item| Some(item?.0)).collect())
     }
 }
 
@@ -435,6 +594,10 @@ impl fmt::Display for Ballot {
                 Ok(text) if !text.chars().any(char::is_control) => write!(f, "result {text:?}"),
                 _ => write!(f, "result 0x{}", hex::encode(bytes)),
             },
+            Self::Results(results) => {
+                let given = results.iter().flatten().count();
+                write!(f, "{given} results of {} items", results.len())
+            }
         }
     }
 }

@@ -22,7 +22,7 @@ pub use verify::Verifier;
 use crate::base::codec::{self, Reader};
 use crate::base::digest::{Digest, NetworkId, NodeId, RECORD, RecordId, SignatureBytes, signing};
 use crate::base::identity::{Signer, SignerError};
-use crate::base::limits::{BATCH_RECORDS_MAX, PATH_HASHES_MAX, RECORD_BYTES_MAX};
+use crate::base::limits::{BATCH_RECORDS_MAX, PATH_HASHES_MAX, SET_RECORD_BYTES_MAX};
 use crate::base::merkle;
 use crate::base::rejection::Rejection;
 
@@ -132,7 +132,7 @@ impl Signed {
     ///
     /// [`Rejection::OverLimit`], [`Rejection::NonCanonical`], [`Rejection::Malformed`] or [`Rejection::ImpossibleSeal`].
     pub fn decode(bytes: &[u8]) -> Result<Self, Rejection> {
-        let mut reader = Reader::new(bytes, RECORD_BYTES_MAX)?;
+        let mut reader = Reader::new(bytes, SET_RECORD_BYTES_MAX)?;
         let signed = Self::read(&mut reader)?;
         reader.end()?;
         Ok(signed)
@@ -151,10 +151,11 @@ impl Signed {
 
     /// `hashed` is the encoded body.
     fn check(record: Record, hashed: &[u8], encoded_len: usize) -> Result<Self, Rejection> {
-        if encoded_len > RECORD_BYTES_MAX {
+        let limit = record.body.what.bytes_max();
+        if encoded_len > limit {
             return Err(Rejection::OverLimit {
                 what: "bytes",
-                limit: RECORD_BYTES_MAX,
+                limit,
             });
         }
         if record.body.v != 1 {

@@ -3,7 +3,9 @@
 use mycnet_consensus::core::{Event, Input, Output, PeerId};
 use mycnet_consensus::internals::codec;
 use mycnet_consensus::internals::digest::Commitment;
-use mycnet_consensus::internals::limits::{RECONCILE_BYTES_MAX, RECORD_BYTES_MAX, WANT_IDS_MAX};
+use mycnet_consensus::internals::limits::{
+    RECONCILE_BYTES_MAX, SET_RECORD_BYTES_MAX, WANT_IDS_MAX,
+};
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{
     Record, Statement, Verified, VoteKind, sign, sign_batch,
@@ -97,7 +99,7 @@ fn forgeries_are_the_senders_fault() {
             Message::Records(vec![ByteBuf::from(vec![7; 100])])
         }),
         ("a long record", "over-limit", |_| {
-            Message::Records(vec![ByteBuf::from(vec![7; RECORD_BYTES_MAX + 1])])
+            Message::Records(vec![ByteBuf::from(vec![7; SET_RECORD_BYTES_MAX + 1])])
         }),
         ("a record in a proposal's place", "malformed", |net| {
             let record = bytes(good(net, 1).record());

@@ -161,7 +161,7 @@ fn every_kind_is_frozen() {
         .map(|(_, operation)| operation.kind())
         .collect();
     operations.dedup();
-    assert_eq!(operations.len(), 11);
+    assert_eq!(operations.len(), 12);
 }
 
 /// The names of parameters are part of the genesis and of `param.NAME`.

@@ -3,6 +3,7 @@
 mod certificates;
 mod queries;
 mod refound;
+mod sets;
 
 use std::sync::Arc;
 use std::time::Duration;

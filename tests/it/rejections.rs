@@ -8,7 +8,7 @@ use mycnet_consensus::Signer as _;
 use mycnet_consensus::core::{Admission, Input, Refusal};
 use mycnet_consensus::internals::digest::{Commitment, SignatureBytes};
 use mycnet_consensus::internals::limits::{
-    MEMBERS_MAX, OPEN_PROPOSALS_MAX, PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX, TEXT_BYTES_MAX,
+    MEMBERS_MAX, OPEN_PROPOSALS_MAX, PAYLOAD_BYTES_MAX, SET_RECORD_BYTES_MAX, TEXT_BYTES_MAX,
 };
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{
@@ -191,7 +191,7 @@ fn malformed(world: &World) -> Vec<Case> {
         ("nothing", Vec::new(), "non-canonical"),
         (
             "a record too long",
-            vec![0; RECORD_BYTES_MAX + 1],
+            vec![0; SET_RECORD_BYTES_MAX + 1],
             "over-limit",
         ),
         ("a float", vec![0xf9, 0x47, 0x00], "non-canonical"),

@@ -8,9 +8,9 @@ use mycnet_consensus::internals::record::{
 };
 use mycnet_consensus::internals::seal::{SealCertificate, SealedBlock, list_digest};
 use mycnet_consensus::{
-    Ballot, ClaimRule, ConsensusOperation, Consent, Digest, Founder, Genesis, Identity, MemberName,
-    NetworkId, NodeId, OperationId, PanelScoring, Params, Priority, SealId, Sealing, Signer as _,
-    Spore,
+    Ballot, ClaimItem, ClaimRule, ConsensusOperation, Consent, Digest, Founder, Genesis, Identity,
+    MemberName, NetworkId, NodeId, OperationId, PanelScoring, Params, Priority, SealId, Sealing,
+    Signer as _, Spore,
 };
 
 /// The network of all samples: that of [`genesis`].
@@ -75,16 +75,7 @@ pub(crate) fn operations() -> Vec<(&'static str, ConsensusOperation)> {
         Some(Digest::from_bytes([0x13; 32])),
     )
     .expect("keys in memory sign");
-    let claim = |panel| Op::Claim {
-        subject: "build of release 1".into(),
-        input: b"source tree".to_vec(),
-        rule: match panel {
-            Some(_) => ClaimRule::PLURALITY,
-            None => Params::builds().claim_rule(),
-        },
-        panel,
-    };
-    vec![
+    let mut all = vec![
         (
             "network_configuration",
             Op::NetworkConfiguration {
@@ -157,10 +148,45 @@ pub(crate) fn operations() -> Vec<(&'static str, ConsensusOperation)> {
                 details: b"64 MiB".to_vec(),
             },
         ),
+    ];
+    all.extend(claims());
+    all
+}
+
+fn claims() -> Vec<(&'static str, ConsensusOperation)> {
+    use ConsensusOperation as Op;
+    let claim = |panel| Op::Claim {
+        subject: "build of release 1".into(),
+        input: b"source tree".to_vec(),
+        rule: match panel {
+            Some(_) => ClaimRule::PLURALITY,
+            None => Params::builds().claim_rule(),
+        },
+        panel,
+    };
+    vec![
         ("claim", claim(None)),
         (
             "claim with a panel",
             claim(Some(vec![node(1), node(2), node(3)])),
+        ),
+        (
+            "claim_set",
+            Op::ClaimSet {
+                subject: "trixie, night 7".into(),
+                items: vec![
+                    ClaimItem {
+                        subject: "hello 2.10-3 amd64".into(),
+                        input: vec![0x77; 32],
+                    },
+                    ClaimItem {
+                        subject: "sed 4.9-2 amd64".into(),
+                        input: Vec::new(),
+                    },
+                ],
+                panel: Some(vec![node(1), node(2), node(3)]),
+                rule: Params::builds().claim_rule(),
+            },
         ),
     ]
 }
@@ -213,6 +239,7 @@ pub(crate) fn statements() -> Vec<(String, Statement)> {
         Ballot::Reject,
         Ballot::Abstain,
         Ballot::Result(b"sha256:00".to_vec()),
+        Ballot::Results(vec![Some(vec![0x88; 32]), None, Some(Vec::new())]),
     ];
     let made = commitment(net(), operation, ada().node_id(), &ballots[3], &opened);
     all.push((

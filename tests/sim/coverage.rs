@@ -11,7 +11,7 @@ fn log(seed: u64, blocks: usize) -> Log {
 }
 
 /// Events, and how often each must happen at least in the logs of [`every_interesting_event_happens`].
-const EXPECTED: [(&str, u64); 77] = [
+const EXPECTED: [(&str, u64); 81] = [
     ("block", 1000),
     ("block empty", 100),
     ("closed all revealed", 1000),
@@ -36,6 +36,10 @@ const EXPECTED: [(&str, u64); 77] = [
     ("outcome claim by vote: no quorum of commits", 30),
     ("outcome claim by vote: no quorum of reveals", 30),
     ("outcome claim by vote: result", 300),
+    ("outcome claim set by vote: every item", 100),
+    ("outcome claim set by vote: no quorum of commits", 10),
+    ("outcome claim set by vote: no quorum of reveals", 10),
+    ("outcome claim set by vote: some items", 30),
     ("outcome critical by vote: approve", 300),
     ("outcome critical by vote: no quorum of commits", 100),
     ("outcome critical by vote: no quorum of reveals", 100),
@@ -100,7 +104,7 @@ fn every_interesting_event_happens() {
     let mut coverage = Coverage::default();
     for seed in 0..200 {
         // Absence costs nothing before the 51st chance is missed: some logs must be long.
-        let blocks = if seed % 20 == 0 { 160 } else { 40 };
+        let blocks = if seed % 10 == 0 { 160 } else { 40 };
         coverage.add(&log(seed, blocks));
     }
     println!("{coverage}");
@@ -154,7 +158,7 @@ fn is_noticed(log: &Log, views: &[View], mutation: Mutation) -> bool {
 fn every_rule_taken_back_is_noticed() {
     let mut unnoticed: Vec<Mutation> = Mutation::ALL.to_vec();
     for seed in 0..400 {
-        let log = log(seed, if seed % 20 == 0 { 160 } else { 40 });
+        let log = log(seed, if seed % 20 == 10 { 160 } else { 40 });
         let mut oracle = Oracle::new(&log.genesis);
         let views: Vec<View> = log
             .blocks
@@ -171,14 +175,10 @@ fn every_rule_taken_back_is_noticed() {
             }
             !is_noticed
         });
-        if unnoticed == [Mutation::VotesUnguarded] {
+        // Hardly any generated operation takes the votes of more than a third; `tests/it/attacks/bounds.rs` does.
+        if unnoticed.is_empty() || unnoticed == [Mutation::VotesUnguarded] {
             return;
         }
     }
-    // No generated parameter takes the votes of more than a third; `tests/it/attacks/bounds.rs` does.
-    assert_eq!(
-        unnoticed,
-        [Mutation::VotesUnguarded],
-        "nobody notices these"
-    );
+    assert_eq!(unnoticed, [], "nobody notices these");
 }

@@ -74,6 +74,7 @@ fn random_schedules_keep_every_property() {
             "approve",
             "reject",
             "result",
+            "results",
             "no_quorum",
             "approve unfrozen",
             "reject unfrozen",

@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use mycnet_consensus::engine::{EngineError, OperationFilter};
 use mycnet_consensus::node::Node;
 use mycnet_consensus::{
-    BFTConsensusEngine, Ballot, ClaimRule, ConsensusOperation, NodeId, OperationId, Statement,
+    BFTConsensusEngine, Ballot, BallotForm, Class, ConsensusOperation, NodeId, OperationId,
+    Outcome, Statement,
 };
 
 use super::{only, proposal, refound};
 use crate::failure::Failure;
 use crate::names::{Names, subject_node};
 use crate::reply::{
-    CertificateBytes, ElectorVote, FoundId, Objection, OperationDetails, OperationLine, Operations,
-    Verdict,
+    CertificateBytes, DisputedItem, ElectorVote, FoundId, Objection, OperationDetails,
+    OperationLine, Operations, Verdict,
 };
 use crate::request::Filter;
 
@@ -46,7 +47,7 @@ pub(super) fn list(node: &Node, filter: &Filter) -> Result<Operations, Failure> 
                 class: status.class.unwrap_or_else(|| proposal.what.class()),
                 proposer: proposal.proposer,
                 subject: proposal.what.subject(),
-                rule: rule(&proposal.what),
+                rule: proposal.what.claim_rule(),
                 phase: status.phase.into(),
                 outcome: status.outcome.map(|(outcome, _)| outcome),
                 refused_effect: None,
@@ -133,12 +134,14 @@ pub(super) fn operation(node: &Node, id: OperationId) -> Result<OperationDetails
         resolutions: Vec::new(),
         electors: electors(engine, &id)?,
         own_ballot: None,
+        in_dispute: Vec::new(),
         names: Names::default(),
     };
     add_statements(engine, &mut operation)?;
     if operation.phase == "closed" && !operation.electors.is_empty() {
         count(&mut operation);
     }
+    operation.in_dispute = disputed(&operation);
     let me = engine.node_id();
     let mut own = operation.electors.iter().filter(|it| it.node == me);
     let revealed = own.next().and_then(|own| own.ballot.clone());
@@ -182,7 +185,7 @@ fn count(operation: &mut OperationDetails) {
     let mut weights: BTreeMap<Ballot, u64> = BTreeMap::new();
     for elector in &operation.electors {
         if let Some(ballot) = &elector.ballot {
-            let counted = ballot.counted_for(operation.class).clone();
+            let counted = ballot.counted_as(operation.content.ballot_form()).clone();
             *weights.entry(counted).or_default() += elector.weight.unwrap_or(0);
         }
     }
@@ -192,15 +195,47 @@ fn count(operation: &mut OperationDetails) {
     operation.weighted = Some(weighted().count());
     operation.committed = Some(weighted().filter(|it| it.committed).count());
     operation.revealed_weight = Some(weights.values().sum());
-    operation.ballots = Some(weights.into_iter().collect());
+    if operation.class != Class::Claim || operation.content.ballot_form() == BallotForm::Result {
+        operation.ballots = Some(weights.into_iter().collect());
+    }
 }
 
-/// The rule of a claim.
-fn rule(what: &ConsensusOperation) -> Option<ClaimRule> {
-    match what {
-        ConsensusOperation::Claim { rule, .. } => Some(*rule),
+/// The items of a claim set about which electors with weight gave different results.
+fn disputed(operation: &OperationDetails) -> Vec<DisputedItem> {
+    let ConsensusOperation::ClaimSet { items, .. } = &operation.content else {
+        return Vec::new();
+    };
+    let given = operation.electors.iter().filter_map(|elector| {
+        let ballot = elector.ballot.as_ref()?;
+        match ballot.counted_as(operation.content.ballot_form()) {
+            Ballot::Results(results) => Some((elector, results)),
+            _ => None,
+        }
+    });
+    let given: Vec<_> = given.collect();
+    let outcomes = match &operation.outcome {
+        Some(Outcome::Decided(Ballot::Results(outcomes))) => Some(outcomes),
         _ => None,
+    };
+    let mut disputed = Vec::new();
+    for (item, place) in items.iter().zip(0..) {
+        let weighted = given.iter().filter(|(elector, _)| elector.weight > Some(0));
+        let different: BTreeSet<_> = weighted.filter_map(|(_, it)| it[place].as_ref()).collect();
+        if different.len() < 2 {
+            continue;
+        }
+        let result = |result: &Option<Vec<u8>>| result.clone().map(Ballot::Result);
+        let results = given.iter().filter_map(|(elector, it)| {
+            let ballot = result(&it[place])?;
+            Some((elector.node, ballot))
+        });
+        disputed.push(DisputedItem {
+            subject: item.subject.clone(),
+            outcome: outcomes.and_then(|outcomes| result(&outcomes[place])),
+            results: results.collect(),
+        });
     }
+    disputed
 }
 
 /// All nodes that the answer about an operation mentions.

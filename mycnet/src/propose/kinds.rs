@@ -1,13 +1,14 @@
 //! One subcommand for each kind of operation.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mycnet_consensus::limits::TEXT_BYTES_MAX;
-use mycnet_consensus::{ClaimRule, ConsensusOperation, Spore};
+use mycnet_consensus::{Ballot, ClaimRule, ConsensusOperation, NodeId, Spore};
 
 use super::share::Share;
 
 use crate::arguments::{NodeRef, Payload, reason, role};
+use crate::claim_set;
 use crate::client::Client;
 use crate::consent::SignedConsent;
 use crate::failure::Failure;
@@ -140,14 +141,35 @@ pub(super) enum Kind {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         electors: Option<u32>,
     },
+    /// Ask for the results of many things at once
+    ClaimSet {
+        /// Say what the items have in common
+        #[arg(long, value_name = "TEXT")]
+        subject: String,
+        /// Ask about the items in a file of lines: a subject; with an input, a tab and the input (text or hex:DIGITS)
+        #[arg(long, value_name = "FILE")]
+        items: PathBuf,
+        /// Answer with the proposer's own results, from a file as of `mycnet vote --results`
+        #[arg(long, value_name = "FILE")]
+        results: Option<PathBuf>,
+        /// Ask only these members, as with a claim
+        #[arg(long, value_name = "NODE,…", value_delimiter = ',')]
+        panel: Vec<NodeRef>,
+        /// Take an item's result by this share, as with a claim
+        #[arg(long, value_name = "SHARE")]
+        share: Option<Share>,
+        /// Take an item's result only if this many members with weight give it
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        electors: Option<u32>,
+    },
 }
 
 impl Kind {
-    /// The operation, and the proposer's own result if it is a claim.
+    /// The operation, and the proposer's own results if it is a claim.
     pub(super) async fn operation(
         &self,
         client: &Client,
-    ) -> anyhow::Result<(ConsensusOperation, Option<Vec<u8>>)> {
+    ) -> anyhow::Result<(ConsensusOperation, Option<Ballot>)> {
         let operation = match self {
             Self::Config { key, value } => ConsensusOperation::NetworkConfiguration {
                 config_type: key.clone(),
@@ -207,23 +229,47 @@ impl Kind {
                 share,
                 electors,
             } => {
-                let mut members = Vec::new();
-                for node in panel {
-                    members.push(client.node(node).await?);
-                }
-                members.sort_unstable();
                 let operation = ConsensusOperation::Claim {
                     subject: subject.clone(),
                     input: input.bytes()?,
-                    panel: (!members.is_empty()).then_some(members),
+                    panel: members(client, panel).await?,
                     rule: rule(client, *share, *electors).await?,
                 };
                 let result = result.as_ref().map(Payload::bytes).transpose()?;
-                return Ok((operation, result));
+                return Ok((operation, result.map(Ballot::Result)));
+            }
+            Self::ClaimSet {
+                subject,
+                items,
+                results,
+                panel,
+                share,
+                electors,
+            } => {
+                let operation = ConsensusOperation::ClaimSet {
+                    subject: subject.clone(),
+                    items: claim_set::items(items)?,
+                    panel: members(client, panel).await?,
+                    rule: rule(client, *share, *electors).await?,
+                };
+                let results = results.as_ref();
+                let results = results.map(|path| claim_set::results(path, &operation));
+                let results = results.transpose()?;
+                return Ok((operation, results));
             }
         };
         Ok((operation, None))
     }
+}
+
+/// The members of a panel, sorted; `None` for all.
+async fn members(client: &Client, panel: &[NodeRef]) -> anyhow::Result<Option<Vec<NodeId>>> {
+    let mut members = Vec::new();
+    for node in panel {
+        members.push(client.node(node).await?);
+    }
+    members.sort_unstable();
+    Ok((!members.is_empty()).then_some(members))
 }
 
 /// The rule of a claim: as its proposer says, else as the network's parameters say.

@@ -4,6 +4,8 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::harness::{Directory, MOTD, Running, TestNode, id_of, said};
 
 /// Three nodes, and the genesis of their network.
@@ -43,6 +45,39 @@ fn three_machines_admit_a_fourth() {
     second.fails(&["vote", &id, "--result", "41"], 3, &["refused"]);
     let explained = second.json(&["trust", &third.id()[..8], "--explain"]);
     assert_eq!(explained["entries"][0]["reason"], "claim_dissent");
+
+    // A claim set: one is wrong about one item, and one has no result of another.
+    let written = |name: &str, lines: &str| {
+        let file = directory.file(name);
+        fs::write(&file, lines).unwrap();
+        file
+    };
+    let items = written("items", "sed 4.9\thex:00\nhello 2.10\n");
+    let good = written("good", "hello 2.10\thex:aa\nsed 4.9\thex:bb\n");
+    let some = written("some", "hello 2.10\thex:aa\n");
+    let bad = written("bad", "hello 2.10\thex:aa\nsed 4.9\thex:cc\n");
+    let asked = [
+        "propose",
+        "claim-set",
+        "--subject",
+        "tonight",
+        "--items",
+        &items,
+    ];
+    let id = id_of(&first.json(&[&asked[..], &["--results", &good]].concat()));
+    second.once_known(&id, &["vote", &id, "--results", &some]);
+    third.once_known(&id, &["vote", &id, "--results", &bad]);
+    let decided = second.json(&["vote", &id, "--results", &some, "--wait", "--timeout", "60"]);
+    // One against one, and the one who was wrong before weighs less.
+    assert_eq!(
+        decided["outcome"]["decided"]["results"],
+        json!(["aa", "bb"])
+    );
+    let disputed = &decided["in_dispute"][0];
+    assert_eq!(disputed["subject"], "sed 4.9");
+    assert_eq!(disputed["results"].as_array().unwrap().len(), 2);
+    let text = second.text(&["status", &id]);
+    assert!(text.contains("in dispute"), "{text}");
 
     // An admission, from the candidate's consent to its first vote.
     let candidate = directory.node("zoe");

@@ -26,7 +26,31 @@ fn a_ballot_that_would_not_count_is_not_signed() {
         &["only a claim has a result"],
     );
     node.fails(&["vote", &claim, "approve"], 2, &["--result"]);
+    let file = |name: &str, lines: &str| {
+        let file = directory.file(name);
+        fs::write(&file, lines).unwrap();
+        file
+    };
+    let items = file("items", "a\nb\n");
+    let asked = ["propose", "claim-set", "--subject", "s", "--items", &items];
+    let set = id_of(&node.json(&asked));
+    let results = file("results", "b\t1\n");
+    node.fails(&["vote", &set, "approve"], 2, &["--results"]);
+    node.fails(&["vote", &set, "--result", "1"], 2, &["--results"]);
+    node.fails(
+        &["vote", &claim, "--results", &results],
+        2,
+        &["only a claim set"],
+    );
+    let unknown = file("unknown", "b\t1\nc\t1\n");
+    let why = ["unknown:2", "no item \"c\""];
+    node.fails(&["vote", &set, "--results", &unknown], 65, &why);
+    let twice = file("twice", "a\na\n");
+    let asked = ["propose", "claim-set", "--subject", "s", "--items", &twice];
+    node.fails(&asked, 65, &["twice:2: line 1 has the same subject"]);
     // Nothing was signed: what fits is still to be had.
+    let voted = node.json(&["vote", &set, "--results", &results]);
+    assert_eq!(voted["own_ballot"]["results"], json!([null, "31"]));
     node.json(&["vote", &config, "reject"]);
     node.json(&["vote", &claim, "abstain"]);
     let unknown = "f".repeat(64);

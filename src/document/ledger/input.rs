@@ -47,8 +47,15 @@ impl OperationEntry {
                 Outcome::Decided(Ballot::Reject) => "reject",
                 Outcome::Decided(Ballot::Abstain) => "abstain",
                 Outcome::Decided(Ballot::Result(_)) => "result",
+                Outcome::Decided(Ballot::Results(_)) => "results",
             };
             fields.insert("outcome".to_owned(), Tree::from(name));
+        }
+        if let Some(Outcome::Decided(Ballot::Results(results))) = &self.outcome {
+            let decided = results.iter().flatten().count();
+            for (name, count) in [("items", results.len()), ("items_decided", decided)] {
+                fields.insert(name.to_owned(), Tree::from(count as u64));
+            }
         }
         if let Some(Outcome::Decided(Ballot::Result(bytes))) = &self.outcome {
             let length = Tree::from(bytes.len() as u64);

@@ -60,7 +60,8 @@ fn operation_documents_are_frozen() {
             "edf8e69b1abaeb6d",
             "5a5540d02e77d1b3",
             "d8543e207dbf400a",
-            "4361554b13f6b123"
+            "4361554b13f6b123",
+            "915c5966326e4dd6"
         ]
     );
 }

@@ -85,6 +85,7 @@ fn every_kind_of_record_reads_back() {
                 Ballot::Abstain,
                 Ballot::Result(vec![]),
                 Ballot::Result(vec![0, 255]),
+                Ballot::Results(vec![Some(vec![0, 255]), None, Some(vec![])]),
             ];
             for (index, ballot) in ballots.into_iter().enumerate() {
                 records.extend(vote(&identity(index), operation, ballot));

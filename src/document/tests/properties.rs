@@ -24,6 +24,7 @@ fn says() -> impl Strategy<Value = Says> {
         Ballot::Abstain,
         Ballot::Result(vec![1]),
         Ballot::Result(vec![]),
+        Ballot::Results(vec![None, Some(vec![1])]),
     ];
     let either = || subsequence(vec![true, false], 0..=2);
     (

@@ -58,6 +58,8 @@ fn views_of_operations_are_valid() {
             records.extend(vote(&identity(1), operation, ballot));
         }
         records.extend(vote(&identity(2), operation, Ballot::Result(vec![])));
+        let results = Ballot::Results(vec![None, Some(vec![]), Some(vec![7; 64])]);
+        records.extend(vote(&identity(3), operation, results));
         let view = OperationDocument::build(&records)
             .unwrap()
             .to_json()

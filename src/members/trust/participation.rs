@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::digest::OperationId;
-use crate::statement::operation::{Ballot, Class, Outcome};
+use crate::statement::operation::{Ballot, BallotForm, Class, Outcome};
 
 #[cfg(doc)]
 use crate::protocol::Rule::*;
@@ -21,6 +21,8 @@ pub enum Participation {
     Coherent(Class),
     /// At the close: it revealed something else than the outcome.
     Dissent(Class),
+    /// At the close: it revealed results of a claim set in which at least one item was decided.
+    Answered(Marks),
     /// At the close: it revealed, but there was no outcome to agree with (no quorum), or it abstained.
     Neutral,
     /// At the close: its commit was frozen, and the reveal window passed without its reveal.
@@ -45,11 +47,50 @@ pub enum Participation {
     Judged,
 }
 
+/// How a member answered those items of a claim set whose outcomes had some support ([T2]), among all its items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Marks {
+    /// The items of the set.
+    pub items: u32,
+    /// Its answers to items whose outcome was carried: they move skill.
+    pub carried: Marked,
+    /// Its answers to items whose outcome was seconded: right ones earn trust.
+    pub seconded: Marked,
+    /// Its answers to items whose outcome was backed: wrong ones cost trust.
+    pub backed: Marked,
+}
+
+/// Numbers of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Marked {
+    /// Those that were the outcome.
+    pub right: u32,
+    /// The others.
+    pub wrong: u32,
+}
+
+impl Marked {
+    pub(crate) fn count(&mut self, is_right: bool) {
+        let side = if is_right {
+            &mut self.right
+        } else {
+            &mut self.wrong
+        };
+        *side += 1;
+    }
+}
+
 impl Participation {
-    /// The event of a member that revealed this ballot, in an operation of this class with this outcome: [`Self::Coherent`],
-    /// [`Self::Dissent`] or [`Self::Neutral`]. A ballot that does not fit the class counts as `Abstain` ([P9]).
+    /// The event of a member that revealed this ballot, in an operation of this class that asks one question and has this outcome:
+    /// [`Self::Coherent`], [`Self::Dissent`] or [`Self::Neutral`]. A ballot that does not fit the class counts as `Abstain` ([P9]).
     pub fn of_ballot(class: Class, outcome: &Outcome, ballot: &Ballot) -> Self {
-        match (outcome, ballot.counted_for(class)) {
+        let form = match class {
+            Class::Claim => BallotForm::Result,
+            Class::Critical | Class::Standard => BallotForm::Approval,
+        };
+        match (outcome, ballot.counted_as(form)) {
             (Outcome::NoQuorum, _) | (_, Ballot::Abstain) => Self::Neutral,
             (Outcome::Decided(decided), counted) if decided == counted => Self::Coherent(class),
             (Outcome::Decided(_), _) => Self::Dissent(class),

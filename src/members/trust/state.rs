@@ -1,7 +1,7 @@
 //! The arithmetic that moves the scores of one member. The ledger calls [`TrustState::apply`] for every event of a
 //! seal, in one place (`Work::score` in `ledger/work.rs`).
 
-use super::{Change, Participation, ParticipationRecord, Reason, Standing, TrustState};
+use super::{Change, Marks, Participation, ParticipationRecord, Reason, Standing, TrustState};
 use crate::base::limits::{CHANCES, TRUST_MAX_PPM};
 use crate::statement::line::Chances;
 use crate::statement::operation::Class;
@@ -170,6 +170,7 @@ impl TrustState {
                 Reason::Coherent
             }
             Participation::Dissent(class) => self.dissent(params, record, class),
+            Participation::Answered(marks) => self.answer(params, record, marks),
             Participation::Withheld(class) => {
                 self.withhold(params, record, class);
                 Reason::Withheld
@@ -198,9 +199,13 @@ impl TrustState {
             return;
         }
         gain(&mut self.trust_ppm, params.coherent_gain_ppm);
-        if !is_within(self.row_ms, record.time_ms, params.commit_window_ms) {
+        self.advance_row(params, record.time_ms);
+    }
+
+    fn advance_row(&mut self, params: &Params, time_ms: u64) {
+        if !is_within(self.row_ms, time_ms, params.commit_window_ms) {
             self.row = self.row.saturating_add(1);
-            self.row_ms = Some(record.time_ms);
+            self.row_ms = Some(time_ms);
         }
     }
 
@@ -230,6 +235,52 @@ impl TrustState {
                 }
                 Reason::CriticalDissent
             }
+        }
+    }
+
+    /// One event for all answers to a claim set: gains and penalties in proportion to all its items, so that an answer to one of
+    /// many earns no whole gain.
+    fn answer(&mut self, params: &Params, record: &ParticipationRecord, marks: Marks) -> Reason {
+        let Marks {
+            items,
+            carried,
+            seconded,
+            backed,
+        } = marks;
+        let part = |count: u32| (count.min(items), items.max(1));
+        gain_part(
+            &mut self.skill_ppm,
+            params.skill_gain_ppm,
+            part(carried.right),
+        );
+        lose_part(
+            &mut self.skill_ppm,
+            params.skill_dissent_ppm,
+            part(carried.wrong),
+        );
+        if !record.support.panel {
+            gain_part(
+                &mut self.trust_ppm,
+                params.coherent_gain_ppm,
+                part(seconded.right),
+            );
+            let floor = self.trust_ppm.min(params.activate_from_ppm);
+            lose_part(
+                &mut self.trust_ppm,
+                params.claim_dissent_ppm,
+                part(backed.wrong),
+            );
+            self.trust_ppm = self.trust_ppm.max(floor);
+            if seconded.wrong > 0 {
+                self.row = 0;
+            } else if 2 * u64::from(seconded.right) >= u64::from(items) {
+                self.advance_row(params, record.time_ms);
+            }
+        }
+        if carried.wrong + seconded.wrong + backed.wrong > 0 {
+            Reason::ClaimDissent
+        } else {
+            Reason::Coherent
         }
     }
 
@@ -324,18 +375,30 @@ impl TrustState {
 
 /// Adds a share of what is missing to one, rounded down.
 fn gain(score_ppm: &mut u32, share_ppm: u32) {
+    gain_part(score_ppm, share_ppm, (1, 1));
+}
+
+/// Adds the part `count / of` of a share of what is missing to one, rounded down once.
+fn gain_part(score_ppm: &mut u32, share_ppm: u32, (count, of): (u32, u32)) {
     let missing = TRUST_MAX_PPM - *score_ppm;
-    let gained = u64::from(missing) * u64::from(share_ppm) / u64::from(TRUST_MAX_PPM);
+    let whole = u128::from(missing) * u128::from(share_ppm) * u128::from(count);
+    let gained = whole / (u128::from(TRUST_MAX_PPM) * u128::from(of));
     *score_ppm = score_ppm.saturating_add(narrow(gained)).min(TRUST_MAX_PPM);
 }
 
 /// Takes away a share, rounded up.
 fn lose(score_ppm: &mut u32, share_ppm: u32) {
-    let lost = (u64::from(*score_ppm) * u64::from(share_ppm)).div_ceil(u64::from(TRUST_MAX_PPM));
+    lose_part(score_ppm, share_ppm, (1, 1));
+}
+
+/// Takes away the part `count / of` of a share, rounded up once.
+fn lose_part(score_ppm: &mut u32, share_ppm: u32, (count, of): (u32, u32)) {
+    let whole = u128::from(*score_ppm) * u128::from(share_ppm) * u128::from(count);
+    let lost = whole.div_ceil(u128::from(TRUST_MAX_PPM) * u128::from(of));
     *score_ppm = score_ppm.saturating_sub(narrow(lost));
 }
 
 /// Shares above one come only from parameters that were not checked; they are cut off at the largest number.
-fn narrow(share: u64) -> u32 {
+fn narrow(share: u128) -> u32 {
     u32::try_from(share).unwrap_or(u32::MAX)
 }

@@ -128,12 +128,20 @@ impl Coverage {
     fn outcome(&mut self, operation: &ConsensusOperation, is: &OperationView) {
         let how = match &is.outcome {
             Some(Outcome::Decided(Ballot::Result(_))) => "result".to_owned(),
+            Some(Outcome::Decided(Ballot::Results(results))) => {
+                let are_all = results.iter().all(Option::is_some);
+                let which = if are_all { "every item" } else { "some items" };
+                which.to_owned()
+            }
             Some(Outcome::Decided(ballot)) => ballot.to_string(),
             Some(Outcome::NoQuorum) if is.frozen.is_empty() => "no quorum of commits".to_owned(),
             Some(Outcome::NoQuorum) => "no quorum of reveals".to_owned(),
             None => return,
         };
-        let class = format!("{:?}", operation.class()).to_lowercase();
+        let class = match operation {
+            ConsensusOperation::ClaimSet { .. } => "claim set".to_owned(),
+            _ => format!("{:?}", operation.class()).to_lowercase(),
+        };
         let by = if is.electors.is_empty() {
             "authority"
         } else {

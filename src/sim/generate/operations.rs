@@ -8,7 +8,7 @@ use crate::sim::view::View;
 use crate::statement::claim_rule::ClaimRule;
 use crate::statement::consent::Consent;
 use crate::statement::name::MemberName;
-use crate::statement::operation::{Ballot, ConsensusOperation, Priority, Spore};
+use crate::statement::operation::{Ballot, ClaimItem, ConsensusOperation, Priority, Spore};
 use crate::statement::params::Params;
 use crate::statement::record::{Statement, Verified};
 
@@ -70,8 +70,10 @@ impl Generator {
             _ => SealId::from_bytes(self.rng.random()),
         };
         let roll = self.rng.random_range(0..100);
+        let operation = self.operation();
+        let leaning = self.leaning(&operation);
         let statement = Statement::Propose {
-            operation: self.operation(),
+            operation,
             priority: if roll < 15 {
                 Priority::High
             } else {
@@ -80,27 +82,27 @@ impl Generator {
             last,
             nonce: self.nonce,
         };
-        let leaning = self.leaning(&statement);
         let record = self.sign(author, statement);
         self.leanings
             .insert(OperationId::from(record.id()), leaning);
         record
     }
 
-    fn leaning(&mut self, statement: &Statement) -> Ballot {
-        let is_claim = matches!(
-            statement,
-            Statement::Propose {
-                operation: ConsensusOperation::Claim { .. },
-                ..
-            }
-        );
-        match self.rng.random_range(0..100) {
-            0..95 if is_claim => Ballot::Result(b"right".to_vec()),
-            0..78 => Ballot::Approve,
-            78..97 => Ballot::Reject,
+    fn leaning(&mut self, operation: &ConsensusOperation) -> Ballot {
+        match (self.rng.random_range(0..100), operation) {
+            (0..95, ConsensusOperation::Claim { .. }) => Ballot::Result(b"right".to_vec()),
+            (0..95, ConsensusOperation::ClaimSet { items, .. }) => self.results(items.len()),
+            (0..78, _) => Ballot::Approve,
+            (78..97, _) => Ballot::Reject,
             _ => Ballot::Abstain,
         }
+    }
+
+    /// A right result of every item, or of most of them.
+    fn results(&mut self, items: usize) -> Ballot {
+        let missing = if self.chance(20) { 40 } else { 0 };
+        let results = (0..items).map(|_| (!self.chance(missing)).then(|| b"right".to_vec()));
+        Ballot::Results(results.collect())
     }
 
     fn operation(&mut self) -> ConsensusOperation {
@@ -110,8 +112,9 @@ impl Generator {
         } else {
             vec![self.rng.random()]
         };
-        match self.rng.random_range(0..100) {
+        match self.rng.random_range(0..112) {
             0..30 => self.claim(),
+            100.. => self.claim_set(),
             30..36 => ConsensusOperation::NetworkConfiguration {
                 config_type: key,
                 proposed_change: value,
@@ -184,7 +187,7 @@ impl Generator {
         }
     }
 
-    /// A claim of any rule, some of them as one before.
+    /// A claim of any rule; some are as one before, which may be a set.
     fn claim(&mut self) -> ConsensusOperation {
         if self.chance(12) && !self.claims.is_empty() {
             let last = self.claims.len().min(6);
@@ -200,6 +203,27 @@ impl Generator {
         };
         self.claims.push(claim.clone());
         claim
+    }
+
+    /// A claim of a few items, rarely of many.
+    fn claim_set(&mut self) -> ConsensusOperation {
+        let most = if self.rarely(20) { 40 } else { 5 };
+        let first = self.rng.random_range(0..10);
+        let items = first..first + self.rng.random_range(1..=most);
+        let items = items.map(|number| ClaimItem {
+            subject: format!("item {number:02}"),
+            input: vec![0; self.rng.random_range(0..2)],
+        });
+        let items = items.collect();
+        let panel = self.chance(25).then(|| self.panel());
+        let set = ConsensusOperation::ClaimSet {
+            subject: format!("set {}", self.nonce),
+            items,
+            panel,
+            rule: self.rule(),
+        };
+        self.claims.push(set.clone());
+        set
     }
 
     /// One member, a few, or most of them; rarely a stranger.

@@ -275,16 +275,51 @@ impl Generator {
 
     fn ballot(&mut self, who: usize, operation: OperationId) -> Ballot {
         let agrees = self.chance(self.people[who].habits.agrees);
-        match self.leanings.get(&operation) {
-            Some(leaning) if agrees => leaning.clone(),
-            _ => match self.rng.random_range(0..6) {
-                0 => Ballot::Abstain,
-                1 => Ballot::Approve,
-                2..4 => Ballot::Reject,
-                4 => Ballot::Result(b"wrong".to_vec()),
-                _ => Ballot::Result(vec![self.rng.random()]),
-            },
+        match self.leanings.get(&operation).cloned() {
+            Some(Ballot::Results(results)) => self.results_like(results, agrees),
+            Some(leaning) if agrees => leaning,
+            _ => self.any_ballot(),
         }
+    }
+
+    fn any_ballot(&mut self) -> Ballot {
+        match self.rng.random_range(0..6) {
+            0 => Ballot::Abstain,
+            1 => Ballot::Approve,
+            2..4 => Ballot::Reject,
+            4 => Ballot::Result(b"wrong".to_vec()),
+            _ => Ballot::Result(vec![self.rng.random()]),
+        }
+    }
+
+    /// Who agrees on a claim set gives the same results, or other ones of some items; who does not gives wrong ones of most
+    /// items, results of another number of items, or a ballot for something else.
+    fn results_like(&mut self, mut results: Vec<Option<Vec<u8>>>, agrees: bool) -> Ballot {
+        let (wrong, none) = match (agrees, self.rng.random_range(0..12)) {
+            (true, 0..8) => (0, 0),
+            (true, 8..10) => (25, 0),
+            (true, _) => (10, 30),
+            (false, 0..5) => (80, 10),
+            (false, 5..7) => (100, 0),
+            (false, 7) => (0, 100),
+            (false, 8) => {
+                results.pop();
+                (0, 0)
+            }
+            (false, 9) => {
+                results.push(Some(b"right".to_vec()));
+                (0, 0)
+            }
+            _ => return self.any_ballot(),
+        };
+        for result in &mut results {
+            if self.chance(wrong) {
+                *result = Some(vec![self.rng.random_range(0..2)]);
+            } else if self.chance(none) {
+                *result = None;
+            }
+        }
+        Ballot::Results(results)
     }
 }
 

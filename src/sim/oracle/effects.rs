@@ -72,7 +72,7 @@ impl Oracle {
             ConsensusOperation::PerformanceOptimization { target, details } => {
                 set_key(&mut config, format!("performance.{target}"), details)
             }
-            ConsensusOperation::Claim { .. } => false,
+            ConsensusOperation::Claim { .. } | ConsensusOperation::ClaimSet { .. } => false,
         };
         let is_exclusion = matches!(operation, ConsensusOperation::NodeExclusion { .. });
         if !makes_sense || !self.keeps_votes(&roster, is_exclusion) {

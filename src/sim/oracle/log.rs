@@ -152,7 +152,7 @@ pub(super) fn hash<T: Serialize>(domain: &str, value: &T) -> [u8; 32] {
 pub(super) fn class_of(operation: &ConsensusOperation) -> Class {
     use ConsensusOperation as Kind;
     match operation {
-        Kind::Claim { .. } => Class::Claim,
+        Kind::Claim { .. } | Kind::ClaimSet { .. } => Class::Claim,
         Kind::ServiceDeployment { .. }
         | Kind::ResourceAllocation { .. }
         | Kind::RoutineMaintenance { .. }

@@ -19,6 +19,8 @@ pub enum Mutation {
     PluralityOnly,
     /// P5: the number of electors that a rule asks for is not counted.
     ElectorsUncounted,
+    /// P5: a claim set is decided as soon as one of its items is.
+    SetsAtOnce,
     /// P7: no effect is refused because of the votes that it takes.
     VotesUnguarded,
     /// P7: a parameter may have any value.
@@ -27,6 +29,8 @@ pub enum Mutation {
     WeightlessKeepOpen,
     /// P9: panels move trust, rows and chances.
     PanelsMoveTrust,
+    /// P9: the results of another number of items than the claim set has count as far as they go.
+    OtherLengthsCount,
     /// P9: every panel moves skill.
     SmallPanelsMoveSkill,
     /// P1: equal claims may be open at once.
@@ -45,6 +49,12 @@ pub enum Mutation {
     DissentSuspends,
     /// Skill: there is no least weight.
     NoFloorOfSkill,
+    /// A claim set gives the whole gain for one right item, and takes the whole penalty for one wrong item.
+    ItemsCountWhole,
+    /// A row grows by a claim set of which less than half was right.
+    RowsByOneItem,
+    /// A wrong item of a claim set does not end a row.
+    RowsOutliveItems,
     /// A row grows at every seconded outcome.
     RowsAtOnce,
     /// A proposer's operations are all chances.
@@ -69,7 +79,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 35] = [
         Self::FirstEdition,
         Self::FreezeByWeight,
         Self::FreezeAtOnce,
@@ -77,10 +87,12 @@ impl Mutation {
         Self::WaitForTheWeightless,
         Self::PluralityOnly,
         Self::ElectorsUncounted,
+        Self::SetsAtOnce,
         Self::VotesUnguarded,
         Self::BoundsUnchecked,
         Self::WeightlessKeepOpen,
         Self::PanelsMoveTrust,
+        Self::OtherLengthsCount,
         Self::SmallPanelsMoveSkill,
         Self::EqualClaims,
         Self::RejoinsAtOnce,
@@ -90,6 +102,9 @@ impl Mutation {
         Self::SkillUncarried,
         Self::DissentSuspends,
         Self::NoFloorOfSkill,
+        Self::ItemsCountWhole,
+        Self::RowsByOneItem,
+        Self::RowsOutliveItems,
         Self::RowsAtOnce,
         Self::ChancesAtOnce,
         Self::ChancesWithoutVotes,

@@ -88,7 +88,8 @@ impl Oracle {
     fn electorate(&self, operation: &ConsensusOperation) -> Result<Option<Electorate>, String> {
         let electorate = match operation {
             _ if class_of(operation) == Class::Standard => return Ok(None),
-            ConsensusOperation::Claim { panel, rule, .. } => {
+            ConsensusOperation::Claim { panel, rule, .. }
+            | ConsensusOperation::ClaimSet { panel, rule, .. } => {
                 let mut electorate = self.everybody();
                 if let Some(panel) = panel {
                     let stranger = panel.iter().any(|node| !self.roster.contains_key(node));

@@ -6,46 +6,78 @@ use std::sync::Arc;
 use super::course::End;
 use super::log::{Case, quorum};
 use super::mutation::Mutation;
-use super::roster::{Member, Standing, within};
-use super::vote::counts_as;
+use super::roster::{Electorate, Member, Standing, within};
+use super::vote::answers;
 use super::{Entry, Oracle};
 use crate::base::digest::NodeId;
-use crate::statement::operation::{Ballot, Class, Outcome};
+use crate::statement::operation::{Ballot, Class, ConsensusOperation, Outcome};
 use crate::statement::record::Statement;
 
 const FULL_PPM: u64 = 1_000_000;
 
-/// `share` of `of` in parts per million, rounded up.
-fn share_rounded_up(share_ppm: u32, of: u32) -> u32 {
-    let product = u64::from(share_ppm) * u64::from(of);
-    u32::try_from(product.div_ceil(FULL_PPM)).expect("a share of a score is no more than the score")
+/// So many of the questions of an operation.
+#[derive(Clone, Copy)]
+struct Part {
+    part: u64,
+    of: u64,
 }
 
-/// A score after a gain: a share of what is missing, rounded down.
-fn gained(score: u32, share_ppm: u32) -> u32 {
+/// All there is.
+const WHOLE: Part = Part { part: 1, of: 1 };
+
+/// A score after a gain: a share of what is missing, in proportion, rounded down once.
+fn gained(score: u32, share_ppm: u32, Part { part, of }: Part) -> u32 {
     let missing = FULL_PPM - u64::from(score);
-    let gain = u64::from(share_ppm) * missing / FULL_PPM;
+    let gain = u64::from(share_ppm) * missing * part / (FULL_PPM * of);
     score + u32::try_from(gain).expect("a share of what is missing to a score is no more than it")
 }
 
-/// A score after a penalty.
-fn lost(score: u32, share_ppm: u32) -> u32 {
-    score - share_rounded_up(share_ppm, score)
+/// A score after a penalty: a share of it, in proportion, rounded up once.
+fn lost(score: u32, share_ppm: u32, Part { part, of }: Part) -> u32 {
+    let product = u64::from(share_ppm) * u64::from(score) * part;
+    let penalty = product.div_ceil(FULL_PPM * of);
+    score - u32::try_from(penalty).expect("a share of a score is no more than the score")
 }
 
-/// How far an outcome was agreed to.
-#[allow(clippy::struct_excessive_bools, reason = "independent facts")]
+/// How an operation was decided.
 struct Verdict {
-    /// The ballot that was decided; none for `NoQuorum`.
-    decided: Option<Ballot>,
+    /// What was decided of each of its questions; none for those without a quorum.
+    decided: Vec<Option<Decided>>,
+    /// It is a chance of its electors.
+    chance: bool,
+}
+
+/// How far the outcome of a question was agreed to.
+struct Decided {
+    answer: Ballot,
     /// More than half of all votes revealed it.
     seconded: bool,
     /// More than two thirds of all votes did.
     backed: bool,
     /// More than half of the electors with weight, and of the weight, did.
     carried: bool,
-    /// It is a chance of its electors.
-    chance: bool,
+}
+
+impl Verdict {
+    /// Whether the outcome of some question is seconded.
+    fn seconded(&self) -> bool {
+        self.decided.iter().flatten().any(|it| it.seconded)
+    }
+
+    /// The number of decided questions to which an elector gave the right or a wrong answer.
+    fn count(&self, answers: &[Ballot], is_right: bool, counts: impl Fn(&Decided) -> bool) -> u64 {
+        let mut count = 0;
+        for (decided, answer) in self.decided.iter().zip(answers) {
+            if let Some(decided) = decided
+                && *answer != Ballot::Abstain
+                && (*answer == decided.answer) == is_right
+                && counts(decided)
+            {
+                count += 1;
+            }
+        }
+        count
+    }
 }
 
 /// An elector's conduct, as far as it is scored.
@@ -133,7 +165,7 @@ impl Oracle {
             if is_free || within(member.times.objection, now_ms, window_ms) {
                 return "overruled_uncharged";
             }
-            member.trust = lost(member.trust, case.params.overruled_ppm);
+            member.trust = lost(member.trust, case.params.overruled_ppm, WHOLE);
             member.times.objection = Some(now_ms);
             "overruled"
         });
@@ -154,28 +186,17 @@ impl Oracle {
             _ => None,
         };
         let (Some(electorate), Some(ballot)) = (&case.course.electorate, &decided) else {
-            return Verdict {
-                decided,
-                seconded: false,
-                backed: false,
-                carried: false,
-                chance,
-            };
+            let decided = Vec::new();
+            return Verdict { decided, chance };
         };
-        let revealed = case.course.revealed.iter();
-        let agree = revealed.filter(|(_, shown)| counts_as(shown, case.class) == *ballot);
-        let agree: Vec<&NodeId> = agree.map(|(author, _)| author).collect();
-        let votes = electorate.votes_of(agree.iter().copied());
-        let all = electorate.all_votes;
-        let is = |rule| case.mutation == Some(rule);
-        let first_edition = is(Mutation::FirstEdition);
-        let by_heads = 2 * electorate.heads_of(agree.iter().copied()) > electorate.heads();
-        let by_weight = 2 * electorate.weight_of(agree) > electorate.total();
+        let outcomes = answers(case, ballot).into_iter().enumerate();
+        let decided = outcomes.map(|(question, answer)| {
+            // An item of a claim set without a quorum.
+            let has_quorum = answer != Ballot::Abstain;
+            has_quorum.then(|| decided_of(case, electorate, question, answer))
+        });
         Verdict {
-            decided,
-            seconded: 2 * votes > all || first_edition || is(Mutation::GainUnseconded),
-            backed: 3 * votes > 2 * all || first_edition || is(Mutation::LossUnbacked),
-            carried: by_heads && by_weight || first_edition || is(Mutation::SkillUncarried),
+            decided: decided.collect(),
             chance,
         }
     }
@@ -195,6 +216,25 @@ impl Oracle {
                 || case.mutation == Some(Mutation::ChancesAtOnce)
         });
         case.moves_trust() && is_general && may_give
+    }
+}
+
+/// Judges the outcome of one question by the votes and weights of those who revealed it.
+fn decided_of(case: &Case, electorate: &Electorate, question: usize, answer: Ballot) -> Decided {
+    let revealed = case.course.revealed.iter();
+    let agree = revealed.filter(|(_, shown)| answers(case, shown)[question] == answer);
+    let agree: Vec<&NodeId> = agree.map(|(author, _)| author).collect();
+    let votes = electorate.votes_of(agree.iter().copied());
+    let all = electorate.all_votes;
+    let is = |rule| case.mutation == Some(rule);
+    let first_edition = is(Mutation::FirstEdition);
+    let by_heads = 2 * electorate.heads_of(agree.iter().copied()) > electorate.heads();
+    let by_weight = 2 * electorate.weight_of(agree) > electorate.total();
+    Decided {
+        answer,
+        seconded: 2 * votes > all || first_edition || is(Mutation::GainUnseconded),
+        backed: 3 * votes > 2 * all || first_edition || is(Mutation::LossUnbacked),
+        carried: by_heads && by_weight || first_edition || is(Mutation::SkillUncarried),
     }
 }
 
@@ -231,6 +271,29 @@ impl Case {
         !self.has_panel || self.mutation.is_some_and(|it| panels_do.contains(&it))
     }
 
+    fn is_set(&self) -> bool {
+        matches!(self.operation, ConsensusOperation::ClaimSet { .. })
+    }
+
+    /// How many questions it asks.
+    fn questions(&self) -> u64 {
+        match &self.operation {
+            ConsensusOperation::ClaimSet { items, .. } => items.len() as u64,
+            _ => 1,
+        }
+    }
+
+    /// The part that so many of its questions are.
+    fn part(&self, questions: u64) -> Part {
+        if self.mutation == Some(Mutation::ItemsCountWhole) && questions > 0 {
+            return WHOLE;
+        }
+        Part {
+            part: questions,
+            of: self.questions(),
+        }
+    }
+
     fn moves_skill(&self) -> bool {
         self.class == Class::Claim && self.scored
     }
@@ -256,52 +319,61 @@ impl Member {
         if verdict.chance {
             self.count_chance(false);
         }
-        let ballot = counts_as(ballot, case.class);
-        match &verdict.decided {
-            None => "neutral",
-            Some(_) if ballot == Ballot::Abstain => "neutral",
-            Some(decided) if ballot == *decided => self.coherent(case, verdict, now_ms),
-            Some(_) => self.dissent(case, verdict),
+        let answers = answers(case, ballot);
+        let has_answered = answers.iter().any(|answer| *answer != Ballot::Abstain);
+        if !has_answered || verdict.decided.is_empty() {
+            return "neutral";
         }
-    }
-
-    fn coherent(&mut self, case: &Case, verdict: &Verdict, now_ms: u64) -> &'static str {
-        if verdict.seconded && case.moves_trust() {
-            self.trust = gained(self.trust, case.params.coherent_gain_ppm);
-            let grew_lately = within(self.times.row, now_ms, case.params.commit_window_ms);
-            if !grew_lately || case.mutation == Some(Mutation::RowsAtOnce) {
-                self.row += 1;
-                self.times.row = Some(now_ms);
-            }
+        if case.moves_trust() {
+            self.move_trust(case, verdict, &answers);
+            self.move_row(case, verdict, &answers, now_ms);
         }
-        if verdict.carried && case.moves_skill() {
-            self.skill = gained(self.skill, case.params.skill_gain_ppm);
+        if case.moves_skill() {
+            let right = verdict.count(&answers, true, |it| it.carried);
+            let wrong = verdict.count(&answers, false, |it| it.carried);
+            self.skill = gained(self.skill, case.params.skill_gain_ppm, case.part(right));
+            self.skill = lost(self.skill, case.params.skill_dissent_ppm, case.part(wrong));
         }
-        "coherent"
-    }
-
-    fn dissent(&mut self, case: &Case, verdict: &Verdict) -> &'static str {
-        if verdict.backed && case.moves_trust() {
-            let after = lost(self.trust, case.dissent_ppm());
-            let suspends = [Mutation::DissentSuspends, Mutation::FirstEdition];
-            let has_limit = case.class == Class::Claim
-                && !case.mutation.is_some_and(|it| suspends.contains(&it));
-            let limit = if has_limit {
-                case.params.activate_from_ppm
-            } else {
-                0
-            };
-            self.trust = after.max(limit).min(self.trust);
-        }
-        if verdict.seconded && case.moves_trust() {
-            self.row = 0;
-        }
-        if verdict.carried && case.moves_skill() {
-            self.skill = lost(self.skill, case.params.skill_dissent_ppm);
-        }
+        // What is wrong with an item of a set that moves nothing is not told.
+        let is_told = |it: &Decided| !case.is_set() || it.carried || it.seconded || it.backed;
         match case.class {
+            _ if verdict.count(&answers, false, is_told) == 0 => "coherent",
             Class::Claim => "dissent_claim",
             Class::Critical | Class::Standard => "dissent_critical",
+        }
+    }
+
+    /// The gain by what is seconded, then the penalty by what is backed.
+    fn move_trust(&mut self, case: &Case, verdict: &Verdict, answers: &[Ballot]) {
+        let right = verdict.count(answers, true, |it| it.seconded);
+        let wrong = verdict.count(answers, false, |it| it.backed);
+        self.trust = gained(self.trust, case.params.coherent_gain_ppm, case.part(right));
+        let after = lost(self.trust, case.dissent_ppm(), case.part(wrong));
+        let suspends = [Mutation::DissentSuspends, Mutation::FirstEdition];
+        let has_limit =
+            case.class == Class::Claim && !case.mutation.is_some_and(|it| suspends.contains(&it));
+        let limit = if has_limit {
+            case.params.activate_from_ppm
+        } else {
+            0
+        };
+        self.trust = after.max(limit).min(self.trust);
+    }
+
+    /// What is seconded ends a row by one wrong answer, and else lets it grow if at least half of all answers are right.
+    fn move_row(&mut self, case: &Case, verdict: &Verdict, answers: &[Ballot], now_ms: u64) {
+        let right = verdict.count(answers, true, |it| it.seconded);
+        let wrong = verdict.count(answers, false, |it| it.seconded);
+        let is = |rule| case.mutation == Some(rule);
+        if wrong > 0 && !(right > 0 && is(Mutation::RowsOutliveItems)) {
+            self.row = 0;
+            return;
+        }
+        let is_enough = 2 * right >= case.questions() || right > 0 && is(Mutation::RowsByOneItem);
+        let grew_lately = within(self.times.row, now_ms, case.params.commit_window_ms);
+        if is_enough && (!grew_lately || is(Mutation::RowsAtOnce)) {
+            self.row += 1;
+            self.times.row = Some(now_ms);
         }
     }
 
@@ -321,17 +393,17 @@ impl Member {
         }
         if case.moves_trust() {
             if !(silent && within(self.times.withheld, now_ms, window_ms)) {
-                self.trust = lost(self.trust, price(case.dissent_ppm()));
+                self.trust = lost(self.trust, price(case.dissent_ppm()), WHOLE);
                 self.times.withheld = Some(now_ms);
                 reason = "withheld";
             }
-            if verdict.seconded {
+            if verdict.seconded() {
                 self.row = 0;
             }
         }
         let is_charged = !(silent && within(self.times.skill_withheld, now_ms, window_ms));
         if case.class == Class::Claim && is_charged {
-            self.skill = lost(self.skill, price(params.skill_dissent_ppm));
+            self.skill = lost(self.skill, price(params.skill_dissent_ppm), WHOLE);
             self.times.skill_withheld = Some(now_ms);
             reason = "withheld";
         }
@@ -339,7 +411,7 @@ impl Member {
     }
 
     fn late(&mut self, case: &Case, verdict: &Verdict, now_ms: u64) -> &'static str {
-        if verdict.seconded && case.moves_trust() {
+        if verdict.seconded() && case.moves_trust() {
             self.row = 0;
         }
         match self.miss(case, verdict, now_ms) {
@@ -366,7 +438,7 @@ impl Member {
             return "missed";
         }
         self.times.absence = Some(now_ms);
-        self.trust = lost(self.trust, case.params.absent_ppm);
+        self.trust = lost(self.trust, case.params.absent_ppm, WHOLE);
         "absent"
     }
 }

@@ -6,6 +6,7 @@ mod effects;
 mod evidence;
 mod queue;
 mod scores;
+mod sets;
 mod votes;
 
 use crate::base::digest::{NodeId, OperationId};

@@ -222,12 +222,35 @@ fn reveals(case: &Case, now: u64) -> BTreeMap<NodeId, Ballot> {
     reveals
 }
 
-/// P9: a ballot that does not fit the class counts as `Abstain`.
-pub(super) fn counts_as(ballot: &Ballot, class: Class) -> Ballot {
+/// What a ballot says to each question of an operation: a claim set asks one per item, everything else one. An answer is
+/// no `Results`; a ballot that does not fit the operation counts as `Abstain` for all of them (P9).
+pub(super) fn answers(case: &Case, ballot: &Ballot) -> Vec<Ballot> {
+    match &case.operation {
+        ConsensusOperation::ClaimSet { items, .. } => {
+            let given = match ballot {
+                Ballot::Results(results) if fits_set(case, results.len(), items.len()) => results,
+                _ => &Vec::new(),
+            };
+            let answer = |item: usize| match given.get(item) {
+                Some(Some(result)) => Ballot::Result(result.clone()),
+                Some(None) | None => Ballot::Abstain,
+            };
+            (0..items.len()).map(answer).collect()
+        }
+        _ => vec![counts_as(ballot, case.class)],
+    }
+}
+
+fn fits_set(case: &Case, results: usize, items: usize) -> bool {
+    results == items || case.mutation == Some(Mutation::OtherLengthsCount)
+}
+
+fn counts_as(ballot: &Ballot, class: Class) -> Ballot {
     let fits = match ballot {
         Ballot::Abstain => true,
         Ballot::Approve | Ballot::Reject => class != Class::Claim,
         Ballot::Result(_) => class == Class::Claim,
+        Ballot::Results(_) => false,
     };
     if fits {
         ballot.clone()
@@ -255,19 +278,63 @@ fn tally(case: &Case, course: &Course, is_forfeited: bool) -> Option<Outcome> {
     } else {
         electorate.weight_of(hidden)
     };
+    let revealed = course.revealed.iter();
+    let answered: Vec<(&NodeId, Vec<Ballot>)> = revealed
+        .map(|(author, ballot)| (author, answers(case, ballot)))
+        .collect();
+    let outcome_of = |question: usize| {
+        let given = answered
+            .iter()
+            .map(|(author, answers)| (*author, &answers[question]));
+        tally_question(case, electorate, given, unrevealed)
+    };
+    match &case.operation {
+        ConsensusOperation::ClaimSet { items, .. } => {
+            let outcomes = (0..items.len()).map(outcome_of).collect();
+            tally_set(case, outcomes)
+        }
+        _ => outcome_of(0),
+    }
+}
+
+/// The outcome of one question, if the answers give one.
+fn tally_question<'a>(
+    case: &Case,
+    electorate: &Electorate,
+    given: impl Iterator<Item = (&'a NodeId, &'a Ballot)>,
+    unrevealed: u128,
+) -> Option<Outcome> {
     let mut shares: BTreeMap<Ballot, Share> = BTreeMap::new();
-    for (author, ballot) in &course.revealed {
-        let share = shares.entry(counts_as(ballot, case.class)).or_default();
+    for (author, answer) in given {
+        let share = shares.entry(answer.clone()).or_default();
         share.weight += electorate.weight_of([author]);
         share.heads += electorate.heads_of([author]);
     }
     let abstained = shares.remove(&Ballot::Abstain).unwrap_or_default().weight;
     match &case.operation {
-        ConsensusOperation::Claim { rule, .. } => {
+        ConsensusOperation::Claim { rule, .. } | ConsensusOperation::ClaimSet { rule, .. } => {
             let rule = rule_followed(case.mutation, *rule);
             tally_claim(&shares, rule, abstained, unrevealed, electorate.total())
         }
         _ => tally_critical(&shares, unrevealed, electorate.total()),
+    }
+}
+
+/// The outcome of a claim set, once each of its items has one. If no item is decided, there is no quorum.
+fn tally_set(case: &Case, outcomes: Vec<Option<Outcome>>) -> Option<Outcome> {
+    let is_final = outcomes.iter().all(Option::is_some);
+    let results: Vec<Option<Vec<u8>>> = outcomes
+        .into_iter()
+        .map(|outcome| match outcome {
+            Some(Outcome::Decided(Ballot::Result(result))) => Some(result),
+            _ => None,
+        })
+        .collect();
+    let is_decided = results.iter().any(Option::is_some);
+    match (is_final, is_decided) {
+        (true, false) => Some(Outcome::NoQuorum),
+        (false, _) if !is_decided || case.mutation != Some(Mutation::SetsAtOnce) => None,
+        _ => Some(Outcome::Decided(Ballot::Results(results))),
     }
 }
 

@@ -14,11 +14,15 @@ use crate::statement::operation::{Ballot, Class, ConsensusOperation, Priority};
 const SECRET: &[u8] = b"secret";
 
 /// The ballot of a person of this kind; `None` if it votes as everybody does.
-pub(super) fn ballot(kind: ActorKind, class: Class) -> Option<Ballot> {
+pub(super) fn ballot(kind: ActorKind, operation: &ConsensusOperation) -> Option<Ballot> {
+    let class = operation.class();
     match (kind, class) {
-        (ActorKind::Farmer | ActorKind::PanelSeed, Class::Claim) => {
-            Some(Ballot::Result(SECRET.to_vec()))
-        }
+        (ActorKind::Farmer | ActorKind::PanelSeed, Class::Claim) => Some(match operation {
+            ConsensusOperation::ClaimSet { items, .. } => {
+                Ballot::Results(vec![Some(SECRET.to_vec()); items.len()])
+            }
+            _ => Ballot::Result(SECRET.to_vec()),
+        }),
         (ActorKind::Contrarian, Class::Critical | Class::Standard) => Some(Ballot::Reject),
         _ => None,
     }
@@ -51,7 +55,7 @@ pub(in crate::sim) fn schemes(
     };
     vec![Input::Propose {
         // Without a ballot: who is late with its commit decides when a freeze is possible.
-        ballot: ballot(kind, operation.class()),
+        ballot: ballot(kind, &operation),
         operation,
         priority: Priority::Normal,
         nonce: rng.random(),

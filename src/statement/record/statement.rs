@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
 use crate::base::digest::{Commitment, Digest, NetworkId, NodeId, OperationId, Salt, SealId};
-use crate::base::limits::{ROUND_MAX, TEXT_BYTES_MAX, TIME_MS_MAX};
+use crate::base::limits::{
+    RECORD_BYTES_MAX, ROUND_MAX, SET_RECORD_BYTES_MAX, TEXT_BYTES_MAX, TIME_MS_MAX,
+};
 use crate::base::rejection::Rejection;
 use crate::statement::operation::{Ballot, ConsensusOperation, Priority};
 
@@ -271,6 +273,21 @@ impl Statement {
             | Self::Objection { operation, .. }
             | Self::Resolution { operation, .. } => Some(*operation),
             _ => None,
+        }
+    }
+
+    /// How many bytes a record of it may have, encoded.
+    pub(crate) fn bytes_max(&self) -> usize {
+        match self {
+            Self::Propose {
+                operation: ConsensusOperation::ClaimSet { .. },
+                ..
+            }
+            | Self::Reveal {
+                ballot: Ballot::Results(_),
+                ..
+            } => SET_RECORD_BYTES_MAX,
+            _ => RECORD_BYTES_MAX,
         }
     }
 

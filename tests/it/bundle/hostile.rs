@@ -10,7 +10,7 @@ use mycnet_consensus::internals::bundle::{
     Fault, Header, Kind, Part, Proposal, START_BYTES, Unsealed,
 };
 use mycnet_consensus::internals::codec;
-use mycnet_consensus::internals::limits::{BLOCK_BYTES_MAX, RECORD_BYTES_MAX};
+use mycnet_consensus::internals::limits::{BLOCK_BYTES_MAX, SET_RECORD_BYTES_MAX};
 use mycnet_consensus::internals::seal::SealedBlock;
 use mycnet_consensus::{BFTConsensusEngine, Ballot, Genesis};
 use proptest::prelude::*;
@@ -173,8 +173,8 @@ fn lengths_are_judged_before_anything_is_kept() {
     };
     let good = framed(&[(Kind::Header, codec::encode(&header))]);
     let cases: [(u8, usize, bool); 6] = [
-        (Kind::Record as u8, RECORD_BYTES_MAX, false),
-        (Kind::Record as u8, RECORD_BYTES_MAX + 1, true),
+        (Kind::Record as u8, SET_RECORD_BYTES_MAX, false),
+        (Kind::Record as u8, SET_RECORD_BYTES_MAX + 1, true),
         (Kind::Block as u8, BLOCK_BYTES_MAX, false),
         (Kind::Block as u8, BLOCK_BYTES_MAX + 1, true),
         (Kind::End as u8, 257, true),

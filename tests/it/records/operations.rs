@@ -1,11 +1,13 @@
 //! Rejections of operations and ballots, one by one. Most limits are tested with the largest accepted value too. Rules: B1.
 
 use mycnet_consensus::internals::limits::{
-    MEMBERS_MAX, PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX, TEXT_BYTES_MAX, TRUST_MAX_PPM,
+    ITEM_BYTES_MAX, ITEM_SUBJECT_BYTES_MAX, MEMBERS_MAX, PAYLOAD_BYTES_MAX, RECORD_BYTES_MAX,
+    SET_ITEMS_MAX, SET_PAYLOAD_BYTES_MAX, SET_RECORD_BYTES_MAX, TEXT_BYTES_MAX, TRUST_MAX_PPM,
 };
 use mycnet_consensus::internals::record::Statement;
 use mycnet_consensus::{
-    Ballot, ConsensusOperation as Op, Consent, MemberName, NodeId, OperationId, Signer as _, Spore,
+    Ballot, ClaimItem, ClaimRule, ConsensusOperation as Op, Consent, MemberName, NodeId,
+    OperationId, Signer as _, Spore,
 };
 
 use super::forged;
@@ -59,8 +61,8 @@ fn over_a_limit() {
     judge(vec![
         (
             "record",
-            vec![0; RECORD_BYTES_MAX + 1],
-            over("bytes", RECORD_BYTES_MAX),
+            vec![0; SET_RECORD_BYTES_MAX + 1],
+            over("bytes", SET_RECORD_BYTES_MAX),
         ),
         (
             "record of a full payload and panel",
@@ -102,6 +104,121 @@ fn over_a_limit() {
             "reason of an exclusion",
             propose(excluded),
             over(text, TEXT_BYTES_MAX),
+        ),
+    ]);
+}
+
+fn results(results: Vec<Option<Vec<u8>>>) -> Vec<u8> {
+    forged(Statement::Reveal {
+        operation: OperationId::default(),
+        ballot: Ballot::Results(results),
+        salt: [0; 32].into(),
+    })
+}
+
+fn set_of(items: Vec<ClaimItem>, panel: Option<Vec<NodeId>>) -> Vec<u8> {
+    propose(Op::ClaimSet {
+        subject: "x".into(),
+        items,
+        panel,
+        rule: ClaimRule::MAJORITY,
+    })
+}
+
+/// Sorted items with subjects of one length.
+fn items(count: usize, subject: usize, input: usize) -> Vec<ClaimItem> {
+    let item = |n: usize| ClaimItem {
+        subject: format!("{n:0subject$}"),
+        input: vec![0; input],
+    };
+    (0..count).map(item).collect()
+}
+
+/// Rules: B1.
+#[test]
+fn claim_sets_and_their_results() {
+    let set = |items| set_of(items, None);
+    let item = |subject: &str| ClaimItem {
+        subject: subject.into(),
+        input: Vec::new(),
+    };
+    let full = SET_PAYLOAD_BYTES_MAX / SET_ITEMS_MAX;
+    let many = "items of a claim set";
+    let bytes = "bytes of an item's input or result";
+    let longest = || Some(vec![0; ITEM_BYTES_MAX]);
+    judge(vec![
+        ("the smallest", set(items(1, 1, 0)), None),
+        ("the largest", set(items(SET_ITEMS_MAX, full, 0)), None),
+        (
+            "the largest, of full inputs",
+            set(items(SET_ITEMS_MAX, full - ITEM_BYTES_MAX, ITEM_BYTES_MAX)),
+            None,
+        ),
+        (
+            "no items",
+            set(Vec::new()),
+            malformed("a claim set has no items"),
+        ),
+        (
+            "too many",
+            set(items(SET_ITEMS_MAX + 1, 4, 0)),
+            over(many, SET_ITEMS_MAX),
+        ),
+        (
+            "too much in all",
+            set(items(SET_ITEMS_MAX, full, 1)),
+            over("payload bytes of a claim set", SET_PAYLOAD_BYTES_MAX),
+        ),
+        (
+            "a full set and panel",
+            set_of(items(SET_ITEMS_MAX, full, 0), Some(panel(MEMBERS_MAX))),
+            over("bytes", SET_RECORD_BYTES_MAX),
+        ),
+        (
+            "the longest subject",
+            set(items(1, ITEM_SUBJECT_BYTES_MAX, 0)),
+            None,
+        ),
+        (
+            "too long a subject",
+            set(items(1, ITEM_SUBJECT_BYTES_MAX + 1, 0)),
+            over("bytes of an item's subject", ITEM_SUBJECT_BYTES_MAX),
+        ),
+        (
+            "no subject",
+            set(vec![item("")]),
+            malformed("an item's subject is empty"),
+        ),
+        (
+            "too long an input",
+            set(items(1, 1, ITEM_BYTES_MAX + 1)),
+            over(bytes, ITEM_BYTES_MAX),
+        ),
+        (
+            "equal subjects",
+            set(vec![item("a"), item("a")]),
+            malformed("two items of a claim set have one subject"),
+        ),
+        (
+            "unsorted items",
+            set(vec![item("b"), item("a")]),
+            malformed("the items of a claim set must be sorted by subject"),
+        ),
+        (
+            "the most results",
+            results(vec![longest(); SET_ITEMS_MAX]),
+            None,
+        ),
+        ("no results", results(Vec::new()), None),
+        (
+            "too many results",
+            results(vec![None; SET_ITEMS_MAX + 1]),
+            over(many, SET_ITEMS_MAX),
+        ),
+        (
+            "too long a result",
+            results(vec![Some(vec![0; ITEM_BYTES_MAX + 1])]),
+            over(bytes, ITEM_BYTES_MAX),
         ),
     ]);
 }

@@ -6,13 +6,14 @@ use mycnet_consensus::internals::bundle::{Encoder, End, Header, Proposal};
 use mycnet_consensus::internals::codec;
 use mycnet_consensus::internals::digest::SignatureBytes;
 use mycnet_consensus::internals::limits::{
-    MEMBERS_MAX, PAYLOAD_BYTES_MAX, ROUND_MAX, TEXT_BYTES_MAX, TIME_MS_MAX,
+    ITEM_BYTES_MAX, ITEM_SUBJECT_BYTES_MAX, MEMBERS_MAX, PAYLOAD_BYTES_MAX, ROUND_MAX,
+    SET_ITEMS_MAX, TEXT_BYTES_MAX, TIME_MS_MAX,
 };
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Body, Proof, Record, Seal, Signed, Statement, VoteKind};
 use mycnet_consensus::{
-    Ballot, ClaimRule, ConsensusOperation, Digest, NodeId, OperationId, Priority, RecordId, SealId,
-    Signer as _, Spore,
+    Ballot, ClaimItem, ClaimRule, ConsensusOperation, Digest, NodeId, OperationId, Priority,
+    RecordId, SealId, Signer as _, Spore,
 };
 use serde_bytes::ByteBuf;
 use serde_json::Value;
@@ -319,6 +320,13 @@ fn limits_of_statements() {
             salt: [0; 32].into(),
         })
     };
+    let reveal_of = |count, length| {
+        record(Statement::Reveal {
+            operation: OperationId::default(),
+            ballot: Ballot::Results(vec![Some(vec![0; length]); count]),
+            salt: [0; 32].into(),
+        })
+    };
     let proposal = |round, lock: Option<u32>, height, time_ms| {
         let seal = Seal {
             round: lock.map_or(round, |_| 0),
@@ -335,6 +343,13 @@ fn limits_of_statements() {
         ("a long reason", objection(TEXT_BYTES_MAX + 1), BAD),
         ("a result", reveal(PAYLOAD_BYTES_MAX), GOOD),
         ("a long result", reveal(PAYLOAD_BYTES_MAX + 1), BAD),
+        (
+            "most results",
+            reveal_of(SET_ITEMS_MAX, ITEM_BYTES_MAX),
+            GOOD,
+        ),
+        ("too many results", reveal_of(SET_ITEMS_MAX + 1, 0), BAD),
+        ("a long one", reveal_of(1, ITEM_BYTES_MAX + 1), BAD),
         ("the last round", proposal(ROUND_MAX, None, 1, 1), GOOD),
         ("a round too far", proposal(ROUND_MAX + 1, None, 1, 1), BAD),
         ("the genesis again", proposal(0, None, 0, 1), BAD),
@@ -346,6 +361,40 @@ fn limits_of_statements() {
         ("a height too far", proposal(0, None, far, 1), BAD),
         ("a time too far", proposal(0, None, 1, far + 1), BAD),
         ("a lock of the round", proposal(1, Some(1), 1, 1), BEYOND),
+    ]);
+}
+
+#[test]
+fn limits_of_claim_sets() {
+    use ConsensusOperation as Op;
+    let set = |count: usize, subject: usize, input: usize| {
+        let item = |n: usize| ClaimItem {
+            subject: match subject {
+                0 => String::new(),
+                _ => format!("{n:0subject$}"),
+            },
+            input: vec![0; input],
+        };
+        propose(Op::ClaimSet {
+            subject: "x".into(),
+            items: (0..count).map(item).collect(),
+            panel: None,
+            rule: ClaimRule::MAJORITY,
+        })
+    };
+    judge(vec![
+        ("the largest set", set(SET_ITEMS_MAX, 256, 0), GOOD),
+        ("too large a set", set(SET_ITEMS_MAX + 1, 4, 0), BAD),
+        ("a set of nothing", set(0, 1, 0), BAD),
+        (
+            "too long an item",
+            set(1, ITEM_SUBJECT_BYTES_MAX + 1, 0),
+            BAD,
+        ),
+        ("an item of no name", set(1, 0, 0), BAD),
+        ("the longest input", set(1, 1, ITEM_BYTES_MAX), GOOD),
+        ("too long an input", set(1, 1, ITEM_BYTES_MAX + 1), BAD),
+        ("too much in all", set(SET_ITEMS_MAX, 256, 1), BEYOND),
     ]);
 }
 

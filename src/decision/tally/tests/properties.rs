@@ -63,7 +63,7 @@ impl Case {
             let fits = match ballot {
                 Ballot::Result(_) => self.class == Class::Claim,
                 Ballot::Approve | Ballot::Reject => self.class != Class::Claim,
-                Ballot::Abstain => false,
+                Ballot::Abstain | Ballot::Results(_) => false,
             };
             match sums.iter_mut().find(|(other, _)| other == ballot) {
                 _ if !fits => {}
@@ -251,8 +251,83 @@ proptest! {
             prop_assert_eq!(tally.revealed() + tally.unrevealed(), case.frozen_weight());
             let mut sums = case.sums(revealed);
             sums.sort();
-            let weights: Vec<_> = tally.values().map(|(ballot, count)| (ballot.clone(), count.weight)).collect();
+            let values = tally.values().flatten();
+            let weights: Vec<_> = values.map(|(ballot, count)| (ballot.clone(), count.weight)).collect();
             prop_assert_eq!(weights, sums);
+        }
+    }
+}
+
+/// Electors of a claim set of some items: each with its weight and ballot.
+fn sets() -> impl Strategy<Value = (usize, ClaimRule, u64, Vec<(u64, Ballot)>)> {
+    let rule = prop_oneof![
+        Just(ClaimRule::MAJORITY),
+        Just(ClaimRule::PLURALITY),
+        Just(ClaimRule {
+            share_ppm: 666_667,
+            electors: 2,
+        }),
+    ];
+    (1_usize..6, rule, 0_u64..6).prop_flat_map(|(items, rule, absent)| {
+        let answer = proptest::option::weighted(0.8, (0_u8..3).prop_map(|value| vec![value]));
+        let results = move |count: usize| {
+            proptest::collection::vec(answer.clone(), count).prop_map(Ballot::Results)
+        };
+        let ballot = prop_oneof![
+            8 => results(items),
+            1 => results(items + 1),
+            1 => Just(Ballot::Approve),
+            1 => Just(result(0)),
+        ];
+        let electors = proptest::collection::vec((0_u64..5, ballot), 0..8);
+        (Just(items), Just(rule), Just(absent), electors)
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_claim_set_is_decided_item_by_item((items, rule, absent, frozen) in sets()) {
+        let of_item = |item: usize| Case {
+            class: Class::Claim,
+            rule,
+            absent,
+            frozen: frozen
+                .iter()
+                .map(|(weight, ballot)| {
+                    let answer = match ballot {
+                        Ballot::Results(results) if results.len() == items => results[item].clone(),
+                        _ => None,
+                    };
+                    (*weight, answer.map_or(Ballot::Abstain, Ballot::Result))
+                })
+                .collect(),
+        };
+        let items_alone: Vec<Case> = (0..items).map(of_item).collect();
+        let together = |outcomes: Vec<Outcome>| {
+            let results = outcomes.into_iter().map(|outcome| match outcome {
+                Outcome::Decided(Ballot::Result(result)) => Some(result),
+                _ => None,
+            });
+            let results: Vec<_> = results.collect();
+            if results.iter().any(Option::is_some) {
+                Outcome::Decided(Ballot::Results(results))
+            } else {
+                Outcome::NoQuorum
+            }
+        };
+        let first = &items_alone[0];
+        let mut tally = Tally::claim_set(rule, items, first.total(), first.frozen_weight());
+        for revealed in 0..=frozen.len() {
+            if let Some((weight, ballot)) = revealed.checked_sub(1).map(|last| &frozen[last]) {
+                tally.reveal(*weight, ballot);
+            }
+            let alone = items_alone.iter().map(|case| case.tally(revealed).outcome());
+            let alone: Vec<Option<Outcome>> = alone.collect();
+            prop_assert_eq!(tally.item_outcomes().collect::<Vec<_>>(), alone.clone());
+            let expected = alone.into_iter().collect::<Option<Vec<_>>>().map(together);
+            prop_assert_eq!(tally.outcome(), expected, "after {} reveals", revealed);
+            let forfeited = items_alone.iter().map(|case| case.final_outcome(revealed));
+            prop_assert_eq!(tally.forfeited(), together(forfeited.collect()));
         }
     }
 }

@@ -98,6 +98,73 @@ fn each_line_of_the_table() {
     );
 }
 
+fn marks(items: u32, carried: [u32; 2], seconded: [u32; 2], backed: [u32; 2]) -> Participation {
+    let marked = |[right, wrong]: [u32; 2]| Marked { right, wrong };
+    Participation::Answered(Marks {
+        items,
+        carried: marked(carried),
+        seconded: marked(seconded),
+        backed: marked(backed),
+    })
+}
+
+/// Rules: T3.
+#[test]
+fn a_claim_set_counts_in_proportion_to_all_its_items() {
+    let all = |right, wrong| marks(3, [right, wrong], [right, wrong], [right, wrong]);
+    let half = (500_000, 500_000);
+    check(
+        Support::FULL,
+        &[
+            // As one claim.
+            (all(3, 0), half, (510_000, 510_000)),
+            (all(0, 3), half, (495_000, 475_000)),
+            // One sure answer of 512 earns a 512th: 10,000 / 512 is 19.5.
+            (marks(512, [1, 0], [1, 0], [1, 0]), half, (500_019, 500_019)),
+            // 10,000 * 2 / 3, then 1 % and 5 % of 506,666, a third of each, rounded up.
+            (all(2, 1), half, (504_977, 498_221)),
+            // What nobody stands behind moves nothing, on either side.
+            (marks(3, [0, 0], [2, 0], [0, 0]), half, (506_666, 500_000)),
+            (marks(3, [0, 1], [0, 1], [0, 0]), half, (500_000, 491_666)),
+            (marks(3, [0, 0], [0, 0], [0, 0]), half, half),
+            // Never below what makes a member `Active`.
+            (all(0, 3), (400_001, 500_000), (400_000, 475_000)),
+            (all(0, 3), (399_999, 500_000), (399_999, 475_000)),
+        ],
+    );
+    check(
+        PANEL,
+        &[(marks(2, [1, 1], [1, 1], [1, 1]), half, (500_000, 492_375))],
+    );
+}
+
+/// Rules: T5.
+#[test]
+fn a_claim_set_counts_for_the_row_if_half_of_it_was_right_and_nothing_wrong() {
+    let params = Params::default();
+    let window_ms = params.commit_window_ms;
+    for (items, seconded, expected) in [
+        (4, [4, 0], 2),
+        (4, [2, 0], 2),
+        (5, [2, 0], 1),
+        (4, [3, 1], 0),
+        (4, [0, 0], 1),
+    ] {
+        let mut state = TrustState::founder(&params, 0);
+        for (time_ms, event) in [
+            (window_ms, COHERENT),
+            (2 * window_ms, marks(items, [0, 0], seconded, [0, 0])),
+        ] {
+            let record = ParticipationRecord {
+                time_ms,
+                ..under(Support::FULL, at(9, event))
+            };
+            state.apply(&params, &record);
+        }
+        assert_eq!(state.row(), expected, "{items} items, {seconded:?}");
+    }
+}
+
 /// Rules: T2.
 #[test]
 fn what_nobody_seconded_moves_no_score() {

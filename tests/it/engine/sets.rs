@@ -1,0 +1,160 @@
+//! Claim sets: one vote answers many questions, each is decided by itself, and all count as one event. Rules: P5, P9, T3.
+
+use super::*;
+use mycnet_consensus::limits::{ITEM_BYTES_MAX, SET_ITEMS_MAX};
+use mycnet_consensus::{Certificate, ClaimItem, ClaimRule, Reason};
+
+fn set(subjects: impl IntoIterator<Item = String>) -> ConsensusOperation {
+    let item = |subject| ClaimItem {
+        subject,
+        input: Vec::new(),
+    };
+    ConsensusOperation::ClaimSet {
+        subject: "a night of builds".into(),
+        items: subjects.into_iter().map(item).collect(),
+        panel: None,
+        rule: ClaimRule::MAJORITY,
+    }
+}
+
+fn abc() -> ConsensusOperation {
+    set(["a", "b", "c"].map(String::from))
+}
+
+fn results<const N: usize>(results: [Option<&str>; N]) -> Vec<Option<Vec<u8>>> {
+    let results = results.into_iter();
+    results.map(|it| Some(it?.as_bytes().to_vec())).collect()
+}
+
+fn skill(engine: &BFTConsensusEngine, n: usize) -> u32 {
+    let mut roster = engine.roster().into_iter();
+    roster
+        .find(|member| member.node == node(n))
+        .unwrap()
+        .skill_ppm
+}
+
+#[tokio::test]
+async fn a_set_is_decided_item_by_item_and_scored_as_one_event() {
+    let (engines, clock) = linked(&genesis(4), 4);
+    let own = results([Some("1"), Some("1"), None]);
+    let id = engines[0].propose_claim_set(abc(), own).await.unwrap();
+    let votes = [
+        results([Some("1"), Some("1"), Some("x")]),
+        results([Some("1"), Some("2"), Some("y")]),
+        results([Some("1"), Some("1"), Some("z")]),
+    ];
+    for (engine, vote) in engines[1..].iter().zip(votes) {
+        engine.vote(id, Ballot::Results(vote)).await.unwrap();
+    }
+    let expected = Outcome::Decided(Ballot::Results(results([Some("1"), Some("1"), None])));
+    for engine in &engines {
+        assert_eq!(engine.execute_reveal_phase(id).await.unwrap(), expected);
+    }
+    clock.advance(1);
+    engines[0].tick();
+    let states = engines.iter().map(|engine| engine.last_seal().state);
+    let states: std::collections::BTreeSet<_> = states.collect();
+    assert_eq!(states.len(), 1);
+    // All items count, also the one without a verdict: two of three right, one of three wrong.
+    let skill = |n: usize| skill(&engines[0], n);
+    assert_eq!([0, 1, 3].map(skill), [506_666; 3]);
+    assert_eq!(skill(2), 494_944);
+    let why = engines[0].explain(&node(2)).unwrap();
+    assert_eq!(why.last().unwrap().reason, Reason::ClaimDissent);
+    // The certificate carries every answer.
+    let certificate = engines[1].certificate(&id).unwrap().unwrap().encode();
+    let certificate = Certificate::decode(&certificate).unwrap();
+    let proved = certificate.verify(engines[0].genesis()).unwrap();
+    assert_eq!((proved.operation, proved.outcome), (id, expected));
+}
+
+#[tokio::test]
+async fn an_item_in_dispute_gets_no_verdict_and_costs_nobody_anything() {
+    let (engines, clock) = linked(&genesis(4), 4);
+    let own = results([Some("1"), Some("1"), Some("1")]);
+    let id = engines[0].propose_claim_set(abc(), own).await.unwrap();
+    for (n, second) in [(1, "1"), (2, "2"), (3, "2")] {
+        let vote = results([Some("1"), Some(second), None]);
+        engines[n].vote(id, Ballot::Results(vote)).await.unwrap();
+    }
+    let outcome = engines[0].execute_reveal_phase(id).await.unwrap();
+    // Two against two on the second item; on the third, three have no result.
+    let expected = results([Some("1"), None, Some("1")]);
+    assert_eq!(outcome, Outcome::Decided(Ballot::Results(expected)));
+    clock.advance(1);
+    engines[0].tick();
+    for n in 0..4 {
+        assert_eq!(
+            skill(&engines[0], n),
+            503_333,
+            "a third of a gain, for the first item"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_ballot_that_does_not_fit_is_an_abstention_on_every_item() {
+    let (engines, clock) = linked(&genesis(4), 4);
+    let id = engines[0].propose_operation(abc()).await.unwrap();
+    let ballots = [
+        Ballot::Results(results([Some("1"), Some("1"), Some("1")])),
+        Ballot::Results(results([Some("1"), Some("1"), Some("1"), Some("1")])),
+        Ballot::Result(b"1".to_vec()),
+        Ballot::Approve,
+    ];
+    for (engine, ballot) in engines.iter().zip(ballots) {
+        engine.vote(id, ballot).await.unwrap();
+    }
+    let outcome = engines[0].execute_reveal_phase(id).await.unwrap();
+    // All revealed, and the only results are those of one.
+    let expected = results([Some("1"), Some("1"), Some("1")]);
+    assert_eq!(outcome, Outcome::Decided(Ballot::Results(expected)));
+    clock.advance(1);
+    engines[0].tick();
+    for n in 0..4 {
+        let skill = skill(&engines[0], n);
+        assert_eq!(skill, 500_000, "a quarter of the weight carries nothing");
+    }
+}
+
+#[tokio::test]
+async fn results_go_with_sets_only() {
+    let (engines, _) = linked(&genesis(4), 4);
+    let refused = engines[0].propose_claim(abc(), b"1".to_vec()).await;
+    assert_eq!(refused.unwrap_err(), EngineError::NotAClaim("claim_set"));
+    let short = engines[0]
+        .propose_claim_set(abc(), results([None, None]))
+        .await;
+    let expected = EngineError::NotOfTheSet {
+        kind: "claim_set",
+        count: 2,
+    };
+    assert_eq!(short.unwrap_err(), expected);
+    let no_set = engines[0].propose_claim_set(config(b"x"), Vec::new()).await;
+    let expected = EngineError::NotOfTheSet {
+        kind: "network_configuration",
+        count: 0,
+    };
+    assert_eq!(no_set.unwrap_err(), expected);
+}
+
+/// The largest set, with all results of the longest kind, goes through.
+#[tokio::test]
+async fn a_full_set_is_decided() {
+    let (engines, _) = linked(&genesis(4), 4);
+    let full = set((0..SET_ITEMS_MAX).map(|n| format!("{n:0192}")));
+    let all = vec![Some(vec![7; ITEM_BYTES_MAX]); SET_ITEMS_MAX];
+    let id = engines[0]
+        .propose_claim_set(full.clone(), all.clone())
+        .await
+        .unwrap();
+    // What is asked is not asked twice.
+    let again = engines[1].propose_operation(full).await.unwrap_err();
+    assert!(again.to_string().contains(&id.to_string()), "{again}");
+    for engine in &engines[1..] {
+        engine.vote(id, Ballot::Results(all.clone())).await.unwrap();
+    }
+    let outcome = engines[3].execute_reveal_phase(id).await.unwrap();
+    assert_eq!(outcome, Outcome::Decided(Ballot::Results(all)));
+}
