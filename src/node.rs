@@ -41,7 +41,7 @@
 //! writes their results in one commit, and only then sends, reports and answers (`node/actor.rs`). A turn in which only others said
 //! something waits for a later commit: it costs no disk sync. Callers answer their own queries between two turns, under a lock, so
 //! of blocks and own records they see only what is on the disk. A second thread reads sealed blocks for peers that catch up
-//! (`node/block_server.rs`).
+//! (`node/block_server.rs`), a third compresses the past (`node/packer.rs`).
 //!
 //! Peers are heard in turn. A peer that sends forged or malformed data is disconnected. A peer that uses more than its share
 //! of the node's time, without sending anything useful, is read more slowly (`node/cpu_budget.rs`).
