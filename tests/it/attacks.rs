@@ -2,6 +2,7 @@
 //! what it reached before is said. Where the agreement on seals matters they play against production cores that are directly
 //! connected; where only the rules of the ledger do, they seal on a ledger.
 
+mod banned;
 mod bounds;
 mod closing;
 mod floods;

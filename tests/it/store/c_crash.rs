@@ -2,7 +2,7 @@
 //!
 //! Four nodes decide 50 operations. At its n-th write one of them stops; what was not synced survives not at all, in part, by
 //! sectors, or wholly. It starts again from what is left and the run goes on. `MYCNET_C_CRASH` is the distance between the
-//! writes that are tried, each in another of these ways: 1 tries every single one (a quarter of an hour in a release build);
+//! writes that are tried, each in another of these ways: 1 tries every single one (an hour in a release build on two cores);
 //! `all` tries every one in every way.
 
 use mycnet_consensus::core::{Event, Input, Refusal};
