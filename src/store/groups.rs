@@ -188,6 +188,9 @@ pub(super) fn seal_ids(first: u64, row: &[u8]) -> Result<&[[u8; 32]], StoreError
     }
 }
 
+/// Heights whose ids are known at most: without them a group takes longer. A host that never packs must not fill the memory.
+pub(super) const KNOWN_HEIGHTS_MAX: usize = 4 * super::GROUP_HEIGHTS;
+
 /// The ids of the records of heights that this process wrote.
 pub(super) type KnownIds = BTreeMap<u64, Vec<RecordId>>;
 

@@ -265,6 +265,9 @@ impl Store {
                     sealed::write_block(transaction, block, applied)?;
                     let mut known = lock(&self.known_ids);
                     known.insert(applied.height, applied.records.clone());
+                    if known.len() > groups::KNOWN_HEIGHTS_MAX {
+                        known.pop_first();
+                    }
                     writing.held.sealed(applied);
                 }
                 write if write.can_wait() => writing.held.take(write),
