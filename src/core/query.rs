@@ -61,17 +61,6 @@ pub struct ItemStatus {
     pub outcome: Option<Outcome>,
 }
 
-impl ItemStatus {
-    /// Whether members with weight gave different results.
-    pub fn is_in_dispute(&self) -> bool {
-        self.ballots
-            .iter()
-            .filter(|(_, weight)| *weight > 0)
-            .count()
-            > 1
-    }
-}
-
 /// The members whose records are missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "records", content = "of")]

@@ -59,8 +59,7 @@ pub(super) fn apply(
     scores::settle(&mut work, &closed);
     effects::apply_effects(&mut work, &closed);
     line_up(&mut work, round, &kept);
-    let (state, mut applied) = finish(work, closed);
-    applied.records = kept.iter().map(Verified::id).collect();
+    let (state, applied) = finish(work, closed, &kept);
     Ok((state, applied, kept, dropped))
 }
 
@@ -256,7 +255,7 @@ fn line_up(work: &mut Work<'_>, round: u32, kept: &[Verified]) {
 }
 
 /// Completes the state: digests, and the list of changes.
-fn finish(work: Work<'_>, closed: Vec<Arc<OpenOperation>>) -> (State, Applied) {
+fn finish(work: Work<'_>, closed: Vec<Arc<OpenOperation>>, kept: &[Verified]) -> (State, Applied) {
     let Work {
         before,
         mut state,
@@ -285,7 +284,7 @@ fn finish(work: Work<'_>, closed: Vec<Arc<OpenOperation>>) -> (State, Applied) {
     let applied = Applied {
         height: state.height,
         time_ms: state.time_ms,
-        records: Vec::new(),
+        records: kept.iter().map(Verified::id).collect(),
         opened: progress.opened,
         touched: changed,
         frozen: progress.frozen,
