@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use mycnet_consensus::limits::PAYLOAD_BYTES_MAX;
 use mycnet_consensus::{MemberName, Spore};
@@ -65,9 +64,7 @@ impl FromStr for Payload {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(digits) = text.strip_prefix("hex:") {
-            hex::decode(digits).map_err(|error| format!("hex:…: {error}"))?;
-        }
+        text_or_hex(text)?;
         Ok(Self(text.to_owned()))
     }
 }
@@ -77,10 +74,15 @@ impl Payload {
         if let Some(path) = self.0.strip_prefix('@') {
             return read_file(Path::new(path), PAYLOAD_BYTES_MAX);
         }
-        match self.0.strip_prefix("hex:") {
-            Some(digits) => hex::decode(digits).context("hex:…"),
-            None => Ok(self.0.clone().into_bytes()),
-        }
+        text_or_hex(&self.0).map_err(anyhow::Error::msg)
+    }
+}
+
+/// The bytes of a text as it stands, or of `hex:DIGITS`.
+pub(crate) fn text_or_hex(text: &str) -> Result<Vec<u8>, String> {
+    match text.strip_prefix("hex:") {
+        Some(digits) => hex::decode(digits).map_err(|error| format!("hex:…: {error}")),
+        None => Ok(text.as_bytes().to_vec()),
     }
 }
 

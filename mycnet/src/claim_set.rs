@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use mycnet_consensus::limits::{ITEM_BYTES_MAX, ITEM_SUBJECT_BYTES_MAX, SET_ITEMS_MAX};
 use mycnet_consensus::{Ballot, ClaimItem, ConsensusOperation};
 
+use crate::arguments::text_or_hex;
 use crate::failure::Failure;
 use crate::files::read_file;
 
-/// A line for each item, with room for digits and a comment-like margin.
+/// A line for each item: the subject, a tab, `hex:` with the digits of a value, and the end of the line.
 const FILE_BYTES_MAX: usize = SET_ITEMS_MAX * (ITEM_SUBJECT_BYTES_MAX + 2 * ITEM_BYTES_MAX + 16);
 
 /// The lines of a file: by subject, the value and the number of the line.
@@ -50,11 +51,8 @@ impl Lines {
             let why = format!("its subject has more than {ITEM_SUBJECT_BYTES_MAX} bytes");
             return Err(self.bad(number, &why));
         }
-        let value = value.map(|value| match value.strip_prefix("hex:") {
-            Some(digits) => hex::decode(digits).map_err(|error| format!("hex:…: {error}")),
-            None => Ok(value.as_bytes().to_vec()),
-        });
-        let value = value.transpose().map_err(|why| self.bad(number, &why))?;
+        let value = value.map(text_or_hex).transpose();
+        let value = value.map_err(|why| self.bad(number, &why))?;
         if value.as_ref().is_some_and(|it| it.len() > ITEM_BYTES_MAX) {
             let why = format!("its value has more than {ITEM_BYTES_MAX} bytes: give a hash");
             return Err(self.bad(number, &why));

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use mycnet_consensus::engine::{EngineError, OperationFilter};
 use mycnet_consensus::node::Node;
 use mycnet_consensus::{
-    BFTConsensusEngine, Ballot, BallotForm, Class, ConsensusOperation, NodeId, OperationId,
-    Outcome, Statement,
+    BFTConsensusEngine, Ballot, BallotForm, ConsensusOperation, NodeId, OperationId, Outcome,
+    Statement,
 };
 
 use super::{only, proposal, refound};
@@ -195,7 +195,7 @@ fn count(operation: &mut OperationDetails) {
     operation.weighted = Some(weighted().count());
     operation.committed = Some(weighted().filter(|it| it.committed).count());
     operation.revealed_weight = Some(weights.values().sum());
-    if operation.class != Class::Claim || operation.content.ballot_form() == BallotForm::Result {
+    if !matches!(operation.content.ballot_form(), BallotForm::Results(_)) {
         operation.ballots = Some(weights.into_iter().collect());
     }
 }

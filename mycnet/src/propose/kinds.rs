@@ -130,16 +130,8 @@ pub(super) enum Kind {
         /// Answer with the proposer's own result
         #[arg(long, value_name = "VALUE")]
         result: Option<Payload>,
-        /// Ask only these members, separated by commas; all unless given (primary and seeds only)
-        #[arg(long, value_name = "NODE,…", value_delimiter = ',')]
-        panel: Vec<NodeRef>,
-        /// Take a result that weighs more than any other (plurality), more than half (majority), or more than a fraction
-        /// (2/3) or percentage (66.7%) of the weight that answers; as the network's parameters say unless given
-        #[arg(long, value_name = "SHARE")]
-        share: Option<Share>,
-        /// Take a result only if this many members with weight give it; as the network's parameters say unless given
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-        electors: Option<u32>,
+        #[command(flatten)]
+        asked: Asked,
     },
     /// Ask for the results of many things at once
     ClaimSet {
@@ -152,16 +144,24 @@ pub(super) enum Kind {
         /// Answer with the proposer's own results, from a file as of `mycnet vote --results`
         #[arg(long, value_name = "FILE")]
         results: Option<PathBuf>,
-        /// Ask only these members, as with a claim
-        #[arg(long, value_name = "NODE,…", value_delimiter = ',')]
-        panel: Vec<NodeRef>,
-        /// Take an item's result by this share, as with a claim
-        #[arg(long, value_name = "SHARE")]
-        share: Option<Share>,
-        /// Take an item's result only if this many members with weight give it
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-        electors: Option<u32>,
+        #[command(flatten)]
+        asked: Asked,
     },
+}
+
+/// Who is asked, and how they come to a result.
+#[derive(Debug, clap::Args)]
+pub(super) struct Asked {
+    /// Ask only these members, separated by commas; all unless given (primary and seeds only)
+    #[arg(long, value_name = "NODE,…", value_delimiter = ',')]
+    panel: Vec<NodeRef>,
+    /// Take a result that weighs more than any other (plurality), more than half (majority), or more than a fraction
+    /// (2/3) or percentage (66.7%) of the weight that answers; as the network's parameters say unless given
+    #[arg(long, value_name = "SHARE")]
+    share: Option<Share>,
+    /// Take a result only if this many members with weight give it; as the network's parameters say unless given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    electors: Option<u32>,
 }
 
 impl Kind {
@@ -225,15 +225,13 @@ impl Kind {
                 subject,
                 input,
                 result,
-                panel,
-                share,
-                electors,
+                asked,
             } => {
                 let operation = ConsensusOperation::Claim {
                     subject: subject.clone(),
                     input: input.bytes()?,
-                    panel: members(client, panel).await?,
-                    rule: rule(client, *share, *electors).await?,
+                    panel: asked.panel(client).await?,
+                    rule: asked.rule(client).await?,
                 };
                 let result = result.as_ref().map(Payload::bytes).transpose()?;
                 return Ok((operation, result.map(Ballot::Result)));
@@ -242,15 +240,13 @@ impl Kind {
                 subject,
                 items,
                 results,
-                panel,
-                share,
-                electors,
+                asked,
             } => {
                 let operation = ConsensusOperation::ClaimSet {
                     subject: subject.clone(),
                     items: claim_set::items(items)?,
-                    panel: members(client, panel).await?,
-                    rule: rule(client, *share, *electors).await?,
+                    panel: asked.panel(client).await?,
+                    rule: asked.rule(client).await?,
                 };
                 let results = results.as_ref();
                 let results = results.map(|path| claim_set::results(path, &operation));
@@ -262,28 +258,26 @@ impl Kind {
     }
 }
 
-/// The members of a panel, sorted; `None` for all.
-async fn members(client: &Client, panel: &[NodeRef]) -> anyhow::Result<Option<Vec<NodeId>>> {
-    let mut members = Vec::new();
-    for node in panel {
-        members.push(client.node(node).await?);
+impl Asked {
+    /// The members of the panel, sorted; `None` for all.
+    async fn panel(&self, client: &Client) -> anyhow::Result<Option<Vec<NodeId>>> {
+        let mut members = Vec::new();
+        for node in &self.panel {
+            members.push(client.node(node).await?);
+        }
+        members.sort_unstable();
+        Ok((!members.is_empty()).then_some(members))
     }
-    members.sort_unstable();
-    Ok((!members.is_empty()).then_some(members))
-}
 
-/// The rule of a claim: as its proposer says, else as the network's parameters say.
-async fn rule(
-    client: &Client,
-    share: Option<Share>,
-    electors: Option<u32>,
-) -> anyhow::Result<ClaimRule> {
-    let config: reply::Config = client.ask(Request::Config).await?;
-    let default = config.params.claim_rule();
-    Ok(ClaimRule {
-        share_ppm: share.map_or(default.share_ppm, |share| share.0),
-        electors: electors.unwrap_or(default.electors),
-    })
+    /// The rule: as the proposer says, else as the network's parameters say.
+    async fn rule(&self, client: &Client) -> anyhow::Result<ClaimRule> {
+        let config: reply::Config = client.ask(Request::Config).await?;
+        let default = config.params.claim_rule();
+        Ok(ClaimRule {
+            share_ppm: self.share.map_or(default.share_ppm, |share| share.0),
+            electors: self.electors.unwrap_or(default.electors),
+        })
+    }
 }
 
 /// Refuses a candidate whose name another member has: the votes on it would be in vain, because it has no effect.
