@@ -273,11 +273,11 @@ impl TrustState {
             self.trust_ppm = self.trust_ppm.max(floor);
             if seconded.wrong > 0 {
                 self.row = 0;
-            } else if 2 * u64::from(seconded.right) >= u64::from(items) {
+            } else if seconded.right > 0 && 2 * u64::from(seconded.right) >= u64::from(items) {
                 self.advance_row(params, record.time_ms);
             }
         }
-        if carried.wrong + seconded.wrong + backed.wrong > 0 {
+        if [carried, seconded, backed].iter().any(|it| it.wrong > 0) {
             Reason::ClaimDissent
         } else {
             Reason::Coherent

@@ -144,6 +144,9 @@ fn a_claim_set_counts_for_the_row_if_half_of_it_was_right_and_nothing_wrong() {
     let params = Params::default();
     let window_ms = params.commit_window_ms;
     for (items, seconded, expected) in [
+        // Numbers that no seal gives, from a program that scores by itself.
+        (0, [0, 0], 1),
+        (1, [u32::MAX, u32::MAX], 0),
         (4, [4, 0], 2),
         (4, [2, 0], 2),
         (5, [2, 0], 1),
