@@ -30,7 +30,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mycnet_consensus::core::{JournalEntry, Write};
+use mycnet_consensus::core::{JournalEntry, Prover, Write};
 use mycnet_consensus::internals::ledger::Ledger;
 use mycnet_consensus::internals::record::Verified;
 use mycnet_consensus::store::Store;
@@ -171,7 +171,11 @@ fn measure(directory: &Path) {
     );
     single_writes(directory, &store);
     let id = OperationId::from(records[0].id());
-    let (took, certificate) = timed(|| store.certificate(&id).expect("the disk works"));
+    let (took, certificate) = timed(|| {
+        let prover = Prover::new(&store, store.genesis()).expect("the disk works");
+        let prover = prover.expect("something is sealed");
+        prover.certificate(&id, None).expect("the disk works")
+    });
     assert!(certificate.is_some());
     println!("store  certificate of the first operation: {took:?}");
     let (took, document) = timed(|| store.ledger_document().expect("the disk works"));

@@ -57,16 +57,21 @@ pub use saved::{Base, Declared, RecentSeal, Saved, Write};
 
 // What inputs, outputs and answers consist of.
 pub use crate::base::{codec::CodecError, digest::Commitment, digest::Salt};
+pub use crate::decision::leaf::{ItemAnswer, ItemLeaf, Leaf, LeafAnswer, LeafOutcome};
 pub use crate::decision::open::{OpenOperation, Snapshot};
 pub use crate::exchange::{bundle::Unsealed, message::Message};
 pub use crate::finality::{Blame, Sealers, Step};
 pub use crate::ledger::{
-    Applied, Checkpoint, Closed, EffectEntry, Founding, Ledger, MemberChange, OperationProof,
-    StateParts, StoredPast,
+    Applied, Checkpoint, Closed, EffectEntry, Founding, Ledger, MemberChange, StateParts,
+    StoredPast,
 };
 pub use crate::members::trust::{Change, TrustState};
 pub use crate::past::archive::{Archive, ArchiveError};
-pub use crate::past::{certificate::PathStep, history::History};
+pub use crate::past::{
+    archive::Logs, certificate::ProvedItem, certificate::ShownItems, chain::Chain,
+    chain::ChangeOfSealers, history::History, index::Index, index::Indexed, index::ShownOperation,
+    precommits::Precommits, prover::Prover,
+};
 pub use crate::statement::commitment::sign_votes;
 pub use crate::statement::record::{
     Body, KnownSuccession, Plan, Proof, Record, Seal, SignError, Slot, VoteKind,

@@ -4,10 +4,10 @@
 //! this module; programs use the names at the root of the crate.
 
 pub use crate::base::{codec, digest, identity, limits, merkle, rejection};
-pub use crate::decision::{open, tally};
+pub use crate::decision::{bits, leaf, open, tally};
 pub use crate::exchange::{bundle, message};
 pub use crate::members::{roster, sealers, trust};
-pub use crate::past::{archive, certificate, history};
+pub use crate::past::{archive, certificate, chain, history, index, precommits, prover};
 pub use crate::statement::{
     claim_rule, commitment, consent, genesis, name, operation, params, record, seal,
 };

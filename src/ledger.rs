@@ -25,13 +25,14 @@ use std::sync::Arc;
 pub use applied::{Applied, Dropped, EffectEntry, Evidence, MemberChange, Mode};
 pub use checkpoint::{Checkpoint, StoredPast};
 pub use closed::{Closed, RememberedOperation, RememberedOutcome};
-pub use digest::{OperationProof, StateParts};
+pub use digest::StateParts;
 pub(crate) use filing::proposal_cap;
 pub use refounding::{Founding, known_successions, refounded};
 pub(crate) use work::SealRoom;
 
 use crate::base::codec;
 use crate::base::digest::{Digest, NodeId, OperationId, RecordId, STATE_PART, SealId};
+use crate::base::merkle::Frontier;
 use crate::base::rejection::Rejection;
 use crate::decision::open::OpenOperation;
 use crate::members::roster::Roster;
@@ -101,7 +102,10 @@ pub struct State {
     /// The open claims by what they ask.
     asked: BTreeMap<Digest, OperationId>,
     due_ms: Option<u64>,
-    history: Digest,
+    /// The ids of all seals before the present one.
+    seals: Frontier,
+    /// The leaves of all decided operations.
+    decided: Frontier,
     sealing: Sealing,
     panel_scoring: PanelScoring,
 }
@@ -135,7 +139,8 @@ impl State {
             config: Arc::new(Config::new(config)),
             open: BTreeMap::new(),
             open_by_author: BTreeMap::new(),
-            history: Digest::default(),
+            seals: Frontier::default(),
+            decided: Frontier::default(),
             sealing: genesis.sealing,
             panel_scoring: genesis.panel_scoring,
         };
@@ -146,7 +151,7 @@ impl State {
             time_ms: genesis.time_ms,
             count: 0,
             records: list_digest(&[]),
-            state: state.parts(&[]).digest(),
+            state: state.parts(state.roster.digest()).digest(),
             roster: state.roster.digest(),
             sealers: state.sealers_digest(),
             round: 0,
@@ -263,8 +268,7 @@ pub struct Ledger {
     state: State,
     past: Past,
     genesis_seal: Seal,
-    /// The last seal, and the root over the operations closed by it.
-    last: (Seal, Digest),
+    last: Seal,
 }
 
 /// The result of trying records on a state: the seal for these records, and the state after it.
@@ -295,7 +299,7 @@ impl Ledger {
         Self {
             state,
             past,
-            last: (genesis_seal.clone(), digest::closed_root(&[])),
+            last: genesis_seal.clone(),
             genesis_seal,
         }
     }
@@ -320,7 +324,7 @@ impl Ledger {
 
     /// The last seal.
     pub fn last_seal(&self) -> &Seal {
-        &self.last.0
+        &self.last
     }
 
     /// Seal 0.
@@ -352,7 +356,7 @@ impl Ledger {
             count: u32::try_from(ids.len()).expect("a seal takes at most 10,000 records"),
             records: list_digest(&ids),
             state: applied.parts.digest(),
-            roster: applied.parts.roster,
+            roster: applied.roster,
             sealers: state.sealers_digest(),
             round,
         };
@@ -437,7 +441,7 @@ impl Ledger {
             ..
         } = draft;
         self.state = state;
-        self.last = (seal, applied.parts.closed);
+        self.last = seal;
         self.past.seals.insert(self.state.seal, self.state.height);
         self.past.rejoins.extend(applied.rejoins.iter().copied());
         for operation in &applied.closed {

@@ -65,6 +65,7 @@ mod height;
 mod heights;
 mod held;
 mod load;
+mod logs;
 mod medium;
 mod moving;
 mod own;
@@ -77,7 +78,6 @@ mod sealed;
 mod start;
 mod succession;
 mod unpacked;
-mod upgrade;
 mod wrapped;
 mod write;
 
@@ -328,13 +328,12 @@ impl Store {
         Self::resume(ledger, journal)
     }
 
-    fn resume(mut ledger: Side, journal: Side) -> Result<Self, StoreError> {
+    fn resume(ledger: Side, journal: Side) -> Result<Self, StoreError> {
         if !load::has_header(&ledger.database())? {
             return Err(StoreError::Missing(ledger.path));
         }
         let (genesis, node) = load::header(&ledger.database().begin_read()?)?;
         write::create_journal(&journal.database(), genesis.network_id(), node)?;
-        upgrade::upgrade(ledger.database_mut(), &genesis)?;
         let reading = ledger.database().begin_read()?;
         let (checkpoint, records) = load::since_checkpoint(&reading)?;
         drop(reading);

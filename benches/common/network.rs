@@ -160,8 +160,9 @@ impl Signature {
     pub(crate) fn of(record: &Verified) -> Self {
         let (author, proof): (NodeId, _) = (record.author(), record.proof());
         let leaf = merkle::leaf(record.id().as_bytes());
-        let root: Digest = merkle::root_of(leaf, proof.index, proof.size, &proof.path)
-            .expect("the record is verified");
+        let root: Digest =
+            merkle::root_of(leaf, proof.index.into(), proof.size.into(), &proof.path)
+                .expect("the record is verified");
         Self {
             key: ed25519_dalek::VerifyingKey::from_bytes(author.as_bytes())
                 .expect("the author's key is good"),

@@ -146,7 +146,9 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::WhatIf { params } => value(reads::what_if(node, &params)),
         Request::Config => value(Ok(reads::config(node))),
         Request::Evidence => value(reads::evidence(node)),
-        Request::Certificate { operation } => value(operations::certificate(node, operation)),
+        Request::Certificate { operation, item } => {
+            value(operations::certificate(node, operation, item.as_deref()))
+        }
         Request::Genesis => value(Ok(node.engine().genesis())),
         Request::Ticket => value(reads::ticket(node)),
         Request::Peers => value(reads::peers(node)),

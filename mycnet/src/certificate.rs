@@ -4,18 +4,24 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use mycnet_consensus::limits::CERTIFICATE_BYTES_MAX;
-use mycnet_consensus::{Certificate, ConsensusOperation, Genesis, Rejection, Statement};
+use mycnet_consensus::{Certificate, Genesis, Proved, Rejection, core};
 
 use crate::arguments::IdPrefix;
 use crate::client::{self, ask};
 use crate::failure::Failure;
 use crate::files::{self, OutputFile, read_file};
 use crate::home::Common;
+use crate::names::Names;
 use crate::network;
-use crate::output::{Fields, outcome_shown};
-use crate::reply::{CertificateBytes, CertificateChecked, CertificateFile};
+use crate::output::{Fields, ballot_shown, outcome_shown};
+use crate::reply::{
+    CertificateBytes, CertificateChecked, CertificateFile, ProvedAnswer, ProvedItem, ProvedResult,
+};
 use crate::request::Request;
 use crate::warnings;
+
+/// The items of a claim set that are shown; `--json` has all.
+const ITEMS_SHOWN: usize = 20;
 
 /// Write the proof of a closed operation's outcome
 ///
@@ -25,6 +31,10 @@ use crate::warnings;
 pub(crate) struct Args {
     /// The operation, or the first 8 digits or more of its id
     operation: IdPrefix,
+
+    /// Prove the outcome of this item of a claim set only
+    #[arg(long, value_name = "SUBJECT")]
+    item: Option<String>,
 
     #[command(flatten)]
     file: OutputFile,
@@ -54,7 +64,8 @@ pub(crate) struct VerifyArgs {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let answer: CertificateBytes = client::with(&args.common, async |client| {
         let operation = client.operation(&args.operation).await?;
-        client.ask(Request::Certificate { operation }).await
+        let item = args.item.clone();
+        client.ask(Request::Certificate { operation, item }).await
     })?;
     let bytes = hex::decode(answer.certificate).context("the node's answer")?;
     let file = &args.file.output;
@@ -97,39 +108,93 @@ pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
     };
     let proved = certificate.verify(&genesis);
     let proved = proved.map_err(|error| Failure::bad_data(format!("{name}: {error}")))?;
-    let mut records = certificate.records.iter();
-    let proposed = records.find_map(|record| match &record.body.what {
-        Statement::Propose { operation, .. } => Some(operation),
-        _ => None,
-    });
-    let checked = CertificateChecked {
+    let checked = checked(&genesis, proved);
+    args.common.format.print(&checked, checked_text)
+}
+
+fn checked(genesis: &Genesis, proved: Proved) -> CertificateChecked {
+    let electors = proved.electors.iter().map(|elector| elector.node);
+    let answers = proved.answers.into_iter();
+    let items = proved.items.into_iter();
+    CertificateChecked {
         network: genesis.network_id(),
         follows: genesis.follows.as_ref().map(|follows| follows.net),
-        name: genesis.name,
+        name: genesis.name.clone(),
         operation: proved.operation,
-        kind: proposed.map(ConsensusOperation::kind),
-        subject: proposed.map(ConsensusOperation::subject),
+        kind: proved.kind,
+        subject: proved.subject,
+        input: hex::encode(proved.input),
         outcome: proved.outcome,
+        answers: answers
+            .map(|(ballot, by)| ProvedAnswer { ballot, by })
+            .collect(),
+        items: items.map(item).collect(),
         decided_height: proved.decided_height,
-        closed_height: proved.closed_height,
+        height: proved.height,
         seal: proved.seal,
-    };
-    args.common.format.print(&checked, |checked| {
-        let (decided, closed) = (checked.decided_height, checked.closed_height);
-        let mut fields = Fields::default();
-        fields
-            .add("network", checked.network)
-            .add("name", &checked.name)
-            .add_some("follows", checked.follows)
-            .add("operation", checked.operation)
-            .add_some("kind", checked.kind.map(|kind| kind.replace('_', " ")))
-            .add_some("subject", checked.subject.as_ref())
-            .add("outcome", outcome_shown(&checked.outcome))
-            .add(
-                "heights",
-                format!("decided at {decided}, closed at {closed}"),
-            )
-            .add("seal", checked.seal);
-        format!("{}\nThe certificate is good.", fields.text())
-    })
+        names: Names::of_founders(genesis, electors),
+    }
+}
+
+fn item(item: core::ProvedItem) -> ProvedItem {
+    let answers = item.answers.into_iter();
+    ProvedItem {
+        subject: item.subject,
+        input: hex::encode(item.input),
+        result: item.result.map(hex::encode),
+        answers: answers
+            .map(|(result, by)| ProvedResult {
+                result: hex::encode(result),
+                by,
+            })
+            .collect(),
+    }
+}
+
+fn checked_text(checked: &CertificateChecked) -> String {
+    let names = &checked.names;
+    let mut fields = Fields::default();
+    fields
+        .add("network", checked.network)
+        .add("name", &checked.name)
+        .add_some("follows", checked.follows)
+        .add("operation", checked.operation)
+        .add("kind", checked.kind.replace('_', " "))
+        .add("subject", names.subject(&checked.kind, &checked.subject));
+    let is_set = !checked.items.is_empty();
+    let outcome = checked.outcome.as_ref().filter(|_| !is_set);
+    fields.add_some("outcome", outcome.map(outcome_shown));
+    for answer in &checked.answers {
+        let voters = format!(
+            "{} by {}",
+            ballot_shown(&answer.ballot),
+            names.list(&answer.by)
+        );
+        fields.add("revealed", voters);
+    }
+    for item in checked.items.iter().take(ITEMS_SHOWN) {
+        let decided = item.result.as_deref().unwrap_or("no result");
+        fields.add("item", format!("{}: {decided}", item.subject));
+        for answer in &item.answers {
+            let is_decided = item.result.as_ref() == Some(&answer.result);
+            let what = if is_decided { "it" } else { &answer.result };
+            fields.add("revealed", format!("{what} by {}", names.list(&answer.by)));
+        }
+    }
+    if let Some(more) = checked
+        .items
+        .len()
+        .checked_sub(ITEMS_SHOWN)
+        .filter(|more| *more > 0)
+    {
+        fields.add("item", format!("{more} more: see --json"));
+    }
+    let (decided, height) = (checked.decided_height, checked.height);
+    fields
+        .add(
+            "heights",
+            format!("decided at {decided}, proved by {height}"),
+        )
+        .add("seal", checked.seal);
+    format!("{}\nThe certificate is good.", fields.text())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mycnet_consensus::{BFTConsensusEngine, MemberName, NodeId};
+use mycnet_consensus::{BFTConsensusEngine, Genesis, MemberName, NodeId};
 use serde::{Deserialize, Serialize};
 
 use crate::output::short;
@@ -23,6 +23,14 @@ impl Names {
             names.extend(meant.map(|key| (*key, member.name.clone())));
         }
         Self(names)
+    }
+
+    /// The names of those nodes that the genesis names.
+    pub(crate) fn of_founders(genesis: &Genesis, nodes: impl IntoIterator<Item = NodeId>) -> Self {
+        let wanted: BTreeSet<NodeId> = nodes.into_iter().collect();
+        let founders = genesis.members.iter();
+        let meant = founders.filter(|founder| wanted.contains(&founder.node));
+        Self(meant.map(|it| (it.node, it.name.clone())).collect())
     }
 
     /// The name of a member.

@@ -511,12 +511,47 @@ pub(crate) struct CertificateChecked {
     pub(crate) follows: Option<NetworkId>,
     pub(crate) name: String,
     pub(crate) operation: OperationId,
-    pub(crate) kind: Option<&'static str>,
-    pub(crate) subject: Option<String>,
-    pub(crate) outcome: Outcome,
+    pub(crate) kind: String,
+    pub(crate) subject: String,
+    /// A claim's input, in hexadecimal; of an operation that is no claim the digest of its canonical form.
+    pub(crate) input: String,
+    /// Missing if only one item of a claim set is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) outcome: Option<Outcome>,
+    /// What was revealed before the outcome was final, and by whom.
+    pub(crate) answers: Vec<ProvedAnswer>,
+    /// The items of a claim set that are shown.
+    pub(crate) items: Vec<ProvedItem>,
     pub(crate) decided_height: u64,
-    pub(crate) closed_height: u64,
+    /// The seal that the certificate leads to, and its height.
+    pub(crate) height: u64,
     pub(crate) seal: SealId,
+    /// Those of the electors that the genesis names.
+    pub(crate) names: Names,
+}
+
+/// A ballot in a certificate.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProvedAnswer {
+    pub(crate) ballot: Ballot,
+    pub(crate) by: Vec<NodeId>,
+}
+
+/// An item in a certificate. Values are in hexadecimal.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProvedItem {
+    pub(crate) subject: String,
+    pub(crate) input: String,
+    /// `null` if none was decided.
+    pub(crate) result: Option<String>,
+    pub(crate) answers: Vec<ProvedResult>,
+}
+
+/// A result of an item in a certificate.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProvedResult {
+    pub(crate) result: String,
+    pub(crate) by: Vec<NodeId>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

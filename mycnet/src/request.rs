@@ -39,9 +39,11 @@ pub(crate) enum Request {
     Config,
     /// Proved equivocations.
     Evidence,
-    /// The proof of an operation's outcome.
+    /// The proof of an operation's outcome, or of that of one item of a claim set.
     Certificate {
         operation: OperationId,
+        /// The item's subject.
+        item: Option<String>,
     },
     Genesis,
     /// A ticket to the network.

@@ -76,15 +76,13 @@ pub static MERKLE_NODE: Domain = Domain::new("mycnet-consensus merkle node v1");
 /// The sorted list of records that a seal adds.
 pub static RECORD_LIST: Domain = Domain::new("mycnet-consensus record list v1");
 /// The state after a seal.
-pub static STATE: Domain = Domain::new("mycnet-consensus state v1");
+pub static STATE: Domain = Domain::new("mycnet-consensus state v2");
 /// A part of the state (members' histories, parameters, configuration map).
 pub static STATE_PART: Domain = Domain::new("mycnet-consensus state part v1");
 /// The roster after a seal.
 pub static ROSTER: Domain = Domain::new("mycnet-consensus roster v1");
 /// One operation as the state holds it.
 pub static OPERATION: Domain = Domain::new("mycnet-consensus operation state v1");
-/// The running digest over closed operations.
-pub static HISTORY: Domain = Domain::new("mycnet-consensus history v1");
 /// The result of a claim, where only its digest is kept.
 pub static RESULT: Domain = Domain::new("mycnet-consensus result v1");
 /// The key that follows a member's present one: a hash, because the key itself stays unknown until it is used.

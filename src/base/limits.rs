@@ -193,11 +193,12 @@ pub const ROUND_MAX: u32 = u32::MAX / 2;
 
 /// The largest certificate, in bytes. Longer ones are neither made nor read.
 ///
-/// A height takes some 300 bytes, and far more if the sealers change, which happens at every seal that closes a scored
-/// operation: the new sealers and a quorum of the old ones' precommits take about 2 KB with 4 members, 28 KB with 100 and 290
-/// KB with 1,024. So the limit is reached after some 33,000, 2,400 or 230 such seals. Later decisions have an outcome that
-/// members agree on, but no certificate for strangers.
-pub const CERTIFICATE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// It grows with the changes of sealers: each takes some 100 bytes for a sealer, so 1,024 sealers can change 150 times; ten can 10,000
+/// times. Where a network is older than that, it is founded anew before.
+pub const CERTIFICATE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The largest index, in bytes: a year of nights of 30,000 items, each some 100 bytes.
+pub const INDEX_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 /// How long a twin must be silent before a person may say which of the two lives, in milliseconds. Peers that have both
 /// connected let the two prove themselves to each other more often than this.

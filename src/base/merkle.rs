@@ -1,4 +1,7 @@
-//! Merkle trees of RFC 9162 shape (section 2.1) for [R2], with BLAKE3 and different domains for leaves and inner nodes.
+//! Merkle trees of RFC 9162 shape (section 2.1), with BLAKE3 and different domains for leaves and inner nodes: over the records of a
+//! batch ([R2]), and over the logs that a seal's state commits to ([H1]).
+
+use serde::{Deserialize, Serialize};
 
 use crate::base::digest::{Digest, MERKLE_LEAF, MERKLE_NODE};
 
@@ -21,11 +24,14 @@ fn node(left: &Digest, right: &Digest) -> Digest {
 #[derive(Debug, Clone)]
 pub struct Tree {
     levels: Vec<Vec<Digest>>,
+    /// The number of leaves.
+    size: usize,
 }
 
 impl Tree {
     /// Builds the tree. The root of a tree without leaves is the leaf hash of the empty string.
     pub fn new(leaves: Vec<Digest>) -> Self {
+        let size = leaves.len();
         let mut levels = vec![if leaves.is_empty() {
             vec![leaf(&[])]
         } else {
@@ -42,7 +48,12 @@ impl Tree {
                 .collect();
             levels.push(next);
         }
-        Self { levels }
+        Self { levels, size }
+    }
+
+    /// The leaf hashes; of a tree without leaves, none.
+    pub fn leaves(&self) -> &[Digest] {
+        &self.levels[0][..self.size]
     }
 
     /// The root hash.
@@ -64,8 +75,46 @@ impl Tree {
     }
 }
 
+/// A tree that only grows, as the roots of its complete subtrees: enough to append leaves and to know the root. Its size is logarithmic in
+/// the number of leaves; an appended leaf costs two hashes on average, the root as many as there are subtrees.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Frontier {
+    /// The number of leaves.
+    pub size: u64,
+    /// The roots of the complete subtrees, the largest first: one for each one in the binary form of `size`.
+    pub roots: Vec<Digest>,
+}
+
+impl Frontier {
+    /// Appends a leaf.
+    pub fn push(&mut self, leaf: Digest) {
+        let mut hash = leaf;
+        // Two subtrees of one height make one of the next.
+        for _ in 0..self.size.trailing_ones() {
+            let left = self
+                .roots
+                .pop()
+                .expect("a subtree for each one in the size");
+            hash = node(&left, &hash);
+        }
+        self.roots.push(hash);
+        self.size += 1;
+    }
+
+    /// The root of the tree over all leaves so far.
+    pub fn root(&self) -> Digest {
+        let mut roots = self.roots.iter().rev();
+        let last = roots.next().copied();
+        last.map_or_else(
+            || leaf(&[]),
+            |last| roots.fold(last, |right, left| node(left, &right)),
+        )
+    }
+}
+
 /// The number of hashes in the path of leaf `index` of a tree of `size` leaves.
-pub fn path_length(index: u32, size: u32) -> usize {
+pub fn path_length(index: u64, size: u64) -> usize {
     let (mut position, mut last, mut length) = (index, size.saturating_sub(1), 0);
     while last > 0 {
         // Only the last node of a level can be without a sibling.
@@ -80,7 +129,7 @@ pub fn path_length(index: u32, size: u32) -> usize {
 
 /// The root that `leaf` at `index` of a tree of `size` leaves leads to along `path`. `None` if the path does not have
 /// the length that index and size require (RFC 9162, section 2.1.3.2).
-pub fn root_of(leaf: Digest, index: u32, size: u32, path: &[Digest]) -> Option<Digest> {
+pub fn root_of(leaf: Digest, index: u64, size: u64, path: &[Digest]) -> Option<Digest> {
     if index >= size || path.len() != path_length(index, size) {
         return None;
     }
@@ -102,7 +151,7 @@ pub fn root_of(leaf: Digest, index: u32, size: u32, path: &[Digest]) -> Option<D
 mod tests {
     use super::*;
 
-    fn leaves(size: u32) -> Vec<Digest> {
+    fn leaves(size: u64) -> Vec<Digest> {
         (0..size).map(|i| leaf(&i.to_le_bytes())).collect()
     }
 
@@ -125,7 +174,7 @@ mod tests {
             let tree = Tree::new(hashes.clone());
             assert_eq!(tree.root(), defined_root(&hashes), "{size}");
             for (index, leaf) in (0..).zip(&hashes) {
-                let path = tree.path(index as usize);
+                let path = tree.path(usize::try_from(index).unwrap());
                 assert_eq!(root_of(*leaf, index, size, &path), Some(tree.root()));
                 assert_eq!(root_of(*leaf, size, size, &path), None, "index too large");
                 if size > 1 {
@@ -137,6 +186,18 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_growing_tree_has_the_root_of_its_leaves() {
+        let mut frontier = Frontier::default();
+        assert_eq!(frontier.root(), Tree::new(Vec::new()).root());
+        for (size, hash) in (1..).zip(leaves(130)) {
+            frontier.push(hash);
+            let whole = Tree::new(leaves(size));
+            assert_eq!((frontier.size, frontier.root()), (size, whole.root()));
+            assert_eq!(frontier.roots.len() as u32, size.count_ones(), "{size}");
         }
     }
 }

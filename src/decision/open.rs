@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 pub use authority::{Authority, Stage};
 pub use restored::StoredOperation;
@@ -22,6 +23,7 @@ pub use window::Window;
 
 use crate::base::digest::{NodeId, OperationId};
 use crate::base::rejection::Rejection;
+use crate::decision::bits::Bits;
 use crate::decision::tally::Tally;
 use crate::members::roster::{Elector, Roster};
 use crate::statement::operation::{
@@ -156,12 +158,17 @@ pub struct Frozen {
 }
 
 /// A final outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Decision {
     /// The outcome.
     pub outcome: Outcome,
     /// The seal that made it final.
     pub height: u64,
+    /// Its place in the log of decided operations ([H1]).
+    pub index: u64,
+    /// The electors that had revealed by then, as [`Bits`].
+    pub revealed: ByteBuf,
 }
 
 /// An operation between its opening and its closing seal.
@@ -502,7 +509,25 @@ impl OpenOperation {
     }
 
     fn conclude(&mut self, outcome: Outcome, height: u64) {
-        self.decision = Some(Decision { outcome, height });
+        let mut revealed = Bits::none(self.electorate.electors.len());
+        for (place, elector) in self.electorate.iter().enumerate() {
+            if self.reveals.contains_key(&self.voter(&elector.node)) {
+                revealed.set(place);
+            }
+        }
+        self.decision = Some(Decision {
+            outcome,
+            height,
+            index: 0,
+            revealed: revealed.into_bytes(),
+        });
+    }
+
+    /// Notes the place of the decision in the log of decided operations, which follows from the others of its seal.
+    pub(crate) fn place_decision(&mut self, index: u64) {
+        if let Some(decision) = &mut self.decision {
+            decision.index = index;
+        }
     }
 
     /// The ballot of a sealed reveal.

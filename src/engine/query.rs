@@ -14,6 +14,7 @@ use crate::members::roster::{Elector, Member, MemberLine};
 use crate::members::trust::{Standing, TrustEntry};
 use crate::past::archive::{Archive, ArchiveError, ClosedSummary, what_if};
 use crate::past::certificate::Certificate;
+use crate::past::prover::Prover;
 use crate::statement::name::MemberName;
 use crate::statement::operation::{Ballot, Class, ConsensusOperation, Outcome, Priority, Spore};
 use crate::statement::params::Params;
@@ -242,7 +243,8 @@ impl BFTConsensusEngine {
         Some(outcome)
     }
 
-    /// The certificate of a closed operation. [`Certificate::verify`] needs only the genesis to check it.
+    /// The certificate of a closed operation; `None` for any other. [`Certificate::verify`] needs only the genesis to check it. Of a claim
+    /// set it shows all items.
     ///
     /// # Errors
     ///
@@ -250,7 +252,26 @@ impl BFTConsensusEngine {
     /// [`CERTIFICATE_BYTES_MAX`](crate::base::limits::CERTIFICATE_BYTES_MAX), or, as in all queries below, if the disk
     /// fails.
     pub fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, EngineError> {
-        Ok(self.archive(|past| past.certificate(operation))?)
+        self.prove(|prover| prover.certificate(operation, None))
+            .map(Option::flatten)
+    }
+
+    /// Makes proofs that lead to the last seal; `None` before the first. It reads 32 bytes for each seal and each decided operation, once
+    /// for all proofs that `make` asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Archive`]
+    pub fn prove<T>(
+        &self,
+        make: impl FnOnce(&Prover<'_>) -> Result<T, ArchiveError>,
+    ) -> Result<Option<T>, EngineError> {
+        let genesis = self.genesis();
+        let made = self.archive(|past| {
+            let prover = Prover::new(past, genesis)?;
+            prover.map(|prover| make(&prover)).transpose()
+        });
+        Ok(made?)
     }
 
     /// A member's trust in parts per million; 0 for other nodes.

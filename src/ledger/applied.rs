@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{OperationProof, StateParts};
-use crate::base::digest::{NodeId, OperationId, RecordId};
-use crate::base::merkle::Tree;
+use super::StateParts;
+use crate::base::digest::{Digest, NodeId, OperationId, RecordId};
 use crate::base::rejection::Rejection;
 use crate::decision::open::OpenOperation;
 use crate::members::roster::MemberLine;
@@ -78,8 +77,10 @@ pub struct Applied {
     pub touched: Vec<Arc<OpenOperation>>,
     /// Operations it froze.
     pub frozen: Vec<OperationId>,
-    /// Operations whose outcome it made final.
+    /// Operations whose outcome it made final, in the order of [P7].
     pub decided: Vec<OperationId>,
+    /// The hashes of their leaves, which follow those of the operations decided before.
+    pub leaves: Vec<Digest>,
     /// Operations it closed, in the order of [P7].
     pub closed: Vec<Arc<OpenOperation>>,
     /// Equivocations it proved.
@@ -105,22 +106,10 @@ pub struct Applied {
     pub begins_window: bool,
     /// The queue of the next height's sealers, if it changed.
     pub sealers: Option<Arc<Sealers>>,
-    /// The digests of the state after it.
+    /// Who seals the next height, in the order of their keys, if these are others, and not only in another order.
+    pub other_sealers: Option<Vec<NodeId>>,
+    /// The digest of the roster after it.
+    pub roster: Digest,
+    /// The parts of the digest of the state after it.
     pub parts: StateParts,
-    pub(super) closed_tree: Tree,
-    pub(super) closed_order: Vec<OperationId>,
-}
-
-impl Applied {
-    /// The proof that an operation closed at this seal.
-    pub fn proof(&self, operation: &OperationId) -> Option<OperationProof> {
-        let index = self.closed_order.binary_search(operation).ok()?;
-        let as_u32 = |n| u32::try_from(n).expect("a seal closes fewer operations than 2^32");
-        Some(OperationProof {
-            parts: self.parts.clone(),
-            index: as_u32(index),
-            size: as_u32(self.closed_order.len()),
-            path: self.closed_tree.path(index),
-        })
-    }
 }

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::digest::tree;
 use super::queue::{Turn, is_moved};
 use super::work::{Progress, SealRoom, Work};
 use super::{
     Applied, Dropped, Evidence, Held, MemberChange, Mode, Past, State, effects, filing, in_order,
     question_of, scores, succession,
 };
-use crate::base::digest::{NodeId, OperationId};
+use crate::base::digest::{Digest, NodeId, OperationId};
+use crate::base::merkle;
+use crate::decision::leaf::leaf_of;
 use crate::decision::open::{Context, OpenOperation, Phase, Transition};
 use crate::members::roster::MemberLine;
 use crate::members::trust::Participation;
@@ -37,6 +38,7 @@ pub(super) fn apply(
     let mut state = before.clone();
     state.height += 1;
     state.time_ms = time_ms;
+    state.seals.push(merkle::leaf(before.seal.as_bytes()));
     let mut work = Work {
         before,
         past,
@@ -55,11 +57,12 @@ pub(super) fn apply(
     succession::convict(&mut work);
     succession::succeed(&mut work);
     note_conduct(&mut work);
-    let closed = advance(&mut work);
+    let mut closed = advance(&mut work);
+    let leaves = log_decisions(&mut work, &mut closed);
     scores::settle(&mut work, &closed);
     effects::apply_effects(&mut work, &closed);
     line_up(&mut work, round, &kept);
-    let (state, applied) = finish(work, closed, &kept);
+    let (state, applied) = finish(work, closed, leaves, &kept);
     Ok((state, applied, kept, dropped))
 }
 
@@ -179,7 +182,6 @@ fn advance(work: &mut Work<'_>) -> Vec<Arc<OpenOperation>> {
         (id, operation, false)
     });
     for (id, mut operation, was_filed) in filed.chain(waiting) {
-        let was_decided = operation.decision().is_some();
         let was_frozen = operation.frozen().is_some();
         let transitions = operation.advance(&context);
         if transitions.is_empty() && !was_filed {
@@ -190,9 +192,6 @@ fn advance(work: &mut Work<'_>) -> Vec<Arc<OpenOperation>> {
         work.applied.begins_window |= is_new || transitions.iter().any(Transition::begins_window);
         if !was_frozen && operation.frozen().is_some() {
             work.applied.frozen.push(id);
-        }
-        if !was_decided && operation.decision().is_some() {
-            work.applied.decided.push(id);
         }
         if matches!(operation.phase(), Phase::Closed) {
             work.state.open.remove(&id);
@@ -213,6 +212,32 @@ fn advance(work: &mut Work<'_>) -> Vec<Arc<OpenOperation>> {
     }
     closed.sort_by_key(|operation| operation.rank());
     closed
+}
+
+/// Appends the leaves of the operations that were decided, in the order of [P7]. Returns their hashes.
+fn log_decisions(work: &mut Work<'_>, closed: &mut [Arc<OpenOperation>]) -> Vec<Digest> {
+    let Work {
+        state,
+        touched,
+        applied,
+        ..
+    } = work;
+    let now = state.height;
+    let is_new = |it: &OpenOperation| it.decision().is_some_and(|decision| decision.height == now);
+    let closed = closed.iter_mut().map(Arc::make_mut);
+    let mut decided: Vec<&mut OpenOperation> = touched.values_mut().chain(closed).collect();
+    decided.retain(|operation| is_new(operation));
+    decided.sort_by_key(|operation| operation.rank());
+    let leaves = decided.iter_mut().map(|operation| {
+        operation.place_decision(state.decided.size);
+        let (leaf, _) = leaf_of(operation).expect("it was decided");
+        let hash = leaf.hash();
+        state.decided.push(hash);
+        hash
+    });
+    let leaves = leaves.collect();
+    applied.decided = decided.iter().map(|operation| operation.id()).collect();
+    leaves
 }
 
 /// Lines up the sealers of the next height ([S4], [S5]).
@@ -255,7 +280,12 @@ fn line_up(work: &mut Work<'_>, round: u32, kept: &[Verified]) {
 }
 
 /// Completes the state: digests, and the list of changes.
-fn finish(work: Work<'_>, closed: Vec<Arc<OpenOperation>>, kept: &[Verified]) -> (State, Applied) {
+fn finish(
+    work: Work<'_>,
+    closed: Vec<Arc<OpenOperation>>,
+    leaves: Vec<Digest>,
+    kept: &[Verified],
+) -> (State, Applied) {
     let Work {
         before,
         mut state,
@@ -271,16 +301,8 @@ fn finish(work: Work<'_>, closed: Vec<Arc<OpenOperation>>, kept: &[Verified]) ->
         state.open.insert(id, held);
     }
     state.due_ms = state.find_due_ms();
-    let mut held: Vec<Held> = closed
-        .iter()
-        .map(|operation| Held {
-            operation: operation.clone(),
-            digest: operation.snapshot().digest(),
-        })
-        .collect();
-    held.sort_by_key(|held| held.operation.id());
-    state.extend_history(&held);
-    let parts = state.parts(&held);
+    let roster = state.roster.digest();
+    let parts = state.parts(roster);
     let applied = Applied {
         height: state.height,
         time_ms: state.time_ms,
@@ -289,6 +311,7 @@ fn finish(work: Work<'_>, closed: Vec<Arc<OpenOperation>>, kept: &[Verified]) ->
         touched: changed,
         frozen: progress.frozen,
         decided: progress.decided,
+        leaves,
         closed,
         evidence,
         trust: progress.trust,
@@ -301,11 +324,16 @@ fn finish(work: Work<'_>, closed: Vec<Arc<OpenOperation>>, kept: &[Verified]) ->
         has_advanced: progress.has_advanced,
         begins_window: progress.begins_window,
         sealers: (state.sealers != before.sealers).then(|| state.sealers.clone()),
+        other_sealers: other_sealers(before, &state),
+        roster,
         parts,
-        closed_tree: tree(&held),
-        closed_order: held.iter().map(|held| held.operation.id()).collect(),
     };
     (state, applied)
+}
+
+fn other_sealers(before: &State, after: &State) -> Option<Vec<NodeId>> {
+    let sealers = after.sealers.sorted();
+    (sealers != before.sealers.sorted()).then_some(sealers)
 }
 
 fn member_changes(before: &State, after: &State) -> Vec<MemberChange> {

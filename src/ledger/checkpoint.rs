@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::{Config, Held, Ledger, Past, RememberedOperation, State, question_of};
-use crate::base::digest::{Digest, NodeId, OperationId, RecordId, SealId};
+use crate::base::digest::{NodeId, OperationId, RecordId, SealId};
+use crate::base::merkle::Frontier;
 use crate::base::rejection::Rejection;
 use crate::decision::open::{OpenOperation, StoredOperation};
 use crate::members::roster::{Member, Roster};
@@ -36,10 +37,10 @@ pub struct Checkpoint {
     pub tenure: u32,
     /// Open operations by id.
     pub open: Vec<StoredOperation>,
-    /// The root over the operations that the seal closed.
-    pub closed: Digest,
-    /// The running digest over all closed operations.
-    pub history: Digest,
+    /// The log of the ids of all seals before.
+    pub seals: Frontier,
+    /// The log of all decided operations.
+    pub decided: Frontier,
 }
 
 impl Past {
@@ -61,10 +62,9 @@ impl Ledger {
     /// The state after the last seal, to be stored. The cost is proportional to its size.
     pub fn checkpoint(&self) -> Checkpoint {
         let state = &self.state;
-        let (seal, closed) = &self.last;
         let config = state.config.map.iter();
         Checkpoint {
-            seal: seal.clone(),
+            seal: self.last.clone(),
             members: state
                 .roster
                 .iter()
@@ -82,8 +82,8 @@ impl Ledger {
                 .values()
                 .map(|held| held.operation.store())
                 .collect(),
-            closed: *closed,
-            history: state.history,
+            seals: state.seals.clone(),
+            decided: state.decided.clone(),
         }
     }
 
@@ -132,22 +132,21 @@ impl Ledger {
             tenure: checkpoint.tenure,
             asked,
             due_ms: None,
-            history: checkpoint.history,
+            seals: checkpoint.seals.clone(),
+            decided: checkpoint.decided.clone(),
             sealing: genesis.sealing,
             panel_scoring: genesis.panel_scoring,
         };
         state.due_ms = state.find_due_ms();
-        let mut parts = state.parts(&[]);
-        parts.closed = checkpoint.closed;
         let is_complete =
             past.seals.len() as u64 == seal.height && past.seals.last() == Some(&state.seal);
-        if parts.digest() != seal.state || !is_complete {
+        if state.parts(state.roster.digest()).digest() != seal.state || !is_complete {
             return Err(Rejection::ImpossibleSeal(
                 "the stored state is not the one that was sealed",
             ));
         }
         ledger.state = state;
-        ledger.last = (seal.clone(), checkpoint.closed);
+        ledger.last = seal.clone();
         ledger.past.restore(
             past.seals.iter().copied(),
             past.closed.iter().cloned(),

@@ -1,41 +1,31 @@
-//! The state digest of a seal and its parts.
+//! The state digest of a seal and its parts ([H1]).
+//!
+//! Two logs only grow: the ids of all seals before, and the leaves of all decided operations ([`crate::decision::leaf`]). So from any later
+//! seal a path of hashes proves an old header, operation or item.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Held, State};
 use crate::base::codec;
-use crate::base::digest::{Digest, HISTORY, STATE, STATE_PART};
+use crate::base::digest::{Digest, STATE, STATE_PART};
 use crate::base::merkle;
-use crate::decision::open::Snapshot;
 use crate::statement::seal::sealers_digest;
 
 #[cfg(doc)]
 use crate::protocol::Rule::*;
 
-/// The parts of the state digest. A light client that knows them can check one part without the others.
+/// The parts of the state digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateParts {
-    /// The height.
-    pub height: u64,
-    /// The seal's time.
-    pub time_ms: u64,
-    /// Role, scores and standing of every member.
-    pub roster: Digest,
-    /// Everything kept per member.
-    pub members: Digest,
-    /// The queue of sealers ([S5]).
-    pub queue: Digest,
-    /// The parameters.
-    pub params: Digest,
-    /// The configuration map.
-    pub config: Digest,
-    /// The root of a Merkle tree over the operations that stay open, by id.
-    pub open: Digest,
-    /// The root of a Merkle tree over the operations that this seal closed, by id.
-    pub closed: Digest,
-    /// The running digest over all closed operations.
-    pub history: Digest,
+    /// The root of the tree over the ids of all seals before, the genesis seal first.
+    pub seals: Digest,
+    /// The number of decided operations.
+    pub decisions: u64,
+    /// The root of the tree over their leaves, by deciding seal and in the order of [P7].
+    pub decided: Digest,
+    /// The digest of the rest of the state.
+    pub rest: Digest,
 }
 
 impl StateParts {
@@ -45,59 +35,47 @@ impl StateParts {
     }
 }
 
-/// The proof that an operation closed at a seal with a given snapshot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OperationProof {
-    /// The parts of the closing seal's state.
-    pub parts: StateParts,
-    /// The operation's index among those that closed.
-    pub index: u32,
-    /// The number of operations that closed.
-    pub size: u32,
-    /// The Merkle path.
-    pub path: Vec<Digest>,
-}
-
-impl OperationProof {
-    /// Whether the proof leads from the snapshot to a state with this digest.
-    #[must_use]
-    pub fn proves(&self, snapshot: &Snapshot, state: Digest) -> bool {
-        let leaf = merkle::leaf(snapshot.digest().as_bytes());
-        self.parts.digest() == state
-            && merkle::root_of(leaf, self.index, self.size, &self.path) == Some(self.parts.closed)
-    }
-}
-
-pub(super) fn tree(held: &[Held]) -> merkle::Tree {
-    let leaves = held
-        .iter()
-        .map(|held| merkle::leaf(held.digest.as_bytes()))
-        .collect();
-    merkle::Tree::new(leaves)
-}
-
-/// The root over the operations that a seal closed, by id.
-pub(super) fn closed_root(closed: &[Held]) -> Digest {
-    tree(closed).root()
+/// The state apart from the two logs.
+#[derive(Serialize)]
+struct Rest {
+    height: u64,
+    time_ms: u64,
+    /// Role, scores and standing of every member.
+    roster: Digest,
+    /// Everything kept per member.
+    members: Digest,
+    /// The queue of sealers ([S5]).
+    queue: Digest,
+    params: Digest,
+    config: Digest,
+    /// The root of a Merkle tree over the operations that stay open, by id.
+    open: Digest,
 }
 
 impl State {
-    /// The digests of this state; `closed` are the operations closed by its seal, by id.
-    pub(super) fn parts(&self, closed: &[Held]) -> StateParts {
-        let open: Vec<Held> = self.open.values().cloned().collect();
-        StateParts {
+    /// The parts of this state's digest; `roster` is that of its roster.
+    pub(super) fn parts(&self, roster: Digest) -> StateParts {
+        let rest = Rest {
             height: self.height,
             time_ms: self.time_ms,
-            roster: self.roster.digest(),
+            roster,
             members: self.roster.full_digest(),
             queue: self.queue_digest(),
             params: self.params.digest(),
             config: self.config.digest,
-            open: tree(&open).root(),
-            closed: closed_root(closed),
-            history: self.history,
+            open: self.open_root(),
+        };
+        StateParts {
+            seals: self.seals.root(),
+            decisions: self.decided.size,
+            decided: self.decided.root(),
+            rest: Digest::from_bytes(STATE_PART.hash(&codec::encode(&rest))),
         }
+    }
+
+    fn open_root(&self) -> Digest {
+        let leaf = |held: &Held| merkle::leaf(held.digest.as_bytes());
+        merkle::Tree::new(self.open.values().map(leaf).collect()).root()
     }
 
     fn queue_digest(&self) -> Digest {
@@ -108,13 +86,5 @@ impl State {
     /// The digest of the sealers of the next height, as the seal states it.
     pub(super) fn sealers_digest(&self) -> Digest {
         sealers_digest(self.sealers.iter())
-    }
-
-    /// Adds closed operations to the running digest.
-    pub(super) fn extend_history(&mut self, closed: &[Held]) {
-        for held in closed {
-            let next = HISTORY.hash_parts(&[self.history.as_bytes(), held.digest.as_bytes()]);
-            self.history = Digest::from_bytes(next);
-        }
     }
 }

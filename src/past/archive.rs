@@ -4,18 +4,17 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::base::digest::{NodeId, OperationId};
+use crate::base::digest::{Digest, NodeId, OperationId, SealId};
 use crate::base::rejection::Rejection;
 use crate::decision::open::OpenOperation;
 use crate::ledger::{Closed, Evidence, Ledger, State};
 use crate::members::roster::MemberLine;
 use crate::members::trust::TrustEntry;
-use crate::past::certificate::Certificate;
 use crate::statement::genesis::Genesis;
 use crate::statement::operation::Class;
 use crate::statement::params::Params;
-use crate::statement::record::Signed;
-use crate::statement::seal::SealedBlock;
+use crate::statement::record::{Seal, Signed};
+use crate::statement::seal::{SealCertificate, SealedBlock};
 
 /// The stored past cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +38,21 @@ pub struct ClosedSummary {
     pub closed: Closed,
     /// The reason if the effect of the approved operation was refused.
     pub refused_effect: Option<Cow<'static, str>>,
+}
+
+/// The logs that a seal's state commits to, up to the last seal, and what leads there from the genesis.
+#[derive(Debug, Clone)]
+pub struct Logs {
+    /// The ids of all seals, that of the genesis first.
+    pub seals: Vec<SealId>,
+    /// The hashes of the leaves of all decided operations, in the order of their decision.
+    pub leaves: Vec<Digest>,
+    /// The seals after which others seal, in order, and who, in the order of their keys.
+    pub changes: Vec<(Seal, SealCertificate, Vec<NodeId>)>,
+    /// The last seal.
+    pub last: (Seal, SealCertificate),
+    /// The digest of its state apart from the logs ([`StateParts::rest`](crate::ledger::StateParts::rest)).
+    pub rest: Digest,
 }
 
 /// The sealed past of a network: [`History`](crate::past::history::History) keeps it in memory, a store keeps it on a disk.
@@ -67,9 +81,8 @@ pub trait Archive {
     /// A closed operation with its records.
     fn closed(&self, operation: &OperationId) -> Result<Option<Arc<OpenOperation>>, ArchiveError>;
 
-    /// The certificate of a closed operation; `None` for an operation that is not closed. It must not be longer than
-    /// [`CERTIFICATE_BYTES_MAX`](crate::base::limits::CERTIFICATE_BYTES_MAX).
-    fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, ArchiveError>;
+    /// What proofs are made of, up to the last seal; `None` before the first.
+    fn logs(&self) -> Result<Option<Logs>, ArchiveError>;
 
     /// The block of a height, if it is sealed.
     fn block(&self, height: u64) -> Result<Option<Arc<SealedBlock>>, ArchiveError>;

@@ -1,17 +1,15 @@
-//! The sealed log in memory: blocks and the changes made by each. It answers queries about the past and makes certificates.
+//! The sealed log in memory: blocks and the changes made by each. It answers queries about the past.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::digest::{NodeId, OperationId};
+use crate::base::digest::{Digest, NodeId, OperationId};
 use crate::decision::open::OpenOperation;
-use crate::ledger::{Applied, Closed, EffectEntry, Evidence, Ledger, MemberChange, OperationProof};
+use crate::ledger::{Applied, Closed, EffectEntry, Evidence, Ledger, MemberChange};
 use crate::members::roster::MemberLine;
-use crate::members::sealers::Sealers;
 use crate::members::trust::TrustEntry;
-use crate::past::archive::{Archive, ArchiveError, ClosedSummary};
-use crate::past::certificate::{Certificate, PathStep};
+use crate::past::archive::{Archive, ArchiveError, ClosedSummary, Logs};
 use crate::statement::genesis::Genesis;
 use crate::statement::seal::SealedBlock;
 
@@ -19,16 +17,17 @@ use crate::statement::seal::SealedBlock;
 #[derive(Debug, Clone)]
 struct Entry {
     block: Arc<SealedBlock>,
-    sealers: Option<Arc<Sealers>>,
+    rest: Digest,
+    /// Who seals the next height, in the order of their keys, if these are others.
+    sealers: Option<Vec<NodeId>>,
     members: Vec<MemberChange>,
 }
 
-/// A closed operation with its proof of inclusion in the closing seal's state.
+/// A closed operation.
 #[derive(Debug, Clone)]
 struct ClosedEntry {
     operation: Arc<OpenOperation>,
     height: u64,
-    proof: OperationProof,
 }
 
 /// The sealed log from height 1 on. Grows with the ledger: blocks are shared, not copied.
@@ -40,6 +39,7 @@ pub struct History {
     trust: BTreeMap<NodeId, Vec<TrustEntry>>,
     evidence: Vec<Evidence>,
     effects: BTreeMap<OperationId, EffectEntry>,
+    leaves: Vec<Digest>,
 }
 
 impl History {
@@ -52,6 +52,7 @@ impl History {
             trust: BTreeMap::new(),
             evidence: Vec::new(),
             effects: BTreeMap::new(),
+            leaves: Vec::new(),
         }
     }
 
@@ -68,11 +69,9 @@ impl History {
         );
         for operation in &applied.closed {
             let id = operation.id();
-            let proof = applied.proof(&id).expect("a seal can prove what it closed");
             let entry = ClosedEntry {
                 operation: operation.clone(),
                 height: applied.height,
-                proof,
             };
             self.closed.insert(id, entry);
         }
@@ -83,9 +82,11 @@ impl History {
         let effects = applied.effects.iter();
         self.effects
             .extend(effects.map(|effect| (effect.operation, effect.clone())));
+        self.leaves.extend_from_slice(&applied.leaves);
         self.entries.push(Entry {
             block,
-            sealers: applied.sealers.clone(),
+            rest: applied.parts.rest,
+            sealers: applied.other_sealers.clone(),
             members: applied.members.clone(),
         });
     }
@@ -113,41 +114,6 @@ impl History {
             .flat_map(|entry| entry.members.iter().rev())
             .find(|change| change.node == *node)
             .map_or(start, |change| change.now.clone())
-    }
-
-    fn certificate_of(&self, closed: &ClosedEntry) -> Option<Certificate> {
-        let frozen_height = closed.operation.frozen().map(|frozen| frozen.height);
-        let until = usize::try_from(closed.height).ok()?;
-        let mut sealers = Ledger::new(&self.genesis).genesis_seal().sealers;
-        let path = self.entries[..until]
-            .iter()
-            .map(|entry| {
-                let seal = &entry.block.seal;
-                let is_changed = std::mem::replace(&mut sealers, seal.sealers) != seal.sealers;
-                let changed = entry.sealers.as_deref().filter(|_| is_changed);
-                let is_certified = is_changed
-                    || frozen_height == Some(seal.height)
-                    || closed.height == seal.height;
-                PathStep {
-                    seal: seal.clone(),
-                    sealers: changed.map(Sealers::sorted),
-                    certificate: is_certified.then(|| entry.block.certificate.clone()),
-                }
-            })
-            .collect();
-        let operation = &closed.operation;
-        Some(Certificate {
-            v: 2,
-            net: self.genesis.network_id(),
-            path,
-            snapshot: operation.snapshot(),
-            proof: closed.proof.clone(),
-            electorate: operation.electorate().iter().copied().collect(),
-            records: operation
-                .records()
-                .map(|record| record.record().clone())
-                .collect(),
-        })
     }
 }
 
@@ -201,14 +167,25 @@ impl Archive for History {
         Ok(entry.map(|entry| entry.operation.clone()))
     }
 
-    fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, ArchiveError> {
-        let closed = self.closed.get(operation);
-        let certificate = closed.and_then(|closed| self.certificate_of(closed));
-        if let Some(certificate) = &certificate {
-            let checked = certificate.check_length();
-            checked.map_err(|rejection| ArchiveError(rejection.to_string()))?;
-        }
-        Ok(certificate)
+    fn logs(&self) -> Result<Option<Logs>, ArchiveError> {
+        let Some(last) = self.entries.last() else {
+            return Ok(None);
+        };
+        let genesis = Ledger::new(&self.genesis).genesis_seal().id();
+        let seals = self.entries.iter().map(|entry| entry.block.seal.id());
+        let parts = |block: &SealedBlock| (block.seal.clone(), block.certificate.clone());
+        let changes = self.entries.iter().filter_map(|entry| {
+            let sealers = entry.sealers.clone()?;
+            let (seal, certificate) = parts(&entry.block);
+            Some((seal, certificate, sealers))
+        });
+        Ok(Some(Logs {
+            seals: std::iter::once(genesis).chain(seals).collect(),
+            leaves: self.leaves.clone(),
+            changes: changes.collect(),
+            last: parts(&last.block),
+            rest: last.rest,
+        }))
     }
 
     fn block(&self, height: u64) -> Result<Option<Arc<SealedBlock>>, ArchiveError> {

@@ -9,8 +9,7 @@ use crate::decision::open::OpenOperation;
 use crate::ledger::Evidence;
 use crate::members::roster::MemberLine;
 use crate::members::trust::TrustEntry;
-use crate::past::archive::{Archive, ArchiveError, ClosedSummary};
-use crate::past::certificate::Certificate;
+use crate::past::archive::{Archive, ArchiveError, ClosedSummary, Logs};
 use crate::statement::seal::SealedBlock;
 
 fn unreadable(error: impl Into<StoreError>) -> ArchiveError {
@@ -47,8 +46,8 @@ impl Archive for Store {
         Ok(closed.map(Arc::new))
     }
 
-    fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, ArchiveError> {
-        Store::certificate(self, operation).map_err(unreadable)
+    fn logs(&self) -> Result<Option<Logs>, ArchiveError> {
+        Store::logs(self).map_err(unreadable)
     }
 
     fn block(&self, height: u64) -> Result<Option<Arc<SealedBlock>>, ArchiveError> {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 
-use super::StoreError;
 use super::height::{Beside, Block, Latest, ends_of, place, write_row};
 use super::heights::Heights;
 use super::queries::all_ends;
@@ -12,8 +11,9 @@ use super::rows::{
     EFFECTS, EVIDENCE, EffectRow, EndRow, MEMBERS, PLACES, PlacesRow, REJOINS, SEALERS, decode,
 };
 use super::sealed::{add_place, evidence_rows, touched};
+use super::{StoreError, logs};
 use crate::base::codec;
-use crate::base::digest::{NodeId, OperationId};
+use crate::base::digest::{Digest, NodeId, OperationId};
 use crate::ledger::{Applied, Ledger};
 use crate::members::sealers::Sealers;
 use crate::statement::genesis::Genesis;
@@ -22,6 +22,8 @@ use crate::statement::seal::SealedBlock;
 /// What the heights so far have to leave beside them.
 pub(super) struct Compared {
     sealers: BTreeMap<u64, Sealers>,
+    sealer_changes: Vec<(u64, Vec<NodeId>)>,
+    leaves: Vec<Digest>,
     ends: Vec<EndRow>,
     places: BTreeMap<OperationId, PlacesRow>,
     members: BTreeSet<(NodeId, u64)>,
@@ -35,6 +37,8 @@ impl Compared {
         let first = Ledger::new(genesis).state().sealers().as_ref().clone();
         Self {
             sealers: [(1, first)].into(),
+            sealer_changes: Vec::new(),
+            leaves: Vec::new(),
             ends: Vec::new(),
             places: BTreeMap::new(),
             members: BTreeSet::new(),
@@ -69,6 +73,10 @@ impl Compared {
         let parts = |it: &Block| [it.encoded(), it.sealers.bytes().to_vec()];
         expect("blocks", parts(&found) == parts(&expected.block));
         self.ends.extend(ends_of(applied));
+        let others = applied.other_sealers.iter();
+        self.sealer_changes
+            .extend(others.map(|sealers| (height, sealers.clone())));
+        self.leaves.extend_from_slice(&applied.leaves);
         for (operation, what) in touched(block, applied) {
             add_place(self.places.entry(operation).or_default(), height, what);
         }
@@ -115,6 +123,12 @@ impl Compared {
     ) -> Result<(), StoreError> {
         if all_ends(reading)? != self.ends {
             faults.push("ends: the ends of operations differ".to_owned());
+        }
+        if logs::sealer_changes(reading)? != self.sealer_changes {
+            faults.push("sealer-changes: the changes of sealers differ".to_owned());
+        }
+        if logs::leaves(reading)? != self.leaves {
+            faults.push("leaves: the decided operations differ".to_owned());
         }
         let mut sealers = BTreeMap::new();
         for row in reading.open_table(SEALERS)?.iter()? {

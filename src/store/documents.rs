@@ -27,7 +27,7 @@ impl Store {
         let Some(found) = self.closed_of(&reading, id)? else {
             return Ok(None);
         };
-        let records: Vec<_> = found.operation.records().cloned().collect();
+        let records: Vec<_> = found.records().cloned().collect();
         let document = OperationDocument::build(&records);
         document
             .map(Some)

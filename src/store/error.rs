@@ -44,6 +44,15 @@ pub enum StoreError {
         /// The format that this version reads.
         known: u64,
     },
+    /// An earlier version of this crate wrote the ledger, and its seals state other digests than this version computes.
+    #[error(
+        "the ledger has format {found}, and its network the rules of an earlier version: go on with the version that wrote it, or \
+         begin a new network with this one"
+    )]
+    EarlierRules {
+        /// The format of the ledger.
+        found: u64,
+    },
     /// The store belongs to another node.
     #[error("the store belongs to node {found}, but the key to node {given}")]
     OtherNode {
@@ -85,9 +94,6 @@ pub enum StoreError {
     /// A ledger document cannot be built or read.
     #[error(transparent)]
     Document(#[from] DocumentError),
-    /// The certificate would exceed the limit that readers accept.
-    #[error("there is no certificate: {0}")]
-    CertificateTooLong(Rejection),
     /// Something other than a `Rejoin` was signed although the journal is lost.
     #[error("the journal is lost: only a Rejoin may be signed")]
     JournalLost,

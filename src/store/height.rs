@@ -9,7 +9,7 @@
 //! | certificate | [`SealCertificate`] |
 //! | sealers | the sealers of the next height, if they changed, else null |
 //! | changes | [`ChangesRow`] |
-//! | closed | an array of [`ClosedRow`], in the order of [P7] |
+//! | closed | an array of [`StoredOperation`], in the order of [P7] |
 //! | ends | an array of [`EndRow`] for the same operations |
 //!
 //! The first two are the block as it is sent, so serving it reads nothing else. No query reads a part that it does not need.
@@ -21,10 +21,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::StoreError;
-use super::rows::{ChangesRow, ClosedRow, EndRow, decode};
+use super::rows::{ChangesRow, EndRow, decode};
 use super::wrapped::unwrapped;
 use crate::base::codec;
 use crate::base::rejection::Rejection;
+use crate::decision::open::StoredOperation;
 use crate::document::LedgerChange;
 use crate::ledger::{Applied, RememberedOperation};
 use crate::members::sealers::Sealers;
@@ -45,6 +46,7 @@ pub(super) fn place(height: u64) -> String {
 /// Appends the row of a height.
 pub(super) fn write_row(block: &SealedBlock, applied: &Applied, row: &mut Vec<u8>) {
     let changes = ChangesRow {
+        rest: applied.parts.rest,
         ledger: LedgerChange::from_applied(&block.seal, applied),
         trust: applied.trust.clone(),
     };
@@ -57,18 +59,10 @@ pub(super) fn write_row(block: &SealedBlock, applied: &Applied, row: &mut Vec<u8
     let sealers = applied.sealers.as_deref();
     write_part(row, |row| codec::encode_to(&sealers, row));
     write_part(row, |row| codec::encode_to(&changes, row));
-    write_part(row, |row| codec::encode_to(&closed_of(applied), row));
+    let closed = applied.closed.iter().map(|operation| operation.store());
+    let closed: Vec<StoredOperation> = closed.collect();
+    write_part(row, |row| codec::encode_to(&closed, row));
     write_part(row, |row| codec::encode_to(&ends_of(applied), row));
-}
-
-fn closed_of(applied: &Applied) -> Vec<ClosedRow> {
-    let closed = applied.closed.iter().map(|operation| ClosedRow {
-        stored: operation.store(),
-        proof: applied
-            .proof(&operation.id())
-            .expect("a seal can prove what it closed"),
-    });
-    closed.collect()
 }
 
 /// The operations that a seal closed, as rules and lists need them.
@@ -195,7 +189,7 @@ impl Beside {
     }
 
     /// The operations that closed.
-    pub(super) fn closed(&self) -> Result<Vec<ClosedRow>, StoreError> {
+    pub(super) fn closed(&self) -> Result<Vec<StoredOperation>, StoreError> {
         self.closed.read(self.height)
     }
 }

@@ -80,7 +80,7 @@ impl<'a> Heights<'a> {
             return Ok(rows);
         }
         let rows = self.beside(height)?.closed()?.into_iter();
-        let rows = rows.map(|row| (row.stored.snapshot.id, row));
+        let rows = rows.map(|row| (row.snapshot.id, row));
         let rows = Arc::new(rows.collect::<ClosedRows>());
         if let Some(unpacked) = self.unpacked {
             unpacked.keep_closed(height, rows.clone());

@@ -1,5 +1,6 @@
 //! Loading a node from its disk.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -108,16 +109,17 @@ pub(super) fn has_header(ledger: &Database) -> Result<bool, StoreError> {
 
 type Meta = ReadOnlyTable<&'static str, &'static [u8]>;
 
-/// Refuses a later version's database before reading anything else.
-pub(super) fn check_format(table: &Meta, place: &str, known: u64) -> Result<u64, StoreError> {
+/// Refuses another version's database before reading anything else.
+fn check_format(table: &Meta, place: &str, known: u64) -> Result<(), StoreError> {
     let row = table
         .get("format")?
         .ok_or_else(|| StoreError::damaged(place, "the row is missing"))?;
     let found: u64 = decode(place, row.value())?;
-    if found > known {
-        return Err(StoreError::Version { found, known });
+    match found.cmp(&known) {
+        Ordering::Less => Err(StoreError::EarlierRules { found }),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(StoreError::Version { found, known }),
     }
-    Ok(found)
 }
 
 fn id_in(table: &Meta, key: &str, place: &str) -> Result<[u8; 32], StoreError> {

@@ -6,29 +6,21 @@ use redb::{ReadTransaction, ReadableTable as _};
 
 use super::groups::read_ends;
 use super::height::{Beside, place};
-use super::heights::{Heights, sealers_after};
+use super::heights::Heights;
 use super::records::places_of;
 use super::rows::{
-    ClosedRow, EFFECTS, ENDS, EVIDENCE, EffectRow, EndRow, EvidenceRow, MEMBERS, PLACES, decode,
+    EFFECTS, ENDS, EVIDENCE, EffectRow, EndRow, EvidenceRow, MEMBERS, PLACES, decode,
 };
-use super::{Store, StoreError};
+use super::{Store, StoreError, logs};
 use crate::base::digest::{NodeId, OperationId, RecordId};
 use crate::base::rejection::Rejection;
-use crate::decision::open::OpenOperation;
-use crate::ledger::{Closed, Evidence, Ledger, OperationProof, RememberedOutcome};
+use crate::decision::leaf::leaf_of;
+use crate::decision::open::{OpenOperation, StoredOperation};
+use crate::ledger::{Closed, Evidence, RememberedOutcome};
 use crate::members::roster::MemberLine;
 use crate::members::trust::TrustEntry;
 use crate::past::archive::ClosedSummary;
-use crate::past::certificate::{Certificate, PathStep};
 use crate::statement::record::{Signed, Verified};
-
-/// A closed operation, and the proof that it closed so.
-pub(super) struct ProvedOperation {
-    /// The height that closed it.
-    height: u64,
-    proof: OperationProof,
-    pub(super) operation: OpenOperation,
-}
 
 impl Store {
     /// Every change of a member's score, oldest first, with its reason.
@@ -184,87 +176,34 @@ impl Store {
     /// [`StoreError::Damaged`] or [`StoreError::NotSealed`] if the data cannot be decoded or differs from what was sealed.
     pub fn closed(&self, operation: &OperationId) -> Result<Option<OpenOperation>, StoreError> {
         let reading = self.reading()?;
-        let found = self.closed_of(&reading, operation)?;
-        Ok(found.map(|found| found.operation))
+        self.closed_of(&reading, operation)
     }
 
-    /// A closed operation with what proves it; `None` for any other.
+    /// A closed operation with its records, which its leaf in the log of decided operations proves; `None` for any other.
     pub(super) fn closed_of(
         &self,
         reading: &ReadTransaction,
         id: &OperationId,
-    ) -> Result<Option<ProvedOperation>, StoreError> {
+    ) -> Result<Option<OpenOperation>, StoreError> {
         let place = format!("operation {id}");
         let (_, Some(height)) = places_of(reading, id)? else {
             return Ok(None);
         };
         let mut heights = self.heights(reading)?;
         let row = closed_row(&mut heights, height, id)?;
-        let ids = row.stored.snapshot.records();
+        let ids = row.snapshot.records();
         let records = self.records_of(reading, *id, &ids)?;
         let not_sealed = |error| StoreError::not_sealed(&place, error);
         let mut find = |id: &RecordId| records.get(id).cloned();
-        let operation = OpenOperation::restore(&row.stored, &mut find).map_err(not_sealed)?;
-        if !row
-            .proof
-            .proves(&row.stored.snapshot, heights.block(height)?.seal()?.state)
-        {
-            let rejection = Rejection::BadCertificate("the closing seal does not contain it");
+        let operation = OpenOperation::restore(&row, &mut find).map_err(not_sealed)?;
+        let index = operation.decision().map(|decision| decision.index);
+        let sealed = index.map(|index| logs::leaf(reading, index)).transpose()?;
+        let found = leaf_of(&operation).map(|(leaf, _)| leaf.hash());
+        if found.is_none() || sealed.flatten() != found {
+            let rejection = Rejection::BadCertificate("the log of decisions does not contain it");
             return Err(not_sealed(rejection));
         }
-        Ok(Some(ProvedOperation {
-            height,
-            proof: row.proof,
-            operation,
-        }))
-    }
-
-    /// The certificate of a closed operation; `None` for any other. Reads the headers of all heights up to its close, and
-    /// only this operation's records.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::CertificateTooLong`]; [`StoreError::Damaged`] or [`StoreError::NotSealed`] if the data cannot be
-    /// decoded or differs from what was sealed.
-    pub fn certificate(&self, operation: &OperationId) -> Result<Option<Certificate>, StoreError> {
-        let reading = self.reading()?;
-        let Some(found) = self.closed_of(&reading, operation)? else {
-            return Ok(None);
-        };
-        let (closing, operation) = (found.height, found.operation);
-        let frozen_height = operation.frozen().map(|frozen| frozen.height);
-        let mut heights = self.heights(&reading)?;
-        let mut path = Vec::new();
-        let mut stated = Ledger::new(&self.genesis).genesis_seal().sealers;
-        for height in 1..=closing {
-            let block = heights.block(height)?;
-            let seal = block.seal()?;
-            let is_changed = std::mem::replace(&mut stated, seal.sealers) != seal.sealers;
-            let changed = is_changed.then(|| sealers_after(&mut heights, height));
-            let changed = changed.transpose()?.flatten();
-            let is_certified =
-                changed.is_some() || frozen_height == Some(height) || height == closing;
-            path.push(PathStep {
-                seal,
-                sealers: changed.map(|sealers| sealers.sorted()),
-                certificate: is_certified.then(|| block.certificate()).transpose()?,
-            });
-        }
-        let certificate = Certificate {
-            v: 2,
-            net: self.network_id(),
-            path,
-            snapshot: operation.snapshot(),
-            proof: found.proof,
-            electorate: operation.electorate().iter().copied().collect(),
-            records: operation
-                .records()
-                .map(|record| record.record().clone())
-                .collect(),
-        };
-        let checked = certificate.check_length();
-        checked.map_err(StoreError::CertificateTooLong)?;
-        Ok(Some(certificate))
+        Ok(Some(operation))
     }
 }
 
@@ -297,7 +236,7 @@ fn closed_row(
     heights: &mut Heights,
     height: u64,
     id: &OperationId,
-) -> Result<ClosedRow, StoreError> {
+) -> Result<StoredOperation, StoreError> {
     let row = heights.closed(height)?.get(id).cloned();
     row.ok_or_else(|| {
         let reason = format!("operation {id} did not close at it");
@@ -312,9 +251,9 @@ fn closed_as(heights: &mut Heights, end: &EndRow) -> Result<Closed, StoreError> 
         RememberedOutcome::Whole(outcome) => outcome.clone(),
         RememberedOutcome::Result(_) => {
             let row = closed_row(heights, closed_height, &end.id)?;
-            let decision = row.stored.snapshot.decision;
+            let decision = row.snapshot.decision;
             let missing = || StoreError::damaged(place(closed_height), "a result is missing");
-            decision.ok_or_else(missing)?.0
+            decision.ok_or_else(missing)?.outcome
         }
     };
     Ok(Closed {

@@ -1,7 +1,6 @@
 //! The tables. Their names contain the version of their rows.
 //!
-//! A later version that changes a row renames its table, and moves the rows when it opens a store of an earlier [`FORMAT`].
-//! So no row is ever read with another meaning. `meta.v1`, which states the format, keeps its name for ever.
+//! A later version that changes a row renames its table, so no row is ever read with another meaning. `meta.v1`, which states the format, keeps its name for ever.
 
 use std::borrow::Cow;
 
@@ -12,16 +11,15 @@ use serde_bytes::ByteBuf;
 
 use super::StoreError;
 use crate::base::codec;
-use crate::base::digest::{NodeId, OperationId, RecordId};
-use crate::decision::open::StoredOperation;
+use crate::base::digest::{Digest, NodeId, OperationId, RecordId};
 use crate::document::LedgerChange;
-use crate::ledger::{OperationProof, RememberedOperation};
+use crate::ledger::RememberedOperation;
 use crate::members::trust::TrustEntry;
 use crate::statement::operation::Class;
 use crate::statement::record::Signed;
 
-/// The format of the ledger, under `format` in [`META`]. `upgrade` takes over those before.
-pub(super) const FORMAT: u64 = 3;
+/// The format of the ledger, under `format` in [`META`]. In those before 4 the seals state other digests.
+pub(super) const FORMAT: u64 = 4;
 
 /// The format of the journal, under `format` in [`OWNER`].
 pub(super) const JOURNAL_FORMAT: u64 = 1;
@@ -34,9 +32,9 @@ type Rows<K> = TableDefinition<'static, K, &'static [u8]>;
 /// as far as known; `ahead`: its count after a write that was begun.
 pub(super) const META: Rows<&'static str> = TableDefinition::new("meta.v1");
 /// By height: a height that is in no group yet (`height`).
-pub(super) const HEIGHTS: Rows<u64> = TableDefinition::new("heights.v1");
+pub(super) const HEIGHTS: Rows<u64> = TableDefinition::new("heights.v2");
 /// By first height and part: a group of heights (`groups`).
-pub(super) const GROUPS: Rows<(u64, u32)> = TableDefinition::new("groups.v1");
+pub(super) const GROUPS: Rows<(u64, u32)> = TableDefinition::new("groups.v2");
 /// By the first height of a group: the operations that it closed ([`EndRow`]). Each start reads the whole table.
 pub(super) const ENDS: Rows<u64> = TableDefinition::new("ends.v1");
 /// By first height: the ids of a group's seals, or of one that is in no group yet, one after the other. Each start reads the
@@ -47,6 +45,10 @@ pub(super) const MEMBERS: TableDefinition<'static, (Key, u64), ()> =
     TableDefinition::new("members.v2");
 /// By the first height that they seal: the first sealers, and those after the last change in each group.
 pub(super) const SEALERS: Rows<u64> = TableDefinition::new("sealers.v2");
+/// By the height after which others seal: who, in the order of their keys.
+pub(super) const SEALER_CHANGES: Rows<u64> = TableDefinition::new("sealer-changes.v1");
+/// By number: [`LEAVES_IN_ROW`] hashes of the log of decided operations, fewer in the last row.
+pub(super) const LEAVES: Rows<u64> = TableDefinition::new("leaves.v1");
 /// By operation: [`PlacesRow`].
 pub(super) const PLACES: Rows<Key> = TableDefinition::new("places.v2");
 /// Unsealed records.
@@ -82,22 +84,19 @@ pub(super) const COUNTS: TableDefinition<'static, &'static str, u64> =
 /// Where an operation is: the heights with records about it, and the one that closed it.
 pub(super) type PlacesRow = (Vec<u64>, Option<u64>);
 
+/// Hashes in a row of [`LEAVES`]: as many as fill a page of redb with what it keeps beside them.
+pub(super) const LEAVES_IN_ROW: usize = 120;
+
 /// What a seal changed.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangesRow {
+    /// The digest of the state after it apart from the logs ([`StateParts::rest`](crate::ledger::StateParts::rest)).
+    pub(super) rest: Digest,
     /// The change of the ledger document.
     pub(super) ledger: LedgerChange,
     /// Changes of scores and standing, in order.
     pub(super) trust: Vec<(NodeId, TrustEntry)>,
-}
-
-/// An operation that a seal closed, without its records.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ClosedRow {
-    pub(super) stored: StoredOperation,
-    pub(super) proof: OperationProof,
 }
 
 /// A closed operation as rules and lists need it.

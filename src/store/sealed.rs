@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use redb::{ReadableTable as _, ReadableTableMetadata as _, WriteTransaction};
 use serde_bytes::ByteBuf;
 
-use super::StoreError;
 use super::height::write_row;
 use super::rows::{
     EFFECTS, EVIDENCE, EffectRow, EvidenceRow, HEIGHTS, LISTS, PLACES, PlacesRow, RECORDS, REJOINS,
     SEALS, VOTES, decode,
 };
 use super::wrapped::wrapped;
+use super::{StoreError, logs};
 use crate::base::codec;
 use crate::base::digest::{OperationId, RecordId};
 use crate::ledger::Applied;
@@ -59,6 +59,7 @@ pub(super) fn write_height(
         .open_table(SEALS)?
         .insert(height, &seal.as_bytes()[..])?;
     write_places(transaction, block, applied)?;
+    logs::write(transaction, applied)?;
     write_changes(transaction, applied)
 }
 

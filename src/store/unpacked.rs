@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 
 use super::groups::Group;
 use super::lock;
-use super::rows::ClosedRow;
 use crate::base::digest::OperationId;
+use crate::decision::open::StoredOperation;
 
 /// Unpacked bytes that are kept, unless a single group is longer.
 const UNPACKED_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// The operations that closed at a height.
-pub(super) type ClosedRows = BTreeMap<OperationId, ClosedRow>;
+pub(super) type ClosedRows = BTreeMap<OperationId, StoredOperation>;
 
 /// Groups by first height, the one used last at the end; and what closed at the height that was asked for last. Neither changes
 /// once it is written.

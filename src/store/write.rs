@@ -8,8 +8,8 @@ use super::groups::{self, Packed};
 use super::own::Writing;
 use super::rows::{
     COUNTS, EFFECTS, ENDS, ENTRIES, EVIDENCE, FORMAT, GROUPS, HEIGHTS, INTENTS, JOURNAL_FORMAT,
-    LEDGER, LISTS, MEMBERS, META, OWN, OWNER, PEERS, PLACES, RECORDS, REJOINS, SEALERS, SEALS,
-    VOTES,
+    LEAVES, LEDGER, LISTS, MEMBERS, META, OWN, OWNER, PEERS, PLACES, RECORDS, REJOINS,
+    SEALER_CHANGES, SEALERS, SEALS, VOTES,
 };
 use super::{Store, StoreError, load, lock, sealed};
 use crate::base::codec;
@@ -42,7 +42,15 @@ pub(super) fn create_tables(
     transaction: &WriteTransaction,
     genesis: &Genesis,
 ) -> Result<(), StoreError> {
-    for table in [HEIGHTS, ENDS, SEALS, SEALERS, LEDGER] {
+    for table in [
+        HEIGHTS,
+        ENDS,
+        SEALS,
+        SEALERS,
+        SEALER_CHANGES,
+        LEAVES,
+        LEDGER,
+    ] {
         transaction.open_table(table)?;
     }
     for table in [PLACES, RECORDS, VOTES, LISTS, OWN, INTENTS, EFFECTS, PEERS] {

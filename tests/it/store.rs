@@ -11,4 +11,3 @@ mod moving;
 mod packing;
 mod questions;
 mod succession;
-mod upgrade;

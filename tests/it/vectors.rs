@@ -32,7 +32,7 @@ const SMALL_ORDER: [&str; 14] = [
     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
 ];
 
-const DOMAINS: [&Domain; 22] = [
+const DOMAINS: [&Domain; 21] = [
     &digest::NETWORK,
     &digest::RECORD,
     &digest::SEAL,
@@ -45,7 +45,6 @@ const DOMAINS: [&Domain; 22] = [
     &digest::STATE_PART,
     &digest::ROSTER,
     &digest::OPERATION,
-    &digest::HISTORY,
     &digest::RESULT,
     &digest::DOCUMENTS,
     &digest::SEEDED_KEY,

@@ -11,6 +11,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
+use mycnet_consensus::core::ArchiveError;
 use mycnet_consensus::engine::{BundleError, EngineError};
 use mycnet_consensus::node::Node;
 
@@ -99,7 +100,7 @@ pub(super) fn export(node: &Node, directory: &Path) -> Result<Exported, Failure>
     let disk = |error| Failure::failed(format!("the store: {error}"));
     let genesis = serde_json::to_string_pretty(store.genesis()).map_err(Failure::failed)? + "\n";
     write(&directory.join("genesis.json"), genesis.as_bytes())?;
-    let mut exported = 0;
+    let mut exported = Vec::new();
     let mut all = store.all_closed().map_err(disk)?;
     // The store reads together what closed together.
     all.sort_by_key(|closed| closed.closed.closed_height);
@@ -109,18 +110,32 @@ pub(super) fn export(node: &Node, directory: &Path) -> Result<Exported, Failure>
         let document = store.operation_document(&id).map_err(disk)?;
         let file = operations.join(format!("{id}.automerge"));
         write(&file, &document.ok_or_else(missing)?.save())?;
-        let certificate = node.engine().certificate(&id)?;
-        let file = certificates.join(format!("{id}.cbor"));
-        write(&file, &certificate.ok_or_else(missing)?.encode())?;
-        exported += 1;
+        exported.push(id);
     }
+    // All certificates lead to one seal, which is read once.
+    node.engine()
+        .prove(|prover| {
+            for id in &exported {
+                let certificate = prover.certificate(id, None)?;
+                let certificate =
+                    certificate.ok_or_else(|| ArchiveError(format!("operation {id} has none")))?;
+                if let Err(error) = write(
+                    &certificates.join(format!("{id}.cbor")),
+                    &certificate.encode(),
+                ) {
+                    return Ok(Err(error));
+                }
+            }
+            Ok(Ok(()))
+        })?
+        .unwrap_or(Ok(()))?;
     // The ledger comes last, so that it has every operation that was written.
     let ledger = store.ledger_document().map_err(disk)?;
     write(&directory.join("ledger.automerge"), &ledger.save())?;
     Ok(Exported {
         directory: directory.to_owned(),
         height: ledger.height(),
-        operations: exported,
+        operations: exported.len() as u64,
     })
 }
 

@@ -294,13 +294,36 @@ fn add_vote(operation: &mut OperationDetails, node: NodeId, ballot: Option<Ballo
     electors[at].ballot = electors[at].ballot.take().or(ballot);
 }
 
-/// The proof of an operation's outcome.
+/// The place of an item in a claim set.
+fn place_of(
+    engine: &BFTConsensusEngine,
+    operation: OperationId,
+    item: &str,
+) -> Result<usize, Failure> {
+    let proposal = engine.proposal(&operation)?;
+    let ConsensusOperation::ClaimSet { items, .. } = proposal
+        .ok_or(EngineError::UnknownOperation(operation))?
+        .what
+    else {
+        let why = format!("operation {operation} is no claim set: leave --item out");
+        return Err(Failure::usage(why));
+    };
+    let place = items.binary_search_by(|it| it.subject.as_str().cmp(item));
+    let missing = |_| Failure::usage(format!("claim set {operation} has no item {item:?}"));
+    place.map_err(missing)
+}
+
+/// The proof of an operation's outcome, or of that of one item of a claim set.
 pub(super) fn certificate(
     node: &Node,
     operation: OperationId,
+    item: Option<&str>,
 ) -> Result<CertificateBytes, Failure> {
     let engine = node.engine();
-    if let Some(certificate) = engine.certificate(&operation)? {
+    let item = item.map(|item| place_of(engine, operation, item));
+    let item = item.transpose()?;
+    let certificate = engine.prove(|prover| prover.certificate(&operation, item))?;
+    if let Some(certificate) = certificate.flatten() {
         let certificate = hex::encode(certificate.encode());
         return Ok(CertificateBytes {
             operation,
@@ -310,6 +333,11 @@ pub(super) fn certificate(
     }
     let status = engine.status(&operation);
     let status = status.ok_or(EngineError::UnknownOperation(operation))?;
+    if status.phase == "closed" && item.is_some() {
+        return Err(Failure::failed(format!(
+            "claim set {operation} was closed without a quorum: none of its items has an outcome, and the certificate of the set says so"
+        )));
+    }
     Err(Failure::failed(format!(
         "operation {operation} is not closed (phase: {}): only a closed operation has a certificate",
         status.phase

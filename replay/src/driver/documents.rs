@@ -50,6 +50,7 @@ pub(super) fn file_all(
         }
     }
     if let Some(export) = &export {
+        export.certificates(genesis)?;
         export.write("ledger.automerge", &ledger.save())?;
     }
     Ok(digest_of_all(&ledger, &operations))

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use mycnet_consensus::Genesis;
-use mycnet_consensus::core::{Archive as _, History};
+use mycnet_consensus::core::{Archive as _, History, Prover};
 use mycnet_consensus::document::OperationDocument;
 
 /// An export under way.
@@ -40,7 +40,7 @@ impl Export {
         Ok(export)
     }
 
-    /// Writes a closed operation's document and certificate.
+    /// Writes a closed operation's document.
     ///
     /// # Errors
     ///
@@ -48,9 +48,25 @@ impl Export {
     pub(super) fn operation(&self, document: &OperationDocument) -> anyhow::Result<()> {
         let id = document.operation_id();
         self.write(&format!("operations/{id}.automerge"), &document.save())?;
-        let certificate = self.history.certificate(&id)?;
-        let certificate = certificate.context("an operation that closed has no certificate")?;
-        self.write(&format!("certificates/{id}.cbor"), &certificate.encode())
+        Ok(())
+    }
+
+    /// Writes the certificates of all closed operations. They lead to the last seal.
+    ///
+    /// # Errors
+    ///
+    /// A failed write.
+    pub(super) fn certificates(&self, genesis: &Genesis) -> anyhow::Result<()> {
+        let Some(prover) = Prover::new(&self.history, genesis)? else {
+            return Ok(());
+        };
+        for closed in self.history.all_closed()? {
+            let id = closed.operation;
+            let certificate = prover.certificate(&id, None)?;
+            let certificate = certificate.context("an operation that closed has no certificate")?;
+            self.write(&format!("certificates/{id}.cbor"), &certificate.encode())?;
+        }
+        Ok(())
     }
 
     /// Writes a file.

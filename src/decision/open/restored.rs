@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, Electorate, Filed, Frozen, OpenOperation, Snapshot};
+use super::{Electorate, Filed, Frozen, OpenOperation, Snapshot};
 use crate::base::digest::{NodeId, RecordId};
 use crate::base::rejection::Rejection;
 use crate::decision::tally::Tally;
@@ -144,10 +144,7 @@ impl OpenOperation {
             directives: records.filed(&snapshot.directives)?,
             objections: records.filed(&snapshot.objections)?,
             resolutions: records.filed(&snapshot.resolutions)?,
-            decision: snapshot
-                .decision
-                .clone()
-                .map(|(outcome, height)| Decision { outcome, height }),
+            decision: snapshot.decision.clone(),
             is_overdue: false,
         };
         // The digests in it check parameters, electorate, and the place of every record.

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Filed, OpenOperation, Phase};
+use super::{Decision, Filed, OpenOperation, Phase};
 use crate::base::codec;
 use crate::base::digest::{Digest, NodeId, OPERATION, OperationId, RecordId, STATE_PART};
 use crate::members::roster::Elector;
-use crate::statement::operation::{Class, Outcome, Priority};
+use crate::statement::operation::{Class, Priority};
 use crate::statement::record::Verified;
 
 /// Everything about an operation that rules depend on, with records as ids.
@@ -47,8 +47,8 @@ pub struct Snapshot {
     pub objections: Vec<(RecordId, Option<RecordId>)>,
     /// Sealed resolutions by author.
     pub resolutions: Vec<(RecordId, Option<RecordId>)>,
-    /// The final outcome and the height of its seal.
-    pub decision: Option<(Outcome, u64)>,
+    /// The final outcome.
+    pub decision: Option<Decision>,
 }
 
 /// The frozen commits and the seal that fixed them.
@@ -129,10 +129,7 @@ impl OpenOperation {
             directives: lines(self.directives.values()),
             objections: lines(self.objections.values()),
             resolutions: lines(self.resolutions.values()),
-            decision: self
-                .decision
-                .as_ref()
-                .map(|decision| (decision.outcome.clone(), decision.height)),
+            decision: self.decision.clone(),
         }
     }
 }

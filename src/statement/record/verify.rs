@@ -156,7 +156,7 @@ impl Verifier {
         }
         let proof = &signed.record.proof;
         let leaf = merkle::leaf(signed.id.as_bytes());
-        let root = merkle::root_of(leaf, proof.index, proof.size, &proof.path)
+        let root = merkle::root_of(leaf, proof.index.into(), proof.size.into(), &proof.path)
             .ok_or(Rejection::BadSignature(author))?;
         Ok(Batch {
             root,

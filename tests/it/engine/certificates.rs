@@ -1,10 +1,11 @@
 //! Certificates of operations: a good one convinces a reader who has only the genesis, and any other is refused. Rules: H3.
 
 use super::*;
-use mycnet_consensus::internals::record::{Statement, VoteKind, sign};
+use mycnet_consensus::core::{Chain, Index, Indexed, LeafOutcome, Precommits, ShownItems};
+use mycnet_consensus::internals::digest::SignatureBytes;
+use mycnet_consensus::internals::record::{Record, Verified, VoteKind, sign};
 use mycnet_consensus::internals::seal::SealCertificate;
-use mycnet_consensus::limits::CERTIFICATE_BYTES_MAX;
-use mycnet_consensus::{Certificate, Digest, MemberName, NetworkId, Rejection, SealId};
+use mycnet_consensus::{Certificate, Digest, MemberName, NetworkId, SealId};
 
 use crate::net::vote_for;
 
@@ -49,15 +50,26 @@ async fn a_certificate_convinces_whoever_holds_the_genesis() {
         let certificate = Certificate::decode(&bytes).unwrap();
         let proved = certificate.verify(&genesis).unwrap();
         assert_eq!(proved.operation, id);
-        assert_eq!(proved.outcome, Outcome::Decided(Ballot::Approve));
+        assert_eq!(proved.kind, "network_configuration");
+        assert_eq!(proved.outcome, Some(Outcome::Decided(Ballot::Approve)));
         assert_eq!(proved.seal, engine.seal());
-        assert_eq!(proved.closed_height, engine.height());
-        assert!(proved.decided_height <= proved.closed_height);
-        let changes = certificate
-            .path
-            .iter()
-            .filter(|step| step.sealers.is_some());
-        assert!(changes.count() > 1, "the sealers changed on the way");
+        assert_eq!(proved.height, engine.height());
+        assert!(proved.decided_height <= proved.height);
+        let [(Ballot::Approve, voters)] = &proved.answers[..] else {
+            panic!("everybody approved: {:?}", proved.answers);
+        };
+        // The outcome is final with the votes of more than two thirds.
+        assert!(
+            voters.len() >= 3 && !voters.contains(&node(3)),
+            "{voters:?}"
+        );
+        assert!(
+            voters
+                .iter()
+                .all(|it| proved.electors.iter().any(|elector| elector.node == *it))
+        );
+        let changes = &certificate.chain.changes;
+        assert_eq!(changes.len(), 2, "one sealer came, and one went");
     }
     assert_eq!(
         engines[0].certificate(&OperationId::default()).unwrap(),
@@ -99,8 +111,53 @@ async fn every_way_to_an_outcome_has_a_certificate() {
     ];
     for (id, outcome) in expected {
         let certificate = engines[3].certificate(&id).unwrap().unwrap();
-        assert_eq!(certificate.verify(&genesis).unwrap().outcome, outcome);
+        let proved = certificate.verify(&genesis).unwrap();
+        assert_eq!(proved.outcome, Some(outcome));
     }
+}
+
+/// A certificate of ten electors takes no more than these bytes, and grows with the logarithm of the height.
+#[tokio::test]
+async fn a_certificate_stays_small() {
+    let (engines, _) = linked(&genesis(10), 10);
+    let mut lengths = Vec::new();
+    let mut first = None;
+    while engines[0].height() < 200 {
+        let id = answered(&engines).await;
+        let first = *first.get_or_insert(id);
+        let certificate = engines[0].certificate(&first).unwrap().unwrap();
+        assert!(certificate.verify(engines[0].genesis()).is_ok());
+        lengths.push((engines[0].height(), certificate.encode().len()));
+    }
+    let (height, length) = lengths[0];
+    assert!(
+        height <= 10 && length <= 6 * 1024,
+        "{length} at height {height}"
+    );
+    for (height, length) in &lengths {
+        // Two paths, with a hash for each doubling.
+        let more = 2 * 34 * (height.ilog2() as usize + 1) + 64;
+        assert!(
+            *length <= lengths[0].1 + more,
+            "{length} at height {height}"
+        );
+    }
+}
+
+/// A claim that all answer alike.
+async fn answered(engines: &[BFTConsensusEngine]) -> OperationId {
+    let claim = ConsensusOperation::Claim {
+        subject: format!("question at {}", engines[0].height()),
+        input: vec![7; 32],
+        panel: None,
+        rule: mycnet_consensus::ClaimRule::MAJORITY,
+    };
+    let id = engines[0].propose_claim(claim, vec![1; 32]).await.unwrap();
+    for engine in &engines[1..] {
+        let ballot = Ballot::Result(vec![1; 32]);
+        engine.vote(id, ballot).await.unwrap();
+    }
+    id
 }
 
 type Change = (&'static str, Box<dyn Fn(&mut Certificate)>);
@@ -113,204 +170,146 @@ fn other() -> Digest {
     Digest::from_bytes([1; 32])
 }
 
-/// The place of the last step before the closing one whose sealers changed.
-fn changed(certificate: &Certificate) -> usize {
-    let steps = &certificate.path[..certificate.path.len() - 1];
-    let at = steps.iter().rposition(|step| step.sealers.is_some());
-    at.expect("the sealers changed on the way")
-}
-
 fn headers() -> Vec<Change> {
     vec![
-        change("version", |c| c.v = 3),
+        change("version", |c| c.v = 2),
         change("network", |c| c.net = NetworkId::from_bytes([1; 32])),
-        change("no headers", |c| c.path.clear()),
-        change("the first header is missing", |c| {
-            c.path.remove(0);
+        change("the head's network", |c| {
+            c.chain.head.net = NetworkId::from_bytes([1; 32]);
         }),
-        change("the last header is missing", |c| {
-            c.path.pop();
+        change("the head's height", |c| c.chain.head.height += 1),
+        change("the head's prev", |c| {
+            c.chain.head.prev = SealId::from_bytes([1; 32]);
         }),
-        change("a header's network", |c| {
-            c.path[0].seal.net = NetworkId::from_bytes([1; 32]);
+        change("the head's time", |c| c.chain.head.time_ms += 1),
+        change("the head's list", |c| c.chain.head.records = other()),
+        change("the head's state", |c| c.chain.head.state = other()),
+        change("the head's sealers", |c| c.chain.head.sealers = other()),
+        change("the state's seals", |c| c.chain.parts.seals = other()),
+        change("the state's decisions", |c| c.chain.parts.decisions += 1),
+        change("the state's log", |c| c.chain.parts.decided = other()),
+        change("the rest of the state", |c| c.chain.parts.rest = other()),
+        change("a changing header's height", |c| {
+            c.chain.changes[0].seal.height += 1;
         }),
-        change("a header's height", |c| c.path[0].seal.height += 1),
-        change("a header's prev", |c| {
-            c.path[1].seal.prev = SealId::from_bytes([1; 32]);
+        change("a changing header's state", |c| {
+            c.chain.changes[0].seal.state = other();
         }),
-        change("a header's time", |c| c.path[0].seal.time_ms += 1),
-        change("the last header's time", |c| {
-            c.path.last_mut().unwrap().seal.time_ms += 1;
+        change("a changing header's sealers", |c| {
+            c.chain.changes[0].seal.sealers = other();
         }),
-        change("a header's count", |c| c.path[0].seal.count += 1),
-        change("a header's list", |c| c.path[0].seal.records = other()),
-        change("a header's state", |c| c.path[0].seal.state = other()),
-        change("a header's roster", |c| c.path[0].seal.roster = other()),
-        change("a header's sealers", |c| c.path[0].seal.sealers = other()),
-        change("a header's first round", |c| c.path[0].seal.round += 1),
-        change("sealers are missing", |c| {
-            let at = changed(c);
-            c.path[at].sealers = None;
+        change("a changing header's path", |c| {
+            c.chain.changes[0].path[0] = other();
         }),
+        change("a changing header's path is short", |c| {
+            c.chain.changes[0].path.pop();
+        }),
+        change("no changes of sealers", |c| c.chain.changes.clear()),
+        change("the first change is missing", |c| {
+            c.chain.changes.remove(0);
+        }),
+        change("the last change is missing", |c| {
+            c.chain.changes.pop();
+        }),
+        change("a change twice", |c| {
+            let first = c.chain.changes[0].clone();
+            c.chain.changes.insert(0, first);
+        }),
+        change("changes in another order", |c| c.chain.changes.swap(0, 1)),
         change("a sealer is left out", |c| {
-            let at = changed(c);
-            c.path[at].sealers.as_mut().unwrap().pop();
+            c.chain.changes[1].sealers.pop();
         }),
-        change("sealers of nothing", |c| {
-            let sealers = c.path[changed(c)].sealers.clone();
-            c.path[0].sealers = sealers;
+        change("a sealer twice", |c| {
+            let first = c.chain.changes[1].sealers[0];
+            c.chain.changes[1].sealers.insert(0, first);
+        }),
+        change("sealers in another order", |c| {
+            c.chain.changes[1].sealers.swap(0, 1);
         }),
     ]
 }
 
-fn of(certificate: &mut Certificate, at: usize) -> &mut SealCertificate {
-    certificate.path[at].certificate.as_mut().unwrap()
+fn forge(votes: &mut Precommits) {
+    let mut sig = *votes.votes[0].1.sig.as_bytes();
+    sig[0] ^= 1;
+    votes.votes[0].1.sig = SignatureBytes::from_bytes(sig);
 }
 
+/// The same changes of the votes for the head and of those for a change of sealers.
 fn votes() -> Vec<Change> {
-    let last = |c: &mut Certificate| -> usize { c.path.len() - 1 };
-    vec![
-        change("the last certificate is missing", move |c| {
-            let at = last(c);
-            c.path[at].certificate = None;
+    type Tamper = fn(&mut Precommits);
+    let tampers: [(&'static str, Tamper); 8] = [
+        ("a vote is missing", |votes| {
+            votes.votes.pop();
         }),
-        change("the certificate of a change is missing", |c| {
-            let at = changed(c);
-            c.path[at].certificate = None;
+        ("no votes", |votes| votes.votes.clear()),
+        ("a vote is forged", forge),
+        ("a vote is another's", |votes| {
+            let proof = votes.votes[0].1.clone();
+            votes.votes[1].1 = proof;
         }),
-        change("the certificate of the freeze is missing", |c| {
-            let height = c.snapshot.frozen.as_ref().unwrap().height;
-            let step = c.path.iter_mut().find(|step| step.seal.height == height);
-            step.unwrap().certificate = None;
+        ("a vote twice", |votes| {
+            let first = votes.votes[0].clone();
+            votes.votes.insert(0, first);
         }),
-        change("a vote is missing", move |c| {
-            let at = last(c);
-            of(c, at).votes.pop();
-        }),
-        change("a vote is forged", move |c| {
-            let at = last(c);
-            let vote = &mut of(c, at).votes[0];
-            let mut sig = *vote.proof.sig.as_bytes();
-            sig[0] ^= 1;
-            vote.proof.sig = mycnet_consensus::internals::digest::SignatureBytes::from_bytes(sig);
-        }),
-        change("a vote is another's", move |c| {
-            let at = last(c);
-            let by = of(c, at).votes[1].body.by;
-            of(c, at).votes[0].body.by = by;
-        }),
-        change("a vote is of another round", move |c| {
-            let at = last(c);
-            let vote = &mut of(c, at).votes[0];
-            if let Statement::SealVote { round, .. } = &mut vote.body.what {
-                *round += 1;
-            }
-        }),
-        change("votes are for another height", move |c| {
-            let at = last(c);
-            let votes = c.path[at - 1].certificate.clone();
-            if let Some(votes) = votes {
-                c.path[at].certificate = Some(votes);
-            } else {
-                of(c, at).votes.clear();
-            }
-        }),
-        change(
-            "an excluded sealer votes in the place of another",
-            move |c| {
-                let at = last(c);
-                let seal = c.path[at].seal.clone();
-                let vote = sign(
-                    &identity(3),
-                    c.net,
-                    vote_for(seal.height, 0, VoteKind::Precommit, &seal),
-                )
-                .unwrap();
-                let votes = &mut of(c, at).votes;
-                votes[0] = vote.record().clone();
-                votes.sort_by_key(|vote| vote.body.id());
-            },
-        ),
-    ]
+        ("votes in another order", |votes| votes.votes.swap(0, 1)),
+        ("a vote of nobody", |votes| votes.votes[0].0 = 1_000_000),
+        ("the round", |votes| votes.round += 1),
+    ];
+    let tampers = tampers.into_iter();
+    let all = tampers.flat_map(|(desc, tamper)| {
+        [
+            change(desc, move |c| tamper(&mut c.chain.precommits)),
+            change(desc, move |c| tamper(&mut c.chain.changes[1].precommits)),
+        ]
+    });
+    all.chain([change("the head's votes are those of a change", |c| {
+        c.chain.precommits = c.chain.changes[1].precommits.clone();
+    })])
+    .collect()
 }
 
 fn contents() -> Vec<Change> {
-    fn frozen(c: &mut Certificate) -> &mut mycnet_consensus::internals::open::FrozenLine {
-        c.snapshot.frozen.as_mut().unwrap()
+    fn whole(c: &mut Certificate) -> (&mut Outcome, &mut Vec<mycnet_consensus::core::LeafAnswer>) {
+        match &mut c.leaf.decided {
+            LeafOutcome::Whole { outcome, answers } => (outcome, answers),
+            LeafOutcome::Items { .. } => unreachable!("it is no set"),
+        }
     }
-    let mut all = vec![
+    vec![
         change("the operation", |c| {
-            c.snapshot.id = OperationId::from_bytes([1; 32]);
+            c.leaf.id = OperationId::from_bytes([1; 32]);
         }),
-        change("the class", |c| {
-            c.snapshot.class = mycnet_consensus::Class::Claim;
-        }),
-        change("whether it scores", |c| {
-            c.snapshot.scored = !c.snapshot.scored;
-        }),
-        change("the parameters", |c| c.snapshot.params = other()),
-        change("the opening height", |c| c.snapshot.opened_height += 1),
-        change("the electorate's digest", |c| {
-            c.snapshot.electorate = other();
-        }),
+        change("the kind", |c| c.leaf.kind.push('s')),
+        change("the subject", |c| c.leaf.subject.push('s')),
+        change("the input", |c| c.leaf.input[0] ^= 1),
+        change("the deciding height", |c| c.leaf.height += 1),
         change("the outcome", |c| {
-            c.snapshot.decision.as_mut().unwrap().0 = Outcome::Decided(Ballot::Reject);
+            *whole(c).0 = Outcome::Decided(Ballot::Reject);
         }),
-        change("the deciding height", |c| {
-            c.snapshot.decision.as_mut().unwrap().1 += 1;
-        }),
-        change("no decision", |c| c.snapshot.decision = None),
-        change("the freezing height", |c| frozen(c).height -= 1),
-        change("a frozen commit is missing", |c| {
-            frozen(c).commits.pop();
-        }),
-        change("nothing was frozen", |c| c.snapshot.frozen = None),
-        change("a reveal is missing", |c| {
-            c.snapshot.reveals.pop();
-        }),
-        change("a commit is missing", |c| {
-            c.snapshot.commits.pop();
-        }),
-        change("the proof's place", |c| c.proof.index += 1),
-        change("the proof's size", |c| c.proof.size += 1),
-        change("the proof's path", |c| c.proof.path.push(other())),
-        change("the proof's parts", |c| c.proof.parts.config = other()),
-        change("an elector's weight", |c| c.electorate[0].weight += 1),
+        change("no answers", |c| whole(c).1.clear()),
+        change("an answer", |c| whole(c).1[0].ballot = Ballot::Abstain),
+        change("who answered", |c| whole(c).1[0].by[0] ^= 1),
+        change("more who answered", |c| whole(c).1[0].by.push(1)),
+        change("the electors' digest", |c| c.leaf.electors = other()),
+        change("an elector's weight", |c| c.electors[0].weight += 1),
+        change("an elector's vote", |c| c.electors[0].has_vote ^= true),
         change("an elector is missing", |c| {
-            c.electorate.pop();
+            c.electors.pop();
         }),
         change("an elector twice", |c| {
-            let first = c.electorate[0];
-            c.electorate.push(first);
+            let first = c.electors[0];
+            c.electors.push(first);
         }),
-        change("no records", |c| c.records.clear()),
-        change("a record twice", |c| {
-            let first = c.records[0].clone();
-            c.records.push(first);
+        change("the place in the log", |c| c.index -= 1),
+        change("a place beyond the log", |c| c.index = u64::MAX),
+        change("the path", |c| c.path[0] = other()),
+        change("a longer path", |c| c.path.push(other())),
+        change("a shorter path", |c| {
+            c.path.pop();
         }),
-        change("a record that has nothing to do with it", |c| {
-            let operation = c.snapshot.id;
-            let what = Statement::Directive {
-                operation,
-                approve: false,
-            };
-            let record = sign(&identity(0), c.net, what).unwrap();
-            c.records.push(record.record().clone());
-        }),
-        change("a forged record", |c| {
-            let by = c.records[1].body.by;
-            c.records[0].body.by = by;
-        }),
-        change("a record's place in its batch", |c| {
-            c.records[0].proof.index += 1;
-        }),
-    ];
-    for at in 0..9 {
-        all.push(change("a record is missing", move |c| {
-            c.records.remove(at);
-        }));
-    }
-    all
+        change("items of no set", |c| c.items = ShownItems::All(Vec::new())),
+    ]
 }
 
 #[tokio::test]
@@ -318,11 +317,6 @@ async fn a_certificate_that_was_tampered_with_is_refused() {
     let (engines, id) = network().await;
     let genesis = engines[0].genesis();
     let good = engines[0].certificate(&id).unwrap().unwrap();
-    assert_eq!(
-        good.records.len(),
-        1 + 4 + 4,
-        "proposal, commits and reveals"
-    );
     for (desc, tamper) in headers().into_iter().chain(votes()).chain(contents()) {
         let mut bad = good.clone();
         tamper(&mut bad);
@@ -352,34 +346,6 @@ async fn only_the_canonical_form_of_a_certificate_is_read() {
         assert_eq!(Certificate::decode(&changed).ok(), right, "byte {at}");
     }
     assert!(read > 1_000, "most bytes are those of hashes: {read}");
-    // A field that is left out, where an empty one is written.
-    let find = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).rposition(|it| it == part);
-    let (name, before) = (b"\x6bcertificate\xf6", b"\xa3\x64seal");
-    let end = find(&good, name).expect("a step has no certificate");
-    let start = find(&good[..end], before).expect("the step begins before");
-    let mut shorter = good.clone();
-    shorter.drain(end..end + name.len());
-    shorter[start] -= 1;
-    assert!(serde_ipld_dagcbor::from_slice::<Certificate>(&shorter).is_ok());
-    assert!(judge(&shorter).is_none());
-    assert!(Certificate::decode(&shorter).is_err());
-}
-
-#[tokio::test]
-async fn a_certificate_that_nobody_would_read_says_so() {
-    let (engines, id) = network().await;
-    let mut certificate = engines[0].certificate(&id).unwrap().unwrap();
-    assert_eq!(certificate.check_length(), Ok(()));
-    let length = certificate.encode().len();
-    let step = certificate.path[0].clone();
-    let steps = CERTIFICATE_BYTES_MAX * certificate.path.len() / length + 1;
-    certificate.path.resize(4 * steps, step);
-    let expected = Err(Rejection::OverLimit {
-        what: "bytes of a certificate",
-        limit: CERTIFICATE_BYTES_MAX,
-    });
-    assert_eq!(certificate.check_length(), expected);
-    assert!(Certificate::decode(&certificate.encode()).is_err());
 }
 
 #[tokio::test]
@@ -392,22 +358,113 @@ async fn a_certificate_of_another_network_is_refused() {
     assert_eq!(refused.code(), "wrong-network");
 }
 
-/// Excluded former sealers certify a closing seal that they made themselves.
+fn precommit(chain: &Chain, by: usize) -> Verified {
+    let seal = &chain.head;
+    let vote = vote_for(seal.height, 0, VoteKind::Precommit, seal);
+    sign(&identity(by), seal.net, vote).unwrap()
+}
+
+/// Excluded former sealers certify a seal that they made themselves.
 #[tokio::test]
 async fn old_sealers_cannot_certify_what_came_after_them() {
     let (engines, id) = network().await;
-    let good = engines[0].certificate(&id).unwrap().unwrap();
-    let last = good.path.len() - 1;
-    let seal = good.path[last].seal.clone();
-    let vote = vote_for(seal.height, 0, VoteKind::Precommit, &seal);
-    let mut votes: Vec<_> = [0, 1, 3]
-        .map(|n| sign(&identity(n), good.net, vote.clone()).unwrap())
-        .into();
-    votes.sort_by_key(mycnet_consensus::internals::record::Verified::id);
-    let mut bad = good;
-    bad.path[last].certificate = Some(SealCertificate {
-        votes: votes.iter().map(|vote| vote.record().clone()).collect(),
-    });
+    let mut bad = engines[0].certificate(&id).unwrap().unwrap();
+    let votes = [0, 1, 3].map(|by| precommit(&bad.chain, by).record().clone());
+    bad.chain.precommits = Precommits {
+        round: 0,
+        votes: Vec::new(),
+        pairs: votes.to_vec(),
+    };
     let refused = bad.verify(engines[0].genesis()).unwrap_err();
     assert_eq!(refused.code(), "not-a-sealer");
+}
+
+/// The short form gives back the certificate, also where a sealer counts by two different precommits.
+#[tokio::test]
+async fn precommits_in_short_are_the_certificate() {
+    let (engines, id) = network().await;
+    let chain = engines[0].certificate(&id).unwrap().unwrap().chain;
+    let sealers = chain.changes[1].sealers.clone();
+    let in_order = mycnet_consensus::core::Sealers::new(sealers.clone());
+    let nil = mycnet_consensus::internals::record::Statement::SealVote {
+        height: chain.head.height,
+        round: 0,
+        kind: VoteKind::Precommit,
+        seal: None,
+    };
+    let nil = sign(&identity(0), chain.head.net, nil).unwrap();
+    for (desc, votes, pairs) in [
+        (
+            "one each",
+            vec![precommit(&chain, 1), precommit(&chain, 2)],
+            0,
+        ),
+        (
+            "two of one",
+            vec![precommit(&chain, 1), precommit(&chain, 0), nil.clone()],
+            2,
+        ),
+        ("none", vec![], 0),
+    ] {
+        let mut votes: Vec<Record> = votes.iter().map(|vote| vote.record().clone()).collect();
+        votes.sort_by_key(|vote| vote.body.id());
+        let whole = SealCertificate { votes };
+        let short = Precommits::of(&whole, &chain.head, &sealers);
+        assert_eq!(short.pairs.len(), pairs, "{desc}");
+        assert_eq!(
+            short.certificate(&chain.head, &in_order),
+            Ok(whole),
+            "{desc}"
+        );
+    }
+}
+
+/// An index answers for every operation, and whoever changes one is found out.
+#[tokio::test]
+async fn an_index_is_one_seal_and_every_decision() {
+    let (engines, id) = network().await;
+    let genesis = engines[0].genesis();
+    let make = |is_shown: fn(&OperationId, u64) -> bool| {
+        let index = engines[1].prove(|prover| prover.index(&mut |id, at| is_shown(id, at)));
+        Index::decode(&index.unwrap().unwrap().encode()).unwrap()
+    };
+    let whole = make(|_, _| true);
+    let shown = whole.verify(genesis).unwrap();
+    assert_eq!(shown.len(), 4);
+    assert!(shown.is_sorted_by_key(|it| it.leaf.height));
+    let last = shown.last().unwrap();
+    assert_eq!(last.leaf.id, id);
+    let certificate = engines[0].certificate(&id).unwrap().unwrap();
+    assert_eq!(*last.leaf, certificate.leaf);
+    assert_eq!(last.electors, certificate.electors);
+    let hidden = make(|_, height| height > 20);
+    assert!(hidden.encode().len() < whole.encode().len());
+    let some = hidden.verify(genesis).unwrap().len();
+    assert!(some < 4, "{some}");
+    type Tamper = fn(&mut Index);
+    let tampers: [(&str, Tamper); 8] = [
+        ("a version", |index| index.v = 2),
+        ("the head", |index| index.chain.head.time_ms += 1),
+        ("an operation is missing", |index| {
+            index.log.pop();
+        }),
+        ("no operations", |index| index.log.clear()),
+        ("an operation twice", |index| {
+            let first = index.log[0].clone();
+            index.log.push(first);
+        }),
+        ("another order", |index| index.log.swap(0, 1)),
+        ("an outcome", |index| {
+            let Indexed::Shown(leaf, _) = &mut index.log[0] else {
+                unreachable!("all are shown");
+            };
+            leaf.subject.push('s');
+        }),
+        ("electors", |index| index.electorates.clear()),
+    ];
+    for (desc, tamper) in tampers {
+        let mut bad = whole.clone();
+        tamper(&mut bad);
+        assert!(bad.verify(genesis).is_err(), "{desc}");
+    }
 }

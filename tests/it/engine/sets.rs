@@ -66,7 +66,7 @@ async fn a_set_is_decided_item_by_item_and_scored_as_one_event() {
     let certificate = engines[1].certificate(&id).unwrap().unwrap().encode();
     let certificate = Certificate::decode(&certificate).unwrap();
     let proved = certificate.verify(engines[0].genesis()).unwrap();
-    assert_eq!((proved.operation, proved.outcome), (id, expected));
+    assert_eq!((proved.operation, proved.outcome), (id, Some(expected)));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use mycnet_consensus::core::{JournalEntry, Write};
+use mycnet_consensus::core::{JournalEntry, Prover, Write};
 use mycnet_consensus::internals::codec;
 use mycnet_consensus::store::{Store, StoreError};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
@@ -48,13 +48,15 @@ enum Table {
     Places(&'static str),
 }
 
-const TABLES: [(Table, bool); 18] = [
+const TABLES: [(Table, bool); 20] = [
     (Table::Texts("meta.v1"), false),
-    (Table::Heights("heights.v1"), false),
-    (Table::Places("groups.v1"), false),
+    (Table::Heights("heights.v2"), false),
+    (Table::Places("groups.v2"), false),
     (Table::Heights("ends.v1"), false),
     (Table::Heights("seals.v2"), false),
     (Table::Heights("sealers.v2"), false),
+    (Table::Heights("sealer-changes.v1"), false),
+    (Table::Heights("leaves.v1"), false),
     (Table::Bytes("places.v2"), false),
     (Table::Bytes("records.v1"), false),
     (Table::Bytes("votes.v1"), false),
@@ -114,6 +116,17 @@ fn flip(disk: &Disk, (table, journal): (Table, bool), place: usize, of: usize) -
     }
 }
 
+/// Why operations have no certificates.
+fn unproved(store: &Store) -> Vec<String> {
+    let prover = match Prover::new(store, store.genesis()) {
+        Ok(prover) => prover,
+        Err(error) => return vec![error.to_string()],
+    };
+    let closed = store.all_closed().unwrap_or_default().into_iter();
+    let proved = closed.map(|it| prover.as_ref()?.certificate(&it.operation, None).err());
+    proved.flatten().map(|error| error.to_string()).collect()
+}
+
 /// Opens the store, starts a node, asks all queries, checks, and returns the reported faults.
 pub fn live(disk: &Disk) -> Vec<String> {
     let [ledger, journal] = disk.files();
@@ -131,6 +144,7 @@ pub fn live(disk: &Disk) -> Vec<String> {
                     | StoreError::Document(_)
                     | StoreError::OtherNode { .. }
                     | StoreError::Version { .. }
+                    | StoreError::EarlierRules { .. }
             );
             assert!(expected, "{error:?}");
             wrong.push(error.to_string());
@@ -142,7 +156,6 @@ pub fn live(disk: &Disk) -> Vec<String> {
     for operation in store.all_closed().unwrap_or_default() {
         let id = operation.operation;
         ask(store.closed(&id).map(|_| ()));
-        ask(store.certificate(&id).map(|_| ()));
         ask(store.operation_document(&id).map(|_| ()));
         ask(store.effect(&id).map(|_| ()));
     }
@@ -152,6 +165,7 @@ pub fn live(disk: &Disk) -> Vec<String> {
         ask(store.trust_at(&node(n), u64::MAX).map(|_| ()));
     }
     ask(store.evidence().map(|_| ()));
+    wrong.extend(unproved(&store));
     wrong.extend(store.check(|_| ()).unwrap().faults);
     wrong
 }
@@ -209,14 +223,14 @@ fn a_missing_row_is_named() {
     let places: [(Change, &str); 2] = [
         (
             |writing, _| {
-                let mut heights = writing.open_table(Heights::new("heights.v1")).unwrap();
+                let mut heights = writing.open_table(Heights::new("heights.v2")).unwrap();
                 heights.pop_last().unwrap();
             },
             "it is missing",
         ),
         (
             |writing, _| {
-                let mut groups = writing.open_table(Places::new("groups.v1")).unwrap();
+                let mut groups = writing.open_table(Places::new("groups.v2")).unwrap();
                 groups.remove((1, 0)).unwrap();
             },
             "height 1: it is missing",
@@ -243,10 +257,26 @@ type Change = fn(&redb::WriteTransaction, &'static [u8; 32]);
 #[test]
 fn a_row_of_what_was_not_sealed_is_named() {
     let disk = whole();
-    let changes: [(&str, Change); 6] = [
+    let changes: [(&str, Change); 8] = [
         ("members", |writing, id| {
             let mut table = writing.open_table(Members::new("members.v2")).unwrap();
             table.insert((id, 1), ()).unwrap();
+        }),
+        ("leaves", |writing, _| {
+            let mut table = writing.open_table(Heights::new("leaves.v1")).unwrap();
+            let (number, mut row) = table
+                .pop_last()
+                .unwrap()
+                .map(|(number, row)| (number.value(), row.value().to_vec()))
+                .unwrap();
+            row.extend([1; 32]);
+            table.insert(number, &row[..]).unwrap();
+        }),
+        ("sealer-changes", |writing, _| {
+            let mut table = writing
+                .open_table(Heights::new("sealer-changes.v1"))
+                .unwrap();
+            table.insert(2, &[0x80][..]).unwrap();
         }),
         ("places", |writing, id| {
             let mut table = writing.open_table(Bytes::new("places.v2")).unwrap();
@@ -309,15 +339,20 @@ fn a_damaged_entry_of_the_journal_is_named() {
 }
 
 #[test]
-fn a_later_format_is_refused() {
-    let disk = Disk::default();
-    drop(open(&disk, &genesis(4), 0).unwrap());
-    write(&disk, false, |writing| {
-        let mut meta = writing.open_table(Texts::new("meta.v1")).unwrap();
-        meta.insert("format", &[4][..]).unwrap();
-    });
-    let [ledger, journal] = disk.files();
-    let refused = Store::open_on(ledger, journal);
-    let expected = matches!(refused, Err(StoreError::Version { found: 4, known: 3 }));
-    assert!(expected, "{refused:?}");
+fn another_format_is_refused() {
+    for format in [3, 5] {
+        let disk = Disk::default();
+        drop(open(&disk, &genesis(4), 0).unwrap());
+        write(&disk, false, |writing| {
+            let mut meta = writing.open_table(Texts::new("meta.v1")).unwrap();
+            meta.insert("format", &[format][..]).unwrap();
+        });
+        let [ledger, journal] = disk.files();
+        let refused = Store::open_on(ledger, journal).unwrap_err();
+        let expected = matches!(
+            refused,
+            StoreError::EarlierRules { found: 3 } | StoreError::Version { found: 5, known: 4 }
+        );
+        assert!(expected, "{refused:?}");
+    }
 }

@@ -1,8 +1,8 @@
 //! A store answers as the sealed log in memory does, and starts as the node that stopped.
 
-use mycnet_consensus::core::{Declared, Input, Write};
+use mycnet_consensus::core::{Declared, Input, Prover, Write};
 use mycnet_consensus::document::{LedgerChange, LedgerDocument, OperationDocument};
-use mycnet_consensus::internals::archive::{Archive as _, what_if};
+use mycnet_consensus::internals::archive::{Archive, ArchiveError, what_if};
 use mycnet_consensus::internals::codec;
 use mycnet_consensus::internals::commitment::commitment;
 use mycnet_consensus::internals::digest::Salt;
@@ -10,11 +10,20 @@ use mycnet_consensus::internals::history::History;
 use mycnet_consensus::internals::ledger::{Ledger, Mode};
 use mycnet_consensus::internals::record::{Signed, Statement, Verified, Verifier, sign};
 use mycnet_consensus::store::Store;
-use mycnet_consensus::{Ballot, OperationId, Outcome, Params, RecordId};
+use mycnet_consensus::{Ballot, Certificate, Genesis, OperationId, Outcome, Params, RecordId};
 
 use super::disk::{Disk, Survives};
 use super::host::{CHECKPOINT_HEIGHTS, Net, claim, open};
 use crate::net::{config, genesis, identity, node, proposal_of};
+
+fn certificate(
+    archive: &dyn Archive,
+    genesis: &Genesis,
+    id: &OperationId,
+) -> Result<Option<Certificate>, ArchiveError> {
+    let prover = Prover::new(archive, genesis)?.expect("something is sealed");
+    prover.certificate(id, None)
+}
 
 /// Three waves of decisions by four nodes; in the last one node 3 equivocates and the others show it.
 pub fn lived() -> Net {
@@ -121,12 +130,10 @@ fn compare(store: &Store, history: &History, net: &Net) {
         assert_eq!(summary.proposer, expected.proposal().author());
         let stored = store.closed(&id).unwrap().unwrap();
         assert_eq!(stored.snapshot(), expected.snapshot());
-        let certificate = store.certificate(&id).unwrap().unwrap();
-        assert_eq!(
-            Some(&certificate),
-            history.certificate(&id).unwrap().as_ref()
-        );
-        assert_eq!(certificate.verify(genesis).unwrap().outcome, *outcome);
+        let proved = certificate(store, genesis, &id).unwrap();
+        assert_eq!(proved, certificate(history, genesis, &id).unwrap());
+        let proved = proved.unwrap().verify(genesis).unwrap();
+        assert_eq!(proved.outcome.as_ref(), Some(outcome));
         let effect = store.effect(&id).unwrap();
         let refused = effect.and_then(Result::err);
         assert_eq!(refused, history.refused_effect(&id).unwrap());
@@ -159,7 +166,7 @@ fn compare(store: &Store, history: &History, net: &Net) {
     }
     let nobody = OperationId::from_bytes([9; 32]);
     assert!(store.closed(&nobody).unwrap().is_none());
-    assert!(store.certificate(&nobody).unwrap().is_none());
+    assert_eq!(certificate(store, genesis, &nobody), Ok(None));
     assert!(store.operation_document(&nobody).unwrap().is_none());
     let params = Params {
         claim_dissent_ppm: 500_000,
@@ -292,7 +299,9 @@ fn a_start_from_a_checkpoint_gives_the_same_node() {
     net.restart(1, Survives::Nothing, 0).unwrap();
     assert_eq!(net.hosts[1].found.as_ref().unwrap().checkpoint, height);
     assert_eq!(shown(&net), before);
-    net.store(1).certificate(&open_id).unwrap().unwrap();
+    let store = net.store(1);
+    let proved = certificate(store, store.genesis(), &open_id).unwrap();
+    proved.expect("it is closed");
 }
 
 #[test]
