@@ -6,8 +6,16 @@
 //! |---|---|
 //! | `finding` | one result of a build: which item it answers, and with what |
 //! | [`book`] | what a node has found, and what sets asked: two databases |
+//! | `formats` | what rebuilders publish: links, `.buildinfo`, lists, tables |
 
 pub mod book;
 mod finding;
+mod formats;
+#[doc(hidden)]
+pub mod internals;
 
 pub use self::finding::Finding;
+pub use self::formats::{
+    Event, Fault, Format, Json, JsonFault, KeyFault, Link, LinkFault, Options, Pattern,
+    PatternFault, Place, Problem, PublicKey, Reader, SubjectFault, Subjects, TwoResults,
+};
