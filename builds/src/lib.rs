@@ -5,14 +5,16 @@
 //! | module | knows |
 //! |---|---|
 //! | `finding` | one result of a build: which item it answers, and with what |
-//! | [`book`] | what a node has found, and what sets asked: two databases |
 //! | `formats` | what rebuilders publish: links, `.buildinfo`, lists, tables |
+//! | [`plan`] | what is to be built, put into claim sets |
+//! | [`book`] | what a node has found, and what sets asked: two databases |
 
 pub mod book;
 mod finding;
 mod formats;
 #[doc(hidden)]
 pub mod internals;
+pub mod plan;
 
 pub use self::finding::Finding;
 pub use self::formats::{
