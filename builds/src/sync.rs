@@ -19,6 +19,6 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use self::fetch::SyncError;
-pub use self::rebuilderd::{Artifact, Build, Rebuilderd};
+pub use self::fetch::{SyncError, SyncFault};
+pub use self::rebuilderd::{Build, Rebuilderd};
 pub use self::source::{LinkReader, Source, Sources};

@@ -39,9 +39,14 @@ impl Attester {
         Self { own, secret }
     }
 
+    /// Whether it is this node's own member.
+    pub fn is_own(&self, member: &Member) -> bool {
+        member.node == self.own.node_id()
+    }
+
     /// The key with which links of a member are signed here.
     fn signer(&self, member: &Member) -> Identity {
-        if member.node == self.own.node_id() {
+        if self.is_own(member) {
             return self.own.clone();
         }
         let derived = [&self.secret.0[..], member.first.as_bytes()].concat();

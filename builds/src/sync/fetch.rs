@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, LOCATION};
+use reqwest::header::{ACCEPT, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
 use serde::de::DeserializeOwned;
@@ -16,87 +16,63 @@ const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// How long an answer may take, to its last byte.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
 
+/// What is wrong with a rebuilderd or one of its answers, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("{url}: {fault}")]
+pub struct SyncError {
+    /// What was asked.
+    pub url: String,
+    /// What is wrong.
+    pub fault: SyncFault,
+}
+
 /// What is wrong with a rebuilderd or one of its answers.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum SyncError {
+pub enum SyncFault {
     /// No address of a rebuilderd.
-    #[error(
-        "{text:?} is no address of a rebuilderd, such as https://reproduce.debian.net/amd64/: {why}"
-    )]
-    Address {
-        /// What was given.
-        text: String,
-        /// Why not.
-        why: String,
-    },
+    #[error("is no address of a rebuilderd, such as https://reproduce.debian.net/amd64/: {0}")]
+    NotAnAddress(String),
     /// Nothing came, or not to the end.
-    #[error("{url}: {why}")]
-    Connection {
-        /// What was asked.
-        url: Url,
-        /// What went wrong.
-        why: String,
-    },
+    #[error("{0}")]
+    Connection(String),
     /// An answer that says that there is none.
-    #[error("{url}: the server answered {status}")]
-    Status {
-        /// What was asked.
-        url: Url,
-        /// The status.
-        status: StatusCode,
-    },
+    #[error("the server answered {0}")]
+    Status(StatusCode),
     /// A redirect, which is not followed.
-    #[error("{url}: the server points to {to:?} instead; if you trust that address, name it")]
-    Redirect {
-        /// What was asked.
-        url: Url,
-        /// Where it points.
-        to: String,
-    },
+    #[error("the server points to {0:?} instead; if you trust that address, name it")]
+    Redirect(String),
     /// More bytes than such an answer has.
-    #[error("{url}: the answer has more than {max} bytes, and was not read to its end")]
-    TooLong {
-        /// What was asked.
-        url: Url,
-        /// How many bytes are read.
-        max: usize,
-    },
+    #[error("the answer has more than {0} bytes, and was not read to its end")]
+    TooLong(usize),
     /// An answer of another form.
-    #[error("{url}: this is not what a rebuilderd answers: {why}")]
-    NotRebuilderd {
-        /// What was asked.
-        url: Url,
-        /// Why not.
-        why: String,
-    },
+    #[error("this is not what a rebuilderd answers: {0}")]
+    NotRebuilderd(String),
     /// A key that cannot be used.
-    #[error("{url}: the rebuilder's key {fault}")]
-    Key {
-        /// What was asked.
-        url: Url,
-        /// What is wrong with it.
-        fault: KeyFault,
-    },
+    #[error("the rebuilder's key {0}")]
+    Key(KeyFault),
 }
 
-impl SyncError {
+impl SyncFault {
     /// Whether it concerns this one answer, and not the server: the others can still be read.
     pub fn is_of_one_answer(&self) -> bool {
         match self {
-            Self::Status { status, .. } => !matches!(
+            Self::Status(status) => !matches!(
                 *status,
                 StatusCode::TOO_MANY_REQUESTS
                     | StatusCode::BAD_GATEWAY
                     | StatusCode::SERVICE_UNAVAILABLE
                     | StatusCode::GATEWAY_TIMEOUT
             ),
-            Self::TooLong { .. } | Self::NotRebuilderd { .. } => true,
-            Self::Address { .. }
-            | Self::Connection { .. }
-            | Self::Redirect { .. }
-            | Self::Key { .. } => false,
+            Self::TooLong(_) | Self::NotRebuilderd(_) => true,
+            Self::NotAnAddress(_) | Self::Connection(_) | Self::Redirect(_) | Self::Key(_) => false,
         }
+    }
+
+    /// The error of this address.
+    pub(super) fn of(self, url: impl ToString) -> SyncError {
+        let url = url.to_string();
+        SyncError { url, fault: self }
     }
 }
 
@@ -113,35 +89,31 @@ pub(super) fn client() -> Result<Client, reqwest::Error> {
 }
 
 /// The bytes of an answer.
-pub(super) async fn bytes(client: &Client, url: Url, max: usize) -> Result<Vec<u8>, SyncError> {
-    let lost = |error: reqwest::Error| SyncError::Connection {
-        url: url.clone(),
-        why: whole(&error.without_url()),
-    };
-    let too_long = || SyncError::TooLong {
-        url: url.clone(),
-        max,
-    };
+pub(super) async fn bytes(client: &Client, url: &Url, max: usize) -> Result<Vec<u8>, SyncError> {
+    let read = read(client, url, max).await;
+    read.map_err(|fault| fault.of(url))
+}
+
+async fn read(client: &Client, url: &Url, max: usize) -> Result<Vec<u8>, SyncFault> {
+    let lost = |error: reqwest::Error| SyncFault::Connection(whole(&error.without_url()));
     let request = client.get(url.clone()).header(ACCEPT, "application/json");
     let mut answer = request.send().await.map_err(lost)?;
     let status = answer.status();
     if status.is_redirection() {
-        let to = answer.headers().get(LOCATION);
-        let to = to.map_or_else(String::new, |to| {
-            String::from_utf8_lossy(to.as_bytes()).into_owned()
-        });
-        return Err(SyncError::Redirect { url, to });
+        let to = answer.headers().get(LOCATION).map(HeaderValue::as_bytes);
+        let to = String::from_utf8_lossy(to.unwrap_or_default());
+        return Err(SyncFault::Redirect(to.into_owned()));
     }
     if status != StatusCode::OK {
-        return Err(SyncError::Status { url, status });
+        return Err(SyncFault::Status(status));
     }
     if answer.content_length() > Some(max as u64) {
-        return Err(too_long());
+        return Err(SyncFault::TooLong(max));
     }
     let mut bytes = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(lost)? {
         if bytes.len() + chunk.len() > max {
-            return Err(too_long());
+            return Err(SyncFault::TooLong(max));
         }
         bytes.extend_from_slice(&chunk);
     }
@@ -151,14 +123,12 @@ pub(super) async fn bytes(client: &Client, url: Url, max: usize) -> Result<Vec<u
 /// An answer in JSON.
 pub(super) async fn json<T: DeserializeOwned>(
     client: &Client,
-    url: Url,
+    url: &Url,
     max: usize,
 ) -> Result<T, SyncError> {
-    let bytes = bytes(client, url.clone(), max).await?;
-    serde_json::from_slice(&bytes).map_err(|error| SyncError::NotRebuilderd {
-        url,
-        why: error.to_string(),
-    })
+    let bytes = bytes(client, url, max).await?;
+    let read = serde_json::from_slice(&bytes);
+    read.map_err(|error| SyncFault::NotRebuilderd(error.to_string()).of(url))
 }
 
 /// An error with its causes.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use futures_util::StreamExt as _;
 use mycnet_consensus::{Identity, Signer as _};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -114,8 +115,8 @@ async fn builds_keys_and_links_are_read() {
     let link = signed(&identity(), "pkg:deb/debian/zsh@5.9-8?arch=amd64", 7);
     fake.ok("meta/public-keys", keys(&[&identity()]))
         .ok("builds?limit=1&direction=Descending", page(&[build(9, r#""GOOD""#)]))
-        .ok("builds?limit=100&after=0", page(&[build(3, r#""GOOD""#), build(5, "null"), build(9, r#""BAD""#)]))
-        .ok("builds?limit=100&after=9", page(&[]))
+        .ok("builds?limit=20&after=0", page(&[build(3, r#""GOOD""#), build(5, "null"), build(9, r#""BAD""#)]))
+        .ok("builds?limit=20&after=9", page(&[]))
         .ok(
             "builds/3/artifacts",
             r#"[{"id":4,"name":"zsh","has_diffoscope":false,"has_attestation":true,"status":"GOOD"},{"id":5,"name":"zsh-doc","has_diffoscope":true,"has_attestation":false,"status":"BAD"}]"#,
@@ -126,19 +127,26 @@ async fn builds_keys_and_links_are_read() {
     assert_eq!(server.keys().await.unwrap(), [key_of(&identity())]);
     assert_eq!(server.latest().await.unwrap(), Some(9));
     let builds = server.builds(0).await.unwrap();
-    let told: Vec<(u32, bool)> = builds
-        .iter()
-        .map(|it| (it.id, it.has_artifacts()))
-        .collect();
-    assert_eq!(told, [(3, true), (5, false), (9, true)]);
+    let ids: Vec<u32> = builds.iter().map(|it| it.id).collect();
+    assert_eq!(ids, [3, 5, 9]);
     assert_eq!(server.builds(9).await.unwrap(), []);
-    let artifacts = server.artifacts(3).await.unwrap();
-    let told: Vec<(u32, bool)> = artifacts
-        .iter()
-        .map(|it| (it.id, it.has_attestation))
-        .collect();
-    assert_eq!(told, [(4, true), (5, false)]);
-    assert_eq!(server.link(3, 4).await.unwrap(), link);
+    let links: Vec<_> = server.links(builds).collect().await;
+    let [Ok((url, read)), Err(error)] = &links[..] else {
+        panic!("{links:?}");
+    };
+    assert!(
+        url.ends_with("/amd64/api/v1/builds/3/artifacts/4/attestation"),
+        "{url}"
+    );
+    assert_eq!(*read, link);
+    // The one whose artifacts are gone.
+    assert!(
+        error
+            .to_string()
+            .contains("/builds/9/artifacts: the server answered 404"),
+        "{error}"
+    );
+    assert!(error.fault.is_of_one_answer());
 }
 
 #[tokio::test]
@@ -169,13 +177,13 @@ async fn hostile_answers_are_refused_each_with_its_error() {
         (
             "a body that is cut off",
             format!("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{good}"),
-            "builds?limit=100&after=1: ",
+            "builds?limit=20&after=1: ",
             false,
         ),
         (
             "no HTTP",
             "SSH-2.0-OpenSSH_10\r\n".to_owned(),
-            "builds?limit=100&after=1: ",
+            "builds?limit=20&after=1: ",
             false,
         ),
         (
@@ -233,17 +241,21 @@ async fn hostile_answers_are_refused_each_with_its_error() {
             false,
         ),
     ] {
-        fake.raw("builds?limit=100&after=1", answer);
+        fake.raw("builds?limit=20&after=1", answer);
         let error = server.builds(1).await.unwrap_err();
         assert!(error.to_string().contains(why), "{desc}: {error}");
         assert_eq!(
-            error.is_of_one_answer(),
+            error.fault.is_of_one_answer(),
             is_of_one_answer,
             "{desc}: {error}"
         );
     }
-    fake.raw("builds/1/artifacts/1/attestation", ENDLESS);
-    let error = server.link(1, 1).await.unwrap_err();
+    fake.ok("builds?limit=20&after=0", &good)
+        .ok("builds/3/artifacts", r#"[{"id":1,"has_attestation":true}]"#)
+        .raw("builds/3/artifacts/1/attestation", ENDLESS);
+    let builds = server.builds(0).await.unwrap();
+    let mut links = std::pin::pin!(server.links(builds));
+    let error = links.next().await.unwrap().unwrap_err();
     assert!(
         error.to_string().contains("more than 262144 bytes"),
         "{error}"
@@ -255,7 +267,10 @@ async fn hostile_answers_are_refused_each_with_its_error() {
         fake.ok("meta/public-keys", body);
         let error = server.keys().await.unwrap_err();
         assert!(error.to_string().contains(why), "{desc}: {error}");
-        assert!(!error.is_of_one_answer() || desc == "no key", "{desc}");
+        assert!(
+            !error.fault.is_of_one_answer() || desc == "no key",
+            "{desc}"
+        );
     }
     // Nobody listens.
     let nobody = Rebuilderd::new("http://127.0.0.1:1/").unwrap();
