@@ -438,8 +438,7 @@ async fn an_index_is_one_seal_and_every_decision() {
     assert!(hidden.encode().len() < whole.encode().len());
     let some = hidden.verify(genesis).unwrap().len();
     assert!(some < 4, "{some}");
-    type Tamper = fn(&mut Index);
-    let tampers: [(&str, Tamper); 8] = [
+    let tampers: [(&str, fn(&mut Index)); 8] = [
         ("a version", |index| index.v = 2),
         ("the head", |index| index.chain.head.time_ms += 1),
         ("an operation is missing", |index| {

@@ -157,7 +157,7 @@ fn tampered(good: &Certificate) -> Vec<(&'static str, Certificate)> {
         ("result", |_, _, leaf| leaf.result = Some(vec![7].into())),
         ("who answered", |_, _, leaf| leaf.answers[0].by[0] ^= 1),
         ("an answer less", |_, _, leaf| {
-            leaf.answers.truncate(leaf.answers.len() - 1)
+            leaf.answers.truncate(leaf.answers.len() - 1);
         }),
     ];
     let tampers = tampers.into_iter();
