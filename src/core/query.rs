@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -203,6 +204,17 @@ impl Core {
     pub fn own_ballot(&self, operation: &OperationId) -> Option<&Ballot> {
         let (ballot, _) = self.journal.opening(operation)?;
         Some(ballot)
+    }
+
+    /// The seal times in which a commit of this node to an open operation is in time, whatever others do ([P3]). `None` if it has
+    /// nothing to commit: it is no elector, has committed, or the commits are frozen.
+    pub fn time_to_commit_ms(&self, id: &OperationId) -> Option<Range<u64>> {
+        let state = self.ledger().state();
+        let open = state.operation(id)?;
+        if self.own_ballot(id).is_some() {
+            return None;
+        }
+        open.time_to_commit_ms(&self.me, state.roster())
     }
 
     /// The status of an operation; `None` if this node does not know it.
