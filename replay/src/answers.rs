@@ -74,11 +74,6 @@ impl Task {
         self.answers.len() < PANEL_WEIGHTED_MIN
     }
 
-    /// Where the last of its answers stands.
-    pub(crate) fn last_place(&self) -> Option<&Place> {
-        self.places.last()
-    }
-
     /// The number of answers whose author could have copied them: an earlier one is equal.
     fn copiable(&self) -> usize {
         let mut seen = BTreeSet::new();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::answers::{Answers, Place};
+use crate::answers::{Answers, Place, Task};
 use crate::replayed::{Decision, Moment, Timeline};
 
 /// A worker's answers that differ from what was decided.
@@ -35,6 +35,10 @@ pub(crate) struct Notice {
     pub(crate) occasions: usize,
     /// Those of them up to that seal.
     pub(crate) occasions_until: usize,
+    /// The longest time from one of these answers to the seal at which it differed, if the file has times.
+    pub(crate) longest_ms: Option<u64>,
+    /// These answers that could not move skill: fewer than three with weight were asked with them (P9).
+    pub(crate) unscored: usize,
 }
 
 /// A task without a verdict.
@@ -71,16 +75,14 @@ pub(crate) fn of(
         let Decision::Decided(decided) = decision else {
             continue;
         };
-        let moment = timeline.and_then(|timeline| {
-            let moment = timeline.decided.get(index).copied().flatten()?;
-            timeline.moments.get(moment)
-        });
         for (at, (worker, answer)) in task.answers.iter().enumerate() {
             let found = found.entry(*worker).or_default();
             found.of += 1;
             if answer != decided {
                 found.differing += 1;
-                found.places.extend(task.places.get(at).zip(moment));
+                found
+                    .named
+                    .extend(timeline.and_then(|timeline| named(task, at, index, timeline)));
             }
         }
     }
@@ -102,31 +104,71 @@ pub(crate) fn of(
 struct Found<'a> {
     differing: usize,
     of: usize,
-    /// The differing answers, and the seals that decided their tasks.
-    places: Vec<(&'a Place, &'a Moment)>,
+    /// The differing answers.
+    named: Vec<Named<'a>>,
+}
+
+/// An answer that differs from what was decided.
+struct Named<'a> {
+    place: &'a Place,
+    /// The first seal at which both were known.
+    at: &'a Moment,
+    is_scored: bool,
+}
+
+/// When it came out that an answer differs: when its wave was decided, if that or a wave before had decided otherwise, else when a later
+/// one did. `None` if the answer was never asked for.
+fn named<'a>(
+    task: &'a Task,
+    answer: usize,
+    index: usize,
+    timeline: &'a Timeline,
+) -> Option<Named<'a>> {
+    let waves = timeline.waves.get(index)?;
+    let own = waves
+        .iter()
+        .position(|wave| wave.answers.contains(&answer))?;
+    let said = &task.answers[answer].1;
+    let from = own.saturating_sub(1);
+    let differs = waves[from..].iter().position(|wave| {
+        let verdict = wave.verdict.as_ref();
+        verdict.is_some_and(|verdict| verdict != said)
+    });
+    let wave = own.max(from + differs?);
+    Some(Named {
+        place: task.places.get(answer)?,
+        at: timeline.moments.get(waves[wave].moment)?,
+        is_scored: waves[own].is_scored,
+    })
 }
 
 impl Found<'_> {
     fn notice(mut self) -> Option<Notice> {
-        self.places.sort_by_key(|(place, _)| place.line);
-        let (first, last) = (self.places.first()?.0, self.places.last()?.0);
-        let moments = self.places.iter().map(|(_, moment)| *moment);
-        let at = moments.min_by_key(|moment| moment.height)?;
-        let mut occasions: Vec<&Place> = self.places.iter().map(|(place, _)| *place).collect();
+        self.named.sort_by_key(|named| named.place.line);
+        let named = &self.named;
+        let (first, last) = (named.first()?.place, named.last()?.place);
+        let at = named.iter().map(|named| named.at);
+        let at = at.min_by_key(|moment| moment.height)?;
+        let mut occasions: Vec<&Place> = named.iter().map(|named| named.place).collect();
         occasions.dedup_by_key(|place| match &place.time {
             Some(time) => time.ms,
             None => place.line,
         });
         let until = occasions.iter();
-        let until = until.filter(|place| place.line <= at.place.line);
-        let ms = |place: &Place| place.time.as_ref().map(|time| time.ms);
+        let until = until.filter(|place| match (&place.time, at.ms) {
+            (Some(time), Some(ms)) => time.ms <= ms,
+            _ => place.line <= at.place.line,
+        });
+        let waits = named.iter().map(|named| named.at.after(named.place));
         Some(Notice {
             first: first.clone(),
             last: last.clone(),
-            after_ms: ms(&at.place).zip(ms(first)).map(|(at, first)| at - first),
+            after_ms: at.after(first),
             at: at.clone(),
             occasions_until: until.count(),
             occasions: occasions.len(),
+            longest_ms: waits.max().flatten(),
+            unscored: named.iter().filter(|named| !named.is_scored).count(),
         })
     }
 }
@@ -134,7 +176,8 @@ impl Found<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answers::{Task, Time};
+    use crate::answers::Time;
+    use crate::replayed::WaveResult;
 
     fn place(line: u64, ms: Option<u64>) -> Place {
         let time = ms.map(|ms| Time {
@@ -165,6 +208,24 @@ mod tests {
         Decision::Decided(answer.to_owned())
     }
 
+    fn moment(height: u64, place: Place) -> Moment {
+        Moment {
+            height,
+            ms: place.time.as_ref().map(|time| time.ms),
+            place,
+        }
+    }
+
+    /// Both answers in one wave.
+    fn wave(moment: usize, verdict: Option<&str>) -> Vec<WaveResult> {
+        vec![WaveResult {
+            answers: 0..2,
+            moment,
+            is_scored: false,
+            verdict: verdict.map(str::to_owned),
+        }]
+    }
+
     #[test]
     fn dissent_is_noticed_at_the_seal_that_decides() {
         let given = [["1", "2"], ["1", "2"], ["1", "2"], ["1", "2"], ["2", "2"]];
@@ -183,13 +244,16 @@ mod tests {
         ] {
             let ms = |line: u64| after_ms.map(|_| line / 4 * ms);
             let answers = answers(&given, ms);
-            let moment = |height, line| Moment {
-                height,
-                place: place(line, ms(line)),
-            };
+            let moment = |height, line| moment(height, place(line, ms(line)));
             let timeline = Timeline {
                 moments: vec![moment(2, 8), moment(4, 9)],
-                decided: vec![Some(1), Some(0), Some(0), Some(1), Some(1)],
+                waves: vec![
+                    wave(1, Some("1")),
+                    wave(0, Some("1")),
+                    wave(0, None),
+                    wave(1, Some("1")),
+                    wave(1, Some("2")),
+                ],
                 falls: Vec::new(),
             };
             let dissent = of(&answers, &decisions, Some(&timeline));
@@ -204,6 +268,8 @@ mod tests {
                     after_ms,
                     occasions,
                     occasions_until: occasions,
+                    longest_ms: after_ms,
+                    unscored: 3,
                 }),
             };
             assert_eq!(dissent, [expected], "{what}");
@@ -213,13 +279,10 @@ mod tests {
     #[test]
     fn later_dissent_is_not_counted_before_the_notice() {
         let answers = answers(&[["1", "2"], ["1", "2"]], |_| None);
-        let moment = |height, line| Moment {
-            height,
-            place: place(line, None),
-        };
+        let moment = |height, line| moment(height, place(line, None));
         let timeline = Timeline {
             moments: vec![moment(2, 1), moment(4, 3)],
-            decided: vec![Some(0), Some(1)],
+            waves: vec![wave(0, Some("1")), wave(1, Some("1"))],
             falls: Vec::new(),
         };
         let dissent = of(&answers, &[decided("1"), decided("1")], Some(&timeline));

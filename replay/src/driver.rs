@@ -5,11 +5,16 @@
 //! decides, closes and settles the scores (or a few do, where the reveals are more than one takes). The next group comes after that,
 //! so that its weights follow from all groups before it.
 //!
+//! A task is asked once, or with `--within` in waves: then the ledger decides each wave by itself, as it would for a coordinator who
+//! does not wait, and the verdict on the task is made here from what all of them decided.
+//!
 //! | module | knows |
 //! |---|---|
 //! | `cast` | keys and the genesis |
+//! | `waves` | which answers to a task are asked for at once |
 //! | `plan` | the order of tasks, claim sets, groups |
 //! | `ballots` | operations, ballots and outcomes of tasks |
+//! | `verdict` | what the waves of a task decided, taken together |
 //! | `network` | the replicas: the clock, delivery, loss, repair |
 //! | `timeline` | when tasks were decided and skill moved |
 //! | `documents` | the documents of a replica, built on a thread of their own |
@@ -22,6 +27,8 @@ mod export;
 mod network;
 mod plan;
 mod timeline;
+mod verdict;
+mod waves;
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
@@ -37,10 +44,12 @@ use self::cast::{AUTHORITY_NAMES, Cast};
 use self::documents::{Filing, SEALS_WAITING_MAX, file_all};
 use self::export::Export;
 use self::network::{Batch, Replicas};
-use self::plan::Group;
+use self::plan::{End, Group};
 use self::timeline::Tracker;
+use self::verdict::Tally;
+use self::waves::Wave;
 use crate::answers::Answers;
-use crate::replayed::{Cost, Decision, Member, Replayed, Replica, ScoreChange};
+use crate::replayed::{Cost, Decision, Member, Moment, Replayed, Replica, ScoreChange};
 use crate::{AUTHORITIES, Args};
 
 /// Replays the answers. Every task is asked; one whose workers all have lost their skill is refused by the ledger.
@@ -90,6 +99,8 @@ struct Replay<'a> {
     cost: Cost,
     /// In the order of `Answers::tasks`.
     decisions: Vec<Decision>,
+    /// In the same order.
+    tallies: Vec<Tally<'a>>,
     /// With the file's order kept.
     tracker: Option<Tracker>,
 }
@@ -115,30 +126,34 @@ impl<'a> Replay<'a> {
             },
             cost: Cost::default(),
             decisions: vec![Decision::NotAsked; answers.tasks.len()],
+            tallies: vec![Tally::default(); answers.tasks.len()],
             tracker: args.in_order.then(|| Tracker::new(answers.tasks.len())),
         };
+        let groups = plan::groups(answers, args);
+        let waves = groups.iter().map(|group| group.waves().count());
+        bar.set_length(waves.sum::<usize>() as u64);
         let mut closed = 0;
-        for group in plan::groups(answers, args) {
+        for group in groups {
             replay.decide(&group)?;
-            closed += group.tasks().count();
+            closed += group.waves().count();
             bar.set_message(format!("at height {}", replay.network.height()));
             bar.set_position(closed as u64);
         }
         Ok(replay.finish())
     }
 
-    /// Asks a group of tasks and has them decided.
+    /// Asks a group of waves and has them decided.
     fn decide(&mut self, group: &Group) -> anyhow::Result<()> {
-        let mut asked: Vec<(&[usize], OperationId)> = Vec::with_capacity(group.operations.len());
-        for (turn, tasks) in group.operations.iter().enumerate() {
-            let operation = self.operation(tasks);
-            // The seed can be the nonce, because no two tasks have one name.
+        let mut asked: Vec<(&[Wave], OperationId)> = Vec::with_capacity(group.operations.len());
+        for (turn, waves) in group.operations.iter().enumerate() {
+            let operation = self.operation(waves);
+            // The seed can be the nonce: no two tasks have one name, and no two waves of a task one panel.
             let proposed = self
                 .network
                 .propose(turn % AUTHORITIES, operation, self.seed)?;
             if let Some(operation) = proposed {
-                asked.push((tasks, operation));
-                self.count(tasks.len());
+                asked.push((waves, operation));
+                self.count(waves.len());
             }
         }
         if asked.is_empty() {
@@ -168,9 +183,8 @@ impl<'a> Replay<'a> {
         for batch in reveals {
             self.network.offer(batch);
         }
-        let last = group.last.as_ref();
-        if let Some(time) = last.and_then(|place| place.time.as_ref()) {
-            self.network.wait_until(time.ms);
+        if let Some(ms) = group.end.as_ref().and_then(|end| end.ms) {
+            self.network.wait_until(ms);
         }
         self.network.seal()?;
         while asked
@@ -182,11 +196,25 @@ impl<'a> Replay<'a> {
             }
             self.network.seal()?;
         }
-        for (tasks, operation) in &asked {
-            let outcome = self.network.closed.remove(operation);
-            self.note(tasks, outcome)?;
+        let end = group.end.clone();
+        if let (Some(tracker), Some(End { last, ms })) = (&mut self.tracker, end) {
+            tracker.sealed(Moment {
+                height: self.network.height(),
+                place: last,
+                ms,
+            });
         }
-        self.track(group);
+        for (waves, operation) in asked {
+            let closed = self.network.closed.remove(&operation);
+            let closed = closed.expect("the loop above waits for it");
+            self.note(waves, &closed)?;
+            if let Some(tracker) = &mut self.tracker {
+                for wave in waves {
+                    tracker.decided(wave, &self.decisions[wave.task], closed.is_scored());
+                }
+            }
+        }
+        self.track();
         Ok(())
     }
 
@@ -200,13 +228,12 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Notes when the group was decided, and how it moved skill.
-    fn track(&mut self, group: &Group) {
+    /// Notes how the last seals moved skill.
+    fn track(&mut self) {
         let moved = std::mem::take(&mut self.network.skill);
-        let (Some(tracker), Some(last)) = (&mut self.tracker, &group.last) else {
+        let Some(tracker) = &mut self.tracker else {
             return;
         };
-        tracker.decided(self.network.height(), last.clone(), group.tasks());
         for (member, skill) in moved {
             let name = self.names.get(&member).copied().unwrap_or_default();
             tracker.moved(member, name, skill);

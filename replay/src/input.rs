@@ -58,6 +58,10 @@ pub enum BadInput {
 }
 
 /// How to read a file.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each follows from an option of the command line"
+)]
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Reading<'a> {
     /// The columns, if their names are no common ones.
@@ -68,6 +72,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) skip_incomplete: bool,
     /// Keep where each answer stands, and its time.
     pub(crate) in_order: bool,
+    /// A file without a time is of no use.
+    pub(crate) needs_time: bool,
 }
 
 /// Reads a file, or standard input if its name is `-`.
@@ -174,6 +180,12 @@ impl Table {
             });
         let mut headers = if is_headless { numbers } else { first };
         let mut places = columns::locate(&headers, reading.columns, reading.in_order)?;
+        if reading.needs_time && places.time.is_none() {
+            return Err(format!(
+                "--within needs the time of each answer, and no column has a common name for it: --columns '{},time=NAME'",
+                places.typed(&headers, 0, 0)
+            ));
+        }
         if survey.has_row_names {
             headers.insert(0, "row names".to_owned());
             places = places.shifted();

@@ -10,7 +10,9 @@
 //! | `remarks`, `spelling` | what people should know about a file, values that look alike |
 //! | `driver` | the network: authorities, workers, seals, the order of tasks |
 //! | `share` | the share of the weight that a result has to exceed |
+//! | `within` | how long a question waits for answers |
 //! | `dissent` | who differed from what was decided, and when that came out |
+//! | `late` | answers of later waves that differ from what was decided before |
 //! | `replayed` | the result of a replay |
 //! | `report` | the text and the JSON |
 //! | `terminal`, `memory` | the terminal, the process |
@@ -25,12 +27,14 @@ use self::columns::Columns;
 use self::report::Report;
 use self::share::Share;
 use self::terminal::{check_empty, line, note, progress};
+use self::within::Within;
 
 mod answers;
 mod columns;
 mod dissent;
 mod driver;
 mod input;
+mod late;
 mod memory;
 mod remarks;
 mod replayed;
@@ -38,6 +42,7 @@ mod report;
 pub mod share;
 mod spelling;
 pub mod terminal;
+mod within;
 
 pub use self::input::BadInput;
 
@@ -84,6 +89,13 @@ const TASKS_PER_SEAL: u16 = 8;
 /// skill fell and was back, when it came out who differed from what was decided,
 /// and how many answers could have been copied, had they been public.
 ///
+/// With --within WAIT too, nobody waits for the last answer: a task is decided when
+/// WAIT is over after its first one. Later answers are asked for in waves of their
+/// own, each with its wait. Who answers otherwise than earlier waves decided is
+/// named when its own wave ends. A task has a verdict if a wave decided it and, by
+/// the rule of --share, the weight of all its waves is for it; else it is in
+/// dispute. A wave of one or two workers moves nobody's skill.
+///
 /// The first line of FILE names the columns, separated by tabs, commas or
 /// semicolons. Common names are found; --columns is for all others, and by numbers
 /// for a file without such a line:
@@ -91,7 +103,7 @@ const TASKS_PER_SEAL: u16 = 8;
 ///   worker  worker, annotator, user, source, host, builder, ...
 ///   answer  answer, label, response, vote, value, result, hash, ...
 ///   gold    gold, truth, ground-truth, correct, expert, ...; optional
-///   time    time, minute, date, timestamp; optional, for --in-order
+///   time    time, minute, date, timestamp; for --in-order, and --within needs it
 ///
 /// Several columns may name a task together: --columns task=release+artifact,...
 /// Times are numbers of seconds (minutes if the column's name says so, milliseconds
@@ -151,6 +163,10 @@ pub struct Args {
     #[arg(long)]
     in_order: bool,
 
+    /// Wait so long (1d, 36h, 90m) after the first answer to a task, and ask for later ones in waves of their own
+    #[arg(long, value_name = "WAIT", requires = "in_order")]
+    within: Option<Within>,
+
     /// Take a result of more weight than any other (plurality), half (majority), or a part such as 2/3 or 66.7%
     #[arg(long, value_name = "SHARE", default_value = "plurality")]
     share: Share,
@@ -175,6 +191,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         has_no_header: args.no_header,
         skip_incomplete: args.skip_incomplete,
         in_order: args.in_order,
+        needs_time: args.within.is_some(),
     };
     if !args.in_order && args.columns.as_ref().is_some_and(Columns::has_time) {
         note("the time is not used without --in-order");

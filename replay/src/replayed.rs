@@ -1,5 +1,7 @@
 //! The result of a replay: the driver makes it, and the report shows it.
 
+use std::ops::Range;
+
 use mycnet_consensus::{Digest, NetworkId, NodeId, Spore};
 use serde::Serialize;
 
@@ -47,10 +49,23 @@ pub(crate) struct Cost {
 pub(crate) struct Timeline {
     /// Seals that decided something.
     pub(crate) moments: Vec<Moment>,
-    /// The moment at which each task was decided, in the order of `Answers::tasks`.
-    pub(crate) decided: Vec<Option<usize>>,
+    /// The waves of each task that were decided, in the order of `Answers::tasks`.
+    pub(crate) waves: Vec<Vec<WaveResult>>,
     /// In the order of their beginnings.
     pub(crate) falls: Vec<Fall>,
+}
+
+/// What a wave of answers made of its task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WaveResult {
+    /// The places of its answers in `Task::answers`.
+    pub(crate) answers: Range<usize>,
+    /// When it was decided: a place in [`Timeline::moments`].
+    pub(crate) moment: usize,
+    /// Whether it could move skill: three of its workers had weight (P9).
+    pub(crate) is_scored: bool,
+    /// The verdict on the task from then on.
+    pub(crate) verdict: Option<String>,
 }
 
 /// A seal that decided something.
@@ -61,6 +76,17 @@ pub(crate) struct Moment {
     /// The last answer that it waited for.
     #[serde(flatten)]
     pub(crate) place: Place,
+    /// When that was: with a wait, when it was over, and else the time of that answer, in its milliseconds.
+    #[serde(skip)]
+    pub(crate) ms: Option<u64>,
+}
+
+impl Moment {
+    /// How long after an answer that was, if the file has times.
+    pub(crate) fn after(&self, answer: &Place) -> Option<u64> {
+        let answer = answer.time.as_ref()?;
+        Some(self.ms?.saturating_sub(answer.ms))
+    }
 }
 
 /// A time in which a member had less skill than before.

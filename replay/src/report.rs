@@ -7,13 +7,17 @@ use std::time::Duration;
 use mycnet_consensus::{Digest, NetworkId, Spore};
 use serde::Serialize;
 
+use self::waves::Waves;
 use super::Args;
 use super::answers::{Answers, ratio};
 use super::dissent::{self, Dispute, Dissent};
+use super::late::{self, LateDissent};
 use super::replayed::{Cost, Decision, Fall, Member, Replayed, Replica};
+use super::within::Within;
 use crate::terminal::plain;
 
 mod course;
+mod waves;
 
 /// Lines at either end of the table of skill.
 const TABLE_LINES: usize = 5;
@@ -31,6 +35,8 @@ pub(crate) struct Report {
     /// The most tasks of a claim set; `null` where each task was asked alone.
     set: Option<u16>,
     in_order: bool,
+    /// How long a task waits for answers after the first of a wave; `null` where it waits for all.
+    within_ms: Option<u64>,
     /// The share that a result had to exceed, in parts per million; 0 is the plurality.
     share_ppm: u32,
     tasks: usize,
@@ -57,10 +63,14 @@ pub(crate) struct Report {
     accuracy: Option<f64>,
     /// Accuracy of the plain majority, 0..=1, `null` without gold. Ties count half.
     majority_accuracy: Option<f64>,
+    /// `null` where each task is asked once.
+    waves: Option<Waves>,
     /// In the file's order.
     in_dispute: Vec<Dispute>,
     /// Workers whose answers differ from what was decided, the most first.
     dissent: Vec<Dissent>,
+    /// Answers of later waves that differ from what was decided before; `null` where each task is asked once.
+    late_dissent: Option<Vec<LateDissent>>,
     /// Times in which a member's skill was less than before; `null` without the file's order.
     falls: Option<Vec<Fall>>,
     /// Answers that equal one further up in the file; `null` without the file's order.
@@ -122,6 +132,8 @@ impl Report {
         let asked = answers.tasks.iter().zip(&replayed.decisions);
         let asked = asked.filter(|(_, decision)| **decision != Decision::NotAsked);
         let unscored = asked.filter(|(task, _)| task.is_unscored()).count();
+        let waited = replayed.timeline.as_ref();
+        let waited = waited.filter(|_| args.within.is_some());
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         Self {
             network: replayed.network,
@@ -130,6 +142,7 @@ impl Report {
             tasks_per_seal: args.tasks_per_seal,
             set: args.set,
             in_order: args.in_order,
+            within_ms: args.within.map(Within::ms),
             share_ppm: args.share.ppm(),
             tasks: answers.tasks.len(),
             tasks_with_gold: answers.tasks_with_gold(),
@@ -145,8 +158,10 @@ impl Report {
             not_asked: count(|decision| matches!(decision, Decision::NotAsked)),
             accuracy: answers.accuracy(&replayed.decisions),
             majority_accuracy: answers.majority_accuracy(),
+            waves: waited.map(|timeline| Waves::of(answers, timeline)),
             in_dispute: dissent::in_dispute(answers, &replayed.decisions),
             dissent: dissent::of(answers, &replayed.decisions, replayed.timeline.as_ref()),
+            late_dissent: waited.map(|timeline| late::of(answers, timeline)),
             falls: replayed.timeline.map(|timeline| timeline.falls),
             copiable: args.in_order.then(|| answers.copiable()),
             time_restarts: answers.restarts.clone(),
@@ -204,7 +219,15 @@ impl Report {
             let text = "(none of its workers has skill left)";
             writeln!(f, "not asked  {:>7}  {text}", self.not_asked)?;
         }
-        if self.unscored > 0 {
+        if let Some(waves) = self.waves {
+            let (unscored, answers) = (waves.unscored, waves.unscored_answers);
+            let text = "had fewer than three workers with weight: nobody's skill moves";
+            writeln!(
+                f,
+                "waves      {:>7}  ({unscored} of them, with {answers} answers, {text})",
+                waves.decided
+            )?;
+        } else if self.unscored > 0 {
             let text = "(of these tasks one or two workers were asked: nobody's skill moves)";
             writeln!(f, "unscored   {:>7}  {text}", self.unscored)?;
         }
@@ -287,6 +310,7 @@ impl fmt::Display for Report {
         if self.in_order || self.set.is_some() {
             self.fmt_disputes(f)?;
             self.fmt_dissent(f)?;
+            self.fmt_late(f)?;
             self.fmt_order(f)?;
         }
         self.fmt_skill(f)?;

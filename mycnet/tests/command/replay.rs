@@ -224,6 +224,7 @@ fn builds_are_decided_in_sets_and_in_order() {
             "last": { "line": 20, "time": "1447" },
             "at": { "height": 4, "line": 21, "time": "1447" },
             "after_ms": 0, "occasions": 1, "occasions_until": 1,
+            "longest_ms": 0, "unscored": 0,
         },
     }]);
     assert_eq!(report["dissent"], dissent);
@@ -233,6 +234,53 @@ fn builds_are_decided_in_sets_and_in_order() {
         (&falls[0]["name"], &falls[0]["recovered"]),
         (&"ben".into(), &Value::Null)
     );
+}
+
+/// Nobody waits for who comes on the next day, and who differs there is named on that day.
+#[test]
+fn builds_that_come_late_are_asked_in_waves() {
+    let arguments = [&["replay", "--json", "--within", "1d"][..], &AS_BUILDS].concat();
+    let output = mycnet_fed(&arguments, BUILDS.as_bytes());
+    assert!(output.status.success(), "{}", said(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    held(&report);
+    for (field, expected) in [
+        ("votes", 20),
+        ("decided", 4),
+        ("no_quorum", 1),
+        ("within_ms", 86_400_000),
+        ("copiable", 11),
+        ("height", 8),
+    ] {
+        assert_eq!(report[field], expected, "{field}");
+    }
+    let waves = serde_json::json!({
+        "decided": 10, "unscored": 5, "unscored_answers": 5, "copiable": 3,
+    });
+    assert_eq!(report["waves"], waves);
+    let disputes = serde_json::json!([{ "task": "1 / z", "answers": 4, "different": 4 }]);
+    assert_eq!(report["in_dispute"], disputes);
+    let late = serde_json::json!([{
+        "worker": "ben",
+        "at": { "height": 8, "line": 21, "time": "1447" },
+        "after_ms": 86_400_000,
+        "answers": [{
+            "task": "2 / x", "line": 20, "time": "1447", "answer": "d0", "decided": "dd", "verdict": "dd",
+        }],
+    }]);
+    assert_eq!(report["late_dissent"], late);
+    assert_eq!(report["dissent"][0]["noticed"]["unscored"], 1);
+    assert_eq!(report["falls"], serde_json::json!([]));
+}
+
+#[test]
+fn a_wait_needs_the_time_of_each_answer() {
+    let arguments = ["replay", "-", "--in-order", "--within", "1d"];
+    let says = [
+        "--within needs the time of each answer",
+        "--columns 'task=task,worker=worker,answer=answer,time=NAME'",
+    ];
+    fails(&arguments, LEAST.as_bytes(), 65, &says);
 }
 
 #[test]
@@ -381,6 +429,11 @@ fn a_wrong_command_line_exits_with_2() {
                 "task=a,worker=b,answer=c,date=d",
             ],
             "\"date\" is no column to name: task, worker, answer, gold and time are",
+        ),
+        (&["replay", "-", "--within", "1d"], "--in-order"),
+        (
+            &["replay", "-", "--in-order", "--within", "1"],
+            "expected numbers and their units, such as 1d",
         ),
         (&["replay", "-", "--seed", "x"], "--seed"),
         (&["replay", "-", "--delivery-seed", "-1"], "-1"),

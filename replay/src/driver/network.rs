@@ -1,21 +1,21 @@
 //! The four replicas, and what is under way between them under a virtual clock.
 //!
-//! The delivery seed draws the order of delivery: messages overtake one another, wait, and one in [`FATES`] is lost. Each worker
-//! hands its records to a replica that is drawn too. None of it may change a result, for two reasons. The clock stands still
-//! until all replicas hold the same records, and a proposer waits for the clock before it seals ([`Timing::apart_ms`]), so
-//! that the content of a seal does not depend on the order of arrival. And replicas compare what they hold ([`Input::Sync`]),
-//! which brings what was lost.
+//! The delivery seed draws the order of delivery: messages overtake one another, wait, and one in [`FATES`] is lost, blocks
+//! excepted. Each worker hands its records to a replica that is drawn too. None of it may change a result, for two reasons. The
+//! clock stands still until all replicas hold the same records, and a proposer waits for the clock before it seals
+//! ([`Timing::apart_ms`]), so that the content of a seal does not depend on the order of arrival. And replicas compare what they
+//! hold ([`Input::Sync`]), which brings what was lost.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail, ensure};
 use mycnet_consensus::core::{
-    Admission, Answer, Applied, Core, Event, Input, Message, Network, PeerId, Refusal, SealedBlock,
-    Timing, Write,
+    Admission, Answer, Applied, Core, Event, Input, Message, Network, OpenOperation, PeerId,
+    Refusal, SealedBlock, Timing, Write,
 };
 use mycnet_consensus::{
-    ConsensusOperation, Digest, NodeId, OperationId, Outcome, Priority, Reason, RecordId, Rejection,
+    ConsensusOperation, Digest, NodeId, OperationId, Priority, Reason, RecordId, Rejection,
 };
 
 use super::cast::Cast;
@@ -39,6 +39,17 @@ const BLOCKS_KEPT: usize = 2;
 enum Parcel {
     Message { from: usize, message: Message },
     Batch(Batch),
+}
+
+impl Parcel {
+    /// A node serves blocks to a peer again only when its clock has moved on, and the clock waits for all. So if all peers' blocks
+    /// were lost, the node that needs them would never get them.
+    fn can_be_lost(&self) -> bool {
+        match self {
+            Self::Message { message, .. } => !matches!(message, Message::Blocks(_)),
+            Self::Batch(_) => false,
+        }
+    }
 }
 
 /// Records that a worker signed at once, canonical bytes each.
@@ -112,8 +123,8 @@ pub(super) struct Replicas {
     pub(super) nodes: Vec<Replica>,
     /// How each reason changed each member's scores.
     pub(super) scores: BTreeMap<NodeId, BTreeMap<Reason, Changes>>,
-    /// The outcomes of closed operations.
-    pub(super) closed: BTreeMap<OperationId, Outcome>,
+    /// Closed operations.
+    pub(super) closed: BTreeMap<OperationId, Arc<OpenOperation>>,
     /// How the seals changed each member's skill since somebody took this: before them, and after.
     pub(super) skill: BTreeMap<NodeId, [u32; 2]>,
     /// Records signed by workers and authorities.
@@ -327,7 +338,7 @@ impl Replicas {
                 let is_ready = batch.is_none_or(|batch| self.nodes[node].is_ready_for(batch));
                 can_arrive |= is_ready;
                 match is_ready.then(|| self.below(FATES)) {
-                    Some(0) if batch.is_none() => {}
+                    Some(0) if parcel.can_be_lost() => {}
                     Some(fate) if fate < FATES / 2 => arriving.push(parcel),
                     _ => self.nodes[node].under_way.push(parcel),
                 }
@@ -378,9 +389,7 @@ impl Replicas {
             self.skill.entry(*member).or_insert(skill)[1] = entry.skill_after_ppm;
         }
         for operation in &applied.closed {
-            let decision = operation.decision();
-            let decision = decision.expect("only decided operations close");
-            self.closed.insert(operation.id(), decision.outcome.clone());
+            self.closed.insert(operation.id(), operation.clone());
         }
     }
 

@@ -1,8 +1,12 @@
-//! What is asked when: the order of tasks, which of them one operation asks for, and which operations a seal opens.
+//! What is asked when: the order of waves, which of them one operation asks for, and which operations a seal opens.
 //!
 //! A claim set has one panel, and an item that only some of its panel answered would have abstentions for the others, and often no
 //! outcome. So a set joins tasks that the same workers answered. Where nobody else shares a task's workers it is a single claim, which
 //! says less than a set of one item.
+//!
+//! With a wait, a set is a wave too: it is decided when the wait after its first answer is over. It takes only waves that have all
+//! their answers by then, so no answer stays hidden for longer. And it is decided before the next wave of any of its tasks begins,
+//! since that comes after a whole wait.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +15,9 @@ use mycnet_consensus::limits::{
     ITEM_BYTES_MAX, ITEM_SUBJECT_BYTES_MAX, SEAL_RECORDS_MAX, SET_PAYLOAD_BYTES_MAX,
 };
 
+use super::waves::{Wave, waves};
 use crate::Args;
-use crate::answers::{Answers, Place, Task};
+use crate::answers::{Answers, Place};
 
 /// A key in a panel, encoded. Panel and items of a set share the room of the items, so that the record stays within its limit.
 const ELECTOR_BYTES: usize = 34;
@@ -20,16 +25,24 @@ const ELECTOR_BYTES: usize = 34;
 /// Operations that are asked at once, and decided by one seal.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Group {
-    /// The tasks of each operation, as indices into [`Answers::tasks`]: one for a single claim, several in the order of their names
-    /// for a claim set.
-    pub(super) operations: Vec<Vec<usize>>,
-    /// With the file's order kept, where the last of their answers stands.
-    pub(super) last: Option<Place>,
+    /// The waves that each operation asks for: one for a single claim, several in the order of their tasks' names for a claim set.
+    pub(super) operations: Vec<Vec<Wave>>,
+    /// With the file's order kept, when they are decided.
+    pub(super) end: Option<End>,
+}
+
+/// When operations are decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct End {
+    /// Where the last of their answers stands.
+    pub(super) last: Place,
+    /// The time of that answer, or that at which the wait is over, in milliseconds. `None` if the file has no times.
+    pub(super) ms: Option<u64>,
 }
 
 impl Group {
-    pub(super) fn tasks(&self) -> impl Iterator<Item = usize> {
-        self.operations.iter().flatten().copied()
+    pub(super) fn waves(&self) -> impl Iterator<Item = &Wave> {
+        self.operations.iter().flatten()
     }
 }
 
@@ -39,23 +52,24 @@ pub(super) fn groups(answers: &Answers, args: &Args) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let (mut tasks, mut room) = (0, 0);
     for operation in operations(answers, args) {
-        let records = 1 + answers.tasks[operation[0]].answers.len();
-        let last = last_place(answers, &operation).filter(|_| args.in_order);
+        let records = 1 + operation[0].answers.len();
+        let end = end(answers, &operation, args);
         tasks += operation.len();
         match groups.last_mut() {
             Some(group)
                 if tasks <= usize::from(args.tasks_per_seal)
                     && records <= room
-                    && are_of_one_time(group.last.as_ref(), last) =>
+                    && are_of_one_time(group.end.as_ref(), end.as_ref()) =>
             {
                 group.operations.push(operation);
-                group.last = last.cloned();
+                let ends = group.end.take().into_iter().chain(end);
+                group.end = ends.max_by_key(|end| end.last.line);
             }
             _ => {
                 tasks = operation.len();
                 groups.push(Group {
                     operations: vec![operation],
-                    last: last.cloned(),
+                    end,
                 });
                 room = SEAL_RECORDS_MAX;
             }
@@ -66,63 +80,81 @@ pub(super) fn groups(answers: &Answers, args: &Args) -> Vec<Group> {
 }
 
 /// Where there are times, a seal has one.
-fn are_of_one_time(a: Option<&Place>, b: Option<&Place>) -> bool {
-    let ms = |place: Option<&Place>| Some(place?.time.as_ref()?.ms);
+fn are_of_one_time(a: Option<&End>, b: Option<&End>) -> bool {
+    let ms = |end: Option<&End>| end?.ms;
     ms(a) == ms(b)
 }
 
-fn last_place<'a>(answers: &'a Answers, tasks: &[usize]) -> Option<&'a Place> {
-    let places = tasks.iter();
-    let places = places.filter_map(|task| answers.tasks[*task].last_place());
-    places.max_by_key(|place| place.line)
+fn end(answers: &Answers, waves: &[Wave], args: &Args) -> Option<End> {
+    let [first, last] = ends(answers, waves).filter(|_| args.in_order)?;
+    let ms = |place: &Place| place.time.as_ref().map(|time| time.ms);
+    Some(End {
+        ms: match args.within {
+            Some(within) => ms(first).map(|ms| ms + within.ms()),
+            None => ms(last),
+        },
+        last: last.clone(),
+    })
 }
 
-/// The tasks of each operation, in the order of asking.
-fn operations(answers: &Answers, args: &Args) -> Vec<Vec<usize>> {
-    let mut order = if args.in_order {
-        as_they_end(answers)
+/// Where the first and the last of all answers stand, if that is kept.
+fn ends<'a>(answers: &'a Answers, waves: &[Wave]) -> Option<[&'a Place; 2]> {
+    let ends = waves.iter().filter_map(|wave| wave.ends(answers));
+    ends.reduce(|[first, last], [other_first, other_last]| {
+        let first = std::cmp::min_by_key(first, other_first, |place| place.line);
+        let last = std::cmp::max_by_key(last, other_last, |place| place.line);
+        [first, last]
+    })
+}
+
+/// The waves of each operation, in the order of asking.
+fn operations(answers: &Answers, args: &Args) -> Vec<Vec<Wave>> {
+    let mut waves = waves(answers, args);
+    if args.in_order {
+        waves.sort_by_key(|wave| line(answers, std::slice::from_ref(wave), args));
     } else {
-        shuffled(answers, args.seed)
-    };
+        shuffle(&mut waves, answers, args.seed);
+    }
     let Some(limit) = args.set else {
-        return order.into_iter().map(|task| vec![task]).collect();
+        return waves.into_iter().map(|wave| vec![wave]).collect();
     };
     let mut sets = Sets::default();
-    for task in order.drain(..) {
-        sets.add(answers, task, usize::from(limit));
+    for wave in waves {
+        sets.add(answers, wave, usize::from(limit), args);
     }
     let mut operations = sets.operations;
     if args.in_order {
-        operations.sort_by_key(|tasks| last_place(answers, tasks).map_or(0, |place| place.line));
+        operations.sort_by_key(|waves| line(answers, waves, args));
     }
-    for tasks in &mut operations {
-        tasks.sort_unstable_by(|a, b| answers.tasks[*a].name.cmp(&answers.tasks[*b].name));
+    for waves in &mut operations {
+        waves.sort_unstable_by(|a, b| a.of(answers).name.cmp(&b.of(answers).name));
     }
     operations
 }
 
-/// Indices into [`Answers::tasks`], each once, in an order that depends on the seed and the names alone: the order of lines in
+/// Orders the waves of tasks that are asked once, in a way that depends on the seed and the names alone: the order of lines in
 /// the file does not change it.
-fn shuffled(answers: &Answers, seed: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..answers.tasks.len()).collect();
-    order.sort_by_cached_key(|&index| {
-        let name = answers.tasks[index].name.as_bytes();
+fn shuffle(waves: &mut [Wave], answers: &Answers, seed: u64) {
+    waves.sort_by_cached_key(|wave| {
+        let name = wave.of(answers).name.as_bytes();
         Digest::seeded(&[b"replay order", &seed.to_le_bytes(), name])
     });
-    order
 }
 
-/// Indices into [`Answers::tasks`] in the order of their last answers: a task can be decided once it has all.
-fn as_they_end(answers: &Answers) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..answers.tasks.len()).collect();
-    order.sort_by_key(|&task| answers.tasks[task].last_place().map_or(0, |it| it.line));
-    order
+/// The line that says when something is decided in the file's order. With a wait that counts from the first answer; else everything
+/// has to be there.
+fn line(answers: &Answers, waves: &[Wave], args: &Args) -> u64 {
+    let ends = ends(answers, waves);
+    ends.map_or(0, |[first, last]| match args.within {
+        Some(_) => first.line,
+        None => last.line,
+    })
 }
 
 /// Sets as they are put together.
 #[derive(Default)]
 struct Sets {
-    operations: Vec<Vec<usize>>,
+    operations: Vec<Vec<Wave>>,
     /// For each group of workers, the operation that still takes tasks.
     open: BTreeMap<Vec<usize>, Open>,
 }
@@ -131,59 +163,63 @@ struct Open {
     operation: usize,
     /// Bytes of subjects that fit.
     room: usize,
-    /// With the file's order kept, the end of the operation so far.
+    /// With the file's order kept, the end of the operation so far, or of its wait.
     end: u64,
 }
 
 impl Sets {
-    fn add(&mut self, answers: &Answers, index: usize, limit: usize) {
-        let task = &answers.tasks[index];
-        if !is_item(task) {
-            self.operations.push(vec![index]);
+    fn add(&mut self, answers: &Answers, wave: Wave, limit: usize, args: &Args) {
+        if !is_item(answers, &wave) {
+            self.operations.push(vec![wave]);
             return;
         }
-        let mut workers: Vec<usize> = task.answers.iter().map(|(worker, _)| *worker).collect();
+        let workers = wave.given(answers).iter().map(|(worker, _)| *worker);
+        let mut workers: Vec<usize> = workers.collect();
         workers.sort_unstable();
-        let bytes = task.name.len();
-        let (begin, end) = span(task);
+        let bytes = wave.of(answers).name.len();
+        let (begin, end) = span(answers, &wave);
         let open = self.open.get_mut(&workers).filter(|open| {
-            self.operations[open.operation].len() < limit && bytes <= open.room && begin <= open.end
+            let is_in_time = match args.within {
+                Some(_) => end <= open.end,
+                None => begin <= open.end,
+            };
+            self.operations[open.operation].len() < limit && bytes <= open.room && is_in_time
         });
         if let Some(open) = open {
-            self.operations[open.operation].push(index);
+            self.operations[open.operation].push(wave);
             open.room -= bytes;
             open.end = open.end.max(end);
             return;
         }
         let room = SET_PAYLOAD_BYTES_MAX - ELECTOR_BYTES * workers.len() - bytes;
         let operation = self.operations.len();
-        self.operations.push(vec![index]);
+        self.operations.push(vec![wave]);
         let open = Open {
             operation,
             room,
-            end,
+            end: args.within.map_or(end, |within| begin + within.ms()),
         };
         self.open.insert(workers, open);
     }
 }
 
 /// Whether an item of a set can ask for it.
-fn is_item(task: &Task) -> bool {
-    let mut answers = task.answers.iter();
-    task.name.len() <= ITEM_SUBJECT_BYTES_MAX
-        && answers.all(|(_, answer)| answer.len() <= ITEM_BYTES_MAX)
+fn is_item(answers: &Answers, wave: &Wave) -> bool {
+    let mut given = wave.given(answers).iter();
+    wave.of(answers).name.len() <= ITEM_SUBJECT_BYTES_MAX
+        && given.all(|(_, answer)| answer.len() <= ITEM_BYTES_MAX)
 }
 
-/// From the first to the last answer of a task: in time, else in lines. Where the file's order is kept, only tasks whose spans meet are
+/// From the first to the last answer: in time, else in lines. Where the file's order is kept, only tasks whose spans meet are
 /// asked for together: a set waits for the last answer to any of its items. Without that order all spans are equal.
-fn span(task: &Task) -> (u64, u64) {
-    match (task.places.first(), task.places.last()) {
-        (Some(first), Some(last)) => match (&first.time, &last.time) {
+fn span(answers: &Answers, wave: &Wave) -> (u64, u64) {
+    match wave.ends(answers) {
+        Some([first, last]) => match (&first.time, &last.time) {
             (Some(first), Some(last)) => (first.ms, last.ms),
             // Lines that follow one another meet.
             _ => (first.line, last.line + 1),
         },
-        _ => (0, 0),
+        None => (0, 0),
     }
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::answers::{Place, Task, Time};
 
 mod builds;
+mod waves;
 
 /// Tasks by how many of the workers answer them: all but the last worker say "yes".
 fn answers(panels: &[usize]) -> Answers {
@@ -204,7 +205,10 @@ fn seals_follow_the_time_of_the_file() {
     let moment = &timeline.moments[0];
     // The last answer of the three builders.
     assert_eq!((moment.height, moment.place.line), (2, 7));
-    assert_eq!(timeline.decided, [Some(0), Some(0)]);
+    let waves: Vec<(usize, bool)> = (timeline.waves.iter().flatten())
+        .map(|wave| (wave.moment, wave.is_scored))
+        .collect();
+    assert_eq!(waves, [(0, true), (0, true)]);
     let fall = &timeline.falls[0];
     assert_eq!((fall.name.as_str(), &fall.fell), ("b2", moment));
     assert_eq!(fall.recovered, None);

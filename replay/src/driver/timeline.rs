@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use mycnet_consensus::NodeId;
 
-use crate::answers::Place;
-use crate::replayed::{Fall, Moment, Timeline};
+use super::waves::Wave;
+use crate::replayed::{Decision, Fall, Moment, Timeline, WaveResult};
 
 /// What happened so far.
 pub(super) struct Tracker {
@@ -19,26 +19,35 @@ impl Tracker {
     pub(super) fn new(tasks: usize) -> Self {
         Self {
             timeline: Timeline {
-                decided: vec![None; tasks],
+                waves: vec![Vec::new(); tasks],
                 ..Timeline::default()
             },
             open: BTreeMap::new(),
         }
     }
 
-    /// A seal of this height decided tasks, after the last answer to any of them.
-    pub(super) fn decided(&mut self, height: u64, last: Place, tasks: impl Iterator<Item = usize>) {
-        for task in tasks {
-            self.timeline.decided[task] = Some(self.timeline.moments.len());
-        }
-        let moment = Moment {
-            height,
-            place: last,
-        };
+    /// A seal decides what is noted next.
+    pub(super) fn sealed(&mut self, moment: Moment) {
         self.timeline.moments.push(moment);
     }
 
-    /// The last of these seals moved a member's skill from one value to another.
+    /// That seal decided a wave, after which its task stands so.
+    pub(super) fn decided(&mut self, wave: &Wave, task: &Decision, is_scored: bool) {
+        let Some(moment) = self.timeline.moments.len().checked_sub(1) else {
+            return;
+        };
+        self.timeline.waves[wave.task].push(WaveResult {
+            answers: wave.answers.clone(),
+            moment,
+            is_scored,
+            verdict: match task {
+                Decision::Decided(answer) => Some(answer.clone()),
+                Decision::NoQuorum | Decision::NotAsked => None,
+            },
+        });
+    }
+
+    /// The last of the seals moved a member's skill from one value to another.
     pub(super) fn moved(&mut self, member: NodeId, name: &str, [before, after]: [u32; 2]) {
         let Timeline { moments, falls, .. } = &mut self.timeline;
         let Some(at) = moments.last() else {
@@ -75,12 +84,18 @@ impl Tracker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answers::Place;
 
     #[test]
     fn a_fall_ends_where_the_skill_is_back() {
         let (ada, ben) = (NodeId::from_bytes([1; 32]), NodeId::from_bytes([2; 32]));
         let place = |line| Place { line, time: None };
         let mut tracker = Tracker::new(8);
+        let at = |line| Moment {
+            height: 2 * line,
+            place: place(line),
+            ms: None,
+        };
         for (task, member, name, skill) in [
             (0, ada, "ada", [500, 510]),
             (1, ada, "ada", [510, 480]),
@@ -91,15 +106,22 @@ mod tests {
             (6, ada, "ada", [510, 505]),
         ] {
             let line = task as u64;
-            tracker.decided(2 * line, place(line), [task].into_iter());
+            tracker.sealed(at(line));
+            let wave = Wave {
+                task,
+                answers: 0..3,
+            };
+            tracker.decided(&wave, &Decision::Decided("1".to_owned()), true);
             tracker.moved(member, name, skill);
         }
         let timeline = tracker.into_timeline();
-        assert_eq!(timeline.decided[6..], [Some(6), None]);
-        let at = |line| Moment {
-            height: 2 * line,
-            place: place(line),
+        let expected = WaveResult {
+            answers: 0..3,
+            moment: 6,
+            is_scored: true,
+            verdict: Some("1".to_owned()),
         };
+        assert_eq!(timeline.waves[6..], [vec![expected], vec![]]);
         let fall = |name: &str, fell, from_ppm, lowest_ppm, recovered: Option<u64>| Fall {
             name: name.to_owned(),
             fell: at(fell),

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use super::{Report, shown};
+use super::{Report, Waves, shown};
 use crate::answers::{Place, ratio};
 use crate::dissent::{Dispute, Dissent, Notice};
+use crate::late::LateDissent;
 use crate::replayed::{Fall, Moment};
 use crate::terminal::plain;
 
@@ -17,10 +18,12 @@ impl Report {
         if self.in_dispute.is_empty() {
             return Ok(());
         }
-        writeln!(
-            f,
-            "\nIn dispute, without a verdict and without a change of skill:"
-        )?;
+        let head = match self.waves {
+            // A wave may have decided something, and moved skill.
+            Some(_) => "In dispute, since their waves together have no verdict:",
+            None => "In dispute, without a verdict and without a change of skill:",
+        };
+        writeln!(f, "\n{head}")?;
         let line = |f: &mut fmt::Formatter<'_>, dispute: &Dispute| {
             writeln!(
                 f,
@@ -39,7 +42,31 @@ impl Report {
             return writeln!(f, "\nNo answer differs from what was decided.");
         }
         writeln!(f, "\nAnswers that differ from what was decided:")?;
-        fmt_some(f, &self.dissent, fmt_dissenter)
+        fmt_some(f, &self.dissent, |f, dissent| {
+            fmt_dissenter(f, dissent)?;
+            match (&dissent.noticed, self.waves) {
+                (Some(notice), Some(_)) => fmt_waits(f, notice),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// Who differed from what an earlier wave had decided.
+    pub(super) fn fmt_late(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.late_dissent.as_deref() {
+            None => Ok(()),
+            Some([]) => writeln!(
+                f,
+                "\nNo answer differs from what an earlier wave had decided."
+            ),
+            Some(late) => {
+                writeln!(
+                    f,
+                    "\nAnswers that differ from what an earlier wave had decided:"
+                )?;
+                fmt_some(f, late, fmt_late)
+            }
+        }
     }
 
     /// When skill fell and was back, and what could have been copied.
@@ -62,11 +89,21 @@ impl Report {
         if let Some(copiable) = self.copiable {
             writeln!(
                 f,
-                "\n{copiable} of {} answers ({:.1} %) equal one further up in the file: they could have been copied.\n\
-                 With commit and reveal, none: nobody sees an answer before its own is fixed.",
+                "\n{copiable} of {} answers ({:.1} %) equal one further up in the file: they could have been copied.",
                 self.votes,
                 per_cent(copiable, self.votes)
             )?;
+            match self.waves {
+                None => writeln!(
+                    f,
+                    "With commit and reveal, none: nobody sees an answer before its own is fixed."
+                )?,
+                Some(Waves { copiable, .. }) => writeln!(
+                    f,
+                    "With commit and reveal {copiable} ({:.1} %): they equal one of an earlier wave, which was shown.",
+                    per_cent(copiable, self.votes)
+                )?,
+            }
         }
         Ok(())
     }
@@ -102,7 +139,7 @@ fn fmt_dissenter(f: &mut fmt::Formatter<'_>, dissent: &Dissent) -> fmt::Result {
         f,
         "    noticed at {}{}; by then it had differed on {} of {} occasions",
         moment(&notice.at),
-        delay(notice),
+        notice.after_ms.map(later).unwrap_or_default(),
         notice.occasions_until,
         notice.occasions
     )
@@ -126,8 +163,46 @@ fn fmt_fall(f: &mut fmt::Formatter<'_>, fall: &Fall) -> fmt::Result {
     }
 }
 
+/// How long the answers waited, and whether they counted for the skill.
+fn fmt_waits(f: &mut fmt::Formatter<'_>, notice: &Notice) -> fmt::Result {
+    let longest = notice.longest_ms.map(duration).unwrap_or_default();
+    write!(f, "    each was noticed within {longest}")?;
+    match notice.unscored {
+        0 => writeln!(f),
+        unscored => writeln!(
+            f,
+            "; {unscored} moved no skill, since fewer than three with weight were asked with them"
+        ),
+    }
+}
+
+fn fmt_late(f: &mut fmt::Formatter<'_>, late: &LateDissent) -> fmt::Result {
+    let (name, count) = (shown(&late.worker), late.answers.len());
+    let first = &late.answers[0];
+    writeln!(
+        f,
+        "  {name}: {count}, the first for {}: {}, decided was {}",
+        plain(&first.task),
+        shown(&first.answer),
+        shown(&first.decided)
+    )?;
+    let later = late.after_ms.map(later).unwrap_or_default();
+    writeln!(
+        f,
+        "    noticed at {}{later}; the verdict stands for {} of {count}",
+        moment(&late.at),
+        late.standing()
+    )
+}
+
 fn moment(moment: &Moment) -> String {
-    format!("{}, height {}", at(&moment.place), moment.height)
+    // A wait may go on after the last answer.
+    let waited = if moment.after(&moment.place) > Some(0) {
+        "the end of the wait after "
+    } else {
+        ""
+    };
+    format!("{waited}{}, height {}", at(&moment.place), moment.height)
 }
 
 fn at(place: &Place) -> String {
@@ -137,8 +212,15 @@ fn at(place: &Place) -> String {
     }
 }
 
-/// How long after the first answer a dissent came out.
-fn delay(notice: &Notice) -> String {
+/// How long after an answer something came out.
+fn later(ms: u64) -> String {
+    match ms {
+        0 => ", at once".to_owned(),
+        ms => format!(", {} later", duration(ms)),
+    }
+}
+
+fn duration(ms: u64) -> String {
     /// Milliseconds of a unit, and its name.
     const UNITS: [(u64, &str); 4] = [
         (86_400_000, "days"),
@@ -146,15 +228,9 @@ fn delay(notice: &Notice) -> String {
         (60_000, "minutes"),
         (1000, "seconds"),
     ];
-    match notice.after_ms {
-        None => String::new(),
-        Some(0) => ", at once".to_owned(),
-        Some(ms) => {
-            let fits = UNITS.into_iter().find(|(unit, _)| ms >= *unit);
-            let (unit, name) = fits.unwrap_or((1, "milliseconds"));
-            format!(", {:.1} {name} later", ratio(ms, unit))
-        }
-    }
+    let fits = UNITS.into_iter().find(|(unit, _)| ms >= *unit);
+    let (unit, name) = fits.unwrap_or((1, "milliseconds"));
+    format!("{:.1} {name}", ratio(ms, unit))
 }
 
 #[allow(clippy::float_arithmetic, reason = "shown only")]

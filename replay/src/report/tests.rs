@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::answers::{Place, Task, Time};
-use crate::replayed::{Moment, ScoreChange, Timeline};
+use crate::replayed::{Moment, ScoreChange, Timeline, WaveResult};
 
 fn answers() -> Answers {
     let given = ["1", "1", "0"].map(str::to_owned);
@@ -131,6 +131,7 @@ fn the_json_holds_what_was_promised() {
         "tasks_per_seal": 16,
         "set": null,
         "in_order": false,
+        "within_ms": null,
         "share_ppm": 0,
         "tasks": 3,
         "tasks_with_gold": 2,
@@ -146,8 +147,10 @@ fn the_json_holds_what_was_promised() {
         "not_asked": 0,
         "accuracy": 0.75,
         "majority_accuracy": 0.5,
+        "waves": null,
         "in_dispute": [{ "task": "t", "answers": 3, "different": 2 }],
         "dissent": [{ "worker": "cy", "differing": 1, "of": 1, "noticed": null }],
+        "late_dissent": null,
         "falls": null,
         "copiable": null,
         "time_restarts": [],
@@ -247,6 +250,13 @@ fn in_order() -> (Answers, Replayed) {
     let moment = |height, line, day: u64| Moment {
         height,
         place: place(line, 86_400_000 * day),
+        ms: Some(86_400_000 * day),
+    };
+    let wave = |answers, verdict: Option<&str>| WaveResult {
+        answers: 0..answers,
+        moment: 0,
+        is_scored: answers == 3,
+        verdict: verdict.map(str::to_owned),
     };
     let fall = |recovered| Fall {
         name: "cy".to_owned(),
@@ -257,7 +267,11 @@ fn in_order() -> (Answers, Replayed) {
     };
     replayed.timeline = Some(Timeline {
         moments: vec![moment(2, 9, 2)],
-        decided: vec![Some(0), Some(0), Some(0)],
+        waves: vec![
+            vec![wave(3, Some("1"))],
+            vec![wave(3, None)],
+            vec![wave(2, Some("1"))],
+        ],
         falls: vec![fall(None), fall(Some(moment(4, 9, 2)))],
     });
     (answers, replayed)
@@ -292,10 +306,81 @@ fn people_are_told_when_it_came_out() {
         "after_ms": 172_800_000,
         "occasions": 1,
         "occasions_until": 1,
+        "longest_ms": 172_800_000,
+        "unscored": 0,
     });
     assert_eq!(*noticed, expected);
     let fall = &json_of(&report)["falls"][1];
     assert_eq!(fall["recovered"]["height"], 4);
+}
+
+/// The same where nobody waits for more than an hour: of each task the last answer comes in a wave of its own.
+fn in_waves() -> Report {
+    let (answers, mut replayed) = in_order();
+    replayed.decisions[1] = Decision::NoQuorum;
+    let timeline = replayed.timeline.as_mut().unwrap();
+    for moment in &mut timeline.moments {
+        moment.ms = moment.ms.map(|ms| ms + 3_600_000);
+    }
+    let verdicts = [
+        [Some("1"), Some("1")],
+        [Some("1"), None],
+        [Some("1"), Some("1")],
+    ];
+    for (task, verdicts) in verdicts.into_iter().enumerate() {
+        let last = answers.tasks[task].answers.len() - 1;
+        let waves = [0..last, last..last + 1].into_iter().zip(verdicts);
+        let waves = waves.map(|(answers, verdict)| WaveResult {
+            is_scored: task == 0 && answers.start == 0,
+            answers,
+            moment: 0,
+            verdict: verdict.map(str::to_owned),
+        });
+        timeline.waves[task] = waves.collect();
+    }
+    let args = Args {
+        in_order: true,
+        within: Some("1h".parse().unwrap()),
+        ..Args::default()
+    };
+    Report::new(&answers, &args, replayed, Duration::from_secs(1), None)
+}
+
+#[test]
+fn people_are_told_what_waves_say_of_one_another() {
+    let text = in_waves().to_string();
+    for line in [
+        "waves            6  (5 of them, with 6 answers, had fewer than three workers with weight: nobody's skill moves)",
+        "In dispute, since their waves together have no verdict:",
+        "  cy: 1 of 1, line 4 (time day 0)",
+        "    noticed at the end of the wait after line 9 (time day 2), height 2, 2.0 days later; by then it had differed on 1 of 1 occasions",
+        "    each was noticed within 2.0 days; 1 moved no skill, since fewer than three with weight were asked with them",
+        "Answers that differ from what an earlier wave had decided:",
+        "  cy: 2, the first for t: 0, decided was 1",
+        "    noticed at the end of the wait after line 9 (time day 2), height 2, 2.0 days later; the verdict stands for 1 of 2",
+        "3 of 8 answers (37.5 %) equal one further up in the file: they could have been copied.",
+        "With commit and reveal 1 (12.5 %): they equal one of an earlier wave, which was shown.",
+    ] {
+        let mut lines = text.lines();
+        assert!(lines.any(|found| found == line), "{line:?} in\n{text}");
+    }
+    assert!(!text.contains("unscored"), "{text}");
+}
+
+#[test]
+fn the_json_has_the_waves() {
+    let value = json_of(&in_waves());
+    assert_eq!(value["within_ms"], 3_600_000);
+    let waves = json!({ "decided": 6, "unscored": 5, "unscored_answers": 6, "copiable": 1 });
+    assert_eq!(value["waves"], waves);
+    let answer = |line, time, verdict: Option<&str>| json!({ "task": "t", "line": line, "time": time, "answer": "0", "decided": "1", "verdict": verdict });
+    let late = json!([{
+        "worker": "cy",
+        "at": { "height": 2, "line": 9, "time": "day 2" },
+        "after_ms": 176_400_000,
+        "answers": [answer(4, "day 0", Some("1")), answer(7, "day 1", None)],
+    }]);
+    assert_eq!(value["late_dissent"], late);
 }
 
 #[test]

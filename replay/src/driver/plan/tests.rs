@@ -1,5 +1,5 @@
 use super::*;
-use crate::answers::Time;
+use crate::answers::{Task, Time};
 
 fn args(set: Option<u16>, in_order: bool, tasks_per_seal: u16) -> Args {
     Args {
@@ -51,8 +51,11 @@ fn placed(tasks: &[[(u64, Option<u64>); 2]]) -> Answers {
 }
 
 fn asked(answers: &Answers, args: &Args) -> Vec<Vec<Vec<usize>>> {
+    let tasks = |operation: Vec<Wave>| operation.into_iter().map(|wave| wave.task).collect();
     let groups = groups(answers, args).into_iter();
-    groups.map(|group| group.operations).collect()
+    groups
+        .map(|group| group.operations.into_iter().map(tasks).collect())
+        .collect()
 }
 
 #[test]
@@ -127,7 +130,9 @@ fn in_order_a_task_is_asked_when_its_last_answer_is_in() {
     let sets = asked(&answers, &args(Some(3), true, 1));
     assert_eq!(sets, [[vec![1, 2, 3]], [vec![0]]]);
     let groups = groups(&answers, &args(Some(3), true, 1));
-    let ends = groups.iter().map(|group| group.last.as_ref().unwrap().line);
+    let ends = groups
+        .iter()
+        .map(|group| group.end.as_ref().unwrap().last.line);
     assert_eq!(ends.collect::<Vec<_>>(), [8, 9]);
 }
 
@@ -150,6 +155,120 @@ fn in_order_only_what_is_asked_at_one_time_comes_into_one_set() {
         single,
         [vec![vec![0], vec![1]], vec![vec![2]], vec![vec![3]]]
     );
+}
+
+/// A line for each: who answers which task, at which second.
+fn timed(given: &[(usize, usize, u64)]) -> Answers {
+    let tasks = given.iter().map(|(task, ..)| task + 1).max().unwrap_or(0);
+    let mut answers = answers(&vec![0; tasks]);
+    for (line, &(task, worker, second)) in (2..).zip(given) {
+        let task = &mut answers.tasks[task];
+        task.answers.push((worker, "yes".to_owned()));
+        task.places.push(Place {
+            line,
+            time: Some(Time {
+                ms: 1000 * second,
+                text: second.to_string().into(),
+            }),
+        });
+    }
+    answers.tasks.retain(|task| !task.answers.is_empty());
+    answers
+}
+
+fn waiting(seconds: u64, set: Option<u16>) -> Args {
+    Args {
+        within: Some(format!("{seconds}s").parse().unwrap()),
+        ..args(set, true, 64)
+    }
+}
+
+#[test]
+fn who_comes_after_the_wait_is_asked_in_another_set() {
+    let answers = timed(&[
+        (0, 0, 0),
+        (1, 0, 0),
+        (0, 1, 50),
+        (1, 1, 60),
+        // The same workers, but the last of these answers comes too late for the set that began at 0.
+        (2, 0, 70),
+        (2, 1, 101),
+        // Too late for the first two tasks.
+        (0, 2, 200),
+        (1, 2, 200),
+        (1, 3, 250),
+    ]);
+    let groups = groups(&answers, &waiting(100, Some(512)));
+    let ends = groups.iter().map(|group| {
+        let end = group.end.as_ref().unwrap();
+        (end.ms.unwrap() / 1000, end.last.line)
+    });
+    assert_eq!(ends.collect::<Vec<_>>(), [(100, 5), (170, 7), (300, 10)]);
+    let asked: Vec<Vec<Vec<(usize, usize)>>> = groups
+        .iter()
+        .map(|group| {
+            let operations = group.operations.iter();
+            let waves = |waves: &Vec<Wave>| {
+                let waves = waves.iter();
+                waves.map(|wave| (wave.task, wave.answers.start)).collect()
+            };
+            operations.map(waves).collect()
+        })
+        .collect();
+    let expected = [
+        vec![vec![(0, 0), (1, 0)]],
+        vec![vec![(2, 0)]],
+        vec![vec![(0, 2)], vec![(1, 2)]],
+    ];
+    assert_eq!(asked, expected);
+}
+
+/// Whatever comes when: every answer is asked for once and revealed within the wait, and a task's waves follow one another.
+#[test]
+fn nothing_is_hidden_for_longer_than_the_wait() {
+    for seed in 0_u64..200 {
+        let draw = |index: u64, end: usize| {
+            let digest = Digest::seeded(&[b"plan test", &seed.to_le_bytes(), &index.to_le_bytes()]);
+            usize::from(digest.as_bytes()[0]) % end
+        };
+        let mut second = 0;
+        let mut given = Vec::new();
+        for line in 0..60 {
+            second += draw(3 * line, 40) as u64;
+            let task = draw(3 * line + 1, 6);
+            let worker = draw(3 * line + 2, 9);
+            if !given
+                .iter()
+                .any(|it: &(usize, usize, u64)| (it.0, it.1) == (task, worker))
+            {
+                given.push((task, worker, second));
+            }
+        }
+        let answers = timed(&given);
+        let args = waiting(100, (seed % 2 == 0).then_some(4));
+        let mut decided: Vec<(usize, u64)> = vec![(0, 0); answers.tasks.len()];
+        let mut before = 0;
+        for group in groups(&answers, &args) {
+            let end = group.end.as_ref().unwrap().ms.unwrap();
+            assert!(before <= end, "seed {seed}: seals go back");
+            before = end;
+            for wave in group.waves() {
+                let [first, last] = wave.ends(&answers).unwrap();
+                let ms = |place: &Place| place.time.as_ref().unwrap().ms;
+                let (answered, closed) = decided[wave.task];
+                assert_eq!(wave.answers.start, answered, "seed {seed}");
+                assert!(
+                    answered == 0 || closed < ms(first),
+                    "seed {seed}: asked while open"
+                );
+                assert!(ms(last) <= end && end <= ms(first) + 100_000, "seed {seed}");
+                decided[wave.task] = (wave.answers.end, end);
+            }
+        }
+        for (task, (answered, _)) in answers.tasks.iter().zip(decided) {
+            assert_eq!(task.answers.len(), answered, "seed {seed}");
+        }
+    }
 }
 
 #[test]
@@ -181,15 +300,26 @@ fn the_seed_and_the_names_alone_order_the_tasks() {
         ..Answers::default()
     };
     let answers = tasks_of(&mut (0..200));
-    let order = shuffled(&answers, 1);
-    assert_eq!(order, shuffled(&answers, 1));
-    assert_ne!(order, shuffled(&answers, 2));
-    let mut sorted = order.clone();
+    let order = |answers: &Answers, seed| -> Vec<usize> {
+        let each = 0..answers.tasks.len();
+        let mut waves: Vec<Wave> = each
+            .map(|task| Wave {
+                task,
+                answers: 0..1,
+            })
+            .collect();
+        shuffle(&mut waves, answers, seed);
+        waves.into_iter().map(|wave| wave.task).collect()
+    };
+    let first = order(&answers, 1);
+    assert_eq!(first, order(&answers, 1));
+    assert_ne!(first, order(&answers, 2));
+    let mut sorted = first.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, (0..200).collect::<Vec<_>>());
-    assert_ne!(order, sorted);
+    assert_ne!(first, sorted);
     let names = |answers: &Answers| -> Vec<String> {
-        let order = shuffled(answers, 7).into_iter();
+        let order = order(answers, 7).into_iter();
         order.map(|i| answers.tasks[i].name.clone()).collect()
     };
     assert_eq!(
