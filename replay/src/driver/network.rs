@@ -1,21 +1,21 @@
 //! The four replicas, and what is under way between them under a virtual clock.
 //!
-//! The delivery seed draws the order of delivery: messages overtake one another, wait, and one in [`FATES`] is lost. Each worker
-//! hands its records to a replica that is drawn too. None of it may change a result, for two reasons. The clock stands still
-//! until all replicas hold the same records, and a proposer waits for the clock before it seals ([`Timing::apart_ms`]), so
-//! that the content of a seal does not depend on the order of arrival. And replicas compare what they hold ([`Input::Sync`]),
-//! which brings what was lost.
+//! The delivery seed draws the order of delivery: messages overtake one another, wait, and one in [`FATES`] is lost, blocks
+//! excepted. Each worker hands its records to a replica that is drawn too. None of it may change a result, for two reasons. The
+//! clock stands still until all replicas hold the same records, and a proposer waits for the clock before it seals
+//! ([`Timing::apart_ms`]), so that the content of a seal does not depend on the order of arrival. And replicas compare what they
+//! hold ([`Input::Sync`]), which brings what was lost.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail, ensure};
 use mycnet_consensus::core::{
-    Admission, Answer, Applied, Core, Event, Input, Message, Network, PeerId, Refusal, SealedBlock,
-    Timing, Write,
+    Admission, Answer, Applied, Core, Event, Input, Message, Network, OpenOperation, PeerId,
+    Refusal, SealedBlock, Timing, Write,
 };
 use mycnet_consensus::{
-    ConsensusOperation, Digest, NodeId, OperationId, Outcome, Priority, Reason, RecordId, Rejection,
+    ConsensusOperation, Digest, NodeId, OperationId, Priority, Reason, RecordId, Rejection,
 };
 
 use super::cast::Cast;
@@ -39,6 +39,17 @@ const BLOCKS_KEPT: usize = 2;
 enum Parcel {
     Message { from: usize, message: Message },
     Batch(Batch),
+}
+
+impl Parcel {
+    /// A node serves blocks to a peer again only when its clock has moved on, and the clock waits for all. So if all peers' blocks
+    /// were lost, the node that needs them would never get them.
+    fn can_be_lost(&self) -> bool {
+        match self {
+            Self::Message { message, .. } => !matches!(message, Message::Blocks(_)),
+            Self::Batch(_) => false,
+        }
+    }
 }
 
 /// Records that a worker signed at once, canonical bytes each.
@@ -88,15 +99,40 @@ pub(super) struct Changes {
     pub(super) skill_ppm: i64,
 }
 
+/// The records in the seals.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sealed {
+    pub(super) records: u64,
+    /// Encoded, with proofs.
+    pub(super) bytes: u64,
+}
+
+impl Sealed {
+    fn add(&mut self, block: &SealedBlock) {
+        let bytes = block
+            .records
+            .iter()
+            .map(|record| record.encode().len() as u64);
+        self.records += block.records.len() as u64;
+        self.bytes += bytes.sum::<u64>();
+    }
+}
+
 /// The replicas, and the notes about the first replica.
 pub(super) struct Replicas {
     pub(super) nodes: Vec<Replica>,
     /// How each reason changed each member's scores.
     pub(super) scores: BTreeMap<NodeId, BTreeMap<Reason, Changes>>,
-    /// The outcomes of closed operations.
-    pub(super) closed: BTreeMap<OperationId, Outcome>,
+    /// Closed operations.
+    pub(super) closed: BTreeMap<OperationId, Arc<OpenOperation>>,
+    /// How the seals changed each member's skill since somebody took this: before them, and after.
+    pub(super) skill: BTreeMap<NodeId, [u32; 2]>,
     /// Records signed by workers and authorities.
     pub(super) signed: u64,
+    /// Signatures on them.
+    pub(super) signatures: u64,
+    /// What the seals list.
+    pub(super) sealed: Sealed,
     now_ms: u64,
     delivery_seed: u64,
     draws: u64,
@@ -112,8 +148,14 @@ impl Network for Replicas {
     fn persist(&mut self, node: usize, write: Write) {
         // Without restarts, nothing else has to be kept.
         match write {
-            Write::Journal(_) => self.signed += 1,
+            Write::Journal(_) => {
+                self.signed += 1;
+                self.signatures += 1;
+            }
             Write::Block { block, applied } => {
+                if node == 0 {
+                    self.sealed.add(&block);
+                }
                 let replica = &mut self.nodes[node];
                 replica.blocks.push_back(block.clone());
                 if replica.blocks.len() > BLOCKS_KEPT {
@@ -185,7 +227,10 @@ impl Replicas {
             nodes,
             scores: BTreeMap::new(),
             closed: BTreeMap::new(),
+            skill: BTreeMap::new(),
             signed: 0,
+            signatures: 0,
+            sealed: Sealed::default(),
             now_ms: cast.genesis.time_ms,
             delivery_seed,
             draws: 0,
@@ -228,6 +273,7 @@ impl Replicas {
     /// Lets a worker hand in its records at a replica that is drawn.
     pub(super) fn offer(&mut self, batch: Batch) {
         self.signed += batch.records.len() as u64;
+        self.signatures += 1;
         let replica = self.below(AUTHORITIES);
         self.nodes[replica].under_way.push(Parcel::Batch(batch));
     }
@@ -253,6 +299,16 @@ impl Replicas {
             self.between_all(Input::Sync);
         }
         bail!("the replicas do not reach height {height} with the same records");
+    }
+
+    /// Moves the clock on, so that the next seal has this time or a later one.
+    pub(super) fn wait_until(&mut self, time_ms: u64) {
+        self.now_ms = self.now_ms.max(time_ms.saturating_sub(APART_MS));
+    }
+
+    /// Whether there is something to seal.
+    pub(super) fn has_unsealed(&self) -> bool {
+        self.nodes[0].core.pool().iter().next().is_some()
     }
 
     /// Moves the clock on, so that the next seal is proposed and agreed on, and settles.
@@ -282,7 +338,7 @@ impl Replicas {
                 let is_ready = batch.is_none_or(|batch| self.nodes[node].is_ready_for(batch));
                 can_arrive |= is_ready;
                 match is_ready.then(|| self.below(FATES)) {
-                    Some(0) if batch.is_none() => {}
+                    Some(0) if parcel.can_be_lost() => {}
                     Some(fate) if fate < FATES / 2 => arriving.push(parcel),
                     _ => self.nodes[node].under_way.push(parcel),
                 }
@@ -329,11 +385,11 @@ impl Replicas {
             changes.times += 1;
             changes.trust_ppm += moved(entry.before_ppm, entry.after_ppm);
             changes.skill_ppm += moved(entry.skill_before_ppm, entry.skill_after_ppm);
+            let skill = [entry.skill_before_ppm, entry.skill_after_ppm];
+            self.skill.entry(*member).or_insert(skill)[1] = entry.skill_after_ppm;
         }
         for operation in &applied.closed {
-            let decision = operation.decision();
-            let decision = decision.expect("only decided operations close");
-            self.closed.insert(operation.id(), decision.outcome.clone());
+            self.closed.insert(operation.id(), operation.clone());
         }
     }
 
