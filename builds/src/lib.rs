@@ -14,6 +14,6 @@ pub mod internals;
 
 pub use self::finding::Finding;
 pub use self::formats::{
-    Event, Fault, Format, Json, JsonFault, KeyFault, Link, LinkFault, Options, Pattern,
-    PatternFault, Place, Problem, PublicKey, Reader, SubjectFault, Subjects, TwoResults,
+    Event, Fault, Json, JsonFault, KeyFault, Link, LinkFault, Options, Pattern, PatternFault,
+    Place, Problem, PublicKey, Reader, SubjectFault, Subjects, TwoResults,
 };
