@@ -22,6 +22,6 @@ pub mod sync;
 
 pub use self::finding::Finding;
 pub use self::formats::{
-    Event, Fault, Format, Json, JsonFault, KeyFault, Link, LinkFault, Options, Pattern,
-    PatternFault, Place, Problem, PublicKey, Reader, SubjectFault, Subjects, TwoResults,
+    Event, Fault, Json, JsonFault, KeyFault, Link, LinkFault, Options, Pattern, PatternFault,
+    Place, Problem, PublicKey, Reader, SubjectFault, Subjects, TwoResults,
 };
