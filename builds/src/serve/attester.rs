@@ -77,27 +77,27 @@ impl Attester {
             products.any(|(_, hash)| hash.as_ref() == Ok(result))
         });
         let link = original.unwrap_or_else(|| Link::of(&item.subject, &item.input, result));
-        let signer = self.signer(member);
-        let key = public(&signer);
+        let identity = self.signer(member);
+        let key = public(&identity);
         let id = key.key_id();
         if link.key_ids().any(|other| other == id) && link.check([&key]).is_ok() {
             return Ok(link.to_bytes());
         }
         let sign = |link: Link| {
-            let signature = signer.sign(&link.to_sign())?;
-            let signed = link.with_signature(&key, signature.as_bytes());
-            signed.map_err(|error| SignerError(error.to_string()))
+            let signature = identity.sign(&link.to_sign())?;
+            let link = link.with_signature(&key, signature.as_bytes());
+            link.map_err(|error| SignerError(error.to_string()))
         };
-        let signed = sign(link).or_else(|_| {
+        let link = sign(link).or_else(|_| {
             // An original with a wrong signature under this key's id.
             sign(Link::of(&item.subject, &item.input, result))
         });
-        Ok(signed?.to_bytes())
+        Ok(link?.to_bytes())
     }
 }
 
-fn public(signer: &Identity) -> PublicKey {
-    let key = PublicKey::from_node(&signer.node_id());
+fn public(identity: &Identity) -> PublicKey {
+    let key = PublicKey::from_node(&identity.node_id());
     key.expect("a pair of keys was made of a secret, so it is usable")
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -73,7 +74,7 @@ impl Reply {
     pub fn json(answer: &impl Serialize) -> Self {
         match serde_json::to_vec(answer) {
             Ok(body) => Self::of(body),
-            Err(error) => Self::failed(error),
+            Err(error) => Self::failed(&error),
         }
     }
 
@@ -84,16 +85,16 @@ impl Reply {
     }
 
     /// The node knows nothing of what was asked.
-    pub fn unknown(what: impl ToString) -> Self {
+    pub fn unknown(what: &impl ToString) -> Self {
         Self::error(StatusCode::NOT_FOUND, what)
     }
 
     /// The node cannot answer now.
-    pub fn failed(why: impl ToString) -> Self {
+    pub fn failed(why: &impl ToString) -> Self {
         Self::error(StatusCode::SERVICE_UNAVAILABLE, why)
     }
 
-    fn error(status: StatusCode, error: impl ToString) -> Self {
+    fn error(status: StatusCode, error: &impl ToString) -> Self {
         let error = error.to_string();
         let body = serde_json::to_vec(&Error { error }).unwrap_or_default();
         Self { status, body }
@@ -224,32 +225,32 @@ impl Gate {
             answered.await.ok()
         });
         let answered = answered.await.ok().flatten();
-        answered.unwrap_or_else(|| Reply::failed("the node did not answer in time"))
+        answered.unwrap_or_else(|| Reply::failed(&"the node did not answer in time"))
     }
 
     fn question(&self, request: &Request<Incoming>) -> Result<Question, Reply> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let error = "only GET and HEAD are answered";
-            return Err(Reply::error(StatusCode::METHOD_NOT_ALLOWED, error));
+            return Err(Reply::error(StatusCode::METHOD_NOT_ALLOWED, &error));
         }
         let address = request.uri();
         let query = address.query().unwrap_or_default();
         if address.path().len() + query.len() > ADDRESS_BYTES_MAX {
             let error = format!("the address has more than {ADDRESS_BYTES_MAX} bytes");
-            return Err(Reply::error(StatusCode::URI_TOO_LONG, error));
+            return Err(Reply::error(StatusCode::URI_TOO_LONG, &error));
         }
-        let host = address.authority().map(|authority| authority.as_str());
+        let host = address.authority().map(Authority::as_str);
         let host = host.or_else(|| request.headers().get(HOST)?.to_str().ok());
         if !self.is_public && !host.is_none_or(is_this_machine) {
             let error = "this server answers requests to this machine: localhost, 127.0.0.1";
-            return Err(Reply::error(StatusCode::MISDIRECTED_REQUEST, error));
+            return Err(Reply::error(StatusCode::MISDIRECTED_REQUEST, &error));
         }
         Question::read(address.path(), query).map_err(|error| {
             let status = match error {
                 NoQuestion::NotFound => StatusCode::NOT_FOUND,
                 _ => StatusCode::BAD_REQUEST,
             };
-            Reply::error(status, error)
+            Reply::error(status, &error)
         })
     }
 }

@@ -14,7 +14,7 @@ use crate::KeyFault;
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 
 /// How long an answer may take, to its last byte.
-const ANSWER_TIME: Duration = Duration::from_secs(60);
+const ANSWER_TIME: Duration = Duration::from_mins(1);
 
 /// What is wrong with a rebuilderd or one of its answers, and where.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +70,7 @@ impl SyncFault {
     }
 
     /// The error of this address.
-    pub(super) fn of(self, url: impl ToString) -> SyncError {
+    pub(super) fn of(self, url: &impl ToString) -> SyncError {
         let url = url.to_string();
         SyncError { url, fault: self }
     }

@@ -75,7 +75,7 @@ impl Rebuilderd {
     ///
     /// [`SyncFault::NotAnAddress`], or [`SyncFault::Connection`] if the system has no root certificates.
     pub fn new(address: &str) -> Result<Self, SyncError> {
-        let wrong = |why: &dyn Display| SyncFault::NotAnAddress(why.to_string()).of(address);
+        let wrong = |why: &dyn Display| SyncFault::NotAnAddress(why.to_string()).of(&address);
         let mut base = Url::parse(address).map_err(|error| wrong(&error))?;
         if !matches!(base.scheme(), "http" | "https") {
             return Err(wrong(&"it begins neither with https:// nor with http://"));

@@ -250,6 +250,13 @@ async fn hostile_answers_are_refused_each_with_its_error() {
             "{desc}: {error}"
         );
     }
+}
+
+#[tokio::test]
+async fn hostile_links_and_keys_are_refused_each_with_its_error() {
+    let fake = Fake::default();
+    let server = Rebuilderd::new(&fake.start().await).unwrap();
+    let good = page(&[build(3, r#""GOOD""#)]);
     fake.ok("builds?limit=20&after=0", &good)
         .ok("builds/3/artifacts", r#"[{"id":1,"has_attestation":true}]"#)
         .raw("builds/3/artifacts/1/attestation", ENDLESS);
@@ -335,7 +342,7 @@ fn only_links_of_the_key_are_taken() {
     // A format without signatures is none that a rebuilderd gives.
     let mut events = Vec::new();
     reader.read("link".as_ref(), sums.as_bytes(), &mut |event| {
-        events.push(event)
+        events.push(event);
     });
     let [Event::Problem(problem)] = &events[..] else {
         panic!("{events:?}");

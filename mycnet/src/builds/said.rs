@@ -96,10 +96,8 @@ fn of_place(engine: &BFTConsensusEngine, place: Place, rank: u64) -> Result<Opti
                 operation: ConsensusOperation::ClaimSet { items, .. },
                 ..
             } => {
-                set = items
-                    .get(place.item)
-                    .cloned()
-                    .map(|item| (item, items.len()))
+                let item = items.get(place.item).cloned();
+                set = item.map(|item| (item, items.len()));
             }
             Statement::Reveal {
                 ballot: Ballot::Results(results),

@@ -29,10 +29,10 @@ const ADDRESSES_MAX: usize = 32;
 /// Answer what `repro-threshold` asks of a rebuilder, from this node's ledger
 ///
 /// Clients ask a node on their own machine, and tell no rebuilder what they
-/// install. Every member is a rebuilder of its own here: http://ADDR/NAME/. What is
-/// served for this node's own member is signed with the node's key; what is served
-/// for others, with keys that only say: this node's ledger has that answer. So only
-/// who trusts this node in everything may count them.
+/// install. Every member is a rebuilder of its own here, at `http://ADDR/NAME/`.
+/// What is served for this node's own member is signed with the node's key; what is
+/// served for others, with keys that only say: this node's ledger has that answer.
+/// So only who trusts this node in everything may count them.
 ///
 /// `repro-threshold` gives each host one vote. So there are several addresses of
 /// this machine: give it another one for each member. /sha256/HEX says who gave
@@ -151,9 +151,10 @@ async fn bind(given: &[SocketAddr], members: usize) -> anyhow::Result<Server> {
 
 /// An address for each member. On Linux all of 127.0.0.0/8 is this machine; elsewhere others have to be set up first.
 fn own_addresses(members: usize) -> Vec<SocketAddr> {
-    let count = match cfg!(target_os = "linux") {
-        true => members.clamp(1, ADDRESSES_MAX),
-        false => 1,
+    let count = if cfg!(target_os = "linux") {
+        members.clamp(1, ADDRESSES_MAX)
+    } else {
+        1
     };
     let first = Ipv4Addr::LOCALHOST.to_bits();
     let addresses = (first..).take(count).map(Ipv4Addr::from_bits);

@@ -32,11 +32,11 @@ const PAGES_MAX: usize = 10_000;
 
 /// Give this node what a rebuilderd has signed, as `submit` does
 ///
-/// URL is where its api/v1 is, as https://reproduce.debian.net/amd64/. What it
-/// built is read in order. The node remembers how far it came, so the next
-/// run reads only what is new, also after a stop. Only links signed by the
-/// rebuilderd's key are taken; a key that is not given is taken at the first visit,
-/// and from then on no other.
+/// URL is where its api/v1 is, as `https://reproduce.debian.net/amd64/`. What it
+/// built is read in order. The node remembers how far it came, so the next run
+/// reads only what is new, also after a stop. Only links signed by the rebuilderd's
+/// key are taken; a key that is not given is taken at the first visit, and from
+/// then on no other.
 ///
 /// What is wrong is told, and the rest is taken; then the exit code is 65.
 #[derive(Debug, clap::Args)]
@@ -130,18 +130,13 @@ impl<'a> Visit<'a> {
         let current = server.keys().await.map_err(|error| failed(&error))?;
         let pinned = known.as_ref().map(Source::key).transpose();
         let pinned = pinned.map_err(|error| bad_file(home, &error))?;
-        let key = match given.or(pinned) {
-            Some(key) => {
-                if !current.contains(&key) {
-                    return Err(other_key(&server, &key, &current).into());
-                }
-                key
-            }
-            None => {
-                note(&first_visit(&server, &current[0]));
-                current[0]
-            }
-        };
+        let key = given.or(pinned);
+        match &key {
+            None => note(&first_visit(&server, &current[0])),
+            Some(key) if current.contains(key) => {}
+            Some(key) => return Err(other_key(&server, key, &current).into()),
+        }
+        let key = key.unwrap_or(current[0]);
         let mut source = Source::new(&key);
         source.after = after.or(known.map(|known| known.after)).unwrap_or(0);
         let latest = server.latest().await.map_err(|error| failed(&error))?;
@@ -219,12 +214,12 @@ impl<'a> Visit<'a> {
         let fetching = fetch(&self.server, builds, reader, send);
         let (fetched, taken) = tokio::join!(fetching, take(client, events, false, bar));
         // What was fetched before an error was given to the node.
-        let (problems, lost) = fetched;
+        let (problems, ended) = fetched;
         synced.summary.add(taken?);
         for (place, problem) in problems {
             synced.summary.problem(&place, &problem);
         }
-        if let Some(error) = lost {
+        if let Some(error) = ended {
             return Err(failed(&error).into());
         }
         self.source.after = last;
@@ -284,9 +279,10 @@ fn bad_file(home: &Home, error: &dyn Display) -> Failure {
 }
 
 fn first_visit(server: &Rebuilderd, key: &PublicKey) -> String {
-    let open = match server.is_open_to_changes() {
-        true => " It came without TLS, so whoever is in between can have changed it.",
-        false => "",
+    let open = if server.is_open_to_changes() {
+        " It came without TLS, so whoever is in between can have changed it."
+    } else {
+        ""
     };
     format!(
         "TRUSTED AT THE FIRST VISIT: nobody told this node the key of {url}. It takes the one that the server names, with the id {id}, \
@@ -309,9 +305,10 @@ fn other_key(server: &Rebuilderd, key: &PublicKey, current: &[PublicKey]) -> Fai
 }
 
 fn text(synced: &Synced) -> String {
-    let rest = match synced.complete {
-        true => "",
-        false => "; there may be more: run it again",
+    let rest = if synced.complete {
+        ""
+    } else {
+        "; there may be more: run it again"
     };
     format!(
         "{} builds read, up to build {}{rest}\n{}",

@@ -94,7 +94,7 @@ impl Serving<'_> {
             Err(error) => {
                 note(&plain(&format!("a question was not answered: {error:#}")));
                 Reply::failed(
-                    "the node cannot answer now: what it says stands where `mycnet builds serve` runs",
+                    &"the node cannot answer now: what it says stands where `mycnet builds serve` runs",
                 )
             }
         }
@@ -103,7 +103,8 @@ impl Serving<'_> {
     async fn try_answer(&self, question: Question) -> anyhow::Result<Reply> {
         let roster: Roster = self.client.ask(Request::Roster).await?;
         let named = |name: &MemberName| roster.members.iter().find(|it| it.name == *name);
-        let stranger = |name: &MemberName| Ok(Reply::unknown(format!("no member is named {name}")));
+        let stranger =
+            |name: &MemberName| Ok(Reply::unknown(&format!("no member is named {name}")));
         match question {
             Question::Members => Ok(Reply::json(&Members {
                 members: self.addresses_of(&roster),
@@ -150,9 +151,10 @@ impl Serving<'_> {
 
     async fn packages(&self, member: &MemberView, package: &Package) -> anyhow::Result<Reply> {
         let subjects = package.subjects(&self.subjects);
-        let said = match subjects.is_empty() {
-            true => Vec::new(),
-            false => self.said(About::Subjects(subjects)).await?,
+        let said = if subjects.is_empty() {
+            Vec::new()
+        } else {
+            self.said(About::Subjects(subjects)).await?
         };
         let records: Vec<Record<'_>> = said
             .into_iter()
@@ -187,7 +189,7 @@ impl Serving<'_> {
         let Some((said, result)) =
             said.and_then(|said| result_of(&said, member).map(|result| (said, result)))
         else {
-            return Ok(Reply::unknown("the member gave no result there"));
+            return Ok(Reply::unknown(&"the member gave no result there"));
         };
         let of = member_of(member);
         let mut original = None;
@@ -206,7 +208,7 @@ impl Serving<'_> {
     async fn known(&self, hash: Digest, roster: &Roster) -> anyhow::Result<Reply> {
         let said = self.said(About::Result(hash)).await?;
         if said.is_empty() {
-            return Ok(Reply::unknown("nobody gave this hash for anything"));
+            return Ok(Reply::unknown(&"nobody gave this hash for anything"));
         }
         let giver = |node: NodeId| {
             let member = roster.members.iter().find(|it| has_key(it, &node));
