@@ -42,6 +42,7 @@ mod tests;
 mod walk;
 
 pub use self::event::{Event, Place, Problem};
+pub(crate) use self::event::{Quoted, Shown};
 pub use self::fault::{Fault, TwoResults};
 pub use self::json::{Json, JsonFault};
 pub use self::key::{KeyFault, PublicKey};

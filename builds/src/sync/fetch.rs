@@ -9,6 +9,7 @@ use reqwest::{Client, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
 use crate::KeyFault;
+use crate::formats::{Quoted, Shown};
 
 /// How long a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -34,19 +35,19 @@ pub enum SyncFault {
     #[error("is no address of a rebuilderd, such as https://reproduce.debian.net/amd64/: {0}")]
     NotAnAddress(String),
     /// Nothing came, or not to the end.
-    #[error("{0}")]
+    #[error("{}", Shown(.0))]
     Connection(String),
     /// An answer that says that there is none.
     #[error("the server answered {0}")]
     Status(StatusCode),
     /// A redirect, which is not followed.
-    #[error("the server points to {0:?} instead; if you trust that address, name it")]
+    #[error("the server points to {} instead; if you trust that address, name it", Quoted(.0))]
     Redirect(String),
     /// More bytes than such an answer has.
     #[error("the answer has more than {0} bytes, and was not read to its end")]
     TooLong(usize),
     /// An answer of another form.
-    #[error("this is not what a rebuilderd answers: {0}")]
+    #[error("this is not what a rebuilderd answers: {}", Shown(.0))]
     NotRebuilderd(String),
     /// A key that cannot be used.
     #[error("the rebuilder's key {0}")]

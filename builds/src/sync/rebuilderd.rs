@@ -16,8 +16,11 @@ const PAGE_BUILDS: u32 = 20;
 /// A page of builds, in bytes: each takes some 300.
 const PAGE_BYTES_MAX: usize = 1024 * 1024;
 
-/// The artifacts of a build, in bytes: each takes some 150, and the largest sources have some hundreds.
+/// The artifacts of a build, in bytes: each takes some 150.
 const ARTIFACTS_BYTES_MAX: usize = 1024 * 1024;
+
+/// The artifacts of a build: the largest sources have some hundreds.
+const ARTIFACTS_MAX: usize = 4096;
 
 /// The keys, in bytes.
 const KEYS_BYTES_MAX: usize = 16 * 1024;
@@ -195,7 +198,12 @@ impl Rebuilderd {
 
     async fn artifacts(&self, build: u32) -> Result<Vec<Artifact>, SyncError> {
         let url = self.url(&format!("builds/{build}/artifacts"));
-        json(&self.client, &url, ARTIFACTS_BYTES_MAX).await
+        let artifacts: Vec<Artifact> = json(&self.client, &url, ARTIFACTS_BYTES_MAX).await?;
+        if artifacts.len() > ARTIFACTS_MAX {
+            let why = format!("more than {ARTIFACTS_MAX} artifacts of one build");
+            return Err(SyncFault::NotRebuilderd(why).of(&url));
+        }
+        Ok(artifacts)
     }
 
     fn link_url(&self, build: u32, artifact: u32) -> Url {

@@ -199,6 +199,12 @@ async fn hostile_answers_are_refused_each_with_its_error() {
             true,
         ),
         (
+            "JSON of a long text",
+            ok(&format!(r#"{{"records":"{}"}}"#, "a".repeat(100_000))),
+            "aaa…",
+            true,
+        ),
+        (
             "JSON that is deep",
             ok(&"[".repeat(100_000)),
             "not what a rebuilderd answers",
@@ -267,6 +273,15 @@ async fn hostile_links_and_keys_are_refused_each_with_its_error() {
         error.to_string().contains("more than 262144 bytes"),
         "{error}"
     );
+    let many = format!(
+        "[{}]",
+        vec![r#"{"id":1,"has_attestation":true}"#; 5000].join(",")
+    );
+    fake.ok("builds/3/artifacts", many);
+    let builds = server.builds(0).await.unwrap();
+    let mut links = std::pin::pin!(server.links(builds));
+    let error = links.next().await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("more than 4096"), "{error}");
     for (desc, body, why) in [
         ("no key", r#"{"current":[]}"#, "it has no key"),
         ("rubbish", r#"{"current":["a"]}"#, "is no key in PEM"),

@@ -22,7 +22,7 @@ use crate::failure::Failure;
 use crate::files::read_file;
 use crate::home::private::replace;
 use crate::home::{Common, Home};
-use crate::output::{note, plain, progress};
+use crate::output::{note, progress};
 
 /// The longest file about rebuilderds, in bytes: some thousands of them.
 const SYNC_FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -97,9 +97,8 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<()> {
     }
 }
 
-/// An error of a server, whose text may hold anything.
 fn failed(error: &SyncError) -> Failure {
-    let text = plain(&error.to_string()).into_owned();
+    let text = error.to_string();
     match error.fault {
         SyncFault::NotAnAddress(_) => Failure::usage(text),
         SyncFault::NotRebuilderd(_) | SyncFault::TooLong(_) | SyncFault::Key(_) => {
@@ -179,6 +178,9 @@ impl<'a> Visit<'a> {
         bar.enable_steady_tick(Duration::from_millis(200));
         let mut ended = Ok(());
         for _ in 0..PAGES_MAX {
+            if Instant::now() >= deadline {
+                break;
+            }
             let page = self.page(client, &mut reader, &mut synced, &bar);
             ended = match timeout_at(deadline, page).await {
                 Ok(Ok(true)) => continue,
@@ -187,7 +189,7 @@ impl<'a> Visit<'a> {
                     Ok(())
                 }
                 Ok(Err(error)) => Err(error),
-                // The time is over: the page is read again by the next run.
+                // The page is read again by the next run.
                 Err(_) => Ok(()),
             };
             break;
