@@ -4,7 +4,8 @@ use std::path::Path;
 
 use mycnet_consensus::limits::{ITEM_BYTES_MAX, ITEM_SUBJECT_BYTES_MAX};
 
-use crate::{Event, Finding, Format, Link, Options, Reader};
+pub use crate::formats::Format;
+use crate::{Event, Finding, Link, Options, Reader};
 
 /// Reads bytes as a format, whatever they are, and asserts what holds for any bytes: no panic, findings that fit an item, originals
 /// that are the bytes, and nothing new in a second reading.

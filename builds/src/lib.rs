@@ -18,6 +18,6 @@ pub mod plan;
 
 pub use self::finding::Finding;
 pub use self::formats::{
-    Event, Fault, Format, Json, JsonFault, KeyFault, Link, LinkFault, Options, Pattern,
-    PatternFault, Place, Problem, PublicKey, Reader, SubjectFault, Subjects, TwoResults,
+    Event, Fault, Json, JsonFault, KeyFault, Link, LinkFault, Options, Pattern, PatternFault,
+    Place, Problem, PublicKey, Reader, SubjectFault, Subjects, TwoResults,
 };

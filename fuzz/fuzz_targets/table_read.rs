@@ -3,8 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mycnet_builds::Format;
-use mycnet_builds::internals::exercise;
+use mycnet_builds::internals::{Format, exercise};
 
 fuzz_target!(|bytes: &[u8]| {
     let delimiter = if bytes.contains(&b'\t') { b'\t' } else { b',' };

@@ -1,7 +1,7 @@
 //! A Debian `.buildinfo` (deb-buildinfo(5)): which packages came out of a build.
 //!
 //! Read here and not by a library for deb822, because those tell no line numbers, keep a field that stands twice, and hold every line
-//! of a file in some hundred bytes. Only the fields that count are kept.
+//! of a file in some hundred bytes. Only the fields that count are kept. A `.changes` has the same fields, and is read too.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,15 +14,17 @@ use super::sums::sha256_of;
 
 /// Fields that a `.buildinfo` has. Their values say nothing that a subject needs: a package's own version may differ from its
 /// source's, and stands in its file name.
-const NEEDED: [&str; 3] = ["Source", "Version", "Architecture"];
+const NEEDED: [&str; 4] = ["Source", "Version", "Architecture", CHECKSUMS];
 
 const CHECKSUMS: &str = "Checksums-Sha256";
 
 /// What is known of a file while its lines are read.
 #[derive(Default)]
 struct Paragraph {
-    /// The names of its fields, in small letters.
-    fields: BTreeSet<String>,
+    /// Whether a field was read.
+    has_fields: bool,
+    /// Which of the needed fields were read.
+    fields: BTreeSet<&'static str>,
     /// Whether the next continuations list checksums.
     in_checksums: bool,
     /// Packages: line, file name, hash.
@@ -31,7 +33,7 @@ struct Paragraph {
     is_spoilt: bool,
 }
 
-/// Reads a `.buildinfo`, whole: a file that is cut off or unclear gives no results.
+/// Reads a `.buildinfo`, whole: a file that is unclear, or whose envelope is cut off, gives no results.
 ///
 /// # Errors
 ///
@@ -42,7 +44,7 @@ pub(crate) fn read(bytes: &[u8], file: &mut File<'_>) -> Result<(), Stop> {
     let mut is_over = false;
     while let Some((number, line)) = lines.next()? {
         match line {
-            Ok(line) if line.trim().is_empty() => is_over |= !paragraph.fields.is_empty(),
+            Ok(line) if line.trim().is_empty() => is_over |= paragraph.has_fields,
             Ok(line) if line.starts_with('#') => {}
             Ok(_) if is_over => {
                 file.problem(Some(number), Fault::SecondParagraph);
@@ -58,8 +60,8 @@ pub(crate) fn read(bytes: &[u8], file: &mut File<'_>) -> Result<(), Stop> {
             Err(fault) => file.problem(Some(number), fault),
         }
     }
-    for field in NEEDED.into_iter().chain([CHECKSUMS]) {
-        if !paragraph.fields.contains(&field.to_ascii_lowercase()) {
+    for field in NEEDED {
+        if !paragraph.fields.contains(field) {
             return Err((None, Fault::FieldMissing(field)));
         }
     }
@@ -76,7 +78,7 @@ pub(crate) fn read(bytes: &[u8], file: &mut File<'_>) -> Result<(), Stop> {
 impl Paragraph {
     fn line(&mut self, number: u64, line: &str) -> Result<(), Fault> {
         let (name, value) = if line.starts_with([' ', '\t']) {
-            if self.fields.is_empty() {
+            if !self.has_fields {
                 return Err(Fault::NotAField);
             }
             (None, line)
@@ -89,10 +91,15 @@ impl Paragraph {
             (Some(name), value)
         };
         if let Some(name) = name {
-            if !self.fields.insert(name.to_ascii_lowercase()) {
-                return Err(Fault::FieldTwice(name.to_owned()));
+            self.has_fields = true;
+            let mut needed = NEEDED.into_iter();
+            let needed = needed.find(|needed| needed.eq_ignore_ascii_case(name));
+            if let Some(field) = needed
+                && !self.fields.insert(field)
+            {
+                return Err(Fault::FieldTwice(field));
             }
-            self.in_checksums = name.eq_ignore_ascii_case(CHECKSUMS);
+            self.in_checksums = needed == Some(CHECKSUMS);
         }
         if self.in_checksums && !value.trim().is_empty() {
             self.checksum(number, value)

@@ -96,8 +96,8 @@ pub enum Fault {
     Subject(#[from] SubjectFault),
 
     /// A field that stands twice.
-    #[error("the field {} stands twice; which one counts is not clear, so the file was not read", Shown(.0))]
-    FieldTwice(String),
+    #[error("the field {0} stands twice; which one counts is not clear, so the file was not read")]
+    FieldTwice(&'static str),
     /// A line of a `.buildinfo` that is neither a field nor goes on one.
     #[error("is neither a field (Name: value) nor the continuation of one")]
     NotAField,
@@ -200,7 +200,7 @@ impl Fault {
     pub(crate) fn is_other_kind(&self) -> bool {
         matches!(
             self,
-            Self::Empty | Self::UnknownFormat | Self::Compressed(_)
+            Self::Empty | Self::UnknownFormat | Self::Compressed(_) | Self::NoPackages
         )
     }
 }

@@ -1,6 +1,6 @@
 //! How much is read, so that memory and time stay bounded whatever a file holds.
 
-/// A link, in bytes. Links of rebuilders have about a thousand. A value of JSON takes up to 16 times its text in memory.
+/// A link, in bytes. Links of rebuilders have about a thousand. A value of JSON takes up to some 30 times its text in memory.
 pub(crate) const LINK_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A `.buildinfo`, in bytes. The largest of Debian, of sources with a thousand packages, have a few hundred thousand.

@@ -1,7 +1,8 @@
 //! in-toto links: read, made, signed and verified.
 //!
 //! A link says that somebody with these *materials* made these *products*. The signature is Ed25519 over the canonical JSON of
-//! `signed`, computed from what was read, with all fields that stand there.
+//! `signed`, computed from what was read, with all fields that stand there. (in-toto for Rust signs something else where a text has a
+//! tab, or another control character than the end of a line. Rebuilders have none in their links; such a signature is wrong here.)
 
 use std::collections::BTreeSet;
 

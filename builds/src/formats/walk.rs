@@ -45,13 +45,13 @@ pub(crate) fn read(reader: &mut Reader, directory: &Path, on_event: &mut dyn FnM
                 File::new(reader, path, on_event).skipped(fault);
             }
         } else if entry.file_type().is_file() && takes(reader, directory, path) {
-            // Whoever names files by a pattern asks for them.
-            let is_found = reader.options().only.is_empty();
-            reader.read_file(path, is_found, on_event);
             if reader.is_full() {
                 File::new(reader, path, on_event).problem(None, Fault::RunFull);
                 return;
             }
+            // Whoever names files by a pattern asks for them.
+            let is_found = reader.options().only.is_empty();
+            reader.read_file(path, is_found, on_event);
         }
     }
 }

@@ -41,7 +41,6 @@ fn packages_are_read_with_their_lines() {
 #[test]
 fn a_file_that_is_cut_off_or_unclear_gives_nothing() {
     let missing = |field| (None, Fault::FieldMissing(field));
-    let twice = |line, field: &str| (Some(line), Fault::FieldTwice(field.to_owned()));
     for (desc, text, fault) in [
         (
             "no source",
@@ -66,12 +65,7 @@ fn a_file_that_is_cut_off_or_unclear_gives_nothing() {
         (
             "checksums twice",
             PLAIN.replace("Build-Origin:", "checksums-sha256:"),
-            twice(14, "checksums-sha256"),
-        ),
-        (
-            "another field twice",
-            format!("{PLAIN}x: 1\nX: 2\n"),
-            twice(23, "X"),
+            (Some(14), Fault::FieldTwice("Checksums-Sha256")),
         ),
         (
             "only a source",
