@@ -8,6 +8,8 @@
 //! | `formats` | what rebuilders publish: links, `.buildinfo`, lists, tables |
 //! | [`plan`] | what is to be built, put into claim sets |
 //! | [`book`] | what a node has found, and what sets asked: two databases |
+//! | [`serve`] | what `repro-threshold` asks of a rebuilder, over HTTP |
+//! | [`sync`] | what a `rebuilderd` has, over HTTP |
 
 pub mod book;
 mod finding;
@@ -15,6 +17,8 @@ mod formats;
 #[doc(hidden)]
 pub mod internals;
 pub mod plan;
+pub mod serve;
+pub mod sync;
 
 pub use self::finding::Finding;
 pub use self::formats::{

@@ -5,6 +5,9 @@
 //! | `submit` | reads what was built, and gives it to the node |
 //! | `plan` | puts what is wanted into claim sets |
 //! | `status` | what waits, and what is asked |
+//! | `serve` | answers what clients ask of a rebuilder, over HTTP |
+//! | `sync` | reads a rebuilderd, over HTTP |
+//! | `said` | who gave which result |
 //! | `keeper` | a node's book and index, for as long as the node lives |
 //! | `voter` | commits what is asked and known, by itself, while a node runs |
 //! | `check` | what `mycnet doctor` looks at |
@@ -17,8 +20,11 @@ mod ask;
 mod check;
 mod keeper;
 mod plan;
+mod said;
+mod serve;
 mod status;
 mod submit;
+mod sync;
 mod voter;
 
 pub(crate) use self::ask::Ask;
@@ -48,6 +54,8 @@ enum What {
     Submit(submit::Args),
     Plan(plan::Args),
     Status(status::Args),
+    Serve(serve::Args),
+    Sync(sync::Args),
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -55,5 +63,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         What::Submit(submit) => submit::run(submit, &args.common),
         What::Plan(plan) => plan::run(plan, &args.common),
         What::Status(_) => status::run(&args.common),
+        What::Serve(serve) => serve::run(serve, &args.common),
+        What::Sync(sync) => sync::run(sync, &args.common),
     }
 }

@@ -13,6 +13,8 @@
 //! | `ticket` | the ticket that it joined with, if there was one |
 //! | `last-run.json` | the port that it took, where the directory was, and what was wrong with its clock |
 //! | `past/NETWORK/` | the databases of a network that the node has left for the one founded in its place |
+//! | `attestation.key` | the secret behind the keys with which `builds serve` signs for other members |
+//! | `builds-sync.json` | the rebuilderds that `builds sync` reads: their keys, and how far |
 //! | `plans/` | the plans to found the network anew that were made here |
 //! | `control.sock` | where a running node answers its owner |
 
@@ -34,6 +36,7 @@ use crate::failure::Failure;
 use crate::output::Format;
 use crate::settings::Settings;
 
+mod builds;
 pub(crate) mod last_run;
 pub(crate) mod private;
 pub(crate) mod succession;

@@ -81,6 +81,15 @@ impl Reader {
         file.finish();
     }
 
+    /// Reads a link, whatever else it looks like: what comes without a signature that could be checked is refused.
+    pub(crate) fn read_link(&mut self, name: &Path, link: &[u8], on_event: &mut dyn FnMut(Event)) {
+        let mut file = File::new(self, name, on_event);
+        if let Err((line, fault)) = file.read_as(Format::Link, link) {
+            file.problem(line, fault);
+        }
+        file.finish();
+    }
+
     /// Reads a file. One of another kind is passed over if it was not asked for.
     pub(crate) fn read_file(
         &mut self,

@@ -4,6 +4,7 @@ use mycnet_builds::Finding;
 use mycnet_consensus::{ClaimItem, ClaimRule, Digest, NodeId, OperationId};
 use serde::{Deserialize, Serialize};
 
+use super::said::About;
 use crate::failure::Failure;
 
 /// A question or an order about builds.
@@ -28,6 +29,10 @@ pub(crate) enum Ask {
     },
     /// What waits, and what is asked. The answer is [`Overview`].
     Status,
+    /// Who gave which result? The answer is a list of [`Said`](super::said::Said).
+    Said(About),
+    /// The signed original of this node's own result of an item, if there is one. The answer is hexadecimal digits or `null`.
+    Original { item: ClaimItem, result: Digest },
 }
 
 /// A finding as it is sent.

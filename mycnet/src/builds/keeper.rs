@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mycnet_builds::book::{Book, BookError, Index, Refused, Taken, item_key};
+use mycnet_builds::book::{Book, BookError, Entry, Index, Refused, Taken, item_key};
 use mycnet_consensus::core::Refusal;
 use mycnet_consensus::engine::{Clock as _, EngineError, OperationFilter, SystemClock};
 use mycnet_consensus::node::Node;
@@ -15,6 +15,7 @@ use tokio::sync::{Mutex as AsyncMutex, broadcast};
 
 use super::ask::{Ask, OpenSet, Overview, Proposed, Submitted, findings};
 use super::check::damaged_book;
+use super::said::said;
 use super::voter::commit_at_ms;
 use crate::failure::Failure;
 use crate::home::Home;
@@ -110,7 +111,7 @@ impl Keeper {
         }
     }
 
-    fn failure(&self, error: &BookError) -> Failure {
+    pub(super) fn failure(&self, error: &BookError) -> Failure {
         match error {
             error if error.is_damage() => {
                 Failure::bad_data(damaged_book(&error.to_string(), &self.option))
@@ -158,10 +159,32 @@ impl Keeper {
             }
             Ask::Asked { items } => to_value(keeper.asked(&node, &items)?),
             Ask::Status => to_value(keeper.overview(&node)?),
+            Ask::Said(about) => to_value(said(&keeper, &node, &about)?),
+            Ask::Original { item, result } => {
+                let original = keeper.original(&item, result.as_bytes())?;
+                to_value(original.map(hex::encode))
+            }
             Ask::Propose { .. } => unreachable!("it is answered before"),
         });
         let answered = answered.await;
         answered.unwrap_or_else(|error| Err(Failure::failed(error)))
+    }
+
+    /// The signed original of a result in the book, if there is one.
+    fn original(&self, item: &ClaimItem, result: &[u8; 32]) -> Result<Option<Arc<[u8]>>, Failure> {
+        if !self.has_book()? {
+            return Ok(None);
+        }
+        self.with_book(|book| {
+            // An item without input is answered by a result of any.
+            let fits = |entry: &Entry| {
+                let input = &entry.item.input;
+                entry.result == *result && (item.input.is_empty() || *input == item.input)
+            };
+            let entries = book.entries(&item.subject)?.into_iter();
+            let mut hashes = entries.filter(fits).filter_map(|entry| entry.original);
+            hashes.next().map_or(Ok(None), |hash| book.original(&hash))
+        })
     }
 
     /// Which of these items a set has asked, sealed or not.

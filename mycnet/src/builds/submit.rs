@@ -26,7 +26,7 @@ const KEY_BYTES_MAX: usize = 16 * 1024;
 const PROBLEMS_MAX: usize = 1000;
 
 /// Results that the reader may be ahead of the node.
-const AHEAD: usize = 64;
+pub(super) const AHEAD: usize = 64;
 
 /// Give this node what was built: the running one answers what it is asked
 ///
@@ -78,25 +78,33 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn subjects(&self) -> Subjects {
-        let default = Subjects::default();
-        let named = |default| self.distribution.clone().unwrap_or(default);
         Subjects {
-            deb: named(default.deb),
-            alpm: named(default.alpm),
             prefix: self.prefix.clone(),
+            ..of_distribution(self.distribution.as_deref())
         }
+    }
+}
+
+/// The subjects of packages of a distribution; of debian and arch unless one is named.
+pub(super) fn of_distribution(name: Option<&str>) -> Subjects {
+    let default = Subjects::default();
+    let named = |default| name.map_or(default, str::to_owned);
+    Subjects {
+        deb: named(default.deb),
+        alpm: named(default.alpm),
+        prefix: default.prefix,
     }
 }
 
 /// The answer of `submit`.
 #[derive(Debug, Default, Serialize)]
-struct Summary {
+pub(super) struct Summary {
     new: usize,
     known: usize,
     replaced: usize,
     /// Files of directories that are of other kinds.
     skipped: usize,
-    problem_count: usize,
+    pub(super) problem_count: usize,
     problems: Vec<ProblemAt>,
 }
 
@@ -108,7 +116,18 @@ struct ProblemAt {
 }
 
 impl Summary {
-    fn problem(&mut self, place: &Place, problem: &str) {
+    /// Adds what came of more input.
+    pub(super) fn add(&mut self, more: Self) {
+        self.new += more.new;
+        self.known += more.known;
+        self.replaced += more.replaced;
+        self.skipped += more.skipped;
+        self.problem_count += more.problem_count;
+        let room = PROBLEMS_MAX.saturating_sub(self.problems.len());
+        self.problems.extend(more.problems.into_iter().take(room));
+    }
+
+    pub(super) fn problem(&mut self, place: &Place, problem: &str) {
         note(&format!("{place}: {}", plain(problem)));
         self.problem_count += 1;
         if self.problems.len() < PROBLEMS_MAX {
@@ -135,12 +154,7 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<()> {
         bar.finish_and_clear();
         let summary = summary?;
         reading.await?;
-        if !client.is_running() && summary.new + summary.replaced > 0 {
-            note(&format!(
-                "no node is running here: `mycnet run{}` commits what it is asked",
-                client.home.option()
-            ));
-        }
+        note_waiting(client, &summary);
         Ok(summary)
     })?;
     common.format.print(&summary, text)?;
@@ -153,13 +167,26 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<()> {
     }
 }
 
-fn options(args: &Args) -> anyhow::Result<Options> {
-    let mut keys = Vec::new();
-    for path in &args.keys {
-        let pem = read_file(path, KEY_BYTES_MAX)?;
-        let key = PublicKey::from_pem(&pem);
-        keys.push(key.map_err(|error| Failure::bad_data(format!("{}: {error}", path.display())))?);
+/// If no node runs, says what commits results.
+pub(super) fn note_waiting(client: &Client, summary: &Summary) {
+    if !client.is_running() && summary.new + summary.replaced > 0 {
+        note(&format!(
+            "no node is running here: `mycnet run{}` commits what it is asked",
+            client.home.option()
+        ));
     }
+}
+
+/// Reads the file of a key.
+pub(super) fn read_key(path: &Path) -> anyhow::Result<PublicKey> {
+    let pem = read_file(path, KEY_BYTES_MAX)?;
+    let key = PublicKey::from_pem(&pem);
+    Ok(key.map_err(|error| Failure::bad_data(format!("{}: {error}", path.display())))?)
+}
+
+fn options(args: &Args) -> anyhow::Result<Options> {
+    let keys = args.keys.iter().map(|path| read_key(path));
+    let keys = keys.collect::<Result<Vec<_>, _>>()?;
     Ok(Options {
         keys,
         subjects: args.names.subjects(),
@@ -194,7 +221,7 @@ fn read(paths: &[PathBuf], options: Options, send: &mpsc::Sender<Event>) {
 }
 
 /// Gives what was read to the node, in batches.
-async fn take(
+pub(super) async fn take(
     client: &Client,
     mut events: mpsc::Receiver<Event>,
     replace: bool,
@@ -260,7 +287,7 @@ async fn give(
     Ok(())
 }
 
-fn text(summary: &Summary) -> String {
+pub(super) fn text(summary: &Summary) -> String {
     let counts = [
         ("new", summary.new),
         ("known", summary.known),

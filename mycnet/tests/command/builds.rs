@@ -1,6 +1,8 @@
 //! Rebuilders and a coordinator: results are given to nodes that run, asked for in sets, and answered without anybody's doing.
 
 mod kills;
+mod serve;
+mod sync;
 
 use std::fs;
 
