@@ -27,13 +27,14 @@ use std::time::{Duration, Instant};
 use iroh::protocol::Router;
 use mycnet_consensus::core::{Index, Indexed, Prover};
 use mycnet_consensus::engine::{Hub, OperationFilter};
+use mycnet_consensus::internals::codec;
 use mycnet_consensus::limits::SET_ITEMS_MAX;
 use mycnet_consensus::net::{self, ALPN, EndpointSettings, Ticket};
 use mycnet_consensus::node::Node;
 use mycnet_consensus::store::Store;
 use mycnet_consensus::{
-    BFTConsensusEngine, Ballot, ClaimItem, ClaimRule, ConsensusOperation, Genesis, Identity,
-    NodeId, OperationId, Params, Signer as _, Spore,
+    BFTConsensusEngine, Ballot, Certificate, ClaimItem, ClaimRule, ConsensusOperation, Genesis,
+    Identity, NodeId, OperationId, Params, Signer as _, Spore,
 };
 use usage::{kilobytes, processor_time};
 
@@ -99,6 +100,16 @@ fn results(set: &ConsensusOperation, by: usize) -> Vec<Option<Vec<u8>>> {
         unreachable!("all operations are sets");
     };
     items.iter().map(|item| Some(result(item, by))).collect()
+}
+
+/// A claim before the night.
+fn evening() -> ConsensusOperation {
+    ConsensusOperation::Claim {
+        subject: "evening".into(),
+        input: Vec::new(),
+        panel: None,
+        rule: ClaimRule::MAJORITY,
+    }
 }
 
 fn sets() -> Vec<ConsensusOperation> {
@@ -324,6 +335,11 @@ async fn build(n: &str, home: &str, ticket: Option<&str>) {
         while transport.peers().len() < BUILDERS - 1 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        // Nodes of a network know from whom they get whose records.
+        let evening = engine.propose_claim(evening(), vec![1]).await;
+        let evening = evening.expect("it is valid");
+        let outcome = engine.execute_reveal_phase(evening).await;
+        outcome.expect("it is decided");
         for set in all.clone() {
             let own = results(&set, n);
             engine
@@ -344,11 +360,14 @@ async fn build(n: &str, home: &str, ticket: Option<&str>) {
             if n > 0 && answered.insert(operation) {
                 let proposal = engine.proposal(&operation).expect("the disk works");
                 let what = proposal.expect("it is open").what;
-                let ballot = Ballot::Results(results(&what, n));
+                let ballot = match what {
+                    ConsensusOperation::Claim { .. } => Ballot::Result(vec![1]),
+                    set => Ballot::Results(results(&set, n)),
+                };
                 engine.vote(operation, ballot).await.expect("it fits");
             }
         }
-        let is_asked = n == 0 || answered.len() == all.len();
+        let is_asked = n == 0 || answered.len() > all.len();
         if is_asked && open.is_empty() && engine.unsealed_proposals().is_empty() {
             break;
         }
@@ -366,6 +385,15 @@ async fn build(n: &str, home: &str, ticket: Option<&str>) {
         kilobytes("self", "VmRSS"),
         engine.height(),
     );
+}
+
+/// The bytes of a certificate without the way to its head and the electors, which are the same for all items of a set.
+fn below_head(certificate: &Certificate) -> usize {
+    let rest = [
+        codec::encode(&certificate.chain).len(),
+        codec::encode(&certificate.electors).len(),
+    ];
+    certificate.encode().len() - rest.iter().sum::<usize>()
 }
 
 /// The lengths of proofs with ten electors, and how they grow.
@@ -399,18 +427,19 @@ fn proofs() {
         let lengths = engines[1].prove(|prover| {
             let whole = prover.certificate(&first, None)?;
             let one = prover.certificate(&of_set, Some(100))?;
-            let length = |certificate: Option<mycnet_consensus::Certificate>| {
+            let below = one.as_ref().map(below_head);
+            let length = |certificate: Option<Certificate>| {
                 let certificate = certificate.expect("it is closed");
                 certificate
                     .verify(engines[0].genesis())
                     .expect("it is good");
                 certificate.encode().len()
             };
-            Ok((length(whole), length(one)))
+            Ok((length(whole), length(one), below.expect("it is closed")))
         });
-        let (whole, one) = lengths.expect("memory works").expect("something is sealed");
+        let (whole, one, below) = lengths.expect("memory works").expect("something is sealed");
         println!(
-            "night  at height {}: certificate of a claim {whole} bytes, of an item {one}",
+            "night  at height {}: certificate of a claim {whole} bytes, of an item {one}, of which {below} from the head's state to the item",
             engines[0].height()
         );
     };

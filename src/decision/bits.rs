@@ -42,7 +42,9 @@ mod tests {
         for electors in [0, 1, 7, 8, 9, 16, 20] {
             let chosen: Vec<usize> = (0..electors).filter(|place| place % 3 == 0).collect();
             let mut bits = Bits::none(electors);
-            chosen.iter().for_each(|place| bits.set(*place));
+            for place in &chosen {
+                bits.set(*place);
+            }
             let by = bits.into_bytes();
             assert_eq!(places(&by, electors), Some(chosen));
             assert_eq!(places(&by, electors + 8), None, "too short");

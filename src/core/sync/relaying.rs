@@ -239,12 +239,13 @@ impl Core {
         }
     }
 
-    /// A peer sent a record first. The first who did so is the source of its author's records as long as it is connected, unless
-    /// another one that offered a record had to be asked for it.
+    /// A peer sent a record. The first who did so is the source of its author's records as long as it is connected, unless another one
+    /// that offered a record had to be asked for it. The author itself pushes them in any case, so it is the source once it did.
     pub(super) fn note_source(&mut self, from: PeerId, record: &Verified, arrival: Arrival) {
         let peers = &self.peers;
+        let is_author = self.authors.get(&from) == Some(&record.author());
         let source = self.relaying.sources.entry(record.author()).or_insert(from);
-        if arrival == Arrival::Offered || !peers.contains(source) {
+        if is_author || arrival == Arrival::Offered || !peers.contains(source) {
             *source = from;
         }
     }
@@ -256,7 +257,7 @@ impl Core {
         }
         // Everybody offers endorsements at every comparison, and an author always pushes its own records.
         let is_apart = matches!(record.statement(), Statement::Refound { .. });
-        if is_apart || self.authors.get(&from) == Some(&record.author()) {
+        if is_apart {
             return false;
         }
         self.note_source(from, record, Arrival::Pushed);
