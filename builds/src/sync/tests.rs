@@ -160,8 +160,7 @@ async fn hostile_answers_are_refused_each_with_its_error() {
             body.len()
         )
     };
-    let to = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
-    for (desc, answer, why, is_of_one_answer) in [
+    let rows = [
         (
             "an endless body",
             ENDLESS.to_owned(),
@@ -228,6 +227,16 @@ async fn hostile_answers_are_refused_each_with_its_error() {
             "build 3 comes after build 4",
             true,
         ),
+    ];
+    refused(&fake, &server, &rows).await;
+}
+
+#[tokio::test]
+async fn answers_that_only_say_no_are_told_apart() {
+    let fake = Fake::default();
+    let server = Rebuilderd::new(&fake.start().await).unwrap();
+    let to = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
+    let rows = [
         (
             "a redirect",
             to.to_owned(),
@@ -246,15 +255,19 @@ async fn hostile_answers_are_refused_each_with_its_error() {
             "answered 503",
             false,
         ),
-    ] {
-        fake.raw("builds?limit=20&after=1", answer);
+    ];
+    refused(&fake, &server, &rows).await;
+}
+
+/// Asserts that each of these answers to a question for builds is refused for its reason: a description, the answer, what is said, and
+/// whether it concerns this answer alone.
+async fn refused(fake: &Fake, server: &Rebuilderd, rows: &[(&str, String, &str, bool)]) {
+    for (desc, answer, why, is_of_one_answer) in rows {
+        fake.raw("builds?limit=20&after=1", answer.as_bytes());
         let error = server.builds(1).await.unwrap_err();
         assert!(error.to_string().contains(why), "{desc}: {error}");
-        assert_eq!(
-            error.fault.is_of_one_answer(),
-            is_of_one_answer,
-            "{desc}: {error}"
-        );
+        let is_of_one = error.fault.is_of_one_answer();
+        assert_eq!(is_of_one, *is_of_one_answer, "{desc}: {error}");
     }
 }
 
