@@ -5,7 +5,9 @@
 //! | module | knows |
 //! |---|---|
 //! | `finding` | one result of a build: which item it answers, and with what |
+//! | [`book`] | what a node has found, and what sets asked: two databases |
 
+pub mod book;
 mod finding;
 
 pub use self::finding::Finding;

@@ -182,6 +182,13 @@ impl BFTConsensusEngine {
         self.look(|core, _| core.own_ballot(operation).cloned())
     }
 
+    /// The seal time (milliseconds since 1970) up to which a commit of this node is in time, whatever others do: the earliest at
+    /// which the commits can be frozen without it ([P3]). `None` if it has nothing to commit: the operation is not open, this node
+    /// is no elector or has committed, or the commits are frozen.
+    pub fn commits_until_ms(&self, operation: &OperationId) -> Option<u64> {
+        self.look(|core, _| core.commits_until_ms(operation))
+    }
+
     /// The records of an operation that this node holds, sealed or not, with the proposal.
     ///
     /// # Errors

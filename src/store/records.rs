@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use redb::ReadTransaction;
 
-use super::heights::Heights;
+use super::heights::{Heights, last_height};
 use super::rows::{PLACES, PlacesRow, decode};
 use super::{Store, StoreError, lock};
 use crate::base::digest::{OperationId, RecordId};
@@ -53,6 +53,21 @@ pub(super) fn places_of(
 }
 
 impl Store {
+    /// The records that the seal of a height lists, by id; `None` above the last height. Whoever reads heights in order reads
+    /// each part of the disk once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] or [`StoreError::NotSealed`] if the data cannot be decoded or differs from what was sealed.
+    pub fn records_at(&self, height: u64) -> Result<Option<Vec<Verified>>, StoreError> {
+        let reading = self.reading()?;
+        if height == 0 || height > last_height(&reading)? {
+            return Ok(None);
+        }
+        let records = self.block_records(&mut self.heights(&reading)?, height)?;
+        Ok(Some(records.values().cloned().collect()))
+    }
+
     /// These records of an operation.
     pub(super) fn records_of(
         &self,

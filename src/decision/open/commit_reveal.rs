@@ -213,12 +213,7 @@ impl OpenOperation {
             let Some(member) = member.filter(|member| !member.is_banned()) else {
                 continue;
             };
-            let unseen_ms = member.trust.unseen_from_ms(self.params.commit_window_ms);
-            let waits_ms = match elector.weight {
-                0 => unseen_ms.min(self.opened_ms + self.params.claim_grace_ms),
-                _ => unseen_ms,
-            };
-            until_ms = until_ms.max(waits_ms);
+            until_ms = until_ms.max(self.waits_until_ms(elector.weight, member));
         }
         let quarter_ms = if have_all {
             0
@@ -226,6 +221,31 @@ impl OpenOperation {
             self.opened_ms + grace_ms.div_ceil(4)
         };
         Some(until_ms.min(self.opened_ms + grace_ms).max(quarter_ms))
+    }
+
+    /// How long the freeze waits for an elector, if the grace allows it.
+    fn waits_until_ms(&self, weight: u64, member: &Member) -> u64 {
+        let unseen_ms = member.trust.unseen_from_ms(self.params.commit_window_ms);
+        match weight {
+            0 => unseen_ms.min(self.opened_ms + self.params.claim_grace_ms),
+            _ => unseen_ms,
+        }
+    }
+
+    /// The earliest seal time at which the commits can be frozen without one of this member, whatever others sign ([P3]). `None`
+    /// if it has nothing to commit: it is no elector, has committed, or the commits are frozen.
+    pub(crate) fn commits_until_ms(&self, member: &NodeId, roster: &Roster) -> Option<u64> {
+        let elector = self.elector_of(member, roster)?;
+        let is_open = matches!(self.phase, Phase::Committing(_));
+        if !is_open || self.commits.contains_key(&self.voter(&elector)) {
+            return None;
+        }
+        let weight = self.elector(&elector).map_or(0, |it| it.weight);
+        let line = roster.get(&elector).filter(|line| !line.is_banned());
+        let until_ms = line.map_or(0, |line| self.waits_until_ms(weight, line));
+        let (opened_ms, grace_ms) = (self.opened_ms, self.grace_ms());
+        let quarter_ms = opened_ms + grace_ms.div_ceil(4);
+        Some(until_ms.min(opened_ms + grace_ms).max(quarter_ms))
     }
 
     fn freeze(&mut self, context: &Context<'_>) {
