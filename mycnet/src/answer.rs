@@ -9,6 +9,7 @@ pub(crate) use self::files::import_bundle;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mycnet_consensus::engine::{EngineError, Proposal};
@@ -17,6 +18,7 @@ use mycnet_consensus::{BFTConsensusEngine, Ballot, BallotForm, OperationId};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::builds::Keeper;
 use crate::failure::{Failure, Kind};
 use crate::reply;
 use crate::request::Request;
@@ -25,7 +27,7 @@ use crate::request::Request;
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Value, Failure>> + Send + 'a>>;
 
 /// Answers a request. Every record that it signs is on the disk before the answer is given.
-pub(crate) fn answer(node: &Node, request: Request) -> Answer<'_> {
+pub(crate) fn answer<'a>(node: &'a Node, keeper: &'a Arc<Keeper>, request: Request) -> Answer<'a> {
     Box::pin(async move {
         let engine = node.engine();
         let operation = match request {
@@ -89,6 +91,7 @@ pub(crate) fn answer(node: &Node, request: Request) -> Answer<'_> {
                 import(engine, &record).await?;
                 return value(Ok(reads::keys(node)));
             }
+            Request::Builds(ask) => return keeper.clone().answer(node, ask).await,
             Request::ImportBundle { file } => return value(files::import(node, &file).await),
             // Reading takes as long as the disk does, and must not block the answers to others.
             request => {

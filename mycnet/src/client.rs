@@ -1,5 +1,7 @@
 //! The node that a command asks: a running one, or one of its own without peers, for as long as the command takes.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, bail};
 use mycnet_consensus::engine::{Clock as _, SystemClock};
 use mycnet_consensus::node::Node;
@@ -8,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::answer::{self, answer};
 use crate::arguments::{IdPrefix, NodeRef};
+use crate::builds::Keeper;
 use crate::databases::{open_store, rejoins};
 use crate::failure::{Failure, Kind};
 use crate::home::last_run::LastRun;
@@ -30,6 +33,8 @@ pub(crate) struct Client {
     pub(crate) home: Home,
     /// The command's own node, if no other runs.
     own_node: Option<Node>,
+    /// The book and index of that node.
+    keeper: Arc<Keeper>,
 }
 
 /// Does something with a node, and stops the command's own node in good order afterwards.
@@ -55,11 +60,15 @@ pub(crate) fn ask<T: DeserializeOwned>(common: &Common, request: Request) -> any
 
 impl Client {
     async fn open(home: Home) -> anyhow::Result<Self> {
+        let keeper = Arc::new(Keeper::new(&home));
         for _ in 0..RETRIES {
             // No node runs in a network that this one has left.
             if !home.is_past() && socket::is_answered(&home).await? {
-                let own_node = None;
-                return Ok(Self { home, own_node });
+                return Ok(Self {
+                    home,
+                    own_node: None,
+                    keeper,
+                });
             }
             if let Some(store) = open_store(&home)? {
                 let node = spawn(&home, builder(&home, store, &[])?)?;
@@ -77,8 +86,11 @@ impl Client {
                     let lost = lost.unwrap_or_else(|| "the journal was lost".to_owned());
                     note(&format!("{lost}. {}", rejoins(&home)));
                 }
-                let own_node = Some(node);
-                return Ok(Self { home, own_node });
+                return Ok(Self {
+                    home,
+                    own_node: Some(node),
+                    keeper,
+                });
             }
             // A node that starts or stops, or another command, has the databases open for a moment.
             tokio::time::sleep(RETRY_AFTER).await;
@@ -103,7 +115,7 @@ impl Client {
 
     pub(crate) async fn ask<T: DeserializeOwned>(&self, request: Request) -> anyhow::Result<T> {
         let answer = match &self.own_node {
-            Some(node) => answer(node, request).await?,
+            Some(node) => answer(node, &self.keeper, request).await?,
             None => socket::ask(&self.home, &request).await?,
         };
         serde_json::from_value(answer).context(

@@ -10,6 +10,7 @@ use mycnet_consensus::engine::{Clock as _, SystemClock};
 use mycnet_consensus::store::{CheckReport, Store};
 use mycnet_consensus::{Identity, Signer as _};
 
+use crate::builds;
 use crate::databases::{damaged, fetch_again, open_store, rejoins, unless_locked};
 use crate::failure::Failure;
 use crate::home::last_run::LastRun;
@@ -21,7 +22,8 @@ use crate::warnings;
 /// Check this node's directory: keys, settings, and all of the databases
 ///
 /// Every seal is followed from the genesis, with every certificate, record and
-/// signature, and every document is built again. So the check takes as long as a
+/// signature, and every document is built again, and the results of builds are
+/// compared with their digests. So the check takes as long as a
 /// new node takes to catch up. The node must not be running meanwhile.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -71,18 +73,28 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     } else {
         (None, Vec::new())
     };
+    let mut book = builds::check(&home, store.network_id())?;
     let health = Health {
-        healthy: faults.is_empty() && cannot_sign.is_none(),
+        healthy: faults.is_empty() && cannot_sign.is_none() && book.faults.is_empty(),
         heights,
         records,
         operations,
         repaired: is_repaired,
-        faults: faults.iter().chain(&cannot_sign).cloned().collect(),
-        warnings,
+        builds: book.health.take(),
+        faults: faults
+            .iter()
+            .chain(&cannot_sign)
+            .chain(&book.faults)
+            .cloned()
+            .collect(),
+        warnings: warnings.into_iter().chain(book.warning).collect(),
     };
     args.common.format.print(&health, text)?;
     let failure = match (faults.as_slice(), cannot_sign) {
-        ([], None) => return Ok(()),
+        ([], None) => match book.faults.first() {
+            None => return Ok(()),
+            Some(first) => builds::damaged(&home, &plain(first)),
+        },
         ([], Some(reason)) => reason,
         ([first, ..], _) => format!(
             "{} faults, the first: {}. Keep a copy of the directory for the person who looks into it; to go on, {}",
@@ -157,6 +169,13 @@ fn text(health: &Health) -> String {
         .add("heights", health.heights)
         .add("records", health.records)
         .add("operations", health.operations);
+    if let Some(book) = &health.builds {
+        let what = format!(
+            "{} waiting, {} committed, {} originals",
+            book.waiting, book.committed, book.originals
+        );
+        fields.add("results of builds", what);
+    }
     if health.repaired {
         fields.add("repaired", "pages were not in order, and are again");
     }

@@ -9,6 +9,7 @@
 //! | `transport.key` | the secret of the endpoint that peers connect to |
 //! | `config.toml` | settings, see `settings` |
 //! | `ledger.redb`, `journal.redb` | the ledger, and the records that this node has signed |
+//! | `builds.redb`, `builds-index.redb` | the results of builds that this node has, and an index of what sets asked |
 //! | `ticket` | the ticket that it joined with, if there was one |
 //! | `last-run.json` | the port that it took, where the directory was, and what was wrong with its clock |
 //! | `past/NETWORK/` | the databases of a network that the node has left for the one founded in its place |

@@ -8,6 +8,7 @@
 //! | `status`, `operations`, `lists` | what they look at |
 //! | `certificate`, `export`, `bundle` | what they carry away |
 //! | `key`, `successor` | the keys of a member that follow one another |
+//! | `builds` | what rebuilders found, and sets of what is to be built |
 //! | `refound` | founding the network anew |
 //! | `devnet`, `doctor`, `rejoin`, `completions`, `replay` | tools |
 //! | `client`, `socket` | the node that a command asks: a running one, or one of its own |
@@ -26,6 +27,7 @@ use self::home::Common;
 
 mod answer;
 mod arguments;
+mod builds;
 mod bundle;
 mod certificate;
 mod claim_set;
@@ -112,6 +114,7 @@ enum Command {
     Verify(certificate::VerifyArgs),
     Export(export::Args),
     Bundle(bundle::Args),
+    Builds(Box<builds::Args>),
     Doctor(doctor::Args),
     Rejoin(rejoin::Args),
     Refound(refound::Args),
@@ -158,6 +161,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => certificate::verify(args),
         Command::Export(args) => export::run(args),
         Command::Bundle(args) => bundle::run(args),
+        Command::Builds(args) => builds::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Rejoin(args) => rejoin::run(args),
         Command::Refound(args) => refound::run(args),

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write as _};
 
 use mycnet_consensus::{Ballot, Outcome};
-pub(crate) use mycnet_replay::terminal::{line, note, plain};
+pub(crate) use mycnet_replay::terminal::{line, note, plain, progress};
 use serde::Serialize;
 
 /// Whether a command prints one JSON object or text.

@@ -2,6 +2,8 @@
 
 use mycnet_consensus::{Ballot, Class, ConsensusOperation, Priority};
 
+pub(crate) use self::kinds::Asked;
+
 use self::kinds::Kind;
 use crate::arguments::{Waiting, named};
 use crate::failure::Failure;

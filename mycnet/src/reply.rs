@@ -663,7 +663,19 @@ pub(crate) struct Health {
     pub(crate) records: u64,
     pub(crate) operations: u64,
     pub(crate) repaired: bool,
+    /// The book of builds, if there is one that can be opened.
+    pub(crate) builds: Option<BookHealth>,
     pub(crate) faults: Vec<String>,
     /// What is no fault of the directory, but should be seen to.
     pub(crate) warnings: Vec<String>,
+}
+
+/// What a book of builds has.
+#[derive(Debug, Serialize)]
+pub(crate) struct BookHealth {
+    /// Results that wait.
+    pub(crate) waiting: u64,
+    /// Results that were committed to a set.
+    pub(crate) committed: u64,
+    pub(crate) originals: u64,
 }

@@ -10,6 +10,7 @@ use mycnet_consensus::{Ballot, Class, ConsensusOperation, NodeId, OperationId, P
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::builds::Ask;
 use crate::failure::Failure;
 
 /// A question or an order.
@@ -136,6 +137,8 @@ pub(crate) enum Request {
     ImportBundle {
         file: PathBuf,
     },
+    /// A question or an order about builds.
+    Builds(Ask),
 }
 
 /// Which operations to list.
@@ -158,5 +161,6 @@ pub(crate) enum Reply {
     Err(Failure),
 }
 
-/// Bytes of a request at most: an operation with the largest payload, in hexadecimal, and room for the rest.
-pub(crate) const REQUEST_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a request at most: an operation with the largest payload, or signed originals of builds, in hexadecimal, and room for the
+/// rest.
+pub(crate) const REQUEST_BYTES_MAX: usize = 1024 * 1024;

@@ -1,6 +1,7 @@
 //! `mycnet run`: the node itself.
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -9,10 +10,11 @@ use mycnet_consensus::engine::Notice;
 use mycnet_consensus::net::{self, Ticket};
 use mycnet_consensus::node::{Node, Stopped};
 use mycnet_consensus::store::Store;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use self::report::Report;
 use crate::answer::reads;
+use crate::builds::{self, Keeper};
 use crate::bundle;
 use crate::databases::open_store;
 use crate::failure::Failure;
@@ -108,8 +110,9 @@ async fn serve_key(
     };
     let connected = Connected::start(home, store, settings, &args.peers).await?;
     let is_told = args.verbose || args.common.format.json || std::io::stdout().is_terminal();
+    let keeper = Arc::new(Keeper::new(home));
     let mut report = Report::new(home, &connected.node, args.common.format, is_told);
-    let ended = attend(home, &connected, &answering, &mut report).await;
+    let ended = attend(home, &connected, &keeper, &answering, &mut report).await;
     if matches!(ended, Ok(Ended::Replaced | Ended::Refounded)) {
         // Commands that come now wait for the node to be there again.
         *control = Some(answering);
@@ -192,6 +195,7 @@ enum Ended {
 async fn attend(
     home: &Home,
     connected: &Connected,
+    keeper: &Arc<Keeper>,
     control: &Control,
     report: &mut Report,
 ) -> anyhow::Result<Ended> {
@@ -202,8 +206,10 @@ async fn attend(
     report.started(node, &connected.listening)?;
     let mut look_at_peers = tokio::time::interval(PEERS_EVERY);
     let closing = Notify::new();
-    let answering = control.serve(node, &closing);
-    tokio::pin!(answering, asked_to_stop);
+    let answering = control.serve(node, keeper, &closing);
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let voting = builds::attend(node, keeper, tell);
+    tokio::pin!(answering, voting, asked_to_stop);
     // The seal may have come before the subscription.
     let mut is_replaced = is_replaced_by_next(home, node)?;
     while !is_replaced && node.engine().left_for().is_none() {
@@ -220,6 +226,9 @@ async fn attend(
             },
             _ = look_at_peers.tick() => look(node, report)?,
             () = &mut answering => {}
+            // It ends with the node.
+            () = &mut voting => return Ok(Ended::Stopped),
+            Some(told) = told.recv() => report.builds(&told)?,
             _ = node.stopped() => return Ok(Ended::Stopped),
             // What happened since the last look is told, and kept for the next start.
             () = &mut asked_to_stop => {

@@ -35,11 +35,14 @@ pub(crate) fn check_path(path: &Path) -> anyhow::Result<()> {
 /// Other systems have no sockets that only their owner can open.
 #[cfg(not(unix))]
 mod none {
+    use std::sync::Arc;
+
     use anyhow::bail;
     use mycnet_consensus::node::Node;
     use serde_json::Value;
     use tokio::sync::Notify;
 
+    use crate::builds::Keeper;
     use crate::failure::Failure;
     use crate::home::Home;
     use crate::request::Request;
@@ -55,7 +58,7 @@ mod none {
             )
         }
 
-        pub(crate) async fn serve(&self, _: &Node, _: &Notify) {
+        pub(crate) async fn serve(&self, _: &Node, _: &Arc<Keeper>, _: &Notify) {
             std::future::pending().await
         }
     }

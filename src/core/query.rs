@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -205,15 +206,15 @@ impl Core {
         Some(ballot)
     }
 
-    /// The seal time up to which a commit of this node to an open operation is in time, whatever others do ([P3]). `None` if it has
+    /// The seal times in which a commit of this node to an open operation is in time, whatever others do ([P3]). `None` if it has
     /// nothing to commit: it is no elector, has committed, or the commits are frozen.
-    pub fn commits_until_ms(&self, id: &OperationId) -> Option<u64> {
+    pub fn time_to_commit_ms(&self, id: &OperationId) -> Option<Range<u64>> {
         let state = self.ledger().state();
         let open = state.operation(id)?;
         if self.own_ballot(id).is_some() {
             return None;
         }
-        open.commits_until_ms(&self.me, state.roster())
+        open.time_to_commit_ms(&self.me, state.roster())
     }
 
     /// The status of an operation; `None` if this node does not know it.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -182,11 +183,11 @@ impl BFTConsensusEngine {
         self.look(|core, _| core.own_ballot(operation).cloned())
     }
 
-    /// The seal time (milliseconds since 1970) up to which a commit of this node is in time, whatever others do: the earliest at
-    /// which the commits can be frozen without it ([P3]). `None` if it has nothing to commit: the operation is not open, this node
-    /// is no elector or has committed, or the commits are frozen.
-    pub fn commits_until_ms(&self, operation: &OperationId) -> Option<u64> {
-        self.look(|core, _| core.commits_until_ms(operation))
+    /// The seal times (milliseconds since 1970) in which a commit of this node is in time, whatever others do: from the opening to the
+    /// earliest at which the commits can be frozen without it ([P3]). `None` if it has nothing to commit: the operation is not
+    /// open, this node is no elector or has committed, or the commits are frozen.
+    pub fn time_to_commit_ms(&self, operation: &OperationId) -> Option<Range<u64>> {
+        self.look(|core, _| core.time_to_commit_ms(operation))
     }
 
     /// The records of an operation that this node holds, sealed or not, with the proposal.

@@ -46,7 +46,9 @@ impl Side {
             let new = Self::with(&begun, format, options.open(&begun).map_err(file)?)?;
             new.write(|transaction| {
                 let format = format.to_le_bytes();
-                transaction.open_table(META)?.insert("format", &format[..])?;
+                transaction
+                    .open_table(META)?
+                    .insert("format", &format[..])?;
                 create(transaction)
             })?;
             drop(new);

@@ -151,7 +151,7 @@ pub(super) enum Kind {
 
 /// Who is asked, and how they come to a result.
 #[derive(Debug, clap::Args)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     /// Ask only these members, separated by commas; all unless given (primary and seeds only)
     #[arg(long, value_name = "NODE,…", value_delimiter = ',')]
     panel: Vec<NodeRef>,
@@ -260,7 +260,7 @@ impl Kind {
 
 impl Asked {
     /// The members of the panel, sorted; `None` for all.
-    async fn panel(&self, client: &Client) -> anyhow::Result<Option<Vec<NodeId>>> {
+    pub(crate) async fn panel(&self, client: &Client) -> anyhow::Result<Option<Vec<NodeId>>> {
         let mut members = Vec::new();
         for node in &self.panel {
             members.push(client.node(node).await?);
@@ -270,7 +270,7 @@ impl Asked {
     }
 
     /// The rule: as the proposer says, else as the network's parameters say.
-    async fn rule(&self, client: &Client) -> anyhow::Result<ClaimRule> {
+    pub(crate) async fn rule(&self, client: &Client) -> anyhow::Result<ClaimRule> {
         let config: reply::Config = client.ask(Request::Config).await?;
         let default = config.params.claim_rule();
         Ok(ClaimRule {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::attention::{Attention, News};
 use crate::answer::reads;
+use crate::builds::Told;
 use crate::home::Home;
 use crate::names::{Names, subject_node};
 use crate::output::{Fields, Format, line, note, plain, short};
@@ -375,6 +376,34 @@ impl Report {
             }
         }
         Ok(())
+    }
+
+    /// Tells what the node did about builds.
+    pub(super) fn builds(&self, told: &Told) -> anyhow::Result<()> {
+        match told {
+            Told::Committed {
+                operation,
+                subject,
+                known,
+                items,
+            } => self.tell(
+                &json!({
+                    "event": "committed",
+                    "operation": operation,
+                    "subject": subject,
+                    "known": known,
+                    "items": items,
+                }),
+                &format!(
+                    "operation {} (claim_set, {subject}) committed, {known} of {items} results",
+                    short(operation)
+                ),
+            ),
+            Told::Failed(failure) => self.warn(
+                &json!({ "event": "builds_failed", "reason": failure.message }),
+                &format!("RESULTS OF BUILDS ARE NOT COMMITTED: {}", failure.message),
+            ),
+        }
     }
 
     /// A seal gave the member its next key, with which the node starts again.

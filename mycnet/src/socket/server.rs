@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use super::check_path;
 use crate::answer::answer;
+use crate::builds::Keeper;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::request::{REQUEST_BYTES_MAX, Reply, Request};
@@ -65,7 +66,7 @@ impl Control {
 
     /// Answers until the future is dropped. After `closing` nothing more is accepted, and the future ends with the last answer;
     /// commands that come later wait for the next call.
-    pub(crate) async fn serve(&self, node: &Node, closing: &Notify) {
+    pub(crate) async fn serve(&self, node: &Node, keeper: &Arc<Keeper>, closing: &Notify) {
         let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let waits = Arc::new(Semaphore::new(WAITS_MAX));
         // This is dropped with the future, which cuts off commands that are not answered yet.
@@ -94,9 +95,9 @@ impl Control {
                 tracing::warn!("another user than the owner connected to the control socket");
                 continue;
             }
-            let (node, waits) = (node.clone(), waits.clone());
+            let (node, keeper, waits) = (node.clone(), keeper.clone(), waits.clone());
             answering.spawn(async move {
-                if let Err(error) = answer_one(&node, stream, permit, &waits).await {
+                if let Err(error) = answer_one(&node, &keeper, stream, permit, &waits).await {
                     tracing::debug!(%error, "a command went away");
                 }
             });
@@ -116,6 +117,7 @@ impl Drop for Control {
 /// Answers one command. The command holds its permit until the answer, unless it waits for an operation.
 async fn answer_one(
     node: &Node,
+    keeper: &Arc<Keeper>,
     mut stream: UnixStream,
     permit: OwnedSemaphorePermit,
     waits: &Arc<Semaphore>,
@@ -146,7 +148,7 @@ async fn answer_one(
         Ok(request) => {
             let mut rest = [0; 1];
             tokio::select! {
-                result = answer(node, request) => result.map_or_else(Reply::Err, Reply::Ok),
+                result = answer(node, keeper, request) => result.map_or_else(Reply::Err, Reply::Ok),
                 // The command has ended.
                 _ = read.read(&mut rest) => return Ok(()),
             }

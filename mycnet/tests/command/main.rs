@@ -11,6 +11,7 @@
 )]
 
 mod alone;
+mod builds;
 mod copies;
 mod damage;
 mod devnet;

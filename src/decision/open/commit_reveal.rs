@@ -2,6 +2,7 @@
 //! [`OpenOperation::judge_reveal`]. Admission (`core/admit.rs`) and every seal (`ledger/filing.rs`) ask it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::window::Passage;
@@ -232,9 +233,9 @@ impl OpenOperation {
         }
     }
 
-    /// The earliest seal time at which the commits can be frozen without one of this member, whatever others sign ([P3]). `None`
-    /// if it has nothing to commit: it is no elector, has committed, or the commits are frozen.
-    pub(crate) fn commits_until_ms(&self, member: &NodeId, roster: &Roster) -> Option<u64> {
+    /// From the opening to the earliest seal time at which the commits can be frozen without one of this member, whatever others
+    /// sign ([P3]). `None` if it has nothing to commit: it is no elector, has committed, or the commits are frozen.
+    pub(crate) fn time_to_commit_ms(&self, member: &NodeId, roster: &Roster) -> Option<Range<u64>> {
         let elector = self.elector_of(member, roster)?;
         let is_open = matches!(self.phase, Phase::Committing(_));
         if !is_open || self.commits.contains_key(&self.voter(&elector)) {
@@ -245,7 +246,8 @@ impl OpenOperation {
         let until_ms = line.map_or(0, |line| self.waits_until_ms(weight, line));
         let (opened_ms, grace_ms) = (self.opened_ms, self.grace_ms());
         let quarter_ms = opened_ms + grace_ms.div_ceil(4);
-        Some(until_ms.min(opened_ms + grace_ms).max(quarter_ms))
+        let until_ms = until_ms.min(opened_ms + grace_ms).max(quarter_ms);
+        Some(opened_ms..until_ms)
     }
 
     fn freeze(&mut self, context: &Context<'_>) {

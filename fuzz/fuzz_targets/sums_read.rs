@@ -1,0 +1,11 @@
+//! Reads any bytes as lines of `sha256sum`: no panic, and only findings that fit an item, each once.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mycnet_builds::Format;
+use mycnet_builds::internals::exercise;
+
+fuzz_target!(|bytes: &[u8]| {
+    exercise(Format::Sums, bytes);
+});

@@ -1,0 +1,59 @@
+//! `mycnet builds`: what a rebuilder found goes into the ledger, and what the ledger says about a build comes out.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `submit` | reads what was built, and gives it to the node |
+//! | `plan` | puts what is wanted into claim sets |
+//! | `status` | what waits, and what is asked |
+//! | `keeper` | a node's book and index, for as long as the node lives |
+//! | `voter` | commits what is asked and known, by itself, while a node runs |
+//! | `check` | what `mycnet doctor` looks at |
+//! | `ask` | what a node can be asked about builds |
+//!
+//! Files are read by the command, in a process of its own; a node gets findings and items, in bounded requests, and never what
+//! strangers wrote.
+
+mod ask;
+mod check;
+mod keeper;
+mod plan;
+mod status;
+mod submit;
+mod voter;
+
+pub(crate) use self::ask::Ask;
+pub(crate) use self::check::{check, damaged};
+pub(crate) use self::keeper::Keeper;
+pub(crate) use self::voter::{Told, attend};
+
+use crate::home::Common;
+
+/// Share the results of builds: what others built from the same source
+///
+/// A rebuilder runs `mycnet run`, and gives it what it has built with `mycnet
+/// builds submit`. A coordinator asks for results with `mycnet builds plan`. The
+/// running node answers by itself what it is asked and knows.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    Submit(submit::Args),
+    Plan(plan::Args),
+    Status(status::Args),
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    match &args.what {
+        What::Submit(submit) => submit::run(submit, &args.common),
+        What::Plan(plan) => plan::run(plan, &args.common),
+        What::Status(_) => status::run(&args.common),
+    }
+}
