@@ -68,7 +68,7 @@ pub use crate::ledger::{
 pub use crate::members::trust::{Change, TrustState};
 pub use crate::past::archive::{Archive, ArchiveError};
 pub use crate::past::{
-    archive::Logs, certificate::ProvedItem, certificate::ShownItems, chain::Chain,
+    archive::DecidedAt, archive::DecidedOperation, archive::Logs, certificate::ProvedItem, certificate::ShownItems, chain::Chain,
     chain::ChangeOfSealers, history::History, index::Index, index::Indexed, index::ShownOperation,
     precommits::Precommits, prover::Prover,
 };
