@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use mycnet_consensus::{Genesis, MemberName, NodeId, Standing};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Digits that an abbreviated id has at least.
 const DIGITS_MIN: usize = 8;
 
 /// A member, as far as it is known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Builder {
     /// Its present key.
     pub node: NodeId,
@@ -20,7 +20,6 @@ pub struct Builder {
     /// Its standing now; `None` if only the genesis is known.
     pub standing: Option<Standing>,
     /// The keys that it had before.
-    #[serde(skip)]
     pub former: Vec<NodeId>,
 }
 

@@ -25,16 +25,18 @@ pub mod index_file;
 pub mod internals;
 pub mod plan;
 mod policy;
+mod report;
 #[cfg(test)]
 mod testing;
 mod verdict;
 
 pub use self::builders::{Builder, Builders, NotFound};
 pub use self::evidence::{Answer, Decision, EVIDENCE_MAX, Evidence, Found, Hex, Question};
-pub use self::finding::Finding;
+pub use self::finding::{Finding, sha256_of};
 pub use self::formats::{
     Event, Fault, Format, Json, JsonFault, KeyFault, Link, LinkFault, Options, Pattern,
     PatternFault, Place, Problem, PublicKey, Reader, SubjectFault, Subjects, TwoResults,
 };
 pub use self::policy::{Policy, PolicyFault, Resolved, Rule};
+pub use self::report::{BuilderLine, Dispute, PackageLine, Report, Reporter};
 pub use self::verdict::{Case, Held, Judged, Verdict, judge};

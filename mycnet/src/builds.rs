@@ -5,6 +5,12 @@
 //! | `submit` | reads what was built, and gives it to the node |
 //! | `plan` | puts what is wanted into claim sets |
 //! | `status` | what waits, and what is asked |
+//! | `verdict` | the command `check`: whether a build is confirmed |
+//! | `report` | who differed from whom in what |
+//! | `index` | the ledger's verdicts in a file, for whoever has no node |
+//! | `what`, `since` | arguments: what is to be checked, since when |
+//! | `find` | what sets say about a build |
+//! | `people` | builders, for people |
 //! | `keeper` | a node's book and index, for as long as the node lives |
 //! | `voter` | commits what is asked and known, by itself, while a node runs |
 //! | `check` | what `mycnet doctor` looks at |
@@ -15,11 +21,18 @@
 
 mod ask;
 mod check;
+mod find;
+mod index;
 mod keeper;
+mod people;
 mod plan;
+mod report;
+mod since;
 mod status;
 mod submit;
+mod verdict;
 mod voter;
+mod what;
 
 pub(crate) use self::ask::Ask;
 pub(crate) use self::check::{check, damaged};
@@ -48,6 +61,9 @@ enum What {
     Submit(submit::Args),
     Plan(plan::Args),
     Status(status::Args),
+    Check(verdict::Args),
+    Report(report::Args),
+    Index(index::Args),
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -55,5 +71,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         What::Submit(submit) => submit::run(submit, &args.common),
         What::Plan(plan) => plan::run(plan, &args.common),
         What::Status(_) => status::run(&args.common),
+        What::Check(check) => verdict::run(check, &args.common),
+        What::Report(report) => report::run(report, &args.common),
+        What::Index(index) => index::run(index, &args.common),
     }
 }

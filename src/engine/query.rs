@@ -237,7 +237,10 @@ impl BFTConsensusEngine {
     /// # Errors
     ///
     /// [`EngineError::Archive`]
-    pub fn decided(&self, operation: &OperationId) -> Result<Option<DecidedOperation>, EngineError> {
+    pub fn decided(
+        &self,
+        operation: &OperationId,
+    ) -> Result<Option<DecidedOperation>, EngineError> {
         let open = self.look(|core, _| {
             let open = core.ledger().state().operation(operation);
             open.and_then(DecidedOperation::of)

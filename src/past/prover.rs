@@ -170,9 +170,7 @@ impl<'a> Prover<'a> {
             let place = place.ok().and_then(|at| log.get_mut(at));
             let Some(place) = place else { continue };
             let (leaf, items) = (decided.leaf, decided.items);
-            electorates
-                .entry(leaf.electors)
-                .or_insert(decided.electors);
+            electorates.entry(leaf.electors).or_insert(decided.electors);
             *place = Indexed::Shown(leaf, items);
         }
         let index = Index {

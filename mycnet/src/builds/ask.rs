@@ -1,9 +1,12 @@
 //! What a node can be asked about builds, and its answers.
 
-use mycnet_builds::Finding;
+use std::path::PathBuf;
+
+use mycnet_builds::{Finding, Question};
 use mycnet_consensus::{ClaimItem, ClaimRule, Digest, NodeId, OperationId};
 use serde::{Deserialize, Serialize};
 
+use super::since::Since;
 use crate::failure::Failure;
 
 /// A question or an order about builds.
@@ -28,6 +31,12 @@ pub(crate) enum Ask {
     },
     /// What waits, and what is asked. The answer is [`Overview`].
     Status,
+    /// What sets say about builds. The answer is a list of [`Found`](mycnet_builds::Found), one for each question.
+    Find { questions: Vec<Question> },
+    /// Who differed from whom in what. The answer is [`Reported`](super::report::Reported).
+    Report { since: Since },
+    /// Write an index into a file. The answer is [`IndexWritten`](super::index::IndexWritten).
+    Index { file: PathBuf, since: Since },
 }
 
 /// A finding as it is sent.

@@ -15,7 +15,9 @@ use tokio::sync::{Mutex as AsyncMutex, broadcast};
 
 use super::ask::{Ask, OpenSet, Overview, Proposed, Submitted, findings};
 use super::check::damaged_book;
+use super::find::Finder;
 use super::voter::commit_at_ms;
+use super::{index, report};
 use crate::failure::Failure;
 use crate::home::Home;
 
@@ -155,6 +157,14 @@ impl Keeper {
             }
             Ask::Asked { items } => to_value(keeper.asked(&node, &items)?),
             Ask::Status => to_value(keeper.overview(&node)?),
+            Ask::Find { questions } => {
+                let index = keeper.index(&node)?;
+                let mut finder = Finder::new(&node, &index);
+                let found = questions.iter().map(|question| finder.find(question));
+                to_value(found.collect::<Result<Vec<_>, Failure>>()?)
+            }
+            Ask::Report { since } => to_value(report::report(&node, since)?),
+            Ask::Index { file, since } => to_value(index::write(&node, &file, since)?),
             Ask::Propose { .. } => unreachable!("it is answered before"),
         });
         let answered = answered.await;
