@@ -59,21 +59,20 @@ impl Side {
             }
         }
         let opened = File::options().read(true).write(true).open(path);
-        let opened = Self::with(path, format, opened.map_err(file)?)?;
-        opened.check_format()?;
-        Ok(opened)
-    }
-
-    fn with(path: &Path, format: u64, file: File) -> Result<Self, BookError> {
-        let empty = file.metadata().is_ok_and(|metadata| metadata.len() == 0);
-        let is_new = path.extension().is_some_and(|it| it == "new");
-        if empty && !is_new {
+        let opened = opened.map_err(file)?;
+        if opened.metadata().map_err(file)?.len() == 0 {
             // redb would make a new database of it.
             return Err(BookError::Damaged {
                 path: path.to_path_buf(),
                 reason: "it is empty".to_owned(),
             });
         }
+        let opened = Self::with(path, format, opened)?;
+        opened.check_format()?;
+        Ok(opened)
+    }
+
+    fn with(path: &Path, format: u64, file: File) -> Result<Self, BookError> {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
         let backend = FileBackend::new(file);
@@ -140,9 +139,9 @@ impl Side {
     /// Compares every page with its checksum.
     pub(super) fn check_pages(&mut self) -> Result<(), BookError> {
         let checked = self.database.check_integrity();
-        match checked.map_err(|error| BookError::of(&self.path, error))? {
-            true => Ok(()),
-            false => Err(self.damaged("pages were not in order")),
-        }
+        let is_whole = checked.map_err(|error| BookError::of(&self.path, error))?;
+        is_whole
+            .then_some(())
+            .ok_or_else(|| self.damaged("pages were not in order"))
     }
 }

@@ -52,7 +52,12 @@ impl Keeper {
         }
     }
 
-    /// Whether this node has to do with builds. One that has not keeps no index.
+    /// Whether somebody has asked this node about builds. If not, it keeps no index.
+    pub(super) fn has_index(&self) -> bool {
+        Index::file(&self.directory).exists()
+    }
+
+    /// Whether somebody has given this node results.
     pub(super) fn has_book(&self) -> Result<bool, Failure> {
         let exists = Book::exists(&self.directory);
         exists.map_err(|error| self.failure(&error))
@@ -69,13 +74,12 @@ impl Keeper {
     ) -> Result<T, Failure> {
         let book = {
             let mut kept = lock(&self.book);
-            match &*kept {
-                Some(book) => book.clone(),
-                None => {
-                    let opened = Book::open(&self.directory);
-                    let opened = opened.map_err(|error| self.failure(&error))?;
-                    kept.insert(Arc::new(opened)).clone()
-                }
+            if let Some(book) = &*kept {
+                book.clone()
+            } else {
+                let opened = Book::open(&self.directory);
+                let opened = opened.map_err(|error| self.failure(&error))?;
+                kept.insert(Arc::new(opened)).clone()
             }
         };
         act(&book).map_err(|error| {
@@ -91,13 +95,12 @@ impl Keeper {
     pub(super) fn index(&self, node: &Node) -> Result<Arc<Index>, Failure> {
         // Held while it follows: two at once would do the work twice.
         let mut kept = lock(&self.index);
-        let index = match &*kept {
-            Some(index) => index.clone(),
-            None => {
-                let opened = Index::open(&self.directory, node.engine().network_id());
-                let opened = opened.map_err(|error| self.failure(&error))?;
-                kept.insert(Arc::new(opened)).clone()
-            }
+        let index = if let Some(index) = &*kept {
+            index.clone()
+        } else {
+            let opened = Index::open(&self.directory, node.engine().network_id());
+            let opened = opened.map_err(|error| self.failure(&error))?;
+            kept.insert(Arc::new(opened)).clone()
         };
         match index.follow(|height| node.store().records_at(height)) {
             Ok(_) => Ok(index),
@@ -214,9 +217,17 @@ impl Keeper {
     }
 
     fn overview(&self, node: &Node) -> Result<Overview, Failure> {
-        let (waiting, committed) = self.with_book(Book::counts)?;
         let engine = node.engine();
         let mut open = Vec::new();
+        if !self.has_book()? {
+            return Ok(Overview {
+                waiting: 0,
+                committed: 0,
+                now_ms: SystemClock.now_ms(),
+                open,
+            });
+        }
+        let (waiting, committed) = self.with_book(Book::counts)?;
         for operation in open_sets(engine)? {
             open.extend(self.open_set(engine, operation)?);
         }

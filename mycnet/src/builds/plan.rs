@@ -32,7 +32,7 @@ const ITEMS_TOGETHER: usize = 2000;
 ///
 /// A canary is an item whose result nobody can know without building. It repeats a
 /// wanted item with #canary behind its name and a random nonce as its input.
-/// Builders set SOURCE_DATE_EPOCH to the first four bytes of the nonce as a
+/// Builders set `SOURCE_DATE_EPOCH` to the first four bytes of the nonce as a
 /// big-endian number without its highest bit, build, and answer with the SHA-256
 /// of the nonce followed by what came out:
 ///
@@ -232,12 +232,11 @@ async fn unasked(client: &Client, items: Vec<ClaimItem>) -> anyhow::Result<Vec<C
 
 /// The subjects of so many sets.
 async fn subjects(client: &Client, args: &Args, count: usize) -> anyhow::Result<Vec<String>> {
-    let subject = match &args.subject {
-        Some(subject) => subject.clone(),
-        None => {
-            let last: SealTime = client.ask(Request::SealTime).await?;
-            format!("builds {}", day_of(last.time_ms))
-        }
+    let subject = if let Some(subject) = &args.subject {
+        subject.clone()
+    } else {
+        let last: SealTime = client.ask(Request::SealTime).await?;
+        format!("builds {}", day_of(last.time_ms))
     };
     Ok(match count {
         1 => vec![subject],

@@ -42,6 +42,7 @@ fn committed(set: &OpenSet, now_ms: u64) -> String {
         (true, _) => "yes".to_owned(),
         (false, None) => "too late".to_owned(),
         (false, Some(_)) if set.known == 0 => "nothing known".to_owned(),
+        (false, Some(_)) if set.known == set.items => "at once".to_owned(),
         (false, Some(commit_ms)) => from_now(commit_ms, now_ms),
     }
 }

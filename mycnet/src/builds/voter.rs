@@ -25,7 +25,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mycnet_builds::book::{Answer, item_key};
+use mycnet_builds::book::{Answer, Book, item_key};
 use mycnet_consensus::core::{Event, SigningState};
 use mycnet_consensus::engine::{Clock as _, EngineError, Notice, SystemClock};
 use mycnet_consensus::node::Node;
@@ -69,8 +69,7 @@ pub(crate) async fn attend(node: &Node, keeper: &Arc<Keeper>, told: UnboundedSen
 async fn keep_index(node: &Node, keeper: &Arc<Keeper>) {
     let mut events = node.engine().subscribe();
     loop {
-        let is_ours = keeper.has_book();
-        if is_ours.is_ok_and(|is_ours| is_ours) {
+        if keeper.has_index() || keeper.has_book().is_ok_and(|has_book| has_book) {
             let (keeper, node) = (keeper.clone(), node.clone());
             let followed = spawn_blocking(move || keeper.index(&node).map(drop)).await;
             if let Ok(Err(error)) = followed {
@@ -203,7 +202,7 @@ impl Voter {
         if !self.has_book() {
             return;
         }
-        let pending = block_in_place(|| self.keeper.with_book(|book| book.pending()));
+        let pending = block_in_place(|| self.keeper.with_book(Book::pending));
         for operation in self.unless_failed(pending).unwrap_or_default() {
             let done = match self.has_committed(&operation) {
                 Ok(true) => {
@@ -404,16 +403,23 @@ impl Voter {
             Err(_) => self.has_committed(&operation).unwrap_or(false),
         };
         let settled = block_in_place(|| {
-            self.keeper.with_book(|book| match has_committed {
-                true => book.confirm(operation),
-                false => book.release(operation),
+            self.keeper.with_book(|book| {
+                if has_committed {
+                    book.confirm(operation)
+                } else {
+                    book.release(operation)
+                }
             })
         });
         self.unless_failed(settled);
+        if voted.is_err() && self.engine.time_to_commit_ms(&operation).is_none() {
+            // The commits were frozen just before.
+            return true;
+        }
         if let Err(error) = voted {
             tracing::warn!(%operation, %error, "a commit to a claim set is refused");
             self.put_off(&operation, now_ms);
-            return has_committed;
+            return false;
         }
         let items = items.len();
         let _ = self.told.send(Told::Committed {

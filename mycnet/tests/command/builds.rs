@@ -137,7 +137,9 @@ fn rebuilders_answer_what_a_coordinator_asks() {
         (&committed["known"], &committed["items"]),
         (&json!(3), &json!(4))
     );
-    running.for_each(|running| drop(running.stop()));
+    for running in running {
+        running.stop();
+    }
     let health = eve.json(&["doctor"]);
     assert_eq!(
         health["builds"],
@@ -180,7 +182,9 @@ fn results_given_before_and_after_the_set_count_and_a_panel_is_asked_alone() {
             .count(),
         3
     );
-    running.into_iter().for_each(|running| drop(running.stop()));
+    for running in running {
+        running.stop();
+    }
 }
 
 #[test]
@@ -315,8 +319,8 @@ fn bad_input_is_told_by_file_and_line_and_the_rest_is_taken() {
 fn a_plan_goes_as_far_as_the_limit_and_has_canaries() {
     let directory = Directory::new();
     let node = directory.alone();
-    let wanted: String = (0..70).map(|n| format!("file {n:02}\n")).collect();
-    let wanted = written(&directory, "wanted", wanted);
+    let names: Vec<String> = (0..70).map(|n| format!("file {n:02}")).collect();
+    let wanted = written(&directory, "wanted", names.join("\n"));
     let shown = node.json(&["builds", "plan", &wanted, "--canaries", "5", "--dry-run"]);
     let items = shown["sets"][0]["items"].as_array().unwrap();
     assert_eq!(items.len(), 75);

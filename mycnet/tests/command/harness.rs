@@ -1,10 +1,10 @@
 //! Directories of nodes, and commands about them.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::sleep;
+use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use mycnet_consensus::Signer as _;
@@ -210,9 +210,16 @@ impl TestNode {
             panic!("the node says {line:?}")
         });
         assert_eq!(started["event"], "started");
+        // Somebody has to read on: a node whose pipe is full waits.
+        let events = std::thread::spawn(move || {
+            let lines = stdout.lines().map_while(Result::ok);
+            lines
+                .filter_map(|line| serde_json::from_str(&line).ok())
+                .collect()
+        });
         Running {
             child,
-            stdout,
+            events: Some(events),
             started,
         }
     }
@@ -259,7 +266,7 @@ pub const MOTD: [&str; 6] = ["propose", "config", "--key", "motd", "--value", "w
 /// A running node, which ends with the test.
 pub struct Running {
     child: Child,
-    stdout: BufReader<ChildStdout>,
+    events: Option<JoinHandle<Vec<Value>>>,
     pub started: Value,
 }
 
@@ -271,12 +278,9 @@ impl Running {
     /// Stops it as a service manager does; gives all events that it told since it started.
     pub fn stop(mut self) -> Vec<Value> {
         signal(&self.child, "TERM");
-        let lines = self.stdout.by_ref().lines().map(Result::unwrap);
-        let events = lines
-            .map(|line| serde_json::from_str(&line).unwrap())
-            .collect();
+        let events = self.events.take().map(JoinHandle::join);
         assert!(self.child.wait().unwrap().success());
-        events
+        events.expect("it is stopped once").unwrap()
     }
 
     /// Kills it as a failing battery does.

@@ -139,6 +139,63 @@ async fn results_go_with_sets_only() {
     assert_eq!(no_set.unwrap_err(), expected);
 }
 
+/// A commit is in time until then, and not later. Rules: P3.
+#[tokio::test]
+async fn a_node_knows_until_when_it_can_commit() {
+    let genesis = genesis(4);
+    let (engines, clock) = linked(&genesis, 4);
+    let params = &genesis.params;
+    let (grace_ms, window_ms) = (params.claim_grace_ms, params.commit_window_ms);
+    let ask = async |set: ConsensusOperation| {
+        let id = engines[0].propose_operation(set).await.unwrap();
+        clock.advance(1);
+        engines[0].tick();
+        (id, engines[0].last_seal().time_ms)
+    };
+    let vote = async |id, n: usize| {
+        let all = Ballot::Results(results([Some("1"); 3]));
+        engines[n].vote(id, all).await.unwrap();
+    };
+    let (id, opened_ms) = ask(abc()).await;
+    let whole = Some(opened_ms..opened_ms + grace_ms);
+    for engine in &engines {
+        assert_eq!(engine.time_to_commit_ms(&id), whole);
+    }
+    for (n, engine) in engines[..3].iter().enumerate() {
+        vote(id, n).await;
+        assert_eq!(engine.time_to_commit_ms(&id), None, "it has committed");
+    }
+    // The others are a quorum, and wait no longer.
+    clock.advance(grace_ms - 2);
+    engines[0].tick();
+    assert_eq!(engines[3].time_to_commit_ms(&id), whole);
+    clock.advance(3);
+    engines[0].tick();
+    assert_ne!(engines[0].status(&id).unwrap().phase, "committing");
+    assert_eq!(engines[3].time_to_commit_ms(&id), None, "it is too late");
+
+    // Nobody waits for who was silent for long.
+    clock.advance(window_ms);
+    let (id, opened_ms) = ask(set(["d", "e", "f"].map(String::from))).await;
+    let quarter = Some(opened_ms..opened_ms + grace_ms.div_ceil(4));
+    assert_eq!(engines[3].time_to_commit_ms(&id), quarter);
+    for n in 0..3 {
+        vote(id, n).await;
+    }
+    clock.advance(grace_ms.div_ceil(4) + 1);
+    engines[0].tick();
+    assert_eq!(engines[3].time_to_commit_ms(&id), None);
+    // Who is not asked has nothing to commit.
+    let mut only = set(["g".to_owned()]);
+    if let ConsensusOperation::ClaimSet { panel, .. } = &mut only {
+        *panel = Some([0, 1, 2].map(node).into_iter().collect());
+        panel.as_mut().unwrap().sort_unstable();
+    }
+    let (id, _) = ask(only).await;
+    assert!(engines[1].time_to_commit_ms(&id).is_some());
+    assert_eq!(engines[3].time_to_commit_ms(&id), None);
+}
+
 /// The largest set, with all results of the longest kind, goes through.
 #[tokio::test]
 async fn a_full_set_is_decided() {

@@ -83,6 +83,17 @@ fn equivocate(net: &mut Net, operation: OperationId) {
     net.pump().unwrap();
 }
 
+fn compare_records(store: &Store, history: &History) {
+    for (block, at) in history.blocks_from(1).zip(1..) {
+        let records = store.records_at(at).unwrap().unwrap();
+        let records: Vec<_> = records.iter().map(Verified::record).collect();
+        assert_eq!(records, block.records.iter().collect::<Vec<_>>());
+    }
+    for none in [0, history.height() + 1] {
+        assert!(store.records_at(none).unwrap().is_none());
+    }
+}
+
 fn compare(store: &Store, history: &History, net: &Net) {
     let genesis = &net.genesis;
     let height = history.height();
@@ -91,6 +102,7 @@ fn compare(store: &Store, history: &History, net: &Net) {
         assert_eq!(store.block(at).unwrap().as_ref(), Some(block.as_ref()));
         assert_eq!(store.seal_at(at).unwrap(), Some(block.seal.id()));
     }
+    compare_records(store, history);
     assert_eq!(store.block(0).unwrap(), None);
     assert_eq!(store.block(height + 1).unwrap(), None);
     let all: Vec<Vec<u8>> = history
