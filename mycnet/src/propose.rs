@@ -14,7 +14,6 @@ use crate::status::operation_text;
 use crate::{client, reply};
 
 mod kinds;
-mod share;
 
 /// Propose something to be decided, and print the operation's id
 ///

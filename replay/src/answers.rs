@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mycnet_consensus::limits::PANEL_WEIGHTED_MIN;
+use serde::{Serialize, Serializer};
 
 use super::replayed::Decision;
 
@@ -15,6 +16,33 @@ pub(crate) struct Task {
     pub(crate) gold: Option<String>,
     /// An index into [`Answers::workers`] and the answer, in the file's order. Each worker once; never empty.
     pub(crate) answers: Vec<(usize, String)>,
+    /// Where each of the answers stands; empty unless that is to be kept.
+    pub(crate) places: Vec<Place>,
+}
+
+/// Where an answer stands in the file, and when it was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Place {
+    /// From 1, the header included.
+    pub(crate) line: u64,
+    /// If the file has times.
+    pub(crate) time: Option<Time>,
+}
+
+/// The time of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Time {
+    /// Milliseconds since some moment before all answers. It never goes back from one line to the next.
+    pub(crate) ms: u64,
+    /// As in the file.
+    pub(crate) text: Box<str>,
+}
+
+/// As in the file.
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
 }
 
 /// A whole file of answers, in its order.
@@ -36,12 +64,31 @@ pub(crate) struct Answers {
     pub(crate) is_headless: bool,
     /// Whether the first column, which the header leaves out, has names of rows.
     pub(crate) has_row_names: bool,
+    /// The lines at which the time is earlier than on the line before, so that it begins anew.
+    pub(crate) restarts: Vec<u64>,
 }
 
 impl Task {
     /// Whether so few workers answered that the ledger scores none of them (P9).
     pub(crate) fn is_unscored(&self) -> bool {
         self.answers.len() < PANEL_WEIGHTED_MIN
+    }
+
+    /// Where the last of its answers stands.
+    pub(crate) fn last_place(&self) -> Option<&Place> {
+        self.places.last()
+    }
+
+    /// The number of answers whose author could have copied them: an earlier one is equal.
+    fn copiable(&self) -> usize {
+        let mut seen = BTreeSet::new();
+        let given = self.answers.iter();
+        given.filter(|(_, answer)| !seen.insert(answer)).count()
+    }
+
+    /// The number of different answers.
+    pub(crate) fn different(&self) -> usize {
+        self.answers.len() - self.copiable()
     }
 
     /// The answer given most often; `None` if several share the first place.
@@ -63,6 +110,11 @@ impl Answers {
     /// The number of answers that count.
     pub(crate) fn votes(&self) -> usize {
         self.tasks.iter().map(|task| task.answers.len()).sum()
+    }
+
+    /// The number of answers whose author could have copied them, had all been public as they stand in the file.
+    pub(crate) fn copiable(&self) -> usize {
+        self.tasks.iter().map(Task::copiable).sum()
     }
 
     /// The number of tasks with a known true answer.
@@ -134,6 +186,7 @@ mod tests {
             answers: (answers.iter().map(|answer| (*answer).to_owned()))
                 .enumerate()
                 .collect(),
+            places: Vec::new(),
         }
     }
 
@@ -195,6 +248,16 @@ mod tests {
         assert!(answers.foreign_gold().is_empty());
         answers.tasks[1].gold = Some("1.0".to_owned());
         assert_eq!(answers.foreign_gold(), ["1.0"]);
+    }
+
+    #[test]
+    fn an_answer_can_be_copied_where_an_equal_one_stands_above() {
+        for (answers, copiable) in [(&["1"][..], 0), (&["1", "0", "1", "1"], 2), (&[], 0)] {
+            let task = task(None, answers);
+            assert_eq!(task.copiable(), copiable, "{answers:?}");
+            assert_eq!(task.different(), answers.len() - copiable);
+        }
+        assert_eq!(four().copiable(), 2);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! Where two columns fit, one rule chooses: an id before the name or text that it stands for (`question_id` before `question`).
 //! Everything else is an error that says what to type.
 
-use std::str::FromStr;
+pub(crate) use self::named::Columns;
+
+mod named;
 
 /// What a column can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,10 +14,17 @@ enum Role {
     Worker,
     Answer,
     Gold,
+    Time,
 }
 
 impl Role {
-    const ALL: [Self; 4] = [Self::Task, Self::Worker, Self::Answer, Self::Gold];
+    const ALL: [Self; 5] = [
+        Self::Task,
+        Self::Worker,
+        Self::Answer,
+        Self::Gold,
+        Self::Time,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -23,7 +32,13 @@ impl Role {
             Self::Worker => "worker",
             Self::Answer => "answer",
             Self::Gold => "gold",
+            Self::Time => "time",
         }
+    }
+
+    /// Whether no file can do without such a column.
+    fn is_needed(self) -> bool {
+        !matches!(self, Self::Gold | Self::Time)
     }
 
     /// Names of such a column in public data sets, as [`squeezed`] leaves them. `--columns` is for all others. No name stands
@@ -37,12 +52,14 @@ impl Role {
             ],
             Self::Worker => &[
                 "worker", "workerid", "amtworkerids", "annotator", "annotatorid", "user", "userid", "username", "source",
-                "host", "rebuilder", "assignmentworkerid",
+                "host", "builder", "rebuilder", "assignmentworkerid",
             ],
             Self::Answer => &[
                 "answer", "label", "response", "value", "vote", "annotation", "judgment", "result", "outputresult", "hash",
+                "sha256",
             ],
             Self::Gold => &["gold", "goldlabel", "truth", "groundtruth", "gt", "correct", "expert", "truelabel"],
+            Self::Time => &["time", "minute", "date", "timestamp"],
         }
     }
 }
@@ -56,91 +73,48 @@ fn squeezed(header: &str) -> String {
         .collect()
 }
 
-/// Columns as the caller names them, each by its header or its number from 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Columns {
-    task: String,
-    worker: String,
-    answer: String,
-    gold: Option<String>,
-}
-
-impl FromStr for Columns {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut named: [Option<String>; 4] = Default::default();
-        for part in text.split(',') {
-            let (key, name) = part
-                .split_once('=')
-                .ok_or_else(|| format!("{part:?} is not of the form task=NAME"))?;
-            let (key, name) = (key.trim(), name.trim());
-            let role = Role::ALL.into_iter().find(|role| role.name() == key);
-            let role = role.ok_or_else(|| {
-                format!("{key:?} is no column to name: task, worker, answer and gold are")
-            })?;
-            if name.is_empty() {
-                return Err(format!("{key} names no column"));
-            }
-            if named[role as usize].replace(name.to_owned()).is_some() {
-                return Err(format!("{key} is named twice"));
-            }
-        }
-        let [task, worker, answer, gold] = named;
-        let needed = |name: Option<String>, role: Role| {
-            name.ok_or_else(|| format!("{} is missing; only gold may be left out", role.name()))
-        };
-        Ok(Self {
-            task: needed(task, Role::Task)?,
-            worker: needed(worker, Role::Worker)?,
-            answer: needed(answer, Role::Answer)?,
-            gold,
-        })
-    }
-}
-
-impl Columns {
-    /// The columns from 0, if all are given as numbers that a line of this many fields has.
-    pub(crate) fn by_number(&self, fields: usize) -> Option<Vec<usize>> {
-        let names = [&self.task, &self.worker, &self.answer];
-        let names = names.into_iter().chain(&self.gold);
-        let numbers = names.map(|name| name.parse().ok().filter(|n| (1..=fields).contains(n)));
-        numbers.map(|number| number.map(|n: usize| n - 1)).collect()
-    }
-}
-
 /// Where the columns stand in a line, from 0; no two are equal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Places {
-    pub(crate) task: usize,
+    /// One column or several, which name the task together.
+    pub(crate) task: Vec<usize>,
     pub(crate) worker: usize,
     pub(crate) answer: usize,
     pub(crate) gold: Option<usize>,
+    pub(crate) time: Option<usize>,
 }
 
 impl Places {
     /// The same columns behind one more.
     pub(crate) fn shifted(self) -> Self {
         Self {
-            task: self.task + 1,
+            task: self.task.into_iter().map(|column| column + 1).collect(),
             worker: self.worker + 1,
             answer: self.answer + 1,
-            gold: self.gold.map(|gold| gold + 1),
+            gold: self.gold.map(|column| column + 1),
+            time: self.time.map(|column| column + 1),
         }
     }
 
-    /// What to type for these columns, with another one for a role.
-    pub(crate) fn typed(&self, headers: &[String], role: &str, other: usize) -> String {
+    /// What to type for these columns, with another one in the place of one of them.
+    pub(crate) fn typed(&self, headers: &[String], column: usize, other: usize) -> String {
         let places = [
-            Some(self.task),
-            Some(self.worker),
-            Some(self.answer),
-            self.gold,
+            self.task.clone(),
+            vec![self.worker],
+            vec![self.answer],
+            self.gold.into_iter().collect(),
+            self.time.into_iter().collect(),
         ];
-        let typed = Role::ALL.into_iter().zip(places).filter_map(|(of, place)| {
-            let place = if of.name() == role { other } else { place? };
-            Some(format!("{}={}", of.name(), headers[place]))
-        });
+        let typed = (Role::ALL.into_iter().zip(places))
+            .filter(|(_, places)| !places.is_empty())
+            .map(|(role, places)| {
+                let names = places.into_iter().map(|place| {
+                    let place = if place == column { other } else { place };
+                    headers[place].as_str()
+                });
+                let names: Vec<&str> = names.collect();
+                format!("{}={}", role.name(), names.join("+"))
+            });
         typed.collect::<Vec<_>>().join(",")
     }
 }
@@ -154,39 +128,63 @@ pub(crate) fn others(headers: &[String], role: &str, column: usize) -> Vec<usize
     found
 }
 
-/// Finds the columns in a header.
+/// Finds the columns in a header. A column for the time that nobody named is looked for only if it is wanted.
 ///
 /// # Errors
 ///
 /// A text for people: what is missing or ambiguous, the headers, and what to type.
-pub(crate) fn locate(headers: &[String], columns: Option<&Columns>) -> Result<Places, String> {
+pub(crate) fn locate(
+    headers: &[String],
+    columns: Option<&Columns>,
+    wants_time: bool,
+) -> Result<Places, String> {
     match columns {
         Some(columns) => locate_named(headers, columns),
-        None => locate_common(headers),
+        None => locate_common(headers, wants_time),
     }
 }
 
 fn locate_named(headers: &[String], columns: &Columns) -> Result<Places, String> {
-    let names = [&columns.task, &columns.worker, &columns.answer];
-    let names = names.into_iter().chain(&columns.gold);
-    let mut found: Vec<usize> = Vec::new();
-    for (role, name) in Role::ALL.into_iter().zip(names) {
-        let column = locate_name(headers, role, name)?;
-        if let Some(other) = found.iter().position(|other| *other == column) {
-            return Err(format!(
-                "--columns gives {} and {} the same column, {:?}",
-                Role::ALL[other].name(),
-                role.name(),
-                headers[column],
-            ));
+    let mut found: Vec<(Role, usize)> = Vec::new();
+    for role in Role::ALL {
+        let Some(text) = columns.of(role) else {
+            continue;
+        };
+        // A header may have the sign that joins names in its own name.
+        let is_one = role != Role::Task || headers.iter().any(|header| header == text);
+        let names = if is_one {
+            vec![text]
+        } else {
+            named::parts(text).collect()
+        };
+        for name in names {
+            let column = locate_name(headers, role, name)?;
+            if let Some((other, _)) = found.iter().find(|(_, other)| *other == column) {
+                return Err(format!(
+                    "--columns gives {} and {} the same column, {:?}",
+                    other.name(),
+                    role.name(),
+                    headers[column],
+                ));
+            }
+            found.push((role, column));
         }
-        found.push(column);
     }
+    let columns = |role: Role| {
+        let found = found.iter().filter(move |(of, _)| *of == role);
+        found.map(|(_, column)| *column)
+    };
+    let needed = |role| {
+        columns(role)
+            .next()
+            .expect("the option names what is needed")
+    };
     Ok(Places {
-        task: found[0],
-        worker: found[1],
-        answer: found[2],
-        gold: found.get(3).copied(),
+        task: columns(Role::Task).collect(),
+        worker: needed(Role::Worker),
+        answer: needed(Role::Answer),
+        gold: columns(Role::Gold).next(),
+        time: columns(Role::Time).next(),
     })
 }
 
@@ -219,14 +217,24 @@ fn positions(headers: &[String], fits: impl Fn(&str) -> bool) -> Vec<usize> {
     columns.filter(|column| fits(&headers[*column])).collect()
 }
 
-fn locate_common(headers: &[String]) -> Result<Places, String> {
-    let found = Role::ALL.map(|role| candidates(headers, role));
-    match [&found[0][..], &found[1][..], &found[2][..], &found[3][..]] {
-        [&[task], &[worker], &[answer], gold @ ([] | [_])] => Ok(Places {
-            task,
+fn locate_common(headers: &[String], wants_time: bool) -> Result<Places, String> {
+    let found = Role::ALL.map(|role| match role {
+        Role::Time if !wants_time => Vec::new(),
+        _ => candidates(headers, role),
+    });
+    match found.each_ref().map(Vec::as_slice) {
+        [
+            &[task],
+            &[worker],
+            &[answer],
+            gold @ ([] | [_]),
+            time @ ([] | [_]),
+        ] => Ok(Places {
+            task: vec![task],
             worker,
             answer,
             gold: gold.first().copied(),
+            time: time.first().copied(),
         }),
         _ => Err(unclear(headers, &found)),
     }
@@ -246,12 +254,12 @@ fn candidates(headers: &[String], role: Role) -> Vec<usize> {
 }
 
 /// Says for each role that is not clear why, and what to type. The part to type holds the columns that are clear.
-fn unclear(headers: &[String], found: &[Vec<usize>; 4]) -> String {
+fn unclear(headers: &[String], found: &[Vec<usize>; Role::ALL.len()]) -> String {
     let (mut missing, mut why, mut typed) = (Vec::new(), Vec::new(), Vec::new());
     for (role, found) in Role::ALL.into_iter().zip(found) {
         let mut name = "NAME";
         match found[..] {
-            [] if role == Role::Gold => continue,
+            [] if !role.is_needed() => continue,
             [] => missing.push(role.name()),
             [column] => name = &headers[column],
             _ => {

@@ -2,19 +2,26 @@
 //!
 //! Tasks are asked in groups. For each group authorities propose the claims in turn and workers commit. One seal lists the
 //! proposals and commits and freezes them, since the whole panel has committed. Then workers reveal, and a second seal
-//! decides, closes and settles the scores. The next group comes after that, so that its weights follow from all groups before it.
+//! decides, closes and settles the scores (or a few do, where the reveals are more than one takes). The next group comes after that,
+//! so that its weights follow from all groups before it.
 //!
 //! | module | knows |
 //! |---|---|
 //! | `cast` | keys and the genesis |
+//! | `plan` | the order of tasks, claim sets, groups |
+//! | `ballots` | operations, ballots and outcomes of tasks |
 //! | `network` | the replicas: the clock, delivery, loss, repair |
+//! | `timeline` | when tasks were decided and skill moved |
 //! | `documents` | the documents of a replica, built on a thread of their own |
 //! | `export` | what `--export` writes |
 
+mod ballots;
 mod cast;
 mod documents;
 mod export;
 mod network;
+mod plan;
+mod timeline;
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
@@ -24,18 +31,16 @@ use std::thread;
 use anyhow::{Context as _, bail};
 use indicatif::ProgressBar;
 use mycnet_consensus::core::sign_votes;
-use mycnet_consensus::limits::SEAL_RECORDS_MAX;
-use mycnet_consensus::{
-    Ballot, ClaimRule, ConsensusOperation, Digest, NodeId, OperationId, Outcome, Reason,
-    Signer as _,
-};
+use mycnet_consensus::{ClaimRule, Digest, NodeId, OperationId, Reason};
 
 use self::cast::{AUTHORITY_NAMES, Cast};
 use self::documents::{Filing, SEALS_WAITING_MAX, file_all};
 use self::export::Export;
 use self::network::{Batch, Replicas};
-use crate::answers::{Answers, Task};
-use crate::replayed::{Decision, Member, Replayed, Replica, ScoreChange};
+use self::plan::Group;
+use self::timeline::Tracker;
+use crate::answers::Answers;
+use crate::replayed::{Cost, Decision, Member, Replayed, Replica, ScoreChange};
 use crate::{AUTHORITIES, Args};
 
 /// Replays the answers. Every task is asked; one whose workers all have lost their skill is refused by the ledger.
@@ -74,46 +79,19 @@ pub(crate) fn run(answers: &Answers, args: &Args, bar: &ProgressBar) -> anyhow::
     })
 }
 
-/// Indices into [`Answers::tasks`], each once, in an order that depends on the seed and the names alone: the order of lines in
-/// the file does not change it.
-fn shuffled(answers: &Answers, seed: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..answers.tasks.len()).collect();
-    order.sort_by_cached_key(|&index| {
-        let name = answers.tasks[index].name.as_bytes();
-        Digest::seeded(&[b"replay order", &seed.to_le_bytes(), name])
-    });
-    order
-}
-
-/// The groups of tasks in the order of asking. A group is smaller than the options say where one seal could not list all its
-/// records.
-fn groups(answers: &Answers, args: &Args) -> Vec<Vec<usize>> {
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut room = 0;
-    for task in shuffled(answers, args.seed) {
-        let records = 1 + answers.tasks[task].answers.len();
-        match groups.last_mut() {
-            Some(group) if group.len() < usize::from(args.tasks_per_seal) && records <= room => {
-                group.push(task);
-            }
-            _ => {
-                groups.push(vec![task]);
-                room = SEAL_RECORDS_MAX;
-            }
-        }
-        room -= records;
-    }
-    groups
-}
-
 /// A replay under way.
 struct Replay<'a> {
     cast: &'a Cast,
     answers: &'a Answers,
+    names: BTreeMap<NodeId, &'a str>,
     network: Replicas,
     seed: u64,
+    rule: ClaimRule,
+    cost: Cost,
     /// In the order of `Answers::tasks`.
     decisions: Vec<Decision>,
+    /// With the file's order kept.
+    tracker: Option<Tracker>,
 }
 
 impl<'a> Replay<'a> {
@@ -127,15 +105,22 @@ impl<'a> Replay<'a> {
     ) -> anyhow::Result<Replayed> {
         let mut replay = Self {
             network: Replicas::new(cast, args.delivery_seed, filing)?,
+            names: cast.names(answers),
             cast,
             answers,
             seed: args.seed,
+            rule: ClaimRule {
+                share_ppm: args.share.ppm(),
+                ..ClaimRule::PLURALITY
+            },
+            cost: Cost::default(),
             decisions: vec![Decision::NotAsked; answers.tasks.len()],
+            tracker: args.in_order.then(|| Tracker::new(answers.tasks.len())),
         };
         let mut closed = 0;
-        for group in groups(answers, args) {
+        for group in plan::groups(answers, args) {
             replay.decide(&group)?;
-            closed += group.len();
+            closed += group.tasks().count();
             bar.set_message(format!("at height {}", replay.network.height()));
             bar.set_position(closed as u64);
         }
@@ -143,27 +128,25 @@ impl<'a> Replay<'a> {
     }
 
     /// Asks a group of tasks and has them decided.
-    fn decide(&mut self, group: &[usize]) -> anyhow::Result<()> {
-        let mut asked = Vec::with_capacity(group.len());
-        for (turn, &task) in group.iter().enumerate() {
-            let claim = self.claim(&self.answers.tasks[task]);
+    fn decide(&mut self, group: &Group) -> anyhow::Result<()> {
+        let mut asked: Vec<(&[usize], OperationId)> = Vec::with_capacity(group.operations.len());
+        for (turn, tasks) in group.operations.iter().enumerate() {
+            let operation = self.operation(tasks);
             // The seed can be the nonce, because no two tasks have one name.
-            let proposed = self.network.propose(turn % AUTHORITIES, claim, self.seed)?;
-            asked.extend(proposed.map(|operation| (task, operation)));
+            let proposed = self
+                .network
+                .propose(turn % AUTHORITIES, operation, self.seed)?;
+            if let Some(operation) = proposed {
+                asked.push((tasks, operation));
+                self.count(tasks.len());
+            }
         }
         if asked.is_empty() {
             return Ok(());
         }
-        let mut votes: BTreeMap<usize, Vec<(OperationId, Ballot)>> = BTreeMap::new();
-        for (task, operation) in &asked {
-            for (worker, answer) in &self.answers.tasks[*task].answers {
-                let ballot = Ballot::Result(answer.clone().into_bytes());
-                votes.entry(*worker).or_default().push((*operation, ballot));
-            }
-        }
         let height = self.network.height();
         let mut reveals = Vec::new();
-        for (worker, votes) in votes {
+        for (worker, votes) in self.votes(&asked) {
             let needs = votes.iter().map(|(operation, _)| (*operation).into());
             let needs = needs.collect();
             let signed = sign_votes(&self.cast.workers[worker], self.cast.net, votes);
@@ -185,43 +168,49 @@ impl<'a> Replay<'a> {
         for batch in reveals {
             self.network.offer(batch);
         }
-        self.network.seal()?;
-        self.network.seal()?;
-        self.note(&asked)
-    }
-
-    /// The claim that asks a task's workers for the task's result.
-    fn claim(&self, task: &Task) -> ConsensusOperation {
-        let workers = task.answers.iter().map(|(worker, _)| *worker);
-        let mut panel: Vec<NodeId> = workers
-            .map(|worker| self.cast.workers[worker].node_id())
-            .collect();
-        panel.sort_unstable();
-        ConsensusOperation::Claim {
-            subject: task.name.clone(),
-            input: Vec::new(),
-            panel: Some(panel),
-            // An answer is wanted for every task, so the one with the most skill behind it is taken.
-            rule: ClaimRule::PLURALITY,
+        let last = group.last.as_ref();
+        if let Some(time) = last.and_then(|place| place.time.as_ref()) {
+            self.network.wait_until(time.ms);
         }
-    }
-
-    /// Writes down how a group's operations closed.
-    fn note(&mut self, asked: &[(usize, OperationId)]) -> anyhow::Result<()> {
-        for (task, operation) in asked {
-            self.decisions[*task] = match self.network.closed.remove(operation) {
-                Some(Outcome::Decided(Ballot::Result(answer))) => {
-                    let answer = String::from_utf8(answer).context("an answer is no text")?;
-                    Decision::Decided(answer)
-                }
-                Some(Outcome::NoQuorum) => Decision::NoQuorum,
-                other => bail!(
-                    "task {:?} was not decided as a claim: {other:?}",
-                    self.answers.tasks[*task].name
-                ),
-            };
+        self.network.seal()?;
+        while asked
+            .iter()
+            .any(|(_, id)| !self.network.closed.contains_key(id))
+        {
+            if !self.network.has_unsealed() {
+                bail!("a claim was not decided by the answers of all its workers");
+            }
+            self.network.seal()?;
         }
+        for (tasks, operation) in &asked {
+            let outcome = self.network.closed.remove(operation);
+            self.note(tasks, outcome)?;
+        }
+        self.track(group);
         Ok(())
+    }
+
+    fn count(&mut self, tasks: usize) {
+        let tasks = tasks as u64;
+        if tasks == 1 {
+            self.cost.single_claims += 1;
+        } else {
+            self.cost.sets += 1;
+            self.cost.largest_set = self.cost.largest_set.max(tasks);
+        }
+    }
+
+    /// Notes when the group was decided, and how it moved skill.
+    fn track(&mut self, group: &Group) {
+        let moved = std::mem::take(&mut self.network.skill);
+        let (Some(tracker), Some(last)) = (&mut self.tracker, &group.last) else {
+            return;
+        };
+        tracker.decided(self.network.height(), last.clone(), group.tasks());
+        for (member, skill) in moved {
+            let name = self.names.get(&member).copied().unwrap_or_default();
+            tracker.moved(member, name, skill);
+        }
     }
 
     /// The result, with the documents' digests still to be filled in.
@@ -235,18 +224,25 @@ impl<'a> Replay<'a> {
                 documents_digest: Digest::default(),
             }
         };
+        let sealed = &self.network.sealed;
         Replayed {
             network: self.cast.net,
             records: self.network.signed,
+            cost: Cost {
+                sealed_records: sealed.records,
+                sealed_bytes: sealed.bytes,
+                signatures: self.network.signatures,
+                ..self.cost
+            },
             replicas: std::array::from_fn(replica),
             members: self.members(),
             decisions: self.decisions,
+            timeline: self.tracker.map(Tracker::into_timeline),
         }
     }
 
     /// The roster of the first replica, with the reasons of each score.
     fn members(&self) -> Vec<Member> {
-        let names = self.cast.names(self.answers);
         let reasons = |id: &NodeId| {
             let scores = self.network.scores.get(id).into_iter().flatten();
             let changes = scores.map(|(reason, changes)| ScoreChange {
@@ -259,7 +255,7 @@ impl<'a> Replay<'a> {
         };
         let roster = self.network.nodes[0].core.ledger().state().roster();
         let members = roster.iter().map(|(id, member)| Member {
-            name: names.get(&id).copied().unwrap_or_default().to_owned(),
+            name: self.names.get(&id).copied().unwrap_or_default().to_owned(),
             node: id,
             role: member.role,
             trust_ppm: member.trust.trust_ppm(),

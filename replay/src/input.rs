@@ -1,6 +1,13 @@
 //! Reads answers from CSV or TSV. An error names the line, what was found and what was expected.
+//!
+//! | module | knows |
+//! |---|---|
+//! | `survey` | what only a whole file tells: names of rows, a first line that is data, quotation marks |
+//! | `lines` | on which line a record starts |
+//! | `times` | numbers and dates as times that never go back |
+//! | `gathering` | the answers as they are read |
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,24 +15,28 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use csv::ByteRecord;
-use mycnet_consensus::limits::{MEMBERS_MAX, PAYLOAD_BYTES_MAX, TEXT_BYTES_MAX};
+use mycnet_consensus::limits::{PAYLOAD_BYTES_MAX, TEXT_BYTES_MAX};
 
+use self::gathering::Gathering;
+use self::lines::Lines;
 use self::survey::Survey;
-use super::AUTHORITIES;
-use super::answers::{Answers, Task};
+use self::times::Times;
+use super::answers::{Answers, Place};
 use super::columns::{self, Columns, Places};
-use super::spelling::is_unknown;
 
+mod gathering;
+mod lines;
 mod survey;
+mod times;
 
 /// Limit of a file in bytes. A thousand workers with ten thousand answers each stay below it.
 const FILE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// Workers and authorities are members.
-const WORKERS_MAX: usize = MEMBERS_MAX - AUTHORITIES;
-
 /// Lines that an error about many lines names.
 const LINES_NAMED: usize = 8;
+
+/// Between the parts of a task's name that stand in several columns.
+const TASK_JOINT: &str = " / ";
 
 /// Delimiters of columns. If two give a header as many columns, the first counts.
 const DELIMITERS: [u8; 3] = *b"\t,;";
@@ -55,6 +66,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) has_no_header: bool,
     /// Leave out lines where the task, the worker or the answer is empty.
     pub(crate) skip_incomplete: bool,
+    /// Keep where each answer stands, and its time.
+    pub(crate) in_order: bool,
 }
 
 /// Reads a file, or standard input if its name is `-`.
@@ -86,7 +99,7 @@ fn read_bounded(source: impl Read) -> io::Result<Vec<u8>> {
 /// # Errors
 ///
 /// [`BadInput`] names the first line that is wrong.
-fn parse(bytes: &[u8], reading: Reading<'_>) -> Result<Answers, BadInput> {
+pub(crate) fn parse(bytes: &[u8], reading: Reading<'_>) -> Result<Answers, BadInput> {
     let whole = |what: String| Err(BadInput::Whole(what));
     if bytes.len() > FILE_BYTES_MAX {
         return whole(format!(
@@ -99,11 +112,7 @@ fn parse(bytes: &[u8], reading: Reading<'_>) -> Result<Answers, BadInput> {
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
 
-    let mut lines = Lines {
-        bytes,
-        offset: 0,
-        line: 1,
-    };
+    let mut lines = Lines::of(bytes);
     let Some(delimiter) = delimiter(bytes) else {
         return whole("empty: expected a header line that names the columns".to_owned());
     };
@@ -111,32 +120,34 @@ fn parse(bytes: &[u8], reading: Reading<'_>) -> Result<Answers, BadInput> {
     let mut reader = reader(bytes, delimiter);
     let mut record = ByteRecord::new();
     next(&mut reader, &mut record)?;
-    let line = lines.of(&record);
+    let line = lines.line_of(&record);
     let at = |line| move |what| BadInput::Line { line, what };
     let first = text_fields(&record).map_err(at(line))?;
     let table = Table::new(&first, reading, &survey).map_err(at(line))?;
 
-    let mut gathering = Gathering {
-        has_empty: vec![false; table.headers.len()],
-        ..Gathering::default()
-    };
-    gathering.answers.is_headless = table.is_headless;
-    gathering.answers.has_row_names = survey.has_row_names;
-    let mut take = |line, record: &ByteRecord| match table.row(record) {
-        Ok(row) => gathering.add(line, &row),
-        Err(error) => Err(error),
+    let mut gathering = Gathering::new(&table);
+    let mut times = table.time.map(|column| Times::of(&table.headers[column]));
+    let mut take = |line, record: &ByteRecord| {
+        let row = table.row(record)?;
+        let place = match (&mut times, row.time) {
+            (Some(times), Some(text)) if row.missing.is_none() => Some(times.next(line, text)?),
+            _ => None,
+        };
+        let place = reading.in_order.then_some(Place { line, time: place });
+        gathering.add(line, &row, place)
     };
     if table.is_headless {
         take(line, &record).map_err(at(line))?;
     }
     let mut wrong = None;
     while next(&mut reader, &mut record)? {
-        let line = lines.of(&record);
+        let line = lines.line_of(&record);
         if let Err(what) = take(line, &record) {
             wrong = Some(at(line)(what));
             break;
         }
     }
+    gathering.answers.restarts = times.map(Times::into_restarts).unwrap_or_default();
     gathering.finish(&table, reading.skip_incomplete, wrong)
 }
 
@@ -144,8 +155,11 @@ fn parse(bytes: &[u8], reading: Reading<'_>) -> Result<Answers, BadInput> {
 struct Table {
     headers: Vec<String>,
     places: Places,
+    /// The column of the time, if times are wanted.
+    time: Option<usize>,
     /// Whether the first line is data.
     is_headless: bool,
+    has_row_names: bool,
 }
 
 impl Table {
@@ -159,15 +173,17 @@ impl Table {
                 by_number.is_some_and(|columns| columns.iter().any(|at| survey.recurs[*at]))
             });
         let mut headers = if is_headless { numbers } else { first };
-        let mut places = columns::locate(&headers, reading.columns)?;
+        let mut places = columns::locate(&headers, reading.columns, reading.in_order)?;
         if survey.has_row_names {
             headers.insert(0, "row names".to_owned());
             places = places.shifted();
         }
         Ok(Self {
             headers,
+            time: places.time.filter(|_| reading.in_order),
             places,
             is_headless,
+            has_row_names: survey.has_row_names,
         })
     }
 }
@@ -200,56 +216,19 @@ fn next(reader: &mut csv::Reader<&[u8]>, record: &mut ByteRecord) -> Result<bool
         .map_err(|error| BadInput::Whole(error.to_string()))
 }
 
-/// Finds the line on which a record starts. The csv crate counts a record from the end of the one before, so blank lines and
-/// CRLF shift its count.
-struct Lines<'a> {
-    bytes: &'a [u8],
-    offset: usize,
-    line: u64,
-}
-
-impl Lines<'_> {
-    /// The line of a record, from 1. Records must be asked for in order.
-    fn of(&mut self, record: &ByteRecord) -> u64 {
-        let start = record.position().map_or(0, csv::Position::byte);
-        let start = usize::try_from(start).unwrap_or(usize::MAX);
-        while let Some(&byte) = self.bytes.get(self.offset)
-            && (self.offset < start || matches!(byte, b'\r' | b'\n'))
-        {
-            self.line += u64::from(ends_line(self.bytes, self.offset));
-            self.offset += 1;
-        }
-        self.line
-    }
-}
-
-/// Whether a line ends with this byte. A carriage return alone ends one too.
-fn ends_line(bytes: &[u8], at: usize) -> bool {
-    match bytes[at] {
-        b'\n' => true,
-        b'\r' => bytes.get(at + 1) != Some(&b'\n'),
-        _ => false,
-    }
-}
-
-/// The line of a byte, from 1.
-fn line_at(bytes: &[u8], at: usize) -> u64 {
-    1 + (0..at)
-        .map(|at| u64::from(ends_line(bytes, at)))
-        .sum::<u64>()
-}
-
 /// A line. Any of its fields may be empty.
 struct Row<'a> {
-    /// All fields, of which the next four are some.
+    /// All fields, of which the next ones are some.
     fields: Vec<&'a str>,
-    task: &'a str,
+    task: Cow<'a, str>,
     worker: &'a str,
     answer: &'a str,
     /// The first column that is needed and empty.
     missing: Option<(&'static str, usize)>,
     /// Not empty.
     gold: Option<&'a str>,
+    /// If times are wanted.
+    time: Option<&'a str>,
 }
 
 /// The fields as text, without the space around them.
@@ -281,11 +260,15 @@ impl Table {
             ));
         }
         let fields = text_fields(record)?;
-        let needed = [
-            ("task", places.task, TEXT_BYTES_MAX),
-            ("worker", places.worker, TEXT_BYTES_MAX),
-            ("answer", places.answer, PAYLOAD_BYTES_MAX),
-        ];
+        let parts = (places.task.iter()).map(|column| ("task", *column, TEXT_BYTES_MAX));
+        let time = self.time.map(|column| ("time", column, TEXT_BYTES_MAX));
+        let needed = parts
+            .chain([
+                ("worker", places.worker, TEXT_BYTES_MAX),
+                ("answer", places.answer, PAYLOAD_BYTES_MAX),
+            ])
+            .chain(time);
+        let mut missing = None;
         for (role, column, limit) in needed {
             let length = fields[column].len();
             if length > limit {
@@ -294,16 +277,45 @@ impl Table {
                     headers[column]
                 ));
             }
+            if length == 0 {
+                missing = missing.or(Some((role, column)));
+            }
         }
-        let missing = needed.iter().find(|(_, at, _)| fields[*at].is_empty());
         Ok(Row {
-            task: fields[places.task],
+            task: self.task(&fields)?,
             worker: fields[places.worker],
             answer: fields[places.answer],
-            missing: missing.map(|(role, column, _)| (*role, *column)),
+            missing,
             gold: (places.gold.map(|column| fields[column])).filter(|gold| !gold.is_empty()),
+            time: self.time.map(|column| fields[column]),
             fields,
         })
+    }
+
+    /// The task's name: a field, or several that are joined so that no two tasks get one name.
+    fn task<'a>(&self, fields: &[&'a str]) -> Result<Cow<'a, str>, String> {
+        let columns = &self.places.task;
+        if let [column] = columns[..] {
+            return Ok(Cow::Borrowed(fields[column]));
+        }
+        for column in columns {
+            // With the space around it that the joint gives to it.
+            if format!(" {} ", fields[*column]).contains(TASK_JOINT) {
+                return Err(format!(
+                    "the task (column {:?}) contains {TASK_JOINT:?}, which joins the columns of a task: replace it in the file",
+                    self.headers[*column]
+                ));
+            }
+        }
+        let parts: Vec<&str> = columns.iter().map(|column| fields[*column]).collect();
+        let name = parts.join(TASK_JOINT);
+        if name.len() > TEXT_BYTES_MAX {
+            return Err(format!(
+                "the columns of the task have {} bytes together, and the limit is {TEXT_BYTES_MAX}",
+                name.len()
+            ));
+        }
+        Ok(Cow::Owned(name))
     }
 
     /// What is wrong with lines where a column is empty, and what helps.
@@ -326,141 +338,13 @@ impl Table {
         let other = other.into_iter().find(|column| !has_empty[*column]);
         if let Some(other) = other {
             let name = &self.headers[other];
-            let typed = self.places.typed(&self.headers, role, other);
+            let typed = self.places.typed(&self.headers, column, other);
             let _ = write!(
                 what,
                 "; column {name:?} is never empty: --columns '{typed}'"
             );
         }
         what + "; --skip-incomplete leaves out such lines"
-    }
-}
-
-/// Answers as they are read.
-#[derive(Default)]
-struct Gathering {
-    answers: Answers,
-    tasks: BTreeMap<String, usize>,
-    workers: BTreeMap<String, usize>,
-    /// For each task the workers who answered, and the line of its first gold value.
-    seen: Vec<(BTreeSet<usize>, u64)>,
-    /// Lines where something needed is empty.
-    incomplete: Vec<u64>,
-    /// What is empty on the first of them.
-    missing: Option<(&'static str, usize)>,
-    /// Which columns have an empty field.
-    has_empty: Vec<bool>,
-    has_gold: bool,
-}
-
-impl Gathering {
-    fn add(&mut self, line: u64, found: &Row<'_>) -> Result<(), String> {
-        for (field, has_empty) in found.fields.iter().zip(&mut self.has_empty) {
-            *has_empty |= field.is_empty();
-        }
-        if found.missing.is_some() {
-            self.incomplete.push(line);
-            self.missing = self.missing.or(found.missing);
-            return Ok(());
-        }
-        self.has_gold |= found.gold.is_some();
-        let worker = self.worker(found.worker)?;
-        let index = self.task(found.task);
-        let task = &mut self.answers.tasks[index];
-        let (answered, gold_line) = &mut self.seen[index];
-        match (found.gold, task.gold.as_deref()) {
-            (Some(gold), None) => {
-                task.gold = Some(gold.to_owned());
-                *gold_line = line;
-            }
-            (Some(gold), Some(before)) if gold != before => {
-                return Err(format!(
-                    "the gold of task {:?} is {gold:?} here and {before:?} on line {gold_line}; expected one true answer \
-                     for each task (--columns without gold ignores the column)",
-                    found.task,
-                ));
-            }
-            _ => {}
-        }
-        if answered.insert(worker) {
-            task.answers.push((worker, found.answer.to_owned()));
-        } else {
-            self.answers.repeated += 1;
-        }
-        Ok(())
-    }
-
-    fn worker(&mut self, name: &str) -> Result<usize, String> {
-        if let Some(&worker) = self.workers.get(name) {
-            return Ok(worker);
-        }
-        let worker = self.answers.workers.len();
-        if worker == WORKERS_MAX {
-            return Err(format!(
-                "{name:?} is worker number {}, and a network has at most {MEMBERS_MAX} members, with {AUTHORITIES} \
-                 authorities among them",
-                worker + 1,
-            ));
-        }
-        self.answers.workers.push(name.to_owned());
-        self.workers.insert(name.to_owned(), worker);
-        Ok(worker)
-    }
-
-    fn task(&mut self, name: &str) -> usize {
-        if let Some(&task) = self.tasks.get(name) {
-            return task;
-        }
-        let task = self.answers.tasks.len();
-        self.answers.tasks.push(Task {
-            name: name.to_owned(),
-            gold: None,
-            answers: Vec::new(),
-        });
-        self.tasks.insert(name.to_owned(), task);
-        self.seen.push((BTreeSet::new(), 0));
-        task
-    }
-
-    /// The answers, or what is wrong with the first of the wrong lines. `wrong` is what ended the reading.
-    fn finish(
-        mut self,
-        table: &Table,
-        skip_incomplete: bool,
-        wrong: Option<BadInput>,
-    ) -> Result<Answers, BadInput> {
-        if let (Some((role, column)), false) = (self.missing, skip_incomplete) {
-            return Err(BadInput::Line {
-                line: self.incomplete[0],
-                what: table.incomplete(&self.incomplete, role, column, &self.has_empty),
-            });
-        }
-        if let Some(wrong) = wrong {
-            return Err(wrong);
-        }
-        self.answers.skipped = self.incomplete.len();
-        if let Some(column) = table.places.gold.filter(|_| !self.has_gold) {
-            self.answers.empty_gold = Some(table.headers[column].clone());
-        }
-        self.forget_unknown_gold();
-        if self.answers.tasks.is_empty() {
-            return Err(BadInput::Whole(
-                "a header and no answers below it: expected one answer on each line".to_owned(),
-            ));
-        }
-        Ok(self.answers)
-    }
-
-    /// A gold value that says that the truth is unknown is none, unless somebody answers so.
-    fn forget_unknown_gold(&mut self) {
-        let given = self.answers.given();
-        let given: BTreeSet<String> = given.into_iter().map(str::to_owned).collect();
-        for task in &mut self.answers.tasks {
-            let is_none = |gold: &String| is_unknown(gold) && !given.contains(gold);
-            if task.gold.take_if(|gold| is_none(gold)).is_some() {
-                self.answers.unknown_gold += 1;
-            }
-        }
     }
 }
 

@@ -9,6 +9,8 @@
 //! | `answers` | the answers, the plain majority, accuracy |
 //! | `remarks`, `spelling` | what people should know about a file, values that look alike |
 //! | `driver` | the network: authorities, workers, seals, the order of tasks |
+//! | `share` | the share of the weight that a result has to exceed |
+//! | `dissent` | who differed from what was decided, and when that came out |
 //! | `replayed` | the result of a replay |
 //! | `report` | the text and the JSON |
 //! | `terminal`, `memory` | the terminal, the process |
@@ -17,20 +19,23 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use mycnet_consensus::limits::OPEN_PROPOSALS_MAX;
+use mycnet_consensus::limits::{OPEN_PROPOSALS_MAX, SET_ITEMS_MAX};
 
 use self::columns::Columns;
 use self::report::Report;
+use self::share::Share;
 use self::terminal::{check_empty, line, note, progress};
 
 mod answers;
 mod columns;
+mod dissent;
 mod driver;
 mod input;
 mod memory;
 mod remarks;
 mod replayed;
 mod report;
+pub mod share;
 mod spelling;
 pub mod terminal;
 
@@ -46,6 +51,13 @@ const AUTHORITIES: usize = 4;
 )]
 const TASKS_PER_SEAL_MAX: i64 = OPEN_PROPOSALS_MAX as i64;
 
+/// A set of one is a claim.
+#[allow(
+    clippy::cast_possible_wrap,
+    reason = "a small constant; clap wants this type"
+)]
+const SET_ITEMS: std::ops::RangeInclusive<i64> = 2..=SET_ITEMS_MAX as i64;
+
 /// Tasks that one seal opens by default. Votes are weighed by the skill learned from earlier groups, so a group should be small
 /// beside the twenty or so answers that move a score for good. But each group costs two seals with 18 signatures in all, and
 /// that should be little beside the cost of the tasks. Two tasks for each authority satisfy both: with four, one in 800
@@ -57,22 +69,41 @@ const TASKS_PER_SEAL: u16 = 8;
 /// Four authorities (a Primary and three Seeds) propose and seal. Every worker is a
 /// founding member with its own key. Each task is a claim whose panel is its
 /// workers, and each answer becomes a commit and, after the freeze, a reveal. The
-/// answer with the most skill behind it is decided (plurality). Four replicas
+/// answer with the most skill behind it is decided (see --share). Four replicas
 /// exchange the records and must agree. The report shows the decisions, their
 /// accuracy beside the plain majority's where the truth is known, and the skill
 /// that workers have earned.
+///
+/// With --set N, tasks that the same workers answered are asked in claim sets of up
+/// to N: one commit and one reveal of a worker for all of them. Each is decided by
+/// itself, and a set counts for the skill as one event. The report says what an
+/// answer costs in records, bytes and signatures, with sets and without.
+///
+/// With --in-order, a task is decided when its last answer is in: the seals follow
+/// the lines of the file, and its times if it has them. The report says when whose
+/// skill fell and was back, when it came out who differed from what was decided,
+/// and how many answers could have been copied, had they been public.
 ///
 /// The first line of FILE names the columns, separated by tabs, commas or
 /// semicolons. Common names are found; --columns is for all others, and by numbers
 /// for a file without such a line:
 ///   task    task, item, question, example, unit-id, workunit, orig-id, ...
-///   worker  worker, annotator, user, source, host, ...
-///   answer  answer, label, response, vote, value, result, ...
+///   worker  worker, annotator, user, source, host, builder, ...
+///   answer  answer, label, response, vote, value, result, hash, ...
 ///   gold    gold, truth, ground-truth, correct, expert, ...; optional
+///   time    time, minute, date, timestamp; optional, for --in-order
+///
+/// Several columns may name a task together: --columns task=release+artifact,...
+/// Times are numbers of seconds (minutes if the column's name says so, milliseconds
+/// from 10^11 on) or dates. Where they go back, they go on from where they were.
 ///
 /// Text is UTF-8, and space around a field is ignored. A worker's first answer to a
 /// task counts; the report counts further ones. A task with one or two workers is
 /// decided like all others, but it moves nobody's skill.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command line"
+)]
 #[cfg_attr(test, derive(Default))]
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -81,7 +112,10 @@ pub struct Args {
     file: PathBuf,
 
     /// Name the columns, by header or number (from 1); no accuracy without gold
-    #[arg(long, value_name = "task=NAME,worker=NAME,answer=NAME[,gold=NAME]")]
+    #[arg(
+        long,
+        value_name = "task=NAME[+NAME],worker=NAME,answer=NAME[,gold=NAME][,time=NAME]"
+    )]
     columns: Option<Columns>,
 
     /// Take the first line as data; --columns then gives numbers
@@ -109,6 +143,18 @@ pub struct Args {
     )]
     tasks_per_seal: u16,
 
+    /// Ask for tasks in claim sets of up to N, put together by who answered them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(SET_ITEMS))]
+    set: Option<u16>,
+
+    /// Keep the file's order, let the seals follow its time, and say when what came out
+    #[arg(long)]
+    in_order: bool,
+
+    /// Take a result of more weight than any other (plurality), half (majority), or a part such as 2/3 or 66.7%
+    #[arg(long, value_name = "SHARE", default_value = "plurality")]
+    share: Share,
+
     /// Print one JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -128,7 +174,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         columns: args.columns.as_ref(),
         has_no_header: args.no_header,
         skip_incomplete: args.skip_incomplete,
+        in_order: args.in_order,
     };
+    if !args.in_order && args.columns.as_ref().is_some_and(Columns::has_time) {
+        note("the time is not used without --in-order");
+    }
     let answers = input::read(&args.file, reading)?;
     for remark in remarks::of(&answers) {
         note(&remark);

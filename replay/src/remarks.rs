@@ -39,6 +39,12 @@ fn form(answers: &Answers) -> Vec<String> {
             "every line has one field more than the header: the first is taken as the row's name";
         remarks.push(text.to_owned());
     }
+    if let Some(first) = answers.restarts.first() {
+        remarks.push(format!(
+            "the time goes back on {} lines, the first of them line {first}: there it is taken to go on from where it was",
+            answers.restarts.len()
+        ));
+    }
     if answers.skipped > 0 {
         remarks.push(format!(
             "{} incomplete lines were left out",

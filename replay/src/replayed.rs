@@ -4,6 +4,7 @@ use mycnet_consensus::{Digest, NetworkId, NodeId, Spore};
 use serde::Serialize;
 
 use super::AUTHORITIES;
+use super::answers::Place;
 
 /// A finished replay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,10 +15,67 @@ pub(crate) struct Replayed {
     pub(crate) decisions: Vec<Decision>,
     /// The number of signed records: proposals, commits, reveals, seal proposals and votes.
     pub(crate) records: u64,
+    /// What was asked, sealed and signed.
+    pub(crate) cost: Cost,
+    /// When it happened, if tasks were asked in the file's order.
+    pub(crate) timeline: Option<Timeline>,
     /// The replicas of the authorities at the end, the Primary's first.
     pub(crate) replicas: [Replica; AUTHORITIES],
     /// All members with authorities, as the first replica has them, in any order.
     pub(crate) members: Vec<Member>,
+}
+
+/// What a replay costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub(crate) struct Cost {
+    /// Tasks that were asked alone.
+    pub(crate) single_claims: u64,
+    /// Claim sets.
+    pub(crate) sets: u64,
+    /// Tasks in the largest of them.
+    pub(crate) largest_set: u64,
+    /// Records in seals: proposals, commits and reveals.
+    pub(crate) sealed_records: u64,
+    /// Their bytes, proofs included: what a node receives of them and keeps.
+    pub(crate) sealed_bytes: u64,
+    /// Signatures: one for the commits and one for the reveals of a worker between two seals, and one for each record of an authority.
+    pub(crate) signatures: u64,
+}
+
+/// When tasks were decided, and when skill moved.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Timeline {
+    /// Seals that decided something.
+    pub(crate) moments: Vec<Moment>,
+    /// The moment at which each task was decided, in the order of `Answers::tasks`.
+    pub(crate) decided: Vec<Option<usize>>,
+    /// In the order of their beginnings.
+    pub(crate) falls: Vec<Fall>,
+}
+
+/// A seal that decided something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Moment {
+    /// Its height.
+    pub(crate) height: u64,
+    /// The last answer that it waited for.
+    #[serde(flatten)]
+    pub(crate) place: Place,
+}
+
+/// A time in which a member had less skill than before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Fall {
+    /// The member.
+    pub(crate) name: String,
+    /// When its skill fell.
+    pub(crate) fell: Moment,
+    /// Its skill before, in parts per million.
+    pub(crate) from_ppm: u32,
+    /// The least skill that it came to, in parts per million.
+    pub(crate) lowest_ppm: u32,
+    /// When it had as much skill as before, if it ever had.
+    pub(crate) recovered: Option<Moment>,
 }
 
 /// How a task ended.

@@ -9,8 +9,11 @@ use serde::Serialize;
 
 use super::Args;
 use super::answers::{Answers, ratio};
-use super::replayed::{Decision, Member, Replayed, Replica};
+use super::dissent::{self, Dispute, Dissent};
+use super::replayed::{Cost, Decision, Fall, Member, Replayed, Replica};
 use crate::terminal::plain;
+
+mod course;
 
 /// Lines at either end of the table of skill.
 const TABLE_LINES: usize = 5;
@@ -25,6 +28,11 @@ pub(crate) struct Report {
     seed: u64,
     delivery_seed: u64,
     tasks_per_seal: u16,
+    /// The most tasks of a claim set; `null` where each task was asked alone.
+    set: Option<u16>,
+    in_order: bool,
+    /// The share that a result had to exceed, in parts per million; 0 is the plurality.
+    share_ppm: u32,
     tasks: usize,
     /// Tasks with a known true answer. Accuracies are over these.
     tasks_with_gold: usize,
@@ -49,6 +57,18 @@ pub(crate) struct Report {
     accuracy: Option<f64>,
     /// Accuracy of the plain majority, 0..=1, `null` without gold. Ties count half.
     majority_accuracy: Option<f64>,
+    /// In the file's order.
+    in_dispute: Vec<Dispute>,
+    /// Workers whose answers differ from what was decided, the most first.
+    dissent: Vec<Dissent>,
+    /// Times in which a member's skill was less than before; `null` without the file's order.
+    falls: Option<Vec<Fall>>,
+    /// Answers that equal one further up in the file; `null` without the file's order.
+    copiable: Option<usize>,
+    /// Lines at which the time goes back.
+    time_restarts: Vec<u64>,
+    cost: Cost,
+    cost_per_answer: PerAnswer,
     records: u64,
     records_per_second: f64,
     elapsed_ms: u64,
@@ -61,6 +81,27 @@ pub(crate) struct Report {
     replicas: Vec<Replica>,
     /// From most to least skilled.
     members: Vec<Member>,
+}
+
+/// The cost of an answer, to compare runs.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct PerAnswer {
+    sealed_records: f64,
+    sealed_bytes: f64,
+    signatures: f64,
+    elapsed_ms: f64,
+}
+
+impl PerAnswer {
+    fn new(cost: &Cost, elapsed_ms: u64, votes: usize) -> Self {
+        let per_answer = |total| ratio(total, votes.max(1) as u64);
+        Self {
+            sealed_records: per_answer(cost.sealed_records),
+            sealed_bytes: per_answer(cost.sealed_bytes),
+            signatures: per_answer(cost.signatures),
+            elapsed_ms: per_answer(elapsed_ms),
+        }
+    }
 }
 
 impl Report {
@@ -87,6 +128,9 @@ impl Report {
             seed: args.seed,
             delivery_seed: args.delivery_seed,
             tasks_per_seal: args.tasks_per_seal,
+            set: args.set,
+            in_order: args.in_order,
+            share_ppm: args.share.ppm(),
             tasks: answers.tasks.len(),
             tasks_with_gold: answers.tasks_with_gold(),
             tasks_with_foreign_gold: answers.foreign_gold().len(),
@@ -101,6 +145,13 @@ impl Report {
             not_asked: count(|decision| matches!(decision, Decision::NotAsked)),
             accuracy: answers.accuracy(&replayed.decisions),
             majority_accuracy: answers.majority_accuracy(),
+            in_dispute: dissent::in_dispute(answers, &replayed.decisions),
+            dissent: dissent::of(answers, &replayed.decisions, replayed.timeline.as_ref()),
+            falls: replayed.timeline.map(|timeline| timeline.falls),
+            copiable: args.in_order.then(|| answers.copiable()),
+            time_restarts: answers.restarts.clone(),
+            cost: replayed.cost,
+            cost_per_answer: PerAnswer::new(&replayed.cost, elapsed_ms, answers.votes()),
             records: replayed.records,
             records_per_second: ratio(replayed.records.saturating_mul(1000), elapsed_ms.max(1)),
             elapsed_ms,
@@ -133,6 +184,16 @@ impl Report {
     fn fmt_decisions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (tasks, votes, workers) = (self.tasks, self.votes, self.workers);
         writeln!(f, "{tasks} tasks, {votes} answers of {workers} workers")?;
+        if self.set.is_some() {
+            let Cost {
+                sets,
+                largest_set,
+                single_claims,
+                ..
+            } = self.cost;
+            let text = format!("{sets} claim sets of up to {largest_set} tasks");
+            writeln!(f, "asked in {text} and {single_claims} single claims")?;
+        }
         if self.repeated_answers > 0 {
             let text = "answers left out: the worker had answered that task before";
             writeln!(f, "{} {text}", self.repeated_answers)?;
@@ -188,6 +249,12 @@ impl Report {
             Some(bytes) => writeln!(f, ", {} MB of memory at most", bytes.div_ceil(1_000_000))?,
             None => writeln!(f)?,
         }
+        let each = &self.cost_per_answer;
+        writeln!(
+            f,
+            "an answer costs {:.2} sealed records of {:.0} bytes in all, {:.2} signatures, {:.2} ms",
+            each.sealed_records, each.sealed_bytes, each.signatures, each.elapsed_ms
+        )?;
         writeln!(f, "height          {}", self.height)?;
         writeln!(f, "state digest    {}", self.state_digest)?;
         if self.replicas_agree() {
@@ -217,6 +284,11 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fmt_decisions(f)?;
+        if self.in_order || self.set.is_some() {
+            self.fmt_disputes(f)?;
+            self.fmt_dissent(f)?;
+            self.fmt_order(f)?;
+        }
         self.fmt_skill(f)?;
         self.fmt_run(f)
     }

@@ -344,11 +344,11 @@ impl BFTConsensusEngine {
         make: impl FnOnce(&Prover<'_>) -> Result<T, ArchiveError>,
     ) -> Result<Option<T>, EngineError> {
         let genesis = self.genesis();
-        let made = self.archive(|past| {
+        let proved = self.archive(|past| {
             let prover = Prover::new(past, genesis)?;
             prover.map(|prover| make(&prover)).transpose()
         });
-        Ok(made?)
+        Ok(proved?)
     }
 
     /// A member's trust in parts per million; 0 for other nodes.

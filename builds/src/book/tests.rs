@@ -81,7 +81,9 @@ fn a_finding_is_kept_once_and_replaced_only_on_request() {
             Taken::Replaced,
         ),
     ] {
-        let done = book.submit(&[finding.clone()], replace).unwrap();
+        let done = book
+            .submit(std::slice::from_ref(&finding), replace)
+            .unwrap();
         let is_news = matches!(expected, Taken::New | Taken::Replaced);
         assert_eq!(done.news.contains(&finding.item), is_news, "{desc}");
         assert_eq!(done.taken, [expected], "{desc}");
@@ -93,11 +95,18 @@ fn a_finding_is_kept_once_and_replaced_only_on_request() {
         results(&book, &[item("a", b"x"), item("b", b"")]),
         [Some(2), None]
     );
-    #[cfg(unix)]
-    for file in [Book::file(&directory)] {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::metadata(file).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+}
+
+#[cfg(unix)]
+#[test]
+fn both_files_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = Directory::new();
+    Book::open(&directory).unwrap();
+    Index::open(&directory, NETWORK).unwrap();
+    for file in [Book::file(&directory), Index::file(&directory)] {
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
     }
 }
 
@@ -147,7 +156,11 @@ fn an_item_is_answered_by_its_input_or_by_any_if_it_names_none() {
         (item("two", b"y"), Some(6)),
         (item("same", b""), Some(7)),
     ] {
-        assert_eq!(results(&book, &[asked.clone()]), [expected], "{asked:?}");
+        assert_eq!(
+            results(&book, std::slice::from_ref(&asked)),
+            [expected],
+            "{asked:?}"
+        );
     }
 }
 
@@ -197,7 +210,7 @@ fn an_original_is_found_by_its_hash_and_may_come_later() {
     let signed: Arc<[u8]> = b"signed".as_slice().into();
     let hash: [u8; 32] = Sha256::digest(&signed).into();
     let plain = finding("a", b"", 1);
-    book.submit(&[plain.clone()], false).unwrap();
+    book.submit(std::slice::from_ref(&plain), false).unwrap();
     assert_eq!(book.original(&hash).unwrap(), None);
     let with = Finding {
         original: Some(signed.clone()),

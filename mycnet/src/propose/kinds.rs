@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use mycnet_consensus::limits::TEXT_BYTES_MAX;
 use mycnet_consensus::{Ballot, ClaimRule, ConsensusOperation, NodeId, Spore};
-
-use super::share::Share;
+use mycnet_replay::share::Share;
 
 use crate::arguments::{NodeRef, Payload, reason, role};
 use crate::claim_set;
@@ -274,7 +273,7 @@ impl Asked {
         let config: reply::Config = client.ask(Request::Config).await?;
         let default = config.params.claim_rule();
         Ok(ClaimRule {
-            share_ppm: self.share.map_or(default.share_ppm, |share| share.0),
+            share_ppm: self.share.map_or(default.share_ppm, Share::ppm),
             electors: self.electors.unwrap_or(default.electors),
         })
     }

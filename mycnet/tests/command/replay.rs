@@ -162,6 +162,108 @@ fn every_task_is_asked() {
     held(&report);
 }
 
+/// Results of four builders for three artifacts of two releases. Of the third artifact nobody agrees; ben differs in the first
+/// one of the second release.
+const BUILDS: &str = "release,artifact,builder,sha256,minute\n\
+                      1,x,ada,aa,0\n1,y,ada,bb,0\n1,z,ada,c1,0\n\
+                      1,x,ben,aa,10\n1,y,ben,bb,10\n1,z,ben,c2,10\n\
+                      1,x,cyd,aa,20\n1,y,cyd,bb,20\n1,z,cyd,c3,20\n\
+                      1,x,dot,aa,1500\n1,y,dot,bb,1500\n1,z,dot,c4,1500\n\
+                      2,x,ada,dd,0\n2,y,ada,ee,0\n\
+                      2,x,cyd,dd,5\n2,y,cyd,ee,5\n\
+                      2,x,dot,dd,7\n2,y,dot,ee,7\n\
+                      2,x,ben,d0,1447\n2,y,ben,ee,1447\n";
+
+/// As builders would replay what they published.
+const AS_BUILDS: [&str; 6] = [
+    "--set=512",
+    "--in-order",
+    "--share=majority",
+    "--columns",
+    "task=release+artifact,worker=builder,answer=sha256,time=minute",
+    "-",
+];
+
+#[test]
+fn builds_are_decided_in_sets_and_in_order() {
+    let arguments = [&["replay", "--json"][..], &AS_BUILDS].concat();
+    let output = mycnet_fed(&arguments, BUILDS.as_bytes());
+    let stderr = said(&output);
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("the time goes back on 1 lines, the first of them line 14"));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    held(&report);
+    for (field, expected) in [
+        ("tasks", 5),
+        ("votes", 20),
+        ("decided", 4),
+        ("no_quorum", 1),
+        ("set", 512),
+        ("share_ppm", 500_000),
+        ("copiable", 11),
+        ("height", 4),
+    ] {
+        assert_eq!(report[field], expected, "{field}");
+    }
+    let cost = &report["cost"];
+    for (field, expected) in [
+        ("sets", 2),
+        ("single_claims", 0),
+        ("largest_set", 3),
+        // Two proposals, and a commit and a reveal of each builder for each.
+        ("sealed_records", 18),
+    ] {
+        assert_eq!(cost[field], expected, "{field}");
+    }
+    let disputes = serde_json::json!([{ "task": "1 / z", "answers": 4, "different": 4 }]);
+    assert_eq!(report["in_dispute"], disputes);
+    let dissent = serde_json::json!([{
+        "worker": "ben", "differing": 1, "of": 4,
+        "noticed": {
+            "first": { "line": 20, "time": "1447" },
+            "last": { "line": 20, "time": "1447" },
+            "at": { "height": 4, "line": 21, "time": "1447" },
+            "after_ms": 0, "occasions": 1, "occasions_until": 1,
+        },
+    }]);
+    assert_eq!(report["dissent"], dissent);
+    let falls = report["falls"].as_array().expect("a list");
+    assert_eq!(falls.len(), 1);
+    assert_eq!(
+        (&falls[0]["name"], &falls[0]["recovered"]),
+        (&"ben".into(), &Value::Null)
+    );
+}
+
+#[test]
+fn people_are_told_when_builds_differed() {
+    let arguments = [&["replay"][..], &AS_BUILDS].concat();
+    let output = mycnet_fed(&arguments, BUILDS.as_bytes());
+    let text = String::from_utf8_lossy(&output.stdout);
+    for said in [
+        "asked in 2 claim sets of up to 3 tasks and 0 single claims",
+        "  1 / z: 4 answers, 4 of them different",
+        "  ben: 1 of 4, line 20 (time 1447)\n    noticed at line 21 (time 1447), height 4, at once;",
+        "11 of 20 answers (55.0 %) equal one further up in the file",
+        "All 4 replicas agree.",
+    ] {
+        assert!(text.contains(said), "{said:?} in {text}");
+    }
+}
+
+#[test]
+fn a_set_costs_less_than_single_claims() {
+    let single = replayed(&[EXAMPLE], b"");
+    let sets = replayed(&[EXAMPLE, "--set", "20"], b"");
+    held(&sets);
+    for field in ["sealed_records", "sealed_bytes", "signatures"] {
+        let cost = |report: &Value| report["cost_per_answer"][field].as_f64().expect("a number");
+        assert!(3.0 * cost(&sets) < cost(&single), "{field}");
+    }
+    let again = replayed(&[EXAMPLE, "--set", "20", "--delivery-seed", "7"], b"");
+    assert_eq!(held(&again), held(&sets));
+}
+
 #[test]
 fn bad_data_exits_with_65_and_says_where() {
     for (input, said) in [
@@ -251,7 +353,7 @@ fn a_wrong_command_line_exits_with_2() {
         (&["replay"][..], "<FILE>"),
         (
             &["replay", "-", "--columns", "task=a"],
-            "worker is missing; only gold may be left out",
+            "worker is missing; only gold and time may be left out",
         ),
         (
             &["replay", "-", "--columns", "what"],
@@ -264,6 +366,21 @@ fn a_wrong_command_line_exits_with_2() {
         (
             &["replay", "-", "--tasks-per-seal", "65"],
             "65 is not in 1..=64",
+        ),
+        (&["replay", "-", "--set", "1"], "1 is not in 2..=512"),
+        (&["replay", "-", "--set", "513"], "513 is not in 2..=512"),
+        (
+            &["replay", "-", "--share", "1/3"],
+            "a share is at least a half",
+        ),
+        (
+            &[
+                "replay",
+                "-",
+                "--columns",
+                "task=a,worker=b,answer=c,date=d",
+            ],
+            "\"date\" is no column to name: task, worker, answer, gold and time are",
         ),
         (&["replay", "-", "--seed", "x"], "--seed"),
         (&["replay", "-", "--delivery-seed", "-1"], "-1"),

@@ -88,6 +88,25 @@ pub(super) struct Changes {
     pub(super) skill_ppm: i64,
 }
 
+/// The records in the seals.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sealed {
+    pub(super) records: u64,
+    /// Encoded, with proofs.
+    pub(super) bytes: u64,
+}
+
+impl Sealed {
+    fn add(&mut self, block: &SealedBlock) {
+        let bytes = block
+            .records
+            .iter()
+            .map(|record| record.encode().len() as u64);
+        self.records += block.records.len() as u64;
+        self.bytes += bytes.sum::<u64>();
+    }
+}
+
 /// The replicas, and the notes about the first replica.
 pub(super) struct Replicas {
     pub(super) nodes: Vec<Replica>,
@@ -95,8 +114,14 @@ pub(super) struct Replicas {
     pub(super) scores: BTreeMap<NodeId, BTreeMap<Reason, Changes>>,
     /// The outcomes of closed operations.
     pub(super) closed: BTreeMap<OperationId, Outcome>,
+    /// How the seals changed each member's skill since somebody took this: before them, and after.
+    pub(super) skill: BTreeMap<NodeId, [u32; 2]>,
     /// Records signed by workers and authorities.
     pub(super) signed: u64,
+    /// Signatures on them.
+    pub(super) signatures: u64,
+    /// What the seals list.
+    pub(super) sealed: Sealed,
     now_ms: u64,
     delivery_seed: u64,
     draws: u64,
@@ -112,8 +137,14 @@ impl Network for Replicas {
     fn persist(&mut self, node: usize, write: Write) {
         // Without restarts, nothing else has to be kept.
         match write {
-            Write::Journal(_) => self.signed += 1,
+            Write::Journal(_) => {
+                self.signed += 1;
+                self.signatures += 1;
+            }
             Write::Block { block, applied } => {
+                if node == 0 {
+                    self.sealed.add(&block);
+                }
                 let replica = &mut self.nodes[node];
                 replica.blocks.push_back(block.clone());
                 if replica.blocks.len() > BLOCKS_KEPT {
@@ -185,7 +216,10 @@ impl Replicas {
             nodes,
             scores: BTreeMap::new(),
             closed: BTreeMap::new(),
+            skill: BTreeMap::new(),
             signed: 0,
+            signatures: 0,
+            sealed: Sealed::default(),
             now_ms: cast.genesis.time_ms,
             delivery_seed,
             draws: 0,
@@ -228,6 +262,7 @@ impl Replicas {
     /// Lets a worker hand in its records at a replica that is drawn.
     pub(super) fn offer(&mut self, batch: Batch) {
         self.signed += batch.records.len() as u64;
+        self.signatures += 1;
         let replica = self.below(AUTHORITIES);
         self.nodes[replica].under_way.push(Parcel::Batch(batch));
     }
@@ -253,6 +288,16 @@ impl Replicas {
             self.between_all(Input::Sync);
         }
         bail!("the replicas do not reach height {height} with the same records");
+    }
+
+    /// Moves the clock on, so that the next seal has this time or a later one.
+    pub(super) fn wait_until(&mut self, time_ms: u64) {
+        self.now_ms = self.now_ms.max(time_ms.saturating_sub(APART_MS));
+    }
+
+    /// Whether there is something to seal.
+    pub(super) fn has_unsealed(&self) -> bool {
+        self.nodes[0].core.pool().iter().next().is_some()
     }
 
     /// Moves the clock on, so that the next seal is proposed and agreed on, and settles.
@@ -329,6 +374,8 @@ impl Replicas {
             changes.times += 1;
             changes.trust_ppm += moved(entry.before_ppm, entry.after_ppm);
             changes.skill_ppm += moved(entry.skill_before_ppm, entry.skill_after_ppm);
+            let skill = [entry.skill_before_ppm, entry.skill_after_ppm];
+            self.skill.entry(*member).or_insert(skill)[1] = entry.skill_after_ppm;
         }
         for operation in &applied.closed {
             let decision = operation.decision();

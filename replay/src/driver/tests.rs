@@ -1,4 +1,9 @@
+use mycnet_consensus::limits::SET_ITEMS_MAX;
+
 use super::*;
+use crate::answers::{Place, Task, Time};
+
+mod builds;
 
 /// Tasks by how many of the workers answer them: all but the last worker say "yes".
 fn answers(panels: &[usize]) -> Answers {
@@ -10,6 +15,7 @@ fn answers(panels: &[usize]) -> Answers {
         answers: (0..panel)
             .map(|worker| (worker, answer(worker).to_owned()))
             .collect(),
+        places: Vec::new(),
     });
     Answers {
         tasks: tasks.collect(),
@@ -105,45 +111,128 @@ fn a_tie_is_no_quorum() {
     assert_eq!(replayed.decisions, [Decision::NoQuorum]);
 }
 
+/// Builders (rows) and what each found for each artifact (columns).
+fn built(results: &[&[&str]]) -> Answers {
+    let tasks = (0..results[0].len()).map(|artifact| Task {
+        name: format!("artifact {artifact}"),
+        gold: None,
+        answers: (results.iter().enumerate())
+            .map(|(builder, results)| (builder, results[artifact].to_owned()))
+            .collect(),
+        places: (0..results.len() as u64)
+            .map(|builder| Place {
+                line: 2 + builder * results[0].len() as u64 + artifact as u64,
+                time: Some(Time {
+                    ms: 1000 + 60_000 * builder,
+                    text: builder.to_string().into(),
+                }),
+            })
+            .collect(),
+    });
+    Answers {
+        tasks: tasks.collect(),
+        workers: (0..results.len())
+            .map(|builder| format!("b{builder}"))
+            .collect(),
+        ..Answers::default()
+    }
+}
+
+fn in_sets(in_order: bool) -> Args {
+    Args {
+        set: Some(512),
+        in_order,
+        share: "majority".parse().unwrap(),
+        ..args(1, 1, 8)
+    }
+}
+
+/// A result that nobody gets twice says nothing about anybody: the items beside it alone move skill.
 #[test]
-fn groups_fit_a_seal() {
-    let sizes = |panels: &[usize], tasks_per_seal| -> Vec<usize> {
-        let groups = groups(&answers(panels), &args(1, 1, tasks_per_seal));
-        groups.iter().map(Vec::len).collect()
+fn what_is_not_deterministic_gets_no_verdict_and_costs_nobody_anything() {
+    let answers = built(&[
+        &["1", "a", "1", "v"],
+        &["1", "b", "1", "v"],
+        &["1", "c", "1", "w"],
+        &["1", "d", "2", "w"],
+    ]);
+    let replayed = replay(&answers, &in_sets(true));
+    let decided = |answer: &str| Decision::Decided(answer.to_owned());
+    let expected = [
+        decided("1"),
+        Decision::NoQuorum,
+        decided("1"),
+        Decision::NoQuorum,
+    ];
+    assert_eq!(replayed.decisions, expected);
+    let cost = replayed.cost;
+    assert_eq!((cost.sets, cost.single_claims, cost.largest_set), (1, 0, 4));
+    // A proposal, and a commit and a reveal of each.
+    assert_eq!(cost.sealed_records, 9);
+    assert_eq!(replayed.replicas[0].height, 2);
+    // The same without the items that nobody agreed on, at half of their share.
+    let skill = |name: &str| {
+        let mut members = replayed.members.iter();
+        members
+            .find(|member| member.name == name)
+            .unwrap()
+            .skill_ppm
     };
-    assert_eq!(sizes(&[3; 5], 2), [2, 2, 1]);
-    assert_eq!(sizes(&[3, 2, 3, 1], 64), [4]);
-    assert!(sizes(&[], 64).is_empty());
-    // 1,001 records each, and a seal takes 10,000.
-    assert_eq!(sizes(&[1000; 20], 64), [9, 9, 2]);
+    assert_eq!(skill("b0"), 505_000, "two of four right");
+    assert_eq!(skill("b3"), 496_218, "one of four right, and one wrong");
+    let timeline = replayed.timeline.unwrap();
+    let fallen: Vec<&str> = timeline
+        .falls
+        .iter()
+        .map(|fall| fall.name.as_str())
+        .collect();
+    assert_eq!(fallen, ["b3"]);
+    let scattered = built(&[&["a", "e"], &["b", "f"], &["c", "g"], &["d", "h"]]);
+    let replayed = replay(&scattered, &in_sets(true));
+    assert_eq!(replayed.decisions, [Decision::NoQuorum, Decision::NoQuorum]);
+    for member in &replayed.members {
+        assert_eq!(member.skill_ppm, 500_000, "{}", member.name);
+    }
 }
 
 #[test]
-fn the_seed_and_the_names_alone_order_the_tasks() {
-    let tasks_of = |names: &mut dyn Iterator<Item = usize>| Answers {
-        tasks: names
-            .map(|name| Task {
-                name: name.to_string(),
-                gold: None,
-                answers: Vec::new(),
-            })
+fn seals_follow_the_time_of_the_file() {
+    let answers = built(&[&["1", "1"], &["1", "1"], &["2", "1"]]);
+    let replayed = replay(&answers, &in_sets(true));
+    let timeline = replayed.timeline.unwrap();
+    assert_eq!(timeline.moments.len(), 1);
+    let moment = &timeline.moments[0];
+    // The last answer of the three builders.
+    assert_eq!((moment.height, moment.place.line), (2, 7));
+    assert_eq!(timeline.decided, [Some(0), Some(0)]);
+    let fall = &timeline.falls[0];
+    assert_eq!((fall.name.as_str(), &fall.fell), ("b2", moment));
+    assert_eq!(fall.recovered, None);
+    assert_eq!(replay(&answers, &in_sets(false)).timeline, None);
+}
+
+/// A set holds the largest answers that its items can have, from more workers than one seal has room for.
+#[test]
+fn a_set_may_take_several_seals() {
+    let items = SET_ITEMS_MAX;
+    let tasks = (0..items).map(|index| Task {
+        name: format!("{index:0192}"),
+        gold: None,
+        answers: (0..140)
+            .map(|worker| (worker, format!("{index:064}")))
             .collect(),
+        places: Vec::new(),
+    });
+    let answers = Answers {
+        tasks: tasks.collect(),
+        workers: (0..140).map(|worker| format!("w{worker}")).collect(),
         ..Answers::default()
     };
-    let answers = tasks_of(&mut (0..200));
-    let order = shuffled(&answers, 1);
-    assert_eq!(order, shuffled(&answers, 1));
-    assert_ne!(order, shuffled(&answers, 2));
-    let mut sorted = order.clone();
-    sorted.sort_unstable();
-    assert_eq!(sorted, (0..200).collect::<Vec<_>>());
-    assert_ne!(order, sorted);
-    let names = |answers: &Answers| -> Vec<String> {
-        let order = shuffled(answers, 7).into_iter();
-        order.map(|i| answers.tasks[i].name.clone()).collect()
-    };
-    assert_eq!(
-        names(&tasks_of(&mut (0..50))),
-        names(&tasks_of(&mut (0..50).rev()))
-    );
+    let replayed = replay(&answers, &in_sets(false));
+    let decided = replayed.decisions.iter();
+    let decided = decided.filter(|decision| matches!(decision, Decision::Decided(_)));
+    assert_eq!(decided.count(), items);
+    assert_eq!((replayed.cost.sets, replayed.cost.largest_set), (1, 512));
+    assert!(replayed.replicas[0].height > 2);
+    assert!(replayed.cost.sealed_bytes > 140 * 512 * 64);
 }

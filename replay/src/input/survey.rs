@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use csv::ByteRecord;
 
-use super::{BadInput, line_at, next, reader};
+use super::lines::line_at;
+use super::{BadInput, next, reader};
 
 /// What only the whole file tells.
 #[derive(Debug, Clone, PartialEq, Eq)]

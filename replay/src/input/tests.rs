@@ -2,7 +2,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
+use super::gathering::WORKERS_MAX;
 use super::*;
+use crate::answers::{Task, Time};
 
 /// Three answers to one task, so that there is something to decide, before the lines of interest.
 const HEAD: &str = "task,worker,answer,gold\nt,a,1,\nt,b,1,\nt,c,0,\n";
@@ -26,6 +28,7 @@ fn task(name: &str, gold: Option<&str>, answers: &[(usize, &str)]) -> Task {
         answers: (answers.iter())
             .map(|(worker, answer)| (*worker, (*answer).to_owned()))
             .collect(),
+        places: Vec::new(),
     }
 }
 
@@ -372,4 +375,96 @@ fn answers_that_look_alike_are_pointed_out() {
     let said =
         "some answers look alike, and count as different: \"Yes\", \"yes\", \"\\u{200b}yes\"";
     assert_eq!(remarks, [said]);
+}
+
+/// Reads as `--in-order` does.
+fn read_in_order(text: &str, columns: Option<&str>) -> Result<Answers, BadInput> {
+    let columns: Option<Columns> = columns.map(|columns| columns.parse().unwrap());
+    let reading = Reading {
+        columns: columns.as_ref(),
+        in_order: true,
+        ..Reading::default()
+    };
+    parse(text.as_bytes(), reading)
+}
+
+#[test]
+fn places_and_times_are_kept_where_they_are_wanted() {
+    let text = "task,worker,answer,minute\nt,a,1,5\nt,b,1,7\nt,a,0,7\nu,a,1,0\n";
+    assert_eq!(read_text(text).unwrap().tasks[0].places, []);
+    let answers = read_in_order(text, None).unwrap();
+    let place = |line, ms, text: &str| Place {
+        line,
+        time: Some(Time {
+            ms,
+            text: text.into(),
+        }),
+    };
+    // Only answers that count have one.
+    let expected = [place(2, 1000, "5"), place(3, 121_000, "7")];
+    assert_eq!(answers.tasks[0].places, expected);
+    assert_eq!(answers.tasks[1].places, [place(5, 122_000, "0")]);
+    assert_eq!(answers.restarts, [5]);
+    let remarks = crate::remarks::of(&answers).join("\n");
+    let said = "the time goes back on 1 lines, the first of them line 5";
+    assert!(remarks.contains(said), "{remarks}");
+    let without = read_in_order("task,worker,answer\nt,a,1\n", None).unwrap();
+    let place = Place {
+        line: 2,
+        time: None,
+    };
+    assert_eq!(without.tasks[0].places, [place]);
+}
+
+#[test]
+fn a_bad_time_is_named() {
+    for (line, why) in [
+        ("t,b,1,soon", "the time is \"soon\": expected a number"),
+        ("t,b,1,", "the time (column \"time\") is empty"),
+        ("t,b,1,99999999999999999", "more than 100,000 years"),
+    ] {
+        let text = format!("task,worker,answer,time\nt,a,1,1\n{line}\n");
+        let error = read_in_order(&text, None).unwrap_err();
+        assert!(matches!(error, BadInput::Line { line: 3, .. }), "{error}");
+        assert!(error.to_string().contains(why), "{line}: {error}");
+        // Without the order, nobody reads it.
+        assert_eq!(read_text(&text).unwrap().votes(), 2);
+    }
+}
+
+#[test]
+fn a_task_may_be_named_by_several_columns() {
+    let columns = "task=release+artifact,worker=builder,answer=hash";
+    let text = "release,artifact,builder,hash\n1,x,a,h\n2,x,a,h\n1,x,b,h\n";
+    let answers = read_in_order(text, Some(columns)).unwrap();
+    let names: Vec<&str> = answers
+        .tasks
+        .iter()
+        .map(|task| task.name.as_str())
+        .collect();
+    assert_eq!(names, ["1 / x", "2 / x"]);
+    assert_eq!(answers.votes(), 3);
+    let long = "x".repeat(TEXT_BYTES_MAX - 3);
+    for (row, why) in [
+        (
+            ",x,a,h".to_owned(),
+            "the task (column \"release\") is empty",
+        ),
+        (
+            "1,,a,h".to_owned(),
+            "the task (column \"artifact\") is empty",
+        ),
+        ("1 /,x,a,h".to_owned(), "contains \" / \""),
+        ("1,/ x,a,h".to_owned(), "contains \" / \""),
+        ("1,/,a,h".to_owned(), "contains \" / \""),
+        ("1,x / y,a,h".to_owned(), "contains \" / \""),
+        (format!("1,{long},a,h"), "1025 bytes together"),
+    ] {
+        let error = read_in_order(&format!("{text}{row}\n"), Some(columns)).unwrap_err();
+        assert!(matches!(error, BadInput::Line { line: 5, .. }), "{error}");
+        assert!(error.to_string().contains(why), "{row}: {error}");
+    }
+    // A name may have a stroke inside of a word.
+    let text = format!("{text}1/2,x/y,a,h\n");
+    assert_eq!(read_in_order(&text, Some(columns)).unwrap().tasks.len(), 3);
 }

@@ -2,8 +2,8 @@ use mycnet_consensus::NodeId;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::answers::Task;
-use crate::replayed::ScoreChange;
+use crate::answers::{Place, Task, Time};
+use crate::replayed::{Moment, ScoreChange, Timeline};
 
 fn answers() -> Answers {
     let given = ["1", "1", "0"].map(str::to_owned);
@@ -11,6 +11,7 @@ fn answers() -> Answers {
         name: "t".to_owned(),
         gold: gold.map(str::to_owned),
         answers: given.iter().cloned().enumerate().take(workers).collect(),
+        places: Vec::new(),
     };
     Answers {
         tasks: vec![task(Some("1"), 3), task(Some("0"), 3), task(None, 2)],
@@ -61,6 +62,15 @@ fn replayed(workers: u32) -> Replayed {
             Decision::Decided("1".to_owned()),
         ],
         records: 3000,
+        cost: Cost {
+            single_claims: 3,
+            sets: 0,
+            largest_set: 0,
+            sealed_records: 20,
+            sealed_bytes: 8000,
+            signatures: 12,
+        },
+        timeline: None,
         replicas: ["primary", "seed 1", "seed 2", "seed 3"].map(replica),
         members: workers
             .chain([member("primary", Spore::Primary, 500_000)])
@@ -119,6 +129,9 @@ fn the_json_holds_what_was_promised() {
         "seed": 5,
         "delivery_seed": 6,
         "tasks_per_seal": 16,
+        "set": null,
+        "in_order": false,
+        "share_ppm": 0,
         "tasks": 3,
         "tasks_with_gold": 2,
         "tasks_with_foreign_gold": 0,
@@ -133,6 +146,25 @@ fn the_json_holds_what_was_promised() {
         "not_asked": 0,
         "accuracy": 0.75,
         "majority_accuracy": 0.5,
+        "in_dispute": [{ "task": "t", "answers": 3, "different": 2 }],
+        "dissent": [{ "worker": "cy", "differing": 1, "of": 1, "noticed": null }],
+        "falls": null,
+        "copiable": null,
+        "time_restarts": [],
+        "cost": {
+            "single_claims": 3,
+            "sets": 0,
+            "largest_set": 0,
+            "sealed_records": 20,
+            "sealed_bytes": 8000,
+            "signatures": 12,
+        },
+        "cost_per_answer": {
+            "sealed_records": 2.5,
+            "sealed_bytes": 1000.0,
+            "signatures": 1.5,
+            "elapsed_ms": 187.5,
+        },
         "records": 3000,
         "records_per_second": 2000.0,
         "elapsed_ms": 1500,
@@ -185,6 +217,7 @@ fn people_are_told_the_same() {
         "   … 2 more",
         "  12  worker 0                   400000  active     12 coherent (+34000), 1 dissent (-25000)",
         "3000 records in 1.500 s, 2000 records/s, 124 MB of memory at most",
+        "an answer costs 2.50 sealed records of 1000 bytes in all, 1.50 signatures, 187.50 ms",
         "height          9",
         &format!("state digest    {}", "01".repeat(32)),
         "All 4 replicas agree.",
@@ -195,6 +228,96 @@ fn people_are_told_the_same() {
         );
     }
     assert_eq!(text.matches("coherent").count(), 2 * TABLE_LINES);
+}
+
+/// The answers as they would stand in a file with a time on each line: a day lies between two tasks.
+fn in_order() -> (Answers, Replayed) {
+    let place = |line: u64, ms: u64| Place {
+        line,
+        time: Some(Time {
+            ms,
+            text: format!("day {}", ms / 86_400_000).into(),
+        }),
+    };
+    let (mut answers, mut replayed) = (answers(), replayed(2));
+    for (day, task) in (0..).zip(&mut answers.tasks) {
+        let lines = (2 + 3 * day..).take(task.answers.len());
+        task.places = lines.map(|line| place(line, 86_400_000 * day)).collect();
+    }
+    let moment = |height, line, day: u64| Moment {
+        height,
+        place: place(line, 86_400_000 * day),
+    };
+    let fall = |recovered| Fall {
+        name: "cy".to_owned(),
+        fell: moment(2, 9, 2),
+        from_ppm: 500_000,
+        lowest_ppm: 475_000,
+        recovered,
+    };
+    replayed.timeline = Some(Timeline {
+        moments: vec![moment(2, 9, 2)],
+        decided: vec![Some(0), Some(0), Some(0)],
+        falls: vec![fall(None), fall(Some(moment(4, 9, 2)))],
+    });
+    (answers, replayed)
+}
+
+#[test]
+fn people_are_told_when_it_came_out() {
+    let (answers, replayed) = in_order();
+    let mut report = report(&answers, replayed);
+    report.in_order = true;
+    report.set = Some(512);
+    report.copiable = Some(2);
+    let text = report.to_string();
+    for line in [
+        "asked in 0 claim sets of up to 0 tasks and 3 single claims",
+        "  t: 3 answers, 2 of them different",
+        "  cy: 1 of 1, line 4 (time day 0)",
+        "    noticed at line 9 (time day 2), height 2, 2.0 days later; by then it had differed on 1 of 1 occasions",
+        "Skill fell 2 times, in parts per million:",
+        "  cy: 500000 to 475000 from line 9 (time day 2), height 2 on, not back",
+        "  cy: 500000 to 475000 from line 9 (time day 2), height 2 on, back at line 9 (time day 2), height 4",
+        "2 of 8 answers (25.0 %) equal one further up in the file: they could have been copied.",
+    ] {
+        let mut lines = text.lines();
+        assert!(lines.any(|found| found == line), "{line:?} in\n{text}");
+    }
+    let noticed = &json_of(&report)["dissent"][0]["noticed"];
+    let expected = json!({
+        "first": { "line": 4, "time": "day 0" },
+        "last": { "line": 4, "time": "day 0" },
+        "at": { "height": 2, "line": 9, "time": "day 2" },
+        "after_ms": 172_800_000,
+        "occasions": 1,
+        "occasions_until": 1,
+    });
+    assert_eq!(*noticed, expected);
+    let fall = &json_of(&report)["falls"][1];
+    assert_eq!(fall["recovered"]["height"], 4);
+}
+
+#[test]
+fn of_many_falls_the_deepest_are_shown() {
+    let (answers, mut replayed) = in_order();
+    let timeline = replayed.timeline.as_mut().unwrap();
+    let fall = timeline.falls[0].clone();
+    timeline.falls = (0..30)
+        .map(|n| Fall {
+            name: format!("worker {n}"),
+            lowest_ppm: 400_000 + n,
+            ..fall.clone()
+        })
+        .collect();
+    let mut report = report(&answers, replayed);
+    report.in_order = true;
+    let text = report.to_string();
+    assert!(
+        text.contains("  worker 19: ") && !text.contains("  worker 20: "),
+        "{text}"
+    );
+    assert!(text.contains("… 10 more that are not so deep"), "{text}");
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! Claim sets: one vote answers many questions, each is decided by itself, and all count as one event. Rules: P5, P9, T3.
 
+use std::collections::BTreeMap;
+
 use super::*;
+use mycnet_consensus::core::{ItemLeaf, ProvedItem, ShownItems};
 use mycnet_consensus::limits::{ITEM_BYTES_MAX, SET_ITEMS_MAX};
-use mycnet_consensus::{Certificate, ClaimItem, ClaimRule, Reason};
+use mycnet_consensus::{Certificate, ClaimItem, ClaimRule, Digest, Reason};
+use serde_bytes::ByteBuf;
 
 fn set(subjects: impl IntoIterator<Item = String>) -> ConsensusOperation {
     let item = |subject| ClaimItem {
@@ -67,6 +71,109 @@ async fn a_set_is_decided_item_by_item_and_scored_as_one_event() {
     let certificate = Certificate::decode(&certificate).unwrap();
     let proved = certificate.verify(engines[0].genesis()).unwrap();
     assert_eq!((proved.operation, proved.outcome), (id, Some(expected)));
+}
+
+/// The certificate of a set has all its items, that of an item only this one, and both say who answered what.
+#[tokio::test]
+async fn every_item_of_a_set_has_a_proof_of_its_own() {
+    let (engines, _) = linked(&genesis(4), 4);
+    let own = results([Some("1"), Some("1"), None]);
+    let id = engines[0].propose_claim_set(abc(), own).await.unwrap();
+    let votes = [
+        results([Some("1"), Some("1"), Some("x")]),
+        results([Some("1"), Some("2"), Some("y")]),
+        results([Some("1"), Some("1"), Some("z")]),
+    ];
+    for (engine, vote) in engines[1..].iter().zip(votes) {
+        engine.vote(id, Ballot::Results(vote)).await.unwrap();
+    }
+    engines[0].execute_reveal_phase(id).await.unwrap();
+    let genesis = engines[0].genesis();
+    let prove = |item| {
+        let made = engines[1].prove(|prover| prover.certificate(&id, item));
+        made.unwrap().flatten()
+    };
+    let answered = |item: &ProvedItem| {
+        let answers = item.answers.iter();
+        let answers = answers.map(|(result, by)| (result.clone().into_vec(), by.clone()));
+        answers.collect::<BTreeMap<_, _>>()
+    };
+    let by = |voters: &[usize]| {
+        let mut nodes: Vec<_> = voters.iter().map(|n| node(*n)).collect();
+        nodes.sort();
+        nodes
+    };
+    let expected = [
+        ("a", Some("1"), vec![("1", by(&[0, 1, 2, 3]))]),
+        ("b", Some("1"), vec![("1", by(&[0, 1, 3])), ("2", by(&[2]))]),
+        (
+            "c",
+            None,
+            vec![("x", by(&[1])), ("y", by(&[2])), ("z", by(&[3]))],
+        ),
+    ];
+    let whole = prove(None).unwrap();
+    let proved = whole.verify(genesis).unwrap();
+    assert_eq!(proved.items.len(), 3);
+    for (at, (subject, result, answers)) in expected.into_iter().enumerate() {
+        let certificate = prove(Some(at)).unwrap();
+        let alone = certificate.verify(genesis).unwrap();
+        assert_eq!((alone.operation, &alone.outcome), (id, &None));
+        let [item] = &alone.items[..] else {
+            panic!("one item is shown");
+        };
+        assert_eq!(*item, proved.items[at]);
+        assert_eq!(item.subject, subject);
+        let result = result.map(|it| it.as_bytes().to_vec());
+        assert_eq!(item.result.clone().map(ByteBuf::into_vec), result);
+        let answers = answers.into_iter();
+        let answers = answers.map(|(result, by)| (result.as_bytes().to_vec(), by));
+        assert_eq!(answered(item), answers.collect());
+        assert!(certificate.encode().len() < whole.encode().len());
+        for (desc, bad) in tampered(&certificate) {
+            assert!(bad.verify(genesis).is_err(), "{subject}: {desc}");
+        }
+    }
+    assert_eq!(prove(Some(3)), None);
+    let mut bad = whole.clone();
+    let ShownItems::All(items) = &mut bad.items else {
+        panic!("all items are shown");
+    };
+    items.pop();
+    assert!(bad.verify(genesis).is_err(), "an item is missing");
+}
+
+fn tampered(good: &Certificate) -> Vec<(&'static str, Certificate)> {
+    type Tamper = fn(&mut u32, &mut Vec<Digest>, &mut ItemLeaf);
+    let tampers: [(&str, Tamper); 9] = [
+        ("another place", |index, _, _| *index ^= 1),
+        ("no such place", |index, _, _| *index = 3),
+        ("a short path", |_, path, _| path.truncate(path.len() - 1)),
+        ("another path", |_, path, _| {
+            path[0] = Digest::from_bytes([1; 32]);
+        }),
+        ("subject", |_, _, leaf| leaf.subject.push('s')),
+        ("input", |_, _, leaf| leaf.input.push(1)),
+        ("result", |_, _, leaf| leaf.result = Some(vec![7].into())),
+        ("who answered", |_, _, leaf| leaf.answers[0].by[0] ^= 1),
+        ("an answer less", |_, _, leaf| {
+            leaf.answers.truncate(leaf.answers.len() - 1);
+        }),
+    ];
+    let tampers = tampers.into_iter();
+    let mut all: Vec<_> = tampers
+        .map(|(desc, tamper)| {
+            let mut bad = good.clone();
+            if let ShownItems::One { index, path, leaf } = &mut bad.items {
+                tamper(index, path, leaf);
+            }
+            (desc, bad)
+        })
+        .collect();
+    let mut none = good.clone();
+    none.items = ShownItems::None;
+    all.push(("no item", none));
+    all
 }
 
 #[tokio::test]

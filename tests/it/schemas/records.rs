@@ -12,8 +12,8 @@ use mycnet_consensus::internals::limits::{
 use mycnet_consensus::internals::message::Message;
 use mycnet_consensus::internals::record::{Body, Proof, Record, Seal, Signed, Statement, VoteKind};
 use mycnet_consensus::{
-    Ballot, ClaimItem, ClaimRule, ConsensusOperation, Digest, NodeId, OperationId, Priority,
-    RecordId, SealId, Signer as _, Spore,
+    BFTConsensusEngine, Ballot, ClaimItem, ClaimRule, ConsensusOperation, Digest, NodeId,
+    OperationId, Priority, RecordId, SealId, Signer as _, Spore,
 };
 use serde_bytes::ByteBuf;
 use serde_json::Value;
@@ -126,6 +126,47 @@ fn the_cddl_describes_every_sample() {
         assert!(described(rule, &sample), "{rule}");
     }
     println!("{described_records} records, each a statement kind in one of its shapes");
+}
+
+#[tokio::test]
+async fn the_cddl_describes_proofs() {
+    let engine = BFTConsensusEngine::new(samples::ada());
+    let set = ConsensusOperation::ClaimSet {
+        subject: "night".into(),
+        items: ["a", "b"]
+            .map(|subject| ClaimItem {
+                subject: subject.into(),
+                input: vec![1],
+            })
+            .into(),
+        panel: None,
+        rule: ClaimRule::MAJORITY,
+    };
+    let set = engine
+        .propose_claim_set(set, vec![Some(vec![7]), None])
+        .await
+        .unwrap();
+    let config = ConsensusOperation::NetworkConfiguration {
+        config_type: "motd".into(),
+        proposed_change: b"x".to_vec(),
+    };
+    let config = engine.propose_operation(config).await.unwrap();
+    for id in [set, config] {
+        engine.execute_reveal_phase(id).await.unwrap();
+    }
+    let made = engine.prove(|prover| {
+        let mut made = vec![("index", prover.index(&mut |id, _| *id == set)?.encode())];
+        for (id, item) in [(set, None), (set, Some(1)), (config, None)] {
+            let certificate = prover.certificate(&id, item)?.unwrap();
+            made.push(("certificate", certificate.encode()));
+        }
+        Ok(made)
+    });
+    for (rule, bytes) in made.unwrap().unwrap() {
+        assert!(described(rule, &bytes), "{rule}: {}", hex::encode(&bytes));
+        let wrong = replaced(&bytes, b"\x65chain", b"\x65chein");
+        assert!(!described(rule, &wrong), "{rule}");
+    }
 }
 
 #[test]

@@ -7,9 +7,16 @@ use mycnet_consensus::ClaimRule;
 /// All of the weight, in parts per million.
 const WHOLE_PPM: u128 = 1_000_000;
 
-/// Parts per million, as in [`ClaimRule::share_ppm`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Share(pub(super) u32);
+/// Parts per million, as in [`ClaimRule::share_ppm`]. The plurality unless given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Share(u32);
+
+impl Share {
+    /// As in [`ClaimRule::share_ppm`].
+    pub fn ppm(self) -> u32 {
+        self.0
+    }
+}
 
 impl FromStr for Share {
     type Err = String;
