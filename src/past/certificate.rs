@@ -192,7 +192,12 @@ impl Certificate {
             (LeafOutcome::Items { .. }, ShownItems::All(all)) => {
                 let results = all.iter().map(|item| item.result.clone());
                 let results = results.map(|result| result.map(ByteBuf::into_vec));
-                outcome = Some(Outcome::Decided(Ballot::Results(results.collect())));
+                let results: Vec<Option<Vec<u8>>> = results.collect();
+                // A set of which no item is decided has no quorum.
+                outcome = Some(match results.iter().any(Option::is_some) {
+                    true => Outcome::Decided(Ballot::Results(results)),
+                    false => Outcome::NoQuorum,
+                });
             }
             (LeafOutcome::Items { .. }, _) => {}
         }

@@ -34,68 +34,17 @@ fn given(builder: usize, number: usize) -> Option<Vec<u8>> {
     }
 }
 
-/// A night of ten rebuilders.
-async fn night(items: usize) -> TestNetwork {
-    let network = TestNetwork::new(10);
-    for first in (0..items).step_by(SET_ITEMS_MAX) {
-        let end = (first + SET_ITEMS_MAX).min(items);
-        let give = |builder, item| given(builder, first + item);
-        network.decide(planned(first..end), give).await;
-    }
-    network
-}
-
+/// The example `night` makes a whole one.
 #[tokio::test]
 async fn an_item_of_a_night_takes_few_bytes() {
-    let network = night(SET_ITEMS_MAX).await;
+    let network = TestNetwork::new(10);
+    network.decide(planned(0..SET_ITEMS_MAX), given).await;
     let index = network.index();
     let packed = pack(&index).unwrap();
     assert_eq!(unpack(&packed[..], index.net).unwrap(), index);
     // 64 of them are the input and the result, which do not compress. The chain takes as much as some items.
     let each = packed.len() / SET_ITEMS_MAX;
     assert!(each < 120, "{each} bytes an item");
-}
-
-/// `cargo test -p mycnet-builds --lib -- --ignored --nocapture a_whole_night`: takes minutes, and prints sizes and times.
-#[tokio::test]
-#[ignore = "it takes minutes"]
-#[allow(clippy::disallowed_methods, reason = "it measures")]
-async fn a_whole_night_is_less_than_four_megabytes() {
-    use std::time::Instant;
-    const ITEMS: usize = 30_000;
-
-    let print = |what: &str, start: Instant| println!("{what}: {:?}", start.elapsed());
-    let start = Instant::now();
-    let network = night(ITEMS).await;
-    print("decided by ten nodes in memory", start);
-    let index = network.index();
-    let start = Instant::now();
-    let packed = pack(&index).unwrap();
-    print("packed", start);
-    println!(
-        "{} bytes, {} before they were packed; {} of an item",
-        packed.len(),
-        index.encode().len(),
-        packed.len() / ITEMS
-    );
-    let start = Instant::now();
-    let index = unpack(&packed[..], index.net).unwrap();
-    print("unpacked", start);
-    let start = Instant::now();
-    let shown = verified(&index, &network.genesis).unwrap();
-    print("verified", start);
-    let question = |number| Question {
-        subject: Some(purl(number)),
-        ..Question::default()
-    };
-    let start = Instant::now();
-    assert_eq!(find(&shown, &[question(17)]).unwrap()[0].about.len(), 1);
-    print("one question", start);
-    let all: Vec<Question> = (0..ITEMS).map(question).collect();
-    let start = Instant::now();
-    assert_eq!(find(&shown, &all).unwrap().len(), ITEMS);
-    print("all questions", start);
-    assert!(packed.len() < 4_000_000);
 }
 
 const ZSH: &str = "pkg:deb/debian/zsh@5.9-8?arch=amd64";

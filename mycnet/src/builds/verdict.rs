@@ -11,6 +11,7 @@ use mycnet_builds::{
     PolicyFault, Question, Verdict, judge,
 };
 use mycnet_consensus::NodeId;
+use mycnet_consensus::engine::{Clock as _, SystemClock};
 use serde::Serialize;
 
 use super::ask::Ask;
@@ -25,6 +26,7 @@ use crate::output::{Fields, plain, short};
 use crate::reply::{Roster, SealTime};
 use crate::request::Request;
 use crate::settings::Settings;
+use crate::warnings;
 
 /// Builds of which a node is asked at once.
 const TOGETHER: usize = 256;
@@ -32,8 +34,11 @@ const TOGETHER: usize = 256;
 /// Sets that are listed for people of those that asked the same before.
 const BEFORE_SHOWN: usize = 3;
 
+const NO_POLICY: &str = "whose word is enough? Say it with --policy, as \"2 of any\", or in config.toml ([builds], policy)";
+
 /// The exit codes of this command alone.
 const VERDICTS: &str = "\
+Exit codes of this command alone:
   10  not confirmed: too few gave the result
   11  in dispute: they gave different results, or others than the file's
   12  unknown: no set asked about it
@@ -122,16 +127,20 @@ struct Known {
 }
 
 pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<()> {
-    let settings = common.directory().and_then(|home| home.settings());
-    let policy = policy(args, settings.as_ref())?;
+    let settings = match common.directory().and_then(|home| home.settings()) {
+        // Whoever has no node may have no directory.
+        Err(_) if args.policy.is_some() => Settings::default(),
+        settings => settings?,
+    };
+    let policy = args.policy.as_ref().or(settings.builds.policy.as_ref());
+    let policy = policy.ok_or_else(|| Failure::usage(NO_POLICY))?;
     let what = what::all(&args.what, args.sha256.as_ref(), &args.names.subjects())?;
     let questions: Vec<Question> = what.iter().map(|what| what.question.clone()).collect();
     let known = match &args.index {
         Some(index) => of_index(index, args.genesis.as_deref(), common, &questions)?,
         None => of_ledger(common, questions)?,
     };
-    let aliases = settings.as_ref().ok().map(|settings| &settings.aliases);
-    let resolved = policy.resolve(|word| member(word, &known.builders, aliases));
+    let resolved = policy.resolve(|word| member(word, &known.builders, &settings.aliases));
     let resolved = resolved.map_err(Failure::from)?;
     let builds = what.into_iter().zip(known.found);
     let builds: Vec<CheckedBuild> = builds
@@ -162,25 +171,13 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<()> {
     }
 }
 
-/// The policy of the command line, or that of the settings.
-fn policy(args: &Args, settings: Result<&Settings, &anyhow::Error>) -> anyhow::Result<Policy> {
-    if let Some(policy) = &args.policy {
-        return Ok(policy.clone());
-    }
-    let settings = settings.map_err(|error| anyhow::anyhow!("no --policy, and {error:#}"))?;
-    settings.builds.policy.clone().ok_or_else(|| {
-        let message = "whose word is enough? Say it with --policy, as \"2 of any\", or in config.toml ([builds], policy)";
-        Failure::usage(message).into()
-    })
-}
-
 /// The member that a word of the policy means: an alias of the owner, a name, an id.
 fn member(
     word: &str,
     builders: &Builders,
-    aliases: Option<&BTreeMap<String, String>>,
+    aliases: &BTreeMap<String, String>,
 ) -> Result<NodeId, NoPolicy> {
-    let Some(meant) = aliases.and_then(|aliases| aliases.get(word)) else {
+    let Some(meant) = aliases.get(word) else {
         return Ok(builders.find(word)?);
     };
     let found = builders.find(meant)?;
@@ -315,8 +312,18 @@ fn text(answer: &Checked, rules: &[String], builders: &Builders) -> String {
             lines.extend(fields.lines().map(|line| format!("  {line}")));
         }
     }
-    lines.push(format!("as of height {}", answer.height));
+    lines.push(as_of(answer));
     lines.join("\n")
+}
+
+/// How far the ledger or the index goes: what was decided since is not in it.
+fn as_of(answer: &Checked) -> String {
+    let old_ms = SystemClock.now_ms().saturating_sub(answer.time_ms);
+    let height = answer.height;
+    format!(
+        "as of height {height}, sealed {} ago",
+        warnings::span(old_ms)
+    )
 }
 
 fn unknown(build: &CheckedBuild) -> Vec<String> {
