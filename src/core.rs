@@ -68,9 +68,9 @@ pub use crate::ledger::{
 pub use crate::members::trust::{Change, TrustState};
 pub use crate::past::archive::{Archive, ArchiveError};
 pub use crate::past::{
-    archive::Logs, certificate::ProvedItem, certificate::ShownItems, chain::Chain,
-    chain::ChangeOfSealers, history::History, index::Index, index::Indexed, index::ShownOperation,
-    precommits::Precommits, prover::Prover,
+    archive::DecidedAt, archive::DecidedOperation, archive::Logs, certificate::ProvedItem,
+    certificate::ShownItems, chain::Chain, chain::ChangeOfSealers, history::History, index::Index,
+    index::Indexed, index::ShownOperation, precommits::Precommits, prover::Prover,
 };
 pub use crate::statement::commitment::sign_votes;
 pub use crate::statement::record::{

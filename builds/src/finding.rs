@@ -1,6 +1,8 @@
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use mycnet_consensus::ClaimItem;
+use sha2::{Digest as _, Sha256};
 
 /// One result of a build: which item it answers, and with what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,4 +14,21 @@ pub struct Finding {
     pub result: [u8; 32],
     /// The signed original that says so, as it was found, if there is one: a whole link, or a `.buildinfo` in its `OpenPGP` envelope.
     pub original: Option<Arc<[u8]>>,
+}
+
+/// The SHA-256 of a stream, of which a piece at a time is in memory.
+///
+/// # Errors
+///
+/// Those of the stream.
+pub fn sha256_of(mut source: impl Read) -> io::Result<[u8; 32]> {
+    let (mut hash, mut piece) = (Sha256::new(), vec![0; 64 * 1024]);
+    loop {
+        match source.read(&mut piece) {
+            Ok(0) => return Ok(hash.finalize().into()),
+            Ok(length) => hash.update(&piece[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }

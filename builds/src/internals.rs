@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use mycnet_consensus::NetworkId;
 use mycnet_consensus::limits::{ITEM_BYTES_MAX, ITEM_SUBJECT_BYTES_MAX};
 
 pub use crate::formats::Format;
+use crate::index_file::{pack, unpack};
 use crate::{Event, Finding, Link, Options, Reader};
 
 /// Reads bytes as a format, whatever they are, and asserts what holds for any bytes: no panic, findings that fit an item, originals
@@ -44,4 +46,21 @@ fn check(finding: &Finding, bytes: &[u8]) {
     assert!(!subject.contains(|c: char| c.is_control()));
     assert!(finding.item.input.len() <= ITEM_BYTES_MAX);
     assert!(finding.original.as_ref().is_none_or(|of| **of == *bytes));
+}
+
+/// Reads bytes as a file with an index, and as what is in one, and asserts what holds for any bytes: no panic, and that an index which is
+/// read is written as the same index.
+pub fn exercise_index(bytes: &[u8]) {
+    let network = bytes.get(13..45).and_then(|net| net.try_into().ok());
+    let network = NetworkId::from_bytes(network.unwrap_or_default());
+    let read = unpack(bytes, network);
+    let index = read
+        .ok()
+        .or_else(|| mycnet_consensus::core::Index::decode(bytes).ok());
+    if let Some(index) = index
+        && let Ok(packed) = pack(&index)
+    {
+        let again = unpack(&packed[..], index.net);
+        assert_eq!(again.ok(), Some(index));
+    }
 }

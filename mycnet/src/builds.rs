@@ -8,6 +8,12 @@
 //! | `serve` | answers what clients ask of a rebuilder, over HTTP |
 //! | `sync` | reads a rebuilderd, over HTTP |
 //! | `said` | who gave which result |
+//! | `verdict` | the command `check`: whether a build is confirmed |
+//! | `report` | who differed from whom in what |
+//! | `index` | the ledger's verdicts in a file, for whoever has no node |
+//! | `what`, `since` | arguments: what is to be checked, since when |
+//! | `find` | what sets say about a build |
+//! | `people` | builders, for people |
 //! | `keeper` | a node's book and index, for as long as the node lives |
 //! | `voter` | commits what is asked and known, by itself, while a node runs |
 //! | `check` | what `mycnet doctor` looks at |
@@ -18,14 +24,21 @@
 
 mod ask;
 mod check;
+mod find;
+mod index;
 mod keeper;
+mod people;
 mod plan;
+mod report;
 mod said;
 mod serve;
+mod since;
 mod status;
 mod submit;
 mod sync;
+mod verdict;
 mod voter;
+mod what;
 
 pub(crate) use self::ask::Ask;
 pub(crate) use self::check::{check, damaged};
@@ -56,6 +69,9 @@ enum What {
     Status(status::Args),
     Serve(serve::Args),
     Sync(sync::Args),
+    Check(verdict::Args),
+    Report(report::Args),
+    Index(index::Args),
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -65,5 +81,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         What::Status(_) => status::run(&args.common),
         What::Serve(serve) => serve::run(serve, &args.common),
         What::Sync(sync) => sync::run(sync, &args.common),
+        What::Check(check) => verdict::run(check, &args.common),
+        What::Report(report) => report::run(report, &args.common),
+        What::Index(index) => index::run(index, &args.common),
     }
 }

@@ -82,8 +82,16 @@ impl From<EngineError> for Failure {
     }
 }
 
+/// A question was answered, on standard output, and the exit code says the answer too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the answer has the exit code {0}")]
+pub(crate) struct Answered(pub(crate) u8);
+
 /// The exit code of an error.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if let Some(Answered(code)) = error.downcast_ref() {
+        return ExitCode::from(*code);
+    }
     if error.is::<mycnet_replay::BadInput>() {
         return ExitCode::from(65);
     }

@@ -127,9 +127,12 @@ enum Command {
 /// The whole command line, with the exit codes below every help.
 fn command_line() -> clap::Command {
     fn with_exit_codes(command: clap::Command) -> clap::Command {
-        command
-            .after_help(EXIT_CODES)
-            .mut_subcommands(with_exit_codes)
+        // A command may have more of its own.
+        let own = command
+            .get_after_help()
+            .map(|own| format!("{EXIT_CODES}\n{own}"));
+        let codes = own.unwrap_or_else(|| EXIT_CODES.to_owned());
+        command.after_help(codes).mut_subcommands(with_exit_codes)
     }
     with_exit_codes(Cli::command())
 }
@@ -173,6 +176,9 @@ fn main() -> ExitCode {
     let Err(error) = done else {
         return ExitCode::SUCCESS;
     };
+    if error.is::<failure::Answered>() {
+        return failure::exit_code(&error);
+    }
     // If stderr is closed too, the exit code still tells.
     let _ = writeln!(std::io::stderr(), "error: {error:#}");
     failure::exit_code(&error)

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::Context as _;
+use mycnet_builds::Policy;
 use mycnet_consensus::net::{Config, EndpointSettings, Listen};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use crate::arguments::NodeRef;
 use crate::failure::Failure;
@@ -69,6 +70,21 @@ pub(crate) struct Settings {
     connections: usize,
     /// The owner's own words for nodes: each stands for a name, or for an id or its first digits.
     pub(crate) aliases: BTreeMap<String, String>,
+    pub(crate) builds: Builds,
+}
+
+/// What the owner wants of `mycnet builds`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Builds {
+    /// Whose word is enough, unless `--policy` says it.
+    #[serde(deserialize_with = "policy")]
+    pub(crate) policy: Option<Policy>,
+}
+
+fn policy<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Policy>, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map(Some).map_err(de::Error::custom)
 }
 
 impl Default for Settings {
@@ -82,6 +98,7 @@ impl Default for Settings {
             degree: config.degree,
             connections: config.connections_max,
             aliases: BTreeMap::new(),
+            builds: Builds::default(),
         }
     }
 }
@@ -149,6 +166,7 @@ impl Settings {
             degree,
             connections,
             aliases: _,
+            builds: _,
         } = self;
         // Rust and TOML escape URLs alike; everything else was refused before.
         format!(
@@ -177,6 +195,11 @@ connections = {connections}
 # Your own words for nodes, for the commands on this machine; nobody else sees them. Each
 # stands for a member's name, or for a node id or its first digits: mum = \"4f9c12ab\".
 [aliases]
+
+# Whose word is enough for `mycnet builds check`, unless --policy says it: \"2 of any\",
+# \"3 of ada,ben,cyd\", \"ledger\", or several of these with \"and\" between them.
+# [builds]
+# policy = \"2 of any\"
 "
         )
     }
@@ -247,6 +270,7 @@ mod tests {
             ("prot = 1", "prot"),
             ("listen = \"eth0\"", "eth0"),
             ("port = 70000", "70000"),
+            ("builds.policy = \"all\"", "a policy is"),
         ] {
             let error = toml::from_str::<Settings>(text).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");

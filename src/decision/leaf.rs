@@ -49,7 +49,7 @@ pub enum LeafOutcome {
         /// The ballots that were revealed, in the order of their canonical forms.
         answers: Vec<LeafAnswer>,
     },
-    /// The outcome of a claim set, item by item.
+    /// The outcome of a claim set, item by item. A set without quorum is one without any result.
     Items {
         /// The number of items.
         count: u32,
@@ -137,10 +137,12 @@ pub fn leaf_of(operation: &OpenOperation) -> Option<(Leaf, Vec<ItemLeaf>)> {
         _ => OPERATION.hash(&codec::encode(content)).to_vec(),
     };
     let (decided, items) = match (content, &decision.outcome) {
-        (
-            ConsensusOperation::ClaimSet { items, .. },
-            Outcome::Decided(Ballot::Results(results)),
-        ) => {
+        (ConsensusOperation::ClaimSet { items, .. }, outcome) => {
+            let none = vec![None; items.len()];
+            let results = match outcome {
+                Outcome::Decided(Ballot::Results(results)) => results,
+                _ => &none,
+            };
             let items = item_leaves(items, results, &voices, electors.len());
             let count = u32::try_from(items.len()).expect("a set has few items");
             let root = items_tree(&items).root();

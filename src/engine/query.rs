@@ -13,7 +13,9 @@ use crate::decision::open::OpenOperation;
 use crate::ledger::Evidence;
 use crate::members::roster::{Elector, Member, MemberLine};
 use crate::members::trust::{Standing, TrustEntry};
-use crate::past::archive::{Archive, ArchiveError, ClosedSummary, what_if};
+use crate::past::archive::{
+    Archive, ArchiveError, ClosedSummary, DecidedAt, DecidedOperation, what_if,
+};
 use crate::past::certificate::Certificate;
 use crate::past::prover::Prover;
 use crate::statement::name::MemberName;
@@ -228,6 +230,73 @@ impl BFTConsensusEngine {
             let closed = past.closed(operation)?;
             Ok(closed.and_then(|closed| of(&closed)))
         })
+    }
+
+    /// What an operation left in the log of decided operations ([H3]); `None` before it is decided. Reads that operation alone.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Archive`]
+    pub fn decided(
+        &self,
+        operation: &OperationId,
+    ) -> Result<Option<DecidedOperation>, EngineError> {
+        let open = self.look(|core, _| {
+            let open = core.ledger().state().operation(operation);
+            open.and_then(DecidedOperation::of)
+        });
+        // One that closes meanwhile is in the archive.
+        match open {
+            Some(open) => Ok(Some(open)),
+            None => Ok(self.archive(|past| past.decided(operation))?),
+        }
+    }
+
+    /// The operations that were decided at a height or later, by this height and id. Reads what closed since then.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Archive`]
+    pub fn decided_since(&self, height: u64) -> Result<Vec<DecidedAt>, EngineError> {
+        let open: Vec<DecidedAt> = self.look(|core, _| {
+            let operations = core.ledger().state().operations();
+            let decided = operations.filter_map(|open| {
+                Some(DecidedAt {
+                    operation: open.id(),
+                    kind: open.operation().kind().into(),
+                    height: open.decision()?.height,
+                })
+            });
+            decided.collect()
+        });
+        let mut all = self.archive(|past| past.closed_since(height))?;
+        all.extend(open);
+        all.retain(|decided| decided.height >= height);
+        all.sort_by_key(|decided| (decided.height, decided.operation));
+        // One that closed meanwhile was read twice.
+        all.dedup_by_key(|decided| decided.operation);
+        Ok(all)
+    }
+
+    /// The first height with a seal of this time (milliseconds since 1970) or a later one; the height after the last if there is none.
+    /// Reads some of the headers.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Archive`]
+    pub fn first_height_from(&self, time_ms: u64) -> Result<u64, EngineError> {
+        let (mut first, mut end) = (1, self.height() + 1);
+        while first < end {
+            let middle = first + (end - first) / 2;
+            let header = self.archive(|past| past.header(middle))?;
+            let missing = || ArchiveError(format!("height {middle} is missing"));
+            if header.ok_or_else(missing)?.time_ms < time_ms {
+                first = middle + 1;
+            } else {
+                end = middle;
+            }
+        }
+        Ok(first)
     }
 
     /// The number of unsealed records that this node holds.

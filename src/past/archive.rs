@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use crate::base::digest::{Digest, NodeId, OperationId, SealId};
 use crate::base::rejection::Rejection;
+use crate::decision::leaf::{ItemLeaf, Leaf, leaf_of};
 use crate::decision::open::OpenOperation;
 use crate::ledger::{Closed, Evidence, Ledger, State};
-use crate::members::roster::MemberLine;
+use crate::members::roster::{Elector, MemberLine};
 use crate::members::trust::TrustEntry;
+use crate::past::index::ShownOperation;
 use crate::statement::genesis::Genesis;
 use crate::statement::operation::Class;
 use crate::statement::params::Params;
@@ -38,6 +40,52 @@ pub struct ClosedSummary {
     pub closed: Closed,
     /// The reason if the effect of the approved operation was refused.
     pub refused_effect: Option<Cow<'static, str>>,
+}
+
+/// An operation that was decided, and by which seal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecidedAt {
+    /// The operation.
+    pub operation: OperationId,
+    /// Its kind ([`ConsensusOperation::kind`](crate::ConsensusOperation::kind)).
+    pub kind: Cow<'static, str>,
+    /// The seal that decided it.
+    pub height: u64,
+}
+
+/// What a decided operation left in the log of decided operations ([H3](crate::core::Leaf)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecidedOperation {
+    /// Its place in the log.
+    pub index: u64,
+    /// Its leaf.
+    pub leaf: Leaf,
+    /// The items of a claim set.
+    pub items: Vec<ItemLeaf>,
+    /// Its electors, in the order of their keys.
+    pub electors: Vec<Elector>,
+}
+
+impl DecidedOperation {
+    /// What an operation left; `None` before it is decided. The cost is that of its answers.
+    pub(crate) fn of(operation: &OpenOperation) -> Option<Self> {
+        let (leaf, items) = leaf_of(operation)?;
+        Some(Self {
+            index: operation.decision()?.index,
+            leaf,
+            items,
+            electors: operation.electorate().iter().copied().collect(),
+        })
+    }
+
+    /// The same, as an [`Index`](crate::core::Index) shows it.
+    pub fn shown(&self) -> ShownOperation<'_> {
+        ShownOperation {
+            leaf: &self.leaf,
+            items: &self.items,
+            electors: &self.electors,
+        }
+    }
 }
 
 /// The logs that a seal's state commits to, up to the last seal, and what leads there from the genesis.
@@ -80,6 +128,15 @@ pub trait Archive {
 
     /// A closed operation with its records.
     fn closed(&self, operation: &OperationId) -> Result<Option<Arc<OpenOperation>>, ArchiveError>;
+
+    /// The operations that closed at a height or later. A store reads what closed since then, and without records.
+    fn closed_since(&self, height: u64) -> Result<Vec<DecidedAt>, ArchiveError>;
+
+    /// What a closed operation left in the log of decided operations; `None` for any other. Reads that operation alone.
+    fn decided(&self, operation: &OperationId) -> Result<Option<DecidedOperation>, ArchiveError>;
+
+    /// The seal of a height, if there is one.
+    fn header(&self, height: u64) -> Result<Option<Seal>, ArchiveError>;
 
     /// What proofs are made of, up to the last seal; `None` before the first.
     fn logs(&self) -> Result<Option<Logs>, ArchiveError>;

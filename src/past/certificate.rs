@@ -192,7 +192,13 @@ impl Certificate {
             (LeafOutcome::Items { .. }, ShownItems::All(all)) => {
                 let results = all.iter().map(|item| item.result.clone());
                 let results = results.map(|result| result.map(ByteBuf::into_vec));
-                outcome = Some(Outcome::Decided(Ballot::Results(results.collect())));
+                let results: Vec<Option<Vec<u8>>> = results.collect();
+                // A set of which no item is decided has no quorum.
+                outcome = Some(if results.iter().any(Option::is_some) {
+                    Outcome::Decided(Ballot::Results(results))
+                } else {
+                    Outcome::NoQuorum
+                });
             }
             (LeafOutcome::Items { .. }, _) => {}
         }

@@ -9,8 +9,11 @@ use crate::decision::open::OpenOperation;
 use crate::ledger::{Applied, Closed, EffectEntry, Evidence, Ledger, MemberChange};
 use crate::members::roster::MemberLine;
 use crate::members::trust::TrustEntry;
-use crate::past::archive::{Archive, ArchiveError, ClosedSummary, Logs};
+use crate::past::archive::{
+    Archive, ArchiveError, ClosedSummary, DecidedAt, DecidedOperation, Logs,
+};
 use crate::statement::genesis::Genesis;
+use crate::statement::record::Seal;
 use crate::statement::seal::SealedBlock;
 
 /// The kept data of one height.
@@ -165,6 +168,29 @@ impl Archive for History {
     fn closed(&self, operation: &OperationId) -> Result<Option<Arc<OpenOperation>>, ArchiveError> {
         let entry = self.closed.get(operation);
         Ok(entry.map(|entry| entry.operation.clone()))
+    }
+
+    fn closed_since(&self, height: u64) -> Result<Vec<DecidedAt>, ArchiveError> {
+        let since = self.closed.iter().filter(|(_, it)| it.height >= height);
+        let decided = since.filter_map(|(id, entry)| {
+            Some(DecidedAt {
+                operation: *id,
+                kind: entry.operation.operation().kind().into(),
+                height: entry.operation.decision()?.height,
+            })
+        });
+        Ok(decided.collect())
+    }
+
+    fn decided(&self, operation: &OperationId) -> Result<Option<DecidedOperation>, ArchiveError> {
+        let entry = self.closed.get(operation);
+        Ok(entry.and_then(|entry| DecidedOperation::of(&entry.operation)))
+    }
+
+    fn header(&self, height: u64) -> Result<Option<Seal>, ArchiveError> {
+        let at = height.checked_sub(1).map(usize::try_from);
+        let entry = at.and_then(|at| self.entries.get(at.ok()?));
+        Ok(entry.map(|entry| entry.block.seal.clone()))
     }
 
     fn logs(&self) -> Result<Option<Logs>, ArchiveError> {

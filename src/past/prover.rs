@@ -6,10 +6,10 @@ use crate::base::digest::{Digest, OperationId};
 use crate::base::limits::{CERTIFICATE_BYTES_MAX, INDEX_BYTES_MAX};
 use crate::base::merkle::Tree;
 use crate::base::rejection::Rejection;
-use crate::decision::leaf::{LeafOutcome, items_tree, leaf_of};
+use crate::decision::leaf::{LeafOutcome, items_tree};
 use crate::ledger::{Ledger, StateParts};
 use crate::members::roster::Elector;
-use crate::past::archive::{Archive, ArchiveError};
+use crate::past::archive::{Archive, ArchiveError, DecidedOperation};
 use crate::past::certificate::{CERTIFICATE_VERSION, Certificate, ShownItems};
 use crate::past::chain::{Chain, ChangeOfSealers, seal_leaf};
 use crate::past::index::{INDEX_VERSION, Index, Indexed};
@@ -103,12 +103,15 @@ impl<'a> Prover<'a> {
         operation: &OperationId,
         item: Option<usize>,
     ) -> Result<Option<Certificate>, ArchiveError> {
-        let Some(operation) = self.archive.closed(operation)? else {
+        let Some(decided) = self.archive.decided(operation)? else {
             return Ok(None);
         };
-        let undecided = || damaged("a closed operation is not decided");
-        let (leaf, items) = leaf_of(&operation).ok_or_else(undecided)?;
-        let place = operation.decision().ok_or_else(undecided)?.index;
+        let DecidedOperation {
+            index: place,
+            leaf,
+            items,
+            electors,
+        } = decided;
         let shown = match (&leaf.decided, item) {
             (LeafOutcome::Whole { .. }, None) => ShownItems::None,
             (LeafOutcome::Whole { .. }, Some(_)) => return Ok(None),
@@ -134,7 +137,7 @@ impl<'a> Prover<'a> {
             index: place,
             path: self.log.path(at),
             leaf,
-            electors: operation.electorate().iter().copied().collect(),
+            electors,
             items: shown,
         };
         if certificate.encode().len() > CERTIFICATE_BYTES_MAX {
@@ -156,23 +159,18 @@ impl<'a> Prover<'a> {
         let hidden = self.log.leaves().iter().copied().map(Indexed::Hidden);
         let mut log: Vec<Indexed> = hidden.collect();
         let mut electorates: BTreeMap<Digest, Vec<Elector>> = BTreeMap::new();
-        for closed in self.archive.all_closed()? {
-            if !is_shown(&closed.operation, closed.closed.decided_height) {
+        for closed in self.archive.closed_since(0)? {
+            if !is_shown(&closed.operation, closed.height) {
                 continue;
             }
-            let operation = self.archive.closed(&closed.operation)?;
-            let operation = operation.ok_or_else(|| damaged("a closed operation is missing"))?;
-            let place = operation.decision().map(|decision| decision.index);
-            let (Some(place), Some((leaf, items))) = (place, leaf_of(&operation)) else {
-                return Err(damaged("a closed operation is not decided"));
-            };
+            let decided = self.archive.decided(&closed.operation)?;
+            let decided = decided.ok_or_else(|| damaged("a closed operation is missing"))?;
             // It may have been decided since the logs were read.
-            let place = usize::try_from(place).ok().and_then(|at| log.get_mut(at));
+            let place = usize::try_from(decided.index);
+            let place = place.ok().and_then(|at| log.get_mut(at));
             let Some(place) = place else { continue };
-            let electors = operation.electorate().iter().copied();
-            electorates
-                .entry(leaf.electors)
-                .or_insert_with(|| electors.collect());
+            let (leaf, items) = (decided.leaf, decided.items);
+            electorates.entry(leaf.electors).or_insert(decided.electors);
             *place = Indexed::Shown(leaf, items);
         }
         let index = Index {

@@ -9,7 +9,10 @@ use crate::decision::open::OpenOperation;
 use crate::ledger::Evidence;
 use crate::members::roster::MemberLine;
 use crate::members::trust::TrustEntry;
-use crate::past::archive::{Archive, ArchiveError, ClosedSummary, Logs};
+use crate::past::archive::{
+    Archive, ArchiveError, ClosedSummary, DecidedAt, DecidedOperation, Logs,
+};
+use crate::statement::record::Seal;
 use crate::statement::seal::SealedBlock;
 
 fn unreadable(error: impl Into<StoreError>) -> ArchiveError {
@@ -44,6 +47,18 @@ impl Archive for Store {
     fn closed(&self, operation: &OperationId) -> Result<Option<Arc<OpenOperation>>, ArchiveError> {
         let closed = Store::closed(self, operation).map_err(unreadable)?;
         Ok(closed.map(Arc::new))
+    }
+
+    fn closed_since(&self, height: u64) -> Result<Vec<DecidedAt>, ArchiveError> {
+        Store::closed_since(self, height).map_err(unreadable)
+    }
+
+    fn decided(&self, operation: &OperationId) -> Result<Option<DecidedOperation>, ArchiveError> {
+        Store::decided(self, operation).map_err(unreadable)
+    }
+
+    fn header(&self, height: u64) -> Result<Option<Seal>, ArchiveError> {
+        Store::header(self, height).map_err(unreadable)
     }
 
     fn logs(&self) -> Result<Option<Logs>, ArchiveError> {

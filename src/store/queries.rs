@@ -14,12 +14,11 @@ use super::rows::{
 use super::{Store, StoreError, logs};
 use crate::base::digest::{NodeId, OperationId, RecordId};
 use crate::base::rejection::Rejection;
-use crate::decision::leaf::leaf_of;
 use crate::decision::open::{OpenOperation, StoredOperation};
 use crate::ledger::{Closed, Evidence, RememberedOutcome};
 use crate::members::roster::MemberLine;
 use crate::members::trust::TrustEntry;
-use crate::past::archive::ClosedSummary;
+use crate::past::archive::{ClosedSummary, DecidedAt, DecidedOperation};
 use crate::statement::record::{Signed, Verified};
 
 impl Store {
@@ -179,12 +178,54 @@ impl Store {
         self.closed_of(&reading, operation)
     }
 
+    /// The operations that closed at a height or later, in the order of these heights. Reads the groups since then, without records.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] if a row cannot be decoded.
+    pub fn closed_since(&self, height: u64) -> Result<Vec<DecidedAt>, StoreError> {
+        let reading = self.reading()?;
+        let ends = reading.open_table(ENDS)?;
+        let first = ends.range(..=height)?.next_back().transpose()?;
+        let first = first.map_or(0, |(first, _)| first.value());
+        let since = |end: &EndRow| end.ended.closed_height >= height;
+        Ok(ends_from(&reading, first)?
+            .into_iter()
+            .filter(since)
+            .map(|end| DecidedAt {
+                operation: end.id,
+                kind: end.kind,
+                height: end.ended.decided_height,
+            })
+            .collect())
+    }
+
+    /// What a closed operation left in the log of decided operations, which is compared with the sealed one; `None` for any other.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::closed`].
+    pub fn decided(&self, operation: &OperationId) -> Result<Option<DecidedOperation>, StoreError> {
+        let reading = self.reading()?;
+        let closed = self.closed_and_decided(&reading, operation)?;
+        Ok(closed.map(|(_, decided)| decided))
+    }
+
     /// A closed operation with its records, which its leaf in the log of decided operations proves; `None` for any other.
     pub(super) fn closed_of(
         &self,
         reading: &ReadTransaction,
         id: &OperationId,
     ) -> Result<Option<OpenOperation>, StoreError> {
+        let closed = self.closed_and_decided(reading, id)?;
+        Ok(closed.map(|(operation, _)| operation))
+    }
+
+    fn closed_and_decided(
+        &self,
+        reading: &ReadTransaction,
+        id: &OperationId,
+    ) -> Result<Option<(OpenOperation, DecidedOperation)>, StoreError> {
         let place = format!("operation {id}");
         let (_, Some(height)) = places_of(reading, id)? else {
             return Ok(None);
@@ -196,14 +237,14 @@ impl Store {
         let not_sealed = |error| StoreError::not_sealed(&place, error);
         let mut find = |id: &RecordId| records.get(id).cloned();
         let operation = OpenOperation::restore(&row, &mut find).map_err(not_sealed)?;
-        let index = operation.decision().map(|decision| decision.index);
-        let sealed = index.map(|index| logs::leaf(reading, index)).transpose()?;
-        let found = leaf_of(&operation).map(|(leaf, _)| leaf.hash());
-        if found.is_none() || sealed.flatten() != found {
-            let rejection = Rejection::BadCertificate("the log of decisions does not contain it");
-            return Err(not_sealed(rejection));
+        let decided = DecidedOperation::of(&operation);
+        if let Some(decided) = decided
+            && logs::leaf(reading, decided.index)? == Some(decided.leaf.hash())
+        {
+            return Ok(Some((operation, decided)));
         }
-        Ok(Some(operation))
+        let rejection = Rejection::BadCertificate("the log of decisions does not contain it");
+        Err(not_sealed(rejection))
     }
 }
 
@@ -221,8 +262,13 @@ fn changed_in(
 
 /// The ends of all closed operations, in the order of the heights that closed them.
 pub(super) fn all_ends(reading: &ReadTransaction) -> Result<Vec<EndRow>, StoreError> {
+    ends_from(reading, 0)
+}
+
+/// The ends of the operations that closed in the group that begins at a height, and later.
+fn ends_from(reading: &ReadTransaction, first: u64) -> Result<Vec<EndRow>, StoreError> {
     let mut ends = Vec::new();
-    for row in reading.open_table(ENDS)?.iter()? {
+    for row in reading.open_table(ENDS)?.range(first..)? {
         let (first, row) = row?;
         ends.extend(read_ends(first.value(), row.value())?);
     }

@@ -4,7 +4,7 @@ use super::heights::{Heights, last_height, seal_at};
 use super::rows::SEALS;
 use super::{Store, StoreError};
 use crate::base::digest::SealId;
-use crate::statement::record::Signed;
+use crate::statement::record::{Seal, Signed};
 use crate::statement::seal::SealedBlock;
 
 impl Store {
@@ -24,6 +24,19 @@ impl Store {
     /// [`StoreError::Redb`].
     pub fn seal_at(&self, height: u64) -> Result<Option<SealId>, StoreError> {
         seal_at(&self.reading()?.open_table(SEALS)?, height)
+    }
+
+    /// The header of a height; `None` if it is not sealed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] or [`StoreError::NotSealed`] if the data cannot be decoded or differs from what was sealed.
+    pub fn header(&self, height: u64) -> Result<Option<Seal>, StoreError> {
+        let reading = self.reading()?;
+        if height == 0 || height > last_height(&reading)? {
+            return Ok(None);
+        }
+        self.heights(&reading)?.block(height)?.seal().map(Some)
     }
 
     /// The block of a height; `None` if it is not sealed.

@@ -1,10 +1,13 @@
 //! What a node can be asked about builds, and its answers.
 
-use mycnet_builds::Finding;
+use std::path::PathBuf;
+
+use mycnet_builds::{Finding, Question};
 use mycnet_consensus::{ClaimItem, ClaimRule, Digest, NodeId, OperationId};
 use serde::{Deserialize, Serialize};
 
 use super::said::About;
+use super::since::Since;
 use crate::failure::Failure;
 
 /// A question or an order about builds.
@@ -33,6 +36,12 @@ pub(crate) enum Ask {
     Said(About),
     /// The signed original of this node's own result of an item, if there is one. The answer is hexadecimal digits or `null`.
     Original { item: ClaimItem, result: Digest },
+    /// What sets say about builds. The answer is a list of [`Found`](mycnet_builds::Found), one for each question.
+    Find { questions: Vec<Question> },
+    /// Who differed from whom in what. The answer is [`Reported`](super::report::Reported).
+    Report { since: Since },
+    /// Write an index into a file. The answer is [`IndexWritten`](super::index::IndexWritten).
+    Index { file: PathBuf, since: Since },
 }
 
 /// A finding as it is sent.

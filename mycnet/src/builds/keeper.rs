@@ -15,8 +15,10 @@ use tokio::sync::{Mutex as AsyncMutex, broadcast};
 
 use super::ask::{Ask, OpenSet, Overview, Proposed, Submitted, findings};
 use super::check::damaged_book;
+use super::find::Finder;
 use super::said::said;
 use super::voter::commit_at_ms;
+use super::{index, report};
 use crate::failure::Failure;
 use crate::home::Home;
 
@@ -164,6 +166,14 @@ impl Keeper {
                 let original = keeper.original(&item, result.as_bytes())?;
                 to_value(original.map(hex::encode))
             }
+            Ask::Find { questions } => {
+                let index = keeper.index(&node)?;
+                let mut finder = Finder::new(&node, &index);
+                let found = questions.iter().map(|question| finder.find(question));
+                to_value(found.collect::<Result<Vec<_>, Failure>>()?)
+            }
+            Ask::Report { since } => to_value(report::report(&node, since)?),
+            Ask::Index { file, since } => to_value(index::write(&node, &file, since)?),
             Ask::Propose { .. } => unreachable!("it is answered before"),
         });
         let answered = answered.await;

@@ -20,15 +20,15 @@ use crate::start::asked_to_stop;
 const PREFIX: &str = ".importing-";
 
 /// A file that is removed at the end of the command.
-pub(super) struct TemporaryFile(PathBuf);
+pub(crate) struct TemporaryFile(PathBuf);
 
 impl TemporaryFile {
-    pub(super) fn new(home: &Home) -> Self {
+    pub(crate) fn new(home: &Home) -> Self {
         let name = format!("{PREFIX}{}", std::process::id());
         Self(home.path().join(name))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }
@@ -51,7 +51,7 @@ pub(crate) fn remove_old(home: &Home) {
 }
 
 /// The result of the work, or an error at Ctrl-C or SIGTERM, so that temporary files are removed then too.
-pub(super) async fn unless_stopped<T>(
+pub(crate) async fn unless_stopped<T>(
     work: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
     let asked_to_stop = asked_to_stop()?;

@@ -10,6 +10,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::check_path;
+use crate::builds::Ask;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::request::{Reply, Request};
@@ -20,7 +21,7 @@ const REPLY_BYTES_MAX: u64 = 160 * 1024 * 1024;
 /// How long a reply may take, beside the timeout of a `Wait`.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// How long an export or import of a long past may take.
+/// How long an export or import of a long past may take, or the first look at one.
 const FILES_DEADLINE: Duration = Duration::from_hours(4);
 
 /// Whether a node answers. A socket that this user cannot open is an error.
@@ -40,7 +41,10 @@ pub(crate) async fn is_answered(home: &Home) -> anyhow::Result<bool> {
 pub(crate) async fn ask(home: &Home, request: &Request) -> Result<Value, Failure> {
     let deadline = match request {
         Request::Wait { timeout_ms, .. } => DEADLINE + Duration::from_millis(*timeout_ms),
-        Request::Export { .. } | Request::ExportBundle { .. } | Request::ImportBundle { .. } => {
+        Request::Export { .. }
+        | Request::ExportBundle { .. }
+        | Request::ImportBundle { .. }
+        | Request::Builds(Ask::Find { .. } | Ask::Report { .. } | Ask::Index { .. }) => {
             FILES_DEADLINE
         }
         _ => DEADLINE,

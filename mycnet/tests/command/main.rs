@@ -23,4 +23,5 @@ mod help;
 mod keys;
 mod refound;
 mod replay;
+mod verdicts;
 mod voting;

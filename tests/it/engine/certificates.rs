@@ -5,7 +5,7 @@ use mycnet_consensus::core::{Chain, Index, Indexed, LeafOutcome, Precommits, Sho
 use mycnet_consensus::internals::digest::SignatureBytes;
 use mycnet_consensus::internals::record::{Record, Verified, VoteKind, sign};
 use mycnet_consensus::internals::seal::SealCertificate;
-use mycnet_consensus::{Certificate, Digest, MemberName, NetworkId, SealId};
+use mycnet_consensus::{Certificate, ClaimItem, ClaimRule, Digest, MemberName, NetworkId, SealId};
 
 use crate::net::vote_for;
 
@@ -100,6 +100,27 @@ async fn every_way_to_an_outcome_has_a_certificate() {
         .await
         .unwrap();
     let directed = engines[0].propose_operation(deployment()).await.unwrap();
+    // Everybody says something else about each item of a set.
+    let set = |subject: &str| ConsensusOperation::ClaimSet {
+        subject: subject.into(),
+        items: ["a", "b"]
+            .map(|subject| ClaimItem {
+                subject: subject.into(),
+                input: Vec::new(),
+            })
+            .to_vec(),
+        panel: None,
+        rule: ClaimRule::MAJORITY,
+    };
+    let scattered = |by: u8| vec![Some(vec![by]), None];
+    let dispute = engines[0].propose_claim_set(set("scattered"), scattered(0));
+    let dispute = dispute.await.unwrap();
+    for (engine, by) in engines[1..].iter().zip(1..) {
+        let ballot = Ballot::Results(scattered(by));
+        engine.vote(dispute, ballot).await.unwrap();
+    }
+    let unanswered = engines[0].propose_with(set("unanswered"), Priority::Normal, None);
+    let unanswered = unanswered.await.unwrap();
     for _ in 0..3 {
         clock.advance(params.commit_window_ms + 1);
         engines[0].tick();
@@ -107,13 +128,43 @@ async fn every_way_to_an_outcome_has_a_certificate() {
     let expected = [
         (split, Outcome::Decided(Ballot::Reject)),
         (expired, Outcome::NoQuorum),
+        (dispute, Outcome::NoQuorum),
+        (unanswered, Outcome::NoQuorum),
         (directed, Outcome::Decided(Ballot::Approve)),
     ];
-    for (id, outcome) in expected {
+    for (id, outcome) in expected.clone() {
         let certificate = engines[3].certificate(&id).unwrap().unwrap();
         let proved = certificate.verify(&genesis).unwrap();
         assert_eq!(proved.outcome, Some(outcome));
     }
+    // A set without quorum says who gave what, too.
+    let answers = |id: &OperationId, at: usize| {
+        let decided = engines[3].decided(id).unwrap().unwrap();
+        (
+            decided.items[at].result.clone(),
+            decided.items[at].answers.len(),
+        )
+    };
+    assert_eq!(
+        (answers(&dispute, 0), answers(&dispute, 1)),
+        ((None, 4), (None, 0))
+    );
+    assert_eq!(answers(&unanswered, 1), (None, 0));
+    let item = engines[3].prove(|prover| prover.certificate(&dispute, Some(0)));
+    let proved = item.unwrap().unwrap().unwrap().verify(&genesis).unwrap();
+    assert_eq!((proved.outcome, proved.items[0].answers.len()), (None, 4));
+    // What was decided since a height, or since a time.
+    let since = |height| engines[1].decided_since(height).unwrap();
+    assert_eq!(since(0).len(), expected.len());
+    let last = since(0).last().unwrap().height;
+    assert!(since(last).iter().all(|it| it.height == last) && !since(last).is_empty());
+    assert_eq!(since(last + 1), []);
+    let (height, time_ms) = (engines[1].height(), engines[1].last_seal().time_ms);
+    let first = |time_ms| engines[1].first_height_from(time_ms).unwrap();
+    assert_eq!(
+        (first(0), first(time_ms), first(time_ms + 1)),
+        (1, height, height + 1)
+    );
 }
 
 /// A certificate of ten electors takes some two kilobytes, and grows with the logarithm of the height.

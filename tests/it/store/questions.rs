@@ -1,6 +1,6 @@
 //! A store answers as the sealed log in memory does, and starts as the node that stopped.
 
-use mycnet_consensus::core::{Declared, Input, Prover, Write};
+use mycnet_consensus::core::{DecidedAt, Declared, Input, Prover, Write};
 use mycnet_consensus::document::{LedgerChange, LedgerDocument, OperationDocument};
 use mycnet_consensus::internals::archive::{Archive, ArchiveError, what_if};
 use mycnet_consensus::internals::codec;
@@ -101,7 +101,19 @@ fn compare(store: &Store, history: &History, net: &Net) {
     for (block, at) in history.blocks_from(1).zip(1..) {
         assert_eq!(store.block(at).unwrap().as_ref(), Some(block.as_ref()));
         assert_eq!(store.seal_at(at).unwrap(), Some(block.seal.id()));
+        assert_eq!(store.header(at).unwrap().as_ref(), Some(&block.seal));
+        let sorted = |mut closed: Vec<DecidedAt>| {
+            closed.sort_by_key(|it| it.operation);
+            closed
+        };
+        let expected = sorted(history.closed_since(at).unwrap());
+        assert_eq!(sorted(store.closed_since(at).unwrap()), expected);
     }
+    for at in [0, height + 1] {
+        assert_eq!(store.header(at).unwrap(), None);
+        assert_eq!(history.header(at).unwrap(), None);
+    }
+    assert_eq!(store.closed_since(height + 1).unwrap(), []);
     compare_records(store, history);
     assert_eq!(store.block(0).unwrap(), None);
     assert_eq!(store.block(height + 1).unwrap(), None);
@@ -142,6 +154,8 @@ fn compare(store: &Store, history: &History, net: &Net) {
         assert_eq!(summary.proposer, expected.proposal().author());
         let stored = store.closed(&id).unwrap().unwrap();
         assert_eq!(stored.snapshot(), expected.snapshot());
+        let decided = history.decided(&id).unwrap();
+        assert_eq!(store.decided(&id).unwrap(), decided);
         let proved = certificate(store, genesis, &id).unwrap();
         assert_eq!(proved, certificate(history, genesis, &id).unwrap());
         let proved = proved.unwrap().verify(genesis).unwrap();

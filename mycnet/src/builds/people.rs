@@ -1,0 +1,41 @@
+//! Builders, for people.
+
+use mycnet_builds::{Builder, Builders};
+use mycnet_consensus::engine::MemberView;
+use mycnet_consensus::{NodeId, Standing};
+
+use crate::names::node_shown;
+use crate::output::{percent, short};
+
+/// The members of a ledger.
+pub(super) fn as_builders(members: Vec<MemberView>) -> Builders {
+    let members = members.into_iter().map(|member| Builder {
+        node: member.node,
+        name: member.name,
+        skill_ppm: Some(member.skill_ppm),
+        standing: Some(member.standing),
+        former: member.former,
+    });
+    Builders::new(members.collect())
+}
+
+/// A builder by its name.
+pub(super) fn shown(key: &NodeId, builders: &Builders) -> String {
+    node_shown(key, builders.get(key).map(|it| &it.name))
+}
+
+/// The same, with what its word was worth so far.
+pub(super) fn builder_shown(key: &NodeId, builders: &Builders) -> String {
+    let Some(builder) = builders.get(key) else {
+        return shown(key, builders);
+    };
+    let mut said = vec![short(key)];
+    said.extend(
+        builder
+            .skill_ppm
+            .map(|ppm| format!("skill {}", percent(ppm))),
+    );
+    let standing = builder.standing.filter(|it| *it != Standing::Active);
+    said.extend(standing.map(|it| it.to_string()));
+    format!("{} ({})", builder.name, said.join(", "))
+}
