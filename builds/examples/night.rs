@@ -38,7 +38,7 @@ fn hash(of: &str) -> Vec<u8> {
 /// What a rebuilder gives for an item.
 fn given(builder: usize, number: usize) -> Option<Vec<u8>> {
     match builder {
-        9 if number % 3 == 0 => None,
+        9 if number.is_multiple_of(3) => None,
         8 if number % 50 == 7 => Some(hash(&format!("wrong {number}"))),
         _ if number % 33 == 5 => Some(hash(&format!("result {number} of {}", builder % 5))),
         _ => Some(hash(&format!("result {number}"))),

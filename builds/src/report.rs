@@ -272,15 +272,21 @@ mod tests {
     #[tokio::test]
     async fn who_differed_from_whom_in_what() {
         let network = TestNetwork::new(5);
-        let subjects = ["pkg:deb/debian/a@1", "pkg:deb/debian/a@2", "b", "c"];
-        let mut items: Vec<_> = subjects.map(|it| item(it, b"")).to_vec();
-        items.push(item(&with_mark("c"), b"nonce"));
-        // Ada to eve: the first item all alike; the second with one who differs; the third scattered; to the fourth nobody
-        // answers; the canary is not built by eve.
+        let canary = with_mark("c");
+        let subjects = [
+            "b",
+            "c",
+            &canary,
+            "pkg:deb/debian/a@1",
+            "pkg:deb/debian/a@2",
+        ];
+        let items: Vec<_> = subjects.map(|it| item(it, b"")).to_vec();
+        // Ada to eve: the first item scattered; to the second nobody answers; the canary is not built by eve; the fourth all alike;
+        // the last with one who differs.
         let given = |builder: usize, item: usize| match (item, builder) {
-            (0, _) | (1, 0..4) | (4, 0..4) => Some(hash("good")),
-            (1, _) => Some(hash("bad")),
-            (2, 0..4) => Some(hash(&format!("of {builder}"))),
+            (0, 0..4) => Some(hash(&format!("of {builder}"))),
+            (2, 0..4) | (3, _) | (4, 0..4) => Some(hash("good")),
+            (4, _) => Some(hash("bad")),
             _ => None,
         };
         let id = network.decide(items, given).await;

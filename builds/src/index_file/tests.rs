@@ -27,7 +27,7 @@ fn planned(numbers: std::ops::Range<usize>) -> Vec<ClaimItem> {
 /// What a rebuilder gives in a night with 3 % of the items in dispute, one that is lazy and one that is wrong in 2 %.
 fn given(builder: usize, number: usize) -> Option<Vec<u8>> {
     match builder {
-        9 if number % 3 == 0 => None,
+        9 if number.is_multiple_of(3) => None,
         8 if number % 50 == 7 => Some(hash(&format!("wrong {number}"))),
         _ if number % 33 == 5 => Some(hash(&format!("result {number} of {}", builder % 5))),
         _ => Some(hash(&format!("result {number}"))),
@@ -117,7 +117,7 @@ async fn questions_are_answered_by_subject_or_else_by_result() {
     let together = find(&shown, &questions).unwrap();
     for (((desc, _, expected), question), found) in rows.iter().zip(&questions).zip(together) {
         let alone = find(&shown, std::slice::from_ref(question)).unwrap();
-        assert_eq!(alone, [found.clone()], "{desc}");
+        assert_eq!(alone, std::slice::from_ref(&found), "{desc}");
         let judged = judge(question, found, &policy, &builders);
         let before: usize = judged.cases.iter().map(|case| case.before.len()).sum();
         let (cases, known_as) = (judged.cases.len(), judged.known_as.len());

@@ -138,7 +138,7 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<()> {
     let questions: Vec<Question> = what.iter().map(|what| what.question.clone()).collect();
     let known = match &args.index {
         Some(index) => of_index(index, args.genesis.as_deref(), common, &questions)?,
-        None => of_ledger(common, questions)?,
+        None => of_ledger(common, &questions)?,
     };
     let resolved = policy.resolve(|word| member(word, &known.builders, &settings.aliases));
     let resolved = resolved.map_err(Failure::from)?;
@@ -207,7 +207,7 @@ impl From<NoPolicy> for Failure {
     }
 }
 
-fn of_ledger(common: &Common, questions: Vec<Question>) -> anyhow::Result<Known> {
+fn of_ledger(common: &Common, questions: &[Question]) -> anyhow::Result<Known> {
     client::with(common, async |client| {
         let roster: Roster = client.ask(Request::Roster).await?;
         let last: SealTime = client.ask(Request::SealTime).await?;

@@ -94,6 +94,25 @@ fn compare_records(store: &Store, history: &History) {
     }
 }
 
+/// Operations are found by the first digits of their ids.
+fn compare_digits(store: &Store, listed: &[OperationId]) {
+    let all = store.operations_with("").unwrap();
+    assert!(all.is_sorted() && listed.iter().all(|operation| all.contains(operation)));
+    for id in &all {
+        let text = id.to_string();
+        for length in [1, 2, 7, 64] {
+            let with = |id: &&OperationId| id.to_string().starts_with(&text[..length]);
+            let expected: Vec<OperationId> = all.iter().filter(with).copied().collect();
+            assert_eq!(store.operations_with(&text[..length]).unwrap(), expected);
+        }
+    }
+    let in_capitals = all[0].to_string().to_uppercase();
+    assert_eq!(store.operations_with(&in_capitals).unwrap(), all[..1]);
+    for digits in ["xy", "ü", &"0".repeat(65)] {
+        assert_eq!(store.operations_with(digits).unwrap(), [], "{digits}");
+    }
+}
+
 fn compare(store: &Store, history: &History, net: &Net) {
     let genesis = &net.genesis;
     let height = history.height();
@@ -169,27 +188,8 @@ fn compare(store: &Store, history: &History, net: &Net) {
         assert_eq!(document.heads(), built.heads());
     }
     assert!(long_results > 0);
-    // By the first digits of their ids.
-    let all = store.operations_with("").unwrap();
-    assert!(
-        all.is_sorted()
-            && listed
-                .iter()
-                .all(|summary| all.contains(&summary.operation))
-    );
-    for id in &all {
-        let text = id.to_string();
-        for length in [1, 2, 7, 64] {
-            let with = |id: &&OperationId| id.to_string().starts_with(&text[..length]);
-            let expected: Vec<OperationId> = all.iter().filter(with).copied().collect();
-            assert_eq!(store.operations_with(&text[..length]).unwrap(), expected);
-        }
-    }
-    let in_capitals = all[0].to_string().to_uppercase();
-    assert_eq!(store.operations_with(&in_capitals).unwrap(), all[..1]);
-    for digits in ["xy", "ü", &"0".repeat(65)] {
-        assert_eq!(store.operations_with(digits).unwrap(), [], "{digits}");
-    }
+    let listed: Vec<_> = listed.iter().map(|summary| summary.operation).collect();
+    compare_digits(store, &listed);
     let nobody = OperationId::from_bytes([9; 32]);
     assert!(store.closed(&nobody).unwrap().is_none());
     assert_eq!(certificate(store, genesis, &nobody), Ok(None));
