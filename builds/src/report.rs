@@ -285,7 +285,7 @@ mod tests {
         // the last with one who differs.
         let given = |builder: usize, item: usize| match (item, builder) {
             (0, 0..4) => Some(hash(&format!("of {builder}"))),
-            (2, 0..4) | (3, _) | (4, 0..4) => Some(hash("good")),
+            (2 | 4, 0..4) | (3, _) => Some(hash("good")),
             (4, _) => Some(hash("bad")),
             _ => None,
         };
