@@ -55,8 +55,7 @@ Of several builds the worst counts: 11, then 12, then 10.";
 /// "2 of any" (of all electors with weight), "ledger" (its own verdict), or several
 /// with "and" between them. Give it here, or once and for all in config.toml:
 ///
-///   [builds]
-///   policy = "2 of any"
+///   builds.policy = "2 of any"
 ///
 /// Enough who say the same confirm it, whatever others say. Answers of banned
 /// members count nowhere. Of sets that asked the same, with the same input, the one
