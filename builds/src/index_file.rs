@@ -191,8 +191,8 @@ pub fn verified<'a>(
     index.verify(genesis).map_err(IndexFault::Forged)
 }
 
-/// What was decided about each of these questions. The cost is that of comparing every item once, or twice if a result is looked for that
-/// nobody asked about under the given subject, however many questions there are.
+/// What was decided about each of these questions. The cost is that of comparing every item once, and twice more if a result is looked for
+/// that nobody asked about under the given subject, however many questions there are.
 ///
 /// # Errors
 ///
@@ -201,95 +201,97 @@ pub fn find(
     operations: &[ShownOperation<'_>],
     questions: &[Question],
 ) -> Result<Vec<Found>, IndexFault> {
-    let subjects = questions.iter().map(|question| question.subject.as_deref());
-    let subjects = subjects.collect::<Vec<_>>();
-    let mut found = about(operations, &subjects)?;
-    let mut elsewhere: BTreeMap<&[u8], BTreeSet<&str>> = BTreeMap::new();
-    for (question, about) in questions.iter().zip(&found) {
-        if let (Some(result), true) = (&question.result, about.is_empty()) {
-            elsewhere.entry(&result.0).or_default();
+    let subjects: Vec<&str> = questions
+        .iter()
+        .filter_map(|it| it.subject.as_deref())
+        .collect();
+    let places = places_of(operations, &subjects);
+    let mut all = Vec::new();
+    for question in questions {
+        let places = question.subject.as_ref().and_then(|it| places.get(&**it));
+        let about = evidence(operations, places.into_iter().flatten())?;
+        let known_as = Vec::new();
+        all.push(Found { about, known_as });
+    }
+    // What nobody asked about under this name may have been asked under another.
+    let unknown = |(question, found): (&Question, &Found)| {
+        let result = question.result.as_ref().map(|result| result.0.clone());
+        result.filter(|_| found.about.is_empty())
+    };
+    let results: Vec<Option<Vec<u8>>> = questions.iter().zip(&all).map(unknown).collect();
+    if results.iter().all(Option::is_none) {
+        return Ok(all);
+    }
+    let known_as = subjects_with(operations, results.iter().flatten());
+    let subjects: Vec<&str> = known_as.values().flatten().copied().collect();
+    let places = places_of(operations, &subjects);
+    for ((question, found), result) in questions.iter().zip(&mut all).zip(&results) {
+        let known_as = result.as_ref().and_then(|it| known_as.get(&it[..]));
+        let subjects = known_as.into_iter().flatten();
+        if question.is_certain {
+            found.known_as = subjects.map(|it| (*it).to_owned()).collect();
+            continue;
+        }
+        let places = subjects.filter_map(|it| places.get(it)).flatten();
+        found.about = evidence(operations, places)?;
+    }
+    Ok(all)
+}
+
+/// A set, and an item in it.
+type Place = (usize, usize);
+
+/// The last items about each of these subjects, in the order in which they were decided.
+fn places_of<'a>(
+    operations: &[ShownOperation<'_>],
+    subjects: &[&'a str],
+) -> BTreeMap<&'a str, VecDeque<Place>> {
+    let wanted = subjects.iter().map(|subject| (*subject, VecDeque::new()));
+    let mut wanted: BTreeMap<&str, VecDeque<Place>> = wanted.collect();
+    if wanted.is_empty() {
+        return wanted;
+    }
+    for (set, operation) in operations.iter().enumerate() {
+        for (item, leaf) in operation.items.iter().enumerate() {
+            if let Some(places) = wanted.get_mut(&*leaf.subject) {
+                places.push_back((set, item));
+                if places.len() > EVIDENCE_MAX {
+                    places.pop_front();
+                }
+            }
         }
     }
-    if elsewhere.is_empty() {
-        let found = found.into_iter();
-        return Ok(found
-            .map(|about| Found {
-                about,
-                known_as: vec![],
-            })
-            .collect());
-    }
+    wanted
+}
+
+/// The subjects for which somebody gave each of these results, not all if there are many.
+fn subjects_with<'a, 'b>(
+    operations: &[ShownOperation<'b>],
+    results: impl Iterator<Item = &'a Vec<u8>>,
+) -> BTreeMap<&'a [u8], BTreeSet<&'b str>> {
+    let wanted = results.map(|result| (&result[..], BTreeSet::new()));
+    let mut wanted: BTreeMap<&[u8], BTreeSet<&str>> = wanted.collect();
     for item in operations.iter().flat_map(|it| it.items) {
         for answer in &item.answers {
-            if let Some(subjects) = elsewhere.get_mut(&answer.result[..])
+            if let Some(subjects) = wanted.get_mut(&answer.result[..])
                 && subjects.len() < EVIDENCE_MAX
             {
                 subjects.insert(&item.subject);
             }
         }
     }
-    let known = |question: &Question, about: &[Evidence]| -> Vec<&str> {
-        let result = question.result.as_ref().filter(|_| about.is_empty());
-        let subjects = result.and_then(|result| elsewhere.get(&result.0[..]));
-        subjects.into_iter().flatten().copied().collect()
-    };
-    let known: Vec<Vec<&str>> = questions
-        .iter()
-        .zip(&found)
-        .map(|(question, about)| known(question, about))
-        .collect();
-    // What is known under other subjects only, and may be so.
-    let mut others = Vec::new();
-    for (question, (place, known)) in questions.iter().zip(known.iter().enumerate()) {
-        if !question.is_certain {
-            others.extend(known.iter().map(|subject| (place, Some(*subject))));
-        }
-    }
-    let subjects: Vec<Option<&str>> = others.iter().map(|(_, subject)| *subject).collect();
-    for ((place, _), about) in others.iter().zip(about(operations, &subjects)?) {
-        found[*place].extend(about);
-    }
-    let all = questions.iter().zip(found).zip(known);
-    let all = all.map(|((question, about), known)| {
-        let known = known.into_iter().filter(|_| question.is_certain);
-        Found {
-            about,
-            known_as: known.map(str::to_owned).collect(),
-        }
-    });
-    Ok(all.collect())
+    wanted
 }
 
-/// The last decided items about each of these subjects.
-fn about(
+fn evidence<'a>(
     operations: &[ShownOperation<'_>],
-    subjects: &[Option<&str>],
-) -> Result<Vec<Vec<Evidence>>, IndexFault> {
-    let mut places: BTreeMap<&str, VecDeque<(usize, usize)>> = BTreeMap::new();
-    for subject in subjects.iter().flatten() {
-        places.entry(subject).or_default();
+    places: impl Iterator<Item = &'a Place>,
+) -> Result<Vec<Evidence>, IndexFault> {
+    let mut all = Vec::new();
+    for (set, item) in places {
+        all.extend(Evidence::of(&operations[*set], *item).map_err(IndexFault::Forged)?);
     }
-    if !places.is_empty() {
-        for (set, operation) in operations.iter().enumerate() {
-            for (item, leaf) in operation.items.iter().enumerate() {
-                if let Some(places) = places.get_mut(&*leaf.subject) {
-                    places.push_back((set, item));
-                    if places.len() > EVIDENCE_MAX {
-                        places.pop_front();
-                    }
-                }
-            }
-        }
-    }
-    let of = |subject: Option<&str>| {
-        let places = subject.and_then(|subject| places.get(subject));
-        let mut about = Vec::new();
-        for (set, item) in places.into_iter().flatten() {
-            about.extend(Evidence::of(&operations[*set], *item).map_err(IndexFault::Forged)?);
-        }
-        Ok(about)
-    };
-    subjects.iter().copied().map(of).collect()
+    Ok(all)
 }
 
 #[cfg(test)]

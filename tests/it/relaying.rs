@@ -45,6 +45,27 @@ fn in_a_mesh_each_record_crosses_a_link_once_and_ids_are_not_needed() {
     );
 }
 
+/// While a link was slow, others were sooner with an author's records. Once the author is, they are told, and each record crosses a
+/// link once again.
+#[test]
+fn who_was_sooner_than_the_author_once_does_not_pass_its_records_on_for_ever() {
+    let mut town = Town::mesh(4);
+    town.slow.insert((0, 3), 5 * LATENCY_MS);
+    for n in 0..4 {
+        town.decide(n, &[0, u8::try_from(n).unwrap()]);
+    }
+    town.slow.clear();
+    town.decide(0, b"told");
+    town.crossings.clear();
+    town.decide(0, b"once");
+    let of_author = |(one, other, _, kind): &(usize, usize, RecordId, &str)| {
+        *kind == "propose" && (*one == 0 || *other == 3)
+    };
+    let proposals = town.crossings.keys().filter(|key| of_author(key));
+    let links: Vec<_> = proposals.map(|(one, other, ..)| (*one, *other)).collect();
+    assert_eq!(links, [(0, 1), (0, 2), (0, 3)], "only from its author");
+}
+
 #[test]
 fn in_a_chain_and_a_star_a_record_arrives_at_once_and_crosses_each_link_once() {
     let mut chain = Town::chain(6);

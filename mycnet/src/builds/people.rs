@@ -29,7 +29,10 @@ pub(super) fn builder_shown(key: &NodeId, builders: &Builders) -> String {
     let Some(builder) = builders.get(key) else {
         return shown(key, builders);
     };
-    let mut said = vec![short(key)];
+    let digits = short(key);
+    // The name of a member for whom nobody chose one is these digits.
+    let has_name = builder.name.as_str() != digits;
+    let mut said: Vec<String> = has_name.then_some(digits).into_iter().collect();
     said.extend(
         builder
             .skill_ppm

@@ -1,4 +1,6 @@
-//! `mycnet builds check`: whether a build is confirmed, under the user's own policy.
+//! `mycnet builds check`: whether a build is confirmed, under the user's own policy. `text` is the answer for people.
+
+mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -7,32 +9,26 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use mycnet_builds::index_file::{self, IndexFault};
 use mycnet_builds::{
-    Builder, Builders, Case, Decision, Evidence, Found, Held, Hex, Judged, NotFound, Policy,
-    PolicyFault, Question, Verdict, judge,
+    Builder, Builders, Found, Hex, Judged, NotFound, Policy, PolicyFault, Question, Verdict, judge,
 };
 use mycnet_consensus::NodeId;
-use mycnet_consensus::engine::{Clock as _, SystemClock};
 use serde::Serialize;
 
+use self::text::text;
 use super::ask::Ask;
-use super::people::{as_builders, builder_shown, shown};
+use super::people::as_builders;
 use super::submit::Names;
 use super::what::{self, Sha256, What};
 use crate::client;
 use crate::failure::{Answered, Failure};
 use crate::home::Common;
 use crate::network;
-use crate::output::{Fields, plain, short};
 use crate::reply::{Roster, SealTime};
 use crate::request::Request;
 use crate::settings::Settings;
-use crate::warnings;
 
 /// Builds of which a node is asked at once.
 const TOGETHER: usize = 256;
-
-/// Sets that are listed for people of those that asked the same before.
-const BEFORE_SHOWN: usize = 3;
 
 const NO_POLICY: &str = "whose word is enough? Say it with --policy, as \"2 of any\", or in config.toml ([builds], policy)";
 
@@ -62,7 +58,8 @@ Of several builds the worst counts: 11, then 12, then 10.";
 /// that was decided last counts. Trust and skill are shown, and decide nothing.
 ///
 /// An index (`mycnet builds index`) and the genesis are enough without a node.
-/// Members are then known by the names that the genesis has, and others by their ids.
+/// Members are then known by the names that the genesis has, and others by their
+/// ids, and who was banned since is not known.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, after_help = VERDICTS)]
 pub(super) struct Args {
@@ -284,133 +281,4 @@ fn mentioned(builds: &[CheckedBuild], builders: &Builders) -> BTreeMap<NodeId, B
     known
         .filter_map(|key| Some((key, builders.get(&key)?.clone())))
         .collect()
-}
-
-fn verdict_shown(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Confirmed => "confirmed",
-        Verdict::NotEnough => "not enough",
-        Verdict::InDispute => "IN DISPUTE",
-        Verdict::Unknown => "unknown",
-    }
-}
-
-fn text(answer: &Checked, rules: &[String], builders: &Builders) -> String {
-    let mut lines = Vec::new();
-    for build in &answer.builds {
-        let verdict = verdict_shown(build.judged.verdict);
-        lines.push(format!("{}: {verdict}", plain(&build.what)));
-        if let (true, Some(subject)) = (build.is_file, &build.subject) {
-            lines.push(format!("  by its name  {}", plain(subject)));
-        }
-        if build.judged.cases.is_empty() {
-            lines.extend(unknown(build));
-        }
-        for case in &build.judged.cases {
-            let fields = fields(case, build, rules, builders).text();
-            lines.extend(fields.lines().map(|line| format!("  {line}")));
-        }
-    }
-    lines.push(as_of(answer));
-    lines.join("\n")
-}
-
-/// How far the ledger or the index goes: what was decided since is not in it.
-fn as_of(answer: &Checked) -> String {
-    let old_ms = SystemClock.now_ms().saturating_sub(answer.time_ms);
-    let height = answer.height;
-    format!(
-        "as of height {height}, sealed {} ago",
-        warnings::span(old_ms)
-    )
-}
-
-fn unknown(build: &CheckedBuild) -> Vec<String> {
-    let mut lines = Vec::new();
-    if build.sha256.is_none() {
-        lines.push("  no set asked about it, and there is no file of this name".to_owned());
-    }
-    for subject in &build.judged.known_as {
-        let subject = plain(subject);
-        lines.push(format!(
-            "  its content is known as {subject}: its name may be false"
-        ));
-    }
-    lines
-}
-
-fn fields(case: &Case, build: &CheckedBuild, rules: &[String], builders: &Builders) -> Fields {
-    let counts = &case.counts;
-    let mut fields = Fields::default();
-    fields.add("subject", plain(&counts.subject));
-    fields.add("input", &counts.input);
-    if build.judged.cases.len() > 1 {
-        fields.add("verdict", verdict_shown(case.verdict));
-    }
-    fields.add_some("result", case.result.as_ref());
-    for (rule, held) in rules.iter().zip(&case.rules) {
-        fields.add(rule, held_shown(held));
-    }
-    match &counts.decided {
-        Some(decision) => add_answers(&mut fields, decision, builders),
-        None => {
-            fields.add("not decided", place(counts));
-        }
-    }
-    if let Some(decision) = &counts.decided {
-        let height = decision.height;
-        fields.add("decided", format!("at height {height}, {}", place(counts)));
-    }
-    for before in case.before.iter().take(BEFORE_SHOWN) {
-        let height = before.decided.as_ref().map_or(0, |it| it.height);
-        fields.add(
-            "before that",
-            format!("at height {height}, {}", place(before)),
-        );
-    }
-    for open in &case.open {
-        fields.add("asked again", format!("{}, not decided", place(open)));
-    }
-    fields
-}
-
-fn place(evidence: &Evidence) -> String {
-    let (item, operation) = (evidence.item, short(&evidence.operation));
-    format!("item {item} of operation {operation}")
-}
-
-fn held_shown(held: &Held) -> String {
-    let verdict = verdict_shown(held.verdict);
-    match (held.needed, &held.result) {
-        (Some(_), Some(result)) => format!("{verdict}: {} gave {}", held.given, short(result)),
-        (Some(_), None) => format!("{verdict}: nobody of them gave a result"),
-        (None, Some(result)) if held.verdict == Verdict::Confirmed => {
-            format!("{verdict}: it decided for {}", short(result))
-        }
-        (None, _) => verdict.to_owned(),
-    }
-}
-
-fn add_answers(fields: &mut Fields, decision: &Decision, builders: &Builders) {
-    let mut silent: BTreeSet<NodeId> = decision.electors.iter().map(|it| it.node).collect();
-    for answer in &decision.answers {
-        let by: Vec<String> = answer
-            .by
-            .iter()
-            .map(|key| builder_shown(key, builders))
-            .collect();
-        let is_ledgers = decision.result.as_ref() == Some(&answer.result);
-        let mark = if is_ledgers {
-            " (the ledger's result)"
-        } else {
-            ""
-        };
-        let result = &answer.result;
-        fields.add("given", format!("{result} by {}{mark}", by.join(", ")));
-        for key in &answer.by {
-            silent.remove(key);
-        }
-    }
-    let silent: Vec<String> = silent.iter().map(|key| shown(key, builders)).collect();
-    fields.add("no answer", silent.join(", "));
 }

@@ -20,6 +20,8 @@ pub struct Town {
     pub cores: Vec<Core>,
     pub blocks: Vec<Vec<Arc<SealedBlock>>>,
     links: BTreeSet<(usize, usize)>,
+    /// Links on which messages take longer, and how long, in either direction.
+    pub slow: BTreeMap<(usize, usize), u64>,
     /// Messages under way by the time of arrival and a number.
     pub under_way: BTreeMap<(u64, u64), (usize, usize, Message)>,
     pub sent: u64,
@@ -62,6 +64,8 @@ impl Network for Town {
         if !self.links.contains(&(from.min(to), from.max(to))) {
             return;
         }
+        let latency_ms = self.slow.get(&(from.min(to), from.max(to)));
+        let arrival_ms = self.now_ms + latency_ms.copied().unwrap_or(LATENCY_MS);
         let records = records_of(&message);
         let is_foreign = |record: &Signed| record.record().body.by != node(from);
         if self.selfish.contains(&from) && records.iter().any(is_foreign) {
@@ -74,13 +78,12 @@ impl Network for Town {
                 .crossings
                 .entry((from.min(to), from.max(to), id, kind))
                 .or_default() += 1;
-            let at_ms = self.now_ms + LATENCY_MS;
-            let first = self.arrivals.entry((to, id)).or_insert(at_ms);
-            *first = at_ms.min(*first);
+            let first = self.arrivals.entry((to, id)).or_insert(arrival_ms);
+            *first = arrival_ms.min(*first);
         }
         self.offers += u64::from(matches!(message, Message::Offer(_)));
         self.sent += 1;
-        let key = (self.now_ms + LATENCY_MS, self.sent);
+        let key = (arrival_ms, self.sent);
         self.under_way.insert(key, (from, to, message));
     }
 }
@@ -101,6 +104,7 @@ impl Town {
             cores: (0..nodes).map(core).collect(),
             blocks: vec![Vec::new(); nodes],
             links: BTreeSet::new(),
+            slow: BTreeMap::new(),
             under_way: BTreeMap::new(),
             sent: 0,
             now_ms: genesis.time_ms,
