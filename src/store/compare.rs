@@ -24,6 +24,7 @@ pub(super) struct Compared {
     sealers: BTreeMap<u64, Sealers>,
     sealer_changes: Vec<(u64, Vec<NodeId>)>,
     leaves: Vec<Digest>,
+    rest: Vec<(u64, Digest)>,
     ends: Vec<EndRow>,
     places: BTreeMap<OperationId, PlacesRow>,
     members: BTreeSet<(NodeId, u64)>,
@@ -39,6 +40,7 @@ impl Compared {
             sealers: [(1, first)].into(),
             sealer_changes: Vec::new(),
             leaves: Vec::new(),
+            rest: Vec::new(),
             ends: Vec::new(),
             places: BTreeMap::new(),
             members: BTreeSet::new(),
@@ -77,6 +79,7 @@ impl Compared {
         self.sealer_changes
             .extend(others.map(|sealers| (height, sealers.clone())));
         self.leaves.extend_from_slice(&applied.leaves);
+        self.rest = vec![(height, applied.parts.rest)];
         for (operation, what) in touched(block, applied) {
             add_place(self.places.entry(operation).or_default(), height, what);
         }
@@ -126,6 +129,9 @@ impl Compared {
         }
         if logs::sealer_changes(reading)? != self.sealer_changes {
             faults.push("sealer-changes: the changes of sealers differ".to_owned());
+        }
+        if logs::rests(reading)? != self.rest {
+            faults.push("rest: the rest of the last state differs".to_owned());
         }
         if logs::leaves(reading)? != self.leaves {
             faults.push("leaves: the decided operations differ".to_owned());

@@ -46,7 +46,6 @@ pub(super) fn place(height: u64) -> String {
 /// Appends the row of a height.
 pub(super) fn write_row(block: &SealedBlock, applied: &Applied, row: &mut Vec<u8>) {
     let changes = ChangesRow {
-        rest: applied.parts.rest,
         ledger: LedgerChange::from_applied(&block.seal, applied),
         trust: applied.trust.clone(),
     };

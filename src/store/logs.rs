@@ -4,7 +4,7 @@ use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
 
 use super::groups::seal_ids;
 use super::heights::{Heights, last_height};
-use super::rows::{LEAVES, LEAVES_IN_ROW, SEALER_CHANGES, SEALS, decode};
+use super::rows::{LEAVES, LEAVES_IN_ROW, REST, SEALER_CHANGES, SEALS, decode};
 use super::{Store, StoreError};
 use crate::base::codec;
 use crate::base::digest::{Digest, NodeId, SealId};
@@ -17,8 +17,11 @@ fn place_of(index: u64) -> (u64, usize) {
     (index / in_row, place)
 }
 
-/// Writes what a seal adds to the logs, apart from its id.
+/// Writes what a seal adds to the logs, apart from its id, and what proofs need of the state after it.
 pub(super) fn write(transaction: &WriteTransaction, applied: &Applied) -> Result<(), StoreError> {
+    let mut rest = transaction.open_table(REST)?;
+    rest.insert(applied.height, &applied.parts.rest.as_bytes()[..])?;
+    rest.remove(applied.height - 1)?;
     if let Some(sealers) = &applied.other_sealers {
         let mut changes = transaction.open_table(SEALER_CHANGES)?;
         changes.insert(applied.height, &codec::encode(sealers)[..])?;
@@ -67,6 +70,18 @@ pub(super) fn leaf(reading: &ReadTransaction, index: u64) -> Result<Option<Diges
     Ok(hash.map(Digest::from_bytes))
 }
 
+/// The heights of which the rest of the state is kept, with its digest: the last one.
+pub(super) fn rests(reading: &ReadTransaction) -> Result<Vec<(u64, Digest)>, StoreError> {
+    let table = reading.open_table(REST)?;
+    let rows = table.iter()?.map(|row| {
+        let (height, rest) = row?;
+        let rest = rest.value().try_into();
+        let rest = rest.map_err(|_| StoreError::damaged("rest", "not 32 bytes"))?;
+        Ok((height.value(), Digest::from_bytes(rest)))
+    });
+    rows.collect()
+}
+
 /// The changes of sealers by the height after which others seal.
 pub(super) fn sealer_changes(
     reading: &ReadTransaction,
@@ -105,6 +120,10 @@ impl Store {
             let block = heights.block(at)?;
             changes.push((block.seal()?, block.certificate()?, sealers));
         }
+        let rest = match rests(&reading)?[..] {
+            [(at, rest)] if at == height => rest,
+            _ => return Err(StoreError::damaged("rest", "it is not of the last height")),
+        };
         let block = heights.block(height)?;
         let last = (block.seal()?, block.certificate()?);
         Ok(Some(Logs {
@@ -112,7 +131,7 @@ impl Store {
             leaves: leaves(&reading)?,
             changes,
             last,
-            rest: heights.beside(height)?.changes()?.rest,
+            rest,
         }))
     }
 }

@@ -11,7 +11,7 @@ use serde_bytes::ByteBuf;
 
 use super::StoreError;
 use crate::base::codec;
-use crate::base::digest::{Digest, NodeId, OperationId, RecordId};
+use crate::base::digest::{NodeId, OperationId, RecordId};
 use crate::document::LedgerChange;
 use crate::ledger::RememberedOperation;
 use crate::members::trust::TrustEntry;
@@ -47,6 +47,8 @@ pub(super) const MEMBERS: TableDefinition<'static, (Key, u64), ()> =
 pub(super) const SEALERS: Rows<u64> = TableDefinition::new("sealers.v2");
 /// By the height after which others seal: who, in the order of their keys.
 pub(super) const SEALER_CHANGES: Rows<u64> = TableDefinition::new("sealer-changes.v1");
+/// By the last height: the digest of the state after it apart from the logs ([`StateParts::rest`](crate::ledger::StateParts::rest)).
+pub(super) const REST: Rows<u64> = TableDefinition::new("rest.v1");
 /// By number: [`LEAVES_IN_ROW`] hashes of the log of decided operations, fewer in the last row.
 pub(super) const LEAVES: Rows<u64> = TableDefinition::new("leaves.v1");
 /// By operation: [`PlacesRow`].
@@ -91,8 +93,6 @@ pub(super) const LEAVES_IN_ROW: usize = 120;
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangesRow {
-    /// The digest of the state after it apart from the logs ([`StateParts::rest`](crate::ledger::StateParts::rest)).
-    pub(super) rest: Digest,
     /// The change of the ledger document.
     pub(super) ledger: LedgerChange,
     /// Changes of scores and standing, in order.

@@ -8,7 +8,7 @@ use super::groups::{self, Packed};
 use super::own::Writing;
 use super::rows::{
     COUNTS, EFFECTS, ENDS, ENTRIES, EVIDENCE, FORMAT, GROUPS, HEIGHTS, INTENTS, JOURNAL_FORMAT,
-    LEAVES, LEDGER, LISTS, MEMBERS, META, OWN, OWNER, PEERS, PLACES, RECORDS, REJOINS,
+    LEAVES, LEDGER, LISTS, MEMBERS, META, OWN, OWNER, PEERS, PLACES, RECORDS, REJOINS, REST,
     SEALER_CHANGES, SEALERS, SEALS, VOTES,
 };
 use super::{Store, StoreError, load, lock, sealed};
@@ -49,6 +49,7 @@ pub(super) fn create_tables(
         SEALERS,
         SEALER_CHANGES,
         LEAVES,
+        REST,
         LEDGER,
     ] {
         transaction.open_table(table)?;

@@ -48,7 +48,7 @@ enum Table {
     Places(&'static str),
 }
 
-const TABLES: [(Table, bool); 20] = [
+const TABLES: [(Table, bool); 21] = [
     (Table::Texts("meta.v1"), false),
     (Table::Heights("heights.v2"), false),
     (Table::Places("groups.v2"), false),
@@ -57,6 +57,7 @@ const TABLES: [(Table, bool); 20] = [
     (Table::Heights("sealers.v2"), false),
     (Table::Heights("sealer-changes.v1"), false),
     (Table::Heights("leaves.v1"), false),
+    (Table::Heights("rest.v1"), false),
     (Table::Bytes("places.v2"), false),
     (Table::Bytes("records.v1"), false),
     (Table::Bytes("votes.v1"), false),
