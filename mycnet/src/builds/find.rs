@@ -66,7 +66,8 @@ impl<'a> Finder<'a> {
         Ok(about)
     }
 
-    fn at(&mut self, place: &Place) -> Result<Option<Evidence>, Failure> {
+    /// What a set says about one of its items; `None` if it has none there.
+    pub(super) fn at(&mut self, place: &Place) -> Result<Option<Evidence>, Failure> {
         let Place {
             operation, item, ..
         } = *place;

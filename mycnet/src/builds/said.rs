@@ -1,18 +1,14 @@
-//! Who gave which result for what, as far as it is revealed.
+//! Who gave which result for what, as the leaves of decided sets say.
 
 use mycnet_builds::book::{Index, Place};
+use mycnet_builds::{EVIDENCE_MAX, Evidence};
 use mycnet_consensus::node::Node;
-use mycnet_consensus::{
-    BFTConsensusEngine, Ballot, ClaimItem, ConsensusOperation, Digest, NodeId, OperationId,
-    Statement,
-};
+use mycnet_consensus::{ClaimItem, Digest, NodeId, OperationId};
 use serde::{Deserialize, Serialize};
 
+use super::find::Finder;
 use super::keeper::Keeper;
 use crate::failure::Failure;
-
-/// The latest sets that are looked at for one question: whoever asks again and again makes no question slow.
-const PLACES_MAX: usize = 32;
 
 /// Bits of a build's number that say which of the sets of one height it is.
 const RANK_BITS: u32 = 16;
@@ -46,13 +42,15 @@ pub(crate) struct Said {
 pub(super) fn said(keeper: &Keeper, node: &Node, about: &About) -> Result<Vec<Said>, Failure> {
     let index = keeper.index(node)?;
     let places = places(&index, about).map_err(|error| keeper.failure(&error))?;
+    let mut finder = Finder::new(node, &index);
     let mut all = Vec::new();
     for place in places {
         let sets = index.sets(place.height..=place.height);
         let sets = sets.map_err(|error| keeper.failure(&error))?;
         let rank = sets.iter().position(|it| it.operation == place.operation);
         let rank = u64::try_from(rank.unwrap_or_default()).unwrap_or_default();
-        let said = of_place(node.engine(), place, rank)?;
+        let build = place.height << RANK_BITS | rank;
+        let said = finder.at(&place)?.and_then(|it| said_of(it, build));
         all.extend(said.filter(|said| said.is_about(about)));
     }
     Ok(all)
@@ -63,11 +61,11 @@ fn places(index: &Index, about: &About) -> Result<Vec<Place>, mycnet_builds::boo
         About::Subjects(subjects) => {
             let mut places = Vec::new();
             for subject in subjects {
-                places.extend(index.asked(subject, PLACES_MAX)?);
+                places.extend(index.asked(subject, EVIDENCE_MAX)?);
             }
             Ok(places)
         }
-        About::Result(result) => index.given(result.as_bytes(), PLACES_MAX),
+        About::Result(result) => index.given(result.as_bytes(), EVIDENCE_MAX),
         About::Build { build, artifact } => {
             let (height, rank) = (build >> RANK_BITS, build & ((1 << RANK_BITS) - 1));
             let sets = index.sets(height..=height)?;
@@ -86,45 +84,27 @@ fn places(index: &Index, about: &About) -> Result<Vec<Place>, mycnet_builds::boo
     }
 }
 
-/// What was revealed about one item; `None` if the set has none there.
-fn of_place(engine: &BFTConsensusEngine, place: Place, rank: u64) -> Result<Option<Said>, Failure> {
-    let operation = place.operation;
-    let (mut set, mut given) = (None, Vec::new());
-    for record in engine.records_about(&operation)? {
-        match record.statement() {
-            Statement::Propose {
-                operation: ConsensusOperation::ClaimSet { items, .. },
-                ..
-            } => {
-                let item = items.get(place.item).cloned();
-                set = item.map(|item| (item, items.len()));
-            }
-            Statement::Reveal {
-                ballot: Ballot::Results(results),
-                ..
-            } => given.push((record.author(), results.clone())),
-            _ => {}
+/// What was revealed about an item before it was decided.
+fn said_of(evidence: Evidence, build: u64) -> Option<Said> {
+    let answers = evidence.decided.map(|decided| decided.answers);
+    let mut given: Vec<(NodeId, Digest)> = Vec::new();
+    for answer in answers.unwrap_or_default() {
+        if let Ok(result) = <[u8; 32]>::try_from(answer.result.0) {
+            let result = Digest::from_bytes(result);
+            given.extend(answer.by.into_iter().map(|by| (by, result)));
         }
     }
-    let Some((item, count)) = set else {
-        return Ok(None);
-    };
-    // A ballot of another length counts as an abstention.
-    given.retain(|(_, results)| results.len() == count);
-    let given = given.into_iter().filter_map(|(by, mut results)| {
-        let result: [u8; 32] = results.swap_remove(place.item)?.try_into().ok()?;
-        Some((by, Digest::from_bytes(result)))
-    });
-    let mut given: Vec<_> = given.collect();
     given.sort_unstable();
-    given.dedup();
-    Ok(Some(Said {
-        operation,
-        build: place.height << RANK_BITS | rank,
-        artifact: u64::try_from(place.item).unwrap_or(u64::MAX),
-        item,
+    Some(Said {
+        operation: evidence.operation,
+        build,
+        artifact: u64::try_from(evidence.item).ok()?,
+        item: ClaimItem {
+            subject: evidence.subject,
+            input: evidence.input.0,
+        },
         given,
-    }))
+    })
 }
 
 impl Said {

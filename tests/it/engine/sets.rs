@@ -30,6 +30,21 @@ fn results<const N: usize>(results: [Option<&str>; N]) -> Vec<Option<Vec<u8>>> {
     results.map(|it| Some(it?.as_bytes().to_vec())).collect()
 }
 
+/// A set of which the first item has one answer, the second a dissent, and the third as many answers as voters.
+async fn answered(engines: &[BFTConsensusEngine]) -> OperationId {
+    let own = results([Some("1"), Some("1"), None]);
+    let id = engines[0].propose_claim_set(abc(), own).await.unwrap();
+    let votes = [
+        results([Some("1"), Some("1"), Some("x")]),
+        results([Some("1"), Some("2"), Some("y")]),
+        results([Some("1"), Some("1"), Some("z")]),
+    ];
+    for (engine, vote) in engines[1..].iter().zip(votes) {
+        engine.vote(id, Ballot::Results(vote)).await.unwrap();
+    }
+    id
+}
+
 fn skill(engine: &BFTConsensusEngine, n: usize) -> u32 {
     let mut roster = engine.roster().into_iter();
     roster
@@ -41,16 +56,7 @@ fn skill(engine: &BFTConsensusEngine, n: usize) -> u32 {
 #[tokio::test]
 async fn a_set_is_decided_item_by_item_and_scored_as_one_event() {
     let (engines, clock) = linked(&genesis(4), 4);
-    let own = results([Some("1"), Some("1"), None]);
-    let id = engines[0].propose_claim_set(abc(), own).await.unwrap();
-    let votes = [
-        results([Some("1"), Some("1"), Some("x")]),
-        results([Some("1"), Some("2"), Some("y")]),
-        results([Some("1"), Some("1"), Some("z")]),
-    ];
-    for (engine, vote) in engines[1..].iter().zip(votes) {
-        engine.vote(id, Ballot::Results(vote)).await.unwrap();
-    }
+    let id = answered(&engines).await;
     let expected = Outcome::Decided(Ballot::Results(results([Some("1"), Some("1"), None])));
     for engine in &engines {
         assert_eq!(engine.execute_reveal_phase(id).await.unwrap(), expected);
@@ -77,16 +83,7 @@ async fn a_set_is_decided_item_by_item_and_scored_as_one_event() {
 #[tokio::test]
 async fn every_item_of_a_set_has_a_proof_of_its_own() {
     let (engines, _) = linked(&genesis(4), 4);
-    let own = results([Some("1"), Some("1"), None]);
-    let id = engines[0].propose_claim_set(abc(), own).await.unwrap();
-    let votes = [
-        results([Some("1"), Some("1"), Some("x")]),
-        results([Some("1"), Some("2"), Some("y")]),
-        results([Some("1"), Some("1"), Some("z")]),
-    ];
-    for (engine, vote) in engines[1..].iter().zip(votes) {
-        engine.vote(id, Ballot::Results(vote)).await.unwrap();
-    }
+    let id = answered(&engines).await;
     engines[0].execute_reveal_phase(id).await.unwrap();
     let genesis = engines[0].genesis();
     let prove = |item| {
