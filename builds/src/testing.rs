@@ -84,3 +84,15 @@ pub(crate) fn item(subject: &str, input: &[u8]) -> ClaimItem {
 pub(crate) fn hash(of: &str) -> Vec<u8> {
     sha2::Sha256::digest(of).to_vec()
 }
+
+/// The seeds of a random test: that of `MYCNET_SEED`, or two hundred. The last one that was printed repeats a failure.
+pub(crate) fn seeds() -> impl Iterator<Item = u64> {
+    let seeds = match std::env::var("MYCNET_SEED") {
+        Ok(seed) => {
+            let seed: u64 = seed.parse().expect("MYCNET_SEED is a number");
+            seed..seed + 1
+        }
+        Err(_) => 0..200,
+    };
+    seeds.inspect(|seed| println!("MYCNET_SEED={seed}"))
+}

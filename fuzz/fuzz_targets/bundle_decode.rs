@@ -4,7 +4,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use mycnet_consensus::internals::bundle::{CHECK_BYTES, Decoder, Encoder, Fault, HEAD_BYTES, Kind, Part, START_BYTES};
+use mycnet_consensus::internals::bundle::{
+    CHECK_BYTES, Decoder, Encoder, Fault, HEAD_BYTES, Kind, Part, START_BYTES,
+};
 
 /// Reads parts until a fault, or the end mark.
 fn read(bytes: &[u8]) -> Option<()> {

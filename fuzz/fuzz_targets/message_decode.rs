@@ -27,7 +27,11 @@ fn compare(ranges: &[u8]) {
     if let Ok(narrowed) = HELD.narrow(ranges) {
         assert!(narrowed.have.len() <= HELD.len());
         assert!(narrowed.need.len() <= ranges.len() / 32);
-        assert!(narrowed.query.is_none_or(|query| query.len() <= RECONCILE_BYTES_MAX));
+        assert!(
+            narrowed
+                .query
+                .is_none_or(|query| query.len() <= RECONCILE_BYTES_MAX)
+        );
     }
 }
 

@@ -10,7 +10,7 @@ use crate::evidence::Hex;
 use crate::internals::exercise_index;
 use crate::plan::with_mark;
 use crate::policy::Policy;
-use crate::testing::{TestNetwork, hash, item};
+use crate::testing::{TestNetwork, hash, item, seeds};
 use crate::verdict::{Verdict, judge};
 
 fn purl(number: usize) -> String {
@@ -239,16 +239,7 @@ async fn damage_is_never_believed() {
     let network = small().await;
     let index = network.index();
     let (good, content) = (pack(&index).unwrap(), index.encode());
-    let seeds = match std::env::var("MYCNET_SEED") {
-        Ok(seed) => {
-            let seed: u64 = seed.parse().expect("MYCNET_SEED is a number");
-            seed..seed + 1
-        }
-        Err(_) => 0..200,
-    };
-    for seed in seeds {
-        // The last line of a failed test.
-        println!("MYCNET_SEED={seed}");
+    for seed in seeds() {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut damage = |bytes: &mut Vec<u8>| {
             for _ in 0..random.random_range(1..4) {

@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::internals::exercise;
+use crate::testing::seeds;
 
 macro_rules! sample {
     ($file:literal) => {
@@ -88,16 +89,7 @@ fn mutate(bytes: &mut Vec<u8>, rng: &mut ChaCha8Rng) {
 
 #[test]
 fn changed_input_never_breaks_the_reader() {
-    let seeds = match std::env::var("MYCNET_SEED") {
-        Ok(seed) => {
-            let seed: u64 = seed.parse().expect("MYCNET_SEED is a number");
-            seed..seed + 1
-        }
-        Err(_) => 0..200,
-    };
-    for seed in seeds {
-        // The last line of a failed test.
-        println!("MYCNET_SEED={seed}");
+    for seed in seeds() {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         for (format, sample) in SAMPLES {
             let mut bytes = sample.to_vec();
