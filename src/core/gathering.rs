@@ -19,6 +19,10 @@ use crate::{protocol::Rule::*, statement::operation::Priority};
 /// What the agreement on a seal is taken to last before one was seen, in milliseconds.
 const TAKES_AT_FIRST_MS: u64 = 10;
 
+/// The longest time that a listed record is waited for before its proposer is asked for it, in milliseconds: half of the shortest
+/// timeout of a round.
+const ARRIVES_MS_MAX: u64 = 500;
+
 /// How long agreement takes, and since when it is under way.
 #[derive(Debug)]
 #[allow(clippy::struct_field_names, reason = "all are times")]
@@ -57,6 +61,11 @@ impl Pace {
         if let Some(at_ms) = self.heard_at_ms.take().filter(|_| is_smooth) {
             self.takes_ms = (3 * self.takes_ms + (now_ms - at_ms)).div_ceil(4);
         }
+    }
+
+    /// How long a record takes to arrive, with some time to spare: agreement takes a proposal and two votes.
+    pub(super) fn arrives_ms(&self) -> u64 {
+        (self.takes_ms / 2).min(ARRIVES_MS_MAX)
     }
 
     /// How long to gather: agreement takes two exchanges, a record and its answers one; the rest is for those who are slow.

@@ -286,8 +286,7 @@ impl Core {
                 if admission == Admission::New {
                     self.note_source(from, &record, arrival);
                 }
-                let missing = self.missing_of(&listed).collect();
-                self.request_listed(from, missing);
+                self.expect_listed(from, &listed);
             }
             Ok((Admission::Known, None)) => {
                 if arrival == Arrival::Pushed && self.is_repeated(from, &record) {

@@ -66,6 +66,29 @@ fn who_was_sooner_than_the_author_once_does_not_pass_its_records_on_for_ever() {
     assert_eq!(links, [(0, 1), (0, 2), (0, 3)], "only from its author");
 }
 
+/// A proposer lists what reached it by the fast links. What is still on the slow one is not asked of it.
+#[test]
+fn a_listed_record_that_is_on_its_way_is_not_asked_for() {
+    let mut town = Town::mesh(4);
+    for n in 0..4 {
+        town.decide(n, &[0, u8::try_from(n).unwrap()]);
+    }
+    town.slow.insert((1, 3), 5 * LATENCY_MS / 2);
+    town.crossings.clear();
+    for n in [0, 2] {
+        // No comparison comes between.
+        town.pass(5000);
+        town.decide(n, &[2, u8::try_from(n).unwrap()]);
+    }
+    let kinds = ["propose", "commit", "reveal"];
+    let is_statement = |((_, _, _, kind), _): &(&(usize, usize, RecordId, &str), &u64)| {
+        kinds.contains(kind)
+    };
+    let crossed = town.crossings.iter().filter(is_statement);
+    let crossed: u64 = crossed.map(|(_, times)| times).sum();
+    assert_eq!(crossed, 2 * 9 * 3, "each record once to each other node");
+}
+
 #[test]
 fn in_a_chain_and_a_star_a_record_arrives_at_once_and_crosses_each_link_once() {
     let mut chain = Town::chain(6);

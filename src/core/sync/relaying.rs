@@ -5,11 +5,15 @@
 //! peer that repeats a record is told so ([`Message::Repeated`]). From then on that peer offers the ids of this author's records
 //! instead, half a second later ([`OFFER_AFTER_MS`]): by then most records are sealed, and those are not offered.
 //!
+//! A proposal often comes before the last records that it lists, which are on their way from their authors. Its sender is asked for them
+//! only after as long as a record needs ([`Core::expect_listed`]).
+//!
 //! Who lacks a record that is offered asks one peer after the other, and is pushed this author's records again. Who had to ask for a
 //! seal is pushed everything again. An author always pushes its own records. So in a full mesh each record crosses a link once, from
 //! its author. A peer that lies about what it has gets records later, and harms nobody else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::BTreeSet;
 
 use super::super::{Core, PeerId};
 use super::encoded;
@@ -122,6 +126,28 @@ impl Relaying {
             };
             self.asked.insert(id, asked);
         }
+    }
+
+    /// Notes that a record is on its way, and that this peer is asked for it next, at this time at the latest. Returns whether there
+    /// was room to note it.
+    pub(super) fn expect(&mut self, id: RecordId, peer: PeerId, until_ms: u64) -> bool {
+        let room = OFFERS_MAX - self.asked.len();
+        let asked = match self.asked.entry(id) {
+            Entry::Vacant(_) if room == 0 => return false,
+            Entry::Vacant(entry) => entry.insert(Asked {
+                is_offered: false,
+                peer,
+                until_ms,
+                also: Vec::new(),
+            }),
+            Entry::Occupied(entry) => entry.into_mut(),
+        };
+        asked.until_ms = until_ms.min(asked.until_ms);
+        asked.also.truncate(ALSO_MAX - 1);
+        asked.also.insert(0, peer);
+        let earliest_ms = self.ask_at_ms.get_or_insert(asked.until_ms);
+        *earliest_ms = asked.until_ms.min(*earliest_ms);
+        true
     }
 
     /// Ends the questions that a condition meets. Returns whom to ask instead.

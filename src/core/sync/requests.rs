@@ -71,12 +71,15 @@ impl Core {
         list.map_or(0, |list| 34 * list.len())
     }
 
-    /// Asks for the records that a proposal lists, whoever else is asked for them: a vote waits for them.
-    pub(super) fn request_listed(&mut self, peer: PeerId, ids: BTreeSet<RecordId>) {
-        for id in &ids {
-            self.relaying.note_asked(*id, peer, false, self.now_ms);
-        }
-        self.request(peer, ids);
+    /// Waits for the missing records of a peer's list as long as a record needs, and then asks the peer for the rest.
+    pub(in crate::core) fn expect_listed(&mut self, peer: PeerId, seal: &SealId) {
+        let until_ms = self.now_ms + self.pace.arrives_ms();
+        let missing: Vec<RecordId> = self.missing_of(seal).collect();
+        let unnoted = missing
+            .into_iter()
+            .filter(|id| !self.relaying.expect(*id, peer, until_ms));
+        let unnoted = unnoted.collect();
+        self.request(peer, unnoted);
     }
 
     /// Asks for these records. It is noted before who is asked for them.
@@ -87,12 +90,15 @@ impl Core {
         }
     }
 
-    /// Asks for listed records that are missing here, and for missing lists of proposals: a comparison of held records does not
-    /// find these.
+    /// Asks for listed records that are missing here, whoever else is asked for them, as a vote waits for them; and for missing lists of
+    /// proposals. A comparison of held records finds neither.
     pub(super) fn ask_listed(&mut self, peer: PeerId) {
         let mut missing = self.missing_listed();
         missing.extend(self.proposals_without_list());
-        self.request_listed(peer, missing);
+        for id in &missing {
+            self.relaying.note_asked(*id, peer, false, self.now_ms);
+        }
+        self.request(peer, missing);
     }
 
     /// Proposals whose lists are missing here.
