@@ -35,7 +35,7 @@ mod options;
 mod reader;
 pub(crate) mod recognise;
 mod subject;
-mod sums;
+pub(crate) mod sums;
 mod table;
 #[cfg(test)]
 mod tests;

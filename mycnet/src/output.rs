@@ -63,6 +63,12 @@ fn text_of(bytes: &[u8]) -> Result<&str, String> {
     }
 }
 
+/// A count and what is counted: `1 problem`, `2 problems`.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
 /// A share in parts per million as per cent.
 pub(crate) fn percent(ppm: u32) -> String {
     format!("{}.{:02} %", ppm / 10_000, ppm % 10_000 / 100)

@@ -16,6 +16,7 @@ use crate::book::item_key;
 use crate::formats::limits::{HEAD_BYTES, LINE_BYTES_MAX, LIST_BYTES_MAX};
 use crate::formats::lines::Lines;
 use crate::formats::recognise::recognise;
+use crate::formats::sums;
 use crate::formats::{Event, Fault, Format, Options, Place, Reader, SubjectFault, Subjects};
 
 /// Items of one plan: eight times what a distribution has.
@@ -57,8 +58,32 @@ pub struct WantedProblem {
 pub struct Wanted {
     subjects: Subjects,
     reader: Reader,
+    found: Found,
+}
+
+/// The items that were found, each once.
+#[derive(Debug, Default)]
+struct Found {
     items: Vec<ClaimItem>,
     seen: BTreeSet<[u8; 32]>,
+    repeated: usize,
+}
+
+impl Found {
+    /// Adds an item that is not there yet; `false` if there are too many.
+    fn add(&mut self, item: ClaimItem) -> bool {
+        let key = item_key(&item);
+        if self.seen.contains(&key) {
+            self.repeated += 1;
+            return true;
+        }
+        if self.items.len() == ITEMS_MAX {
+            return false;
+        }
+        self.seen.insert(key);
+        self.items.push(item);
+        true
+    }
 }
 
 impl Wanted {
@@ -67,14 +92,18 @@ impl Wanted {
         Self {
             subjects: options.subjects.clone(),
             reader: Reader::new(options),
-            items: Vec::new(),
-            seen: BTreeSet::new(),
+            found: Found::default(),
         }
+    }
+
+    /// How often an item was there already.
+    pub fn repeated(&self) -> usize {
+        self.found.repeated
     }
 
     /// The items, in the order in which they were found.
     pub fn into_items(self) -> Vec<ClaimItem> {
-        self.items
+        self.found.items
     }
 
     /// Reads a file, or a directory of files that [`Reader`] reads.
@@ -102,7 +131,7 @@ impl Wanted {
         };
         let is_list = match recognise(&head) {
             Err(Fault::UnknownFormat) => true,
-            Ok(Format::Sums) => first_line_has_tab(&head),
+            Ok(Format::Sums) => !has_checksum(&head),
             _ => false,
         };
         let mut source = Cursor::new(head).chain(source);
@@ -119,10 +148,10 @@ impl Wanted {
         source: Option<&mut dyn Read>,
         on_problem: &mut dyn FnMut(WantedProblem),
     ) {
-        let (items, seen) = (&mut self.items, &mut self.seen);
+        let found = &mut self.found;
         let mut on_event = |event| match event {
             Event::Finding(finding, place) => {
-                if !add(items, seen, finding.item) {
+                if !found.add(finding.item) {
                     let fault = WantedFault::Full;
                     on_problem(WantedProblem { place, fault });
                 }
@@ -159,7 +188,7 @@ impl Wanted {
             let fault = match read {
                 Ok(None) => continue,
                 Ok(Some(item)) => {
-                    if add(&mut self.items, &mut self.seen, item) {
+                    if self.found.add(item) {
                         continue;
                     }
                     return on_problem(problem(name, Some(number), WantedFault::Full));
@@ -181,30 +210,17 @@ fn problem(name: &Path, line: Option<u64>, fault: impl Into<WantedFault>) -> Wan
     }
 }
 
-/// Adds an item that is not there yet; `false` if there are too many.
-fn add(items: &mut Vec<ClaimItem>, seen: &mut BTreeSet<[u8; 32]>, item: ClaimItem) -> bool {
-    if seen.contains(&item_key(&item)) {
-        return true;
-    }
-    if items.len() == ITEMS_MAX {
-        return false;
-    }
-    seen.insert(item_key(&item));
-    items.push(item);
-    true
-}
-
 fn head_of(source: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(HEAD_BYTES);
     source.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
     Ok(head)
 }
 
-/// Whether the first line that says something has a tab.
-fn first_line_has_tab(head: &[u8]) -> bool {
-    let mut lines = head.split(|byte| *byte == b'\n');
-    let first = lines.find(|line| !line.trim_ascii().is_empty() && !line.starts_with(b"#"));
-    first.is_some_and(|line| line.contains(&b'\t'))
+/// Whether a line has a file's hash before its name, as `sha256sum` writes it. A hash behind a name and a tab is an input here.
+fn has_checksum(head: &[u8]) -> bool {
+    let lines = head.split(|byte| *byte == b'\n');
+    let mut lines = lines.filter_map(|line| str::from_utf8(line).ok());
+    lines.any(|line| !line.contains('\t') && sums::read_line(line.trim_end_matches('\r')).is_ok())
 }
 
 /// The item of a line; none in a line that is blank or a comment.
@@ -265,6 +281,11 @@ mod tests {
                 "an input",
                 format!("{zsh}\t{hash}\n{zsh}\n"),
                 vec![(zsh, hash), (zsh, "")],
+            ),
+            (
+                "an input behind the second name",
+                format!("a/c\n{zsh}\t{hash}\n"),
+                vec![("a/c", ""), (zsh, hash)],
             ),
             (
                 "a short input",

@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mycnet_builds::book::{Book, BookError, Entry, Index, Refused, Taken, item_key};
+use mycnet_builds::book::{Answer, Book, BookError, Entry, Index, Refused, Taken, item_key};
 use mycnet_consensus::core::Refusal;
 use mycnet_consensus::engine::{Clock as _, EngineError, OperationFilter, SystemClock};
 use mycnet_consensus::node::Node;
 use mycnet_consensus::{
-    BFTConsensusEngine, ClaimItem, ConsensusOperation, OperationId, Priority, Rejection,
+    BFTConsensusEngine, ClaimItem, ConsensusOperation, Digest, OperationId, Priority, Rejection,
 };
 use serde_json::Value;
 use tokio::sync::{Mutex as AsyncMutex, broadcast};
 
-use super::ask::{Ask, OpenSet, Overview, Proposed, Submitted, findings};
+use super::ask::{Ask, OpenSet, Overview, Proposed, SetItem, SetItems, Submitted, findings};
 use super::check::damaged_book;
 use super::find::Finder;
 use super::said::said;
@@ -161,6 +161,7 @@ impl Keeper {
             }
             Ask::Asked { items } => to_value(keeper.asked(&node, &items)?),
             Ask::Status => to_value(keeper.overview(&node)?),
+            Ask::Set { operation } => to_value(keeper.items(&node, operation)?),
             Ask::Said(about) => to_value(said(&keeper, &node, &about)?),
             Ask::Original { item, result } => {
                 let original = keeper.original(&item, result.as_bytes())?;
@@ -242,15 +243,11 @@ impl Keeper {
     fn overview(&self, node: &Node) -> Result<Overview, Failure> {
         let engine = node.engine();
         let mut open = Vec::new();
-        if !self.has_book()? {
-            return Ok(Overview {
-                waiting: 0,
-                committed: 0,
-                now_ms: SystemClock.now_ms(),
-                open,
-            });
-        }
-        let (waiting, committed) = self.with_book(Book::counts)?;
+        let (waiting, committed) = if self.has_book()? {
+            self.with_book(Book::counts)?
+        } else {
+            (0, 0)
+        };
         for operation in open_sets(engine)? {
             open.extend(self.open_set(engine, operation)?);
         }
@@ -259,6 +256,36 @@ impl Keeper {
             committed,
             now_ms: SystemClock.now_ms(),
             open,
+        })
+    }
+
+    /// What the book has for these items.
+    fn answers(&self, items: &[ClaimItem]) -> Result<Vec<Option<Answer>>, Failure> {
+        if !self.has_book()? {
+            return Ok(vec![None; items.len()]);
+        }
+        self.with_book(|book| book.answers(items))
+    }
+
+    /// What a set asks, and what the book has of it.
+    fn items(&self, node: &Node, operation: OperationId) -> Result<SetItems, Failure> {
+        let proposal = node.engine().proposal(&operation)?;
+        let proposal = proposal.ok_or(EngineError::UnknownOperation(operation))?;
+        let ConsensusOperation::ClaimSet { subject, items, .. } = proposal.what else {
+            let what = format!("operation {operation} is no claim set");
+            return Err(Failure::usage(what));
+        };
+        let answers = self.answers(&items)?;
+        let items = items.into_iter().zip(answers);
+        let items = items.map(|(item, answer)| SetItem {
+            subject: item.subject,
+            input: hex::encode(item.input),
+            result: answer.map(|answer| Digest::from_bytes(answer.result)),
+        });
+        Ok(SetItems {
+            operation,
+            subject,
+            items: items.collect(),
         })
     }
 
@@ -284,7 +311,7 @@ impl Keeper {
         if !is_elector && !is_committed && time_ms.is_none() {
             return Ok(None);
         }
-        let answers = self.with_book(|book| book.answers(&items))?;
+        let answers = self.answers(&items)?;
         Ok(Some(OpenSet {
             operation,
             subject,

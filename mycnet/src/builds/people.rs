@@ -21,7 +21,13 @@ pub(super) fn as_builders(members: Vec<MemberView>) -> Builders {
 
 /// A builder by its name.
 pub(super) fn shown(key: &NodeId, builders: &Builders) -> String {
-    node_shown(key, builders.get(key).map(|it| &it.name))
+    let builder = builders.get(key);
+    // Of founders nothing but their names is known.
+    let is_of_genesis = || builders.iter().all(|it| it.standing.is_none());
+    if builder.is_none() && is_of_genesis() {
+        return format!("{} (not in the genesis)", short(key));
+    }
+    node_shown(key, builder.map(|it| &it.name))
 }
 
 /// The same, with what its word was worth so far.

@@ -1,5 +1,6 @@
 //! `mycnet builds plan`: puts what is wanted into claim sets.
 
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,7 @@ use mycnet_builds::plan::{Wanted, canaries, canary_of, pack};
 use mycnet_builds::{Options, Subjects};
 use mycnet_consensus::limits::SET_ITEMS_MAX;
 use mycnet_consensus::{ClaimItem, OperationId};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ask::{ASK_BYTES, Ask, Proposed, size_of};
@@ -14,7 +16,7 @@ use super::submit::{Names, refuse_past};
 use crate::client::{self, Client};
 use crate::failure::Failure;
 use crate::home::Common;
-use crate::output::{Table, note, plain, progress, short};
+use crate::output::{Table, counted, note, plain, progress, short};
 use crate::propose::Asked;
 use crate::reply::SealTime;
 use crate::request::Request;
@@ -81,19 +83,21 @@ fn items_max(text: &str) -> Result<usize, String> {
 }
 
 /// The answer of `plan`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Plan {
     /// The sets that were proposed; with --dry-run, those that would be.
     sets: Vec<PlannedSet>,
     /// Items that a set had asked before.
     asked_before: usize,
+    /// How often the files name an item again.
+    repeated: usize,
     /// Sets and items that were not proposed, because this node has as many open proposals as it may have.
     remaining_sets: usize,
     remaining_items: usize,
     problems: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct PlannedSet {
     /// None with --dry-run.
     operation: Option<OperationId>,
@@ -102,23 +106,24 @@ struct PlannedSet {
 }
 
 pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<()> {
-    let (items, problems) = wanted(&args.files, &args.names.subjects());
+    let (wanted, problems) = wanted(&args.files, &args.names.subjects());
     let plan = client::with(common, async |client| {
         refuse_past(client)?;
-        plan(client, args, items, problems).await
+        plan(client, args, wanted, problems).await
     })?;
     common.format.print(&plan, text)?;
     match plan.problems.len() {
         0 => Ok(()),
         count => Err(Failure::bad_data(format!(
-            "{count} problems, told above by file and line; everything else was planned"
+            "{}, told above by file and line; everything else was planned",
+            counted(count, "problem")
         ))
         .into()),
     }
 }
 
 /// What the files ask for, and what is wrong with them.
-fn wanted(files: &[PathBuf], subjects: &Subjects) -> (Vec<ClaimItem>, Vec<String>) {
+fn wanted(files: &[PathBuf], subjects: &Subjects) -> (Wanted, Vec<String>) {
     let mut wanted = Wanted::new(Options {
         subjects: subjects.clone(),
         ..Options::default()
@@ -136,17 +141,18 @@ fn wanted(files: &[PathBuf], subjects: &Subjects) -> (Vec<ClaimItem>, Vec<String
             wanted.read_path(file, &mut on_problem);
         }
     }
-    (wanted.into_items(), problems)
+    (wanted, problems)
 }
 
 async fn plan(
     client: &Client,
     args: &Args,
-    items: Vec<ClaimItem>,
+    wanted: Wanted,
     problems: Vec<String>,
 ) -> anyhow::Result<Plan> {
     let panel = args.asked.panel(client).await?;
     let rule = args.asked.rule(client).await?;
+    let (repeated, items) = (wanted.repeated(), wanted.into_items());
     let count = items.len();
     let mut new = unasked(client, items).await?;
     let asked_before = count - new.len();
@@ -157,6 +163,7 @@ async fn plan(
     let mut plan = Plan {
         sets: Vec::new(),
         asked_before,
+        repeated,
         remaining_sets: 0,
         remaining_items: 0,
         problems,
@@ -271,11 +278,17 @@ fn text(plan: &Plan) -> String {
         let canaries = set.items.iter().filter(marked).count();
         table.row(&[&operation, &set.items.len(), &canaries, &set.subject]);
     }
-    let before = match plan.asked_before {
-        0 => String::new(),
-        count => format!("{count} items were asked before\n"),
-    };
-    format!("{}{before}", table.or("nothing new to ask\n"))
+    let mut text = table.or("nothing new to ask\n");
+    for (count, what) in [
+        (plan.asked_before, "asked before, and left out"),
+        (plan.repeated, "named again by the files, and asked once"),
+    ] {
+        if count > 0 {
+            // Writing into a `String` never fails.
+            let _ = writeln!(text, "{}: {what}", counted(count, "item"));
+        }
+    }
+    text
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use mycnet_builds::{Answer, Builder, Builders, Report, Reporter};
 use mycnet_consensus::node::Node;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ask::Ask;
@@ -12,7 +13,7 @@ use super::since::Since;
 use crate::client;
 use crate::failure::Failure;
 use crate::home::Common;
-use crate::output::{Table, percent, short};
+use crate::output::{Table, percent};
 use crate::request::Request;
 
 /// Disputes and packages that people are shown; `--json` has more.
@@ -37,7 +38,7 @@ pub(super) struct Args {
 }
 
 /// The answer of `report`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Reported {
     /// The heights that decided what it is about.
     from: u64,
@@ -129,14 +130,14 @@ fn text(reported: &Reported, is_dissent: bool) -> String {
     text += &more(unlike.len());
     let mut disputes = Table::new(&["IN DISPUTE", "HEIGHT", "RESULT", "WHO GAVE WHAT"]);
     for dispute in report.disputes.iter().take(SHOWN) {
-        let result = dispute
-            .result
-            .as_ref()
-            .map_or_else(|| "none".to_owned(), short);
+        let results = dispute.answers.iter().map(|it| it.result.to_string());
+        let digits = telling(&results.collect::<Vec<_>>());
+        let result = dispute.result.as_ref();
+        let result = result.map_or_else(|| "none".to_owned(), |it| first(it, digits));
         let who: Vec<String> = dispute
             .answers
             .iter()
-            .map(|it| given(it, &builders))
+            .map(|it| given(it, digits, &builders))
             .collect();
         disputes.row(&[&dispute.subject, &dispute.height, &result, &who.join("; ")]);
     }
@@ -152,7 +153,44 @@ fn more(count: usize) -> String {
     }
 }
 
-fn given(answer: &Answer, builders: &Builders) -> String {
+/// How many digits tell these results apart. Eight do, unless somebody looked for results that begin alike.
+fn telling(results: &[String]) -> usize {
+    let mut sorted: Vec<&str> = results.iter().map(String::as_str).collect();
+    sorted.sort_unstable();
+    let alike = sorted.windows(2).map(|pair| {
+        let (one, other) = (pair[0].bytes(), pair[1].bytes());
+        one.zip(other)
+            .take_while(|(one, other)| one == other)
+            .count()
+    });
+    alike.max().map_or(8, |alike| alike + 1).max(8)
+}
+
+fn first(id: &impl ToString, digits: usize) -> String {
+    let mut id = id.to_string();
+    id.truncate(digits);
+    id
+}
+
+fn given(answer: &Answer, digits: usize, builders: &Builders) -> String {
     let by: Vec<String> = answer.by.iter().map(|key| shown(key, builders)).collect();
-    format!("{}: {}", short(&answer.result), by.join(", "))
+    format!("{}: {}", first(&answer.result, digits), by.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::telling;
+
+    #[test]
+    fn results_that_begin_alike_are_told_apart() {
+        let results = |all: &[&str]| all.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        for (given, digits) in [
+            (&[][..], 8),
+            (&["0123456789"], 8),
+            (&["0123456789", "1123456789"], 8),
+            (&["0123456709", "9", "0123456789"], 9),
+        ] {
+            assert_eq!(telling(&results(given)), digits, "{given:?}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use indicatif::ProgressBar;
 use mycnet_builds::Finding;
 use mycnet_builds::book::ORIGINAL_BYTES_MAX;
 use mycnet_builds::{Event, Options, Pattern, Place, PublicKey, Reader, Subjects};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -16,7 +17,7 @@ use crate::client::{self, Client};
 use crate::failure::Failure;
 use crate::files::read_file;
 use crate::home::Common;
-use crate::output::{note, plain, progress};
+use crate::output::{counted, note, plain, progress};
 use crate::request::Request;
 
 /// The longest file with a key, in bytes.
@@ -36,7 +37,7 @@ pub(super) const AHEAD: usize = 64;
 /// sees them, until a claim set asks for them. Giving the same again does no harm.
 ///
 /// What cannot be read is told by file and line, and the rest is taken; then the
-/// exit code is 65.
+/// exit code is 65. Without --key, signatures are not checked.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Args {
@@ -97,18 +98,20 @@ pub(super) fn of_distribution(name: Option<&str>) -> Subjects {
 }
 
 /// The answer of `submit`.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, JsonSchema, Serialize)]
 pub(super) struct Summary {
     new: usize,
     known: usize,
     replaced: usize,
+    /// Results of links whose signatures were not checked, as no key was named.
+    unchecked: usize,
     /// Files of directories that are of other kinds.
     skipped: usize,
     pub(super) problem_count: usize,
     problems: Vec<ProblemAt>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct ProblemAt {
     file: String,
     line: Option<u64>,
@@ -121,6 +124,7 @@ impl Summary {
         self.new += more.new;
         self.known += more.known;
         self.replaced += more.replaced;
+        self.unchecked += more.unchecked;
         self.skipped += more.skipped;
         self.problem_count += more.problem_count;
         let room = PROBLEMS_MAX.saturating_sub(self.problems.len());
@@ -152,8 +156,16 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<()> {
         let reading = tokio::task::spawn_blocking(move || read(&paths, options, &send));
         let summary = take(client, events, args.replace, &bar).await;
         bar.finish_and_clear();
-        let summary = summary?;
+        let mut summary = summary?;
         reading.await?;
+        if args.keys.is_empty() && summary.unchecked > 0 {
+            note(&format!(
+                "nobody checked the signatures behind {}: name the key of your links with --key",
+                counted(summary.unchecked, "result")
+            ));
+        } else {
+            summary.unchecked = 0;
+        }
         note_waiting(client, &summary);
         Ok(summary)
     })?;
@@ -161,7 +173,8 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<()> {
     match summary.problem_count {
         0 => Ok(()),
         count => Err(Failure::bad_data(format!(
-            "{count} problems, told above by file and line; everything else was taken"
+            "{}, told above by file and line; everything else was taken",
+            counted(count, "problem")
         ))
         .into()),
     }
@@ -232,6 +245,7 @@ pub(super) async fn take(
     while let Some(event) = events.recv().await {
         match event {
             Event::Finding(finding, place) => {
+                summary.unchecked += usize::from(finding.original.is_some());
                 let finding = without_long_original(finding, &place, &mut summary);
                 if !batch.has_room_for(&finding) {
                     let full = std::mem::take(&mut batch);
@@ -288,18 +302,19 @@ async fn give(
 }
 
 pub(super) fn text(summary: &Summary) -> String {
-    let counts = [
-        ("new", summary.new),
-        ("known", summary.known),
-        ("replaced", summary.replaced),
-        ("problems", summary.problem_count),
-        ("files of other kinds", summary.skipped),
+    let mut told = vec![
+        format!("{} new", summary.new),
+        format!("{} known", summary.known),
     ];
-    // The first two are always told.
-    let told = counts.iter().enumerate();
-    let told = told.filter(|(place, (_, count))| *place < 2 || *count > 0);
-    let told: Vec<String> = told
-        .map(|(_, (what, count))| format!("{count} {what}"))
-        .collect();
+    let mut add = |count: usize, text: String| told.extend((count > 0).then_some(text));
+    add(summary.replaced, format!("{} replaced", summary.replaced));
+    add(
+        summary.problem_count,
+        counted(summary.problem_count, "problem"),
+    );
+    add(
+        summary.skipped,
+        format!("{} of other kinds", counted(summary.skipped, "file")),
+    );
     told.join(", ")
 }

@@ -12,6 +12,7 @@ use futures_util::StreamExt as _;
 use indicatif::ProgressBar;
 use mycnet_builds::sync::{Build, LinkReader, Rebuilderd, Source, Sources, SyncError, SyncFault};
 use mycnet_builds::{Event, Place, PublicKey};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
@@ -22,7 +23,7 @@ use crate::failure::Failure;
 use crate::files::read_file;
 use crate::home::private::replace;
 use crate::home::{Common, Home};
-use crate::output::{note, progress};
+use crate::output::{counted, note, progress};
 
 /// The longest file about rebuilderds, in bytes: some thousands of them.
 const SYNC_FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -63,7 +64,7 @@ pub(super) struct Args {
 }
 
 /// The answer of `sync`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Synced {
     url: String,
     /// Builds that were read.
@@ -91,7 +92,8 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<()> {
     match synced.summary.problem_count {
         0 => Ok(()),
         count => Err(Failure::bad_data(format!(
-            "{count} problems, told above by address; everything else was taken"
+            "{}, told above by address; everything else was taken",
+            counted(count, "problem")
         ))
         .into()),
     }

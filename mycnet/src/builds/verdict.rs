@@ -12,6 +12,7 @@ use mycnet_builds::{
     Builder, Builders, Found, Hex, Judged, NotFound, Policy, PolicyFault, Question, Verdict, judge,
 };
 use mycnet_consensus::NodeId;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::text::text;
@@ -23,6 +24,7 @@ use crate::client;
 use crate::failure::{Answered, Failure};
 use crate::home::Common;
 use crate::network;
+use crate::output::note;
 use crate::reply::{Roster, SealTime};
 use crate::request::Request;
 use crate::settings::Settings;
@@ -88,7 +90,7 @@ pub(super) struct Args {
 }
 
 /// The answer of `check`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct Checked {
     policy: String,
     /// The worst verdict.
@@ -101,7 +103,7 @@ struct Checked {
     members: BTreeMap<NodeId, Builder>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct CheckedBuild {
     /// What was given.
     what: String,
@@ -136,6 +138,11 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<()> {
         Some(index) => of_index(index, args.genesis.as_deref(), common, &questions)?,
         None => of_ledger(common, &questions)?,
     };
+    if known.height == 0 {
+        note(
+            "this node has nothing of its network's ledger yet: only members are given it, others use --index",
+        );
+    }
     let resolved = policy.resolve(|word| member(word, &known.builders, &settings.aliases));
     let resolved = resolved.map_err(Failure::from)?;
     let builds = what.into_iter().zip(known.found);

@@ -128,7 +128,7 @@ fn rebuilders_answer_what_a_coordinator_asks() {
     );
     assert_eq!(
         String::from_utf8_lossy(&changed.stdout),
-        "1 new, 1 known, 1 problems\n"
+        "1 new, 1 known, 1 problem\n"
     );
 
     let mut running = running.into_iter();

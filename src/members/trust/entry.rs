@@ -11,6 +11,7 @@ use crate::base::digest::OperationId;
 use crate::protocol::Rule::*;
 
 /// Why a score or a standing changed.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -19,6 +20,8 @@ pub enum Reason {
     Coherent,
     /// Revealed another result of a claim.
     ClaimDissent,
+    /// Revealed the outcomes of some items of a claim set, and other results of others.
+    Mixed,
     /// Voted against the outcome of a critical operation.
     CriticalDissent,
     /// No score changed; the standing was judged by new parameters.
@@ -42,6 +45,7 @@ impl fmt::Display for Reason {
         f.pad(match self {
             Self::Coherent => "revealed the outcome",
             Self::ClaimDissent => "revealed another result than the outcome",
+            Self::Mixed => "revealed the outcomes of some items, and other results of others",
             Self::CriticalDissent => "voted otherwise than the outcome",
             Self::Neutral => "no effect on the scores, standing judged by new parameters",
             Self::Withheld => "did not reveal its commit",
@@ -76,6 +80,7 @@ pub struct Change {
 }
 
 /// A line of a member's history as `explain` lists it.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrustEntry {

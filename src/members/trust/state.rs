@@ -277,10 +277,15 @@ impl TrustState {
                 self.advance_row(params, record.time_ms);
             }
         }
-        if [carried, seconded, backed].iter().any(|it| it.wrong > 0) {
-            Reason::ClaimDissent
-        } else {
-            Reason::Coherent
+        let marks = [carried, seconded, backed];
+        let (is_right, is_wrong) = (
+            marks.iter().any(|it| it.right > 0),
+            marks.iter().any(|it| it.wrong > 0),
+        );
+        match (is_right, is_wrong) {
+            (true, true) => Reason::Mixed,
+            (false, true) => Reason::ClaimDissent,
+            (_, false) => Reason::Coherent,
         }
     }
 

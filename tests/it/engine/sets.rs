@@ -71,7 +71,7 @@ async fn a_set_is_decided_item_by_item_and_scored_as_one_event() {
     assert_eq!([0, 1, 3].map(skill), [506_666; 3]);
     assert_eq!(skill(2), 494_944);
     let why = engines[0].explain(&node(2)).unwrap();
-    assert_eq!(why.last().unwrap().reason, Reason::ClaimDissent);
+    assert_eq!(why.last().unwrap().reason, Reason::Mixed);
     // The certificate carries every answer.
     let certificate = engines[1].certificate(&id).unwrap().unwrap().encode();
     let certificate = Certificate::decode(&certificate).unwrap();

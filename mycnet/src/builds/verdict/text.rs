@@ -76,6 +76,16 @@ fn fields(case: &Case, build: &CheckedBuild, rules: &[String], builders: &Builde
         fields.add("verdict", verdict_shown(case.verdict));
     }
     fields.add_some("result", case.result.as_ref());
+    let other = build.sha256.as_ref();
+    let other = other.filter(|sha256| case.result.as_ref() != Some(*sha256));
+    fields.add_some(
+        if build.is_file {
+            "the file has"
+        } else {
+            "looked for"
+        },
+        other,
+    );
     for (rule, held) in rules.iter().zip(&case.rules) {
         fields.add(rule, held_shown(held));
     }
