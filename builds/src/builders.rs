@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use mycnet_consensus::{Genesis, MemberName, NodeId, Standing};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Digits that an abbreviated id has at least.
 const DIGITS_MIN: usize = 8;
 
 /// A member, as far as it is known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Builder {
     /// Its present key.
     pub node: NodeId,

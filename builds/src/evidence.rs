@@ -4,6 +4,7 @@ use std::fmt;
 
 use mycnet_consensus::core::{ProvedItem, ShownOperation};
 use mycnet_consensus::{Elector, NodeId, OperationId, Rejection};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// The latest sets that are looked at for one question. Who asks again and again makes no question slow.
@@ -25,6 +26,16 @@ impl fmt::Debug for Hex {
     }
 }
 
+impl JsonSchema for Hex {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Hex".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^([0-9a-f]{2})*$" })
+    }
+}
+
 impl Serialize for Hex {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
@@ -39,7 +50,7 @@ impl<'de> Deserialize<'de> for Hex {
 }
 
 /// What is to be known about one build.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
     /// What was built.
@@ -51,7 +62,7 @@ pub struct Question {
 }
 
 /// What is found about a question.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Found {
     /// Sets that asked about it, in any order.
@@ -61,7 +72,7 @@ pub struct Found {
 }
 
 /// What a set says about one of its items.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// The set.
@@ -77,7 +88,7 @@ pub struct Evidence {
 }
 
 /// What was decided about an item, and who gave which result before that.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Decision {
     /// The seal that decided it.
@@ -91,7 +102,7 @@ pub struct Decision {
 }
 
 /// A result that was given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
     /// The result.

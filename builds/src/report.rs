@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mycnet_consensus::core::{ItemLeaf, LeafOutcome, ShownOperation};
 use mycnet_consensus::{NodeId, OperationId, Rejection};
 use packageurl::PackageUrl;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::builders::Builders;
@@ -18,7 +19,7 @@ const DISPUTES_MAX: usize = 10_000;
 const PACKAGES_MAX: usize = 10_000;
 
 /// What decided sets say together.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Report {
     /// Sets that were decided.
     pub sets: usize,
@@ -39,7 +40,7 @@ pub struct Report {
 }
 
 /// An item for which different results were given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Dispute {
     /// The set.
     pub operation: OperationId,
@@ -58,7 +59,7 @@ pub struct Dispute {
 }
 
 /// How a builder did. Each number counts items.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct BuilderLine {
     /// The builder, by its present key.
     pub node: NodeId,
@@ -81,7 +82,7 @@ pub struct BuilderLine {
 }
 
 /// How a package did. Each number counts items.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct PackageLine {
     /// The package: a purl without version and what follows it, or a subject that is no purl.
     pub package: String,

@@ -16,6 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mycnet_consensus::NodeId;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::builders::Builders;
@@ -23,7 +24,7 @@ use crate::evidence::{Decision, Evidence, Found, Hex, Question};
 use crate::policy::{Resolved, Rule};
 
 /// Whether a build is confirmed. Later ones are worse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Those whose word is enough gave the same result.
@@ -37,7 +38,7 @@ pub enum Verdict {
 }
 
 /// What is known about a build, and what follows from it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Judged {
     /// Whether it is confirmed.
     pub verdict: Verdict,
@@ -48,7 +49,7 @@ pub struct Judged {
 }
 
 /// A subject with one input.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Case {
     /// Whether it is confirmed.
     pub verdict: Verdict,
@@ -65,7 +66,7 @@ pub struct Case {
 }
 
 /// What one rule of a policy says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Held {
     /// Whether it holds.
     pub verdict: Verdict,

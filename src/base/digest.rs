@@ -182,6 +182,20 @@ macro_rules! id {
                 deserialize_fixed(deserializer).map(Self)
             }
         }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "pattern": "^[0-9a-f]{64}$",
+                })
+            }
+        }
     };
 }
 
@@ -269,6 +283,17 @@ impl fmt::Debug for SignatureBytes {
 impl Serialize for SignatureBytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serialize_fixed(&self.0, serializer)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for SignatureBytes {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SignatureBytes".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-9a-f]{128}$" })
     }
 }
 

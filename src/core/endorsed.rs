@@ -44,6 +44,7 @@ pub struct EndorsedPlan {
 }
 
 /// How far a plan is from taking effect ([F4]).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Backing {

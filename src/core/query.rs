@@ -63,6 +63,7 @@ pub struct ItemStatus {
 }
 
 /// The members whose records are missing.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "records", content = "of")]
 pub enum Pending {
@@ -97,6 +98,7 @@ impl Pending {
 }
 
 /// A window and the consequence of its end.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowStatus {
     /// The earliest seal time (milliseconds since 1970) at which it ends or passes.
@@ -108,6 +110,7 @@ pub struct WindowStatus {
 }
 
 /// The status of the agreement on the next seal.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealStatus {
     /// The height to be sealed.
@@ -127,6 +130,7 @@ pub struct SealStatus {
 }
 
 /// Whether a node signs, or why not. Nodes tell their peers.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

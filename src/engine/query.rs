@@ -27,6 +27,7 @@ use crate::statement::record::{Seal, Statement, Verified};
 use crate::protocol::Rule::*;
 
 /// A member as queries show it.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberView {
     /// The member.
@@ -54,6 +55,7 @@ pub struct MemberView {
 }
 
 /// A `Succeed` that no seal lists yet ([K2]).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Succession {
     /// The member's key so far.

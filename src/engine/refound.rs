@@ -42,6 +42,7 @@ pub struct Planned {
 }
 
 /// What a plan gives up.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Losses {
     /// Seals above the plan's height that this node has applied, with everything that they decided.

@@ -136,6 +136,7 @@ impl Member {
 }
 
 /// A member's line of the roster, as people see it.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemberLine {
@@ -173,6 +174,7 @@ impl MemberLine {
 }
 
 /// A member that may vote on one operation, as its opening seal fixed it ([P1]).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Elector {

@@ -10,6 +10,7 @@ use crate::base::rejection::Rejection;
 use crate::protocol::Rule::*;
 
 /// How much of the revealed weight a result needs, and how many electors.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClaimRule {

@@ -10,6 +10,7 @@ use crate::statement::spore::Spore;
 
 /// The candidate's signature over the network, its own key, the role it agrees to, its name and its successor. Nobody
 /// becomes a member without it.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Consent {

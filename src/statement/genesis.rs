@@ -21,6 +21,7 @@ use crate::protocol::Rule::*;
 const GENESIS_VERSION: u8 = 2;
 
 /// Which members seal.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sealing {
@@ -32,6 +33,7 @@ pub enum Sealing {
 }
 
 /// Which members are scored for the claims of a panel that weighs no quorum of the roster ([P9]).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PanelScoring {
@@ -43,6 +45,7 @@ pub enum PanelScoring {
 }
 
 /// A founding member.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Founder {
@@ -86,11 +89,17 @@ impl Founder {
 }
 
 /// A value of the configuration map; hexadecimal in JSON.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ConfigValue(#[serde(with = "hex_bytes")] pub Vec<u8>);
+pub struct ConfigValue(
+    #[serde(with = "hex_bytes")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub Vec<u8>,
+);
 
 /// The network that a genesis takes up ([F2]).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Follows {
@@ -109,6 +118,7 @@ pub struct Follows {
 }
 
 /// Members, roles, parameters and 32 random bytes, so that a new network never shares votes with an old one.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Genesis {

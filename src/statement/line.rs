@@ -17,6 +17,7 @@ use crate::base::rejection::Rejection;
 use crate::protocol::Rule::*;
 
 /// What a member counts for.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
@@ -44,6 +45,7 @@ impl fmt::Display for Standing {
 /// The scores of one member, with the parts of its past that rules need. Part of the sealed state: its encoding is canonical.
 ///
 /// Trust and skill always stay in `0..=1_000_000`, and are 0 if the standing is `Banned`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_field_names, reason = "units stand last in every name")]
@@ -81,6 +83,7 @@ fn bounded_ppm<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Err
 }
 
 /// A key that a member replaced.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FormerKey {
@@ -92,6 +95,7 @@ pub struct FormerKey {
 
 /// What a founding member brings from the network that the new one follows ([F2]). All times are in milliseconds since 1970, at
 /// most that of the seal that is followed.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FoundingLine {

@@ -13,6 +13,7 @@ use crate::base::rejection::Rejection;
 use crate::protocol::Rule::*;
 
 /// A member's name: 1 to 32 of `a-z`, `0-9` and `-`. In a roster no two members have the same one.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct MemberName(String);

@@ -19,6 +19,7 @@ pub use crate::statement::spore::Spore;
 use crate::protocol::Rule::*;
 
 /// How an operation is decided.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
@@ -31,6 +32,7 @@ pub enum Class {
 }
 
 /// Whether an operation precedes others in a seal.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -47,6 +49,7 @@ pub enum Priority {
 ///
 /// Text fields hold at most [`TEXT_BYTES_MAX`] bytes, the other free fields at most [`PAYLOAD_BYTES_MAX`]. In JSON byte
 /// strings and keys are hexadecimal.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ConsensusOperation {
@@ -57,6 +60,7 @@ pub enum ConsensusOperation {
         config_type: String,
         /// The new value; empty removes a key of the map.
         #[serde(with = "hex_bytes")]
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         proposed_change: Vec<u8>,
     },
     /// Critical. Sets `policy.NAME` in the configuration map.
@@ -65,6 +69,7 @@ pub enum ConsensusOperation {
         policy: String,
         /// Its new content; empty removes the policy.
         #[serde(with = "hex_bytes")]
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         content: Vec<u8>,
     },
     /// Critical. Adds to a member's trust (the sum stays within 0..=1,000,000).
@@ -105,6 +110,7 @@ pub enum ConsensusOperation {
         service: String,
         /// The service to run; empty removes it.
         #[serde(with = "hex_bytes")]
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         manifest: Vec<u8>,
     },
     /// Standard. Sets `resource.NAME` in the configuration map.
@@ -113,6 +119,7 @@ pub enum ConsensusOperation {
         resource: String,
         /// The allocation: who gets how much. Empty frees the resource.
         #[serde(with = "hex_bytes")]
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         allocation: Vec<u8>,
     },
     /// Standard, without objection window. Sets `maintenance.NAME` in the configuration map.
@@ -121,6 +128,7 @@ pub enum ConsensusOperation {
         task: String,
         /// The work to be done.
         #[serde(with = "hex_bytes")]
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         details: Vec<u8>,
     },
     /// Standard, without objection window. Sets `performance.NAME` in the configuration map.
@@ -129,6 +137,7 @@ pub enum ConsensusOperation {
         target: String,
         /// The way to tune it.
         #[serde(with = "hex_bytes")]
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         details: Vec<u8>,
     },
     /// Claim. What is the result of `subject`?
@@ -137,6 +146,7 @@ pub enum ConsensusOperation {
         subject: String,
         /// The input of the computation.
         #[serde(with = "hex_bytes")]
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         input: Vec<u8>,
         /// The electors, sorted and without repetition; `None` stands for all members. Only the Primary and Seeds may
         /// name a panel ([P9]).
@@ -159,6 +169,7 @@ pub enum ConsensusOperation {
 }
 
 /// An item of a claim set.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClaimItem {
@@ -166,6 +177,7 @@ pub struct ClaimItem {
     pub subject: String,
     /// The input of the computation, at most [`ITEM_BYTES_MAX`] bytes.
     #[serde(with = "hex_bytes")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub input: Vec<u8>,
 }
 
@@ -509,6 +521,7 @@ fn check_panel(panel: Option<&[NodeId]>) -> Result<(), Rejection> {
 }
 
 /// The answer of an elector.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ballot {
@@ -519,10 +532,18 @@ pub enum Ballot {
     /// Present, without a preference.
     Abstain,
     /// The result of a claim, at most [`PAYLOAD_BYTES_MAX`] bytes.
-    Result(#[serde(with = "hex_bytes")] Vec<u8>),
+    Result(
+        #[serde(with = "hex_bytes")]
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
+        Vec<u8>,
+    ),
     /// The results of the items of a claim set, one for each in the set's order, at most [`ITEM_BYTES_MAX`] bytes each; `None` for
     /// an item that the elector has no result of, which is an abstention there.
-    Results(#[serde(with = "hex_items")] Vec<Option<Vec<u8>>>),
+    Results(
+        #[serde(with = "hex_items")]
+        #[cfg_attr(feature = "schema", schemars(with = "Vec<Option<String>>"))]
+        Vec<Option<Vec<u8>>>,
+    ),
 }
 
 impl Ballot {
@@ -603,6 +624,7 @@ impl fmt::Display for Ballot {
 }
 
 /// The outcome of an operation.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {

@@ -35,6 +35,7 @@ macro_rules! params {
     ($($(#[$doc:meta])* $name:ident: $type:ty = $default:expr, $range:expr;)*) => {
         /// All parameters. Shares are in parts per million (`_ppm`, 0..=1,000,000), times in milliseconds (`_ms`).
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(deny_unknown_fields)]
         pub struct Params {
             $($(#[$doc])* pub $name: $type,)*

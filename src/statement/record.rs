@@ -51,6 +51,7 @@ impl Body {
 }
 
 /// The author's signature over the batch that contains the record, and the path from the record to the batch's root.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {

@@ -12,8 +12,8 @@
 //! seal is pushed everything again. An author always pushes its own records. So in a full mesh each record crosses a link once, from
 //! its author. A peer that lies about what it has gets records later, and harms nobody else.
 
-use std::collections::btree_map::{BTreeMap, Entry};
 use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 use super::super::{Core, PeerId};
 use super::encoded;

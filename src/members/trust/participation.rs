@@ -9,6 +9,7 @@ use crate::statement::operation::{Ballot, BallotForm, Class, Outcome};
 use crate::protocol::Rule::*;
 
 /// What a member did in one operation, or a change made to its scores.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Participation {
@@ -48,6 +49,7 @@ pub enum Participation {
 }
 
 /// How a member answered those items of a claim set whose outcomes had some support ([T2]), among all its items.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Marks {
@@ -62,6 +64,7 @@ pub struct Marks {
 }
 
 /// Numbers of answers.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Marked {
@@ -99,6 +102,7 @@ impl Participation {
 }
 
 /// How many stood behind the outcome of an operation, and so which scores it moves ([T2]).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_excessive_bools, reason = "five independent facts")]
@@ -131,6 +135,7 @@ impl Support {
 ///
 /// Records must be applied in the order of the sealed log: by height, within a seal in the order of [P7], within an operation
 /// by member.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ParticipationRecord {

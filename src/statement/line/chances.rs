@@ -54,6 +54,21 @@ impl<'de> Deserialize<'de> for Chances {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Chances {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Chances".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^[0-9a-f]{26}$",
+            "description": "The last chances to take part, a bit each; 1 is a missed one",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

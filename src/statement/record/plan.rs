@@ -13,6 +13,7 @@ use crate::statement::operation::Spore;
 use crate::protocol::Rule::*;
 
 /// Go on from the state after a seal of the old network, without some members, with some roles changed ([F1]).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
@@ -30,6 +31,7 @@ pub struct Plan {
 
 /// A `Succeed` as a plan has it: everything of its record but the network, which is the plan's. Written out, because a record
 /// inside a record could hold a further one, and so on.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownSuccession {
