@@ -41,6 +41,9 @@ mod voter;
 mod what;
 
 pub(crate) use self::ask::Ask;
+pub(crate) use self::ask::answers;
+#[cfg(test)]
+pub(crate) use self::ask::samples as ask_samples;
 pub(crate) use self::check::{check, damaged};
 pub(crate) use self::keeper::Keeper;
 pub(crate) use self::voter::{Told, attend};
@@ -78,7 +81,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     match &args.what {
         What::Submit(submit) => submit::run(submit, &args.common),
         What::Plan(plan) => plan::run(plan, &args.common),
-        What::Status(_) => status::run(&args.common),
+        What::Status(status) => status::run(status, &args.common),
         What::Serve(serve) => serve::run(serve, &args.common),
         What::Sync(sync) => sync::run(sync, &args.common),
         What::Check(check) => verdict::run(check, &args.common),

@@ -19,7 +19,7 @@ use crate::output::note;
 use crate::reply::{FoundId, SealTime};
 use crate::request::Request;
 use crate::start::{RETRIES, RETRY_AFTER, builder, runtime, spawn};
-use crate::{socket, warnings};
+use crate::{api, warnings};
 
 /// How long `--wait` lasts by default without a running node. A network of one needs less; other nodes are not heard.
 const ALONE_MS: u64 = 2000;
@@ -63,7 +63,7 @@ impl Client {
         let keeper = Arc::new(Keeper::new(&home));
         for _ in 0..RETRIES {
             // No node runs in a network that this one has left.
-            if !home.is_past() && socket::is_answered(&home).await? {
+            if !home.is_past() && api::is_answered(&home).await? {
                 return Ok(Self {
                     home,
                     own_node: None,
@@ -116,7 +116,7 @@ impl Client {
     pub(crate) async fn ask<T: DeserializeOwned>(&self, request: Request) -> anyhow::Result<T> {
         let answer = match &self.own_node {
             Some(node) => answer(node, &self.keeper, request).await?,
-            None => socket::ask(&self.home, &request).await?,
+            None => api::ask(&self.home, &request).await?,
         };
         serde_json::from_value(answer).context(
             "the running node's answer is not understood: it may be of another version than this command; restart it",

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use mycnet_consensus::core::Refusal;
 use mycnet_consensus::engine::EngineError;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Exit codes, below every help.
@@ -17,7 +18,7 @@ Exit codes:
   65  the input's content was wrong; the message says where and what was expected";
 
 /// What kind of failure it is: each has an exit code of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// Something did not work.
@@ -30,10 +31,16 @@ pub(crate) enum Kind {
     Undecided,
     /// The input can be read but not used (`EX_DATAERR` of sysexits.h).
     BadData,
+    /// There is no such thing here.
+    NotFound,
+    /// Whoever asks may not.
+    Denied,
+    /// The node has too much to do; ask again.
+    Busy,
 }
 
 /// A failure as it travels from a running node to the command that asked, and on to the exit code.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize, thiserror::Error)]
 #[serde(deny_unknown_fields)]
 #[error("{message}")]
 pub(crate) struct Failure {
@@ -74,9 +81,12 @@ impl From<EngineError> for Failure {
             EngineError::Refused(refusal) => {
                 Self::new(Kind::Refused, format!("refused: {refusal}"))
             }
-            EngineError::UnknownOperation(id) => Self::failed(format!(
-                "operation {id} is not known to this node (yet): `mycnet operations` lists the known ones"
-            )),
+            EngineError::UnknownOperation(id) => Self::new(
+                Kind::NotFound,
+                format!(
+                    "operation {id} is not known to this node (yet): `mycnet operations` lists the known ones"
+                ),
+            ),
             error => Self::failed(error),
         }
     }
@@ -97,7 +107,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     }
     let kind = error.downcast_ref::<Failure>().map(|failure| failure.kind);
     ExitCode::from(match kind.unwrap_or(Kind::Failed) {
-        Kind::Failed => 1,
+        Kind::Failed | Kind::NotFound | Kind::Denied | Kind::Busy => 1,
         Kind::Usage => 2,
         Kind::Refused => 3,
         Kind::Undecided => 4,

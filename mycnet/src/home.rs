@@ -17,6 +17,7 @@
 //! | `builds-sync.json` | the rebuilderds that `builds sync` reads: their keys, and how far |
 //! | `plans/` | the plans to found the network anew that were made here |
 //! | `control.sock` | where a running node answers its owner |
+//! | `api.token` | what programs must know that ask a running node over TCP |
 
 use std::fs;
 use std::io;
@@ -109,6 +110,11 @@ impl Home {
     /// The socket of a running node.
     pub(crate) fn socket(&self) -> PathBuf {
         self.directory.join("control.sock")
+    }
+
+    /// The token of the interface over TCP.
+    pub(crate) fn api_token(&self) -> PathBuf {
+        self.directory.join("api.token")
     }
 
     /// Where the keys and the settings are.

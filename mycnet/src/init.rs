@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use mycnet_consensus::Signer as _;
 
+use crate::api;
 use crate::home::Common;
 use crate::home::private::read_key;
 use crate::home::succession::Whose;
@@ -11,7 +12,6 @@ use crate::key::keys_text;
 use crate::output::{Fields, note};
 use crate::reply::Created;
 use crate::settings::{Overrides, Settings};
-use crate::socket;
 use crate::successor::Choice;
 
 /// Make a node: a directory with its keys and settings
@@ -46,7 +46,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let home = args.common.directory()?;
     let settings = Settings::default().with(&args.overrides)?;
-    socket::check_path(&home.socket())?;
+    api::check_path(&home.socket())?;
     let given = args.key.as_deref().map(read_key).transpose()?;
     let has_author = home.create()?;
     let may_have_signed = has_author || given.is_some();

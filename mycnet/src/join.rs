@@ -15,7 +15,7 @@ use crate::home::{Common, Home};
 use crate::output::{Fields, note};
 use crate::reply::Joined;
 use crate::start::runtime;
-use crate::{network, socket};
+use crate::{api, network};
 
 /// Bytes of a genesis or ticket at most.
 const INVITATION_BYTES_MAX: usize = 1024 * 1024;
@@ -69,7 +69,7 @@ impl Invitation {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let home = args.common.home()?;
     let author = home.author()?;
-    socket::check_path(&home.socket())?;
+    api::check_path(&home.socket())?;
     if home.has_ledger()? {
         bail!(
             "this node is in a network already: `mycnet status{}` tells which. A node has one network; for another one, \

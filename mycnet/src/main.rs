@@ -26,6 +26,7 @@ use self::failure::EXIT_CODES;
 use self::home::Common;
 
 mod answer;
+mod api;
 mod arguments;
 mod builds;
 mod bundle;
@@ -56,7 +57,6 @@ mod reply;
 mod request;
 mod run;
 mod settings;
-mod socket;
 mod start;
 mod status;
 mod successor;

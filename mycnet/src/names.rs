@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mycnet_consensus::{BFTConsensusEngine, Genesis, MemberName, NodeId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::output::short;
 
 /// The names of the members that an answer mentions. In JSON it is an object of names by node id.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Names(BTreeMap<NodeId, MemberName>);
 

@@ -13,12 +13,13 @@ use mycnet_consensus::{
     NetworkId, NodeId, OperationId, Outcome, Params, Priority, RecordId, SealId, Spore, Standing,
     TrustEntry,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::names::Names;
 
 /// The answer of `init`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct Created {
     pub(crate) node: NodeId,
     pub(crate) directory: PathBuf,
@@ -29,7 +30,7 @@ pub(crate) struct Created {
 }
 
 /// What a node's key is to a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum KeyPlace {
     Present,
@@ -40,7 +41,7 @@ pub(crate) enum KeyPlace {
 }
 
 /// A node's key, and the member that it belongs to.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Keys {
     pub(crate) node: NodeId,
     pub(crate) network: NetworkId,
@@ -52,7 +53,7 @@ pub(crate) struct Keys {
 }
 
 /// The answer of `key show`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct KeysShown {
     pub(crate) node: NodeId,
     pub(crate) successor: Option<Digest>,
@@ -67,7 +68,7 @@ pub(crate) struct KeysShown {
 }
 
 /// The answer of `key succeed`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct Succeeded {
     /// The key that is replaced; `null` if it was before.
     pub(crate) old: Option<NodeId>,
@@ -102,7 +103,7 @@ impl Succeeded {
 }
 
 /// The answer of `network new`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct NewNetwork {
     pub(crate) network: NetworkId,
     pub(crate) name: String,
@@ -111,7 +112,7 @@ pub(crate) struct NewNetwork {
 }
 
 /// The answer of `join`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct Joined {
     pub(crate) network: NetworkId,
     pub(crate) name: String,
@@ -125,7 +126,7 @@ pub(crate) struct Joined {
 }
 
 /// The answer of `consent`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct Consented {
     pub(crate) network: NetworkId,
     pub(crate) candidate: NodeId,
@@ -138,7 +139,7 @@ pub(crate) struct Consented {
 }
 
 /// The state of a node and its network.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Status {
     pub(crate) node: NodeId,
     pub(crate) network: NetworkId,
@@ -174,7 +175,7 @@ pub(crate) struct Status {
 }
 
 /// The state of founding the network anew, in short.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct RefoundingInShort {
     /// The plans that members endorse.
     pub(crate) plans: usize,
@@ -189,7 +190,8 @@ pub(crate) struct RefoundingInShort {
 }
 
 /// The network that a network takes up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[schemars(rename = "FollowsShown")]
 pub(crate) struct Follows {
     pub(crate) network: NetworkId,
     /// Whether not more than half of the old votes were for it, as far as this node knows.
@@ -197,7 +199,7 @@ pub(crate) struct Follows {
 }
 
 /// A plan to found the network anew.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct PlanShown {
     /// By which the plan is named.
     pub(crate) digest: Digest,
@@ -212,7 +214,7 @@ pub(crate) struct PlanShown {
 }
 
 /// What a plan leads to.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Outlook {
     pub(crate) network: NetworkId,
     pub(crate) members: Vec<NodeId>,
@@ -223,14 +225,14 @@ pub(crate) struct Outlook {
 }
 
 /// A member of whom nothing was heard for long.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Silent {
     pub(crate) node: NodeId,
     pub(crate) for_ms: u64,
 }
 
 /// The plans to found the network anew.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct RefoundingShown {
     pub(crate) plans: Vec<PlanShown>,
     /// The digest of the one that this node endorses.
@@ -244,7 +246,7 @@ pub(crate) struct RefoundingShown {
 }
 
 /// Another machine that runs with this node's key. What is missing was not heard since the node's start.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Twin {
     pub(crate) endpoint: Option<Digest>,
     pub(crate) addresses: Vec<String>,
@@ -254,7 +256,7 @@ pub(crate) struct Twin {
 }
 
 /// How the clocks of a node and its peers compare, in milliseconds; below zero is behind.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Clocks {
     /// The peers whose clocks are known.
     pub(crate) peers: usize,
@@ -266,7 +268,7 @@ pub(crate) struct Clocks {
     pub(crate) seal_ahead_ms: Option<u64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct ClockOff {
     pub(crate) node: NodeId,
     pub(crate) name: Option<MemberName>,
@@ -294,7 +296,7 @@ impl Clocks {
 }
 
 /// A peer that says that it does not sign.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct NotSigning {
     pub(crate) node: NodeId,
     pub(crate) name: Option<MemberName>,
@@ -302,7 +304,7 @@ pub(crate) struct NotSigning {
 }
 
 /// What a command needs to know before it signs something without a running node.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct SealTime {
     pub(crate) height: u64,
     pub(crate) time_ms: u64,
@@ -310,13 +312,13 @@ pub(crate) struct SealTime {
 }
 
 /// The id of an operation, after a proposal or a vote.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Accepted {
     pub(crate) operation: OperationId,
 }
 
 /// An operation: its state, what it says, and what was said about it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct OperationDetails {
     pub(crate) operation: OperationId,
     pub(crate) kind: Cow<'static, str>,
@@ -358,7 +360,7 @@ pub(crate) struct OperationDetails {
 }
 
 /// An item of a claim set, and who gave which result.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct DisputedItem {
     pub(crate) subject: String,
     /// The result that it was decided for, if it was.
@@ -367,7 +369,7 @@ pub(crate) struct DisputedItem {
 }
 
 /// An elector, and what is known of its vote.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct ElectorVote {
     pub(crate) node: NodeId,
     pub(crate) name: Option<MemberName>,
@@ -380,26 +382,26 @@ pub(crate) struct ElectorVote {
     pub(crate) ballot: Option<Ballot>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Verdict {
     pub(crate) author: NodeId,
     pub(crate) approve: bool,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Objection {
     pub(crate) author: NodeId,
     pub(crate) reason: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Operations {
     pub(crate) operations: Vec<OperationLine>,
     /// The members among the proposers and subjects.
     pub(crate) names: Names,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct OperationLine {
     pub(crate) operation: OperationId,
     pub(crate) kind: Cow<'static, str>,
@@ -414,7 +416,7 @@ pub(crate) struct OperationLine {
 }
 
 /// A member's trust after a height.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct MemberTrust {
     pub(crate) node: NodeId,
     /// `null` if it is no member now.
@@ -435,19 +437,19 @@ pub(crate) struct MemberTrust {
     pub(crate) lines: Option<Vec<String>>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Roster {
     pub(crate) members: Vec<MemberView>,
 }
 
 /// The scores under other parameters.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct WhatIf {
     pub(crate) height: u64,
     pub(crate) members: Vec<MemberWhatIf>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct MemberWhatIf {
     pub(crate) node: NodeId,
     pub(crate) name: MemberName,
@@ -457,20 +459,20 @@ pub(crate) struct MemberWhatIf {
     pub(crate) then: Option<MemberLine>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Config {
     /// Values in hexadecimal.
     pub(crate) config: BTreeMap<String, String>,
     pub(crate) params: Params,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct EvidenceList {
     pub(crate) evidence: Vec<Equivocation>,
 }
 
 /// Two statements of one author where one is allowed.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Equivocation {
     pub(crate) author: NodeId,
     pub(crate) name: Option<MemberName>,
@@ -484,7 +486,7 @@ pub(crate) struct Equivocation {
     pub(crate) second_record: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct CertificateBytes {
     pub(crate) operation: OperationId,
     /// In hexadecimal.
@@ -494,7 +496,7 @@ pub(crate) struct CertificateBytes {
 }
 
 /// The answer of `certificate`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct CertificateFile {
     pub(crate) operation: OperationId,
     pub(crate) file: PathBuf,
@@ -504,7 +506,7 @@ pub(crate) struct CertificateFile {
 }
 
 /// The answer of `verify`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct CertificateChecked {
     pub(crate) network: NetworkId,
     /// The network that it takes up.
@@ -531,14 +533,14 @@ pub(crate) struct CertificateChecked {
 }
 
 /// A ballot in a certificate.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct ProvedAnswer {
     pub(crate) ballot: Ballot,
     pub(crate) by: Vec<NodeId>,
 }
 
 /// An item in a certificate. Values are in hexadecimal.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct ProvedItem {
     pub(crate) subject: String,
     pub(crate) input: String,
@@ -548,13 +550,13 @@ pub(crate) struct ProvedItem {
 }
 
 /// A result of an item in a certificate.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct ProvedResult {
     pub(crate) result: String,
     pub(crate) by: Vec<NodeId>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct TicketText {
     pub(crate) ticket: String,
     pub(crate) network: NetworkId,
@@ -564,7 +566,7 @@ pub(crate) struct TicketText {
     pub(crate) addresses: Vec<String>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 #[allow(clippy::struct_field_names, reason = "the name in JSON")]
 pub(crate) struct Peers {
     pub(crate) running: bool,
@@ -573,7 +575,7 @@ pub(crate) struct Peers {
     pub(crate) clocks: Clocks,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Peer {
     pub(crate) node: Option<NodeId>,
     pub(crate) name: Option<MemberName>,
@@ -587,7 +589,7 @@ pub(crate) struct Peer {
     pub(crate) link: Option<PeerLink>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct PeerLink {
     pub(crate) endpoint: Digest,
     /// Whether this node dialled, if they are connected.
@@ -601,20 +603,21 @@ pub(crate) struct PeerLink {
 }
 
 /// The id that an abbreviation means.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
+#[schemars(rename = "Found{T}")]
 pub(crate) struct FoundId<T> {
     pub(crate) id: T,
 }
 
 /// The answer of `export`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Exported {
     pub(crate) directory: PathBuf,
     pub(crate) height: u64,
     pub(crate) operations: u64,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct BundleExported {
     pub(crate) file: PathBuf,
     pub(crate) from: u64,
@@ -624,7 +627,7 @@ pub(crate) struct BundleExported {
     pub(crate) digest: Digest,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct BundleImported {
     pub(crate) height_before: u64,
     pub(crate) height: u64,
@@ -641,14 +644,14 @@ pub(crate) struct BundleImported {
     pub(crate) refused: BTreeMap<String, RefusedRecords>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct RefusedRecords {
     pub(crate) count: u64,
     pub(crate) first: String,
 }
 
 /// The answer of `rejoin`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct Declared {
     pub(crate) declared: bool,
     /// Whether the node signs already; if not, it waits for its Rejoin to be sealed.
@@ -656,7 +659,7 @@ pub(crate) struct Declared {
 }
 
 /// The answer of `doctor`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct Health {
     pub(crate) healthy: bool,
     pub(crate) heights: u64,
@@ -671,7 +674,7 @@ pub(crate) struct Health {
 }
 
 /// What a book of builds has.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct BookHealth {
     /// Results that wait.
     pub(crate) waiting: u64,

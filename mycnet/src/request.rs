@@ -1,20 +1,19 @@
 //! What a node can be asked by its owner.
 //!
-//! A running node is asked over its socket. If no node runs, a command opens the databases and asks a node of its own. Both
+//! A running node is asked over its interface ([`api`](crate::api)). If no node runs, a command opens the databases and asks a node of its own. Both
 //! give the same answers, because both come from `answer`.
 
 use std::path::PathBuf;
 
 use mycnet_consensus::core::Plan;
 use mycnet_consensus::{Ballot, Class, ConsensusOperation, NodeId, OperationId, Priority, Spore};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::builds::Ask;
-use crate::failure::Failure;
 
 /// A question or an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Request {
     /// The state of the node and its network.
@@ -29,6 +28,7 @@ pub(crate) enum Request {
     Trust {
         node: Option<NodeId>,
         at: Option<u64>,
+        #[serde(default)]
         explain: bool,
     },
     Roster,
@@ -142,7 +142,7 @@ pub(crate) enum Request {
 }
 
 /// Which operations to list.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
     /// Only open or only closed ones.
@@ -151,14 +151,6 @@ pub(crate) struct Filter {
     pub(crate) kind: Option<String>,
     /// Only those of this proposer.
     pub(crate) by: Option<NodeId>,
-}
-
-/// A reply on the socket: an answer, or a failure. Its JSON is `{"ok": …}` or `{"err": …}`.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum Reply {
-    Ok(Value),
-    Err(Failure),
 }
 
 /// Bytes of a request at most: an operation with the largest payload, or signed originals of builds, in hexadecimal, and room for the

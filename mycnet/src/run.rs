@@ -14,6 +14,7 @@ use tokio::sync::{Notify, mpsc};
 
 use self::report::Report;
 use crate::answer::reads;
+use crate::api::{self, Control};
 use crate::builds::{self, Keeper};
 use crate::bundle;
 use crate::databases::open_store;
@@ -22,7 +23,6 @@ use crate::home::{Common, Home};
 use crate::refound::refuse_past;
 use crate::reply::KeyPlace;
 use crate::settings::{Overrides, Settings};
-use crate::socket::{self, Control};
 use crate::start::{Connected, RETRIES, RETRY_AFTER, asked_to_stop, runtime};
 
 mod attention;
@@ -106,7 +106,7 @@ async fn serve_key(
     bundle::stream::remove_old(home);
     let answering = match control.take() {
         Some(control) => control,
-        None => Control::bind(home)?,
+        None => Control::bind(home, settings).await?,
     };
     let connected = Connected::start(home, store, settings, &args.peers).await?;
     let is_told = args.verbose || args.common.format.json || std::io::stdout().is_terminal();
@@ -150,7 +150,7 @@ async fn lock(home: &Home) -> anyhow::Result<Store> {
         if let Some(store) = open_store(home)? {
             return Ok(store);
         }
-        if socket::is_answered(home).await? {
+        if api::is_answered(home).await? {
             bail!(
                 "a node is running in {} already: `mycnet status{option}` asks it. Stop it first (Ctrl-C where it runs), or \
                  name another --dir",
@@ -203,7 +203,7 @@ async fn attend(
     // This comes before the report of the start, so that a signal right after the report stops the node in good order.
     let asked_to_stop = asked_to_stop()?;
     let mut events = node.engine().subscribe();
-    report.started(node, &connected.listening)?;
+    report.started(node, &connected.listening, control.address())?;
     let mut look_at_peers = tokio::time::interval(PEERS_EVERY);
     let closing = Notify::new();
     let answering = control.serve(node, keeper, &closing);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -71,6 +71,26 @@ pub(crate) struct Settings {
     /// The owner's own words for nodes: each stands for a name, or for an id or its first digits.
     pub(crate) aliases: BTreeMap<String, String>,
     pub(crate) builds: Builds,
+    pub(crate) api: Api,
+}
+
+/// Where the node answers programs, beside its socket.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Api {
+    /// An address of this machine.
+    #[serde(deserialize_with = "own_address")]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+fn own_address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SocketAddr>, D::Error> {
+    let address = SocketAddr::deserialize(from)?;
+    if address.ip().is_loopback() {
+        return Ok(Some(address));
+    }
+    Err(de::Error::custom(format!(
+        "{address} is no address of this machine alone, as 127.0.0.1:7447 is: what passes there is not encrypted"
+    )))
 }
 
 /// What the owner wants of `mycnet builds`.
@@ -99,6 +119,7 @@ impl Default for Settings {
             connections: config.connections_max,
             aliases: BTreeMap::new(),
             builds: Builds::default(),
+            api: Api::default(),
         }
     }
 }
@@ -167,6 +188,7 @@ impl Settings {
             connections,
             aliases: _,
             builds: _,
+            api: _,
         } = self;
         // Rust and TOML escape URLs alike; everything else was refused before.
         format!(
@@ -200,6 +222,11 @@ connections = {connections}
 # \"3 of ada,ben,cyd\", \"ledger\", or several of these with \"and\" between them.
 # [builds]
 # policy = \"2 of any\"
+
+# An address of this machine where programs and the page ask the node too (TCP), with the
+# token in the file api.token. The socket control.sock is always there.
+# [api]
+# listen = \"127.0.0.1:7447\"
 "
         )
     }
@@ -271,6 +298,8 @@ mod tests {
             ("listen = \"eth0\"", "eth0"),
             ("port = 70000", "70000"),
             ("builds.policy = \"all\"", "a policy is"),
+            ("api.listen = \"0.0.0.0:7447\"", "this machine alone"),
+            ("api.listen = \"7447\"", "socket address"),
         ] {
             let error = toml::from_str::<Settings>(text).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");

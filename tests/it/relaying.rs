@@ -81,9 +81,8 @@ fn a_listed_record_that_is_on_its_way_is_not_asked_for() {
         town.decide(n, &[2, u8::try_from(n).unwrap()]);
     }
     let kinds = ["propose", "commit", "reveal"];
-    let is_statement = |((_, _, _, kind), _): &(&(usize, usize, RecordId, &str), &u64)| {
-        kinds.contains(kind)
-    };
+    let is_statement =
+        |((_, _, _, kind), _): &(&(usize, usize, RecordId, &str), &u64)| kinds.contains(kind);
     let crossed = town.crossings.iter().filter(is_statement);
     let crossed: u64 = crossed.map(|(_, times)| times).sum();
     assert_eq!(crossed, 2 * 9 * 3, "each record once to each other node");

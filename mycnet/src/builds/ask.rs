@@ -2,16 +2,20 @@
 
 use std::path::PathBuf;
 
-use mycnet_builds::{Finding, Question};
+use mycnet_builds::{Finding, Found, Question};
 use mycnet_consensus::{ClaimItem, ClaimRule, Digest, NodeId, OperationId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::said::About;
+use super::index::IndexWritten;
+use super::report::Reported;
+use super::said::{About, Said};
 use super::since::Since;
+use crate::api::openapi::{Answer, schema};
 use crate::failure::Failure;
 
 /// A question or an order about builds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Ask {
     /// Keep findings. The answer is [`Submitted`].
@@ -32,6 +36,8 @@ pub(crate) enum Ask {
     },
     /// What waits, and what is asked. The answer is [`Overview`].
     Status,
+    /// What an open or closed set asks, and what this node has of it. The answer is [`SetItems`].
+    Set { operation: OperationId },
     /// Who gave which result? The answer is a list of [`Said`](super::said::Said).
     Said(About),
     /// The signed original of this node's own result of an item, if there is one. The answer is hexadecimal digits or `null`.
@@ -45,7 +51,7 @@ pub(crate) enum Ask {
 }
 
 /// A finding as it is sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sent {
     item: ClaimItem,
@@ -138,8 +144,25 @@ pub(super) fn findings(told: Vec<Sent>, originals: &[String]) -> Result<Vec<Find
     findings.collect()
 }
 
+/// The schema of the answer to a question about builds.
+pub(crate) fn answers(question: &str) -> Answer {
+    match question {
+        "submit" => schema::<Submitted>,
+        "asked" => schema::<Vec<bool>>,
+        "propose" => schema::<Proposed>,
+        "status" => schema::<Overview>,
+        "set" => schema::<SetItems>,
+        "said" => schema::<Vec<Said>>,
+        "original" => schema::<Option<String>>,
+        "find" => schema::<Vec<Found>>,
+        "report" => schema::<Reported>,
+        "index" => schema::<IndexWritten>,
+        other => unreachable!("{other} is no question about builds"),
+    }
+}
+
 /// What came of findings.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Submitted {
     pub(crate) new: usize,
     pub(crate) known: usize,
@@ -149,7 +172,7 @@ pub(crate) struct Submitted {
 }
 
 /// What came of a proposal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Proposed {
     Operation(OperationId),
@@ -160,7 +183,7 @@ pub(crate) enum Proposed {
 }
 
 /// What waits, and what is asked.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Overview {
     /// Results that no set has asked for, or that wait until they are committed.
     pub(crate) waiting: u64,
@@ -172,8 +195,26 @@ pub(crate) struct Overview {
     pub(crate) open: Vec<OpenSet>,
 }
 
+/// What a set asks, and what this node has of it.
+#[derive(Debug, Clone, JsonSchema, Serialize, Deserialize)]
+pub(crate) struct SetItems {
+    pub(crate) operation: OperationId,
+    pub(crate) subject: String,
+    pub(crate) items: Vec<SetItem>,
+}
+
+/// An item of a set.
+#[derive(Debug, Clone, JsonSchema, Serialize, Deserialize)]
+pub(crate) struct SetItem {
+    pub(crate) subject: String,
+    /// In hexadecimal.
+    pub(crate) input: String,
+    /// The result in the node's book, with which it answers.
+    pub(crate) result: Option<Digest>,
+}
+
 /// An open set in which this node votes.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct OpenSet {
     pub(crate) operation: OperationId,
     pub(crate) subject: String,
@@ -186,4 +227,52 @@ pub(crate) struct OpenSet {
     /// When a running node commits what is known by then, in milliseconds since 1970; at once if all is known. None once it is too late,
     /// or this node has committed.
     pub(crate) commit_ms: Option<u64>,
+}
+
+/// Questions of every kind.
+#[cfg(test)]
+pub(crate) fn samples(operation: OperationId) -> Vec<Ask> {
+    let item = ClaimItem {
+        subject: "pkg:deb/debian/zsh@5.9-8?arch=amd64".into(),
+        input: vec![1],
+    };
+    let result = Digest::from_bytes([1; 32]);
+    let question = Question {
+        subject: Some(item.subject.clone()),
+        is_certain: true,
+        result: None,
+    };
+    let mut batch = Batch::default();
+    batch.add(Finding {
+        item: item.clone(),
+        result: [1; 32],
+        original: Some(b"signed"[..].into()),
+    });
+    let items = vec![item.clone()];
+    vec![
+        batch.ask(true),
+        Ask::Asked {
+            items: items.clone(),
+        },
+        Ask::Propose {
+            subject: "night".into(),
+            items,
+            panel: None,
+            rule: ClaimRule::MAJORITY,
+        },
+        Ask::Status,
+        Ask::Set { operation },
+        Ask::Said(About::Result(result)),
+        Ask::Original { item, result },
+        Ask::Find {
+            questions: vec![question],
+        },
+        Ask::Report {
+            since: Since::Height(1),
+        },
+        Ask::Index {
+            file: "/a".into(),
+            since: Since::BeforeLastMs(1),
+        },
+    ]
 }

@@ -10,6 +10,7 @@ use mycnet_builds::index_file::{IndexFault, pack};
 use mycnet_consensus::OperationId;
 use mycnet_consensus::core::Indexed;
 use mycnet_consensus::node::Node;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ask::Ask;
@@ -39,7 +40,7 @@ pub(super) struct Args {
 }
 
 /// What was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct IndexWritten {
     file: PathBuf,
     bytes: usize,

@@ -4,6 +4,7 @@ use mycnet_builds::book::{Index, Place};
 use mycnet_builds::{EVIDENCE_MAX, Evidence};
 use mycnet_consensus::node::Node;
 use mycnet_consensus::{ClaimItem, Digest, NodeId, OperationId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::find::Finder;
@@ -14,7 +15,7 @@ use crate::failure::Failure;
 const RANK_BITS: u32 = 16;
 
 /// Which items of sets are meant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum About {
     /// Those with one of these subjects.
@@ -26,7 +27,7 @@ pub(crate) enum About {
 }
 
 /// An item of a set, and what was revealed about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Said {
     pub(crate) operation: OperationId,

@@ -61,7 +61,12 @@ impl Report {
     }
 
     /// The node runs: its id, its addresses, and what it found on the disk.
-    pub(super) fn started(&mut self, node: &Node, listening: &[SocketAddr]) -> anyhow::Result<()> {
+    pub(super) fn started(
+        &mut self,
+        node: &Node,
+        listening: &[SocketAddr],
+        api: Option<SocketAddr>,
+    ) -> anyhow::Result<()> {
         let engine = node.engine();
         let opened = node.opened();
         let found = &opened.found;
@@ -73,6 +78,7 @@ impl Report {
             "name": engine.genesis().name,
             "height": engine.height(),
             "listening": listening,
+            "api": api,
             "ticket": ticket,
             "found": {
                 "height": found.height,
@@ -93,7 +99,10 @@ impl Report {
             for address in listening {
                 fields.add("listening", address);
             }
-            fields.add_some("ticket", ticket).text()
+            fields
+                .add_some("programs at", api)
+                .add_some("ticket", ticket)
+                .text()
         })?;
         let keys = reads::keys(node);
         if keys.place.is_none() {

@@ -214,16 +214,55 @@ fn a_running_node_answers_its_owner_and_keeps_others_out() {
         let mut stream = UnixStream::connect(&socket).unwrap();
         // A request that is too long is not read to its end.
         let _ = stream.write_all(request);
-        let mut reply = String::new();
-        let _ = stream.read_to_string(&mut reply);
-        reply
+        let mut reply = Vec::new();
+        let _ = stream.read_to_end(&mut reply);
+        String::from_utf8_lossy(&reply).into_owned()
     };
-    assert!(ask(b"\"status\"\n").contains("\"height\""));
-    for request in [&b"nonsense\n"[..], b"\xff\xfe\n", b"{\"vote\":{}}\n"] {
-        assert!(ask(request).contains("does not understand"), "{request:?}");
+    let get = |path: &str| ask(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+    assert!(get("/v1/status").contains("\"height\""));
+    for (path, status, said) in [
+        ("/v1/nothing", "404", "nothing is here"),
+        (
+            "/v1/operations/12/wait?timeout_ms=1",
+            "400",
+            "does not understand",
+        ),
+        ("/v1/status?a=b", "400", "this path has none"),
+        ("/v1/operations/12/vote", "400", "another method"),
+        (
+            &format!("/v1/operations/{}", "0".repeat(64)),
+            "404",
+            "not known to this node",
+        ),
+    ] {
+        let reply = get(path);
+        assert!(
+            reply.starts_with(&format!("HTTP/1.1 {status}")),
+            "{path}: {reply}"
+        );
+        assert!(reply.contains(said), "{path}: {reply}");
     }
-    ask(&vec![b' '; 1024 * 1024]);
-    let held: Vec<UnixStream> = (0..20)
+    let posted = |content_type: &str, body: &str| {
+        let head = format!(
+            "POST /v1/what-if HTTP/1.1\r\nHost: a\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        ask(&[head.as_bytes(), body.as_bytes()].concat())
+    };
+    let fits = "{\"params\": []}";
+    assert!(posted("application/json", fits).starts_with("HTTP/1.1 200"));
+    assert!(posted("text/plain", fits).contains("must be JSON"));
+    assert!(posted("application/json", "{").contains("no JSON"));
+    assert!(posted("application/json", &" ".repeat(2 << 20)).starts_with("HTTP/1.1 400"));
+    for request in [&b"nonsense\n"[..], b"\xff\xfe\n", &vec![b'a'; 64 * 1024]] {
+        let reply = ask(request);
+        assert!(
+            reply.is_empty() || reply.starts_with("HTTP/1.1 4"),
+            "{reply}"
+        );
+    }
+    // More than are answered at once, and than a careless script leaves open.
+    let held: Vec<UnixStream> = (0..500)
         .map(|_| UnixStream::connect(&socket).unwrap())
         .collect();
     assert_eq!(node.json(&["status"])["running"], true);

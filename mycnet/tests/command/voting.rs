@@ -121,9 +121,9 @@ fn commands_that_wait_keep_no_other_from_being_answered() {
     let running = node.start(&[]);
     let operation = id_of(&node.json(&MOTD));
     let wait = |timeout_ms: u64| {
-        let request = json!({ "wait": { "operation": operation, "timeout_ms": timeout_ms } });
+        let path = format!("/v1/operations/{operation}/wait?timeout_ms={timeout_ms}");
         let mut stream = UnixStream::connect(node.0.join("control.sock")).unwrap();
-        writeln!(stream, "{request}").unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         stream
     };
     let waiting: Vec<UnixStream> = (0..256).map(|_| wait(600_000)).collect();

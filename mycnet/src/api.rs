@@ -1,14 +1,25 @@
-//! A running node's socket, a Unix domain socket in its directory: one line of JSON with a request, one with the reply.
+//! The interface of a running node: HTTP/1.1 with JSON, over a Unix domain socket in its directory, and over TCP on this machine if the
+//! settings name an address.
 //!
-//! The directory is its owner's alone, and so is the socket; on top of that, the user who connects must be the owner. The
-//! node still bounds everything that comes in: a script that goes wrong must not stop it.
+//! The command, pages, scripts and programs in other languages ask the same questions by the same paths ([`route`]).
+//!
+//! Whoever can open the socket is the node's owner: the directory and the socket are its owner's alone, and on top of that the user who
+//! connects must be the owner. Over TCP a request carries the token that is in the directory, and comes from no page of another origin
+//! ([`gate`]). The node bounds everything that comes in: a script that goes wrong must not stop it.
 
 use std::path::Path;
 
 use anyhow::bail;
 
+pub(crate) mod openapi;
+pub(crate) mod route;
+
 #[cfg(unix)]
 mod ask;
+#[cfg(unix)]
+mod gate;
+#[cfg(unix)]
+mod reply;
 #[cfg(unix)]
 mod server;
 
@@ -46,12 +57,13 @@ mod none {
     use crate::failure::Failure;
     use crate::home::Home;
     use crate::request::Request;
+    use crate::settings::Settings;
 
     #[derive(Debug)]
     pub(crate) struct Control;
 
     impl Control {
-        pub(crate) fn bind(_: &Home) -> anyhow::Result<Self> {
+        pub(crate) async fn bind(_: &Home, _: &Settings) -> anyhow::Result<Self> {
             bail!(
                 "a running node answers its owner over a Unix domain socket, which this system does not have; every other \
                  command works here, `mycnet run` does not"
