@@ -112,6 +112,9 @@ const TASKS_PER_SEAL: u16 = 8;
 /// Text is UTF-8, and space around a field is ignored. A worker's first answer to a
 /// task counts; the report counts further ones. A task with one or two workers is
 /// decided like all others, but it moves nobody's skill.
+///
+/// At most 1020 workers can answer: a network has at most 1024 members, and the four
+/// authorities are members too.
 #[allow(
     clippy::struct_excessive_bools,
     reason = "each is an option of the command line"
