@@ -4,6 +4,7 @@
 //! Everything else is an error that says what to type.
 
 pub(crate) use self::named::Columns;
+use super::spelling::look;
 
 mod named;
 
@@ -64,13 +65,10 @@ impl Role {
     }
 }
 
-/// A header name without case, punctuation and space: `!amt_worker_ids` and `AMT worker-IDs` are the same name.
+/// What a header name looks like, without punctuation and space: `!amt_worker_ids` and `AMT worker-IDs` are the same name.
 fn squeezed(header: &str) -> String {
-    header
-        .chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect()
+    let look = look(header);
+    look.chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
 /// Where the columns stand in a line, from 0; no two are equal.

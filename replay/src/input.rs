@@ -6,6 +6,7 @@
 //! | `lines` | on which line a record starts, and what several lines in one field may be |
 //! | `table` | the columns, and a line of them |
 //! | `times` | numbers and dates as times that never go back |
+//! | `twins` | columns that say the same |
 //! | `gathering` | the answers as they are read |
 
 use std::fs::File;
@@ -28,6 +29,7 @@ mod lines;
 mod survey;
 mod table;
 mod times;
+mod twins;
 
 /// Limit of a file in bytes. A thousand workers with ten thousand answers each stay below it.
 const FILE_BYTES_MAX: usize = 256 * 1024 * 1024;

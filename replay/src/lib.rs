@@ -235,3 +235,30 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Args as _;
+    use mycnet_consensus::limits::MEMBERS_MAX;
+
+    use super::*;
+
+    #[test]
+    fn the_help_has_the_limits() {
+        let mut command = Args::augment_args(clap::Command::new("replay"));
+        let help = command.render_long_help().to_string();
+        let workers = MEMBERS_MAX - AUTHORITIES;
+        assert!(
+            help.contains(&format!("At most {workers} workers can answer")),
+            "{help}"
+        );
+        assert!(
+            help.contains(&format!("at most {MEMBERS_MAX} members")),
+            "{help}"
+        );
+        assert!(
+            help.lines().all(|line| line.chars().count() <= 120),
+            "{help}"
+        );
+    }
+}

@@ -7,6 +7,7 @@ use mycnet_consensus::limits::MEMBERS_MAX;
 use super::BadInput;
 use super::lines::HeldRow;
 use super::table::{Missing, Row, Table, text_fields};
+use super::twins::Twins;
 use crate::AUTHORITIES;
 use crate::answers::{Answers, Kind, Place, Task};
 use crate::spelling::{is_unknown, look_alikes};
@@ -34,6 +35,8 @@ pub(super) struct Gathering {
     /// The line of the first worker beyond the limit.
     too_many: Option<u64>,
     suspects: Vec<Suspect>,
+    /// For columns that are empty in places.
+    twins: Vec<Twins>,
 }
 
 /// A line of a record whose quoted field goes over several lines, if it has as many columns as a row.
@@ -54,6 +57,7 @@ impl Gathering {
                 hints: table.hint.iter().cloned().collect(),
                 ..Answers::default()
             },
+            twins: table.twins(),
             ..Self::default()
         }
     }
@@ -65,6 +69,11 @@ impl Gathering {
         found: &Row<'_>,
         place: Option<Place>,
     ) -> Result<(), String> {
+        if !found.fields.is_empty() {
+            for twins in &mut self.twins {
+                twins.look_at(&found.fields);
+            }
+        }
         if let Some(missing) = found.missing {
             self.incomplete.push(line);
             self.missing = self.missing.or(Some(missing));
@@ -179,7 +188,7 @@ impl Gathering {
             is_unknown.then_some(("worker", table.places.worker))
         });
         if let Some((role, column)) = gap
-            && let Some(other) = table.other(role, column)
+            && let Some(other) = table.other(role, column, &self.twins)
         {
             let header = &table.headers[column];
             let hint = format!("the {role} (column {header:?}) is not known in places; {other}");
@@ -216,7 +225,9 @@ impl Gathering {
                 "{empty}, and all {count} lines are incomplete, so --skip-incomplete leaves none"
             )
         } else {
-            table.incomplete(&self.incomplete, missing, self.gap)
+            let gap = self.gap;
+            let other = gap.and_then(|(role, column)| table.other(role, column, &self.twins));
+            table.incomplete(&self.incomplete, missing, other)
         };
         BadInput::Line { line, what }
     }

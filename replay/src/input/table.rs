@@ -7,6 +7,7 @@ use csv::ByteRecord;
 use mycnet_consensus::limits::{PAYLOAD_BYTES_MAX, TEXT_BYTES_MAX};
 
 use super::survey::{Survey, is_all_blank};
+use super::twins::Twins;
 use super::{Reading, TASK_JOINT};
 use crate::columns::{self, Places};
 use crate::spelling::is_blank;
@@ -132,6 +133,8 @@ fn hint(headers: &[String], places: &Places, by_number: bool, survey: &Survey) -
 
 /// A line. Any of its fields may be empty.
 pub(super) struct Row<'a> {
+    /// All fields, of which the next ones are some; none where all are empty.
+    pub(super) fields: Vec<&'a str>,
     pub(super) task: Cow<'a, str>,
     pub(super) worker: &'a str,
     pub(super) answer: &'a str,
@@ -172,6 +175,7 @@ impl Table {
         } = self;
         if is_all_blank(record) {
             return Ok(Row {
+                fields: Vec::new(),
                 task: Cow::Borrowed(""),
                 worker: "",
                 answer: "",
@@ -226,6 +230,7 @@ impl Table {
             missing,
             gold: (places.gold.map(|column| fields[column])).filter(|gold| !gold.is_empty()),
             time: self.time.map(|column| fields[column]),
+            fields,
         })
     }
 
@@ -240,6 +245,8 @@ impl Table {
         let mut what = format!("expected {expected} fields, {like}, and found {found}");
         if found == expected + 1 && fields[expected].is_empty() {
             what.push_str("; the last is empty: remove the separator at the end of the line");
+        } else if fields.iter().any(|field| field.contains('"')) {
+            what.push_str("; is a quotation mark in the wrong place, or missing?");
         }
         what
     }
@@ -285,7 +292,7 @@ impl Table {
         &self,
         lines: &[u64],
         first: Missing,
-        column: Option<(&'static str, usize)>,
+        other: Option<String>,
     ) -> String {
         let mut what = self.empty(first);
         let more = &lines[1..];
@@ -298,19 +305,41 @@ impl Table {
                 let _ = write!(what, " and on {} more", more.len() - LINES_NAMED);
             }
         }
-        if let Some(other) = column.and_then(|(role, column)| self.other(role, column)) {
+        if let Some(other) = other {
             let _ = write!(what, "; {other}");
         }
         what + "; --skip-incomplete leaves out such lines"
     }
 
-    /// Another column that would do and is never empty, and what to type for it.
-    pub(super) fn other(&self, role: &str, column: usize) -> Option<String> {
-        let others = columns::others(&self.headers, role, column);
-        let mut others = others.into_iter().filter(|other| {
-            !self.has_empty[*other] && self.places.all().all(|chosen| chosen != *other)
-        });
-        let other = others.next()?;
+    /// For each column that is needed and empty in places, those that are never empty and stand for nothing.
+    pub(super) fn twins(&self) -> Vec<Twins> {
+        let Places {
+            task,
+            worker,
+            answer,
+            ..
+        } = &self.places;
+        let needed = task.iter().chain([worker, answer]).copied();
+        let gaps = needed.filter(|column| self.has_empty[*column]);
+        gaps.map(|column| {
+            let from = usize::from(self.has_row_names);
+            let others = (from..self.headers.len()).filter(|other| self.may_do(*other));
+            Twins::new(column, others)
+        })
+        .collect()
+    }
+
+    fn may_do(&self, column: usize) -> bool {
+        !self.has_empty[column] && self.places.all().all(|chosen| chosen != column)
+    }
+
+    /// Another column that would do and is never empty, and what to type for it. First one that says the same, then one with a
+    /// name for it.
+    pub(super) fn other(&self, role: &str, column: usize, twins: &[Twins]) -> Option<String> {
+        let named = columns::others(&self.headers, role, column);
+        let named = named.into_iter().find(|other| self.may_do(*other));
+        let twin = twins.iter().find_map(|twins| twins.of(column));
+        let other = twin.or(named)?;
         let name = &self.headers[other];
         let typed = self.places.typed(&self.headers, column, other);
         Some(format!(

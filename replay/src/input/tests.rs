@@ -1,3 +1,5 @@
+mod kinds;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
