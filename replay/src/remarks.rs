@@ -30,7 +30,7 @@ pub(crate) fn of(answers: &Answers) -> Vec<String> {
 fn form(answers: &Answers) -> Vec<String> {
     let mut remarks = Vec::new();
     if answers.is_headless {
-        let text = "the first line is taken as data, and the columns by their numbers";
+        let text = "the first line is taken as data, and the columns by their numbers: if it is a header, name the columns by it";
         remarks.push(text.to_owned());
     }
     if answers.has_row_names {

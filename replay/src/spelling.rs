@@ -54,7 +54,9 @@ fn is_invisible(c: char) -> bool {
 
 /// Whether nothing of a value can be seen.
 pub(crate) fn is_blank(value: &str) -> bool {
-    value.chars().all(|c| c.is_whitespace() || is_invisible(c))
+    // Most values begin with a character that no table has to be asked about.
+    let is_seen = |c: char| c.is_ascii_graphic() || !(c.is_whitespace() || is_invisible(c));
+    !value.contains(is_seen)
 }
 
 /// Whether a value says that nothing is known, with whatever marks around: `N/A`, `<NA>`, `(unknown)`, `??`, `--`.

@@ -37,6 +37,8 @@ pub(super) struct Gathering {
     suspects: Vec<Suspect>,
     /// For columns that are empty in places.
     twins: Vec<Twins>,
+    /// Gold that says that the truth is unknown where other lines know it: the tasks, and what is wrong if people answer so.
+    half_known: BTreeMap<String, (BadInput, BTreeSet<usize>)>,
 }
 
 /// A line of a record whose quoted field goes over several lines, if it has as many columns as a row.
@@ -99,11 +101,22 @@ impl Gathering {
                 *gold_line = line;
             }
             (Some(gold), Some(before)) if gold != before => {
-                return Err(format!(
+                let why = format!(
                     "the gold of task {:?} is {gold:?} here and {before:?} on line {gold_line}; expected one true answer \
                      for each task (--columns without gold ignores the column)",
                     found.task,
-                ));
+                );
+                let unknown = match (is_unknown(gold), is_unknown(before)) {
+                    (true, false) => gold.to_owned(),
+                    (false, true) => {
+                        *gold_line = line;
+                        task.gold.replace(gold.to_owned()).unwrap_or_default()
+                    }
+                    _ => return Err(why),
+                };
+                let first = || (BadInput::Line { line, what: why }, BTreeSet::new());
+                let (_, tasks) = self.half_known.entry(unknown).or_insert_with(first);
+                tasks.insert(index);
             }
             _ => {}
         }
@@ -197,7 +210,7 @@ impl Gathering {
         if let Some(column) = table.places.gold.filter(|_| !self.has_gold) {
             self.answers.empty_gold = Some(table.headers[column].clone());
         }
-        self.forget_unknown_gold();
+        self.forget_unknown_gold()?;
         for (kind, written) in Kind::ALL.into_iter().zip(&self.written) {
             let groups = look_alikes(written);
             self.answers
@@ -269,14 +282,24 @@ impl Gathering {
     }
 
     /// A gold value that says that the truth is unknown is none, unless somebody answers so.
-    fn forget_unknown_gold(&mut self) {
+    fn forget_unknown_gold(&mut self) -> Result<(), BadInput> {
         let given = self.answers.given();
         let given: BTreeSet<String> = given.into_iter().map(str::to_owned).collect();
+        for (value, (wrong, tasks)) in std::mem::take(&mut self.half_known) {
+            if given.contains(&value) {
+                return Err(wrong);
+            }
+            self.answers.hints.push(format!(
+                "the gold of {} tasks is {value:?} on some lines and known on others: what is known counts",
+                tasks.len()
+            ));
+        }
         for task in &mut self.answers.tasks {
             let is_none = |gold: &String| is_unknown(gold) && !given.contains(gold);
             if let Some(gold) = task.gold.take_if(|gold| is_none(gold)) {
                 *self.answers.unknown_gold.entry(gold).or_default() += 1;
             }
         }
+        Ok(())
     }
 }

@@ -81,11 +81,12 @@ fn is_blank_field(field: &[u8]) -> bool {
 
 /// Whether a line is another one again. Where files were put together, it may begin with a byte order mark.
 pub(super) fn is_same(record: &ByteRecord, first: &ByteRecord) -> bool {
-    let bare = |field: &[u8]| {
-        let field = field.strip_prefix(b"\xef\xbb\xbf").unwrap_or(field);
-        field.trim_ascii().to_vec()
-    };
     record.len() == first.len() && record.iter().map(bare).eq(first.iter().map(bare))
+}
+
+fn bare(field: &[u8]) -> &[u8] {
+    let field = field.strip_prefix(b"\xef\xbb\xbf").unwrap_or(field);
+    field.trim_ascii()
 }
 
 /// The first fields of rows that are longer than the header.

@@ -338,8 +338,8 @@ impl Table {
     pub(super) fn other(&self, role: &str, column: usize, twins: &[Twins]) -> Option<String> {
         let named = columns::others(&self.headers, role, column);
         let named = named.into_iter().find(|other| self.may_do(*other));
-        let twin = twins.iter().find_map(|twins| twins.of(column));
-        let other = twin.or(named)?;
+        let twins = twins.iter().flat_map(|twins| twins.of(column)).next();
+        let other = twins.or(named)?;
         let name = &self.headers[other];
         let typed = self.places.typed(&self.headers, column, other);
         Some(format!(

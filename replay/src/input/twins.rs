@@ -44,12 +44,16 @@ impl Twins {
         }
     }
 
-    /// The first column that would do in the place of this one.
-    pub(super) fn of(&self, column: usize) -> Option<usize> {
+    /// The columns that would do in the place of this one, those with the same values first.
+    pub(super) fn of(&self, column: usize) -> Vec<usize> {
+        if self.column != column {
+            return Vec::new();
+        }
         // One value alone tells nothing.
-        let mut twins = self.others.iter().filter(|twin| twin.to.len() > 1);
-        let twin = twins.next().filter(|_| self.column == column);
-        twin.map(|twin| twin.column)
+        let twins = self.others.iter().filter(|twin| twin.to.len() > 1);
+        let differs = |twin: &&Twin| twin.to.iter().any(|(value, other)| value != other);
+        let (differ, same): (Vec<&Twin>, Vec<&Twin>) = twins.partition(differs);
+        same.iter().chain(&differ).map(|twin| twin.column).collect()
     }
 }
 

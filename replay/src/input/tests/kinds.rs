@@ -554,6 +554,25 @@ fn gold() {
             ),
         ),
     ]);
+    let in_part = |unknown: &str| {
+        each("task,worker,answer,gold", |n, row| {
+            format!("{},{}", row.join(","), [unknown, "yes"][n % 2])
+        })
+    };
+    let known = &["the gold of 2 tasks is \"NA\" on some lines and known on others"];
+    check(&[
+        ("known on some lines", in_part("NA"), Read(8, known)),
+        (
+            "an answer on some lines",
+            in_part("NA") + "t2,a,NA,\n",
+            Refused(3, &["is \"yes\" here and \"NA\" on line 2"]),
+        ),
+        (
+            "two truths",
+            in_part("no"),
+            Refused(3, &["is \"yes\" here and \"no\" on line 2"]),
+        ),
+    ]);
     let columns = Some("task=task,worker=worker,answer=answer,gold=truth2");
     let text = with_gold(|_| "").replace("gold", "truth2");
     let read = read_with(&text, columns, false);
@@ -648,4 +667,51 @@ fn too_many_workers() {
         &read_with(&text, None, false),
         Refused(1022, says),
     );
+}
+
+/// Pieces of files, put together by chance.
+#[test]
+fn nothing_is_too_odd() {
+    const PIECES: [&str; 22] = [
+        "task", "worker", "answer", "gold", "user_id", "t0", "w0", "1", "NA", "\u{200b}",
+        "\u{feff}", "e\u{301}", " ", ",", ",", ",", "\t", ";", "\"", "\n", "\n", "\r",
+    ];
+    const STARTS: [&str; 4] = [
+        "",
+        HEAD,
+        "task,worker,answer,gold\nt0,w0,1,1\n",
+        "t0,w0,1\nt0,w1,1\n",
+    ];
+    let mut state: u64 = 1;
+    let mut chance = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let mut read = 0;
+    for _ in 0..250 {
+        let mut text = STARTS[chance(STARTS.len())].to_owned();
+        for _ in 0..chance(40) {
+            text.push_str(PIECES[chance(PIECES.len())]);
+        }
+        for columns in [None, Some("task=1,worker=2,answer=3")] {
+            let columns: Option<Columns> = columns.map(|columns| columns.parse().unwrap());
+            for option in 0..8 {
+                let reading = Reading {
+                    columns: columns.as_ref(),
+                    has_no_header: option & 1 != 0 && columns.is_some(),
+                    skip_incomplete: option & 2 != 0,
+                    in_order: option & 4 != 0,
+                    needs_time: false,
+                };
+                if let Ok(answers) = parse(text.as_bytes(), reading) {
+                    read += 1;
+                    let _ = crate::remarks::of(&answers);
+                    assert!(answers.tasks.iter().all(|task| !task.answers.is_empty()));
+                }
+            }
+        }
+    }
+    assert!(read > 50, "{read}");
 }
