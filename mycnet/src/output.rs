@@ -1,9 +1,10 @@
 //! What people and programs are shown: results on stdout, remarks on stderr.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 
 use mycnet_consensus::{Ballot, Outcome};
 pub(crate) use mycnet_replay::terminal::{line, note, plain, progress};
+use mycnet_replay::terminal::{padded, width};
 use serde::Serialize;
 
 /// Whether a command prints one JSON object or text.
@@ -118,16 +119,15 @@ impl Columns {
         let mut widths = Vec::new();
         for row in &self.0 {
             widths.resize(widths.len().max(row.len()), 0);
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = cell.chars().count().max(*width);
+            for (widest, cell) in widths.iter_mut().zip(row) {
+                *widest = width(cell).max(*widest);
             }
         }
         let mut text = String::new();
         for row in &self.0 {
             let mut line = String::new();
-            for (cell, width) in row.iter().zip(&widths) {
-                // Writing into a `String` never fails.
-                let _ = write!(line, "{cell:<width$}  ");
+            for (cell, widest) in row.iter().zip(&widths) {
+                line.push_str(&padded(cell, widest + 2));
             }
             text.push_str(line.trim_end());
             text.push('\n');
@@ -215,6 +215,13 @@ mod tests {
             "NODE    ROLE\nab      primary\nabcdef  seed\n"
         );
         assert_eq!(Table::new(&["NODE"]).or("none"), "none");
+        let mut wide = Table::new(&["NAME", "ROLE"]);
+        wide.row(&[&"東京都", &"primary"]);
+        wide.row(&[&"e\u{301}ve", &"seed"]);
+        assert_eq!(
+            wide.or("none"),
+            "NAME    ROLE\n東京都  primary\ne\u{301}ve     seed\n"
+        );
     }
 
     #[test]

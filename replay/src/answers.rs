@@ -6,6 +6,7 @@ use mycnet_consensus::limits::PANEL_WEIGHTED_MIN;
 use serde::{Serialize, Serializer};
 
 use super::replayed::Decision;
+use super::spelling::Alike;
 
 /// A question and its answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,27 @@ impl Serialize for Time {
     }
 }
 
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Task,
+    Worker,
+    Answer,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Task, Self::Worker, Self::Answer];
+
+    /// Several of them, for people.
+    pub(crate) fn plural(self) -> &'static str {
+        match self {
+            Self::Task => "tasks",
+            Self::Worker => "workers",
+            Self::Answer => "answers",
+        }
+    }
+}
+
 /// A whole file of answers, in its order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Answers {
@@ -54,16 +76,26 @@ pub(crate) struct Answers {
     pub(crate) workers: Vec<String>,
     /// The number of answers beyond a worker's first one to a task. They do not count.
     pub(crate) repeated: usize,
-    /// The number of incomplete lines that were left out.
-    pub(crate) skipped: usize,
-    /// Tasks whose gold says that the truth is unknown.
-    pub(crate) unknown_gold: usize,
+    /// The incomplete lines that were left out.
+    pub(crate) skipped: Vec<u64>,
+    /// Gold values that say that the truth is unknown, and the number of tasks that have them.
+    pub(crate) unknown_gold: BTreeMap<String, usize>,
     /// The header of the gold column, if it is empty on every line.
     pub(crate) empty_gold: Option<String>,
     /// Whether the first line was data.
     pub(crate) is_headless: bool,
     /// Whether the first column, which the header leaves out, has names of rows.
     pub(crate) has_row_names: bool,
+    /// The lines that are the header again, as where files were put together. They were left out.
+    pub(crate) headers_again: Vec<u64>,
+    /// Lines with as many columns as a row that stand in one quoted field: where it may begin, and the line.
+    pub(crate) lines_in_fields: Vec<(u64, String)>,
+    /// Values that look alike, as they are written.
+    pub(crate) alike: Vec<(Kind, Alike)>,
+    /// Values that look as if nothing was known, and how often they stand in the file.
+    pub(crate) unknown: Vec<(Kind, String, usize)>,
+    /// What else people should know.
+    pub(crate) hints: Vec<String>,
     /// The lines at which the time is earlier than on the line before, so that it begins anew.
     pub(crate) restarts: Vec<u64>,
 }
@@ -121,6 +153,11 @@ impl Answers {
     pub(crate) fn given(&self) -> BTreeSet<&str> {
         let given = self.tasks.iter().flat_map(|task| &task.answers);
         given.map(|(_, answer)| answer.as_str()).collect()
+    }
+
+    /// The number of tasks whose gold says that the truth is unknown.
+    pub(crate) fn tasks_with_unknown_gold(&self) -> usize {
+        self.unknown_gold.values().sum()
     }
 
     /// The gold of tasks where it is no answer to anything: probably the wrong column, or another spelling.

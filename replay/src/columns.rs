@@ -4,6 +4,7 @@
 //! Everything else is an error that says what to type.
 
 pub(crate) use self::named::Columns;
+use super::spelling::look;
 
 mod named;
 
@@ -64,13 +65,10 @@ impl Role {
     }
 }
 
-/// A header name without case, punctuation and space: `!amt_worker_ids` and `AMT worker-IDs` are the same name.
+/// What a header name looks like, without punctuation and space: `!amt_worker_ids` and `AMT worker-IDs` are the same name.
 fn squeezed(header: &str) -> String {
-    header
-        .chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect()
+    let look = look(header);
+    look.chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
 /// Where the columns stand in a line, from 0; no two are equal.
@@ -96,16 +94,36 @@ impl Places {
         }
     }
 
+    /// All columns.
+    pub(crate) fn all(&self) -> impl Iterator<Item = usize> {
+        let roles = self.by_role().map(|(_, places)| places);
+        roles.into_iter().flatten()
+    }
+
+    /// The columns of each role.
+    fn by_role(&self) -> [(Role, Vec<usize>); Role::ALL.len()] {
+        [
+            (Role::Task, self.task.clone()),
+            (Role::Worker, vec![self.worker]),
+            (Role::Answer, vec![self.answer]),
+            (Role::Gold, self.gold.into_iter().collect()),
+            (Role::Time, self.time.into_iter().collect()),
+        ]
+    }
+
+    /// Which column is which, for people.
+    pub(crate) fn said(&self, headers: &[String]) -> String {
+        let said = self.by_role().into_iter().flat_map(|(role, places)| {
+            let places = places.into_iter();
+            places
+                .map(move |at| format!("{} is column {} ({:?})", role.name(), at + 1, headers[at]))
+        });
+        said.collect::<Vec<_>>().join(", ")
+    }
+
     /// What to type for these columns, with another one in the place of one of them.
     pub(crate) fn typed(&self, headers: &[String], column: usize, other: usize) -> String {
-        let places = [
-            self.task.clone(),
-            vec![self.worker],
-            vec![self.answer],
-            self.gold.into_iter().collect(),
-            self.time.into_iter().collect(),
-        ];
-        let typed = (Role::ALL.into_iter().zip(places))
+        let typed = (self.by_role().into_iter())
             .filter(|(_, places)| !places.is_empty())
             .map(|(role, places)| {
                 let names = places.into_iter().map(|place| {
@@ -119,13 +137,30 @@ impl Places {
     }
 }
 
-/// The other columns whose names are common for a role.
+/// The other columns whose names are common for a role, and then those that say what of it they hold (`worker_email`).
 pub(crate) fn others(headers: &[String], role: &str, column: usize) -> Vec<usize> {
+    const PARTS: [&str; 11] = [
+        "code", "email", "hash", "id", "ip", "key", "login", "name", "number", "text", "uuid",
+    ];
     let role = Role::ALL.into_iter().find(|known| known.name() == role);
     let names = role.map_or(&[][..], Role::common_names);
     let mut found = positions(headers, |header| names.contains(&&*squeezed(header)));
+    found.extend(positions(headers, |header| {
+        let header = squeezed(header);
+        let whole = PARTS.iter().filter_map(|part| header.strip_suffix(part));
+        whole.into_iter().any(|whole| names.contains(&whole)) && !names.contains(&&*header)
+    }));
     found.retain(|other| *other != column);
     found
+}
+
+/// Whether a first line has common names for two of the columns that every file needs. Data have not.
+pub(crate) fn is_header(first: &[String]) -> bool {
+    let is_there = |role: &Role| {
+        let names = role.common_names();
+        role.is_needed() && first.iter().any(|field| names.contains(&&*squeezed(field)))
+    };
+    Role::ALL.iter().filter(|role| is_there(role)).count() > 1
 }
 
 /// Finds the columns in a header. A column for the time that nobody named is looked for only if it is wanted.
@@ -281,7 +316,7 @@ fn unclear(headers: &[String], found: &[Vec<usize>; Role::ALL.len()]) -> String 
     };
     format!(
         "expected a header that names task, worker and answer, but {}. The header has {}.{separators} \
-         Say which is which: --columns '{}'; if the first line is data, by the columns' numbers, from 1",
+         Say which is which: --columns '{}'; if the first line is data, add --no-header and give the columns' numbers, from 1.",
         why.join(", and "),
         listed(headers),
         typed.join(","),
@@ -289,7 +324,7 @@ fn unclear(headers: &[String], found: &[Vec<usize>; Role::ALL.len()]) -> String 
 }
 
 /// Headers for people, quoted and escaped.
-fn listed(headers: &[String]) -> String {
+pub(crate) fn listed(headers: &[String]) -> String {
     /// Nobody reads a longer list.
     const SHOWN_MAX: usize = 40;
     let shown = headers.iter().take(SHOWN_MAX);

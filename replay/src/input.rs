@@ -3,43 +3,45 @@
 //! | module | knows |
 //! |---|---|
 //! | `survey` | what only a whole file tells: names of rows, a first line that is data, quotation marks |
-//! | `lines` | on which line a record starts |
+//! | `lines` | on which line a record starts, and what several lines in one field may be |
+//! | `table` | the columns, and a line of them |
 //! | `times` | numbers and dates as times that never go back |
+//! | `twins` | columns that say the same |
 //! | `gathering` | the answers as they are read |
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::Context as _;
 use csv::ByteRecord;
-use mycnet_consensus::limits::{PAYLOAD_BYTES_MAX, TEXT_BYTES_MAX};
 
 use self::gathering::Gathering;
 use self::lines::Lines;
-use self::survey::Survey;
+use self::survey::{Survey, is_same};
+use self::table::{Table, text_fields};
 use self::times::Times;
 use super::answers::{Answers, Place};
-use super::columns::{self, Columns, Places};
+use super::columns::Columns;
 
 mod gathering;
 mod lines;
 mod survey;
+mod table;
 mod times;
+mod twins;
 
 /// Limit of a file in bytes. A thousand workers with ten thousand answers each stay below it.
 const FILE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// Lines that an error about many lines names.
-const LINES_NAMED: usize = 8;
-
 /// Between the parts of a task's name that stand in several columns.
 const TASK_JOINT: &str = " / ";
 
-/// Delimiters of columns. If two give a header as many columns, the first counts.
+/// Delimiters of columns. If two fit equally well, the first counts.
 const DELIMITERS: [u8; 3] = *b"\t,;";
+
+/// Lines at the beginning of a file that tell its delimiter.
+const DELIMITER_LINES: usize = 100;
 
 /// The content of the input is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -116,7 +118,10 @@ pub(crate) fn parse(bytes: &[u8], reading: Reading<'_>) -> Result<Answers, BadIn
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return whole("the text is UTF-16, expected UTF-8: save it as UTF-8".to_owned());
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut bytes = bytes;
+    while let Some(text) = bytes.strip_prefix(b"\xef\xbb\xbf") {
+        bytes = text;
+    }
 
     let mut lines = Lines::of(bytes);
     let Some(delimiter) = delimiter(bytes) else {
@@ -124,11 +129,11 @@ pub(crate) fn parse(bytes: &[u8], reading: Reading<'_>) -> Result<Answers, BadIn
     };
     let survey = Survey::of(bytes, delimiter)?;
     let mut reader = reader(bytes, delimiter);
-    let mut record = ByteRecord::new();
-    next(&mut reader, &mut record)?;
-    let line = lines.line_of(&record);
+    let (mut header, mut record) = (ByteRecord::new(), ByteRecord::new());
+    next(&mut reader, &mut header)?;
+    let line = lines.line_of(&header);
     let at = |line| move |what| BadInput::Line { line, what };
-    let first = text_fields(&record).map_err(at(line))?;
+    let first = text_fields(&header).map_err(at(line))?;
     let table = Table::new(&first, reading, &survey).map_err(at(line))?;
 
     let mut gathering = Gathering::new(&table);
@@ -140,76 +145,49 @@ pub(crate) fn parse(bytes: &[u8], reading: Reading<'_>) -> Result<Answers, BadIn
             _ => None,
         };
         let place = reading.in_order.then_some(Place { line, time: place });
+        for held in lines::rows_in_fields(record, line, delimiter) {
+            gathering.suspect(&held, &table);
+        }
         gathering.add(line, &row, place)
     };
     if table.is_headless {
-        take(line, &record).map_err(at(line))?;
+        take(line, &header).map_err(at(line))?;
     }
-    let mut wrong = None;
+    let (mut wrong, mut headers_again) = (None, Vec::new());
     while next(&mut reader, &mut record)? {
         let line = lines.line_of(&record);
-        if let Err(what) = take(line, &record) {
+        if !table.is_headless && is_same(&record, &header) {
+            headers_again.push(line);
+        } else if let Err(what) = take(line, &record) {
             wrong = Some(at(line)(what));
             break;
         }
     }
+    gathering.answers.headers_again = headers_again;
     gathering.answers.restarts = times.map(Times::into_restarts).unwrap_or_default();
     gathering.finish(&table, reading.skip_incomplete, wrong)
 }
 
-/// The columns of a file.
-struct Table {
-    headers: Vec<String>,
-    places: Places,
-    /// The column of the time, if times are wanted.
-    time: Option<usize>,
-    /// Whether the first line is data.
-    is_headless: bool,
-    has_row_names: bool,
-}
-
-impl Table {
-    fn new(first: &[&str], reading: Reading<'_>, survey: &Survey) -> Result<Self, String> {
-        let first: Vec<String> = first.iter().map(|field| (*field).to_owned()).collect();
-        let numbers: Vec<String> = (1..=first.len()).map(|number| number.to_string()).collect();
-        let is_headless = reading.has_no_header
-            || reading.columns.is_some_and(|columns| {
-                // A header says what is below it, and is not below itself.
-                let by_number = columns.by_number(first.len());
-                by_number.is_some_and(|columns| columns.iter().any(|at| survey.recurs[*at]))
-            });
-        let mut headers = if is_headless { numbers } else { first };
-        let mut places = columns::locate(&headers, reading.columns, reading.in_order)?;
-        if reading.needs_time && places.time.is_none() {
-            return Err(format!(
-                "--within needs the time of each answer, and no column has a common name for it: --columns '{},time=NAME'",
-                places.typed(&headers, 0, 0)
-            ));
-        }
-        if survey.has_row_names {
-            headers.insert(0, "row names".to_owned());
-            places = places.shifted();
-        }
-        Ok(Self {
-            headers,
-            time: places.time.filter(|_| reading.in_order),
-            places,
-            is_headless,
-            has_row_names: survey.has_row_names,
-        })
-    }
-}
-
-/// The delimiter that gives the header the most columns. `None` if there is no header.
+/// The delimiter with which most of the first lines have as many columns as the very first one; of several, the one that gives
+/// it the most columns. `None` if there is no line.
 fn delimiter(bytes: &[u8]) -> Option<u8> {
-    let columns = |delimiter: u8| {
-        let mut record = ByteRecord::new();
-        let found = reader(bytes, delimiter).read_byte_record(&mut record);
-        found.unwrap_or(false).then_some(record.len())
+    let fit = |delimiter: u8| {
+        let (mut reader, mut record) = (reader(bytes, delimiter), ByteRecord::new());
+        let mut next = || {
+            reader
+                .read_byte_record(&mut record)
+                .ok()?
+                .then(|| record.len())
+        };
+        let columns = next()?;
+        // Rows may have names, which the header leaves out.
+        let fits = |found: usize| columns > 1 && (columns..=columns + 1).contains(&found);
+        let found = std::iter::from_fn(next).take(DELIMITER_LINES);
+        Some((found.filter(|it| fits(*it)).count(), columns))
     };
-    let found = DELIMITERS.into_iter().filter(|d| columns(*d).is_some());
+    let found = DELIMITERS.into_iter().filter(|d| fit(*d).is_some());
     // `max_by_key` gives the last of several, and the first is wanted.
-    found.rev().max_by_key(|d| columns(*d))
+    found.rev().max_by_key(|d| fit(*d))
 }
 
 fn reader(bytes: &[u8], delimiter: u8) -> csv::Reader<&[u8]> {
@@ -226,138 +204,6 @@ fn next(reader: &mut csv::Reader<&[u8]>, record: &mut ByteRecord) -> Result<bool
     reader
         .read_byte_record(record)
         .map_err(|error| BadInput::Whole(error.to_string()))
-}
-
-/// A line. Any of its fields may be empty.
-struct Row<'a> {
-    /// All fields, of which the next ones are some.
-    fields: Vec<&'a str>,
-    task: Cow<'a, str>,
-    worker: &'a str,
-    answer: &'a str,
-    /// The first column that is needed and empty.
-    missing: Option<(&'static str, usize)>,
-    /// Not empty.
-    gold: Option<&'a str>,
-    /// If times are wanted.
-    time: Option<&'a str>,
-}
-
-/// The fields as text, without the space around them.
-fn text_fields(record: &ByteRecord) -> Result<Vec<&str>, String> {
-    let fields = record.iter().enumerate();
-    let text = fields.map(|(column, field)| {
-        let text = str::from_utf8(field)
-            .map_err(|_| format!("field {} is not UTF-8: save the file as UTF-8", column + 1))?;
-        Ok(text.trim())
-    });
-    text.collect()
-}
-
-impl Table {
-    fn row<'a>(&self, record: &'a ByteRecord) -> Result<Row<'a>, String> {
-        let Self {
-            headers, places, ..
-        } = self;
-        if record.len() != headers.len() {
-            let first_line = if self.is_headless {
-                "first line"
-            } else {
-                "header"
-            };
-            return Err(format!(
-                "expected {} fields, as in the {first_line}, and found {}",
-                headers.len(),
-                record.len(),
-            ));
-        }
-        let fields = text_fields(record)?;
-        let parts = (places.task.iter()).map(|column| ("task", *column, TEXT_BYTES_MAX));
-        let time = self.time.map(|column| ("time", column, TEXT_BYTES_MAX));
-        let needed = parts
-            .chain([
-                ("worker", places.worker, TEXT_BYTES_MAX),
-                ("answer", places.answer, PAYLOAD_BYTES_MAX),
-            ])
-            .chain(time);
-        let mut missing = None;
-        for (role, column, limit) in needed {
-            let length = fields[column].len();
-            if length > limit {
-                return Err(format!(
-                    "the {role} (column {:?}) has {length} bytes, and the limit is {limit}",
-                    headers[column]
-                ));
-            }
-            if length == 0 {
-                missing = missing.or(Some((role, column)));
-            }
-        }
-        Ok(Row {
-            task: self.task(&fields)?,
-            worker: fields[places.worker],
-            answer: fields[places.answer],
-            missing,
-            gold: (places.gold.map(|column| fields[column])).filter(|gold| !gold.is_empty()),
-            time: self.time.map(|column| fields[column]),
-            fields,
-        })
-    }
-
-    /// The task's name: a field, or several that are joined so that no two tasks get one name.
-    fn task<'a>(&self, fields: &[&'a str]) -> Result<Cow<'a, str>, String> {
-        let columns = &self.places.task;
-        if let [column] = columns[..] {
-            return Ok(Cow::Borrowed(fields[column]));
-        }
-        for column in columns {
-            // With the space around it that the joint gives to it.
-            if format!(" {} ", fields[*column]).contains(TASK_JOINT) {
-                return Err(format!(
-                    "the task (column {:?}) contains {TASK_JOINT:?}, which joins the columns of a task: replace it in the file",
-                    self.headers[*column]
-                ));
-            }
-        }
-        let parts: Vec<&str> = columns.iter().map(|column| fields[*column]).collect();
-        let name = parts.join(TASK_JOINT);
-        if name.len() > TEXT_BYTES_MAX {
-            return Err(format!(
-                "the columns of the task have {} bytes together, and the limit is {TEXT_BYTES_MAX}",
-                name.len()
-            ));
-        }
-        Ok(Cow::Owned(name))
-    }
-
-    /// What is wrong with lines where a column is empty, and what helps.
-    fn incomplete(&self, lines: &[u64], role: &str, column: usize, has_empty: &[bool]) -> String {
-        let header = &self.headers[column];
-        let mut what = format!("the {role} (column {header:?}) is empty");
-        let more = &lines[1..];
-        if !more.is_empty() {
-            let named: Vec<String> = more.iter().take(LINES_NAMED).map(u64::to_string).collect();
-            let _ = write!(
-                what,
-                "; something is empty on lines {} too",
-                named.join(", ")
-            );
-            if more.len() > LINES_NAMED {
-                let _ = write!(what, " and on {} more", more.len() - LINES_NAMED);
-            }
-        }
-        let other = columns::others(&self.headers, role, column);
-        let other = other.into_iter().find(|column| !has_empty[*column]);
-        if let Some(other) = other {
-            let name = &self.headers[other];
-            let typed = self.places.typed(&self.headers, column, other);
-            let _ = write!(
-                what,
-                "; column {name:?} is never empty: --columns '{typed}'"
-            );
-        }
-        what + "; --skip-incomplete leaves out such lines"
-    }
 }
 
 #[cfg(test)]

@@ -112,6 +112,9 @@ const TASKS_PER_SEAL: u16 = 8;
 /// Text is UTF-8, and space around a field is ignored. A worker's first answer to a
 /// task counts; the report counts further ones. A task with one or two workers is
 /// decided like all others, but it moves nobody's skill.
+///
+/// At most 1020 workers can answer: a network has at most 1024 members, and the four
+/// authorities are members too.
 #[allow(
     clippy::struct_excessive_bools,
     reason = "each is an option of the command line"
@@ -231,4 +234,31 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Args as _;
+    use mycnet_consensus::limits::MEMBERS_MAX;
+
+    use super::*;
+
+    #[test]
+    fn the_help_has_the_limits() {
+        let mut command = Args::augment_args(clap::Command::new("replay"));
+        let help = command.render_long_help().to_string();
+        let workers = MEMBERS_MAX - AUTHORITIES;
+        assert!(
+            help.contains(&format!("At most {workers} workers can answer")),
+            "{help}"
+        );
+        assert!(
+            help.contains(&format!("at most {MEMBERS_MAX} members")),
+            "{help}"
+        );
+        assert!(
+            help.lines().all(|line| line.chars().count() <= 120),
+            "{help}"
+        );
+    }
 }

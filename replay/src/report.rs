@@ -12,9 +12,10 @@ use super::Args;
 use super::answers::{Answers, ratio};
 use super::dissent::{self, Dispute, Dissent};
 use super::late::{self, LateDissent};
+use super::remarks;
 use super::replayed::{Cost, Decision, Fall, Member, Replayed, Replica};
 use super::within::Within;
-use crate::terminal::plain;
+use crate::terminal::{cut, padded, plain};
 
 mod course;
 mod waves;
@@ -22,8 +23,8 @@ mod waves;
 /// Lines at either end of the table of skill.
 const TABLE_LINES: usize = 5;
 
-/// Characters of a name shown in the table.
-const NAME_CHARS: usize = 24;
+/// Room for a name in the table.
+const NAME_ROOM: usize = 24;
 
 /// A replay in figures, and the object of `--json`. Fields may be added, and none changes its meaning.
 #[derive(Debug, Serialize)]
@@ -53,6 +54,8 @@ pub(crate) struct Report {
     repeated_answers: usize,
     /// Incomplete lines that were left out.
     skipped_lines: usize,
+    /// What people are told about the file on stderr.
+    remarks: Vec<String>,
     decided: usize,
     no_quorum: usize,
     /// Tasks that were asked of one or two workers. They are decided, and nobody's skill moves.
@@ -147,11 +150,12 @@ impl Report {
             tasks: answers.tasks.len(),
             tasks_with_gold: answers.tasks_with_gold(),
             tasks_with_foreign_gold: answers.foreign_gold().len(),
-            tasks_with_unknown_gold: answers.unknown_gold,
+            tasks_with_unknown_gold: answers.tasks_with_unknown_gold(),
             workers: answers.workers.len(),
             votes: answers.votes(),
             repeated_answers: answers.repeated,
-            skipped_lines: answers.skipped,
+            skipped_lines: answers.skipped.len(),
+            remarks: remarks::of(answers),
             decided: count(|decision| matches!(decision, Decision::Decided(_))),
             no_quorum: count(|decision| matches!(decision, Decision::NoQuorum)),
             unscored,
@@ -234,11 +238,18 @@ impl Report {
         if let (Some(accuracy), Some(majority)) = (self.accuracy, self.majority_accuracy) {
             writeln!(f, "accuracy   {accuracy:>7.4}")?;
             writeln!(f, "majority   {majority:>7.4}  (plain, for comparison)")?;
+            let (known, tasks) = (self.tasks_with_gold, self.tasks);
             writeln!(
                 f,
-                "Over {} tasks whose true answer is known; no decision and ties count half.",
-                self.tasks_with_gold
+                "Over {known} of {tasks} tasks, those whose true answer is known; no decision and ties count half."
             )?;
+            let foreign = self.tasks_with_foreign_gold;
+            if foreign > 0 {
+                writeln!(
+                    f,
+                    "In {foreign} of them nothing can be right: nobody ever gave what is said to be the true answer."
+                )?;
+            }
         }
         Ok(())
     }
@@ -321,8 +332,8 @@ impl fmt::Display for Report {
 fn fmt_worker(f: &mut fmt::Formatter<'_>, place: usize, member: &Member) -> fmt::Result {
     write!(
         f,
-        "{place:>4}  {:<NAME_CHARS$}  {:>7}  {:<9}",
-        shown(&member.name),
+        "{place:>4}  {}  {:>7}  {:<9}",
+        padded(&shown(&member.name), NAME_ROOM),
         member.skill_ppm,
         member.standing
     )?;
@@ -335,12 +346,7 @@ fn fmt_worker(f: &mut fmt::Formatter<'_>, place: usize, member: &Member) -> fmt:
 
 /// A name from a file, safe for a terminal and cut to the width of the table.
 fn shown(name: &str) -> String {
-    let name = plain(name);
-    if name.chars().count() <= NAME_CHARS {
-        return name.into_owned();
-    }
-    let start = name.chars().take(NAME_CHARS - 1);
-    start.chain(['…']).collect()
+    cut(&plain(name), NAME_ROOM).into_owned()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use unicode_width::UnicodeWidthStr as _;
 
 /// Prints a line to stdout.
 ///
@@ -49,6 +50,36 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The room that a text takes in a terminal: wide characters take two columns, and combining marks none.
+///
+/// ```
+/// use mycnet_replay::terminal::width;
+/// assert_eq!([width("ada"), width("東京"), width("e\u{301}")], [3, 4, 1]);
+/// ```
+#[must_use]
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// A text with space behind it, so that it takes at least so much room.
+#[must_use]
+pub fn padded(text: &str, room: usize) -> String {
+    let space = room.saturating_sub(width(text));
+    format!("{text}{:space$}", "")
+}
+
+/// The text, or as much from its start as fits into the room with a mark that it was cut.
+#[must_use]
+pub fn cut(text: &str, room: usize) -> Cow<'_, str> {
+    if width(text) <= room {
+        return Cow::Borrowed(text);
+    }
+    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    let fitting = ends.take_while(|end| width(&text[..*end]) < room);
+    let end = fitting.last().unwrap_or(0);
+    Cow::Owned(format!("{}…", &text[..end]))
+}
+
 /// A progress bar on stderr if that is a terminal, else nothing. `counted` says in the template of the bar what it counts.
 pub fn progress(length: usize, counted: &str) -> ProgressBar {
     let bar = if io::stderr().is_terminal() {
@@ -84,9 +115,37 @@ pub fn check_empty(directory: &Path) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn text_takes_the_room_that_it_takes() {
+        for (text, room, shown) in [
+            ("ada", 4, "ada "),
+            ("adam", 4, "adam"),
+            ("adams", 4, "ada…"),
+            ("東", 4, "東  "),
+            ("東京", 4, "東京"),
+            ("東京都", 4, "東…"),
+            ("東京都", 5, "東京…"),
+            ("e\u{301}e\u{301}e\u{301}", 4, "e\u{301}e\u{301}e\u{301} "),
+            ("\u{ff76}\u{ff9e}x", 4, "\u{ff76}\u{ff9e}x "),
+            ("", 2, "  "),
+        ] {
+            assert_eq!(
+                padded(&cut(text, room), room),
+                padded(shown, room),
+                "{text}"
+            );
+            assert!(
+                padded(&cut(text, room), room).starts_with(shown.trim_end()),
+                "{text}"
+            );
+        }
+    }
+
     #[test]
     fn the_template_is_valid() {
-        let bar = super::progress(3, "tasks closed {msg}");
+        let bar = progress(3, "tasks closed {msg}");
         bar.set_position(2);
         assert_eq!(bar.position(), 2);
     }

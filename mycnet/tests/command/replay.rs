@@ -352,6 +352,84 @@ fn bad_data_exits_with_65_and_says_where() {
     }
 }
 
+/// What a file may be besides what it is taken for is said on stderr, and to programs in the object.
+#[test]
+fn people_and_programs_are_told_what_a_file_may_be() {
+    let rows = "w0\tt0\tyes\nw1\tt0\tYes\nw2\tt0\tyes\u{a0}\n";
+    let columns = ["--columns", "task=2,worker=1,answer=3"];
+    let arguments = [&["replay", "-", "--json"][..], &columns].concat();
+    let output = mycnet_fed(&arguments, rows.as_bytes());
+    let stderr = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    assert_eq!(report["votes"], 3);
+    let remarks = [
+        "the first line is taken as data, and the columns by their numbers: if it is a header, name the columns by it",
+        "some answers look alike, and count as different but for the space around them: \"Yes\" (1), \"yes\" (1), \"yes\\u{a0}\" (1)",
+    ];
+    assert_eq!(report["remarks"], serde_json::json!(remarks));
+    assert_eq!(stderr, remarks.map(|it| format!("note: {it}\n")).concat());
+    // Without --columns, the first line is nobody's header.
+    let says = [
+        "line 1: expected a header",
+        "--no-header",
+        "looks like data",
+    ];
+    fails(&["replay", "-"], rows.as_bytes(), 65, &says);
+}
+
+#[test]
+fn accuracy_says_over_how_many_tasks() {
+    let rows = "t,a,1,1\nt,b,1,1\nu,a,0,1.0\nu,b,0,1.0\nv,a,1,NA\nw,a,1,\n";
+    let rows = format!("task,worker,answer,gold\n{rows}");
+    let output = mycnet_fed(&["replay", "-"], rows.as_bytes());
+    let (text, stderr) = (String::from_utf8_lossy(&output.stdout), said(&output));
+    for said in [
+        "accuracy    0.5000",
+        "Over 2 of 4 tasks, those whose true answer is known",
+        "In 1 of them nothing can be right",
+    ] {
+        assert!(text.contains(said), "{said:?} in {text}");
+    }
+    for said in [
+        "the gold of 1 tasks says that the truth is unknown (\"NA\" (1))",
+        "the gold of 1 of 2 tasks is no answer to anything, so nothing can be right there (\"1.0\" (1))",
+    ] {
+        assert!(stderr.contains(said), "{said:?} in {stderr}");
+    }
+}
+
+#[test]
+fn wide_names_leave_the_table_straight() {
+    let rows = "t,東京都,1\nt,Jose\u{301},1\nt,c,1\n";
+    let output = mycnet_fed(
+        &["replay", "-"],
+        format!("task,worker,answer\n{rows}").as_bytes(),
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    for (name, space) in [("東京都", 21), ("Jose\u{301}", 23), ("c", 26)] {
+        let line = format!("  {name}{:space$}510000  active", "");
+        assert!(text.contains(&line), "{line:?} in {text}");
+    }
+}
+
+#[test]
+fn more_workers_than_a_network_takes_are_counted() {
+    let rows: String = (0..1100)
+        .flat_map(|n| ["t,w".to_owned(), n.to_string(), ",1\n".to_owned()])
+        .collect();
+    let says = [
+        "line 1022: \"w1020\" is worker number 1021 of 1100, and the limit is 1020",
+        "a network has at most 1024 members, with 4 authorities among them",
+    ];
+    fails(
+        &["replay", "-"],
+        format!("task,worker,answer\n{rows}").as_bytes(),
+        65,
+        &says,
+    );
+}
+
 #[test]
 fn a_bad_file_is_named() {
     let directory = Directory::new();

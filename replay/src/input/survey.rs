@@ -1,5 +1,5 @@
 //! A first look at a whole file, before any line is taken as an answer: whether the first line is data, whether the rows have
-//! names, and whether every quotation mark closes.
+//! names, which columns have gaps, and whether every quotation mark closes.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,17 @@ use csv::ByteRecord;
 
 use super::lines::line_at;
 use super::{BadInput, next, reader};
+use crate::spelling::is_blank;
 
 /// What only the whole file tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Survey {
-    /// Whether every row has one field more than the header, all different at the front: names of rows, as R writes them.
+    /// Whether most rows have one field more than the header, all different at the front: names of rows, as R writes them.
     pub(super) has_row_names: bool,
-    /// Whether each column of the first line has its value again in a line below.
+    /// Whether each column of the first line has its value again in a line below, which is not the same line again.
     pub(super) recurs: Vec<bool>,
+    /// Whether each column of the first line is empty on a line below. Lines that are empty altogether do not count.
+    pub(super) has_empty: Vec<bool>,
 }
 
 impl Survey {
@@ -42,22 +45,85 @@ impl Survey {
         };
         next(&mut reader, &mut first)?;
         check(&reader)?;
-        let mut names: BTreeSet<Vec<u8>> = BTreeSet::new();
-        let mut survey = Self {
-            has_row_names: true,
-            recurs: vec![false; first.len()],
-        };
+        let mut names = RowNames::default();
+        let (mut recurs, mut has_empty) = (vec![false; first.len()], vec![false; first.len()]);
         while next(&mut reader, &mut record)? {
             check(&reader)?;
-            survey.has_row_names &= record.len() == first.len() + 1
-                && names.insert(record.get(0).unwrap_or_default().trim_ascii().to_vec());
-            for (column, recurs) in survey.recurs.iter_mut().enumerate() {
-                let value = |of: &ByteRecord| of.get(column).map(|it| it.trim_ascii().to_vec());
-                *recurs |= value(&record) == value(&first);
+            if is_all_blank(&record) || is_same(&record, &first) {
+                continue;
+            }
+            names.look_at(&record, first.len());
+            for (recurs, (field, of_first)) in recurs.iter_mut().zip(record.iter().zip(&first)) {
+                *recurs |= field.trim_ascii() == of_first.trim_ascii();
+            }
+            // Behind a name of the row, if there is one.
+            let behind = usize::from(record.len() == first.len() + 1);
+            for (has_empty, field) in has_empty.iter_mut().zip(record.iter().skip(behind)) {
+                *has_empty |= is_blank_field(field);
             }
         }
-        survey.has_row_names &= !names.is_empty();
-        Ok(survey)
+        Ok(Self {
+            has_row_names: names.are_there(),
+            recurs,
+            has_empty,
+        })
+    }
+}
+
+/// Whether a line has nothing but separators, space and characters that cannot be seen.
+pub(super) fn is_all_blank(record: &ByteRecord) -> bool {
+    record.iter().all(is_blank_field)
+}
+
+fn is_blank_field(field: &[u8]) -> bool {
+    str::from_utf8(field).is_ok_and(is_blank)
+}
+
+/// Whether a line is another one again. Where files were put together, it may begin with a byte order mark.
+pub(super) fn is_same(record: &ByteRecord, first: &ByteRecord) -> bool {
+    record.len() == first.len() && record.iter().map(bare).eq(first.iter().map(bare))
+}
+
+fn bare(field: &[u8]) -> &[u8] {
+    let field = field.strip_prefix(b"\xef\xbb\xbf").unwrap_or(field);
+    field.trim_ascii()
+}
+
+/// The first fields of rows that are longer than the header.
+#[derive(Default)]
+struct RowNames {
+    seen: BTreeSet<Vec<u8>>,
+    longer: usize,
+    others: usize,
+    /// Rows whose last field is not empty.
+    to_the_end: usize,
+    /// Rows whose name is one more than that of the row before, or the first one.
+    counting: usize,
+    last: Option<u64>,
+}
+
+impl RowNames {
+    fn look_at(&mut self, record: &ByteRecord, header: usize) {
+        if record.len() != header + 1 {
+            self.others += 1;
+            return;
+        }
+        let name = record.get(0).unwrap_or_default().trim_ascii();
+        let number = str::from_utf8(name).ok().and_then(|it| it.parse().ok());
+        let follows = self.last.and_then(|last| last.checked_add(1));
+        let counts = number.is_some() && (self.longer == 0 || number == follows);
+        self.longer += 1;
+        self.counting += usize::from(counts);
+        self.to_the_end += usize::from(!record.get(header).is_none_or(is_blank_field));
+        self.last = number;
+        self.seen.insert(name.to_vec());
+    }
+
+    /// A separator too many at the end of every row is none at the front.
+    fn are_there(&self) -> bool {
+        let all_differ = self.seen.len() == self.longer;
+        let all_count = self.counting == self.longer;
+        self.longer > self.others && all_differ && (self.to_the_end > 0 || all_count)
     }
 }
 

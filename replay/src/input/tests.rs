@@ -1,6 +1,10 @@
+mod kinds;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
+
+use mycnet_consensus::limits::{PAYLOAD_BYTES_MAX, TEXT_BYTES_MAX};
 
 use super::gathering::WORKERS_MAX;
 use super::*;
@@ -337,7 +341,7 @@ fn all_incomplete_lines_are_named_with_what_helps() {
         ..Reading::default()
     };
     let answers = parse(text.as_bytes(), skipping).unwrap();
-    assert_eq!((answers.votes(), answers.skipped), (2, 11));
+    assert_eq!((answers.votes(), answers.skipped.len()), (2, 11));
     // Another column may do as well.
     let text = "task,user_id,user_name,answer\nt,1,a,1\nt,,b,1\n";
     let error = read_text(text).unwrap_err().to_string();
@@ -352,14 +356,16 @@ fn gold_that_cannot_be_right_is_counted() {
     let rows = "t,a,1,1\nu,a,0,1.0\nv,a,0,NA\nw,a,0,?\n";
     let answers = read_text(&format!("task,worker,answer,gold\n{rows}")).unwrap();
     assert_eq!(answers.foreign_gold(), ["1.0"]);
-    assert_eq!((answers.unknown_gold, answers.tasks_with_gold()), (2, 2));
+    let unknown = answers.tasks_with_unknown_gold();
+    assert_eq!((unknown, answers.tasks_with_gold()), (2, 2));
     let remarks = crate::remarks::of(&answers).join("\n");
     for said in ["1 of 2 tasks is no answer", "\"1.0\"", "2 tasks says"] {
         assert!(remarks.contains(said), "{said}: {remarks}");
     }
     // Where people answer so, it is an answer like others.
     let answers = read_text("task,worker,answer,gold\nt,a,none,none\n").unwrap();
-    assert_eq!((answers.unknown_gold, answers.tasks_with_gold()), (0, 1));
+    let unknown = answers.tasks_with_unknown_gold();
+    assert_eq!((unknown, answers.tasks_with_gold()), (0, 1));
     let empty = read_text("task,worker,answer,gold\nt,a,1,\n").unwrap();
     let remarks = crate::remarks::of(&empty).join("\n");
     assert!(
@@ -372,8 +378,7 @@ fn gold_that_cannot_be_right_is_counted() {
 fn answers_that_look_alike_are_pointed_out() {
     let text = "task,worker,answer\nt,a,Yes\nt,b,yes\nt,c,\u{200b}yes\nt,d,no\n";
     let remarks = crate::remarks::of(&read_text(text).unwrap());
-    let said =
-        "some answers look alike, and count as different: \"Yes\", \"yes\", \"\\u{200b}yes\"";
+    let said = "some answers look alike, and count as different: \"Yes\" (1), \"yes\" (1), \"\\u{200b}yes\" (1)";
     assert_eq!(remarks, [said]);
 }
 
