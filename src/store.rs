@@ -92,6 +92,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
 pub use check::{CheckReport, CheckStep};
 pub use error::StoreError;
 pub use load::{Found, JournalLost, Loaded};
+pub use rows::SealChanges;
 
 use crate::base::digest::{NetworkId, NodeId};
 pub use crate::past::archive::ClosedSummary;

@@ -1,7 +1,7 @@
 //! What a node answers, for requests over the socket and for commands with a node of their own.
 
 mod files;
-mod operations;
+pub(crate) mod operations;
 pub(crate) mod reads;
 mod refound;
 

@@ -11,11 +11,14 @@ use std::path::Path;
 
 use anyhow::bail;
 
+pub(crate) mod events;
 pub(crate) mod openapi;
 pub(crate) mod route;
 
 #[cfg(unix)]
 mod ask;
+#[cfg(unix)]
+pub(crate) mod follow;
 #[cfg(unix)]
 mod gate;
 #[cfg(unix)]
@@ -51,7 +54,7 @@ mod none {
     use anyhow::bail;
     use mycnet_consensus::node::Node;
     use serde_json::Value;
-    use tokio::sync::Notify;
+    use tokio::sync::{Notify, broadcast};
 
     use crate::builds::Keeper;
     use crate::failure::Failure;
@@ -70,8 +73,18 @@ mod none {
             )
         }
 
-        pub(crate) async fn serve(&self, _: &Node, _: &Arc<Keeper>, _: &Notify) {
+        pub(crate) async fn serve(
+            &self,
+            _: &Node,
+            _: &Arc<Keeper>,
+            _: &broadcast::Sender<Arc<Value>>,
+            _: &Notify,
+        ) {
             std::future::pending().await
+        }
+
+        pub(crate) fn address(&self) -> Option<std::net::SocketAddr> {
+            None
         }
     }
 

@@ -17,6 +17,7 @@
 //! | `builds-sync.json` | the rebuilderds that `builds sync` reads: their keys, and how far |
 //! | `plans/` | the plans to found the network anew that were made here |
 //! | `control.sock` | where a running node answers its owner |
+//! | `on-event.json` | how far the program of `on_event` has come |
 //! | `api.token` | what programs must know that ask a running node over TCP |
 
 use std::fs;
@@ -110,6 +111,11 @@ impl Home {
     /// The socket of a running node.
     pub(crate) fn socket(&self) -> PathBuf {
         self.directory.join("control.sock")
+    }
+
+    /// Where the program of `on_event` is in what happened.
+    pub(crate) fn hook_place(&self) -> PathBuf {
+        self.directory.join("on-event.json")
     }
 
     /// The token of the interface over TCP.

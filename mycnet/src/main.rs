@@ -62,6 +62,8 @@ mod status;
 mod successor;
 mod vote;
 mod warnings;
+#[cfg(unix)]
+mod watch;
 
 /// A trust ledger for federations that do not fully trust one another
 ///
@@ -101,6 +103,8 @@ enum Command {
     Resolve(vote::ResolveArgs),
     Status(status::Args),
     Operations(operations::Args),
+    #[cfg(unix)]
+    Watch(watch::Args),
     Trust(lists::TrustArgs),
     WhatIf(lists::WhatIfArgs),
     /// List the members with role, standing, trust and skill
@@ -154,6 +158,8 @@ fn main() -> ExitCode {
         Command::Resolve(args) => vote::resolve(args),
         Command::Status(args) => status::run(args),
         Command::Operations(args) => operations::run(args),
+        #[cfg(unix)]
+        Command::Watch(args) => watch::run(args),
         Command::Trust(args) => lists::trust(args),
         Command::WhatIf(args) => lists::what_if(args),
         Command::Roster(common) => lists::roster(common),

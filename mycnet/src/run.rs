@@ -12,6 +12,8 @@ use mycnet_consensus::node::{Node, Stopped};
 use mycnet_consensus::store::Store;
 use tokio::sync::{Notify, mpsc};
 
+use self::hook::Hook;
+use self::out::Out;
 use self::report::Report;
 use crate::answer::reads;
 use crate::api::{self, Control};
@@ -26,7 +28,9 @@ use crate::settings::{Overrides, Settings};
 use crate::start::{Connected, RETRIES, RETRY_AFTER, asked_to_stop, runtime};
 
 mod attention;
+mod hook;
 mod log;
+mod out;
 mod report;
 
 /// How often the node checks which peers came and went.
@@ -69,15 +73,21 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let home = args.common.home()?;
     refuse_past(&home)?;
     let settings = home.settings()?.with(&args.overrides)?;
-    log::start();
-    runtime()?.block_on(serve(&home, &settings, args))
+    let out = Arc::new(Out::new());
+    log::start(&out);
+    runtime()?.block_on(serve(&home, &settings, args, &out))
 }
 
 /// Runs the node until it is stopped. When a seal gives its member the next key, it starts again with that; when a plan that it
 /// endorsed comes in force, in the new network.
-async fn serve(home: &Home, settings: &Settings, args: &Args) -> anyhow::Result<()> {
+async fn serve(
+    home: &Home,
+    settings: &Settings,
+    args: &Args,
+    out: &Arc<Out>,
+) -> anyhow::Result<()> {
     let mut control = None;
-    while serve_key(home, settings, args, &mut control).await? != Ended::Stopped {}
+    while serve_key(home, settings, args, out, &mut control).await? != Ended::Stopped {}
     Ok(())
 }
 
@@ -85,6 +95,7 @@ async fn serve_key(
     home: &Home,
     settings: &Settings,
     args: &Args,
+    out: &Arc<Out>,
     control: &mut Option<Control>,
 ) -> anyhow::Result<Ended> {
     let store = match control {
@@ -111,8 +122,14 @@ async fn serve_key(
     let connected = Connected::start(home, store, settings, &args.peers).await?;
     let is_told = args.verbose || args.common.format.json || std::io::stdout().is_terminal();
     let keeper = Arc::new(Keeper::new(home));
-    let mut report = Report::new(home, &connected.node, args.common.format, is_told);
-    let ended = attend(home, &connected, &keeper, &answering, &mut report).await;
+    let mut report = Report::new(
+        home,
+        &connected.node,
+        args.common.format,
+        is_told,
+        out.clone(),
+    );
+    let ended = attend(home, settings, &connected, &keeper, &answering, &mut report).await;
     if matches!(ended, Ok(Ended::Replaced | Ended::Refounded)) {
         // Commands that come now wait for the node to be there again.
         *control = Some(answering);
@@ -124,15 +141,15 @@ async fn serve_key(
     let ended = ended?;
     match how {
         Stopped::Orderly if ended == Ended::Replaced => {
-            report.replaced()?;
+            report.replaced();
             Ok(ended)
         }
         Stopped::Orderly if ended == Ended::Refounded => {
-            report.refounded()?;
+            report.refounded();
             Ok(ended)
         }
         Stopped::Orderly => {
-            report.stopped()?;
+            report.stopped();
             Ok(ended)
         }
         Stopped::Failed(reason) => Err(Failure::failed(format!(
@@ -194,6 +211,7 @@ enum Ended {
 /// Tells that the node has started, and what happens until it stops by itself or is stopped.
 async fn attend(
     home: &Home,
+    settings: &Settings,
     connected: &Connected,
     keeper: &Arc<Keeper>,
     control: &Control,
@@ -203,20 +221,28 @@ async fn attend(
     // This comes before the report of the start, so that a signal right after the report stops the node in good order.
     let asked_to_stop = asked_to_stop()?;
     let mut events = node.engine().subscribe();
-    report.started(node, &connected.listening, control.address())?;
+    report.started(node, &connected.listening, control.address());
     let mut look_at_peers = tokio::time::interval(PEERS_EVERY);
     let closing = Notify::new();
-    let answering = control.serve(node, keeper, &closing);
+    let news = report.news().clone();
+    let answering = control.serve(node, keeper, &news, &closing);
     let (tell, mut told) = mpsc::unbounded_channel();
     let voting = builds::attend(node, keeper, tell);
-    tokio::pin!(answering, voting, asked_to_stop);
+    let hooking = async {
+        if !settings.on_event.is_empty() {
+            let hook = Hook::new(home, &settings.on_event, node);
+            hook.attend(node, &news).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::pin!(answering, voting, hooking, asked_to_stop);
     // The seal may have come before the subscription.
     let mut is_replaced = is_replaced_by_next(home, node)?;
     while !is_replaced && node.engine().left_for().is_none() {
         tokio::select! {
             notice = events.next() => match notice {
                 Some(notice) => {
-                    report.notice(&notice)?;
+                    report.notice(&notice);
                     if may_replace(&notice) {
                         is_replaced = is_replaced_by_next(home, node)?;
                     }
@@ -224,15 +250,16 @@ async fn attend(
                 // The node has stopped by itself; the caller asks for the reason.
                 None => return Ok(Ended::Stopped),
             },
-            _ = look_at_peers.tick() => look(node, report)?,
+            _ = look_at_peers.tick() => look(node, report),
             () = &mut answering => {}
+            () = &mut hooking => {}
             // It ends with the node.
             () = &mut voting => return Ok(Ended::Stopped),
-            Some(told) = told.recv() => report.builds(&told)?,
+            Some(told) = told.recv() => report.builds(&told),
             _ = node.stopped() => return Ok(Ended::Stopped),
             // What happened since the last look is told, and kept for the next start.
             () = &mut asked_to_stop => {
-                look(node, report)?;
+                look(node, report);
                 return Ok(Ended::Stopped);
             }
         }
@@ -262,8 +289,8 @@ fn is_replaced_by_next(home: &Home, node: &Node) -> anyhow::Result<bool> {
 }
 
 /// Tells what has no event of its own: peers that came or went, and what a person should see to.
-fn look(node: &Node, report: &mut Report) -> anyhow::Result<()> {
+fn look(node: &Node, report: &mut Report) {
     let peers = node.transport().map(net::Transport::peers);
-    report.peers(&peers.unwrap_or_default())?;
-    report.attention(node)
+    report.peers(&peers.unwrap_or_default());
+    report.attention(node);
 }

@@ -72,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) aliases: BTreeMap<String, String>,
     pub(crate) builds: Builds,
     pub(crate) api: Api,
+    /// The program that is run for each event, and its arguments.
+    pub(crate) on_event: Vec<String>,
 }
 
 /// Where the node answers programs, beside its socket.
@@ -120,6 +122,7 @@ impl Default for Settings {
             aliases: BTreeMap::new(),
             builds: Builds::default(),
             api: Api::default(),
+            on_event: Vec::new(),
         }
     }
 }
@@ -189,6 +192,7 @@ impl Settings {
             aliases: _,
             builds: _,
             api: _,
+            on_event: _,
         } = self;
         // Rust and TOML escape URLs alike; everything else was refused before.
         format!(
@@ -213,6 +217,10 @@ mdns = {mdns}
 # How many connections the node makes by itself, and how many it keeps at most.
 degree = {degree}
 connections = {connections}
+
+# A program that is run for each event, with the event as JSON on its standard input. After a
+# \"your_turn\", what it prints is this node's ballot: approve, reject, abstain, or JSON.
+# on_event = [\"/usr/local/bin/on-mycnet-event\"]
 
 # Your own words for nodes, for the commands on this machine; nobody else sees them. Each
 # stands for a member's name, or for a node id or its first digits: mum = \"4f9c12ab\".

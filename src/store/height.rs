@@ -8,7 +8,7 @@
 //! | head | a [`SealedBlock`] up to its certificate |
 //! | certificate | [`SealCertificate`] |
 //! | sealers | the sealers of the next height, if they changed, else null |
-//! | changes | [`ChangesRow`] |
+//! | changes | [`SealChanges`] |
 //! | closed | an array of [`StoredOperation`], in the order of [P7] |
 //! | ends | an array of [`EndRow`] for the same operations |
 //!
@@ -21,7 +21,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::StoreError;
-use super::rows::{ChangesRow, EndRow, decode};
+use super::rows::{EndRow, SealChanges, decode};
 use super::wrapped::unwrapped;
 use crate::base::codec;
 use crate::base::rejection::Rejection;
@@ -45,7 +45,7 @@ pub(super) fn place(height: u64) -> String {
 
 /// Appends the row of a height.
 pub(super) fn write_row(block: &SealedBlock, applied: &Applied, row: &mut Vec<u8>) {
-    let changes = ChangesRow {
+    let changes = SealChanges {
         ledger: LedgerChange::from_applied(&block.seal, applied),
         trust: applied.trust.clone(),
     };
@@ -183,7 +183,7 @@ pub(super) struct Beside {
 
 impl Beside {
     /// What changed.
-    pub(super) fn changes(&self) -> Result<ChangesRow, StoreError> {
+    pub(super) fn changes(&self) -> Result<SealChanges, StoreError> {
         self.changes.read(self.height)
     }
 

@@ -6,10 +6,10 @@ use redb::{ReadTransaction, ReadableTable as _};
 
 use super::groups::read_ends;
 use super::height::{Beside, place};
-use super::heights::Heights;
+use super::heights::{Heights, last_height};
 use super::records::places_of;
 use super::rows::{
-    EFFECTS, ENDS, EVIDENCE, EffectRow, EndRow, EvidenceRow, MEMBERS, PLACES, decode,
+    EFFECTS, ENDS, EVIDENCE, EffectRow, EndRow, EvidenceRow, MEMBERS, PLACES, SealChanges, decode,
 };
 use super::{Store, StoreError, logs};
 use crate::base::digest::{NodeId, OperationId, RecordId};
@@ -77,6 +77,21 @@ impl Store {
         let genesis = &self.genesis;
         let founder = genesis.members.iter().find(|member| member.node == *node);
         Ok(founder.map(|founder| MemberLine::of_founder(founder, &genesis.params)))
+    }
+
+    /// What the seals from a height on changed, in order, at most `max` of them. Whoever follows the ledger reads the same at any time.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] if a row cannot be decoded.
+    pub fn changes_from(&self, height: u64, max: usize) -> Result<Vec<SealChanges>, StoreError> {
+        let reading = self.reading()?;
+        let last = last_height(&reading)?;
+        let mut heights = self.heights(&reading)?;
+        let changes = (height.max(1)..=last)
+            .take(max)
+            .map(|height| heights.beside(height)?.changes());
+        changes.collect()
     }
 
     /// Every proved equivocation, oldest first.

@@ -92,11 +92,11 @@ pub(super) const LEAVES_IN_ROW: usize = 120;
 /// What a seal changed.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ChangesRow {
+pub struct SealChanges {
     /// The change of the ledger document.
-    pub(super) ledger: LedgerChange,
+    pub ledger: LedgerChange,
     /// Changes of scores and standing, in order.
-    pub(super) trust: Vec<(NodeId, TrustEntry)>,
+    pub trust: Vec<(NodeId, TrustEntry)>,
 }
 
 /// A closed operation as rules and lists need it.

@@ -4,6 +4,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use super::events::{Live, Sealed};
 use super::route::{Form, ROUTES, Route, VERSION, Verb};
 use crate::builds::answers;
 use crate::failure::Failure;
@@ -71,6 +72,23 @@ pub(crate) fn document() -> Value {
         };
         path[verb] = described;
     }
+    let happened = json!({
+        "anyOf": [schema::<Sealed>(&mut generator), schema::<Live>(&mut generator), { "type": "object", "required": ["event"] }],
+    });
+    paths.insert(format!("{VERSION}/events"), json!({ "get": {
+        "operationId": "events",
+        "summary": "What happens, as server-sent events; the data of each is one of these objects",
+        "parameters": [
+            { "name": "since", "in": "query", "required": false, "schema": { "type": "string" },
+              "description": "The id of the last event that is known, or a height; 0 is before all. From now on unless it is given" },
+            { "name": "Last-Event-ID", "in": "header", "required": false, "schema": { "type": "string" },
+              "description": "The same, as browsers send it when they connect again" },
+        ],
+        "responses": {
+            "200": { "description": "The stream", "content": { "text/event-stream": { "schema": happened } } },
+            "default": { "$ref": "#/components/responses/failure" },
+        },
+    }}));
     let failure = schema::<Failure>(&mut generator);
     let mut schemas = generator.take_definitions(true);
     // Requests are described where they are asked.

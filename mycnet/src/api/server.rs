@@ -14,8 +14,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawPathParams, RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, Request as HttpRequest, Response};
+use axum::http::{HeaderMap, Request as HttpRequest, Response, StatusCode};
 use axum::routing::{MethodFilter, get, on};
+use futures_util::stream;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -25,14 +26,15 @@ use mycnet_consensus::node::Node;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::check_path;
+use super::events::{EventId, Reader};
 use super::gate::Gate;
 use super::openapi;
-use super::reply::reply;
+use super::reply::{reply, with_headers};
 use super::route::{ROUTES, Route, VERSION, Verb};
 use crate::answer::answer;
 use crate::builds::Keeper;
@@ -50,6 +52,9 @@ const ANSWERS_MAX: usize = 32;
 
 /// Requests that wait for an operation. Waiting can take days and costs the node almost nothing, so they are counted apart.
 const WAITS_MAX: usize = 256;
+
+/// Streams of events. Each keeps a few dozen heights at most, however slowly it is read.
+const STREAMS_MAX: usize = 64;
 
 /// How long a program may take to send its request.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
@@ -78,7 +83,13 @@ struct Shared {
     keeper: Arc<Keeper>,
     answers: Arc<Semaphore>,
     waits: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    news: broadcast::Sender<Arc<Value>>,
 }
+
+/// Marks the response that has no end.
+#[derive(Debug, Clone, Copy)]
+struct Endless;
 
 impl Control {
     /// Makes the socket, and listens at the address that the settings name. The caller must have the node's databases open: their lock
@@ -121,12 +132,20 @@ impl Control {
 
     /// Answers until the future is dropped. After `closing` nothing more is accepted, and the future ends with the last answer;
     /// requests that come later wait for the next call.
-    pub(crate) async fn serve(&self, node: &Node, keeper: &Arc<Keeper>, closing: &Notify) {
+    pub(crate) async fn serve(
+        &self,
+        node: &Node,
+        keeper: &Arc<Keeper>,
+        news: &broadcast::Sender<Arc<Value>>,
+        closing: &Notify,
+    ) {
         let app = app(Shared {
             node: node.clone(),
             keeper: keeper.clone(),
             answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
             waits: Arc::new(Semaphore::new(WAITS_MAX)),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            news: news.clone(),
         });
         let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         // This is dropped with the future, which cuts off requests that are not answered yet.
@@ -220,6 +239,7 @@ fn app(shared: Shared) -> Router {
         };
         app = app.route(&format!("{VERSION}{}", route.path), on(method, handler));
     }
+    app = app.route(&format!("{VERSION}/events"), get(events));
     let described = get(async || reply(&Ok::<_, Failure>(openapi::document()), None));
     app = app.route(&format!("{VERSION}/openapi.json"), described);
     app.fallback(async || {
@@ -234,6 +254,61 @@ fn app(shared: Shared) -> Router {
         reply(&Err::<Value, _>(failure), None)
     })
     .with_state(shared)
+}
+
+/// A stream of events, after that of the parameter `since`, or of the header with which browsers connect again.
+async fn events(
+    State(shared): State<Shared>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let begun = shared.streams.clone().try_acquire_owned();
+    let begun = begun.map_err(|_| {
+        let why = format!("{STREAMS_MAX} programs follow the events already");
+        Failure::new(Kind::Busy, why)
+    });
+    let reader = begun.and_then(|permit| {
+        let since = since(&query.unwrap_or_default(), &headers)?;
+        let reader = Reader::new(&shared.node, shared.news.subscribe(), since)?;
+        Ok((reader, permit))
+    });
+    let (reader, permit) = match reader {
+        Ok(reader) => reader,
+        Err(failure) => return reply(&Err::<Value, _>(failure), None),
+    };
+    let frames = stream::unfold(Some((reader, permit)), async |reader| {
+        let (mut reader, permit) = reader?;
+        let (frame, rest) = match reader.next().await {
+            Ok(None) => return None,
+            Ok(Some(sent)) => (sent.frame(), Some((reader, permit))),
+            Err(failure) => {
+                let value = serde_json::to_string(&failure).unwrap_or_default();
+                (format!("event: failed\ndata: {value}\n\n"), None)
+            }
+        };
+        Some((Ok::<_, Infallible>(frame), rest))
+    });
+    let body = Body::from_stream(frames);
+    let mut response = with_headers(StatusCode::OK, "text/event-stream", body);
+    response.extensions_mut().insert(Endless);
+    response
+}
+
+fn since(query: &str, headers: &HeaderMap) -> Result<Option<EventId>, Failure> {
+    let mut given = None;
+    for (name, text) in form_urlencoded::parse(query.as_bytes()) {
+        if name != "since" || given.is_some() {
+            return Err(Failure::usage(format!(
+                "{name}: the only parameter is since, once"
+            )));
+        }
+        given = Some(text.into_owned());
+    }
+    // The header is of later than the address.
+    let last = headers.get("last-event-id").and_then(|it| it.to_str().ok());
+    let text = last.map(str::to_owned).or(given);
+    text.map(|text| text.parse().map_err(Failure::usage))
+        .transpose()
 }
 
 /// The parts of a request that its answer depends on.
@@ -319,7 +394,9 @@ async fn connected(
                 Ok(()) => app.call(request).await?,
                 Err(denied) => reply(&Err::<Value, _>(denied), None),
             };
-            answered.notify_one();
+            if response.extensions().get::<Endless>().is_none() {
+                answered.notify_one();
+            }
             Ok::<_, Infallible>(response)
         }
     });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use mycnet_consensus::core::Event;
 use mycnet_consensus::engine::Notice;
@@ -9,19 +10,25 @@ use mycnet_consensus::net::PeerInfo;
 use mycnet_consensus::node::Node;
 use mycnet_consensus::{Applied, BFTConsensusEngine, Digest, NodeId, OperationId};
 use serde_json::{Value, json};
+use tokio::sync::broadcast;
 
 use super::attention::{Attention, News};
+use super::out::Out;
 use crate::answer::reads;
+use crate::api::events::NEWS_KEPT;
 use crate::builds::Told;
 use crate::home::Home;
 use crate::names::{Names, subject_node};
-use crate::output::{Fields, Format, line, note, plain, short};
+use crate::output::{Fields, Format, plain, short};
 
 /// Tells what happens.
 #[derive(Debug)]
 pub(super) struct Report {
     format: Format,
     is_told: bool,
+    out: Arc<Out>,
+    /// For programs that follow the events.
+    news: broadcast::Sender<Arc<Value>>,
     engine: BFTConsensusEngine,
     is_loss_told: bool,
     connected: BTreeSet<NodeId>,
@@ -31,11 +38,19 @@ pub(super) struct Report {
 
 impl Report {
     /// `is_told` says whether to report events that need no attention.
-    pub(super) fn new(home: &Home, node: &Node, format: Format, is_told: bool) -> Self {
+    pub(super) fn new(
+        home: &Home,
+        node: &Node,
+        format: Format,
+        is_told: bool,
+        out: Arc<Out>,
+    ) -> Self {
         Self {
             attention: Attention::new(home),
             format,
             is_told,
+            out,
+            news: broadcast::Sender::new(NEWS_KEPT),
             engine: node.engine().clone(),
             is_loss_told: false,
             connected: BTreeSet::new(),
@@ -43,21 +58,41 @@ impl Report {
         }
     }
 
+    /// What this node tells, as it tells it.
+    pub(super) fn news(&self) -> &broadcast::Sender<Arc<Value>> {
+        &self.news
+    }
+
     /// Tells an ordinary event.
-    pub(super) fn tell(&self, value: &Value, text: &str) -> anyhow::Result<()> {
-        if !self.is_told {
-            return Ok(());
+    pub(super) fn tell(&self, value: &Value, text: &str) {
+        self.publish(value);
+        if self.is_told {
+            self.print(value, &plain(text));
         }
-        self.format.print(value, |_| plain(text).into_owned())
     }
 
     /// Tells an event that a person should always see, and do something about.
-    pub(super) fn warn(&self, value: &Value, text: &str) -> anyhow::Result<()> {
-        note(text);
+    pub(super) fn warn(&self, value: &Value, text: &str) {
+        self.publish(value);
+        self.out.note(text);
         if self.format.json {
-            return line(&value.to_string());
+            self.print(value, "");
         }
-        Ok(())
+    }
+
+    fn print(&self, value: &Value, text: &str) {
+        let is_json = self.format.json;
+        let json = is_json.then(|| value.to_string());
+        self.out.line(json.as_deref().unwrap_or(text), is_json);
+    }
+
+    /// Gives news to those who follow. What a seal changed they read out of the ledger.
+    fn publish(&self, value: &Value) {
+        let is_of_ledger = matches!(value["event"].as_str(), Some("sealed" | "decided"));
+        if !is_of_ledger && self.news.receiver_count() > 0 {
+            // Nobody may follow any more.
+            let _ = self.news.send(Arc::new(value.clone()));
+        }
     }
 
     /// The node runs: its id, its addresses, and what it found on the disk.
@@ -66,7 +101,7 @@ impl Report {
         node: &Node,
         listening: &[SocketAddr],
         api: Option<SocketAddr>,
-    ) -> anyhow::Result<()> {
+    ) {
         let engine = node.engine();
         let opened = node.opened();
         let found = &opened.found;
@@ -89,7 +124,7 @@ impl Report {
                 "votes": found.votes,
             },
         });
-        self.format.print(&value, |_| {
+        let text = {
             let mut fields = Fields::default();
             fields
                 .add("node", engine.node_id())
@@ -103,28 +138,29 @@ impl Report {
                 .add_some("programs at", api)
                 .add_some("ticket", ticket)
                 .text()
-        })?;
+        };
+        self.print(&value, text.trim_end_matches('\n'));
         let keys = reads::keys(node);
         if keys.place.is_none() {
-            note(
+            self.out.note(
                 "this node is no member as far as it knows: members tell it nothing until they have admitted it (`mycnet \
                  consent`)",
             );
         }
-        self.attention(node)?;
+        self.attention(node);
         match opened.journal_lost {
             Some(lost) => self.journal_lost(&lost.to_string()),
             None if engine.seal_status().signing == "rejoining" => {
-                self.journal_lost("found at an earlier start, and the Rejoin is not sealed yet")
+                self.journal_lost("found at an earlier start, and the Rejoin is not sealed yet");
             }
-            None => Ok(()),
+            None => {}
         }
     }
 
-    fn journal_lost(&mut self, reason: &str) -> anyhow::Result<()> {
+    fn journal_lost(&mut self, reason: &str) {
         // The core tells again what the store has found.
         if std::mem::replace(&mut self.is_loss_told, true) {
-            return Ok(());
+            return;
         }
         self.warn(
             &json!({ "event": "journal_lost", "reason": reason }),
@@ -134,11 +170,11 @@ impl Report {
                  itself. If too few others can seal, `mycnet rejoin --all-met` leads out, once every other member was met. \
                  Never put back an old copy of these files"
             ),
-        )
+        );
     }
 
     /// Tells what happened in the ledger.
-    pub(super) fn notice(&mut self, notice: &Notice) -> anyhow::Result<()> {
+    pub(super) fn notice(&mut self, notice: &Notice) {
         match notice {
             Notice::Event(event) => self.event(event),
             Notice::Lagged(missed) => self.tell(
@@ -146,11 +182,11 @@ impl Report {
                 &format!("{missed} events came too fast to be told"),
             ),
             #[allow(unreachable_patterns, reason = "the enum may grow in a later version")]
-            _ => Ok(()),
+            _ => {}
         }
     }
 
-    fn event(&mut self, event: &Event) -> anyhow::Result<()> {
+    fn event(&mut self, event: &Event) {
         match event {
             Event::Sealed {
                 height,
@@ -167,7 +203,7 @@ impl Report {
                 let refused = self.refused;
                 // A peer can cause any number of refusals, so only some are reported.
                 if !refused.is_power_of_two() {
-                    return Ok(());
+                    return;
                 }
                 let code = rejection.code();
                 let value = json!({
@@ -178,17 +214,17 @@ impl Report {
                     "so_far": refused,
                 });
                 let text = format!("refused a record ({code}): {rejection}; {refused} so far");
-                self.tell(&value, &text)
+                self.tell(&value, &text);
             }
             Event::JournalLost => {
-                self.journal_lost("the network has records of this node that it does not know")
+                self.journal_lost("the network has records of this node that it does not know");
             }
             Event::Rejoined { height } => {
                 self.is_loss_told = false;
                 self.warn(
                     &json!({ "event": "rejoined", "height": height }),
                     &format!("rejoined at height {height}: this node signs again"),
-                )
+                );
             }
             Event::Forked {
                 height,
@@ -216,14 +252,14 @@ impl Report {
                          both: {}. People must decide which branch goes on",
                         names.list(&culprits)
                     ),
-                )
+                );
             }
             Event::Endorsed { author, plan } => self.endorsed(author, plan.as_ref()),
-            _ => Ok(()),
+            _ => {}
         }
     }
 
-    fn endorsed(&self, author: &NodeId, plan: Option<&Digest>) -> anyhow::Result<()> {
+    fn endorsed(&self, author: &NodeId, plan: Option<&Digest>) {
         let names = Names::of(&self.engine, [*author]);
         let who = names.shown(author);
         let value = json!({
@@ -239,11 +275,11 @@ impl Report {
             ),
             None => format!("{who} endorses no plan to found the network anew any more"),
         };
-        self.warn(&value, &text)
+        self.warn(&value, &text);
     }
 
     /// The plan that this node endorsed is in force, and it starts again in the new network.
-    pub(super) fn refounded(&self) -> anyhow::Result<()> {
+    pub(super) fn refounded(&self) {
         let network = self.engine.left_for();
         let old = self.engine.network_id();
         self.warn(
@@ -253,12 +289,12 @@ impl Report {
                 network.map(|network| network.to_string()).unwrap_or_default(),
                 short(&old)
             ),
-        )
+        );
     }
 
-    fn proposed(&self, id: &OperationId) -> anyhow::Result<()> {
-        let Some(proposal) = self.engine.proposal(id)? else {
-            return Ok(());
+    fn proposed(&self, id: &OperationId) {
+        let Ok(Some(proposal)) = self.engine.proposal(id) else {
+            return;
         };
         let (kind, subject) = (proposal.what.kind(), proposal.what.subject());
         let about = subject_node(kind, &subject).into_iter();
@@ -276,10 +312,10 @@ impl Report {
         self.tell(
             &value,
             &format!("operation {id} ({kind}, {subject}) proposed by {by}"),
-        )
+        );
     }
 
-    fn sealed(&self, height: u64, seal: &str, applied: &Applied) -> anyhow::Result<()> {
+    fn sealed(&self, height: u64, seal: &str, applied: &Applied) {
         let value = json!({
             "event": "sealed",
             "height": height,
@@ -309,18 +345,19 @@ impl Report {
         } else {
             counts.join(", ")
         };
-        self.tell(&value, &format!("sealed height {height}: {what}"))?;
-        let mut decided = applied.decided.iter();
-        decided.try_for_each(|id| self.decided(height, id, applied))
+        self.tell(&value, &format!("sealed height {height}: {what}"));
+        for id in &applied.decided {
+            self.decided(height, id, applied);
+        }
     }
 
-    fn decided(&self, height: u64, id: &OperationId, applied: &Applied) -> anyhow::Result<()> {
+    fn decided(&self, height: u64, id: &OperationId, applied: &Applied) {
         let mut touched = applied.touched.iter();
         let Some(open) = touched.find(|open| open.id() == *id) else {
-            return Ok(());
+            return;
         };
         let Some(decision) = open.decision() else {
-            return Ok(());
+            return;
         };
         let (kind, subject) = (open.operation().kind(), open.operation().subject());
         let outcome = &decision.outcome;
@@ -342,11 +379,11 @@ impl Report {
         self.tell(
             &value,
             &format!("operation {id} ({kind}, {subject}) {outcome}{refused}"),
-        )
+        );
     }
 
     /// Tells which peers came and went since the last call.
-    pub(super) fn peers(&mut self, peers: &[PeerInfo]) -> anyhow::Result<()> {
+    pub(super) fn peers(&mut self, peers: &[PeerInfo]) {
         let now: BTreeSet<NodeId> = peers.iter().map(|peer| peer.author).collect();
         let before = std::mem::replace(&mut self.connected, now.clone());
         for (event, from, to, text) in [
@@ -363,14 +400,13 @@ impl Report {
                 });
                 let shown = names.shown(node);
                 let text = format!("peer {shown} is {text}; {} connected", now.len());
-                self.tell(&value, &text)?;
+                self.tell(&value, &text);
             }
         }
-        Ok(())
     }
 
     /// Tells what a person should see to, when it changes: a ban, a twin, clocks, peers that do not sign.
-    pub(super) fn attention(&mut self, node: &Node) -> anyhow::Result<()> {
+    pub(super) fn attention(&mut self, node: &Node) {
         let news = self.attention.look(node);
         for News {
             value,
@@ -379,16 +415,15 @@ impl Report {
         } in news
         {
             if is_urgent {
-                self.warn(&value, &text)?;
+                self.warn(&value, &text);
             } else {
-                self.tell(&value, &text)?;
+                self.tell(&value, &text);
             }
         }
-        Ok(())
     }
 
     /// Tells what the node did about builds.
-    pub(super) fn builds(&self, told: &Told) -> anyhow::Result<()> {
+    pub(super) fn builds(&self, told: &Told) {
         match told {
             Told::Committed {
                 operation,
@@ -416,15 +451,15 @@ impl Report {
     }
 
     /// A seal gave the member its next key, with which the node starts again.
-    pub(super) fn replaced(&self) -> anyhow::Result<()> {
+    pub(super) fn replaced(&self) {
         self.warn(
             &json!({ "event": "replaced", "old": self.engine.node_id() }),
             "a seal lists the Succeed: the member has its next key, and the node goes on with that",
-        )
+        );
     }
 
     /// The node stopped in good order.
-    pub(super) fn stopped(&self) -> anyhow::Result<()> {
-        self.tell(&json!({ "event": "stopped" }), "stopped")
+    pub(super) fn stopped(&self) {
+        self.tell(&json!({ "event": "stopped" }), "stopped");
     }
 }

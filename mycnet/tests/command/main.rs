@@ -16,10 +16,14 @@ mod copies;
 mod damage;
 mod devnet;
 mod directory;
+#[cfg(unix)]
+mod events;
 mod federation;
 mod files;
 mod harness;
 mod help;
+#[cfg(unix)]
+mod interface;
 mod keys;
 mod refound;
 mod replay;

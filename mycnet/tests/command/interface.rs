@@ -1,0 +1,211 @@
+//! The interface over HTTP: what the documentation shows, and that answers are as they are described.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Directory, TestNode};
+
+const DOCUMENTATION: &str = include_str!("../../../docs/INTERFACE.md");
+
+/// The commands that the documentation shows, in order. One goes on over several lines as long as a quote is open.
+fn shown() -> Vec<String> {
+    let mut commands: Vec<String> = Vec::new();
+    let mut is_open = false;
+    for line in DOCUMENTATION.lines() {
+        if let Some(first) = line.strip_prefix("$ ") {
+            commands.push(first.to_owned());
+        } else if is_open {
+            let last = commands.last_mut().unwrap();
+            last.push('\n');
+            last.push_str(line);
+        } else {
+            continue;
+        }
+        is_open = commands.last().unwrap().matches('\'').count() % 2 == 1;
+    }
+    commands
+}
+
+#[test]
+fn the_commands_of_the_documentation_work() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        println!("there is no curl here: not tried");
+        return;
+    }
+    let directory = Directory::new();
+    let node = directory.alone();
+    let port = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port()
+    };
+    fs::write(
+        node.0.join("config.toml"),
+        format!("[api]\nlisten = \"127.0.0.1:{port}\"\n"),
+    )
+    .unwrap();
+    let running = node.start(&[]);
+    let mut operation = String::new();
+    let commands = shown();
+    assert!(commands.len() >= 8, "{commands:?}");
+    for command in commands {
+        let is_stream = command.contains("/v1/events");
+        let given = command
+            .replace("~/.mycnet", node.0.to_str().unwrap())
+            .replace("127.0.0.1:7447", &format!("127.0.0.1:{port}"))
+            .replace("/ID", &format!("/{operation}"))
+            .replacen("curl ", "curl --silent --show-error --max-time 5 ", 1);
+        let output = Command::new("sh").args(["-c", &given]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        if is_stream {
+            assert!(text.contains("id: 1.0\nevent: sealed\ndata: {"), "{text}");
+            continue;
+        }
+        assert!(output.status.success(), "{given}: {output:?}");
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        // This node is alone: its own vote on its proposal is the second one.
+        let is_second = command.contains("/vote");
+        assert_eq!(
+            answer.get("kind").is_some() && answer.get("message").is_some(),
+            is_second,
+            "{given}: {answer}"
+        );
+        if command.contains("\"operation\"") {
+            answer["operation"]
+                .as_str()
+                .unwrap()
+                .clone_into(&mut operation);
+        }
+    }
+    running.stop();
+}
+
+fn ask(node: &TestNode, method: &str, path: &str, body: &str) -> (String, Value) {
+    let mut stream = UnixStream::connect(node.0.join("control.sock")).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), serde_json::from_str(body).unwrap())
+}
+
+/// Every path that only reads, with a known operation where one is named.
+#[test]
+fn answers_are_as_they_are_described() {
+    let directory = Directory::new();
+    let node = directory.alone();
+    let running = node.start(&[]);
+    let described = ask(&node, "GET", "/v1/openapi.json", "").1;
+    let proposal = json!({
+        "operation": { "claim": { "subject": "a", "input": "", "panel": null, "rule": { "share_ppm": 500_000, "electors": 1 } } },
+        "priority": "normal",
+        "ballot": { "result": "00" },
+    });
+    let (_, proposed) = ask(&node, "POST", "/v1/operations", &proposal.to_string());
+    let operation = proposed["operation"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{proposed}"));
+    let asked = [
+        ("/v1/certificate", ""),
+        ("/v1/find/node", "?given=ada"),
+        ("/v1/trust", "?explain=true"),
+    ];
+    let mut tried = 0;
+    for (path, methods) in described["paths"].as_object().unwrap() {
+        let Some(get) = methods.get("get") else {
+            continue;
+        };
+        if path == "/v1/events" {
+            continue;
+        }
+        let mut address = path.replace("{operation}", operation);
+        let query = asked
+            .iter()
+            .find(|(of, _)| of == path)
+            .map_or("", |(_, query)| query);
+        address += match path.as_str() {
+            "/v1/operations/{operation}/wait" => "?timeout_ms=10000",
+            "/v1/find/operation" => "?prefix=",
+            _ => query,
+        };
+        if path == "/v1/find/operation" {
+            address += &operation[..12];
+        }
+        let (head, answer) = ask(&node, "GET", &address, "");
+        let is_answered = head.starts_with("HTTP/1.1 200");
+        let schema = if is_answered {
+            get["responses"]["200"]["content"]["application/json"]["schema"].clone()
+        } else {
+            json!({ "$ref": "#/components/schemas/Failure" })
+        };
+        let mut whole = schema;
+        whole["components"] = described["components"].clone();
+        let validator =
+            jsonschema::draft202012::new(&whole).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let faults: Vec<String> = validator
+            .iter_errors(&answer)
+            .map(|it| format!("{}: {it}", it.instance_path()))
+            .collect();
+        assert!(faults.is_empty(), "{address}: {faults:?} in {answer}");
+        // A set of claims is asked by another test.
+        assert_eq!(
+            is_answered,
+            path != "/v1/builds/sets/{operation}",
+            "{address}: {answer}"
+        );
+        tried += 1;
+    }
+    assert!(tried >= 19, "{tried}");
+    running.stop();
+}
+
+#[test]
+fn over_tcp_only_who_has_the_token_is_answered() {
+    let directory = Directory::new();
+    let node = directory.alone();
+    fs::write(
+        node.0.join("config.toml"),
+        "[api]\nlisten = \"127.0.0.1:0\"\n",
+    )
+    .unwrap();
+    let running = node.start(&[]);
+    let at = running.started["api"].as_str().unwrap().to_owned();
+    let token = fs::read_to_string(node.0.join("api.token")).unwrap();
+    let ask = |host: &str, more: &str| {
+        let mut stream = TcpStream::connect(&at).unwrap();
+        write!(
+            stream,
+            "GET /v1/status HTTP/1.1\r\nHost: {host}\r\n{more}\r\n"
+        )
+        .unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        reply
+    };
+    let bearer = format!("Authorization: Bearer {}\r\n", token.trim());
+    assert!(ask(&at, &bearer).starts_with("HTTP/1.1 200"));
+    for (host, more) in [
+        (at.as_str(), String::new()),
+        (at.as_str(), "Authorization: Bearer 00\r\n".to_owned()),
+        ("evil.example", bearer.clone()),
+        (
+            at.as_str(),
+            format!("{bearer}Origin: http://evil.example\r\n"),
+        ),
+    ] {
+        assert!(
+            ask(host, &more).starts_with("HTTP/1.1 403"),
+            "{host} {more}"
+        );
+    }
+    running.stop();
+}
