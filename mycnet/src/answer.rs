@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use crate::builds::Keeper;
 use crate::failure::{Failure, Kind};
+use crate::output::ballot_shown;
 use crate::reply;
 use crate::request::Request;
 
@@ -42,6 +43,7 @@ pub(crate) fn answer<'a>(node: &'a Node, keeper: &'a Arc<Keeper>, request: Reque
             }
             Request::Vote { operation, ballot } => {
                 check_ballot(&proposal(node, operation)?, &ballot)?;
+                refuse_another(node, operation, &ballot)?;
                 engine.vote(operation, ballot).await?;
                 operation
             }
@@ -120,6 +122,7 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::Status => value(reads::status(node)),
         Request::Operation { operation } => value(operations::operation(node, operation)),
         Request::Operations(filter) => value(operations::list(node, &filter)),
+        Request::Votes { by, limit } => value(operations::votes(node, by, limit)),
         Request::Trust {
             node: member,
             at,
@@ -156,6 +159,7 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::Ticket => value(reads::ticket(node)),
         Request::Peers => value(reads::peers(node)),
         Request::SealTime => value(Ok(reads::seal_time(node))),
+        Request::FirstHeight { since } => value(since.height(node.engine())),
         Request::FindNode { given } => value(reads::find_node(node, &given)),
         Request::FindOperation { prefix } => value(operations::find(node, &prefix)),
         Request::ExportBundle { file, from } => value(files::export_bundle(node, &file, from)),
@@ -188,6 +192,21 @@ fn check_ballot(proposal: &Proposal, ballot: &Ballot) -> Result<(), Failure> {
         }
         BallotForm::Approval => "only a claim has a result: vote with approve, reject or abstain",
     }))
+}
+
+/// Refuses another vote than the one that was given, and says what that was. The same again does no harm.
+fn refuse_another(node: &Node, operation: OperationId, ballot: &Ballot) -> Result<(), Failure> {
+    let first = operations::own_ballot(node, operation)?;
+    let Some(first) = first.filter(|first| first != ballot) else {
+        return Ok(());
+    };
+    Err(Failure::new(
+        Kind::Refused,
+        format!(
+            "refused: this node has voted on {operation} already, {}, and a vote cannot be changed",
+            ballot_shown(&first)
+        ),
+    ))
 }
 
 /// Waits until an operation is closed. At the timeout, an operation that is decided is enough.

@@ -12,6 +12,8 @@ use std::path::Path;
 use anyhow::bail;
 
 pub(crate) mod events;
+#[cfg(unix)]
+mod metrics;
 pub(crate) mod openapi;
 pub(crate) mod route;
 

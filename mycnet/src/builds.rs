@@ -46,6 +46,7 @@ pub(crate) use self::ask::answers;
 pub(crate) use self::ask::samples as ask_samples;
 pub(crate) use self::check::{check, damaged};
 pub(crate) use self::keeper::Keeper;
+pub(crate) use self::since::Since;
 pub(crate) use self::voter::{Told, attend};
 
 use crate::home::Common;

@@ -113,6 +113,18 @@ impl Home {
         self.directory.join("control.sock")
     }
 
+    /// Bytes of the databases.
+    pub(crate) fn database_bytes(&self) -> u64 {
+        let names = [
+            "ledger.redb",
+            "journal.redb",
+            "builds.redb",
+            "builds-index.redb",
+        ];
+        let files = names.map(|name| fs::metadata(self.directory.join(name)));
+        files.into_iter().flatten().map(|file| file.len()).sum()
+    }
+
     /// Where the program of `on_event` is in what happened.
     pub(crate) fn hook_place(&self) -> PathBuf {
         self.directory.join("on-event.json")

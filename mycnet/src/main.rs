@@ -103,6 +103,7 @@ enum Command {
     Resolve(vote::ResolveArgs),
     Status(status::Args),
     Operations(operations::Args),
+    Votes(operations::VotesArgs),
     #[cfg(unix)]
     Watch(watch::Args),
     Trust(lists::TrustArgs),
@@ -158,6 +159,7 @@ fn main() -> ExitCode {
         Command::Resolve(args) => vote::resolve(args),
         Command::Status(args) => status::run(args),
         Command::Operations(args) => operations::run(args),
+        Command::Votes(args) => operations::votes(args),
         #[cfg(unix)]
         Command::Watch(args) => watch::run(args),
         Command::Trust(args) => lists::trust(args),

@@ -16,6 +16,7 @@ use mycnet_consensus::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::operations::YourTurn;
 use crate::names::Names;
 
 /// The answer of `init`.
@@ -148,6 +149,8 @@ pub(crate) struct Status {
     pub(crate) running: bool,
     pub(crate) height: u64,
     pub(crate) seal: SealId,
+    /// The last seal's time, in milliseconds since 1970.
+    pub(crate) seal_ms: u64,
     pub(crate) sealing: SealStatus,
     /// This node in the roster.
     pub(crate) member: Option<MemberView>,
@@ -157,6 +160,8 @@ pub(crate) struct Status {
     pub(crate) open_operations: usize,
     /// Operations that wait for a record of this node.
     pub(crate) waiting_for_you: Vec<OperationId>,
+    /// Operations on which this node may vote and has not, with what its vote weighs. Nobody waits for a vote without weight.
+    pub(crate) your_turns: Vec<YourTurn>,
     pub(crate) unsealed_records: usize,
     /// How many are connected, if it is running.
     pub(crate) peers: Option<usize>,
@@ -340,6 +345,11 @@ pub(crate) struct OperationDetails {
     pub(crate) tallied: Option<Outcome>,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) decided_height: Option<u64>,
+    /// The times of these two seals, in milliseconds since 1970.
+    pub(crate) opened_ms: Option<u64>,
+    pub(crate) decided_ms: Option<u64>,
+    /// Why the outcome is what it is, for people.
+    pub(crate) why: Option<String>,
     /// Whether the effect took place.
     pub(crate) applied: Option<bool>,
     pub(crate) refused_effect: Option<Cow<'static, str>>,
@@ -413,6 +423,26 @@ pub(crate) struct OperationLine {
     pub(crate) phase: Cow<'static, str>,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) refused_effect: Option<Cow<'static, str>>,
+    /// The seal that decided it, or that opened it if it is not closed, and its time in milliseconds since 1970; `null` before one.
+    pub(crate) height: Option<u64>,
+    pub(crate) time_ms: Option<u64>,
+}
+
+/// Who voted what.
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
+pub(crate) struct Votes {
+    /// From the newest on.
+    pub(crate) operations: Vec<VotesOn>,
+}
+
+/// The votes on an operation that are known.
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
+pub(crate) struct VotesOn {
+    #[serde(flatten)]
+    pub(crate) line: OperationLine,
+    pub(crate) votes: Vec<ElectorVote>,
+    /// This node's own ballot, also before others know it.
+    pub(crate) own_ballot: Option<Ballot>,
 }
 
 /// A member's trust after a height.

@@ -10,7 +10,7 @@ use mycnet_consensus::{Ballot, Class, ConsensusOperation, NodeId, OperationId, P
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::builds::Ask;
+use crate::builds::{Ask, Since};
 
 /// A question or an order.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
@@ -24,6 +24,14 @@ pub(crate) enum Request {
     },
     /// Operations that fit.
     Operations(Filter),
+    /// Who voted what, from the newest operations on.
+    Votes {
+        /// Only the votes of this member.
+        by: Option<NodeId>,
+        /// On at most so many operations; 20 unless given.
+        #[serde(default = "votes_shown")]
+        limit: usize,
+    },
     /// A member's trust, now or after a height, and the reasons.
     Trust {
         node: Option<NodeId>,
@@ -119,6 +127,10 @@ pub(crate) enum Request {
     OutliveTwin,
     /// The last seal's time.
     SealTime,
+    /// The first height since a time or height.
+    FirstHeight {
+        since: Since,
+    },
     /// Wait until an operation is closed, or until the timeout.
     Wait {
         operation: OperationId,
@@ -141,6 +153,11 @@ pub(crate) enum Request {
     Builds(Ask),
 }
 
+/// Operations whose votes are shown unless a number is given.
+pub(crate) const fn votes_shown() -> usize {
+    20
+}
+
 /// Which operations to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -151,6 +168,12 @@ pub(crate) struct Filter {
     pub(crate) kind: Option<String>,
     /// Only those of this proposer.
     pub(crate) by: Option<NodeId>,
+    /// Only those that a seal of this height or a later one opened or decided, and those that no seal lists yet.
+    pub(crate) from_height: Option<u64>,
+    /// Only so many, from the newest on.
+    pub(crate) limit: Option<usize>,
+    /// Only those that come after this one, where a list with a limit goes on.
+    pub(crate) after: Option<OperationId>,
 }
 
 /// Bytes of a request at most: an operation with the largest payload, or signed originals of builds, in hexadecimal, and room for the

@@ -5,6 +5,7 @@ use mycnet_consensus::engine::{Clock as _, SystemClock};
 use mycnet_consensus::{ClaimRule, Class, ConsensusOperation, NodeId, Priority, Standing};
 use serde_json::Value;
 
+use crate::answer::operations::YourTurn;
 use crate::arguments::IdPrefix;
 use crate::home::Common;
 use crate::key::{pending_text, place_text};
@@ -62,7 +63,10 @@ fn node_text(status: &Status, option: &str, is_past: bool) -> String {
         None if is_past => &mut fields,
         None => fields.add("running", format!("no: start it with `mycnet run{option}`")),
     };
-    fields.add("height", status.height).add("seal", status.seal);
+    let sealed = ago(status.seal_ms);
+    fields
+        .add("height", format!("{}, sealed {sealed}", status.height))
+        .add("seal", status.seal);
     match &status.member {
         Some(member) => {
             let name = member_shown(&member.node, &member.name);
@@ -120,10 +124,35 @@ fn node_text(status: &Status, option: &str, is_past: bool) -> String {
     fields
         .add("unsealed", format!("{} records", status.unsealed_records))
         .add("open", format!("{} operations", status.open_operations));
-    for operation in &status.waiting_for_you {
+    let turns = &status.your_turns;
+    let others = status.waiting_for_you.iter();
+    let others = others.filter(|id| turns.iter().all(|turn| turn.operation != **id));
+    for operation in others {
         fields.add("your turn", operation);
     }
+    for turn in turns {
+        fields.add("your turn", turn_text(turn));
+    }
     fields.text()
+}
+
+/// What a node may vote on, and what that is worth.
+fn turn_text(turn: &YourTurn) -> String {
+    let until = turn.until_ms.map_or_else(String::new, |until_ms| {
+        format!(", in time {}", from_now(until_ms, SystemClock.now_ms()))
+    });
+    let weight = match turn.weight {
+        Some(0) => ", without weight: shown and scored, it decides nothing",
+        _ => "",
+    };
+    let (kind, subject) = (&turn.kind, &turn.subject);
+    format!("{} ({kind}, {subject}){until}{weight}", turn.operation)
+}
+
+/// How long ago a seal's time was.
+fn ago(time_ms: u64) -> String {
+    let span = SystemClock.now_ms().saturating_sub(time_ms);
+    format!("{} ago", warnings::span(span))
 }
 
 /// Whether the network is founded anew, and what this node has to do with it.
@@ -173,10 +202,19 @@ pub(crate) fn operation_text(operation: &OperationDetails) -> String {
     if operation.priority == Priority::High {
         fields.add("priority", "high");
     }
-    fields.add("phase", &operation.phase);
+    let opened = operation.opened_ms.filter(|_| operation.outcome.is_none());
+    let opened = opened.map_or_else(String::new, |time_ms| format!(", opened {}", ago(time_ms)));
+    fields.add("phase", format!("{}{opened}", operation.phase));
     if let (Some(outcome), Some(height)) = (&operation.outcome, operation.decided_height) {
         let outcome = outcome_shown(outcome);
-        fields.add("outcome", format!("{outcome}, final at height {height}"));
+        let when = operation
+            .decided_ms
+            .map_or_else(String::new, |time_ms| format!(", {}", ago(time_ms)));
+        fields.add(
+            "outcome",
+            format!("{outcome}, final at height {height}{when}"),
+        );
+        fields.add_some("why", operation.why.as_ref());
     } else if let Some(tallied) = &operation.tallied {
         let tallied = outcome_shown(tallied);
         fields.add("tallied", format!("{tallied}, once the reveals are sealed"));

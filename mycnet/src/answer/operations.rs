@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::names::{Names, subject_node};
 use crate::reply::{
     CertificateBytes, DisputedItem, ElectorVote, FoundId, Objection, OperationDetails,
-    OperationLine, Operations, Verdict,
+    OperationLine, Operations, Verdict, Votes, VotesOn,
 };
 use crate::request::Filter;
 
@@ -86,8 +86,40 @@ pub(crate) fn your_turns(node: &Node) -> Result<Vec<YourTurn>, Failure> {
     turns.collect()
 }
 
-/// Operations that fit: proposals without a seal first, then open ones, then closed ones, each by id.
+/// Operations that fit: proposals without a seal first, then open ones, then closed ones, each from the newest on.
 pub(super) fn list(node: &Node, filter: &Filter) -> Result<Operations, Failure> {
+    let mut lines = lines(node, filter)?;
+    add_times(node, &mut lines)?;
+    let mentioned = lines.iter().flat_map(|line| {
+        let subject = subject_node(&line.kind, &line.subject);
+        std::iter::once(line.proposer).chain(subject)
+    });
+    Ok(Operations {
+        names: Names::of(node.engine(), mentioned),
+        operations: lines,
+    })
+}
+
+/// Adds the times of the seals. Reads each of their heights once.
+fn add_times(node: &Node, lines: &mut [OperationLine]) -> Result<(), Failure> {
+    let mut last = (0, 0);
+    for line in lines {
+        let Some(height) = line.height else { continue };
+        if height != last.0 {
+            last = (height, time_of(node, height)?);
+        }
+        line.time_ms = Some(last.1);
+    }
+    Ok(())
+}
+
+/// The time of a seal.
+fn time_of(node: &Node, height: u64) -> Result<u64, Failure> {
+    let header = node.store().header(height).map_err(Failure::failed)?;
+    Ok(header.map_or(node.engine().genesis().time_ms, |seal| seal.time_ms))
+}
+
+fn lines(node: &Node, filter: &Filter) -> Result<Vec<OperationLine>, Failure> {
     let engine = node.engine();
     let mut lines = Vec::new();
     if filter.is_open != Some(false) {
@@ -105,11 +137,12 @@ pub(super) fn list(node: &Node, filter: &Filter) -> Result<Operations, Failure> 
                 subject: proposal.what.subject(),
                 rule: proposal.what.claim_rule(),
                 phase: status.phase.into(),
+                height: status.opened_height,
                 outcome: status.outcome.map(|(outcome, _)| outcome),
                 refused_effect: None,
+                time_ms: None,
             });
         }
-        lines.sort_by_key(|line| line.phase != "proposed");
     }
     if filter.is_open != Some(true) {
         let all_closed = node.store().all_closed().map_err(Failure::failed)?;
@@ -122,23 +155,79 @@ pub(super) fn list(node: &Node, filter: &Filter) -> Result<Operations, Failure> 
             // A list does not read the proposals of all that was ever decided; `mycnet status` shows the rule of one.
             rule: None,
             phase: "closed".into(),
+            height: Some(closed.closed.decided_height),
             outcome: Some(closed.closed.outcome),
             refused_effect: closed.refused_effect,
+            time_ms: None,
         }));
     }
     lines.retain(|line| {
         filter.class.is_none_or(|class| line.class == class)
             && filter.kind.as_ref().is_none_or(|kind| line.kind == *kind)
             && filter.by.is_none_or(|by| line.proposer == by)
+            && filter
+                .from_height
+                .is_none_or(|from| line.height.is_none_or(|height| height >= from))
     });
-    let mentioned = lines.iter().flat_map(|line| {
-        let subject = subject_node(&line.kind, &line.subject);
-        std::iter::once(line.proposer).chain(subject)
+    lines.sort_by_key(|line| {
+        let place = match (&*line.phase, line.height) {
+            (_, None) => 0,
+            ("closed", _) => 2,
+            _ => 1,
+        };
+        (place, std::cmp::Reverse(line.height), line.operation)
     });
-    Ok(Operations {
-        names: Names::of(engine, mentioned),
-        operations: lines,
-    })
+    if let Some(after) = filter.after {
+        let place = lines.iter().position(|line| line.operation == after);
+        let place = place.ok_or_else(|| {
+            Failure::usage(format!("after={after}: it is not in this list (any more)"))
+        })?;
+        lines.drain(..=place);
+    }
+    lines.truncate(filter.limit.unwrap_or(usize::MAX));
+    Ok(lines)
+}
+
+/// Who voted what, from the newest operations on: so many of those with a vote of this member, or of anybody.
+pub(super) fn votes(node: &Node, by: Option<NodeId>, limit: usize) -> Result<Votes, Failure> {
+    let mut operations = Vec::new();
+    for mut line in lines(node, &Filter::default())? {
+        if operations.len() == limit {
+            break;
+        }
+        let details = operation(node, line.operation)?;
+        let is_own = by.is_none_or(|by| by == node.engine().node_id());
+        let own_ballot = details.own_ballot.filter(|_| is_own);
+        let is_shown =
+            |elector: &ElectorVote| elector.committed && by.is_none_or(|by| elector.node == by);
+        let mut votes = details.electors;
+        votes.retain(is_shown);
+        if votes.is_empty() && own_ballot.is_none() {
+            continue;
+        }
+        line.time_ms = details.decided_ms.or(details.opened_ms);
+        operations.push(VotesOn {
+            line,
+            votes,
+            own_ballot,
+        });
+    }
+    Ok(Votes { operations })
+}
+
+/// This node's ballot, if it has voted.
+pub(super) fn own_ballot(node: &Node, id: OperationId) -> Result<Option<Ballot>, Failure> {
+    let engine = node.engine();
+    if let Some(ballot) = engine.own_ballot(&id) {
+        return Ok(Some(ballot));
+    }
+    let me = engine.node_id();
+    let records = engine.records_about(&id)?.into_iter();
+    let mut own = records.filter(|record| record.author() == me);
+    Ok(own.find_map(|record| match record.statement() {
+        Statement::Reveal { ballot, .. } => Some(ballot.clone()),
+        _ => None,
+    }))
 }
 
 /// The only operation whose id begins with these digits.
@@ -181,6 +270,9 @@ pub(super) fn operation(node: &Node, id: OperationId) -> Result<OperationDetails
         tallied: status.tallied,
         outcome,
         decided_height,
+        opened_ms: None,
+        decided_ms: None,
+        why: None,
         applied: effect.as_ref().map(Result::is_ok),
         refused_effect: effect.and_then(Result::err),
         waits_for: status.waits_for,
@@ -197,6 +289,10 @@ pub(super) fn operation(node: &Node, id: OperationId) -> Result<OperationDetails
     if operation.phase == "closed" && !operation.electors.is_empty() {
         count(&mut operation);
     }
+    let time = |height: Option<u64>| height.map(|height| time_of(node, height)).transpose();
+    operation.opened_ms = time(operation.opened_height)?;
+    operation.decided_ms = time(operation.decided_height)?;
+    operation.why = why(&operation);
     operation.in_dispute = disputed(&operation);
     let me = engine.node_id();
     let mut own = operation.electors.iter().filter(|it| it.node == me);
@@ -253,6 +349,53 @@ fn count(operation: &mut OperationDetails) {
     operation.revealed_weight = Some(weights.values().sum());
     if !matches!(operation.content.ballot_form(), BallotForm::Results(_)) {
         operation.ballots = Some(weights.into_iter().collect());
+    }
+}
+
+/// Why the outcome is what it is.
+fn why(operation: &OperationDetails) -> Option<String> {
+    let outcome = operation.outcome.as_ref()?;
+    let total = operation.total_weight.unwrap_or(0);
+    if let (Class::Standard, Some(directive)) = (operation.class, operation.directives.last()) {
+        let by = match operation.objections.len() {
+            0 => "the Primary decided, and nobody objected in time".to_owned(),
+            count => format!(
+                "{count} objected to the Primary's directive ({}), and {} Seeds have said how it ends",
+                if directive.approve {
+                    "approve"
+                } else {
+                    "reject"
+                },
+                operation.resolutions.len()
+            ),
+        };
+        return Some(by);
+    }
+    let ballots = operation.ballots.as_ref()?;
+    let weight_of = |ballot: &Ballot| {
+        let of = ballots.iter().find(|(other, _)| other == ballot);
+        of.map_or(0, |(_, weight)| *weight)
+    };
+    match (operation.content.claim_rule(), outcome) {
+        (_, Outcome::Decided(Ballot::Results(_))) => None,
+        (None, Outcome::Decided(ballot)) => Some(format!(
+            "{} of {total} votes are for it, and {} are more than two thirds",
+            weight_of(ballot),
+            2 * total / 3 + 1
+        )),
+        (None, Outcome::NoQuorum) => Some(format!(
+            "no ballot has {} of {total} votes, which would be more than two thirds",
+            2 * total / 3 + 1
+        )),
+        (Some(rule), Outcome::Decided(ballot)) => Some(format!(
+            "{} of the {} that was revealed weighs for it; the rule: {rule}",
+            weight_of(ballot),
+            operation.revealed_weight.unwrap_or(0)
+        )),
+        (Some(rule), Outcome::NoQuorum) => Some(format!(
+            "no result fulfils the rule: {rule}; {} of {total} was revealed",
+            operation.revealed_weight.unwrap_or(0)
+        )),
     }
 }
 

@@ -8,7 +8,7 @@ use mycnet_consensus::net::{CloseCode, Transport};
 use mycnet_consensus::node::Node;
 use mycnet_consensus::{Digest, NodeId, OperationId};
 
-use super::operations::open_operations;
+use super::operations::{open_operations, your_turns};
 use super::{only, refound};
 use crate::arguments::NodeRef;
 use crate::failure::Failure;
@@ -19,7 +19,7 @@ use crate::reply::{
 };
 
 /// The state of the node and its network.
-pub(super) fn status(node: &Node) -> Result<Status, Failure> {
+pub(crate) fn status(node: &Node) -> Result<Status, Failure> {
     let engine = node.engine();
     let me = engine.node_id();
     let roster = engine.roster();
@@ -43,12 +43,14 @@ pub(super) fn status(node: &Node) -> Result<Status, Failure> {
         running: transport.is_some(),
         height: engine.height(),
         seal: engine.seal(),
+        seal_ms: engine.last_seal().time_ms,
         sealing,
         member: roster.iter().find(|member| member.node == me).cloned(),
         keys: keys(node),
         members: roster.len(),
         open_operations: open.len(),
         waiting_for_you: open.into_iter().filter(waits_for_me).collect(),
+        your_turns: your_turns(node)?,
         unsealed_records: engine.unsealed_records(),
         peers: transport.map(|transport| transport.peers().len()),
         journal_lost: lost.map(|lost| lost.to_string()),

@@ -23,6 +23,7 @@ pub(crate) fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
 fn answer(request: &str) -> Answer {
     match request {
         "status" => schema::<reply::Status>,
+        "votes" => schema::<reply::Votes>,
         "operations" => schema::<reply::Operations>,
         "operation" | "wait" => schema::<reply::OperationDetails>,
         "certificate" => schema::<reply::CertificateBytes>,
@@ -35,6 +36,7 @@ fn answer(request: &str) -> Answer {
         "genesis" => schema::<mycnet_consensus::Genesis>,
         "ticket" => schema::<reply::TicketText>,
         "peers" => schema::<reply::Peers>,
+        "first_height" => schema::<u64>,
         "seal_time" => schema::<reply::SealTime>,
         "find_node" => schema::<reply::FoundId<mycnet_consensus::NodeId>>,
         "find_operation" => schema::<reply::FoundId<mycnet_consensus::OperationId>>,

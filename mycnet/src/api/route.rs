@@ -71,7 +71,7 @@ const fn post(request: &'static str, path: &'static str, about: &'static str) ->
 #[rustfmt::skip]
 pub(crate) const ROUTES: &[Route] = &[
     get("status", "/status", &[], "The state of the node and its network"),
-    get("operations", "/operations", &[("is_open", Flag), ("class", Text), ("kind", Text), ("by", Text)], "Operations that fit"),
+    get("operations", "/operations", &[("is_open", Flag), ("class", Text), ("kind", Text), ("by", Text), ("from_height", Number), ("limit", Number), ("after", Text)], "Operations that fit: those that no seal lists, then open ones, then closed ones, each from the newest on"),
     post("propose", "/operations", "Propose an operation"),
     get("operation", "/operations/{operation}", &[], "What an operation says, its state, and who said what about it"),
     get("wait", "/operations/{operation}/wait", &[("timeout_ms", Number)], "The same, once it is closed, or after the time-out if it is decided then"),
@@ -80,6 +80,7 @@ pub(crate) const ROUTES: &[Route] = &[
     post("direct", "/operations/{operation}/directive", "Decide a standard operation, as the Primary"),
     post("object", "/operations/{operation}/objection", "Object to a standard operation, as a Seed"),
     post("resolve", "/operations/{operation}/resolution", "Vote on a standard operation that was objected to, as a Seed"),
+    get("votes", "/votes", &[("by", Text), ("limit", Number)], "Who voted what, from the newest operations on"),
     get("roster", "/members", &[], "The members, with role, standing, trust and skill"),
     get("trust", "/trust", &[("node", Text), ("at", Number), ("explain", Flag)], "A member's trust, now or after a height, and why; this node's own unless it is named"),
     post("what_if", "/what-if", "The scores under other parameters"),
@@ -89,6 +90,7 @@ pub(crate) const ROUTES: &[Route] = &[
     get("ticket", "/ticket", &[], "A ticket, with which others join"),
     get("peers", "/peers", &[], "Known peers, and which of them are connected"),
     get("seal_time", "/seal", &[], "The last seal's height and time"),
+    post("first_height", "/seal/first-height", "The first height since a time or height"),
     get("find_node", "/find/node", &[("given", Text)], "The only node with this name, or whose id begins so"),
     get("find_operation", "/find/operation", &[("prefix", Text)], "The only operation whose id begins so"),
     get("keys", "/keys", &[], "This node's key, and the member that it belongs to"),
@@ -242,7 +244,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::builds::ask_samples;
+    use crate::builds::{Since, ask_samples};
     use crate::request::Filter;
 
     /// Requests of every kind, with every field.
@@ -268,6 +270,9 @@ mod tests {
             class: Some(what.class()),
             kind: Some("claim".into()),
             by: Some(node),
+            from_height: Some(3),
+            limit: Some(4),
+            after: Some(operation),
         };
         let ballot = Ballot::Result(vec![1]);
         let path = std::path::PathBuf::from;
@@ -276,6 +281,10 @@ mod tests {
             Request::Operation { operation },
             Request::Operations(Filter::default()),
             Request::Operations(filter),
+            Request::Votes {
+                by: Some(node),
+                limit: 3,
+            },
             Request::Trust {
                 node: Some(node),
                 at: Some(7),
@@ -348,6 +357,9 @@ mod tests {
             Request::Refounding,
             Request::OutliveTwin,
             Request::SealTime,
+            Request::FirstHeight {
+                since: Since::Height(3),
+            },
             Request::Wait {
                 operation,
                 timeout_ms: 5,

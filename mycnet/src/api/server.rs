@@ -33,9 +33,9 @@ use tokio::time::{sleep, timeout};
 use super::check_path;
 use super::events::{EventId, Reader};
 use super::gate::Gate;
-use super::openapi;
 use super::reply::{reply, with_headers};
 use super::route::{ROUTES, Route, VERSION, Verb};
+use super::{metrics, openapi};
 use crate::answer::answer;
 use crate::builds::Keeper;
 use crate::failure::{Failure, Kind};
@@ -73,6 +73,7 @@ pub(crate) struct Control {
     listener: UnixListener,
     path: PathBuf,
     owner: u32,
+    home: Home,
     tcp: Option<(TcpListener, Gate)>,
 }
 
@@ -84,6 +85,7 @@ struct Shared {
     answers: Arc<Semaphore>,
     waits: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    home: Home,
     news: broadcast::Sender<Arc<Value>>,
 }
 
@@ -120,6 +122,7 @@ impl Control {
             listener,
             path,
             owner,
+            home: home.clone(),
             tcp,
         })
     }
@@ -145,6 +148,7 @@ impl Control {
             answers: Arc::new(Semaphore::new(ANSWERS_MAX)),
             waits: Arc::new(Semaphore::new(WAITS_MAX)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            home: self.home.clone(),
             news: news.clone(),
         });
         let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -240,6 +244,7 @@ fn app(shared: Shared) -> Router {
         app = app.route(&format!("{VERSION}{}", route.path), on(method, handler));
     }
     app = app.route(&format!("{VERSION}/events"), get(events));
+    app = app.route("/metrics", get(metrics));
     let described = get(async || reply(&Ok::<_, Failure>(openapi::document()), None));
     app = app.route(&format!("{VERSION}/openapi.json"), described);
     app.fallback(async || {
@@ -254,6 +259,18 @@ fn app(shared: Shared) -> Router {
         reply(&Err::<Value, _>(failure), None)
     })
     .with_state(shared)
+}
+
+async fn metrics(State(shared): State<Shared>) -> Response<Body> {
+    /// What a text in this form is called.
+    const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let _permit = shared.answers.clone().acquire_owned().await;
+    let (node, home) = (shared.node, shared.home);
+    let text = tokio::task::spawn_blocking(move || metrics::text(&node, &home)).await;
+    match text.unwrap_or_else(|error| Err(Failure::failed(error))) {
+        Ok(text) => with_headers(StatusCode::OK, OPENMETRICS, Body::from(text)),
+        Err(failure) => reply(&Err::<Value, _>(failure), None),
+    }
 }
 
 /// A stream of events, after that of the parameter `since`, or of the header with which browsers connect again.

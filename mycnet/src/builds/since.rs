@@ -44,7 +44,7 @@ impl FromStr for Since {
 
 impl Since {
     /// The first height.
-    pub(super) fn height(self, engine: &BFTConsensusEngine) -> Result<u64, Failure> {
+    pub(crate) fn height(self, engine: &BFTConsensusEngine) -> Result<u64, Failure> {
         Ok(match self {
             Self::Height(height) => height,
             Self::BeforeLastMs(ms) => {

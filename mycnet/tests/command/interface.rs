@@ -209,3 +209,80 @@ fn over_tcp_only_who_has_the_token_is_answered() {
     }
     running.stop();
 }
+
+/// The metrics of a node that are whole numbers, by their names.
+fn metrics(node: &TestNode) -> std::collections::BTreeMap<String, i64> {
+    let mut stream = UnixStream::connect(node.0.join("control.sock")).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).unwrap();
+    assert!(reply.contains("application/openmetrics-text"), "{reply}");
+    assert!(reply.ends_with("# EOF\n"), "{reply}");
+    let (_, text) = reply.split_once("\r\n\r\n").unwrap();
+    let samples = text.lines().filter(|line| !line.starts_with('#'));
+    let samples = samples.filter_map(|line| line.rsplit_once(' '));
+    let samples = samples.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)));
+    samples.collect()
+}
+
+#[test]
+fn metrics_move_when_they_should() {
+    let directory = Directory::new();
+    let ([ada, ben], genesis) = directory.federation(["ada", "ben"], ["primary", "seed"]);
+    for node in [&ada, &ben] {
+        node.json(&["join", &genesis]);
+    }
+    let first = ada.start(&[]);
+    let alone = metrics(&ada);
+    assert_eq!(
+        (alone["mycnet_peers"], alone["mycnet_height"]),
+        (0, 0),
+        "{alone:?}"
+    );
+    assert_eq!((alone["mycnet_members"], alone["mycnet_signing"]), (2, 1));
+    assert_eq!(alone["mycnet_active"], 1);
+    let second = ben.start(&["--peer", first.ticket()]);
+    let operation = ada.json(&["propose", "config", "--key", "motd", "--value", "1"]);
+    let id = operation["operation"].as_str().unwrap();
+    ben.once_known(id, &["status", id]);
+    let asked = loop {
+        let asked = metrics(&ben);
+        // It may be proposed and not opened yet.
+        if asked["mycnet_waiting_for_me"] == 1 {
+            break asked;
+        }
+    };
+    assert_eq!(
+        (asked["mycnet_peers"], asked["mycnet_open_operations"]),
+        (1, 1)
+    );
+    ben.json(&["vote", id, "approve", "--wait", "--timeout", "60"]);
+    let after = metrics(&ben);
+    for (name, grows) in [
+        ("mycnet_height", true),
+        ("mycnet_disk_syncs_total", true),
+        ("mycnet_trust_ppm", true),
+        ("mycnet_waiting_for_me", false),
+    ] {
+        assert_eq!(after[name] > asked[name], grows, "{name}: {after:?}");
+    }
+    assert!(after["mycnet_disk_bytes"] > 100_000);
+    assert!(after["mycnet_seal_age_seconds"] < 60);
+    // The endpoint's own count what went over the wire.
+    let received = |of: &std::collections::BTreeMap<String, i64>| -> i64 {
+        let bytes = of
+            .iter()
+            .filter(|(name, _)| name.starts_with("iroh_socket_recv"));
+        bytes.map(|(_, value)| value).sum()
+    };
+    assert!(received(&after) > received(&asked), "{after:?}");
+    second.stop();
+    let left = loop {
+        let left = metrics(&ada);
+        if left["mycnet_peers"] == 0 {
+            break left;
+        }
+    };
+    assert_eq!(left["mycnet_disk_failed"], 0);
+    first.stop();
+}

@@ -168,3 +168,62 @@ fn voters_see_what_they_vote_on() {
         "{help}"
     );
 }
+
+#[test]
+fn everybody_sees_who_voted_what_and_when() {
+    let directory = Directory::new();
+    let ([ada, ben, cyd], genesis) =
+        directory.federation(["ada", "ben", "cyd"], ["primary", "seed", "seed"]);
+    for node in [&ada, &ben, &cyd] {
+        node.json(&["join", &genesis]);
+    }
+    let first = ada.start(&[]);
+    let others = [&ben, &cyd].map(|node| node.start(&["--peer", first.ticket()]));
+    let id = id_of(&ada.json(&MOTD));
+    ben.once_known(&id, &["vote", &id, "approve"]);
+    // What was said first is said, also before others know it.
+    ben.fails(
+        &["vote", &id, "reject"],
+        3,
+        &["has voted", "approve", "cannot be changed"],
+    );
+    let mine = ben.json(&["votes", "--mine"]);
+    assert_eq!(mine["operations"][0]["own_ballot"], "approve", "{mine}");
+    let closed = cyd.once_known(&id, &["vote", &id, "reject", "--wait", "--timeout", "60"]);
+    assert_eq!(closed["phase"], "closed");
+    let decided = ada.json(&["status", &id]);
+    assert_eq!(decided["outcome"], "no_quorum");
+    let why = decided["why"].as_str().unwrap();
+    assert!(why.contains("no ballot has 3 of 3 votes"), "{why}");
+    assert!(decided["decided_ms"].as_u64().unwrap() > 0);
+    let text = ada.text(&["status", &id]);
+    for said in ["ago", "why", "cyd", "reject"] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    let votes = ada.json(&["votes"]);
+    let votes = votes["operations"][0]["votes"].as_array().unwrap();
+    assert_eq!(votes.len(), 3);
+    let by_cyd = ada.text(&["votes", "--by", "cyd"]);
+    assert!(
+        by_cyd.contains("reject") && !by_cyd.contains("approve"),
+        "{by_cyd}"
+    );
+    // A list goes on where its limit ended it.
+    let second = id_of(&ada.json(&["propose", "config", "--key", "second", "--value", "1"]));
+    let all = ada.json(&["operations"]);
+    let ids: Vec<&str> = (all["operations"].as_array().unwrap().iter())
+        .map(|line| line["operation"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, [second.as_str(), &id]);
+    let newest = ada.json(&["operations", "--limit", "1"]);
+    assert_eq!(newest["operations"][0]["operation"], second);
+    let since = ada.json(&["operations", "--since", "1000000"]);
+    assert!(
+        since["operations"].as_array().unwrap().len() <= 1,
+        "{since}"
+    );
+    for running in others {
+        running.stop();
+    }
+    first.stop();
+}
