@@ -24,6 +24,8 @@ pub(crate) mod follow;
 #[cfg(unix)]
 mod gate;
 #[cfg(unix)]
+mod page;
+#[cfg(unix)]
 mod reply;
 #[cfg(unix)]
 mod server;

@@ -50,6 +50,7 @@ mod names;
 mod network;
 mod operations;
 mod output;
+mod page;
 mod propose;
 mod refound;
 mod rejoin;
@@ -104,6 +105,7 @@ enum Command {
     Status(status::Args),
     Operations(operations::Args),
     Votes(operations::VotesArgs),
+    Page(page::Args),
     #[cfg(unix)]
     Watch(watch::Args),
     Trust(lists::TrustArgs),
@@ -160,6 +162,7 @@ fn main() -> ExitCode {
         Command::Status(args) => status::run(args),
         Command::Operations(args) => operations::run(args),
         Command::Votes(args) => operations::votes(args),
+        Command::Page(args) => page::run(args),
         #[cfg(unix)]
         Command::Watch(args) => watch::run(args),
         Command::Trust(args) => lists::trust(args),

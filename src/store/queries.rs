@@ -1,6 +1,7 @@
 //! Queries about the past.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 
 use redb::{ReadTransaction, ReadableTable as _};
 
@@ -147,18 +148,58 @@ impl Store {
         let mut heights = self.heights(&reading)?;
         let mut all = Vec::new();
         for end in all_ends(&reading)? {
-            all.push(ClosedSummary {
-                operation: end.id,
-                closed: closed_as(&mut heights, &end)?,
-                kind: end.kind,
-                class: end.class,
-                proposer: end.proposer,
-                subject: end.subject,
-                refused_effect: effect_of(&reading, &end.id)?.flatten(),
-            });
+            all.push(summary_of(&reading, &mut heights, end)?);
         }
         all.sort_by_key(|closed| closed.operation);
         Ok(all)
+    }
+
+    /// Closed operations from the last ones on, those of one height by id, until `take` has enough and returns `false`. After one of them
+    /// if it is named. Reads no more than that.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] if a row cannot be decoded.
+    pub fn newest_closed(
+        &self,
+        after: Option<&OperationId>,
+        take: &mut dyn FnMut(ClosedSummary) -> bool,
+    ) -> Result<(), StoreError> {
+        let reading = self.reading()?;
+        let mut heights = self.heights(&reading)?;
+        let after = match after {
+            None => None,
+            Some(id) => places_of(&reading, id)?
+                .1
+                .map(|height| (Reverse(height), *id)),
+        };
+        let order = |end: &EndRow| (Reverse(end.ended.closed_height), end.id);
+        let mut pass = |mut ends: Vec<EndRow>| -> Result<bool, StoreError> {
+            ends.retain(|end| after.is_none_or(|after| order(end) > after));
+            ends.sort_by_key(order);
+            for end in ends {
+                let closed = summary_of(&reading, &mut heights, end)?;
+                if !take(closed) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        let mut latest = Vec::new();
+        for height in Heights::new(&reading)?.latest()? {
+            latest.extend(height.ends()?);
+        }
+        if !pass(latest)? {
+            return Ok(());
+        }
+        let last = after.map_or(u64::MAX, |(Reverse(height), _)| height);
+        for row in reading.open_table(ENDS)?.range(..=last)?.rev() {
+            let (first, row) = row?;
+            if !pass(read_ends(first.value(), row.value())?)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The operations with sealed records whose ids begin with these hexadecimal digits, in order. Reads no others. Without digits:
@@ -302,6 +343,22 @@ fn closed_row(
     row.ok_or_else(|| {
         let reason = format!("operation {id} did not close at it");
         StoreError::damaged(place(height), reason)
+    })
+}
+
+fn summary_of(
+    reading: &ReadTransaction,
+    heights: &mut Heights,
+    end: EndRow,
+) -> Result<ClosedSummary, StoreError> {
+    Ok(ClosedSummary {
+        operation: end.id,
+        closed: closed_as(heights, &end)?,
+        kind: end.kind,
+        class: end.class,
+        proposer: end.proposer,
+        subject: end.subject,
+        refused_effect: effect_of(reading, &end.id)?.flatten(),
     })
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mycnet_consensus::core::Pending;
 use mycnet_consensus::engine::{EngineError, OperationFilter};
 use mycnet_consensus::node::Node;
+use mycnet_consensus::store::ClosedSummary;
 use mycnet_consensus::{
     BFTConsensusEngine, Ballot, BallotForm, Class, ConsensusOperation, NodeId, OperationId,
     Outcome, Statement,
@@ -120,81 +121,117 @@ fn time_of(node: &Node, height: u64) -> Result<u64, Failure> {
 }
 
 fn lines(node: &Node, filter: &Filter) -> Result<Vec<OperationLine>, Failure> {
-    let engine = node.engine();
-    let mut lines = Vec::new();
-    if filter.is_open != Some(false) {
-        for operation in open_operations(engine)? {
-            let (status, proposal) = (engine.status(&operation), engine.proposal(&operation)?);
-            let (Some(status), Some(proposal)) = (status, proposal) else {
-                // It was closed after it was listed.
-                continue;
-            };
-            lines.push(OperationLine {
-                operation,
-                kind: proposal.what.kind().into(),
-                class: status.class.unwrap_or_else(|| proposal.what.class()),
-                proposer: proposal.proposer,
-                subject: proposal.what.subject(),
-                rule: proposal.what.claim_rule(),
-                phase: status.phase.into(),
-                height: status.opened_height,
-                outcome: status.outcome.map(|(outcome, _)| outcome),
-                refused_effect: None,
-                time_ms: None,
-            });
-        }
-    }
-    if filter.is_open != Some(true) {
-        let all_closed = node.store().all_closed().map_err(Failure::failed)?;
-        lines.extend(all_closed.into_iter().map(|closed| OperationLine {
-            operation: closed.operation,
-            kind: closed.kind,
-            class: closed.class,
-            proposer: closed.proposer,
-            subject: closed.subject,
-            // A list does not read the proposals of all that was ever decided; `mycnet status` shows the rule of one.
-            rule: None,
-            phase: "closed".into(),
-            height: Some(closed.closed.decided_height),
-            outcome: Some(closed.closed.outcome),
-            refused_effect: closed.refused_effect,
-            time_ms: None,
-        }));
-    }
-    lines.retain(|line| {
+    let limit = filter.limit.unwrap_or(usize::MAX);
+    let is_meant = |line: &OperationLine| {
         filter.class.is_none_or(|class| line.class == class)
             && filter.kind.as_ref().is_none_or(|kind| line.kind == *kind)
             && filter.by.is_none_or(|by| line.proposer == by)
             && filter
                 .from_height
                 .is_none_or(|from| line.height.is_none_or(|height| height >= from))
-    });
-    lines.sort_by_key(|line| {
-        let place = match (&*line.phase, line.height) {
-            (_, None) => 0,
-            ("closed", _) => 2,
-            _ => 1,
-        };
-        (place, std::cmp::Reverse(line.height), line.operation)
-    });
-    if let Some(after) = filter.after {
-        let place = lines.iter().position(|line| line.operation == after);
-        let place = place.ok_or_else(|| {
-            Failure::usage(format!("after={after}: it is not in this list (any more)"))
-        })?;
-        lines.drain(..=place);
+    };
+    let mut lines = if filter.is_open == Some(false) {
+        Vec::new()
+    } else {
+        open_lines(node.engine())?
+    };
+    let mut after = filter.after;
+    if let Some(id) = after {
+        // Whatever is closed comes behind what is open.
+        match lines.iter().position(|line| line.operation == id) {
+            Some(place) => {
+                lines.drain(..=place);
+                after = None;
+            }
+            None => lines.clear(),
+        }
     }
-    lines.truncate(filter.limit.unwrap_or(usize::MAX));
+    lines.retain(is_meant);
+    lines.truncate(limit);
+    if filter.is_open != Some(true) && lines.len() < limit {
+        let mut take = |closed: ClosedSummary| {
+            let height = closed.closed.closed_height;
+            if filter.from_height.is_some_and(|from| height < from) {
+                return false;
+            }
+            lines.extend(Some(closed_line(closed)).filter(is_meant));
+            lines.len() < limit
+        };
+        let read = node.store().newest_closed(after.as_ref(), &mut take);
+        read.map_err(Failure::failed)?;
+    }
     Ok(lines)
 }
+
+/// Proposals without a seal, then open operations, each from the newest on.
+fn open_lines(engine: &BFTConsensusEngine) -> Result<Vec<OperationLine>, Failure> {
+    let mut lines = Vec::new();
+    for operation in open_operations(engine)? {
+        let (status, proposal) = (engine.status(&operation), engine.proposal(&operation)?);
+        let (Some(status), Some(proposal)) = (status, proposal) else {
+            // It was closed after it was listed.
+            continue;
+        };
+        lines.push(OperationLine {
+            operation,
+            kind: proposal.what.kind().into(),
+            class: status.class.unwrap_or_else(|| proposal.what.class()),
+            proposer: proposal.proposer,
+            subject: proposal.what.subject(),
+            rule: proposal.what.claim_rule(),
+            phase: status.phase.into(),
+            height: status.opened_height,
+            outcome: status.outcome.map(|(outcome, _)| outcome),
+            refused_effect: None,
+            time_ms: None,
+        });
+    }
+    lines.sort_by_key(|line| {
+        let height = line.height;
+        (height.is_some(), std::cmp::Reverse(height), line.operation)
+    });
+    Ok(lines)
+}
+
+fn closed_line(closed: ClosedSummary) -> OperationLine {
+    OperationLine {
+        operation: closed.operation,
+        kind: closed.kind,
+        class: closed.class,
+        proposer: closed.proposer,
+        subject: closed.subject,
+        // A list does not read the proposals of all that was ever decided; `mycnet status` shows the rule of one.
+        rule: None,
+        phase: "closed".into(),
+        height: Some(closed.closed.decided_height),
+        outcome: Some(closed.closed.outcome),
+        refused_effect: closed.refused_effect,
+        time_ms: None,
+    }
+}
+
+/// Operations that are looked at together for their votes.
+const VOTES_PAGE: usize = 64;
 
 /// Who voted what, from the newest operations on: so many of those with a vote of this member, or of anybody.
 pub(super) fn votes(node: &Node, by: Option<NodeId>, limit: usize) -> Result<Votes, Failure> {
     let mut operations = Vec::new();
-    for mut line in lines(node, &Filter::default())? {
-        if operations.len() == limit {
-            break;
-        }
+    let mut page = Filter {
+        limit: Some(VOTES_PAGE),
+        ..Filter::default()
+    };
+    let mut waiting = lines(node, &page)?.into_iter();
+    while operations.len() < limit {
+        let Some(mut line) = waiting.next() else {
+            // The list may have changed meanwhile: then this is all of it that is certain.
+            let more = page.after.map_or(Ok(Vec::new()), |_| lines(node, &page))?;
+            if more.is_empty() {
+                break;
+            }
+            waiting = more.into_iter();
+            continue;
+        };
+        page.after = Some(line.operation);
         let details = operation(node, line.operation)?;
         let is_own = by.is_none_or(|by| by == node.engine().node_id());
         let own_ballot = details.own_ballot.filter(|_| is_own);

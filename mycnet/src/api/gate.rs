@@ -34,8 +34,8 @@ impl Gate {
         Ok(Self(digest(&hex::encode(token))))
     }
 
-    /// Whether a request may pass.
-    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Failure> {
+    /// Whether a request may pass. The files of the page say nothing of the node, so a browser gets them without the token.
+    pub(crate) fn check(&self, headers: &HeaderMap, is_page: bool) -> Result<(), Failure> {
         let denied = |message: &str| Err(Failure::new(Kind::Denied, message));
         let Some(host) = text(headers, HOST).filter(|host| is_this_machine(host)) else {
             return denied(
@@ -47,7 +47,7 @@ impl Gate {
             return denied("a page of another origin may not ask this node");
         }
         let token = text(headers, AUTHORIZATION).and_then(|it| it.strip_prefix("Bearer "));
-        if token.is_some_and(|token| digest(token.trim()) == self.0) {
+        if is_page || token.is_some_and(|token| digest(token.trim()) == self.0) {
             return Ok(());
         }
         denied(
@@ -96,7 +96,7 @@ mod tests {
         for (name, value) in headers {
             map.append(name.clone(), HeaderValue::from_static(value));
         }
-        gate.check(&map)
+        gate.check(&map, false)
     }
 
     #[test]

@@ -35,7 +35,7 @@ use super::events::{EventId, Reader};
 use super::gate::Gate;
 use super::reply::{reply, with_headers};
 use super::route::{ROUTES, Route, VERSION, Verb};
-use super::{metrics, openapi};
+use super::{metrics, openapi, page};
 use crate::answer::answer;
 use crate::builds::Keeper;
 use crate::failure::{Failure, Kind};
@@ -245,6 +245,9 @@ fn app(shared: Shared) -> Router {
     }
     app = app.route(&format!("{VERSION}/events"), get(events));
     app = app.route("/metrics", get(metrics));
+    for (path, content_type, text) in page::FILES {
+        app = app.route(path, get(async || page::response(content_type, text)));
+    }
     let described = get(async || reply(&Ok::<_, Failure>(openapi::document()), None));
     app = app.route(&format!("{VERSION}/openapi.json"), described);
     app.fallback(async || {
@@ -402,9 +405,9 @@ async fn connected(
     let app = TowerToHyperService::new(app);
     let answered = Notify::new();
     let service = service_fn(|request: HttpRequest<hyper::body::Incoming>| {
-        let passed = gate
-            .as_ref()
-            .map_or(Ok(()), |it| it.check(request.headers()));
+        let passed = gate.as_ref().map_or(Ok(()), |gate| {
+            gate.check(request.headers(), page::is_page(request.uri().path()))
+        });
         let (app, answered) = (&app, &answered);
         async move {
             let response = match passed {

@@ -207,6 +207,21 @@ fn over_tcp_only_who_has_the_token_is_answered() {
             "{host} {more}"
         );
     }
+    // The files of the page say nothing of the node. They may load nothing from elsewhere.
+    for path in ["/", "/page.js", "/page.css"] {
+        let get = |host: &str| {
+            let mut stream = TcpStream::connect(&at).unwrap();
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+            let mut reply = String::new();
+            stream.read_to_string(&mut reply).unwrap();
+            reply
+        };
+        let page = get(&at);
+        assert!(page.starts_with("HTTP/1.1 200"), "{path}");
+        assert!(page.contains("default-src 'none'"), "{path}");
+        assert!(get("evil.example").starts_with("HTTP/1.1 403"), "{path}");
+    }
+    node.fails(&["page"], 1, &["name a port"]);
     running.stop();
 }
 

@@ -1,5 +1,7 @@
 //! A store answers as the sealed log in memory does, and starts as the node that stopped.
 
+use std::cmp::Reverse;
+
 use mycnet_consensus::core::{DecidedAt, Declared, Input, Prover, Write};
 use mycnet_consensus::document::{LedgerChange, LedgerDocument, OperationDocument};
 use mycnet_consensus::internals::archive::{Archive, ArchiveError, what_if};
@@ -9,7 +11,7 @@ use mycnet_consensus::internals::digest::Salt;
 use mycnet_consensus::internals::history::History;
 use mycnet_consensus::internals::ledger::{Ledger, Mode};
 use mycnet_consensus::internals::record::{Signed, Statement, Verified, Verifier, sign};
-use mycnet_consensus::store::Store;
+use mycnet_consensus::store::{ClosedSummary, Store};
 use mycnet_consensus::{Ballot, Certificate, Genesis, OperationId, Outcome, Params, RecordId};
 
 use super::disk::{Disk, Survives};
@@ -188,6 +190,7 @@ fn compare(store: &Store, history: &History, net: &Net) {
         assert_eq!(document.heads(), built.heads());
     }
     assert!(long_results > 0);
+    newest_first(store, listed.clone());
     let listed: Vec<_> = listed.iter().map(|summary| summary.operation).collect();
     compare_digits(store, &listed);
     let nobody = OperationId::from_bytes([9; 32]);
@@ -425,4 +428,34 @@ fn peers_are_kept() {
     assert_eq!(store.peer(&node(1)).unwrap(), Some(b"elsewhere".to_vec()));
     assert_eq!(store.peer(&node(2)).unwrap(), None);
     assert_eq!(store.peers().unwrap().len(), 1);
+}
+
+/// From the newest on, however many are taken at a time.
+fn newest_first(store: &Store, mut listed: Vec<ClosedSummary>) {
+    listed.sort_by_key(|it| (Reverse(it.closed.closed_height), it.operation));
+    for together in [1, 3, usize::MAX] {
+        let mut found: Vec<ClosedSummary> = Vec::new();
+        loop {
+            let (mut some, last) = (Vec::new(), found.last().map(|it| it.operation));
+            let mut take = |closed| {
+                some.push(closed);
+                some.len() < together
+            };
+            store.newest_closed(last.as_ref(), &mut take).unwrap();
+            if some.is_empty() {
+                break;
+            }
+            found.extend(some);
+        }
+        assert_eq!(found, listed, "{together} at a time");
+    }
+    // The seals say the same from any height on.
+    let height = store.height().unwrap();
+    let all = store.changes_from(0, usize::MAX).unwrap();
+    assert_eq!(all.len() as u64, height);
+    for from in 1..=height {
+        let rest = store.changes_from(from, 2).unwrap();
+        let at = usize::try_from(from - 1).unwrap();
+        assert_eq!(rest, all[at..(at + 2).min(all.len())], "from {from}");
+    }
 }
