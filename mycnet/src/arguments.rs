@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use jiff::{Span, SpanRelativeTo};
 use mycnet_consensus::limits::PAYLOAD_BYTES_MAX;
 use mycnet_consensus::{MemberName, Spore};
 use serde::de::DeserializeOwned;
@@ -110,6 +112,26 @@ pub(crate) fn reason(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// A length of time as people write it: `90s`, `2h`, `1d 12h`, or a number of seconds.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Ok(Duration::from_secs(seconds.into()));
+    }
+    let bad =
+        |_| format!("{text:?}: a length of time is 90s, 15m, 2h, 1d, 1w, or a number of seconds");
+    // A span has at most 19,998 years, so that no sum of times overflows.
+    let span: Span = text.parse().map_err(bad)?;
+    // Months and years have no length of their own.
+    let length = span.to_duration(SpanRelativeTo::days_are_24_hours());
+    Duration::try_from(length.map_err(bad)?)
+        .map_err(|_| format!("{text:?}: a length of time is not below zero"))
+}
+
+/// The milliseconds of a length of time that [`duration`] gave.
+pub(crate) fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A parser of the variants of an enum, by their names in JSON.
 pub(crate) fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
 where
@@ -125,9 +147,9 @@ pub(crate) struct Waiting {
     #[arg(long, global = true)]
     pub(crate) wait: bool,
 
-    /// Limit the waiting time; the exit code is 4 if it ends before the operation is decided
-    #[arg(long, global = true, value_name = "SECONDS", requires = "wait")]
-    timeout: Option<u64>,
+    /// Limit the wait: 90s, 2h, 1d, or seconds; the exit code is 4 if it ends before the decision
+    #[arg(long, global = true, value_name = "TIME", requires = "wait", value_parser = duration)]
+    timeout: Option<Duration>,
 
     /// Sign although this directory seems to be a copy and no node runs in it
     #[arg(long, global = true)]
@@ -138,7 +160,8 @@ impl Waiting {
     /// How long to wait, in milliseconds, if the user said so.
     pub(crate) fn timeout_ms(self) -> Option<u64> {
         // Thirty years are longer than any wait, and far from any overflow.
-        self.timeout.map(|seconds| seconds.min(1 << 30) * 1000)
+        let most = Duration::from_secs(1 << 30);
+        self.timeout.map(|timeout| whole_ms(timeout.min(most)))
     }
 }
 
@@ -167,6 +190,50 @@ mod tests {
         }
         assert_eq!(NodeRef::digits("4F9C12AB").as_deref(), Some("4f9c12ab"));
         assert_eq!(NodeRef::digits("4f9c12a"), None);
+    }
+
+    #[test]
+    fn lengths_of_time_are_numbers_with_units_or_seconds() {
+        for (text, ms) in [
+            ("0", 0),
+            ("90", 90_000),
+            ("90s", 90_000),
+            ("250ms", 250),
+            ("15m", 15 * 60_000),
+            ("1.5h", 90 * 60_000),
+            ("2h", 2 * 3_600_000),
+            ("1h30m", 90 * 60_000),
+            ("1d", 86_400_000),
+            ("1d 12h", 36 * 3_600_000),
+            ("2 days", 2 * 86_400_000),
+            ("1w", 7 * 86_400_000),
+            ("P1DT1H", 25 * 3_600_000),
+            ("4294967295", 4_294_967_295_000),
+        ] {
+            assert_eq!(duration(text).map(whole_ms), Ok(ms), "{text}");
+        }
+        for (texts, said) in [
+            (
+                &[
+                    "",
+                    "h",
+                    "1x",
+                    "1.5",
+                    "1h and more",
+                    "1mo",
+                    "2 years",
+                    "6000000w",
+                ][..],
+                "is 90s, 15m",
+            ),
+            (&["4294967296", "99999999999999999999"], "is 90s, 15m"),
+            (&["-1h", "1d ago"], "not below zero"),
+        ] {
+            for text in texts {
+                let error = duration(text).unwrap_err();
+                assert!(error.contains(said), "{text}: {error}");
+            }
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! | `key`, `successor` | the keys of a member that follow one another |
 //! | `builds` | what rebuilders found, and sets of what is to be built |
 //! | `refound` | founding the network anew |
-//! | `devnet`, `doctor`, `rejoin`, `completions`, `replay` | tools |
+//! | `devnet`, `doctor`, `rejoin`, `completions`, `man`, `replay` | tools |
 //! | `client`, `socket` | the node that a command asks: a running one, or one of its own |
 //! | `request`, `answer`, `reply` | what a node can be asked, how it answers, and the types of the answers |
 //! | `start` | starting a node |
@@ -46,6 +46,7 @@ mod init;
 mod join;
 mod key;
 mod lists;
+mod man;
 mod names;
 mod network;
 mod operations;
@@ -127,6 +128,8 @@ enum Command {
     Refound(refound::Args),
     Key(key::Args),
     Completions(completions::Args),
+    #[command(hide = true)]
+    Man(man::Args),
     Devnet(devnet::Args),
     Replay(mycnet_replay::Args),
 }
@@ -181,6 +184,7 @@ fn main() -> ExitCode {
         Command::Refound(args) => refound::run(args),
         Command::Key(args) => key::run(args),
         Command::Completions(args) => completions::run(args, command_line()),
+        Command::Man(args) => man::run(args, command_line()),
         Command::Devnet(args) => devnet::run(args),
         Command::Replay(args) => mycnet_replay::run(args),
     };

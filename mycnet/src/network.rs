@@ -8,7 +8,7 @@ use mycnet_consensus::{
     Digest, Founder, Genesis, NodeId, PanelScoring, Params, Rejection, Sealing,
 };
 
-use crate::arguments::{member_name, named, role};
+use crate::arguments::{duration, member_name, named, role, whole_ms};
 use crate::client::ask;
 use crate::failure::Failure;
 use crate::files::{self, OutputFile, read_file};
@@ -147,9 +147,22 @@ pub(crate) fn param(text: &str) -> Result<(String, u64), String> {
             "no parameter is named {name}; the parameters are {names}"
         ));
     };
-    let number = Params::parse_change(name, number.as_bytes());
-    let number =
-        number.map_err(|_| format!("{name} takes a whole number from {least} to {most}"))?;
+    // A number alone is milliseconds, as the name says.
+    let is_time = name.ends_with("_ms");
+    let length = if is_time && number.parse::<u64>().is_err() {
+        duration(number).ok().map(|it| whole_ms(it).to_string())
+    } else {
+        None
+    };
+    let number = Params::parse_change(name, length.as_deref().unwrap_or(number).as_bytes());
+    let number = number.map_err(|_| {
+        let or_time = if is_time {
+            ", or a time as 90s, 2h or 1d"
+        } else {
+            ""
+        };
+        format!("{name} takes a whole number from {least} to {most}{or_time}")
+    })?;
     Ok((name.to_owned(), number))
 }
 
@@ -275,6 +288,24 @@ mod tests {
     use mycnet_consensus::Spore;
 
     use super::*;
+
+    #[test]
+    fn parameters_that_are_times_take_units() {
+        for (text, ms) in [
+            ("commit_window_ms=90000", 90_000),
+            ("commit_window_ms=90s", 90_000),
+            ("commit_window_ms=2h", 7_200_000),
+            ("commit_window_ms=1d", 86_400_000),
+        ] {
+            assert_eq!(param(text), Ok(("commit_window_ms".to_owned(), ms)));
+        }
+        let error = param("commit_window_ms=soon").unwrap_err();
+        assert!(error.contains("or a time as 90s"), "{error}");
+        let error = param("commit_window_ms=0s").unwrap_err();
+        assert!(error.contains("from 1 to"), "{error}");
+        let name = Params::NAMES.iter().find(|name| !name.ends_with("_ms"));
+        assert!(param(&format!("{}=2h", name.unwrap())).is_err());
+    }
 
     #[test]
     fn members_are_named_with_key_and_role() {

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use mycnet_consensus::core::{Backing, Plan, sign_endorsement};
 use mycnet_consensus::engine::{Clock as _, SystemClock};
 use mycnet_consensus::{Digest, Signer as _, Spore};
 
-use crate::arguments::{IdPrefix, NodeRef};
+use crate::arguments::{IdPrefix, NodeRef, duration, whole_ms};
 use crate::client::{self, Client};
 use crate::databases::open_store;
 use crate::failure::{Failure, Kind};
@@ -64,10 +65,10 @@ struct PlanArgs {
     #[arg(long, value_name = "NODE")]
     with: Vec<NodeRef>,
 
-    /// Leave out everybody of whom nothing was heard for so many seconds; a commit
-    /// window unless given
-    #[arg(long, value_name = "SECONDS", verbatim_doc_comment)]
-    silent_for: Option<u64>,
+    /// Leave out everybody of whom nothing was heard for so long: 12h, 3d, or seconds; a
+    /// commit window unless given
+    #[arg(long, value_name = "TIME", value_parser = duration, verbatim_doc_comment)]
+    silent_for: Option<Duration>,
 
     /// Change a member's role: NODE=primary, NODE=seed or NODE=latent; can be repeated
     #[arg(long = "role", value_name = "NODE=ROLE", value_parser = role)]
@@ -160,7 +161,7 @@ fn plan(args: &PlanArgs) -> anyhow::Result<()> {
                 without,
                 with,
                 roles,
-                silent_ms: args.silent_for.map(|s| s.saturating_mul(1000)),
+                silent_ms: args.silent_for.map(whole_ms),
             })
             .await?;
         keep(&client.home, &shown)?;

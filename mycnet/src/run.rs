@@ -12,8 +12,8 @@ use mycnet_consensus::node::{Node, Stopped};
 use mycnet_consensus::store::Store;
 use tokio::sync::{Notify, mpsc};
 
-use self::hook::Hook;
 use self::out::Out;
+use self::reload::{Hangup, Hangups, reload};
 use self::report::Report;
 use crate::answer::reads;
 use crate::api::{self, Control};
@@ -31,6 +31,7 @@ mod attention;
 mod hook;
 mod log;
 mod out;
+mod reload;
 mod report;
 
 /// How often the node checks which peers came and went.
@@ -45,8 +46,12 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// if it runs on a terminal (or with --verbose). Ctrl-C stops it. It may be stopped
 /// and started at any time; what it has acknowledged is on the disk.
 ///
-/// Warnings go to stderr; `MYCNET_LOG` says which: a level, as `info`, or pairs, as
-/// `mycnet_consensus=debug,iroh=warn`.
+/// The log goes to stderr: warnings; with `MYCNET_LOG=info` what is decided too. It
+/// takes a level, or pairs, as `mycnet=info,iroh=warn`; without it `RUST_LOG` holds.
+/// `MYCNET_LOG_FORMAT=json` makes each line of the log an object.
+///
+/// SIGHUP reads `config.toml` again: a new `on_event` holds at once, and the log says
+/// what waits for a restart.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -72,17 +77,21 @@ fn ticket(text: &str) -> Result<Ticket, String> {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let home = args.common.home()?;
     refuse_past(&home)?;
-    let settings = home.settings()?.with(&args.overrides)?;
+    let mut settings = home.settings()?.with(&args.overrides)?;
     let out = Arc::new(Out::new());
     log::start(&out);
-    runtime()?.block_on(serve(&home, &settings, args, &out))
+    let runtime = runtime()?;
+    let ended = runtime.block_on(serve(&home, &mut settings, args, &out));
+    // The node has stopped, and the process ends: nobody waits for what still reads, or closes connections to peers that are gone.
+    std::mem::forget(runtime);
+    ended
 }
 
 /// Runs the node until it is stopped. When a seal gives its member the next key, it starts again with that; when a plan that it
 /// endorsed comes in force, in the new network.
 async fn serve(
     home: &Home,
-    settings: &Settings,
+    settings: &mut Settings,
     args: &Args,
     out: &Arc<Out>,
 ) -> anyhow::Result<()> {
@@ -93,7 +102,7 @@ async fn serve(
 
 async fn serve_key(
     home: &Home,
-    settings: &Settings,
+    settings: &mut Settings,
     args: &Args,
     out: &Arc<Out>,
     control: &mut Option<Control>,
@@ -129,7 +138,16 @@ async fn serve_key(
         is_told,
         out.clone(),
     );
-    let ended = attend(home, settings, &connected, &keeper, &answering, &mut report).await;
+    let overrides = &args.overrides;
+    let ended = attend(
+        home,
+        (settings, overrides),
+        &connected,
+        &keeper,
+        &answering,
+        &mut report,
+    );
+    let ended = ended.await;
     if matches!(ended, Ok(Ended::Replaced | Ended::Refounded)) {
         // Commands that come now wait for the node to be there again.
         *control = Some(answering);
@@ -211,7 +229,7 @@ enum Ended {
 /// Tells that the node has started, and what happens until it stops by itself or is stopped.
 async fn attend(
     home: &Home,
-    settings: &Settings,
+    (settings, overrides): (&mut Settings, &Overrides),
     connected: &Connected,
     keeper: &Arc<Keeper>,
     control: &Control,
@@ -220,6 +238,7 @@ async fn attend(
     let node = &connected.node;
     // This comes before the report of the start, so that a signal right after the report stops the node in good order.
     let asked_to_stop = asked_to_stop()?;
+    let mut hangups = Hangups::new()?;
     let mut events = node.engine().subscribe();
     report.started(node, &connected.listening, control.address());
     let mut look_at_peers = tokio::time::interval(PEERS_EVERY);
@@ -228,13 +247,7 @@ async fn attend(
     let answering = control.serve(node, keeper, &news, &closing);
     let (tell, mut told) = mpsc::unbounded_channel();
     let voting = builds::attend(node, keeper, tell);
-    let hooking = async {
-        if !settings.on_event.is_empty() {
-            let hook = Hook::new(home, &settings.on_event, node);
-            hook.attend(node, &news).await;
-        }
-        std::future::pending::<()>().await;
-    };
+    let hooking = hook::attend(home, settings.on_event.clone(), node, &news);
     tokio::pin!(answering, voting, hooking, asked_to_stop);
     // The seal may have come before the subscription.
     let mut is_replaced = is_replaced_by_next(home, node)?;
@@ -242,6 +255,7 @@ async fn attend(
         tokio::select! {
             notice = events.next() => match notice {
                 Some(notice) => {
+                    log::notice(&notice);
                     report.notice(&notice);
                     if may_replace(&notice) {
                         is_replaced = is_replaced_by_next(home, node)?;
@@ -257,6 +271,18 @@ async fn attend(
             () = &mut voting => return Ok(Ended::Stopped),
             Some(told) = told.recv() => report.builds(&told),
             _ = node.stopped() => return Ok(Ended::Stopped),
+            hangup = hangups.next() => match hangup {
+                Hangup::Reload => {
+                    if reload(home, settings, overrides, report) {
+                        // Its place is kept, so that it goes on there.
+                        hooking.set(hook::attend(home, settings.on_event.clone(), node, &news));
+                    }
+                }
+                Hangup::Stop => {
+                    look(node, report);
+                    return Ok(Ended::Stopped);
+                }
+            },
             // What happened since the last look is told, and kept for the next start.
             () = &mut asked_to_stop => {
                 look(node, report);

@@ -147,6 +147,15 @@ pub(crate) struct Overrides {
     mdns: bool,
 }
 
+/// What is different in settings that were read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Changed {
+    /// Whether `on_event` is, which a running node takes.
+    pub(crate) on_event: bool,
+    /// What holds only when the node is started again.
+    pub(crate) waiting: Vec<&'static str>,
+}
+
 impl Settings {
     /// Reads a settings file. Without one, the defaults hold. An error names the line that is wrong.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
@@ -180,6 +189,38 @@ impl Settings {
         Ok(self)
     }
 
+    /// Takes over what a running node can take. Commands read the aliases and the policy by themselves.
+    pub(crate) fn take(&mut self, read: Self) -> Changed {
+        let Self {
+            listen,
+            port,
+            relays,
+            mdns,
+            degree,
+            connections,
+            aliases,
+            builds,
+            api,
+            on_event,
+        } = read;
+        let waiting = [
+            ("listen", self.listen != listen),
+            ("port", self.port != port),
+            ("relays", self.relays != relays),
+            ("mdns", self.mdns != mdns),
+            ("degree", self.degree != degree),
+            ("connections", self.connections != connections),
+            ("api.listen", self.api != api),
+        ];
+        let waiting = waiting.into_iter().filter(|(_, is_changed)| *is_changed);
+        let changed = Changed {
+            on_event: self.on_event != on_event,
+            waiting: waiting.map(|(name, _)| name).collect(),
+        };
+        (self.aliases, self.builds, self.on_event) = (aliases, builds, on_event);
+        changed
+    }
+
     /// The commented file that `init` writes.
     pub(crate) fn template(&self) -> String {
         let Self {
@@ -198,7 +239,7 @@ impl Settings {
         format!(
             "\
 # Settings of a mycnet node. They are read when it starts; `mycnet run` takes most of
-# them as options too. The node contacts nobody on the internet unless a line below says so.
+# them as options too. On SIGHUP a running node takes a new `on_event`. The node contacts nobody on the internet unless a line below says so.
 
 # Where the node listens (UDP): \"loopback\" (this machine only), \"everywhere\" (all
 # interfaces), or one IP address.
@@ -297,6 +338,25 @@ mod tests {
             let read: Settings = toml::from_str(&settings.template()).unwrap();
             assert_eq!(read, settings);
         }
+    }
+
+    #[test]
+    fn a_running_node_takes_what_it_can() {
+        let mut settings = Settings::default();
+        let read = "port = 4433\ndegree = 5\non_event = [\"a\"]\n[aliases]\nmum = \"ada\"";
+        let read: Settings = toml::from_str(read).unwrap();
+        let changed = settings.take(read.clone());
+        assert!(changed.on_event);
+        assert_eq!(changed.waiting, ["port", "degree"]);
+        assert_eq!(settings.on_event, read.on_event);
+        assert_eq!(settings.aliases, read.aliases);
+        assert_eq!(
+            (settings.port, settings.degree),
+            (0, Settings::default().degree)
+        );
+        // What waits is told again.
+        let changed = settings.take(read);
+        assert_eq!((changed.on_event, changed.waiting.len()), (false, 2));
     }
 
     #[test]

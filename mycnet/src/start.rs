@@ -22,7 +22,10 @@ pub(crate) const RETRIES: u32 = 100;
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// How often a node tries again to take its port.
-const BIND_RETRIES: u32 = 20;
+const BIND_RETRIES: u32 = 50;
+
+/// How long a node that stops waits for peers to hear that its connections are closed.
+const GOODBYE: Duration = Duration::from_millis(200);
 
 /// A runtime for one command.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
@@ -112,8 +115,13 @@ impl Connected {
     /// Stops the node in good order, or says why it had stopped before.
     pub(crate) async fn stop(self) -> Stopped {
         let how = self.node.shutdown().await;
-        if let Err(error) = self.router.shutdown().await {
-            tracing::debug!(%error, "the endpoint");
+        // A peer that has gone answers nothing, and nobody waits seconds for it: those that are there have heard it by now.
+        let router = self.router;
+        let closing = tokio::spawn(async move { router.shutdown().await });
+        match tokio::time::timeout(GOODBYE, closing).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error)) | Err(error)) => tracing::debug!(%error, "the endpoint"),
+            Err(_) => tracing::debug!("some peers may not have heard that the node stops"),
         }
         how
     }

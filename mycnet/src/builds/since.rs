@@ -6,6 +6,7 @@ use mycnet_consensus::BFTConsensusEngine;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::arguments::{duration, whole_ms};
 use crate::failure::Failure;
 
 /// Since when.
@@ -24,21 +25,14 @@ impl FromStr for Since {
         if text == "all" {
             return Ok(Self::Height(0));
         }
-        let bad = || format!("{text:?}: since when is a time as 24h, 90m or 7d, a height, or all");
-        let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
-        let number = text.strip_suffix(unit).and_then(|it| it.parse().ok());
-        let number: u64 = number.ok_or_else(bad)?;
-        let unit_ms = match unit {
-            "" => return Ok(Self::Height(number)),
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return Err(bad()),
-        };
-        number
-            .checked_mul(unit_ms)
-            .map(Self::BeforeLastMs)
-            .ok_or_else(bad)
+        // A number alone is a height here.
+        if let Ok(height) = text.parse() {
+            return Ok(Self::Height(height));
+        }
+        let time = duration(text).map_err(|_| {
+            format!("{text:?}: since when is a time as 24h, 90m or 7d, a height, or all")
+        })?;
+        Ok(Self::BeforeLastMs(whole_ms(time)))
     }
 }
 
@@ -71,8 +65,9 @@ mod tests {
             ("", None),
             ("h", None),
             ("-1h", None),
-            ("1.5h", None),
-            ("1w", None),
+            ("1.5h", Some(BeforeLastMs(5_400_000))),
+            ("1w", Some(BeforeLastMs(604_800_000))),
+            ("1mo", None),
             ("99999999999999999999", None),
             ("9999999999999999999d", None),
         ] {

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::submit::{self, AHEAD, Names, Summary, note_waiting, read_key, refuse_past, take};
+use crate::arguments::duration;
 use crate::client::{self, Client};
 use crate::failure::Failure;
 use crate::files::read_file;
@@ -55,9 +56,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "BUILD")]
     after: Option<u32>,
 
-    /// Stop after so many minutes; the next run goes on
-    #[arg(long, value_name = "MINUTES", default_value_t = 60)]
-    minutes: u32,
+    /// Stop after so long: 90s, 15m, 2h, or seconds; the next run goes on
+    #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = duration)]
+    time: Duration,
 
     #[command(flatten)]
     names: Names,
@@ -175,7 +176,8 @@ impl<'a> Visit<'a> {
             summary: Summary::default(),
         };
         let mut reader = LinkReader::new(self.key, args.names.subjects());
-        let deadline = Instant::now() + Duration::from_mins(u64::from(args.minutes));
+        // A year is longer than any run, and far from any overflow.
+        let deadline = Instant::now() + args.time.min(Duration::from_hours(365 * 24));
         let bar = progress(0, "results");
         bar.enable_steady_tick(Duration::from_millis(200));
         let mut ended = Ok(());

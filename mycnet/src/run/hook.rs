@@ -40,9 +40,23 @@ struct Place {
     last: String,
 }
 
+/// Runs the program for each event, if there is one. It never ends.
+pub(super) async fn attend(
+    home: &Home,
+    command: Vec<String>,
+    node: &Node,
+    news: &broadcast::Sender<Arc<Value>>,
+) {
+    if !command.is_empty() {
+        let hook = Hook::new(home, command, node);
+        hook.attend(node, news).await;
+    }
+    std::future::pending::<()>().await;
+}
+
 /// A program, and where it is in what happened.
 #[derive(Debug)]
-pub(super) struct Hook {
+struct Hook {
     command: Vec<String>,
     file: PathBuf,
     network: NetworkId,
@@ -52,7 +66,7 @@ pub(super) struct Hook {
 }
 
 impl Hook {
-    pub(super) fn new(home: &Home, command: &[String], node: &Node) -> Self {
+    fn new(home: &Home, command: Vec<String>, node: &Node) -> Self {
         let file = home.hook_place();
         let network = node.engine().network_id();
         let place = std::fs::read(&file).ok();
@@ -60,7 +74,7 @@ impl Hook {
         let place = place.filter(|place| place.network == network);
         let last = place.and_then(|place| place.last.parse().ok());
         Self {
-            command: command.to_vec(),
+            command,
             file,
             network,
             last,
@@ -70,7 +84,7 @@ impl Hook {
     }
 
     /// Runs it for each event until the future is dropped or the node stops.
-    pub(super) async fn attend(mut self, node: &Node, news: &broadcast::Sender<Arc<Value>>) {
+    async fn attend(mut self, node: &Node, news: &broadcast::Sender<Arc<Value>>) {
         let height = node.engine().height();
         // A ledger that is behind the place was put back, and has it all again.
         let since = self.last.filter(|last| last.height <= height);

@@ -2,13 +2,21 @@
 //! and what they cannot write soon enough is left out and counted.
 
 use std::io::{self, Write as _};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
+/// The target of remarks in a log that is JSON. They are always logged.
+pub(super) const REMARKS: &str = "mycnet::remarks";
+
 /// Lines that wait to be written, for each stream.
 const LINES_KEPT: usize = 4096;
+
+/// How long the last lines may take at the end.
+const LAST_LINES: Duration = Duration::from_millis(200);
 
 /// A standard stream.
 #[derive(Debug)]
@@ -17,7 +25,7 @@ struct Stream {
     missed: ErrorCounter,
     told: AtomicUsize,
     /// Writes what waits when it is dropped, if that can be written soon.
-    _guard: WorkerGuard,
+    guard: Option<WorkerGuard>,
 }
 
 impl Stream {
@@ -30,8 +38,15 @@ impl Stream {
             missed: lines.error_counter(),
             lines: Mutex::new(lines),
             told: AtomicUsize::new(0),
-            _guard: guard,
+            guard: Some(guard),
         }
+    }
+
+    /// How many lines were left out since this was asked last, if any were.
+    fn missed(&self) -> Option<usize> {
+        let count = self.missed.dropped_lines();
+        let told = self.told.swap(count, Ordering::Relaxed);
+        count.checked_sub(told).filter(|missed| *missed > 0)
     }
 
     /// Gives a line to be written. `missed` makes the line that says how many were left out before.
@@ -41,9 +56,7 @@ impl Stream {
             .lines
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let count = self.missed.dropped_lines();
-        let told = self.told.swap(count, Ordering::Relaxed);
-        let before = (count > told).then(|| missed(count - told));
+        let before = self.missed().map(missed);
         for text in before.iter().map(String::as_str).chain([text]) {
             // Each call is one line, which is taken or left out as a whole.
             let _ = lines.write_all(format!("{text}\n").as_bytes());
@@ -51,24 +64,45 @@ impl Stream {
     }
 }
 
+impl Drop for Stream {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a thread of the command, and no part of the core"
+    )]
+    fn drop(&mut self) {
+        let guard = self.guard.take();
+        let (tell, told) = mpsc::channel();
+        // It waits longer than a stop may take if nobody reads. The end of the process ends the thread.
+        thread::spawn(move || {
+            drop(guard);
+            // Nobody may wait any more.
+            let _ = tell.send(());
+        });
+        let _ = told.recv_timeout(LAST_LINES);
+    }
+}
+
 /// Both standard streams.
 #[derive(Debug)]
 pub(super) struct Out {
-    out: Stream,
-    err: Stream,
+    stdout: Stream,
+    stderr: Stream,
+    /// Whether standard error is JSON, remarks too.
+    has_json_log: AtomicBool,
 }
 
 impl Out {
     pub(super) fn new() -> Self {
         Self {
-            out: Stream::new(io::stdout()),
-            err: Stream::new(io::stderr()),
+            stdout: Stream::new(io::stdout()),
+            stderr: Stream::new(io::stderr()),
+            has_json_log: AtomicBool::new(false),
         }
     }
 
     /// A line on standard output. A JSON object says in its own form how many came before it that nobody read.
     pub(super) fn line(&self, text: &str, is_json: bool) {
-        self.out.line(text, |count| {
+        self.stdout.line(text, |count| {
             if is_json {
                 serde_json::json!({ "event": "missed", "count": count }).to_string()
             } else {
@@ -79,13 +113,26 @@ impl Out {
 
     /// A remark on standard error.
     pub(super) fn note(&self, text: &str) {
-        let missed = |count| format!("note: {count} lines were left out, because nobody read them");
-        self.err.line(&format!("note: {text}"), missed);
+        let missed = |count| format!("{count} lines were left out, because nobody read them");
+        if self.has_json_log.load(Ordering::Relaxed) {
+            if let Some(count) = self.stderr.missed() {
+                tracing::warn!(target: REMARKS, "{}", missed(count));
+            }
+            tracing::warn!(target: REMARKS, "{text}");
+        } else {
+            let missed = |count| format!("note: {}", missed(count));
+            self.stderr.line(&format!("note: {text}"), missed);
+        }
+    }
+
+    /// From now on remarks are lines of the log, which is JSON.
+    pub(super) fn remarks_to_log(&self) {
+        self.has_json_log.store(true, Ordering::Relaxed);
     }
 
     /// Where warnings of the log go.
     pub(super) fn log(&self) -> NonBlocking {
-        let lines = self.err.lines.lock();
+        let lines = self.stderr.lines.lock();
         lines
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clone()

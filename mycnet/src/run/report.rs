@@ -80,6 +80,11 @@ impl Report {
         }
     }
 
+    /// A remark for who reads the log.
+    pub(super) fn note(&self, text: &str) {
+        self.out.note(text);
+    }
+
     fn print(&self, value: &Value, text: &str) {
         let is_json = self.format.json;
         let json = is_json.then(|| value.to_string());

@@ -123,7 +123,9 @@ pub fn assert_fails(output: &Output, code: i32, says: &[&str]) {
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mycnet"));
     command.args(arguments);
-    command.env_remove("MYCNET_DIR").env_remove("MYCNET_LOG");
+    for name in ["MYCNET_DIR", "MYCNET_LOG", "MYCNET_LOG_FORMAT", "RUST_LOG"] {
+        command.env_remove(name);
+    }
     command
 }
 

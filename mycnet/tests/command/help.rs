@@ -1,6 +1,9 @@
 //! Every command's help, and completions.
 
-use crate::harness::mycnet;
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::harness::{Directory, mycnet};
 
 fn help(path: &[&str]) -> String {
     let mut all = path.to_vec();
@@ -56,6 +59,29 @@ fn the_version_is_that_of_the_package() {
     let version = String::from_utf8(mycnet(&["--version"]).stdout).unwrap();
     let expected = concat!("mycnet ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(version, expected);
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let directory = Directory::new();
+    let pages = directory.file("man");
+    assert!(mycnet(&["man", &pages]).status.success());
+    let mut expected = BTreeSet::from(["mycnet.1".to_owned()]);
+    for name in commands(&help(&[])) {
+        for kind in commands(&help(&[&name])) {
+            expected.insert(format!("mycnet-{name}-{kind}.1"));
+        }
+        expected.insert(format!("mycnet-{name}.1"));
+    }
+    let files = fs::read_dir(&pages).unwrap();
+    let files = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    assert_eq!(files.collect::<BTreeSet<_>>(), expected);
+    let page = fs::read_to_string(directory.file("man/mycnet-run.1")).unwrap();
+    for part in [".SH NAME", ".SH SYNOPSIS", "MYCNET_LOG", "Exit codes:"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let file = directory.file("man/mycnet.1");
+    assert_eq!(mycnet(&["man", &file]).status.code(), Some(1));
 }
 
 #[test]

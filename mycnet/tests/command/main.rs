@@ -27,5 +27,7 @@ mod interface;
 mod keys;
 mod refound;
 mod replay;
+#[cfg(unix)]
+mod service;
 mod verdicts;
 mod voting;

@@ -233,7 +233,7 @@ fn a_run_that_ends_goes_on_where_it_was() {
     rebuilder.page(1, &[2, 3]);
     rebuilder.build(2, link(&ours, "b"));
     rebuilder.rests_at("builds/3/artifacts");
-    let (code, told, stderr) = sync(&ada, &[&url, "--minutes", "0"]);
+    let (code, told, stderr) = sync(&ada, &[&url, "--for", "0"]);
     assert_eq!(
         (code, counts(&told), &told["complete"]),
         (0, [0; 5], &json!(false)),
