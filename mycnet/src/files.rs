@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context as _;
 
@@ -79,13 +80,13 @@ pub(crate) fn new_file<T, E: Display>(
     let mut file = File::options()
         .write(true)
         .create_new(true)
-        .open(&begun.0)
+        .open(begun.path())
         .map_err(|error| cannot(&error))?;
     let written = content(&mut file).map_err(|error| cannot(&error))?;
     file.sync_all().map_err(|error| cannot(&error))?;
     // Writing may have taken a long time.
     refuse_existing(path)?;
-    fs::rename(&begun.0, path).map_err(|error| cannot(&error))?;
+    begun.name(path).map_err(|error| cannot(&error))?;
     // File systems of removable disks often cannot sync a directory.
     if let Some(Ok(directory)) = path.parent().map(File::open) {
         let _ = directory.sync_all();
@@ -113,13 +114,41 @@ fn refuse_existing(path: &Path) -> Result<(), Failure> {
 }
 
 /// A file that has no name of its own yet. Dropping it removes the file, unless it was renamed.
-struct Unfinished(PathBuf);
+pub(crate) struct Unfinished(PathBuf);
 
 impl Unfinished {
-    fn beside(path: &Path) -> Self {
+    /// A place beside the file that it will be. There is no file at it: what a killed process left is removed.
+    pub(crate) fn beside(path: &Path) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
         let mut name = OsString::from(path);
-        name.push(format!(".{}.new", std::process::id()));
-        Self(name.into())
+        name.push(format!(".{}-{next}.new", std::process::id()));
+        let begun = PathBuf::from(name);
+        let _ = fs::remove_file(&begun);
+        Self(begun)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Gives the complete file its name, which must be free.
+    pub(crate) fn name(self, path: &Path) -> io::Result<()> {
+        match fs::hard_link(&self.0, path) {
+            // File systems of removable disks have one name for each file.
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                if path.symlink_metadata().is_ok() {
+                    return Err(io::ErrorKind::AlreadyExists.into());
+                }
+                self.replace(path)
+            }
+            named => named,
+        }
+    }
+
+    /// Gives the complete file its name, in the place of an earlier one.
+    pub(crate) fn replace(self, path: &Path) -> io::Result<()> {
+        fs::rename(&self.0, path)
     }
 }
 

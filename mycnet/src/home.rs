@@ -35,8 +35,9 @@ use self::private::{
 };
 use crate::arguments::IdPrefix;
 use crate::failure::Failure;
-use crate::output::Format;
-use crate::settings::Settings;
+use crate::files::read_text;
+use crate::output::{Format, plain, short};
+use crate::settings::{Overrides, Settings};
 
 mod builds;
 pub(crate) mod last_run;
@@ -299,12 +300,22 @@ impl Home {
         self.author()
     }
 
-    /// Writes the settings' file if there is none.
-    pub(crate) fn write_settings(&self, settings: &Settings) -> anyhow::Result<()> {
+    /// Writes the settings' file if there is none. One that is there stays, and must say what these options of `init` say.
+    pub(crate) fn write_settings(&self, overrides: &Overrides) -> anyhow::Result<()> {
         let path = self.settings_file();
-        if is_there(&path)? {
-            return Ok(());
-        }
+        let settings = if is_there(&path)? {
+            let found = self.settings()?;
+            if found.clone().with(overrides)? == found {
+                return Ok(());
+            }
+            return Err(Failure::usage(format!(
+                "{} is there already, and says something else than these options: change it or remove it, and repeat the command",
+                path.display()
+            ))
+            .into());
+        } else {
+            Settings::default().with(overrides)?
+        };
         write_new(&path, settings.template().as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))
     }
