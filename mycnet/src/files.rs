@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,16 +22,62 @@ pub(crate) struct OutputFile {
 /// Reads a file of at most `limit` bytes; `-` is standard input.
 pub(crate) fn read_file(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
     let name = path.display();
-    let mut bytes = Vec::new();
-    let bound = limit as u64 + 1;
     let read = if path == Path::new("-") {
-        io::stdin().lock().take(bound).read_to_end(&mut bytes)
+        at_most(io::stdin().lock(), limit)
     } else {
-        File::open(path).and_then(|file| file.take(bound).read_to_end(&mut bytes))
+        read_bounded(path, limit)
     };
-    read.with_context(|| format!("cannot read {name}"))?;
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            Err(Failure::bad_data(format!("{name} has more than {limit} bytes")).into())
+        }
+        read => read.with_context(|| format!("cannot read {name}")),
+    }
+}
+
+/// Opens a file to read. Only a regular file: from a pipe nothing may ever come, and a device may have no end.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    // Opening a pipe waits for somebody who writes, so that this is looked at before.
+    refuse_special(&fs::metadata(path)?)?;
+    let file = File::open(path)?;
+    refuse_special(&file.metadata()?)?;
+    Ok(file)
+}
+
+fn refuse_special(metadata: &fs::Metadata) -> io::Result<()> {
+    if metadata.is_file() {
+        return Ok(());
+    }
+    let what = if metadata.is_dir() {
+        "a directory"
+    } else {
+        "a pipe, a device or a socket"
+    };
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("it is {what}; name a regular file"),
+    ))
+}
+
+/// Reads a regular file of at most `limit` bytes.
+pub(crate) fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    at_most(open(path)?, limit)
+}
+
+/// Reads a regular file of at most `limit` bytes of text.
+pub(crate) fn read_text(path: &Path, limit: usize) -> io::Result<String> {
+    let bytes = read_bounded(path, limit)?;
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+fn at_most(read: impl Read, limit: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    read.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > limit {
-        return Err(Failure::bad_data(format!("{name} has more than {limit} bytes")).into());
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it has more than {limit} bytes"),
+        ));
     }
     Ok(bytes)
 }

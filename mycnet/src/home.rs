@@ -44,6 +44,9 @@ pub(crate) mod last_run;
 pub(crate) mod private;
 pub(crate) mod succession;
 
+/// Bytes that the file of a ticket has at most.
+const TICKET_BYTES_MAX: usize = 1024 * 1024;
+
 /// Options of every command about a node.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Common {
@@ -361,9 +364,9 @@ impl Home {
     pub(crate) fn ticket(&self) -> anyhow::Result<Option<Ticket>> {
         let path = self.ticket_file();
         let name = path.display();
-        let text = match fs::read_to_string(&path) {
+        let text = match read_text(&path, TICKET_BYTES_MAX) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            read => read.with_context(|| name.to_string())?,
+            read => read.with_context(|| format!("cannot read {name}"))?,
         };
         let ticket = text.parse();
         Ok(Some(ticket.map_err(|error| {

@@ -75,7 +75,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let settings = home.settings()?.with(&args.overrides)?;
     let out = Arc::new(Out::new());
     log::start(&out);
-    runtime()?.block_on(serve(&home, &settings, args, &out))
+    let runtime = runtime()?;
+    let done = runtime.block_on(serve(&home, &settings, args, &out));
+    // A disk that hangs may keep an answer waiting, but not the end.
+    runtime.shutdown_timeout(LAST_ANSWERS);
+    done
 }
 
 /// Runs the node until it is stopped. When a seal gives its member the next key, it starts again with that; when a plan that it

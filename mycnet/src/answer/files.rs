@@ -7,16 +7,22 @@
 //! certificates/ID.cbor          proof of its outcome
 //! ```
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write as _};
 use std::path::Path;
 
+use mycnet_consensus::NetworkId;
 use mycnet_consensus::core::ArchiveError;
 use mycnet_consensus::engine::{BundleError, EngineError};
 use mycnet_consensus::node::Node;
+use mycnet_replay::terminal::check_empty;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
+use crate::bundle::stream::Patient;
 use crate::failure::{Failure, Kind};
-use crate::files::new_file;
+use crate::files::{self, Unfinished, new_file, read_text};
 use crate::reply::{BundleExported, BundleImported, Exported, RefusedRecords};
 
 /// Writes a bundle.
@@ -44,16 +50,32 @@ pub(super) fn export_bundle(
     })
 }
 
-/// Imports a bundle from a file.
+/// Bundles that are imported at the same time. Each may wait for its disk, and others are answered meanwhile.
+const IMPORTS_MAX: usize = 4;
+
+static IMPORTS: Semaphore = Semaphore::const_new(IMPORTS_MAX);
+
+/// Imports a bundle from a regular file. A disk that does not answer keeps nobody else waiting.
 pub(super) async fn import(node: &Node, path: &Path) -> Result<BundleImported, Failure> {
-    let name = path.display().to_string();
-    let file = File::open(path)
-        .map_err(|error| Failure::failed(format!("cannot read {name}: {error}")))?;
-    import_bundle(node, file, &name).await
+    let permit = IMPORTS.try_acquire().map_err(|_| {
+        let why = format!("{IMPORTS_MAX} bundles are being imported already: wait for one of them");
+        Failure::new(Kind::Busy, why)
+    })?;
+    let (node, path) = (node.clone(), path.to_owned());
+    let imported = spawn_blocking(move || {
+        let name = path.display().to_string();
+        let read = Patient::new(move || files::open(&path));
+        let imported = Handle::current().block_on(import_bundle(&node, read, &name));
+        drop(permit);
+        imported
+    });
+    imported
+        .await
+        .unwrap_or_else(|error| Err(Failure::failed(error)))
 }
 
 /// Imports a bundle. A failure says what was imported before; `name` is the file's, for messages.
-pub(crate) async fn import_bundle(
+async fn import_bundle(
     node: &Node,
     read: impl Read,
     name: &str,

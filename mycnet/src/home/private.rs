@@ -1,7 +1,7 @@
 //! Files and directories that only their owner can read.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -10,6 +10,9 @@ use mycnet_consensus::Identity;
 use crate::failure::Failure;
 use crate::files::{self, Unfinished};
 use crate::output::note;
+
+/// Bytes that the file of a key has at most: a key is one short line.
+const KEY_BYTES_MAX: usize = 256;
 
 /// Whether a file exists. A directory that cannot be read is an error, not an absent file.
 pub(crate) fn is_there(path: &Path) -> anyhow::Result<bool> {
@@ -147,14 +150,15 @@ pub(crate) fn read_key(path: &Path) -> anyhow::Result<Identity> {
 /// Reads a key, with the file's mode if others have permissions for it.
 fn read_with_mode(path: &Path) -> anyhow::Result<([u8; 32], Option<u32>)> {
     let name = path.display();
-    let mut file = File::open(path).with_context(|| format!("cannot read the key {name}"))?;
-    let metadata = file.metadata().with_context(|| format!("{name}"))?;
-    let mut text = String::new();
-    // A key is one short line; a longer file need not be read to its end.
-    let read = (&mut file).take(256).read_to_string(&mut text);
-    read.with_context(|| format!("cannot read the key {name}"))?;
+    let read = files::read_bounded(path, KEY_BYTES_MAX);
+    let text = match read {
+        // A longer file is no key either.
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Vec::new(),
+        read => read.with_context(|| format!("cannot read the key {name}"))?,
+    };
+    let metadata = fs::metadata(path).with_context(|| format!("{name}"))?;
     let mut secret = [0; 32];
-    if hex::decode_to_slice(text.trim_end(), &mut secret).is_err() {
+    if hex::decode_to_slice(text.trim_ascii_end(), &mut secret).is_err() {
         // The message does not quote the file: it may have most of a key.
         return Err(Failure::bad_data(format!(
             "{name} is no key: expected one line of 64 hexadecimal digits"

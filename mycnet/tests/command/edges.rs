@@ -31,6 +31,27 @@ fn limited(blocks: u32, kills: bool, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
+/// Asserts that a command ends, and soon.
+fn ends(node: &TestNode, arguments: &[&str]) -> Output {
+    let mut child = node.begin(arguments);
+    let end = Instant::now() + SOON;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > end {
+            child.kill().unwrap();
+            panic!("{arguments:?} waits");
+        }
+        sleep(Duration::from_millis(20));
+    }
+    child.wait_with_output().unwrap()
+}
+
+fn pipe(directory: &Directory, name: &str) -> String {
+    let pipe = directory.file(name);
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    pipe
+}
+
 #[test]
 fn init_on_a_full_disk_leaves_nothing_half_made() {
     let directory = Directory::new();
@@ -86,4 +107,141 @@ fn settings_that_an_earlier_init_left_are_not_taken_for_those_of_the_options() {
     fs::write(node.0.join("config.toml"), "# half\nlisten = \"loop").unwrap();
     node.fails(&["init"], 65, &["config.toml", "line 2"]);
     assert!(!node.0.join("author.key").exists());
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_at_once() {
+    let directory = Directory::new();
+    let node = directory.alone();
+    let genesis = directory.file("alone.json");
+    let pipe = pipe(&directory, "pipe");
+    let stranger = directory.node("eve");
+    for (bad, says) in [
+        (pipe.as_str(), "a pipe"),
+        ("/dev/zero", "a device"),
+        (directory.path().to_str().unwrap(), "a directory"),
+    ] {
+        let payload = format!("@{bad}");
+        for (node, arguments) in [
+            (&stranger, &["join", bad][..]),
+            (&node, &["verify", "--genesis", &genesis, bad]),
+            (&node, &["verify", "--genesis", bad, bad]),
+            (
+                &node,
+                &["propose", "config", "--key", "motd", "--value", &payload],
+            ),
+            (
+                &TestNode(directory.path().join("new")),
+                &["init", "--key", bad],
+            ),
+            (
+                &node,
+                &[
+                    "propose",
+                    "claim-set",
+                    "--subject",
+                    "s",
+                    "--items",
+                    bad,
+                    "--results",
+                    bad,
+                ],
+            ),
+            (&node, &["watch", "--place", bad]),
+        ] {
+            let output = ends(node, arguments);
+            let stderr = said(&output);
+            assert!(!output.status.success(), "{arguments:?}");
+            assert!(stderr.contains(bad), "{arguments:?}: {stderr}");
+            assert!(stderr.contains(says), "{arguments:?}: {stderr}");
+        }
+        for file in ["config.toml", "author.key", "transport.key", "ticket"] {
+            let path = node.0.join(file);
+            let before = fs::read(&path).ok();
+            let _ = fs::remove_file(&path);
+            std::os::unix::fs::symlink(bad, &path).unwrap();
+            let output = ends(&node, &["run"]);
+            let stderr = said(&output);
+            assert!(!output.status.success(), "{file}");
+            assert!(
+                stderr.contains(file) && stderr.contains(says),
+                "{file}: {stderr}"
+            );
+            fs::remove_file(&path).unwrap();
+            if let Some(before) = before {
+                crate::harness::private(&path, &before);
+            }
+        }
+    }
+    node.json(&["status"]);
+}
+
+#[test]
+fn a_bundle_that_never_comes_keeps_nobody_waiting() {
+    let directory = Directory::new();
+    let node = directory.alone();
+    let pipe = pipe(&directory, "pipe");
+    let answers = |node: &TestNode| {
+        for _ in 0..4 {
+            assert!(ends(node, &["status"]).status.success());
+        }
+    };
+    // Also without a running node: the databases are not held while the command waits.
+    let imports = |node: &TestNode| -> Vec<_> {
+        let pipes = [pipe.as_str(), "-"].into_iter().cycle().take(8);
+        pipes
+            .map(|it| node.begin(&["bundle", "import", it]))
+            .collect()
+    };
+    let stop = |waiting: Vec<std::process::Child>| {
+        for mut child in waiting {
+            assert!(child.try_wait().unwrap().is_none(), "it waits by itself");
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    };
+    let waiting = imports(&node);
+    sleep(Duration::from_millis(500));
+    answers(&node);
+    stop(waiting);
+    let running = node.start(&[]);
+    let waiting = imports(&node);
+    answers(&node);
+    stop(waiting);
+    // A program can name any path. The node opens regular files only.
+    let huge = directory.file("huge");
+    let file = fs::File::create(&huge).unwrap();
+    file.set_len(1 << 40).unwrap();
+    for (bad, says) in [
+        (pipe.as_str(), "a pipe"),
+        ("/dev/zero", "a device"),
+        (directory.path().to_str().unwrap(), "a directory"),
+        (&huge, "bundle"),
+    ] {
+        let body = serde_json::json!({ "file": bad }).to_string();
+        let answer = posted(&node, "/v1/files/bundle/import", &body);
+        assert!(answer.contains(says), "{bad}: {answer}");
+        answers(&node);
+        if bad != pipe {
+            let output = ends(&node, &["bundle", "import", bad]);
+            assert!(!output.status.success());
+            assert!(said(&output).contains(bad), "{}", said(&output));
+        }
+    }
+    running.stop();
+}
+
+/// The answer to a request, whatever it is.
+fn posted(node: &TestNode, path: &str, body: &str) -> String {
+    let mut stream = UnixStream::connect(node.0.join("control.sock")).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
