@@ -211,7 +211,8 @@ impl Home {
         if found.and_then(|found| std::path::absolute(found).ok()) == Some(self.directory.clone()) {
             return String::new();
         }
-        format!(" --dir {}", self.directory.display())
+        let name = self.directory.display().to_string();
+        format!(" --dir {}", plain(&name))
     }
 
     fn check(&self) -> anyhow::Result<()> {

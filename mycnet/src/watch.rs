@@ -16,7 +16,7 @@ use crate::files::read_text;
 use crate::home::private::{is_there, replace};
 use crate::home::{Common, Home};
 use crate::names::subject_node;
-use crate::output::{bytes_shown, line, note, outcome_shown, plain, short};
+use crate::output::{bytes_shown, line, note, outcome_shown, plain, plain_json, short};
 use crate::start::{asked_to_stop, runtime};
 use crate::warnings;
 
@@ -116,7 +116,7 @@ impl Watch<'_> {
 
     fn show(&mut self, event: &Value) -> anyhow::Result<()> {
         if self.is_json {
-            line(&event.to_string())?;
+            line(&plain_json(&event.to_string()))?;
         } else {
             line(&plain(&text(event)))?;
         }

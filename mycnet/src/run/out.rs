@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
+use crate::output::plain_message;
+
 /// Lines that wait to be written, for each stream.
 const LINES_KEPT: usize = 4096;
 
@@ -80,7 +82,8 @@ impl Out {
     /// A remark on standard error.
     pub(super) fn note(&self, text: &str) {
         let missed = |count| format!("note: {count} lines were left out, because nobody read them");
-        self.err.line(&format!("note: {text}"), missed);
+        self.err
+            .line(&format!("note: {}", plain_message(text)), missed);
     }
 
     /// Where warnings of the log go.

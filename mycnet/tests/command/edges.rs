@@ -245,3 +245,91 @@ fn posted(node: &TestNode, path: &str, body: &str) -> String {
     stream.read_to_string(&mut answer).unwrap();
     answer
 }
+
+/// Whether a terminal shows nothing but text.
+fn is_plain(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    let is_bad = |c: char| {
+        (c.is_control() && c != '\n')
+            || "\u{200b}\u{200d}\u{200f}\u{202e}\u{2066}\u{feff}\u{ad}\u{3164}\u{e0041}".contains(c)
+    };
+    !text.contains(is_bad)
+}
+
+#[test]
+fn nothing_but_text_reaches_the_terminal() {
+    let directory = Directory::new();
+    let node = directory.alone();
+    let evil = "e\u{1b}[2J\u{9b}31m\r\u{200b}\u{200d}\u{202e}\u{2066}\u{feff}\u{ad}\u{3164}\u{e0041}\u{7f}vil\nerror: all is lost";
+    let check = |output: &Output| {
+        let shown = [&output.stdout[..], &output.stderr].concat();
+        let text = String::from_utf8_lossy(&shown).into_owned();
+        assert!(is_plain(&shown), "{text:?}");
+        assert!(!text.contains("\nerror: all is lost"), "{text}");
+        let is_there = text.contains("vil") || text.contains(&hex::encode("vil"));
+        assert!(is_there, "{text}");
+    };
+    let path = directory.file(evil);
+    fs::create_dir(&path).unwrap();
+    for arguments in [
+        &["verify", "--genesis", &path, &path][..],
+        &["bundle", "import", &path],
+        &["builds", "check", &path, "--policy", "1 of any"],
+    ] {
+        check(&node.run(arguments));
+    }
+    check(&mycnet(&["replay", &path]));
+    let stranger = directory.node("eve");
+    check(&stranger.run(&["join", evil]));
+    check(&stranger.run(&["join", &path]));
+    let new = directory.file("new");
+    check(&mycnet(&["init", "--key", &path, "--dir", &new]));
+    check(&mycnet(&[
+        "init",
+        "--no-successor",
+        "--dir",
+        &format!("{path}/node"),
+    ]));
+    check(&mycnet(&[
+        "init",
+        "--no-successor",
+        "--json",
+        "--dir",
+        &format!("{path}/node2"),
+    ]));
+    // What is wrong with the command line quotes it.
+    for arguments in [
+        &["vote", evil, "approve"][..],
+        &["status", evil, evil],
+        &[evil],
+    ] {
+        let output = node.run(arguments);
+        assert!(is_plain(&output.stderr), "{}", said(&output));
+        assert!(said(&output).contains("\\u{202e}"), "{}", said(&output));
+    }
+    // What others wrote.
+    let claim = ["propose", "claim", "--subject", evil, "--result", evil];
+    let id = id_of(&node.json(&claim));
+    let value = ["propose", "config", "--key", "motd", "--value", evil];
+    node.json(&value);
+    for arguments in [&["status", &id][..], &["operations"], &["config"]] {
+        check(&node.run(arguments));
+        let output = node.run(&[arguments, &["--json"]].concat());
+        assert!(
+            is_plain(&output.stdout),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+        let _: Value = serde_json::from_slice(&output.stdout).unwrap();
+    }
+    let said_of = node.json(&["status", &id])["subject"].clone();
+    assert_eq!(said_of, evil, "programs read the same");
+    fs::write(
+        node.0.join("config.toml"),
+        format!("port = 1\nvil = \"{evil}\"\n"),
+    )
+    .unwrap();
+    let output = node.run(&["run"]);
+    assert_fails(&output, 65, &["config.toml", "line "]);
+    assert!(is_plain(&output.stderr), "{}", said(&output));
+}
