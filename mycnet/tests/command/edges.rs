@@ -333,3 +333,43 @@ fn nothing_but_text_reaches_the_terminal() {
     assert_fails(&output, 65, &["config.toml", "line "]);
     assert!(is_plain(&output.stderr), "{}", said(&output));
 }
+
+#[test]
+fn an_export_that_was_stopped_is_repeated_into_its_directory() {
+    let directory = Directory::new();
+    let node = directory.alone();
+    node.json(&[&MOTD[..], &["--wait"]].concat());
+    let (place, whole) = (directory.file("export"), directory.file("whole"));
+    node.json(&["export", &whole]);
+    assert!(!Path::new(&whole).join("unfinished").exists());
+    // Whatever write is the last one, no file is half, and the export can be repeated.
+    let dir = node.0.to_str().unwrap();
+    let running = node.start(&[]);
+    drop(running);
+    fs::create_dir(&place).unwrap();
+    fs::create_dir(Path::new(&place).join("operations")).unwrap();
+    node.fails(&["export", &place], 1, &["not empty"]);
+    fs::remove_dir(Path::new(&place).join("operations")).unwrap();
+    for kills in [false, true] {
+        let output = limited(0, kills, &["export", &place, "--dir", dir]);
+        assert!(!output.status.success());
+    }
+    let network = node.json(&["status"])["network"].clone();
+    let mark = Path::new(&place).join("unfinished");
+    fs::create_dir_all(mark.with_file_name("operations")).unwrap();
+    fs::write(&mark, format!("{}\n", network.as_str().unwrap())).unwrap();
+    fs::write(mark.with_file_name("ledger.automerge.1-0.new"), "half").unwrap();
+    fs::write(mark.with_file_name("genesis.json"), "half").unwrap();
+    node.json(&["export", &place]);
+    let same = Command::new("diff")
+        .args(["-r", &place, &whole])
+        .output()
+        .unwrap();
+    assert!(same.status.success(), "{same:?}");
+    node.fails(&["export", &place], 1, &["not empty"]);
+    // Not that of another network.
+    let other = Directory::new();
+    let stranger = other.alone();
+    fs::write(&mark, format!("{}\n", network.as_str().unwrap())).unwrap();
+    stranger.fails(&["export", &place], 1, &["another network"]);
+}
