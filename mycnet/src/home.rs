@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use mycnet_consensus::engine::new_identity;
 use mycnet_consensus::net::Ticket;
-use mycnet_consensus::store::{Store, StoreError};
+use mycnet_consensus::store::Store;
 use mycnet_consensus::{Identity, NetworkId, NodeId};
 
 use self::private::{
@@ -245,9 +245,12 @@ impl Home {
             return Ok(());
         }
         Err(Failure::bad_data(format!(
-            "{}; put the author.key of that node back into {}, or name another --dir for the other node",
-            StoreError::OtherNode { found, given },
-            self.directory.display()
+            "the databases in {name} are those of node {}, but author.key is that of node {}. If the key was replaced, put the \
+             author.key of that node back. If the databases came from another node, put them back where it runs, and this node's \
+             own here: two directories with one key would sign against each other",
+            short(&found),
+            short(&given),
+            name = self.directory.display()
         )))
     }
 

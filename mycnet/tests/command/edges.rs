@@ -373,3 +373,95 @@ fn an_export_that_was_stopped_is_repeated_into_its_directory() {
     fs::write(&mark, format!("{}\n", network.as_str().unwrap())).unwrap();
     stranger.fails(&["export", &place], 1, &["another network"]);
 }
+
+/// Puts a copy of a file in the place of another.
+fn put(from: &TestNode, file: &str, to: &TestNode) {
+    fs::copy(from.0.join(file), to.0.join(file)).unwrap();
+}
+
+#[test]
+fn files_of_another_node_are_named_and_nothing_is_made_worse() {
+    let directory = Directory::new();
+    let (nodes, genesis) = directory.federation(["ada", "bob"], ["primary", "seed"]);
+    let [ada, bob] = &nodes;
+    let copied = |name: &str, of: &TestNode| {
+        let copy = TestNode(directory.path().join(name));
+        let done = Command::new("cp").arg("-a").args([&of.0, &copy.0]).status();
+        assert!(done.unwrap().success());
+        copy
+    };
+    let elsewhere = copied("elsewhere", ada);
+    let other = directory.network("other", &[(ada, "primary")]);
+    for node in &nodes {
+        node.json(&["join", &genesis]);
+        node.json(&MOTD);
+    }
+    elsewhere.json(&["join", &other]);
+    elsewhere.json(&MOTD);
+    let short = |node: &TestNode| node.id()[..8].to_owned();
+    let (ada_id, bob_id) = (short(ada), short(bob));
+    let net = |node: &TestNode| node.json(&["status"])["network"].as_str().unwrap()[..8].to_owned();
+    let (here, there) = (net(ada), net(&elsewhere));
+    let is_refused = |node: &TestNode, says: &[&str]| {
+        for command in [&["status"][..], &["doctor"], &MOTD, &["run"]] {
+            let output = node.run(command);
+            assert_fails(&output, 65, says);
+            let text = said(&output);
+            assert!(!text.contains("delete the"), "{text}");
+        }
+    };
+    let journal_of_bob = copied("j", ada);
+    put(bob, "journal.redb", &journal_of_bob);
+    let says = [
+        &*format!(
+            "journal.redb in {} is that of node {bob_id}",
+            journal_of_bob.0.display()
+        ),
+        &*format!("author.key is that of node {ada_id}"),
+        "Put the journal of this node back",
+        "sign twice",
+        "Rejoin",
+    ];
+    is_refused(&journal_of_bob, &says);
+    // To join again without a ledger.
+    fs::remove_file(journal_of_bob.0.join("ledger.redb")).unwrap();
+    let says = [&*bob_id, "back", "--restored"];
+    journal_of_bob.fails(&["join", &genesis], 65, &says);
+    let ledger_of_bob = copied("l", ada);
+    put(bob, "ledger.redb", &ledger_of_bob);
+    let says = [
+        &*format!(
+            "ledger.redb in {} is that of node {bob_id}",
+            ledger_of_bob.0.display()
+        ),
+        "Put the ledger of this node back",
+        "leave journal.redb where it is",
+    ];
+    is_refused(&ledger_of_bob, &says);
+    // No journal is made for a ledger of another node.
+    fs::remove_file(ledger_of_bob.0.join("journal.redb")).unwrap();
+    let both = [
+        &*format!("those of node {bob_id}"),
+        &*format!("that of node {ada_id}"),
+        "sign against each other",
+    ];
+    is_refused(&ledger_of_bob, &both);
+    assert!(!ledger_of_bob.0.join("journal.redb").exists());
+    put(bob, "journal.redb", &ledger_of_bob);
+    is_refused(&ledger_of_bob, &both);
+    // The same node in two networks.
+    for file in ["journal.redb", "ledger.redb"] {
+        let mixed = copied(&format!("m-{file}"), ada);
+        put(&elsewhere, file, &mixed);
+        is_refused(&mixed, &[&here, &there, "delete neither", "Rejoin"]);
+    }
+    let moving = copied("moving", ada);
+    fs::remove_file(moving.0.join("ledger.redb")).unwrap();
+    let says = [&*here, &there, "A node has one network", "another --dir"];
+    moving.fails(&["join", &other], 65, &says);
+    // What is put back is as it was.
+    moving.json(&["join", &genesis]);
+    fs::write(moving.0.join("journal.redb"), "damaged").unwrap();
+    fs::remove_file(moving.0.join("ledger.redb")).unwrap();
+    moving.fails(&["join", &genesis], 65, &["--restored"]);
+}
