@@ -465,3 +465,35 @@ fn files_of_another_node_are_named_and_nothing_is_made_worse() {
     fs::remove_file(moving.0.join("ledger.redb")).unwrap();
     moving.fails(&["join", &genesis], 65, &["--restored"]);
 }
+
+#[test]
+fn connections_that_ask_nothing_starve_nobody() {
+    let directory = Directory::new();
+    let node = directory.alone();
+    let running = node.start(&[]);
+    let head = "POST /v1/operations HTTP/1.1\r\nHost: localhost\r\n";
+    let body = format!("{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{\"op");
+    for half in ["", head, &body, "GET / HT"] {
+        let mut open = Vec::new();
+        for _ in 0..500 {
+            let mut stream = UnixStream::connect(node.0.join("control.sock")).unwrap();
+            stream.write_all(half.as_bytes()).unwrap();
+            open.push(stream);
+        }
+        for _ in 0..3 {
+            let start = Instant::now();
+            assert!(ends(&node, &["status"]).status.success());
+            assert!(start.elapsed() < Duration::from_secs(5), "{half:?}");
+        }
+    }
+    // More than the node takes at once wait for one another for some seconds.
+    let mut open = Vec::new();
+    for _ in 0..900 {
+        open.push(UnixStream::connect(node.0.join("control.sock")).unwrap());
+    }
+    let start = Instant::now();
+    assert!(ends(&node, &["status"]).status.success());
+    assert!(start.elapsed() < Duration::from_secs(5));
+    drop(open);
+    running.stop();
+}
