@@ -90,7 +90,7 @@ use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
 
 pub use check::{CheckReport, CheckStep};
-pub use error::StoreError;
+pub use error::{OtherJournal, StoreError};
 pub use load::{Found, JournalLost, Loaded};
 pub use rows::SealChanges;
 
@@ -251,8 +251,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Exists`] if there is a ledger; [`StoreError::OtherNode`] or [`StoreError::OtherNetwork`] if the journal
-    /// belongs to another node or network; otherwise as [`Store::open`].
+    /// [`StoreError::Exists`] if there is a ledger; [`StoreError::OtherJournal`] if the journal belongs to another node or
+    /// network; otherwise as [`Store::open`].
     pub fn create(directory: &Path, genesis: &Genesis, node: NodeId) -> Result<Self, StoreError> {
         std::fs::create_dir_all(directory).map_err(|error| StoreError::File {
             path: directory.to_path_buf(),

@@ -5,8 +5,6 @@ pub(crate) mod operations;
 pub(crate) mod reads;
 mod refound;
 
-pub(crate) use self::files::import_bundle;
-
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use self::stream::{TemporaryFile, import_through_file, open, unless_stopped};
+use self::stream::{Patient, TemporaryFile, copied, unless_stopped};
+use crate::client;
 use crate::files::{absolute, is_stream, to_stream};
 use crate::home::Common;
 use crate::output::{Fields, note};
 use crate::refound::refuse_past;
-use crate::reply::{BundleExported, BundleImported};
+use crate::reply::{BundleExported, BundleImported, Status};
 use crate::request::Request;
-use crate::{answer, client};
+use crate::start::runtime;
 
 pub(crate) mod stream;
 
@@ -45,7 +46,7 @@ enum Command {
     /// Import what another node exported
     ///
     /// The contents are verified like a peer's messages. A bundle may be imported
-    /// twice. The answers of this node (reveals, votes on the next seal) are in its
+    /// twice. A stream may pause for a minute at most. The answers of this node (reveals, votes on the next seal) are in its
     /// next export.
     #[command(verbatim_doc_comment)]
     Import {
@@ -93,17 +94,20 @@ fn export(common: &Common, output: &Path, from: u64) -> anyhow::Result<()> {
 }
 
 fn import(common: &Common, file: &Path) -> anyhow::Result<()> {
-    let imported: BundleImported = client::with(common, async |client| {
-        if !is_stream(file) {
-            let file = absolute(file)?;
-            return client.ask(Request::ImportBundle { file }).await;
-        }
-        let (read, name) = open(file)?;
-        match client.own_node() {
-            Some(node) => Ok(answer::import_bundle(node, read, &name).await?),
-            None => unless_stopped(import_through_file(client, read, name)).await,
-        }
-    })?;
+    let imported: BundleImported = if is_stream(file) {
+        // The databases are closed while the stream is read: nobody knows when it ends.
+        let Status { network, .. } = client::ask(common, Request::Status)?;
+        let temporary = TemporaryFile::new(&common.home()?);
+        let read = Patient::of_stream(file);
+        runtime()?.block_on(unless_stopped(copied(read, &temporary, network)))?;
+        let file = temporary.path().to_owned();
+        client::with(common, async |client| {
+            unless_stopped(client.ask(Request::ImportBundle { file })).await
+        })?
+    } else {
+        let file = absolute(file)?;
+        client::ask(common, Request::ImportBundle { file })?
+    };
     for (code, refused) in &imported.refused {
         let (count, first) = (refused.count, &refused.first);
         note(&format!(

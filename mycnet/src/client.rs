@@ -108,11 +108,6 @@ impl Client {
         self.own_node.is_none()
     }
 
-    /// The command's own node.
-    pub(crate) fn own_node(&self) -> Option<&Node> {
-        self.own_node.as_ref()
-    }
-
     pub(crate) async fn ask<T: DeserializeOwned>(&self, request: Request) -> anyhow::Result<T> {
         let answer = match &self.own_node {
             Some(node) => answer(node, &self.keeper, request).await?,

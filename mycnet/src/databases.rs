@@ -1,11 +1,14 @@
 //! Opening a node's databases, and what to do if that fails.
 
 use anyhow::bail;
-use mycnet_consensus::store::{Store, StoreError};
+use mycnet_consensus::Signer as _;
+use mycnet_consensus::store::{OtherJournal, Store, StoreError};
 
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::home::last_run::LastRun;
+use crate::home::private::is_there;
+use crate::output::short;
 
 /// Opens a node's databases; `None` if another process has them open. If a seal gave the member another key, the directory
 /// belongs to that key from here on: read `author.key` afterwards. If the node has left its network for the one that was founded in
@@ -20,6 +23,16 @@ pub(crate) fn open_store(home: &Home) -> anyhow::Result<Option<Store>> {
     }
     if home.is_past() {
         return unless_locked(home, Store::open(home.path()));
+    }
+    if !home.has_journal()? && is_there(&home.path().join("ledger.redb"))? {
+        // Before a journal is made for the ledger of another node.
+        let looked = unless_locked(home, Store::open_without_journal(home.path()))?;
+        if let Some(node) = looked.map(|store| store.node_id()) {
+            let next = home.next_key()?.map(|key| key.node_id());
+            if next != Some(node) {
+                home.check_author(node, home.author()?.node_id())?;
+            }
+        }
     }
     let past = Store::past_networks(home.path()).map_err(|error| damaged(home, &error))?;
     let mut store = unless_locked(home, Store::open_present(home.path()))?;
@@ -50,16 +63,26 @@ pub(crate) fn unless_locked(
 pub(crate) fn damaged(home: &Home, error: &StoreError) -> anyhow::Error {
     let name = home.path().display();
     let advice = match error {
-        StoreError::OtherNode { .. } | StoreError::OtherNetwork { .. } => format!(
-            "move journal.redb in {name} away, if its node will never run again: it holds what that node has signed"
-        ),
+        StoreError::OtherNode { found, given } => {
+            return home
+                .check_author(*found, *given)
+                .err()
+                .map_or_else(|| Failure::failed(error).into(), Into::into);
+        }
+        StoreError::OtherJournal(found) => return mixed(home, found),
         StoreError::Database { .. }
         | StoreError::Damaged { .. }
         | StoreError::NotSealed { .. }
         | StoreError::Missing(_)
         | StoreError::Document(_) => {
-            // Without a ledger, only the journal can be damaged.
-            if is_about_journal(error) || matches!(home.has_ledger(), Ok(false)) {
+            if matches!(home.has_ledger(), Ok(false)) {
+                // Without a ledger, only the journal can be damaged; and without both, nothing tells that this key has signed.
+                format!(
+                    "move journal.redb in {name} away, and `mycnet join{} --restored`. {}",
+                    home.option(),
+                    rejoins(home)
+                )
+            } else if is_about_journal(error) {
                 format!("move journal.redb in {name} away. {}", rejoins(home))
             } else {
                 fetch_again(home)
@@ -80,6 +103,61 @@ pub(crate) fn damaged(home: &Home, error: &StoreError) -> anyhow::Error {
         error => return Failure::failed(error).into(),
     };
     Failure::bad_data(format!("{error}. To go on, {advice}")).into()
+}
+
+/// What to do where `journal.redb` is of another node or network than `ledger.redb`, or than the network that is to be joined.
+/// Nobody is told to delete a journal: its node needs it, or would sign twice.
+fn mixed(
+    home: &Home,
+    &OtherJournal {
+        node: journal_node,
+        network: journal_network,
+        wanted_node: node,
+        wanted_network: network,
+        ..
+    }: &OtherJournal,
+) -> anyhow::Error {
+    let (name, option) = (home.path().display(), home.option());
+    let author = home.author().map(|author| author.node_id()).ok();
+    let has_ledger = home.has_ledger().unwrap_or(true);
+    let journal = short(&journal_node);
+    let text = if journal_node == node {
+        let (of_journal, of_ledger) = (short(&journal_network), short(&network));
+        if has_ledger {
+            format!(
+                "ledger.redb in {name} is of network {of_ledger}, and journal.redb of network {of_journal}: one of them came from \
+                 another directory. Put the one back that belongs here, and the other where it came from; delete neither. If this \
+                 node is in {of_journal} and that ledger is lost, move ledger.redb away and `mycnet join{option}` that network \
+                 again. If it is in {of_ledger} and that journal is lost, move journal.redb away. {}",
+                rejoins(home)
+            )
+        } else {
+            format!(
+                "journal.redb in {name} holds what this node has signed in network {of_journal}, and this is network {of_ledger}. A \
+                 node has one network: `mycnet join{option}` that one again, or `mycnet init` another --dir for this one"
+            )
+        }
+    } else if has_ledger && author == Some(journal_node) {
+        format!(
+            "ledger.redb in {name} is that of node {}, and author.key and journal.redb are those of node {journal}. Put the ledger of \
+             this node back, and the other one into the directory of its node. If the ledger of this node is lost, {}",
+            short(&node),
+            fetch_again(home)
+        )
+    } else {
+        let lost = if has_ledger {
+            format!("move the other one away. {}", rejoins(home))
+        } else {
+            format!("`mycnet join{option} --restored`. {}", rejoins(home))
+        };
+        format!(
+            "journal.redb in {name} is that of node {journal}, and author.key is that of node {}. Put the journal of this node \
+             back, and the other one into the directory of its node, which would sign twice without it; do not delete it. If the \
+             journal of this node is lost, {lost}",
+            short(&author.unwrap_or(node))
+        )
+    };
+    Failure::bad_data(text).into()
 }
 
 /// Whether the journal cannot be read, and not the ledger.

@@ -22,7 +22,7 @@ use self::events::NodeEvent;
 use self::latency::{Latency, Load, Quantiles};
 use self::network::{Directory, Network, name};
 use crate::failure::Failure;
-use crate::output::line;
+use crate::output::{line, plain_json, plain_lines};
 use crate::start::{asked_to_stop, runtime};
 
 mod child;
@@ -136,10 +136,10 @@ async fn devnet(args: &Args) -> anyhow::Result<()> {
     };
     let text = report.to_string();
     if !args.json {
-        return line(text.trim_end());
+        return line(&plain_lines(text.trim_end()));
     }
     say(text.trim_end());
-    line(&serde_json::to_string(&report)?)
+    line(&plain_json(&serde_json::to_string(&report)?))
 }
 
 /// An interruption ends watching in order, and is a failure of a demo or measurement.
@@ -306,6 +306,7 @@ static IS_JSON: AtomicBool = AtomicBool::new(false);
 
 /// Prints a line to stdout, or to stderr with `--json`. A reader that has seen enough is no failure.
 fn say(line: &str) {
+    let line = plain_lines(line);
     if IS_JSON.load(Ordering::Relaxed) {
         let _ = writeln!(io::stderr(), "{line}");
         return;

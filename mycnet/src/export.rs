@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use mycnet_replay::terminal::check_empty;
-
 use crate::client::ask;
 use crate::files::absolute;
 use crate::home::Common;
@@ -18,11 +16,12 @@ use crate::request::Request;
 /// operations/ID.automerge  all records of an operation
 /// certificates/ID.cbor     proof of its outcome, for `mycnet verify`
 ///
-/// The documents open in any program that reads Automerge.
+/// The documents open in any program that reads Automerge. A file has its name once
+/// it is whole. An export that was stopped leaves a file `unfinished`: repeat it.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// A new or empty directory
+    /// A new or empty directory, or one with an unfinished export
     #[arg(value_name = "DIRECTORY")]
     directory: PathBuf,
 
@@ -32,7 +31,6 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     args.common.home()?;
-    check_empty(&args.directory)?;
     let directory = absolute(&args.directory)?;
     let exported: Exported = ask(&args.common, Request::Export { directory })?;
     args.common.format.print(&exported, |exported| {

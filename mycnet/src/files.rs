@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context as _;
 
@@ -21,16 +22,62 @@ pub(crate) struct OutputFile {
 /// Reads a file of at most `limit` bytes; `-` is standard input.
 pub(crate) fn read_file(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
     let name = path.display();
-    let mut bytes = Vec::new();
-    let bound = limit as u64 + 1;
     let read = if path == Path::new("-") {
-        io::stdin().lock().take(bound).read_to_end(&mut bytes)
+        at_most(io::stdin().lock(), limit)
     } else {
-        File::open(path).and_then(|file| file.take(bound).read_to_end(&mut bytes))
+        read_bounded(path, limit)
     };
-    read.with_context(|| format!("cannot read {name}"))?;
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            Err(Failure::bad_data(format!("{name} has more than {limit} bytes")).into())
+        }
+        read => read.with_context(|| format!("cannot read {name}")),
+    }
+}
+
+/// Opens a file to read. Only a regular file: from a pipe nothing may ever come, and a device may have no end.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    // Opening a pipe waits for somebody who writes, so that this is looked at before.
+    refuse_special(&fs::metadata(path)?)?;
+    let file = File::open(path)?;
+    refuse_special(&file.metadata()?)?;
+    Ok(file)
+}
+
+fn refuse_special(metadata: &fs::Metadata) -> io::Result<()> {
+    if metadata.is_file() {
+        return Ok(());
+    }
+    let what = if metadata.is_dir() {
+        "a directory"
+    } else {
+        "a pipe, a device or a socket"
+    };
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("it is {what}; name a regular file"),
+    ))
+}
+
+/// Reads a regular file of at most `limit` bytes.
+pub(crate) fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    at_most(open(path)?, limit)
+}
+
+/// Reads a regular file of at most `limit` bytes of text.
+pub(crate) fn read_text(path: &Path, limit: usize) -> io::Result<String> {
+    let bytes = read_bounded(path, limit)?;
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+fn at_most(read: impl Read, limit: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    read.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > limit {
-        return Err(Failure::bad_data(format!("{name} has more than {limit} bytes")).into());
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it has more than {limit} bytes"),
+        ));
     }
     Ok(bytes)
 }
@@ -79,13 +126,13 @@ pub(crate) fn new_file<T, E: Display>(
     let mut file = File::options()
         .write(true)
         .create_new(true)
-        .open(&begun.0)
+        .open(begun.path())
         .map_err(|error| cannot(&error))?;
     let written = content(&mut file).map_err(|error| cannot(&error))?;
     file.sync_all().map_err(|error| cannot(&error))?;
     // Writing may have taken a long time.
     refuse_existing(path)?;
-    fs::rename(&begun.0, path).map_err(|error| cannot(&error))?;
+    begun.name(path).map_err(|error| cannot(&error))?;
     // File systems of removable disks often cannot sync a directory.
     if let Some(Ok(directory)) = path.parent().map(File::open) {
         let _ = directory.sync_all();
@@ -113,13 +160,41 @@ fn refuse_existing(path: &Path) -> Result<(), Failure> {
 }
 
 /// A file that has no name of its own yet. Dropping it removes the file, unless it was renamed.
-struct Unfinished(PathBuf);
+pub(crate) struct Unfinished(PathBuf);
 
 impl Unfinished {
-    fn beside(path: &Path) -> Self {
+    /// A place beside the file that it will be. There is no file at it: what a killed process left is removed.
+    pub(crate) fn beside(path: &Path) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
         let mut name = OsString::from(path);
-        name.push(format!(".{}.new", std::process::id()));
-        Self(name.into())
+        name.push(format!(".{}-{next}.new", std::process::id()));
+        let begun = PathBuf::from(name);
+        let _ = fs::remove_file(&begun);
+        Self(begun)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Gives the complete file its name, which must be free.
+    pub(crate) fn name(self, path: &Path) -> io::Result<()> {
+        match fs::hard_link(&self.0, path) {
+            // File systems of removable disks have one name for each file.
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                if path.symlink_metadata().is_ok() {
+                    return Err(io::ErrorKind::AlreadyExists.into());
+                }
+                self.replace(path)
+            }
+            named => named,
+        }
+    }
+
+    /// Gives the complete file its name, in the place of an earlier one.
+    pub(crate) fn replace(self, path: &Path) -> io::Result<()> {
+        fs::rename(&self.0, path)
     }
 }
 

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use mycnet_consensus::engine::new_identity;
 use mycnet_consensus::net::Ticket;
-use mycnet_consensus::store::{Store, StoreError};
+use mycnet_consensus::store::Store;
 use mycnet_consensus::{Identity, NetworkId, NodeId};
 
 use self::private::{
@@ -35,13 +35,17 @@ use self::private::{
 };
 use crate::arguments::IdPrefix;
 use crate::failure::Failure;
-use crate::output::Format;
-use crate::settings::Settings;
+use crate::files::read_text;
+use crate::output::{Format, plain, short};
+use crate::settings::{Overrides, Settings};
 
 mod builds;
 pub(crate) mod last_run;
 pub(crate) mod private;
 pub(crate) mod succession;
+
+/// Bytes that the file of a ticket has at most.
+const TICKET_BYTES_MAX: usize = 1024 * 1024;
 
 /// Options of every command about a node.
 #[derive(Debug, Clone, clap::Args)]
@@ -219,7 +223,8 @@ impl Home {
         if found.and_then(|found| std::path::absolute(found).ok()) == Some(self.directory.clone()) {
             return String::new();
         }
-        format!(" --dir {}", self.directory.display())
+        let name = self.directory.display().to_string();
+        format!(" --dir {}", plain(&name))
     }
 
     fn check(&self) -> anyhow::Result<()> {
@@ -252,9 +257,12 @@ impl Home {
             return Ok(());
         }
         Err(Failure::bad_data(format!(
-            "{}; put the author.key of that node back into {}, or name another --dir for the other node",
-            StoreError::OtherNode { found, given },
-            self.directory.display()
+            "the databases in {name} are those of node {}, but author.key is that of node {}. If the key was replaced, put the \
+             author.key of that node back. If the databases came from another node, put them back where it runs, and this node's \
+             own here: two directories with one key would sign against each other",
+            short(&found),
+            short(&given),
+            name = self.directory.display()
         )))
     }
 
@@ -311,12 +319,22 @@ impl Home {
         self.author()
     }
 
-    /// Writes the settings' file if there is none.
-    pub(crate) fn write_settings(&self, settings: &Settings) -> anyhow::Result<()> {
+    /// Writes the settings' file if there is none. One that is there stays, and must say what these options of `init` say.
+    pub(crate) fn write_settings(&self, overrides: &Overrides) -> anyhow::Result<()> {
         let path = self.settings_file();
-        if is_there(&path)? {
-            return Ok(());
-        }
+        let settings = if is_there(&path)? {
+            let found = self.settings()?;
+            if found.clone().with(overrides)? == found {
+                return Ok(());
+            }
+            return Err(Failure::usage(format!(
+                "{} is there already, and says something else than these options: change it or remove it, and repeat the command",
+                path.display()
+            ))
+            .into());
+        } else {
+            Settings::default().with(overrides)?
+        };
         write_new(&path, settings.template().as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))
     }
@@ -362,9 +380,9 @@ impl Home {
     pub(crate) fn ticket(&self) -> anyhow::Result<Option<Ticket>> {
         let path = self.ticket_file();
         let name = path.display();
-        let text = match fs::read_to_string(&path) {
+        let text = match read_text(&path, TICKET_BYTES_MAX) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            read => read.with_context(|| name.to_string())?,
+            read => read.with_context(|| format!("cannot read {name}"))?,
         };
         let ticket = text.parse();
         Ok(Some(ticket.map_err(|error| {

@@ -45,7 +45,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let home = args.common.directory()?;
-    let settings = Settings::default().with(&args.overrides)?;
+    // What is wrong with the options is said before anything is made.
+    Settings::default().with(&args.overrides)?;
     api::check_path(&home.socket())?;
     let given = args.key.as_deref().map(read_key).transpose()?;
     let has_author = home.create()?;
@@ -62,7 +63,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
              directory cannot know what it signed",
         );
     }
-    home.write_settings(&settings)?;
+    home.write_settings(&args.overrides)?;
     let author = home.write_keys(given)?;
     let (node, successor) = (author.node_id(), home.successor(Whose::Author)?);
     let made = Created {

@@ -17,6 +17,7 @@
 //! | `home`, `settings`, `databases` | a node's directory |
 //! | `arguments`, `files`, `output`, `names`, `failure`, `warnings` | the command line, files, the terminal, names of members, exit codes |
 
+use std::borrow::Cow;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use self::failure::EXIT_CODES;
 use self::home::Common;
+use self::output::{plain, plain_lines};
 
 mod answer;
 mod api;
@@ -147,9 +149,21 @@ fn command_line() -> clap::Command {
     with_exit_codes(Cli::command())
 }
 
+/// Ends with what is wrong with the arguments, which it quotes.
+fn exit(error: &clap::Error) -> ! {
+    let mut given = std::env::args_os();
+    if given.all(|it| matches!(plain(&it.to_string_lossy()), Cow::Borrowed(_))) {
+        error.exit();
+    }
+    let text = error.to_string();
+    let _ = write!(std::io::stderr(), "{}", plain_lines(&text));
+    std::process::exit(error.exit_code())
+}
+
 fn main() -> ExitCode {
-    let cli = Cli::from_arg_matches(&command_line().get_matches());
-    let cli = cli.unwrap_or_else(|error| error.exit());
+    let given = command_line().try_get_matches();
+    let cli = given.and_then(|given| Cli::from_arg_matches(&given));
+    let cli = cli.unwrap_or_else(|error| exit(&error));
     let done = match &cli.command {
         Command::Init(args) => init::run(args),
         Command::Network(args) => network::run(args),
@@ -194,8 +208,7 @@ fn main() -> ExitCode {
     if error.is::<failure::Answered>() {
         return failure::exit_code(&error);
     }
-    // If stderr is closed too, the exit code still tells.
-    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    output::error(&format!("{error:#}"));
     failure::exit_code(&error)
 }
 

@@ -3,7 +3,9 @@
 use std::fmt::Display;
 
 use mycnet_consensus::{Ballot, Outcome};
-pub(crate) use mycnet_replay::terminal::{line, note, plain, progress};
+pub(crate) use mycnet_replay::terminal::{
+    error, line, note, plain, plain_json, plain_lines, plain_message, progress,
+};
 use mycnet_replay::terminal::{padded, width};
 use serde::Serialize;
 
@@ -24,9 +26,9 @@ impl Format {
     ) -> anyhow::Result<()> {
         if self.json {
             // A `Value` has its keys in alphabetical order, whatever the order of the fields.
-            line(&serde_json::to_value(answer)?.to_string())
+            line(&plain_json(&serde_json::to_value(answer)?.to_string()))
         } else {
-            line(text(answer).trim_end_matches('\n'))
+            line(&plain_lines(text(answer).trim_end_matches('\n')))
         }
     }
 }
@@ -40,19 +42,21 @@ pub(crate) fn short(id: &impl ToString) -> String {
 
 /// Bytes for people: quoted if they are text, with escapes for invisible characters, else their digits.
 pub(crate) fn bytes_shown(bytes: &[u8]) -> String {
-    text_of(bytes).map_or_else(|hex| hex, |text| format!("{text:?}"))
+    text_of(bytes).map_or_else(|hex| hex, quoted)
 }
 
 /// The same, with one line for each line of a text.
 pub(crate) fn bytes_lines(bytes: &[u8]) -> Vec<String> {
     match text_of(bytes) {
         Ok("") => vec![r#""""#.to_owned()],
-        Ok(text) => text
-            .split_inclusive('\n')
-            .map(|line| format!("{line:?}"))
-            .collect(),
+        Ok(text) => text.split_inclusive('\n').map(quoted).collect(),
         Err(hex) => vec![hex],
     }
+}
+
+fn quoted(text: &str) -> String {
+    // The escapes of Rust leave out what takes no room but is no control.
+    plain(&format!("{text:?}")).into_owned()
 }
 
 /// Bytes that are text, or else their digits.
@@ -197,6 +201,7 @@ mod tests {
         assert_eq!(plain("\u{202e}evil"), "\\u{202e}evil");
         assert_eq!(bytes_shown(b"\x1b["), "hex:1b5b");
         assert_eq!(bytes_shown(b"ok"), "\"ok\"");
+        assert_eq!(bytes_shown("a\u{3164}".as_bytes()), r#""a\u{3164}""#);
         assert_eq!(
             bytes_shown("a\u{202e}\"b\r\n\tc\n".as_bytes()),
             r#""a\u{202e}\"b\r\n\tc\n""#

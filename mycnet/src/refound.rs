@@ -13,12 +13,16 @@ use crate::arguments::{IdPrefix, NodeRef, duration, whole_ms};
 use crate::client::{self, Client};
 use crate::databases::open_store;
 use crate::failure::{Failure, Kind};
+use crate::files::read_bounded;
 use crate::home::private::{is_there, make_private_directory, replace};
 use crate::home::{Common, Home};
 use crate::output::{Fields, note, short};
 use crate::reply::{Keys, PlanShown, RefoundingShown};
 use crate::request::Request;
 use crate::warnings;
+
+/// Bytes that the file of a plan has at most.
+const PLAN_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Found the network anew, where a third lies, is gone, or had captured it
 ///
@@ -201,7 +205,7 @@ fn kept(home: &Home) -> anyhow::Result<Vec<Plan>> {
     let mut plans = Vec::new();
     for entry in fs::read_dir(&directory).with_context(|| directory.display().to_string())? {
         let path = entry?.path();
-        let read = fs::read(&path).map_err(|error| error.to_string());
+        let read = read_bounded(&path, PLAN_BYTES_MAX).map_err(|error| error.to_string());
         let plan = read
             .and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
         match plan {

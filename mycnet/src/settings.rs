@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::str::FromStr;
@@ -14,6 +13,10 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::arguments::NodeRef;
 use crate::failure::Failure;
+use crate::files::read_text;
+
+/// Bytes that the settings have at most.
+const FILE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Where a node listens, as people write it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -160,7 +163,7 @@ impl Settings {
     /// Reads a settings file. Without one, the defaults hold. An error names the line that is wrong.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let name = path.display();
-        let text = match fs::read_to_string(path) {
+        let text = match read_text(path, FILE_BYTES_MAX) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             read => read.with_context(|| format!("cannot read {name}"))?,
         };

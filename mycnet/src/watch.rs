@@ -12,15 +12,19 @@ use serde_json::Value;
 use crate::api::events::EventId;
 use crate::api::follow::{Following, Over};
 use crate::failure::Failure;
+use crate::files::read_text;
 use crate::home::private::{is_there, replace};
 use crate::home::{Common, Home};
 use crate::names::subject_node;
-use crate::output::{bytes_shown, line, note, outcome_shown, plain, short};
+use crate::output::{bytes_shown, line, note, outcome_shown, plain, plain_json, short};
 use crate::start::{asked_to_stop, runtime};
 use crate::warnings;
 
 /// How long to wait before a node that is not there is asked again.
 const AGAIN: Duration = Duration::from_millis(300);
+
+/// Bytes that the file of a place has at most.
+const PLACE_BYTES_MAX: usize = 4096;
 
 /// Show what happens, as it happens: a line for each event, until Ctrl-C
 ///
@@ -57,7 +61,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(file) = &args.place
         && is_there(file)?
     {
-        let text = std::fs::read_to_string(file);
+        let text = read_text(file, PLACE_BYTES_MAX);
         let text = text.with_context(|| format!("cannot read {}", file.display()))?;
         let id: EventId = text
             .trim()
@@ -112,7 +116,7 @@ impl Watch<'_> {
 
     fn show(&mut self, event: &Value) -> anyhow::Result<()> {
         if self.is_json {
-            line(&event.to_string())?;
+            line(&plain_json(&event.to_string()))?;
         } else {
             line(&plain(&text(event)))?;
         }

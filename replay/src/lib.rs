@@ -26,7 +26,7 @@ use mycnet_consensus::limits::{OPEN_PROPOSALS_MAX, SET_ITEMS_MAX};
 use self::columns::Columns;
 use self::report::Report;
 use self::share::Share;
-use self::terminal::{check_empty, line, note, progress};
+use self::terminal::{check_empty, line, note, plain_json, plain_lines, progress};
 use self::within::Within;
 
 mod answers;
@@ -227,7 +227,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     } else {
         report.to_string()
     };
-    line(text.trim_end_matches('\n'))?;
+    let text = text.trim_end_matches('\n');
+    if args.json {
+        line(&plain_json(text))?;
+    } else {
+        line(&plain_lines(text))?;
+    }
     if !report.replicas_agree() {
         bail!(
             "the replicas do not agree, which must never happen: please report it with the seeds above"

@@ -1,10 +1,13 @@
 //! The terminal: results on stdout, remarks on stderr, and text that paints over nothing.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use icu_properties::CodePointSetData;
+use icu_properties::props::DefaultIgnorableCodePoint;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use unicode_width::UnicodeWidthStr as _;
 
@@ -25,24 +28,73 @@ pub fn line(text: &str) -> anyhow::Result<()> {
 
 /// A remark on stderr, so that stdout holds the result only.
 pub fn note(text: &str) {
-    // Without stderr, a remark has no reader.
-    let _ = writeln!(io::stderr(), "note: {text}");
+    said("note", text);
 }
 
-/// Text that others wrote, with characters escaped that would move a terminal's cursor or paint over other lines.
-pub fn plain(text: &str) -> Cow<'_, str> {
-    // Marks of direction could make one key or value look like another.
-    let is_bad = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(is_bad) {
+/// Why a command failed, on stderr.
+pub fn error(text: &str) {
+    said("error", text);
+}
+
+fn said(what: &str, text: &str) {
+    // Without stderr, nobody reads it.
+    let _ = writeln!(io::stderr(), "{what}: {}", plain_message(text));
+}
+
+/// Whether a character moves a terminal's cursor, or cannot be seen: then one name or value could look like another.
+fn is_unseen(c: char) -> bool {
+    !c.is_ascii_graphic()
+        && c != ' '
+        && (c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}')
+            || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c))
+}
+
+fn escaped(text: &str, is_bad: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_bad) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::new();
     for c in text.chars() {
         if is_bad(c) {
             shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Text that others wrote, with characters escaped that would move a terminal's cursor, paint over other lines, or not be seen.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    escaped(text, is_unseen)
+}
+
+/// Text of several lines, each of them [`plain`].
+pub fn plain_lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| c != '\n' && is_unseen(c))
+}
+
+/// A message, perhaps of several lines, each of them [`plain`]. All but the first are set in, so that none of them passes for a
+/// message of its own.
+#[must_use]
+pub fn plain_message(text: &str) -> String {
+    plain_lines(text.trim_end()).replace('\n', "\n  ")
+}
+
+/// JSON with the same content, in which such characters are escaped. Outside of strings there are none.
+pub fn plain_json(json: &str) -> Cow<'_, str> {
+    // In strings the ends of lines are escaped already.
+    let is_bad = |c: char| c != '\n' && is_unseen(c);
+    if !json.contains(is_bad) {
+        return Cow::Borrowed(json);
+    }
+    let mut shown = String::new();
+    for c in json.chars() {
+        if is_bad(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
         } else {
             shown.push(c);
         }
@@ -141,6 +193,57 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_escaped() {
+        for bad in [
+            "\u{1b}",
+            "\r",
+            "\u{7f}",
+            "\u{9b}",
+            "\u{ad}",
+            "\u{34f}",
+            "\u{61c}",
+            "\u{115f}",
+            "\u{180e}",
+            "\u{200b}",
+            "\u{200d}",
+            "\u{200e}",
+            "\u{2028}",
+            "\u{202e}",
+            "\u{2060}",
+            "\u{2066}",
+            "\u{3164}",
+            "\u{fe0f}",
+            "\u{feff}",
+            "\u{fff9}",
+            "\u{e0001}",
+            "\u{e0041}",
+            "\u{e0100}",
+        ] {
+            let text = format!("a{bad}b\n");
+            let escape: String = bad.chars().flat_map(char::escape_default).collect();
+            assert_eq!(plain(&text), format!("a{escape}b\\n"));
+            assert_eq!(plain_lines(&text), format!("a{escape}b\n"));
+            let json = format!("\"{bad}\"");
+            let shown = plain_json(&json);
+            assert!(shown.is_ascii() && shown.contains("\\u"), "{shown}");
+        }
+        for good in [
+            "",
+            "a b",
+            "caf\u{e9}",
+            "e\u{301}",
+            "東京",
+            "東京\u{3000}都",
+            "😀",
+        ] {
+            assert_eq!(plain(good), good);
+            assert_eq!(plain_json(good), good);
+        }
+        assert_eq!(plain_json("\"\u{e0041}\""), "\"\\udb40\\udc41\"");
+        assert_eq!(plain_message("a\nerror: b\n"), "a\n  error: b");
     }
 
     #[test]

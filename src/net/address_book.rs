@@ -7,12 +7,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use iroh::{EndpointAddr, EndpointId};
+use iroh::{EndpointAddr, EndpointId, TransportAddr};
 use tokio::time::Instant;
 
-use super::address::{PeerCard, dialable, read};
+use super::address::{PeerCard, dialable, read, written};
 use super::close::{CloseCode, CloseReason};
 use super::config::Config;
+use super::rate::{Rate, TokenBucket};
+use super::sources::Source;
 use crate::base::digest::NodeId;
 use crate::base::limits::{MEMBERS_MAX, PEER_ADDRESSES_MAX, PEERS_TOLD_MAX};
 
@@ -31,6 +33,16 @@ const HEARD_PER_TELLER: usize = 2 * PEERS_TOLD_MAX;
 
 /// Failures after which hearsay is forgotten.
 const HEARD_FAILURES_MAX: u32 = 8;
+
+/// Dials at one host that nobody proved to be a peer, whoever told of it, and however often: otherwise a liar could aim the dials of
+/// all others at somebody who has nothing to do with this network.
+const UNPROVED_DIALS: Rate = Rate::new(16, 4000);
+
+/// Hosts whose dials are counted.
+const UNPROVED_HOSTS_MAX: usize = 1024;
+
+/// Proved addresses that are kept for a peer.
+const PROVED_MAX: usize = 4;
 
 /// How a peer became known. Later variants rank higher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +80,8 @@ pub struct KnownPeer {
 struct Entry {
     author: Option<NodeId>,
     addresses: Vec<String>,
+    /// Those of them where the peer was connected, or that the program gave.
+    proved: Vec<String>,
     origin: Origin,
     /// The first peer that told of it. `None` if it was given, met first, or announced on the local network.
     teller: Option<NodeId>,
@@ -87,10 +101,36 @@ const ADDRESSES_PROVED: usize = PEER_ADDRESSES_MAX - 2;
 #[derive(Debug, Default)]
 pub(super) struct AddressBook {
     entries: BTreeMap<EndpointId, Entry>,
+    unproved: Unproved,
+}
+
+/// Dials at hosts that nobody proved to be peers.
+#[derive(Debug, Default)]
+struct Unproved(BTreeMap<Source, TokenBucket>);
+
+impl Unproved {
+    /// Whether one more dial may go there.
+    fn take(&mut self, address: &TransportAddr, now: Instant) -> bool {
+        let source = match address {
+            TransportAddr::Ip(address) => Source::of_ip(address.ip()),
+            // Relays count together.
+            _ => Source::Other,
+        };
+        if !self.0.contains_key(&source) && self.0.len() >= UNPROVED_HOSTS_MAX {
+            self.0.retain(|_, bucket| !bucket.is_full(now));
+            if self.0.len() >= UNPROVED_HOSTS_MAX {
+                return false;
+            }
+        }
+        let bucket = self.0.entry(source);
+        let bucket = bucket.or_insert_with(|| TokenBucket::full(now));
+        bucket.take(UNPROVED_DIALS, now)
+    }
 }
 
 impl AddressBook {
-    /// Adds a peer that was given or met; new addresses come first. Returns whether the entry is kept.
+    /// Adds a peer that was given or met; new addresses come first. Those of a met peer are where it was connected. Returns whether
+    /// the entry is kept.
     pub(super) fn learn(
         &mut self,
         endpoint: EndpointId,
@@ -109,7 +149,19 @@ impl AddressBook {
         let entry = self.entries.entry(endpoint);
         let entry = entry.or_insert_with(|| Entry::new(author, origin, None, now));
         entry.merge(author, addresses, origin);
+        if origin >= Origin::Given {
+            entry.prove(&dialable(addresses));
+        }
         true
+    }
+
+    /// Adds addresses that a peer names as its own, behind those where it was connected.
+    pub(super) fn hear_own(&mut self, endpoint: &EndpointId, addresses: &[String]) {
+        if let Some(entry) = self.entries.get_mut(endpoint) {
+            let is_proved = |address: &String| entry.proved.contains(address);
+            let (proved, rest): (Vec<_>, Vec<_>) = entry.addresses.drain(..).partition(is_proved);
+            entry.addresses = merged(&[&proved, &dialable(addresses), &rest]);
+        }
     }
 
     /// Adds a peer that `teller`, or the local network for `None`, told of. Returns whether the entry is kept.
@@ -214,9 +266,22 @@ impl AddressBook {
             if !entry.urgent && taken.len() + busy >= room {
                 continue;
             }
+            let unproved = &mut self.unproved;
+            let addresses: Vec<TransportAddr> = read(&entry.addresses, relays)
+                .into_iter()
+                .filter(|address| {
+                    let mut written = written(std::iter::once(address));
+                    let written = written.pop().unwrap_or_default();
+                    entry.proved.contains(&written) || unproved.take(address, now)
+                })
+                .collect();
+            if addresses.is_empty() && !entry.addresses.is_empty() {
+                entry.due = now + spread(UNPROVED_DIALS.every());
+                continue;
+            }
             entry.dialling = true;
             entry.urgent = false;
-            taken.push(EndpointAddr::from_parts(id, read(&entry.addresses, relays)));
+            taken.push(EndpointAddr::from_parts(id, addresses));
         }
         taken
     }
@@ -332,6 +397,7 @@ impl Entry {
         Self {
             author,
             addresses: Vec::new(),
+            proved: Vec::new(),
             origin,
             teller,
             failures: 0,
@@ -359,19 +425,31 @@ impl Entry {
         } else {
             (addresses.as_slice(), self.addresses.as_slice(), &[][..])
         };
-        let mut merged: Vec<String> = Vec::new();
-        for address in first.iter().chain(second).chain(third) {
-            if merged.len() < PEER_ADDRESSES_MAX && !merged.contains(address) {
-                merged.push(address.clone());
-            }
-        }
-        self.addresses = merged;
+        self.addresses = merged(&[first, second, third]);
         self.origin = self.origin.max(origin);
+    }
+
+    fn prove(&mut self, addresses: &[String]) {
+        let mut proved = merged(&[addresses, &self.proved]);
+        // All that the program gave at once are kept.
+        proved.truncate(PROVED_MAX.max(addresses.len()));
+        self.proved = proved;
     }
 
     fn card(&self, endpoint: &EndpointId) -> PeerCard {
         PeerCard::with_addresses(*endpoint, self.author, self.addresses.clone())
     }
+}
+
+/// Addresses without repetition, as many as an entry has.
+fn merged(parts: &[&[String]]) -> Vec<String> {
+    let mut merged: Vec<String> = Vec::new();
+    for address in parts.iter().copied().flatten() {
+        if merged.len() < PEER_ADDRESSES_MAX && !merged.contains(address) {
+            merged.push(address.clone());
+        }
+    }
+    merged
 }
 
 /// How long to wait before a peer is dialled again.

@@ -16,10 +16,14 @@ impl Rate {
         let every = Duration::from_millis(every_ms);
         Self { burst, every }
     }
+
+    pub(super) const fn every(&self) -> Duration {
+        self.every
+    }
 }
 
 /// The tokens of a rate that are left.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct TokenBucket {
     /// When the whole burst is available again.
     full_at: Instant,
@@ -28,6 +32,11 @@ pub(super) struct TokenBucket {
 impl TokenBucket {
     pub(super) fn full(now: Instant) -> Self {
         Self { full_at: now }
+    }
+
+    /// Whether the whole burst is available.
+    pub(super) fn is_full(&self, now: Instant) -> bool {
+        self.full_at <= now
     }
 
     /// Takes one token, if one is left.

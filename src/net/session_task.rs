@@ -53,8 +53,7 @@ impl SessionTask {
             return Err(CloseCode::Busy);
         }
         let seen = seen_at(connection);
-        let mut addresses = written(seen.iter());
-        addresses.extend(proven.listens.iter().cloned());
+        let (addresses, listens) = (written(seen.iter()), proven.listens.clone());
         let (author, endpoint) = (proven.author, connection.remote_id());
         let session = Arc::new(Session::new(
             inner.next_peer(),
@@ -82,6 +81,7 @@ impl SessionTask {
         table
             .book
             .learn(endpoint, Some(author), &addresses, origin, now);
+        table.book.hear_own(&endpoint, &listens);
         table.book.connected(&endpoint);
         if session.proven.relation == Relation::Member {
             for at in &seen {

@@ -9,7 +9,7 @@ use iroh::{EndpointId, TransportAddr};
 use crate::base::digest::NodeId;
 
 /// The origin of connection attempts, as far as it can be distinguished.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Source {
     V4(Ipv4Addr),
     /// The first 56 bits: a household has a network of this size, or several.

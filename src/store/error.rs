@@ -61,14 +61,12 @@ pub enum StoreError {
         /// The node of the given key.
         given: NodeId,
     },
-    /// The journal belongs to another network.
-    #[error("the journal belongs to network {found}, but the ledger to network {given}")]
-    OtherNetwork {
-        /// The network of the journal.
-        found: NetworkId,
-        /// The network of the ledger.
-        given: NetworkId,
-    },
+    /// The journal belongs to another node or network than the ledger.
+    #[error(
+        "the journal is that of node {} in network {}, and not of node {} in network {}",
+        .0.node, .0.network, .0.wanted_node, .0.wanted_network
+    )]
+    OtherJournal(Box<OtherJournal>),
     /// The node goes on in another network, and its databases could not be made. Nothing is lost.
     #[error("the node goes on in a new network, and its databases cannot be made: {0}")]
     NotMoved(String),
@@ -103,6 +101,20 @@ pub enum StoreError {
     /// The database failed: the disk is full, or broken.
     #[error("the disk failed: {0}")]
     Redb(#[from] Box<redb::Error>),
+}
+
+/// Whose a journal is, and whose it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OtherJournal {
+    /// The node of the journal.
+    pub node: NodeId,
+    /// The network of the journal.
+    pub network: NetworkId,
+    /// The node of the ledger.
+    pub wanted_node: NodeId,
+    /// The network of the ledger.
+    pub wanted_network: NetworkId,
 }
 
 impl StoreError {

@@ -15,7 +15,7 @@ use super::rows::{
     decode_record,
 };
 use super::succession::former_of;
-use super::{Store, StoreError, lock};
+use super::{OtherJournal, Store, StoreError, lock};
 use crate::base::digest::{NetworkId, NodeId, OperationId, RecordId, SealId};
 use crate::base::identity::Signer;
 use crate::core::{Core, JournalEntry, Saved};
@@ -151,13 +151,14 @@ pub(super) fn check_owner(
     let found = NodeId::from_bytes(id_in(owner, "node", "owner: node")?);
     let next = owner.get("next")?;
     let is_next = next.is_some_and(|row| row.value() == &node.as_bytes()[..]);
-    if found != node && !is_next {
-        return Err(StoreError::OtherNode { found, given: node });
-    }
-    let found = NetworkId::from_bytes(id_in(owner, "network", "owner: network")?);
-    if found != network {
-        let given = network;
-        return Err(StoreError::OtherNetwork { found, given });
+    let found_network = NetworkId::from_bytes(id_in(owner, "network", "owner: network")?);
+    if (found != node && !is_next) || found_network != network {
+        return Err(StoreError::OtherJournal(Box::new(OtherJournal {
+            node: found,
+            network: found_network,
+            wanted_node: node,
+            wanted_network: network,
+        })));
     }
     Ok(())
 }

@@ -5,18 +5,25 @@
 //! ledger.automerge              roster, trust, outcomes, with their history
 //! operations/ID.automerge       all records of an operation
 //! certificates/ID.cbor          proof of its outcome
+//! unfinished                    the network, as long as files are missing
 //! ```
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write as _};
 use std::path::Path;
 
+use mycnet_consensus::NetworkId;
 use mycnet_consensus::core::ArchiveError;
 use mycnet_consensus::engine::{BundleError, EngineError};
 use mycnet_consensus::node::Node;
+use mycnet_replay::terminal::check_empty;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
+use crate::bundle::stream::Patient;
 use crate::failure::{Failure, Kind};
-use crate::files::new_file;
+use crate::files::{self, Unfinished, new_file, read_text};
 use crate::reply::{BundleExported, BundleImported, Exported, RefusedRecords};
 
 /// Writes a bundle.
@@ -44,16 +51,32 @@ pub(super) fn export_bundle(
     })
 }
 
-/// Imports a bundle from a file.
+/// Bundles that are imported at the same time. Each may wait for its disk, and others are answered meanwhile.
+const IMPORTS_MAX: usize = 4;
+
+static IMPORTS: Semaphore = Semaphore::const_new(IMPORTS_MAX);
+
+/// Imports a bundle from a regular file. A disk that does not answer keeps nobody else waiting.
 pub(super) async fn import(node: &Node, path: &Path) -> Result<BundleImported, Failure> {
-    let name = path.display().to_string();
-    let file = File::open(path)
-        .map_err(|error| Failure::failed(format!("cannot read {name}: {error}")))?;
-    import_bundle(node, file, &name).await
+    let permit = IMPORTS.try_acquire().map_err(|_| {
+        let why = format!("{IMPORTS_MAX} bundles are being imported already: wait for one of them");
+        Failure::new(Kind::Busy, why)
+    })?;
+    let (node, path) = (node.clone(), path.to_owned());
+    let imported = spawn_blocking(move || {
+        let name = path.display().to_string();
+        let read = Patient::new(move || files::open(&path));
+        let imported = Handle::current().block_on(import_bundle(&node, read, &name));
+        drop(permit);
+        imported
+    });
+    imported
+        .await
+        .unwrap_or_else(|error| Err(Failure::failed(error)))
 }
 
 /// Imports a bundle. A failure says what was imported before; `name` is the file's, for messages.
-pub(crate) async fn import_bundle(
+async fn import_bundle(
     node: &Node,
     read: impl Read,
     name: &str,
@@ -90,13 +113,50 @@ pub(crate) async fn import_bundle(
     })
 }
 
-/// Writes documents and certificates of all closed operations into a new or empty directory.
-pub(super) fn export(node: &Node, directory: &Path) -> Result<Exported, Failure> {
-    let (operations, certificates) = (directory.join("operations"), directory.join("certificates"));
-    for directory in [directory, &operations, &certificates] {
-        made(directory, fs::create_dir_all(directory))?;
+/// Marks a directory with an export that is not complete. It is locked while files are written.
+const MARK: &str = "unfinished";
+
+/// Marks the directory, which must be new or empty, or have such a mark already.
+fn mark(directory: &Path, network: NetworkId) -> Result<File, Failure> {
+    let (path, name) = (directory.join(MARK), directory.display());
+    let is_marked = path.symlink_metadata().is_ok();
+    if is_marked {
+        let found = read_text(&path, 128).unwrap_or_default();
+        let files = || fs::read_dir(directory).into_iter().flatten();
+        // A stop may have left the mark empty, and nothing else.
+        let is_begun = found.is_empty() && files().count() == 1;
+        if !is_begun && found.trim_end() != network.to_string() {
+            return Err(Failure::failed(format!(
+                "{name} has the unfinished export of another network: name a new or an empty directory"
+            )));
+        }
+    } else {
+        check_empty(directory).map_err(|error| Failure::failed(format!("{error:#}")))?;
     }
+    made(directory, fs::create_dir_all(directory))?;
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    let mut file = made(&path, options.open(&path))?;
+    if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+        return Err(Failure::failed(format!(
+            "another export is being written into {name}: wait for it, or name another directory"
+        )));
+    }
+    made(&path, file.write_all(format!("{network}\n").as_bytes()))?;
+    Ok(file)
+}
+
+/// Writes documents and certificates of all closed operations into a new or empty directory, or one in which an earlier export was
+/// stopped.
+pub(super) fn export(node: &Node, directory: &Path) -> Result<Exported, Failure> {
     let store = node.store();
+    let marked = mark(directory, store.network_id())?;
+    let (operations, certificates) = (directory.join("operations"), directory.join("certificates"));
+    for directory in [&operations, &certificates] {
+        made(directory, fs::create_dir_all(directory))?;
+        remove_unfinished(directory);
+    }
+    remove_unfinished(directory);
     let disk = |error| Failure::failed(format!("the store: {error}"));
     let genesis = serde_json::to_string_pretty(store.genesis()).map_err(Failure::failed)? + "\n";
     write(&directory.join("genesis.json"), genesis.as_bytes())?;
@@ -132,6 +192,9 @@ pub(super) fn export(node: &Node, directory: &Path) -> Result<Exported, Failure>
     // The ledger comes last, so that it has every operation that was written.
     let ledger = store.ledger_document().map_err(disk)?;
     write(&directory.join("ledger.automerge"), &ledger.save())?;
+    let path = directory.join(MARK);
+    made(&path, fs::remove_file(&path))?;
+    drop(marked);
     Ok(Exported {
         directory: directory.to_owned(),
         height: ledger.height(),
@@ -139,10 +202,22 @@ pub(super) fn export(node: &Node, directory: &Path) -> Result<Exported, Failure>
     })
 }
 
-fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    made(file, fs::write(file, bytes))
+/// Removes what an export that was stopped was about to write.
+fn remove_unfinished(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.path().extension().is_some_and(|it| it == "new") {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
-fn made(path: &Path, result: io::Result<()>) -> Result<(), Failure> {
+/// Writes a file, which has its name once it is complete.
+fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let begun = Unfinished::beside(file);
+    let written = fs::write(begun.path(), bytes).and_then(|()| begun.replace(file));
+    made(file, written)
+}
+
+fn made<T>(path: &Path, result: io::Result<T>) -> Result<T, Failure> {
     result.map_err(|error| Failure::failed(format!("cannot write {}: {error}", path.display())))
 }

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawPathParams, RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Request as HttpRequest, Response, StatusCode};
 use axum::routing::{MethodFilter, get, on};
+use axum::{Extension, Router};
 use futures_util::stream;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::server::conn::http1;
@@ -43,8 +43,8 @@ use crate::home::Home;
 use crate::request::{REQUEST_BYTES_MAX, Request};
 use crate::settings::Settings;
 
-/// Connections at the same time. Those that ask nothing are closed after [`REQUEST_DEADLINE`], so a thousand of them delay the next one
-/// by seconds.
+/// Connections at the same time. Those that ask nothing are closed after [`REQUEST_DEADLINE`], and sooner where they are many, so that
+/// thousands of them delay the next one by seconds.
 const CONNECTIONS_MAX: usize = 640;
 
 /// Requests that are answered at the same time; the next one waits.
@@ -56,8 +56,11 @@ const WAITS_MAX: usize = 256;
 /// Streams of events. Each keeps a few dozen heights at most, however slowly it is read.
 const STREAMS_MAX: usize = 64;
 
-/// How long a program may take to send its request.
+/// How long a program may take to send its request: its head, and its body.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The same while more than half of the connections are taken, so that those that ask nothing soon make room.
+const CROWDED_DEADLINE: Duration = Duration::from_secs(1);
 
 /// How long a program may take to read its reply, which can have megabytes.
 const REPLY_DEADLINE: Duration = Duration::from_mins(1);
@@ -87,6 +90,20 @@ struct Shared {
     streams: Arc<Semaphore>,
     home: Home,
     news: broadcast::Sender<Arc<Value>>,
+}
+
+/// How long the program of a request may take to send it.
+#[derive(Debug, Clone, Copy)]
+struct Patience(Duration);
+
+impl Patience {
+    fn with(slots: &Semaphore) -> Self {
+        Self(if slots.available_permits() < CONNECTIONS_MAX / 2 {
+            CROWDED_DEADLINE
+        } else {
+            REQUEST_DEADLINE
+        })
+    }
 }
 
 /// Marks the response that has no end.
@@ -169,6 +186,7 @@ impl Control {
                 accepted = accepting => accepted,
                 () = closing.notified() => break,
             };
+            let patience = Patience::with(&slots);
             match accepted {
                 Err(error) => {
                     // For example no free file descriptor: a pause keeps this loop from spinning until there is one.
@@ -178,7 +196,7 @@ impl Control {
                 Ok(Accepted::Socket(stream)) => {
                     let user = stream.peer_cred().map(|credentials| credentials.uid());
                     if user.is_ok_and(|user| user == self.owner || user == 0) {
-                        answering.spawn(connected(stream, app.clone(), None, slot));
+                        answering.spawn(connected(stream, app.clone(), None, slot, patience));
                     } else {
                         tracing::warn!(
                             "another user than the owner connected to the node's socket"
@@ -186,7 +204,7 @@ impl Control {
                     }
                 }
                 Ok(Accepted::Tcp(stream, gate)) => {
-                    answering.spawn(connected(stream, app.clone(), Some(gate), slot));
+                    answering.spawn(connected(stream, app.clone(), Some(gate), slot, patience));
                 }
             }
             while answering.try_join_next().is_some() {}
@@ -230,6 +248,7 @@ fn app(shared: Shared) -> Router {
                             path: RawPathParams,
                             RawQuery(query): RawQuery,
                             headers: HeaderMap,
+                            Extension(patience): Extension<Patience>,
                             body: Body| async move {
             let path = path.iter();
             let path = path.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -237,6 +256,7 @@ fn app(shared: Shared) -> Router {
                 path: path.collect(),
                 query: query.unwrap_or_default(),
                 headers,
+                patience,
                 body,
             };
             handle(route, &shared, asked).await
@@ -336,6 +356,7 @@ struct Asked {
     path: Vec<(String, String)>,
     query: String,
     headers: HeaderMap,
+    patience: Patience,
     body: Body,
 }
 
@@ -371,7 +392,7 @@ async fn handle(route: &'static Route, shared: &Shared, asked: Asked) -> Respons
 async fn request(route: &Route, asked: Asked) -> Result<Request, Failure> {
     let query = form_urlencoded::parse(asked.query.as_bytes()).into_owned();
     let body = Limited::new(asked.body, REQUEST_BYTES_MAX).collect();
-    let body = timeout(REQUEST_DEADLINE, body).await;
+    let body = timeout(asked.patience.0, body).await;
     let body = body.map_err(|_| Failure::usage("the request's body took too long"))?;
     let body = body.map_err(|_| {
         Failure::usage(format!(
@@ -401,10 +422,12 @@ async fn connected(
     app: Router,
     gate: Option<Gate>,
     slot: OwnedSemaphorePermit,
+    patience: Patience,
 ) {
     let app = TowerToHyperService::new(app);
     let answered = Notify::new();
-    let service = service_fn(|request: HttpRequest<hyper::body::Incoming>| {
+    let service = service_fn(|mut request: HttpRequest<hyper::body::Incoming>| {
+        request.extensions_mut().insert(patience);
         let passed = gate.as_ref().map_or(Ok(()), |gate| {
             gate.check(request.headers(), page::is_page(request.uri().path()))
         });
@@ -422,7 +445,7 @@ async fn connected(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_DEADLINE)
+        .header_read_timeout(patience.0)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .keep_alive(false)

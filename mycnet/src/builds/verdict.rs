@@ -3,7 +3,6 @@
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -22,6 +21,7 @@ use super::submit::Names;
 use super::what::{self, Sha256, What};
 use crate::client;
 use crate::failure::{Answered, Failure};
+use crate::files;
 use crate::home::Common;
 use crate::network;
 use crate::output::note;
@@ -251,7 +251,7 @@ fn of_index(
         })
         .context("no genesis to check the index with: give --genesis FILE")?,
     };
-    let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
+    let file = files::open(path).with_context(|| format!("cannot read {name}"))?;
     let bad = |fault: IndexFault| match fault {
         IndexFault::Io(error) => Failure::failed(format!("{name}: {error}")),
         fault => Failure::bad_data(format!("{name}: {fault}")),

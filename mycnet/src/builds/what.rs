@@ -1,6 +1,5 @@
 //! What `check` is asked about: files, hashes, purls.
 
-use std::fs::File;
 use std::io::{BufRead as _, Read as _};
 use std::path::Path;
 use std::str::FromStr;
@@ -9,6 +8,7 @@ use anyhow::Context as _;
 use mycnet_builds::{Hex, Question, Subjects, sha256_of};
 
 use crate::failure::Failure;
+use crate::files;
 
 /// Builds in one run: more than a distribution has.
 const WHATS_MAX: usize = 200_000;
@@ -111,7 +111,7 @@ fn what(given: &str, subjects: &Subjects) -> anyhow::Result<What> {
         if path.is_dir() {
             return Err(bad(&"it is a directory: name the files in it").into());
         }
-        let hash = File::open(path).and_then(sha256_of);
+        let hash = files::open(path).and_then(sha256_of);
         let hash = hash.with_context(|| format!("cannot read {given}"))?;
         question.result = Some(Hex(hash.to_vec()));
         (question.subject, question.is_certain) = named(given, subjects);

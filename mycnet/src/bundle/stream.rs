@@ -1,23 +1,136 @@
 //! Streams and running nodes: a node reads and writes files only, so a temporary file in its directory takes the stream's place.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use mycnet_consensus::NetworkId;
 use mycnet_consensus::engine::{BundleError, BundleReader};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-use crate::client::Client;
 use crate::failure::Failure;
+use crate::files;
 use crate::home::Home;
-use crate::reply::{BundleImported, Status};
-use crate::request::Request;
 use crate::start::asked_to_stop;
 
 /// The beginning of these files' names, which no person would choose.
 const PREFIX: &str = ".importing-";
+
+/// How long nothing may come from a stream or a disk.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long reading a bundle may take in all.
+const DEADLINE: Duration = Duration::from_hours(4);
+
+/// Bytes of a bundle that are read at most.
+const BUNDLE_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
+
+/// Bytes that are read at once.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Reads in a thread of its own: a pipe that nobody writes, or a disk that hangs, ends in an error, and who reads goes on.
+pub(crate) struct Patient {
+    chunks: Receiver<io::Result<Vec<u8>>>,
+    chunk: io::Cursor<Vec<u8>>,
+    patience: Duration,
+    until: Instant,
+    left: u64,
+}
+
+impl Patient {
+    pub(crate) fn new<R: Read>(open: impl FnOnce() -> io::Result<R> + Send + 'static) -> Self {
+        Self::with_patience(PATIENCE, open)
+    }
+
+    /// Reads a pipe or a device; `-` is standard input.
+    pub(crate) fn of_stream(path: &Path) -> (Self, String) {
+        if path == Path::new("-") {
+            return (Self::new(|| Ok(io::stdin())), "standard input".to_owned());
+        }
+        let name = path.display().to_string();
+        let path = path.to_owned();
+        (Self::new(move || File::open(path)), name)
+    }
+
+    fn with_patience<R: Read>(
+        patience: Duration,
+        open: impl FnOnce() -> io::Result<R> + Send + 'static,
+    ) -> Self {
+        let (give, chunks) = sync_channel(2);
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "nobody waits for this thread, which may hang; the core never sees it"
+        )]
+        std::thread::spawn(move || {
+            let mut read = match open() {
+                Ok(read) => read,
+                Err(error) => return drop(give.send(Err(error))),
+            };
+            loop {
+                let mut chunk = vec![0; CHUNK_BYTES];
+                let taken = match read.read(&mut chunk) {
+                    Ok(0) => return,
+                    Ok(count) => {
+                        chunk.truncate(count);
+                        Ok(chunk)
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => Err(error),
+                };
+                if give.send(taken).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            chunks,
+            chunk: io::Cursor::default(),
+            patience,
+            until: Instant::now() + DEADLINE,
+            left: BUNDLE_BYTES_MAX,
+        }
+    }
+
+    /// The next bytes; none at the end.
+    fn next(&mut self) -> io::Result<Vec<u8>> {
+        let late = |text: String| Err(io::Error::new(io::ErrorKind::TimedOut, text));
+        if Instant::now() > self.until {
+            let hours = DEADLINE.as_secs() / 3600;
+            return late(format!("it takes more than {hours} hours"));
+        }
+        let chunk = match self.chunks.recv_timeout(self.patience) {
+            Ok(chunk) => chunk?,
+            Err(RecvTimeoutError::Disconnected) => Vec::new(),
+            Err(RecvTimeoutError::Timeout) => {
+                let seconds = self.patience.as_secs();
+                return late(format!(
+                    "nothing came for {seconds} s: does anybody write into it, or does its disk hang?"
+                ));
+            }
+        };
+        let Some(left) = self.left.checked_sub(chunk.len() as u64) else {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("it has more than {BUNDLE_BYTES_MAX} bytes"),
+            ));
+        };
+        self.left = left;
+        Ok(chunk)
+    }
+}
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.chunk.position() == self.chunk.get_ref().len() as u64 {
+            self.chunk = io::Cursor::new(self.next()?);
+        }
+        self.chunk.read(buffer)
+    }
+}
 
 /// A file that is removed at the end of the command.
 pub(crate) struct TemporaryFile(PathBuf);
@@ -39,13 +152,15 @@ impl Drop for TemporaryFile {
     }
 }
 
-/// Removes the temporary files of killed commands. Commands use such files with running nodes only, so all files that a
-/// starting node finds are old.
+/// Removes the temporary files of killed commands. A command that reads a stream has its file locked.
 pub(crate) fn remove_old(home: &Home) {
     let entries = fs::read_dir(home.path()).into_iter().flatten().flatten();
     for entry in entries {
         if entry.file_name().to_string_lossy().starts_with(PREFIX) {
-            let _ = fs::remove_file(entry.path());
+            let in_use = |file: File| matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+            if !files::open(&entry.path()).is_ok_and(in_use) {
+                let _ = fs::remove_file(entry.path());
+            }
         }
     }
 }
@@ -61,24 +176,12 @@ pub(crate) async fn unless_stopped<T>(
     }
 }
 
-/// A stream to read from, and its name.
-pub(super) fn open(path: &Path) -> anyhow::Result<(Box<dyn Read + Send>, String)> {
-    let name = path.display().to_string();
-    if path == Path::new("-") {
-        return Ok((Box::new(io::stdin()), "standard input".to_owned()));
-    }
-    let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
-    Ok((Box::new(file), name))
-}
-
-/// Lets a running node import a stream.
-pub(super) async fn import_through_file(
-    client: &Client,
-    read: Box<dyn Read + Send>,
-    name: String,
-) -> anyhow::Result<BundleImported> {
-    let Status { network, .. } = client.ask(Request::Status).await?;
-    let temporary = TemporaryFile::new(&client.home);
+/// Copies a stream into the temporary file, which is locked meanwhile.
+pub(super) async fn copied(
+    (read, name): (Patient, String),
+    temporary: &TemporaryFile,
+    network: NetworkId,
+) -> anyhow::Result<()> {
     let path = temporary.path().to_owned();
     let (done, copied) = oneshot::channel();
     #[allow(
@@ -86,14 +189,14 @@ pub(super) async fn import_through_file(
         reason = "a thread of the command, which a signal need not wait for; the core never sees it"
     )]
     std::thread::spawn(move || done.send(copy(read, &path, network, &name)));
-    copied.await.context("the bundle was not read")??;
-    let file = temporary.path().to_owned();
-    client.ask(Request::ImportBundle { file }).await
+    copied.await.context("the bundle was not read")?
 }
 
 /// Copies a stream into a file as long as it is a bundle of this network. The node checks the rest.
 fn copy(read: impl Read, path: &Path, network: NetworkId, name: &str) -> anyhow::Result<()> {
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    // Where a file cannot be locked, a node that starts meanwhile removes it, and the import says that it is gone.
+    let _ = file.try_lock();
     let bad = |error: &BundleError| match error {
         BundleError::Io(error) => Failure::failed(format!("{name}: {error}")),
         error => Failure::bad_data(format!("{name}: {error}")),
@@ -126,6 +229,30 @@ impl<R: Read> Read for Tee<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_reads_a_stream_that_says_nothing_goes_on() {
+        /// A disk that hangs.
+        struct Hanging;
+        impl Read for Hanging {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                std::thread::park();
+                Ok(0)
+            }
+        }
+        let mut hangs = Patient::with_patience(Duration::from_millis(10), || Ok(Hanging));
+        let error = io::copy(&mut hangs, &mut io::sink()).unwrap_err();
+        assert!(error.to_string().contains("nothing came"), "{error}");
+        let mut whole = Patient::new(|| Ok(&b"whole"[..]));
+        assert_eq!(io::read_to_string(&mut whole).unwrap(), "whole");
+        let mut endless = Patient::new(|| Ok(io::repeat(7)));
+        endless.left = 100_000;
+        let error = io::copy(&mut endless, &mut io::sink()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        let mut missing = Patient::new(|| files::open(Path::new("/no/such/file")));
+        let error = io::copy(&mut missing, &mut io::sink()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
 
     #[test]
     fn only_a_bundle_is_copied() {

@@ -8,6 +8,10 @@ use mycnet_consensus::net::ClockReport;
 use serde::{Deserialize, Serialize};
 
 use super::Home;
+use crate::files::read_text;
+
+/// Bytes that these files have at most.
+const FILE_BYTES_MAX: usize = 64 * 1024;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -36,7 +40,7 @@ pub(crate) struct ClockFound {
 
 impl LastRun {
     pub(crate) fn read(home: &Home) -> Self {
-        let text = fs::read_to_string(home.last_run_file());
+        let text = read_text(&home.last_run_file(), FILE_BYTES_MAX);
         text.ok()
             .and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default()
@@ -106,6 +110,6 @@ impl Place {
 /// The machine's own id, as systemd keeps it.
 #[cfg(unix)]
 fn machine(path: &Path) -> Option<String> {
-    let id = fs::read_to_string(path).ok()?;
+    let id = read_text(path, FILE_BYTES_MAX).ok()?;
     Some(id.trim().to_owned())
 }

@@ -1,14 +1,18 @@
 //! Files and directories that only their owner can read.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use mycnet_consensus::Identity;
 
 use crate::failure::Failure;
+use crate::files::{self, Unfinished};
 use crate::output::note;
+
+/// Bytes that the file of a key has at most: a key is one short line.
+const KEY_BYTES_MAX: usize = 256;
 
 /// Whether a file exists. A directory that cannot be read is an error, not an absent file.
 pub(crate) fn is_there(path: &Path) -> anyhow::Result<bool> {
@@ -46,35 +50,65 @@ pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
-/// Writes a new file that only its owner can read, from its first moment on.
+/// Writes a new file that only its owner can read, from its first moment on. It gets its name once it is complete: after a failure
+/// or a stop there is the whole file, or none.
 pub(crate) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    begun(path, content)?.name(path)?;
+    sync_name(path).inspect_err(|_| {
+        let _ = fs::remove_file(path);
+    })
+}
+
+/// A complete file that only its owner can read, and that has no name yet.
+fn begun(path: &Path, content: &[u8]) -> io::Result<Unfinished> {
+    remove_left(path);
+    let begun = Unfinished::beside(path);
     let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = options.open(begun.path())?;
     file.write_all(content)?;
     file.sync_all()?;
-    // Without this, a power failure could remove the name of a key that was published already.
-    match path.parent() {
-        Some(directory) if cfg!(unix) => File::open(directory)?.sync_all(),
-        _ => Ok(()),
+    Ok(begun)
+}
+
+/// Removes what killed processes left of this file. One that still writes it then fails, and leaves nothing half-made either.
+fn remove_left(path: &Path) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let own = format!("{name}.{}-", std::process::id());
+    let entries = fs::read_dir(directory_of(path)).into_iter().flatten();
+    for entry in entries.flatten() {
+        let found = entry.file_name();
+        let is_new = Path::new(&found).extension().is_some_and(|it| it == "new");
+        let found = found.to_string_lossy();
+        let is_of_it = found
+            .strip_prefix(&*name)
+            .is_some_and(|it| it.starts_with('.') && is_new && !found.starts_with(&own));
+        if is_of_it {
+            let _ = fs::remove_file(entry.path());
+        }
     }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+    directory.unwrap_or(Path::new("."))
+}
+
+/// Makes a file's name durable. Without this, a power failure could remove the name of a key that was published already.
+fn sync_name(path: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(directory_of(path))?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// Writes a file that only its owner can read, in the place of an earlier one. After a stop there is the one or the other.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let name = || format!("cannot write {}", path.display());
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(error).with_context(name);
-        }
-        _ => {}
-    }
-    write_new(Path::new(&new), content).with_context(name)?;
-    fs::rename(&new, path).with_context(name)
+    let replaced = begun(path, content).and_then(|begun| begun.replace(path));
+    let replaced = replaced.and_then(|()| sync_name(path));
+    replaced.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A key as it stands in its file.
@@ -116,14 +150,15 @@ pub(crate) fn read_key(path: &Path) -> anyhow::Result<Identity> {
 /// Reads a key, with the file's mode if others have permissions for it.
 fn read_with_mode(path: &Path) -> anyhow::Result<([u8; 32], Option<u32>)> {
     let name = path.display();
-    let mut file = File::open(path).with_context(|| format!("cannot read the key {name}"))?;
-    let metadata = file.metadata().with_context(|| format!("{name}"))?;
-    let mut text = String::new();
-    // A key is one short line; a longer file need not be read to its end.
-    let read = (&mut file).take(256).read_to_string(&mut text);
-    read.with_context(|| format!("cannot read the key {name}"))?;
+    let read = files::read_bounded(path, KEY_BYTES_MAX);
+    let text = match read {
+        // A longer file is no key either.
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Vec::new(),
+        read => read.with_context(|| format!("cannot read the key {name}"))?,
+    };
+    let metadata = fs::metadata(path).with_context(|| format!("{name}"))?;
     let mut secret = [0; 32];
-    if hex::decode_to_slice(text.trim_end(), &mut secret).is_err() {
+    if hex::decode_to_slice(text.trim_ascii_end(), &mut secret).is_err() {
         // The message does not quote the file: it may have most of a key.
         return Err(Failure::bad_data(format!(
             "{name} is no key: expected one line of 64 hexadecimal digits"

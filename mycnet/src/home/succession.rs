@@ -18,6 +18,7 @@ use super::Home;
 use super::private::{is_there, read_secret, replace, secret_line};
 use crate::databases::damaged;
 use crate::failure::Failure;
+use crate::files::read_text;
 use crate::output::short;
 
 /// Whose successor a file names.
@@ -28,6 +29,9 @@ pub(crate) enum Whose {
     /// That of `next.key`.
     Next,
 }
+
+/// Bytes that the file of a digest has at most.
+const DIGEST_BYTES_MAX: usize = 256;
 
 /// What the names of files with former keys begin with.
 const FORMER: &str = "former-";
@@ -51,7 +55,8 @@ impl Home {
             return Ok(None);
         }
         let name = path.display();
-        let text = fs::read_to_string(&path).with_context(|| name.to_string())?;
+        let text = read_text(&path, DIGEST_BYTES_MAX);
+        let text = text.with_context(|| format!("cannot read {name}"))?;
         let digest = text.trim_end().parse();
         Ok(Some(digest.map_err(|error| {
             Failure::bad_data(format!("{name} is no digest: {error}"))

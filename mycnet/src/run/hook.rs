@@ -21,6 +21,7 @@ use tokio::sync::broadcast;
 use tokio::time::{Instant, timeout};
 
 use crate::api::events::{EventId, Reader, Sent};
+use crate::files::read_bounded;
 use crate::home::Home;
 use crate::home::private::replace;
 
@@ -29,6 +30,9 @@ const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Bytes that it may print: a ballot with the largest results.
 const ANSWER_BYTES_MAX: u64 = 512 * 1024;
+
+/// Bytes that the file of the place has at most.
+const PLACE_BYTES_MAX: usize = 4096;
 
 /// How often the place is written down.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
@@ -69,7 +73,7 @@ impl Hook {
     fn new(home: &Home, command: Vec<String>, node: &Node) -> Self {
         let file = home.hook_place();
         let network = node.engine().network_id();
-        let place = std::fs::read(&file).ok();
+        let place = read_bounded(&file, PLACE_BYTES_MAX).ok();
         let place = place.and_then(|place| serde_json::from_slice::<Place>(&place).ok());
         let place = place.filter(|place| place.network == network);
         let last = place.and_then(|place| place.last.parse().ok());

@@ -1,16 +1,18 @@
 //! The log on stderr: warnings, and what was decided.
 
 use std::env;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, Write};
 
 use mycnet_consensus::core::Event;
 use mycnet_consensus::engine::Notice;
+use tracing_appender::non_blocking::NonBlocking;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::layer;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::out::{Out, REMARKS};
+use crate::output::plain_lines;
 
 /// What is logged unless the environment says it: what an operator should look at, and errors of other libraries.
 const DEFAULT: &str = "error,mycnet=warn,mycnet_consensus=warn";
@@ -19,6 +21,21 @@ const DEFAULT: &str = "error,mycnet=warn,mycnet_consensus=warn";
 const FILTERS: [&str; 2] = ["MYCNET_LOG", "RUST_LOG"];
 
 const FORMAT: &str = "MYCNET_LOG_FORMAT";
+
+/// Escapes in each entry what would move a terminal's cursor or could not be seen.
+struct Plain(NonBlocking);
+
+impl Write for Plain {
+    fn write(&mut self, entry: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(entry);
+        self.0.write_all(plain_lines(&text).as_bytes())?;
+        Ok(entry.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
 
 /// Starts to log, as the environment says.
 pub(super) fn start(out: &Out) {
@@ -40,10 +57,12 @@ pub(super) fn start(out: &Out) {
     if !is_json && format.as_deref().is_some_and(|it| it != "text") {
         out.note(&format!("{FORMAT}: expected json or text; the log is text"));
     }
+    let log = out.log();
+    // Without colours: whatever is no text here would come from somebody else. JSON has escapes of its own.
     let text = (!is_json).then(|| {
         layer()
-            .with_writer(out.log())
-            .with_ansi(io::stderr().is_terminal())
+            .with_writer(move || Plain(log.clone()))
+            .with_ansi(false)
     });
     let json = is_json.then(|| layer().json().flatten_event(true).with_writer(out.log()));
     // Only one subscriber can be set in a process, and this is the only place that sets one.

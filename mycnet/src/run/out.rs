@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
+use crate::output::plain_message;
+
 /// The target of remarks in a log that is JSON. They are always logged.
 pub(super) const REMARKS: &str = "mycnet::remarks";
 
@@ -121,7 +123,8 @@ impl Out {
             tracing::warn!(target: REMARKS, "{text}");
         } else {
             let missed = |count| format!("note: {}", missed(count));
-            self.stderr.line(&format!("note: {text}"), missed);
+            self.stderr
+                .line(&format!("note: {}", plain_message(text)), missed);
         }
     }
 

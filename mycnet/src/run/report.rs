@@ -19,7 +19,7 @@ use crate::api::events::NEWS_KEPT;
 use crate::builds::Told;
 use crate::home::Home;
 use crate::names::{Names, subject_node};
-use crate::output::{Fields, Format, plain, short};
+use crate::output::{Fields, Format, plain, plain_json, short};
 
 /// Tells what happens.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Report {
 
     fn print(&self, value: &Value, text: &str) {
         let is_json = self.format.json;
-        let json = is_json.then(|| value.to_string());
+        let json = is_json.then(|| plain_json(&value.to_string()).into_owned());
         self.out.line(json.as_deref().unwrap_or(text), is_json);
     }
 

@@ -298,3 +298,12 @@ impl Drop for Running {
         let _ = self.child.wait();
     }
 }
+
+/// Writes a file that only its owner can read.
+#[cfg(unix)]
+pub fn private(path: &Path, content: &[u8]) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::File::options();
+    let file = options.write(true).create_new(true).mode(0o600).open(path);
+    file.unwrap().write_all(content).unwrap();
+}

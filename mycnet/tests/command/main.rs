@@ -16,6 +16,7 @@ mod copies;
 mod damage;
 mod devnet;
 mod directory;
+mod edges;
 #[cfg(unix)]
 mod events;
 mod federation;

@@ -312,7 +312,7 @@ fn an_index_that_is_not_what_it_says_is_refused() {
     );
     night.nodes[0].fails(&["builds", "index", "-o", &index], 1, &["exists"]);
     night.nodes[0].fails(
-        &["builds", "index", "-o", "x", "--since", "1w"],
+        &["builds", "index", "-o", "x", "--since", "1x"],
         2,
         &["24h"],
     );

@@ -231,3 +231,75 @@ fn only_what_the_program_gave_is_chosen() {
     assert!(!book.is_known(&endpoint(3)), "nor is this one");
     assert!(book.is_known(&endpoint(2)), "the program may know better");
 }
+
+#[test]
+fn what_is_told_aims_few_dials_at_a_third_party() {
+    let (config, start) = (Config::default(), Instant::now());
+    let (mut book, mut now) = (AddressBook::default(), start);
+    let victim: std::net::IpAddr = "203.0.113.7".parse().unwrap();
+    let (mut dials, mut is_honest_dialled, mut number) = (0, false, 0);
+    // A member that tells, that has many more keys, and that names the victim as its own address.
+    book.learn(endpoint(1), Some(author(1)), &texts(1..2), Origin::Met, now);
+    let own: Vec<String> = (1..9).map(|port| format!("{victim}:{port}")).collect();
+    book.hear(
+        Some(author(200)),
+        endpoint(2),
+        Some(author(200)),
+        &["198.51.100.1:9".to_owned()],
+        now,
+    );
+    let seconds = 600;
+    for second in 0..seconds {
+        now = start + Duration::from_secs(second);
+        book.learn(endpoint(1), Some(author(1)), &texts(1..2), Origin::Met, now);
+        book.hear_own(&endpoint(1), &own);
+        for teller in 1..40 {
+            number += 1;
+            let port = number % 60_000 + 1;
+            let address = [
+                format!("{victim}:{port}"),
+                format!("[::ffff:{victim}]:{port}"),
+            ];
+            book.hear(
+                Some(author(teller)),
+                numbered(number),
+                Some(author(99)),
+                &address,
+                now,
+            );
+            book.hear(None, numbered(number + 1), Some(author(98)), &address, now);
+        }
+        book.dial_now(&endpoint(1), now);
+        for address in book.take_due(now, 8, false, |_, _| false) {
+            let at_victim = |at: &&TransportAddr| matches!(at, TransportAddr::Ip(at) if at.ip().to_canonical() == victim);
+            dials += address.addrs.iter().filter(at_victim).count();
+            is_honest_dialled |= address.id == endpoint(2);
+            book.ended(&address.id, &lost(), false, &config, now);
+        }
+    }
+    let most = 16 + usize::try_from(seconds).unwrap() / 4;
+    assert!((1..=most).contains(&dials), "{dials} of {most}");
+    assert!(is_honest_dialled, "the others are dialled all the same");
+    assert!(book.unproved.0.len() <= 2);
+}
+
+#[test]
+fn a_peer_is_dialled_freely_where_it_was_connected() {
+    let (config, now) = (Config::default(), Instant::now());
+    let mut book = AddressBook::default();
+    book.learn(endpoint(1), Some(author(1)), &texts(1..2), Origin::Met, now);
+    book.learn(endpoint(2), None, &texts(2..10), Origin::Given, now);
+    for _ in 0..100 {
+        book.dial_now(&endpoint(1), now);
+        book.dial_now(&endpoint(2), now);
+        let due = book.take_due(now, 8, false, |_, _| false);
+        let counts: BTreeMap<EndpointId, usize> = due
+            .iter()
+            .map(|address| (address.id, address.addrs.len()))
+            .collect();
+        assert_eq!(counts, [(endpoint(1), 1), (endpoint(2), 8)].into());
+        for address in due {
+            book.ended(&address.id, &lost(), false, &config, now);
+        }
+    }
+}

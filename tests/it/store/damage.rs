@@ -144,6 +144,7 @@ pub fn live(disk: &Disk) -> Vec<String> {
                     | StoreError::NotSealed { .. }
                     | StoreError::Document(_)
                     | StoreError::OtherNode { .. }
+                    | StoreError::OtherJournal(_)
                     | StoreError::Version { .. }
                     | StoreError::EarlierRules { .. }
             );

@@ -367,7 +367,7 @@ fn another_nodes_store_is_refused() {
     ));
     let other = Store::create(&directory, &genesis, node(1));
     assert!(
-        matches!(other, Err(StoreError::OtherNode { .. })),
+        matches!(other, Err(StoreError::OtherJournal(_))),
         "{other:?}"
     );
     drop(other);
