@@ -148,14 +148,15 @@ async fn serve_key(
         &mut report,
     );
     let ended = ended.await;
-    if matches!(ended, Ok(Ended::Replaced | Ended::Refounded)) {
+    let goes_on = matches!(ended, Ok(Ended::Replaced | Ended::Refounded));
+    if goes_on {
         // Commands that come now wait for the node to be there again.
         *control = Some(answering);
     } else {
         // The socket closes first: from here on, commands wait for the databases.
         drop(answering);
     }
-    let how = connected.stop().await;
+    let how = connected.stop(goes_on).await;
     let ended = ended?;
     match how {
         Stopped::Orderly if ended == Ended::Replaced => {

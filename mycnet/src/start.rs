@@ -24,6 +24,9 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// How often a node tries again to take its port.
 const BIND_RETRIES: u32 = 50;
 
+/// How long a node that goes on with its next key, or in another network, waits for its port.
+const RELEASED: Duration = Duration::from_secs(10);
+
 /// How long a node that stops waits for peers to hear that its connections are closed.
 const GOODBYE: Duration = Duration::from_millis(200);
 
@@ -112,13 +115,15 @@ impl Connected {
         })
     }
 
-    /// Stops the node in good order, or says why it had stopped before.
-    pub(crate) async fn stop(self) -> Stopped {
+    /// Stops the node in good order, or says why it had stopped before. Whoever goes on with the same port afterwards waits until it is
+    /// free again.
+    pub(crate) async fn stop(self, goes_on: bool) -> Stopped {
         let how = self.node.shutdown().await;
         // A peer that has gone answers nothing, and nobody waits seconds for it: those that are there have heard it by now.
         let router = self.router;
         let closing = tokio::spawn(async move { router.shutdown().await });
-        match tokio::time::timeout(GOODBYE, closing).await {
+        let patience = if goes_on { RELEASED } else { GOODBYE };
+        match tokio::time::timeout(patience, closing).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error)) | Err(error)) => tracing::debug!(%error, "the endpoint"),
             Err(_) => tracing::debug!("some peers may not have heard that the node stops"),

@@ -80,7 +80,7 @@ impl Voting {
 
     /// Stops it in good order.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
-        let stopped = self.connected.stop().await;
+        let stopped = self.connected.stop(false).await;
         // The voter holds a handle of the node, and so the databases.
         self.voter.abort();
         if let Stopped::Failed(reason) = stopped {
