@@ -41,8 +41,12 @@ pub(crate) fn answer<'a>(node: &'a Node, keeper: &'a Arc<Keeper>, request: Reque
             }
             Request::Vote { operation, ballot } => {
                 check_ballot(&proposal(node, operation)?, &ballot)?;
-                refuse_another(node, operation, &ballot)?;
-                engine.vote(operation, ballot).await?;
+                let is_given = has_given(node, operation, &ballot)?;
+                let status = engine.status(&operation);
+                // The operation may be closed by the time that the same is said again.
+                if !is_given || status.is_none_or(|status| status.phase != "closed") {
+                    engine.vote(operation, ballot).await?;
+                }
                 operation
             }
             Request::Direct { operation, approve } => {
@@ -192,12 +196,14 @@ fn check_ballot(proposal: &Proposal, ballot: &Ballot) -> Result<(), Failure> {
     }))
 }
 
-/// Refuses another vote than the one that was given, and says what that was. The same again does no harm.
-fn refuse_another(node: &Node, operation: OperationId, ballot: &Ballot) -> Result<(), Failure> {
-    let first = operations::own_ballot(node, operation)?;
-    let Some(first) = first.filter(|first| first != ballot) else {
-        return Ok(());
+/// Whether this node has given this very vote before, which does no harm. Refuses another one, and says what the first was.
+fn has_given(node: &Node, operation: OperationId, ballot: &Ballot) -> Result<bool, Failure> {
+    let Some(first) = operations::own_ballot(node, operation)? else {
+        return Ok(false);
     };
+    if first == *ballot {
+        return Ok(true);
+    }
     Err(Failure::new(
         Kind::Refused,
         format!(

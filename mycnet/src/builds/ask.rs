@@ -38,15 +38,15 @@ pub(crate) enum Ask {
     Status,
     /// What an open or closed set asks, and what this node has of it. The answer is [`SetItems`].
     Set { operation: OperationId },
-    /// Who gave which result? The answer is a list of [`Said`](super::said::Said).
+    /// Who gave which result? The answer is a list of [`Said`].
     Said(About),
     /// The signed original of this node's own result of an item, if there is one. The answer is hexadecimal digits or `null`.
     Original { item: ClaimItem, result: Digest },
-    /// What sets say about builds. The answer is a list of [`Found`](mycnet_builds::Found), one for each question.
+    /// What sets say about builds. The answer is a list of [`Found`], one for each question.
     Find { questions: Vec<Question> },
-    /// Who differed from whom in what. The answer is [`Reported`](super::report::Reported).
+    /// Who differed from whom in what. The answer is [`Reported`].
     Report { since: Since },
-    /// Write an index into a file. The answer is [`IndexWritten`](super::index::IndexWritten).
+    /// Write an index into a file. The answer is [`IndexWritten`].
     Index { file: PathBuf, since: Since },
 }
 
