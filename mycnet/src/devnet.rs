@@ -44,7 +44,9 @@ const DEMO_OPERATIONS: u32 = 200;
 /// The nodes have keys, databases and endpoints of their own and talk over
 /// loopback. Their windows are seconds long (profile dev). One is the Primary, up
 /// to three are Seeds, the rest Latents, and all vote by themselves. What they seal
-/// and decide is shown until Ctrl-C stops them in order.
+/// and decide is shown until Ctrl-C stops them in order. Commands in another terminal
+/// ask them by their directories; with --dir these stay, and `mycnet run --dir` goes
+/// on with them.
 ///
 /// With --demo they go through a story, each step of which is checked: a new node
 /// is admitted and joins, one node answers a claim wrongly, the Primary deploys a
@@ -198,6 +200,12 @@ fn introduce(network: &Network) {
         if let Some(ticket) = &member.ticket {
             say(&format!("  ticket {ticket}"));
         }
+    }
+    if let Some(member) = network.members.first() {
+        say(&format!(
+            "They answer like any node, from another terminal: mycnet status{0}, mycnet operations{0}, mycnet watch{0}",
+            member.home.option()
+        ));
     }
 }
 

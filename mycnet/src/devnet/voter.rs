@@ -14,10 +14,14 @@ use mycnet_consensus::store::Store;
 use mycnet_consensus::{
     BFTConsensusEngine, Ballot, ClaimRule, Class, ConsensusOperation, OperationId,
 };
+use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinHandle;
 
+use crate::api::{Control, check_path};
+use crate::builds::Keeper;
 use crate::databases::open_store;
 use crate::home::Home;
+use crate::settings::Settings;
 use crate::start::{Connected, RETRIES, RETRY_AFTER};
 
 /// A claim that asks for a product.
@@ -36,10 +40,11 @@ fn answer(subject: &str) -> Option<u64> {
     left.parse::<u64>().ok()?.checked_mul(right.parse().ok()?)
 }
 
-/// A running node with its voter.
+/// A running node with its voter, which answers commands like any other.
 pub(super) struct Voting {
     connected: Connected,
     voter: JoinHandle<()>,
+    answering: JoinHandle<()>,
 }
 
 impl Voting {
@@ -50,14 +55,20 @@ impl Voting {
         lies: Arc<AtomicBool>,
     ) -> anyhow::Result<Self> {
         let store = open(home).await?;
-        let connected = Connected::start(home, store, &home.settings()?, tickets).await?;
+        let settings = home.settings()?;
+        let connected = Connected::start(home, store, &settings, tickets).await?;
+        let answering = answer_commands(home, &settings, &connected).await?;
         let voter = Voter {
             engine: connected.node.engine().clone(),
             lies,
             done: BTreeSet::new(),
         };
         let voter = tokio::spawn(voter.run());
-        Ok(Self { connected, voter })
+        Ok(Self {
+            connected,
+            voter,
+            answering,
+        })
     }
 
     pub(super) fn engine(&self) -> &BFTConsensusEngine {
@@ -80,14 +91,34 @@ impl Voting {
 
     /// Stops it in good order.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
-        let stopped = self.connected.stop(false).await;
-        // The voter holds a handle of the node, and so the databases.
+        // Both hold handles of the node, and so the databases; and it may be started again at once, with the same port.
+        self.answering.abort();
+        let _ = self.answering.await;
+        let stopped = self.connected.stop(true).await;
         self.voter.abort();
         if let Stopped::Failed(reason) = stopped {
             bail!("a node had stopped: {reason}");
         }
         Ok(())
     }
+}
+
+/// Answers commands at the node's socket, where the system has such sockets.
+async fn answer_commands(
+    home: &Home,
+    settings: &Settings,
+    connected: &Connected,
+) -> anyhow::Result<JoinHandle<()>> {
+    // A temporary directory may be too deep for sockets.
+    if cfg!(not(unix)) || check_path(&home.socket()).is_err() {
+        return Ok(tokio::spawn(async {}));
+    }
+    let control = Control::bind(home, settings).await?;
+    let (node, keeper) = (connected.node.clone(), Arc::new(Keeper::new(home)));
+    Ok(tokio::spawn(async move {
+        let news = broadcast::Sender::new(1);
+        control.serve(&node, &keeper, &news, &Notify::new()).await;
+    }))
 }
 
 /// Opens a node's databases, which the node that stopped just now may hold for another moment.

@@ -95,3 +95,53 @@ fn a_signal_stops_all_in_order_and_leaves_nothing_behind() {
         assert_eq!(left.count(), 0, "{name}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn its_nodes_answer_commands_and_run_on_their_own_afterwards() {
+    use std::io::{BufRead as _, BufReader};
+
+    use crate::harness::TestNode;
+
+    let directory = Directory::new();
+    let all = directory.file("net");
+    let mut child = command(&["devnet", "-n", "2", "--dir", &all])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut told = String::new();
+    while !told.contains("Ctrl-C") {
+        told += &lines.next().unwrap().unwrap();
+    }
+    let nodes = [0, 1].map(|n| TestNode(directory.path().join(format!("net/node-{n}"))));
+    assert!(
+        told.contains(&format!("--dir {}", nodes[0].0.display())),
+        "{told}"
+    );
+    let decided = nodes[1].json(&[
+        "propose",
+        "config",
+        "--key",
+        "motd",
+        "--value",
+        "1",
+        "--wait",
+        "--timeout",
+        "60",
+    ]);
+    assert_eq!(decided["outcome"]["decided"], "approve", "{decided}");
+    assert_eq!(nodes[0].json(&["status"])["running"], true);
+    signal(&child, "INT");
+    drop(lines);
+    assert!(child.wait().unwrap().success());
+    // They find each other again by the ports that they had.
+    let running = nodes.each_ref().map(|node| node.start(&[]));
+    nodes[0].until(&["status"], "they meet", |status| status["peers"] == 1);
+    assert_eq!(nodes[0].json(&["config"])["config"]["motd"], "31");
+    for node in running {
+        node.stop();
+    }
+}
