@@ -48,4 +48,4 @@ mod tests;
 
 pub use self::attester::{Attester, Member};
 pub use self::question::{NoQuestion, Package, Question};
-pub use self::server::{Asked, QUESTIONS_MAX, Reply, Server};
+pub use self::server::{Asked, QUESTIONS_MAX, Reply, Server, is_this_machine};

@@ -322,12 +322,13 @@ impl Session {
     }
 }
 
-/// The peer's present addresses.
+/// The peer's present addresses. Right after a handshake no path may be selected yet: then the only one is where that was.
 fn seen_at(connection: &Connection) -> Vec<TransportAddr> {
     let paths = connection.paths();
-    paths
-        .iter()
-        .filter(Path::is_selected)
-        .map(|path| path.remote_addr().clone())
-        .collect()
+    let at = |path: Path<'_>| path.remote_addr().clone();
+    let selected: Vec<TransportAddr> = paths.iter().filter(Path::is_selected).map(at).collect();
+    if selected.is_empty() && paths.len() == 1 {
+        return paths.iter().map(at).collect();
+    }
+    selected
 }

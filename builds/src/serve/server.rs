@@ -256,7 +256,7 @@ impl Gate {
 }
 
 /// Whether a host, with or without port, is this machine, whatever a name server says.
-fn is_this_machine(host: &str) -> bool {
+pub fn is_this_machine(host: &str) -> bool {
     if let Ok(address) = host.parse::<SocketAddr>() {
         return address.ip().is_loopback();
     }

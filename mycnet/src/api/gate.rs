@@ -3,12 +3,12 @@
 //! The token keeps other users of the machine out. A page of another origin does not have it either; on top of that, a request must
 //! name this machine as its host, so that no name of somebody else can lead here, and a page must be of this very origin.
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use anyhow::Context as _;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName};
+use mycnet_builds::serve::is_this_machine;
 
 use crate::failure::{Failure, Kind};
 use crate::home::private::{is_there, read_secret, write_new};
@@ -68,20 +68,6 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
         return None;
     }
     value.to_str().ok()
-}
-
-/// Whether a host, with or without port, is this machine, whatever a name server says.
-fn is_this_machine(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    if let Ok(address) = host.parse::<SocketAddr>() {
-        return address.ip().is_loopback();
-    }
-    let bare = name.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
-    let address = bare.unwrap_or(name).parse::<IpAddr>();
-    address.map_or(name == "localhost", |address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Directory, TestNode};
+use crate::harness::{DEADLINE, Directory, TestNode};
 
 const DOCUMENTATION: &str = include_str!("../../../docs/INTERFACE.md");
 
@@ -219,8 +220,10 @@ fn over_tcp_only_who_has_the_token_is_answered() {
     running.stop();
 }
 
+type Metrics = std::collections::BTreeMap<String, i64>;
+
 /// The metrics of a node that are whole numbers, by their names.
-fn metrics(node: &TestNode) -> std::collections::BTreeMap<String, i64> {
+fn metrics(node: &TestNode) -> Metrics {
     let mut stream = UnixStream::connect(node.0.join("control.sock")).unwrap();
     write!(stream, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     let mut reply = String::new();
@@ -232,6 +235,19 @@ fn metrics(node: &TestNode) -> std::collections::BTreeMap<String, i64> {
     let samples = samples.filter_map(|line| line.rsplit_once(' '));
     let samples = samples.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?)));
     samples.collect()
+}
+
+/// The metrics once they are so.
+fn until(node: &TestNode, is_so: impl Fn(&Metrics) -> bool) -> Metrics {
+    let begin = Instant::now();
+    loop {
+        let now = metrics(node);
+        if is_so(&now) {
+            return now;
+        }
+        assert!(begin.elapsed() < DEADLINE, "{now:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]
@@ -254,13 +270,8 @@ fn metrics_move_when_they_should() {
     let operation = ada.json(&["propose", "config", "--key", "motd", "--value", "1"]);
     let id = operation["operation"].as_str().unwrap();
     ben.once_known(id, &["status", id]);
-    let asked = loop {
-        let asked = metrics(&ben);
-        // It may be proposed and not opened yet.
-        if asked["mycnet_waiting_for_me"] == 1 {
-            break asked;
-        }
-    };
+    // It may be proposed and not opened yet.
+    let asked = until(&ben, |now| now["mycnet_waiting_for_me"] == 1);
     assert_eq!(
         (asked["mycnet_peers"], asked["mycnet_open_operations"]),
         (1, 1)
@@ -278,7 +289,7 @@ fn metrics_move_when_they_should() {
     assert!(after["mycnet_disk_bytes"] > 100_000);
     assert!(after["mycnet_seal_age_seconds"] < 60);
     // The endpoint's own count what went over the wire.
-    let received = |of: &std::collections::BTreeMap<String, i64>| -> i64 {
+    let received = |of: &Metrics| -> i64 {
         let bytes = of
             .iter()
             .filter(|(name, _)| name.starts_with("iroh_socket_recv"));
@@ -286,12 +297,7 @@ fn metrics_move_when_they_should() {
     };
     assert!(received(&after) > received(&asked), "{after:?}");
     second.stop();
-    let left = loop {
-        let left = metrics(&ada);
-        if left["mycnet_peers"] == 0 {
-            break left;
-        }
-    };
+    let left = until(&ada, |now| now["mycnet_peers"] == 0);
     assert_eq!(left["mycnet_disk_failed"], 0);
     first.stop();
 }
