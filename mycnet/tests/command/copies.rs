@@ -81,6 +81,10 @@ fn a_vote_from_a_copy_is_warned_of_before_it_is_signed() {
     let ([first, second, third], [ada, bob, eve]) = three(&directory);
     let id = id_of(&first.json(&MOTD));
     second.once_known(&id, &["vote", &id, "abstain"]);
+    // Where a directory was is kept once its node has met others and knows their clocks.
+    third.until(&["status"], "it has met others", |status| {
+        status["clocks"]["peers"].as_u64().unwrap() > 0
+    });
     for running in [ada, bob, eve] {
         running.stop();
     }
