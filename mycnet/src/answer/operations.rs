@@ -138,12 +138,17 @@ fn lines(node: &Node, filter: &Filter) -> Result<Vec<OperationLine>, Failure> {
     let mut after = filter.after;
     if let Some(id) = after {
         // Whatever is closed comes behind what is open.
-        match lines.iter().position(|line| line.operation == id) {
-            Some(place) => {
-                lines.drain(..=place);
-                after = None;
+        if let Some(place) = lines.iter().position(|line| line.operation == id) {
+            lines.drain(..=place);
+            after = None;
+        } else {
+            let status = node.engine().status(&id);
+            if status.is_none_or(|status| status.phase != "closed") {
+                return Err(Failure::usage(format!(
+                    "after={id}: no such operation is in this list (any more)"
+                )));
             }
-            None => lines.clear(),
+            lines.clear();
         }
     }
     lines.retain(is_meant);
