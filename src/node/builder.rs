@@ -14,6 +14,7 @@ use super::cpu_budget::CpuBudget;
 use super::handle::{Node, NodeHost, Opened};
 use super::hold::Hold;
 use super::packer::Packer;
+use super::peer_clocks::PeerClocks;
 use super::relations::Relations;
 use super::saved_peers::SavedPeers;
 use super::shared::{Shared, Signals, check_branch, thread};
@@ -155,6 +156,7 @@ impl Builder {
             shared: shared.clone(),
             signer,
             clock,
+            peer_clocks: PeerClocks::default(),
             commands: receiver,
             connected,
             packer: Packer::start(shared.clone())?,

@@ -23,6 +23,9 @@ impl Actor {
         let shared = self.shared.clone();
         let mut core = shared.core();
         core.set_timing(self.timers.timing());
+        if let Some(connected) = &self.connected {
+            self.peer_clocks.look(&mut core, &connected.transport);
+        }
         let (mut outputs, mut answers) = (Vec::new(), Vec::new());
         let mut said = 0;
         core.check_ahead(inputs.iter().filter_map(|(input, _)| match input {
