@@ -252,9 +252,10 @@ fn only<T: ToString + Copy>(
     const NAMED_MAX: usize = 4;
     match meant.into_iter().collect::<Vec<T>>().as_slice() {
         [id] => Ok(reply::FoundId { id: *id }),
-        [] => Err(Failure::failed(format!(
-            "no {what}, as far as this node knows: `{command}` lists the known ones"
-        ))),
+        [] => Err(Failure::new(
+            Kind::NotFound,
+            format!("no {what}, as far as this node knows: `{command}` lists the known ones"),
+        )),
         several => {
             let named: Vec<String> = several.iter().take(NAMED_MAX).map(T::to_string).collect();
             Err(Failure::usage(format!(

@@ -1,6 +1,7 @@
 //! Starting a node.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use iroh::endpoint::Endpoint;
@@ -143,6 +144,7 @@ impl Builder {
             twin: Mutex::default(),
             clock: clock.clone(),
             sent: Arc::default(),
+            sealed_records: AtomicU64::new(0),
         });
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
         let transport = connected.as_ref().map(|(transport, _)| transport.clone());

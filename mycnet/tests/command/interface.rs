@@ -296,9 +296,27 @@ fn metrics_move_when_they_should() {
         bytes.map(|(_, value)| value).sum()
     };
     assert!(received(&after) > received(&asked), "{after:?}");
+    assert!(after["mycnet_records_total"] > asked["mycnet_records_total"]);
+    let claim = ada.json(&["propose", "claim", "--subject", "1 + 1", "--result", "2"]);
+    let claim = claim["operation"].as_str().unwrap();
+    ben.once_known(
+        claim,
+        &["vote", claim, "--result", "2", "--wait", "--timeout", "60"],
+    );
+    assert!(metrics(&ben)["mycnet_skill_ppm"] > after["mycnet_skill_ppm"]);
     second.stop();
     let left = until(&ada, |now| now["mycnet_peers"] == 0);
     assert_eq!(left["mycnet_disk_failed"], 0);
+    // Nothing can be sealed without the other.
+    ada.json(&["propose", "config", "--key", "motd", "--value", "2"]);
+    let waiting = until(&ada, |now| now["mycnet_sealers_missing"] == 1);
+    assert!(waiting["mycnet_unsealed_records"] > 0, "{waiting:?}");
+    // And none at all without its journal: a `Rejoin` takes two who sign.
+    fs::remove_file(ben.0.join("journal.redb")).unwrap();
+    let second = ben.start(&["--peer", first.ticket()]);
+    until(&ben, |now| now["mycnet_signing"] == 0);
+    until(&ada, |now| now["mycnet_peers_not_signing"] == 1);
+    second.stop();
     first.stop();
 }
 

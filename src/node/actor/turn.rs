@@ -1,6 +1,7 @@
 //! One turn: inputs go through the core, their results to the disk, and then out to peers and callers.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
@@ -231,6 +232,10 @@ impl Actor {
             };
             let state = core.ledger().state();
             is_sealed = true;
+            let records = applied.records.len() as u64;
+            self.shared
+                .sealed_records
+                .fetch_add(records, Ordering::Relaxed);
             is_roster_changed |= self.shared.relations.apply(state, applied);
             if let Some(params) = &applied.params {
                 self.timers.set_params(params);
