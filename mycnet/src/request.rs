@@ -127,6 +127,17 @@ pub(crate) enum Request {
     OutliveTwin,
     /// The last seal's time.
     SealTime,
+    /// What the seals after a height changed in the ledger document.
+    Changes {
+        since: u64,
+        /// Of at most so many seals; 256 unless given. Fewer where they changed much.
+        #[serde(default = "changes_read")]
+        limit: usize,
+    },
+    /// All records of an operation that this node holds: canonical bytes, in hexadecimal.
+    Records {
+        operation: OperationId,
+    },
     /// The first height since a time or height.
     FirstHeight {
         since: Since,
@@ -151,6 +162,11 @@ pub(crate) enum Request {
     },
     /// A question or an order about builds.
     Builds(Ask),
+}
+
+/// Seals whose changes are read unless a number is given.
+pub(crate) const fn changes_read() -> usize {
+    256
 }
 
 /// Operations whose votes are shown unless a number is given.

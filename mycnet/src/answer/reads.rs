@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mycnet_consensus::core::{OperationStatus, Pending, SigningState};
-use mycnet_consensus::engine::{MemberLine, MemberView};
+use mycnet_consensus::engine::{EngineError, MemberLine, MemberView};
 use mycnet_consensus::net::{CloseCode, Transport};
 use mycnet_consensus::node::Node;
 use mycnet_consensus::{Digest, NodeId, OperationId};
@@ -14,8 +14,9 @@ use crate::arguments::NodeRef;
 use crate::failure::Failure;
 use crate::names::Names;
 use crate::reply::{
-    Clocks, Config, Equivocation, EvidenceList, FoundId, KeyPlace, Keys, MemberTrust, MemberWhatIf,
-    NotSigning, Peer, PeerLink, Peers, SealTime, Status, TicketText, Twin, WhatIf,
+    Changes, Clocks, Config, Equivocation, EvidenceList, FoundId, KeyPlace, Keys, MemberTrust,
+    MemberWhatIf, NotSigning, Peer, PeerLink, Peers, Records, SealTime, Status, TicketText, Twin,
+    WhatIf,
 };
 
 /// The state of the node and its network.
@@ -145,6 +146,28 @@ pub(crate) fn said_banned(node: &Node) -> usize {
 }
 
 /// The last seal's time, and how long a vote may wait.
+pub(super) fn changes(node: &Node, since: u64, limit: usize) -> Result<Changes, Failure> {
+    let first = since.saturating_add(1);
+    let changes = node.store().changes_from(first, limit);
+    let changes = changes.map_err(Failure::failed)?.into_iter();
+    Ok(Changes {
+        height: node.engine().height(),
+        changes: changes.map(|change| change.ledger).collect(),
+    })
+}
+
+pub(super) fn records(node: &Node, operation: OperationId) -> Result<Records, Failure> {
+    let records = node.engine().records_about(&operation)?;
+    if records.is_empty() {
+        return Err(EngineError::UnknownOperation(operation).into());
+    }
+    let records = records.iter();
+    Ok(Records {
+        operation,
+        records: records.map(|record| hex::encode(record.encode())).collect(),
+    })
+}
+
 pub(super) fn seal_time(node: &Node) -> SealTime {
     let seal = node.engine().last_seal();
     SealTime {

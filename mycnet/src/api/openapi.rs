@@ -43,6 +43,8 @@ fn answer(request: &str) -> Answer {
         "ticket" => schema::<reply::TicketText>,
         "peers" => schema::<reply::Peers>,
         "first_height" => schema::<u64>,
+        "changes" => schema::<reply::Changes>,
+        "records" => schema::<reply::Records>,
         "seal_time" => schema::<reply::SealTime>,
         "find_node" => schema::<reply::FoundId<mycnet_consensus::NodeId>>,
         "find_operation" => schema::<reply::FoundId<mycnet_consensus::OperationId>>,
