@@ -161,7 +161,11 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::Ticket => value(reads::ticket(node)),
         Request::Peers => value(reads::peers(node)),
         Request::SealTime => value(Ok(reads::seal_time(node))),
-        Request::Changes { since, limit } => value(reads::changes(node, since, limit)),
+        Request::Changes {
+            since,
+            limit,
+            about,
+        } => value(reads::changes(node, since, limit, about)),
         Request::Records { operation } => value(reads::records(node, operation)),
         Request::FirstHeight { since } => value(since.height(node.engine())),
         Request::FindNode { given } => value(reads::find_node(node, &given)),

@@ -315,14 +315,22 @@ pub(crate) struct Changes {
     /// The height of the last seal that this node has.
     pub(crate) height: u64,
     /// In order; the first is of the height after the one that was named.
-    pub(crate) changes: Vec<LedgerChange>,
+    pub(crate) changes: Vec<SealChange>,
+}
+
+/// What a seal changed in the ledger document.
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
+pub(crate) struct SealChange {
+    pub(crate) change: LedgerChange,
+    /// The operations that its records are about, if they were asked for.
+    pub(crate) about: Vec<OperationId>,
 }
 
 /// The records of an operation.
 #[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct Records {
     pub(crate) operation: OperationId,
-    /// Canonical bytes, in hexadecimal: the proposal, and what was said about it.
+    /// Canonical bytes, in hexadecimal: the proposal, and what was said about it, as far as seals list it.
     pub(crate) records: Vec<String>,
 }
 

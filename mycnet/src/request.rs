@@ -133,8 +133,11 @@ pub(crate) enum Request {
         /// Of at most so many seals; 256 unless given. Fewer where they changed much.
         #[serde(default = "changes_read")]
         limit: usize,
+        /// Whether to name the operations that the records of each seal are about.
+        #[serde(default)]
+        about: bool,
     },
-    /// All records of an operation that this node holds: canonical bytes, in hexadecimal.
+    /// The sealed records of an operation: canonical bytes, in hexadecimal.
     Records {
         operation: OperationId,
     },

@@ -179,13 +179,16 @@ fn the_documents_can_be_made_from_what_is_answered() {
     }
     let genesis: Genesis = serde_json::from_value(ask(&node, "GET", "/v1/genesis", "").1).unwrap();
     let mut ledger = LedgerDocument::new(&genesis);
+    let mut about = Vec::new();
     loop {
         let before = ledger.height();
-        let path = format!("/v1/changes?since={before}&limit=2");
+        let path = format!("/v1/changes?since={before}&limit=2&about=true");
         let (_, answer) = ask(&node, "GET", &path, "");
-        let changes: Vec<LedgerChange> = serde_json::from_value(answer["changes"].clone()).unwrap();
-        for change in &changes {
-            ledger.append(change).unwrap();
+        let changes = answer["changes"].as_array().unwrap();
+        for seal in changes {
+            let change: LedgerChange = serde_json::from_value(seal["change"].clone()).unwrap();
+            ledger.append(&change).unwrap();
+            about.extend(seal["about"].as_array().unwrap().clone());
         }
         if answer["height"] == ledger.height() {
             break;
@@ -199,6 +202,7 @@ fn the_documents_can_be_made_from_what_is_answered() {
     assert_eq!(ledger.save(), exported);
     for line in node.json(&["operations"])["operations"].as_array().unwrap() {
         let id = line["operation"].as_str().unwrap();
+        assert!(about.contains(&line["operation"]));
         let (_, answer) = ask(&node, "GET", &format!("/v1/operations/{id}/records"), "");
         let records = answer["records"].as_array().unwrap().iter();
         let records: Vec<Verified> = records
