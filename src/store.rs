@@ -92,6 +92,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
 pub use check::{CheckReport, CheckStep};
 pub use error::{OtherJournal, StoreError};
 pub use load::{Found, JournalLost, Loaded};
+pub use read::SealSummary;
 pub use rows::SealChanges;
 
 use crate::base::digest::{NetworkId, NodeId};

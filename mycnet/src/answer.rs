@@ -124,12 +124,14 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::Status => value(reads::status(node)),
         Request::Operation { operation } => value(operations::operation(node, operation)),
         Request::Operations(filter) => value(operations::list(node, &filter)),
-        Request::Votes { by, limit } => value(operations::votes(node, by, limit)),
+        Request::Votes { by, limit, after } => value(operations::votes(node, by, limit, after)),
+        Request::Seals { limit, before } => value(reads::seals(node, limit, before)),
         Request::Trust {
             node: member,
             at,
             explain,
-        } => value(reads::trust(node, member, at, explain)),
+            limit,
+        } => value(reads::trust(node, member, at, explain, limit)),
         Request::Keys => value(Ok(reads::keys(node))),
         Request::PlanRefounding {
             height,

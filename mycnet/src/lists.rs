@@ -1,7 +1,8 @@
-//! Queries to a node: `roster`, `trust`, `config`, `evidence`, `peers`, and its ticket.
+//! Queries to a node: `roster`, `trust`, `seals`, `config`, `evidence`, `peers`, and its ticket.
 
 use anyhow::{Context as _, bail};
 use mycnet_consensus::core::SigningState;
+use mycnet_consensus::engine::{Clock as _, SystemClock};
 use mycnet_consensus::{MemberName, NodeId};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,9 +14,9 @@ use crate::names::member_shown;
 use crate::network::param;
 use crate::output::{Fields, Table, bytes_shown, note, percent, short};
 use crate::reply::{
-    Config, EvidenceList, KeyPlace, MemberTrust, Peers, Roster, TicketText, WhatIf,
+    Config, EvidenceList, KeyPlace, MemberTrust, Peers, Roster, Seals, TicketText, WhatIf,
 };
-use crate::request::Request;
+use crate::request::{Request, seals_shown};
 use crate::warnings;
 
 /// Show a member's trust and skill, now or after a height, and the reasons
@@ -31,6 +32,29 @@ pub(crate) struct TrustArgs {
     /// List every change, oldest first
     #[arg(long)]
     explain: bool,
+
+    /// List only the last so many changes, and all others of the heights that they are of
+    #[arg(long, value_name = "N", requires = "explain")]
+    limit: Option<usize>,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// List the last seals: who proposed each, and who signed it
+///
+/// A seal needs precommits of more than two thirds of the sealers. Who is missing in
+/// this node's list may have signed as well.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct SealsArgs {
+    /// List at most so many, the newest first
+    #[arg(long, value_name = "N", default_value_t = seals_shown())]
+    limit: usize,
+
+    /// List only those below this height
+    #[arg(long, value_name = "HEIGHT")]
+    before: Option<u64>,
 
     #[command(flatten)]
     common: Common,
@@ -102,6 +126,7 @@ pub(crate) fn trust(args: &TrustArgs) -> anyhow::Result<()> {
             node,
             at: args.at,
             explain: args.explain,
+            limit: args.limit,
         };
         client.ask(request).await
     })?;
@@ -126,6 +151,41 @@ pub(crate) fn trust(args: &TrustArgs) -> anyhow::Result<()> {
         };
         fields.text() + &changes
     })
+}
+
+pub(crate) fn seals(args: &SealsArgs) -> anyhow::Result<()> {
+    let request = Request::Seals {
+        limit: args.limit,
+        before: args.before,
+    };
+    let seals: Seals = ask(&args.common, request)?;
+    args.common
+        .format
+        .print(&seals, |Seals { seals, names, .. }| {
+            let mut table = Table::new(&[
+                "HEIGHT", "TIME", "SEAL", "RECORDS", "ROUND", "PROPOSER", "SIGNED", "MISSING",
+            ]);
+            let now = SystemClock.now_ms();
+            for line in seals {
+                let proposer = line.proposer.as_ref();
+                let ago = warnings::span(now.saturating_sub(line.time_ms));
+                table.row(&[
+                    &line.height,
+                    &format!("{ago} ago"),
+                    &short(&line.seal),
+                    &line.records,
+                    &line.round,
+                    &proposer.map_or_else(String::new, |node| names.shown(node)),
+                    &format!(
+                        "{} of {}",
+                        line.signed.len(),
+                        line.signed.len() + line.missing.len()
+                    ),
+                    &names.list(&line.missing),
+                ]);
+            }
+            table.or("no seals")
+        })
 }
 
 pub(crate) fn what_if(args: &WhatIfArgs) -> anyhow::Result<()> {

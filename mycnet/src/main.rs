@@ -117,6 +117,7 @@ enum Command {
     Watch(watch::Args),
     Trust(lists::TrustArgs),
     WhatIf(lists::WhatIfArgs),
+    Seals(lists::SealsArgs),
     /// List the members with role, standing, trust and skill
     Roster(Common),
     Config(lists::ConfigArgs),
@@ -201,6 +202,7 @@ fn main() -> ExitCode {
         Command::Watch(args) => watch::run(args),
         Command::Trust(args) => lists::trust(args),
         Command::WhatIf(args) => lists::what_if(args),
+        Command::Seals(args) => lists::seals(args),
         Command::Roster(common) => lists::roster(common),
         Command::Config(args) => lists::config(args),
         Command::Evidence(common) => lists::evidence(common),

@@ -176,8 +176,8 @@ pub(crate) fn votes(args: &VotesArgs) -> anyhow::Result<()> {
             }
             None => None,
         };
-        let limit = args.limit;
-        client.ask(Request::Votes { by, limit }).await
+        let (limit, after) = (args.limit, None);
+        client.ask(Request::Votes { by, limit, after }).await
     })?;
     args.common.format.print(&votes, votes_text)
 }

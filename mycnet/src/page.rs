@@ -9,9 +9,9 @@ use crate::home::Common;
 
 /// Print the address of this node's page, for a browser on this machine
 ///
-/// The page shows the network, what waits for you, operations, votes, members and
-/// events, and votes for you. It is there while the node runs, if config.toml has
-/// an address for it:
+/// The page shows the network, what waits for you, operations, claim sets, votes,
+/// members, seals and events, and votes for you. It is there while the node runs,
+/// if config.toml has an address for it:
 ///
 ///   api.listen = "127.0.0.1:7447"
 ///

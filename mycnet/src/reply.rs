@@ -471,6 +471,38 @@ pub(crate) struct VotesOn {
     pub(crate) own_ballot: Option<Ballot>,
 }
 
+/// The last seals.
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
+#[allow(clippy::struct_field_names, reason = "the name in JSON")]
+pub(crate) struct Seals {
+    /// The last sealed height.
+    pub(crate) height: u64,
+    /// The newest first. Where they end above height 1, those before the last one are the next.
+    pub(crate) seals: Vec<SealLine>,
+    /// The members among all sealers mentioned here.
+    pub(crate) names: Names,
+}
+
+/// A sealed height.
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
+pub(crate) struct SealLine {
+    pub(crate) height: u64,
+    pub(crate) seal: SealId,
+    /// Milliseconds since 1970.
+    pub(crate) time_ms: u64,
+    /// How many records it lists.
+    pub(crate) records: u32,
+    /// Who proposed it first, in the round `proposed_round`.
+    pub(crate) proposer: Option<NodeId>,
+    pub(crate) proposed_round: u32,
+    /// The round of the precommits that fixed it, as this node holds them.
+    pub(crate) round: u32,
+    /// Whose precommits these are.
+    pub(crate) signed: Vec<NodeId>,
+    /// The other sealers. Their precommits may exist as well: more than two thirds are enough.
+    pub(crate) missing: Vec<NodeId>,
+}
+
 /// A member's trust after a height.
 #[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct MemberTrust {
@@ -485,12 +517,15 @@ pub(crate) struct MemberTrust {
     pub(crate) standing: Option<Standing>,
     /// Coherent outcomes in a row.
     pub(crate) row: Option<u32>,
-    /// Every change up to the height, if asked for.
+    /// Every change up to the height, or the last ones of them, if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) entries: Option<Vec<TrustEntry>>,
     /// The same, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lines: Option<Vec<String>>,
+    /// The height of the last change before these, if only the last ones were asked for: `at` this height they go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) earlier: Option<u64>,
 }
 
 #[derive(Debug, JsonSchema, Serialize, Deserialize)]

@@ -31,6 +31,16 @@ pub(crate) enum Request {
         /// On at most so many operations; 20 unless given.
         #[serde(default = "votes_shown")]
         limit: usize,
+        /// Only on those that come after this one, where a list with a limit goes on.
+        after: Option<OperationId>,
+    },
+    /// The last seals, the newest first.
+    Seals {
+        /// At most so many; 20 unless given, 256 at most.
+        #[serde(default = "seals_shown")]
+        limit: usize,
+        /// Only those below this height, where a list with a limit goes on.
+        before: Option<u64>,
     },
     /// A member's trust, now or after a height, and the reasons.
     Trust {
@@ -38,6 +48,8 @@ pub(crate) enum Request {
         at: Option<u64>,
         #[serde(default)]
         explain: bool,
+        /// Only the last so many changes, and all others of the heights that they are of.
+        limit: Option<usize>,
     },
     Roster,
     /// The scores under other parameters: names and values.
@@ -176,6 +188,14 @@ pub(crate) const fn changes_read() -> usize {
 pub(crate) const fn votes_shown() -> usize {
     20
 }
+
+/// Seals that are shown unless a number is given.
+pub(crate) const fn seals_shown() -> usize {
+    20
+}
+
+/// Seals in one answer, at most: each names all sealers of its height.
+pub(crate) const SEALS_MAX: usize = 256;
 
 /// Which operations to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]

@@ -21,6 +21,7 @@ fn printed(command: &str) -> Vec<Answer> {
         "status" => vec![schema::<reply::Status>, schema::<reply::OperationDetails>],
         "operations" => vec![schema::<reply::Operations>],
         "votes" => vec![schema::<reply::Votes>],
+        "seals" => vec![schema::<reply::Seals>],
         "page" => vec![schema::<page::Page>],
         "trust" => vec![schema::<reply::MemberTrust>],
         "what-if" => vec![schema::<reply::WhatIf>],

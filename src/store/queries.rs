@@ -49,6 +49,43 @@ impl Store {
         Ok(entries)
     }
 
+    /// The changes of a member's score up to a height, the newest first, until `take` has enough and returns `false`. Reads no more
+    /// than that.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] if a row cannot be decoded.
+    pub fn newest_changes(
+        &self,
+        node: &NodeId,
+        height: u64,
+        take: &mut dyn FnMut(TrustEntry) -> bool,
+    ) -> Result<(), StoreError> {
+        let reading = self.reading()?;
+        let mut heights = self.heights(&reading)?;
+        let mut pass = |beside: &Beside| -> Result<bool, StoreError> {
+            if beside.height > height {
+                return Ok(true);
+            }
+            let trust = beside.changes()?.trust.into_iter().rev();
+            let mut own = trust.filter_map(|(of, entry)| (of == *node).then_some(entry));
+            Ok(own.all(&mut *take))
+        };
+        for latest in heights.latest()?.iter().rev() {
+            if !pass(&latest.beside)? {
+                return Ok(());
+            }
+        }
+        for first in changed_in(&reading, node, height)?.rev() {
+            for beside in heights.beside_of(first?)?.iter().rev() {
+                if !pass(beside)? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A member's line after a height; `None` if it was not a member then.
     ///
     /// # Errors

@@ -218,11 +218,17 @@ fn closed_line(closed: ClosedSummary) -> OperationLine {
 /// Operations that are looked at together for their votes.
 const VOTES_PAGE: usize = 64;
 
-/// Who voted what, from the newest operations on: so many of those with a vote of this member, or of anybody.
-pub(super) fn votes(node: &Node, by: Option<NodeId>, limit: usize) -> Result<Votes, Failure> {
+/// Who voted what, from the newest operations on, or from those after one: so many of those with a vote of this member, or of anybody.
+pub(super) fn votes(
+    node: &Node,
+    by: Option<NodeId>,
+    limit: usize,
+    after: Option<OperationId>,
+) -> Result<Votes, Failure> {
     let mut operations = Vec::new();
     let mut page = Filter {
         limit: Some(VOTES_PAGE),
+        after,
         ..Filter::default()
     };
     let mut waiting = lines(node, &page)?.into_iter();

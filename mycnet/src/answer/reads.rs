@@ -7,7 +7,7 @@ use mycnet_consensus::engine::{MemberLine, MemberView};
 use mycnet_consensus::net::{CloseCode, Transport};
 use mycnet_consensus::node::Node;
 use mycnet_consensus::store::{SealChanges, StoreError};
-use mycnet_consensus::{Digest, NodeId, OperationId, Statement};
+use mycnet_consensus::{Digest, NodeId, OperationId, Statement, TrustEntry};
 
 use super::operations::{open_operations, your_turns};
 use super::{only, refound};
@@ -16,9 +16,10 @@ use crate::failure::{Failure, Kind};
 use crate::names::Names;
 use crate::reply::{
     Changes, Clocks, Config, Equivocation, EvidenceList, FoundId, KeyPlace, Keys, MemberTrust,
-    MemberWhatIf, NotSigning, Peer, PeerLink, Peers, Records, SealChange, SealTime, Status,
-    TicketText, Twin, WhatIf,
+    MemberWhatIf, NotSigning, Peer, PeerLink, Peers, Records, SealChange, SealLine, SealTime,
+    Seals, Status, TicketText, Twin, WhatIf,
 };
+use crate::request::SEALS_MAX;
 
 /// The state of the node and its network.
 pub(crate) fn status(node: &Node) -> Result<Status, Failure> {
@@ -212,12 +213,91 @@ fn waits_for(status: &OperationStatus, node: &NodeId) -> bool {
     }
 }
 
-/// A member's trust, now or after a height, and the reasons.
+/// The last seals below a height, the newest first.
+pub(super) fn seals(node: &Node, limit: usize, before: Option<u64>) -> Result<Seals, Failure> {
+    if limit > SEALS_MAX {
+        return Err(Failure::usage(format!(
+            "limit={limit}: an answer has {SEALS_MAX} seals at most; ask for the next ones with before=HEIGHT"
+        )));
+    }
+    let height = node.engine().height();
+    let read = node
+        .store()
+        .newest_seals(before.unwrap_or(u64::MAX), limit)
+        .map_err(Failure::failed)?;
+    let mentioned = read.iter().flat_map(|it| {
+        let sealers = it.signed.iter().chain(&it.missing).copied();
+        sealers.chain(it.proposer)
+    });
+    let names = Names::of(node.engine(), mentioned);
+    let lines = read.into_iter().map(|it| SealLine {
+        height: it.seal.height,
+        seal: it.seal.id(),
+        time_ms: it.seal.time_ms,
+        records: it.seal.count,
+        proposer: it.proposer,
+        proposed_round: it.seal.round,
+        round: it.round,
+        signed: it.signed,
+        missing: it.missing,
+    });
+    Ok(Seals {
+        height,
+        seals: lines.collect(),
+        names,
+    })
+}
+
+/// The changes of a member's scores up to a height, oldest first, and the height of the last one before these: the last `limit` of
+/// them, with all others of the heights that these are of, or all.
+fn score_changes(
+    node: &Node,
+    member: &NodeId,
+    height: u64,
+    limit: Option<usize>,
+) -> Result<(Vec<TrustEntry>, Option<u64>), Failure> {
+    let Some(limit) = limit else {
+        let mut entries = node.engine().explain(member)?;
+        entries.retain(|entry| entry.height <= height);
+        return Ok((entries, None));
+    };
+    let roster = node.engine().roster().into_iter();
+    let mut lines = roster.filter(|it| it.node == *member || it.former.contains(member));
+    // A member answers for all its keys; the older part of its history stands under the former ones.
+    let keys = match lines.next() {
+        Some(line) => [line.former, vec![line.node]].concat(),
+        None => vec![*member],
+    };
+    let (mut entries, mut earlier) = (Vec::<TrustEntry>::new(), None);
+    for key in keys.iter().rev() {
+        let mut take = |entry: TrustEntry| {
+            let is_of_them = entries
+                .last()
+                .is_some_and(|last| last.height == entry.height);
+            if entries.len() < limit || is_of_them {
+                entries.push(entry);
+            } else {
+                earlier = Some(entry.height);
+            }
+            earlier.is_none()
+        };
+        let read = node.store().newest_changes(key, height, &mut take);
+        read.map_err(Failure::failed)?;
+        if earlier.is_some() {
+            break;
+        }
+    }
+    entries.reverse();
+    Ok((entries, earlier))
+}
+
+/// A member's trust, now or after a height, and if they are asked for the reasons: the last so many, or all.
 pub(super) fn trust(
     node: &Node,
     member: Option<NodeId>,
     at: Option<u64>,
     explain: bool,
+    limit: Option<usize>,
 ) -> Result<MemberTrust, Failure> {
     let engine = node.engine();
     let member = member.unwrap_or_else(|| engine.node_id());
@@ -230,17 +310,20 @@ pub(super) fn trust(
     }
     let line = engine.trust_at(&member, height)?;
     // The reasons are read only if they are needed: they are spread over the whole past.
-    let mut entries = if explain || line.is_none() {
-        engine.explain(&member)?
+    let (entries, earlier) = if explain {
+        score_changes(node, &member, height, limit)?
     } else {
-        Vec::new()
+        (Vec::new(), None)
     };
-    if line.is_none() && entries.is_empty() {
+    if line.is_none()
+        && score_changes(node, &member, u64::MAX, Some(1))?
+            .0
+            .is_empty()
+    {
         return Err(Failure::failed(format!(
             "{member} was no member at height {height}: `mycnet roster` lists the members"
         )));
     }
-    entries.retain(|entry| entry.height <= height);
     Ok(MemberTrust {
         node: member,
         name: Names::of(engine, [member]).get(&member).cloned(),
@@ -251,6 +334,7 @@ pub(super) fn trust(
         row: line.as_ref().map(|line| line.row),
         lines: explain.then(|| entries.iter().map(ToString::to_string).collect()),
         entries: explain.then_some(entries),
+        earlier,
     })
 }
 

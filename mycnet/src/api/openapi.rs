@@ -30,6 +30,7 @@ fn answer(request: &str) -> Answer {
     match request {
         "status" => schema::<reply::Status>,
         "votes" => schema::<reply::Votes>,
+        "seals" => schema::<reply::Seals>,
         "operations" => schema::<reply::Operations>,
         "operation" | "wait" => schema::<reply::OperationDetails>,
         "certificate" => schema::<reply::CertificateBytes>,

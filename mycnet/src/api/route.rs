@@ -80,9 +80,10 @@ pub(crate) const ROUTES: &[Route] = &[
     post("direct", "/operations/{operation}/directive", "Decide a standard operation, as the Primary"),
     post("object", "/operations/{operation}/objection", "Object to a standard operation, as a Seed"),
     post("resolve", "/operations/{operation}/resolution", "Vote on a standard operation that was objected to, as a Seed"),
-    get("votes", "/votes", &[("by", Text), ("limit", Number)], "Who voted what, from the newest operations on"),
+    get("votes", "/votes", &[("by", Text), ("limit", Number), ("after", Text)], "Who voted what, from the newest operations on"),
+    get("seals", "/seals", &[("limit", Number), ("before", Number)], "The last seals, the newest first: who proposed each, and who signed it"),
     get("roster", "/members", &[], "The members, with role, standing, trust and skill"),
-    get("trust", "/trust", &[("node", Text), ("at", Number), ("explain", Flag)], "A member's trust, now or after a height, and why; this node's own unless it is named"),
+    get("trust", "/trust", &[("node", Text), ("at", Number), ("explain", Flag), ("limit", Number)], "A member's trust, now or after a height, and why; this node's own unless it is named"),
     post("what_if", "/what-if", "The scores under other parameters"),
     get("config", "/config", &[], "The configuration map and the parameters"),
     get("evidence", "/evidence", &[], "Proved equivocations"),
@@ -286,16 +287,23 @@ mod tests {
             Request::Votes {
                 by: Some(node),
                 limit: 3,
+                after: Some(operation),
+            },
+            Request::Seals {
+                limit: 3,
+                before: Some(9),
             },
             Request::Trust {
                 node: Some(node),
                 at: Some(7),
                 explain: true,
+                limit: Some(2),
             },
             Request::Trust {
                 node: None,
                 at: None,
                 explain: false,
+                limit: None,
             },
             Request::Roster,
             Request::WhatIf {
@@ -446,7 +454,7 @@ mod tests {
         let route = |name: &str| ROUTES.iter().find(|route| route.request == name).unwrap();
         for (name, query, said) in [
             ("status", vec![("a", "1")], "this path has none"),
-            ("trust", vec![("nod", "1")], "node, at, explain are"),
+            ("trust", vec![("nod", "1")], "node, at, explain, limit are"),
             ("trust", vec![("at", "x")], "expected a number"),
             ("trust", vec![("explain", "yes")], "expected true or false"),
             ("trust", vec![("at", "1"), ("at", "2")], "stands twice"),

@@ -64,6 +64,41 @@ fn everything_can_be_decided_and_looked_at_without_a_running_node() {
 }
 
 #[test]
+fn long_lists_go_on_where_they_end() {
+    let directory = Directory::new();
+    let node = directory.alone();
+    for value in ["1", "2", "3"] {
+        let motd = ["propose", "config", "--key", "motd", "--wait", "--value"];
+        node.json(&[&motd[..], &[value]].concat());
+    }
+    let all = node.json(&["seals", "--limit", "256"]);
+    let seals = all["seals"].as_array().unwrap();
+    assert_eq!(seals.len() as u64, all["height"].as_u64().unwrap());
+    for (seal, height) in seals.iter().rev().zip(1..) {
+        assert_eq!(seal["height"], height);
+        assert_eq!(seal["proposer"], node.id());
+        assert_eq!(seal["signed"], json!([node.id()]));
+        assert_eq!(seal["missing"], json!([]));
+    }
+    let some = node.json(&["seals", "--limit", "2", "--before", "4"]);
+    assert_eq!(some["seals"], json!(seals[seals.len() - 3..][..2]));
+    assert!(node.text(&["seals"]).contains("1 of 1"));
+    node.fails(&["seals", "--limit", "257"], 2, &["256 seals at most"]);
+
+    let all = node.json(&["trust", "--explain"]);
+    let entries = all["entries"].as_array().unwrap();
+    let mut found: Vec<Value> = Vec::new();
+    let mut at = all["height"].clone();
+    while !at.is_null() {
+        let height = at.to_string();
+        let some = node.json(&["trust", "--explain", "--limit", "1", "--at", &height]);
+        found.splice(0..0, some["entries"].as_array().unwrap().clone());
+        at = some["earlier"].clone();
+    }
+    assert_eq!((&found, found.len()), (entries, 3));
+}
+
+#[test]
 fn every_kind_can_be_proposed() {
     let directory = Directory::new();
     let node = directory.alone();

@@ -165,7 +165,9 @@ pub fn live(disk: &Disk) -> Vec<String> {
     for n in 0..4 {
         ask(store.explain(&node(n)).map(|_| ()));
         ask(store.trust_at(&node(n), u64::MAX).map(|_| ()));
+        ask(store.newest_changes(&node(n), u64::MAX, &mut |_| true));
     }
+    ask(store.newest_seals(u64::MAX, usize::MAX).map(|_| ()));
     ask(store.evidence().map(|_| ()));
     wrong.extend(unproved(&store));
     wrong.extend(store.check(|_| ()).unwrap().faults);

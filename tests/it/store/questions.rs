@@ -1,18 +1,21 @@
 //! A store answers as the sealed log in memory does, and starts as the node that stopped.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use mycnet_consensus::core::{DecidedAt, Declared, Input, Prover, Write};
 use mycnet_consensus::document::{LedgerChange, LedgerDocument, OperationDocument};
-use mycnet_consensus::internals::archive::{Archive, ArchiveError, what_if};
+use mycnet_consensus::internals::archive::{Archive, ArchiveError, visit_states, what_if};
 use mycnet_consensus::internals::codec;
 use mycnet_consensus::internals::commitment::commitment;
 use mycnet_consensus::internals::digest::Salt;
 use mycnet_consensus::internals::history::History;
-use mycnet_consensus::internals::ledger::{Ledger, Mode};
+use mycnet_consensus::internals::ledger::{Ledger, Mode, State};
 use mycnet_consensus::internals::record::{Signed, Statement, Verified, Verifier, sign};
-use mycnet_consensus::store::{ClosedSummary, Store};
-use mycnet_consensus::{Ballot, Certificate, Genesis, OperationId, Outcome, Params, RecordId};
+use mycnet_consensus::store::{ClosedSummary, SealSummary, Store};
+use mycnet_consensus::{
+    Ballot, Certificate, Genesis, OperationId, Outcome, Params, RecordId, TrustEntry,
+};
 
 use super::disk::{Disk, Survives};
 use super::host::{CHECKPOINT_HEIGHTS, Net, claim, open};
@@ -191,6 +194,8 @@ fn compare(store: &Store, history: &History, net: &Net) {
     }
     assert!(long_results > 0);
     newest_first(store, listed.clone());
+    newest_seals(store, history, genesis);
+    newest_changes(store, height);
     let listed: Vec<_> = listed.iter().map(|summary| summary.operation).collect();
     compare_digits(store, &listed);
     let nobody = OperationId::from_bytes([9; 32]);
@@ -428,6 +433,68 @@ fn peers_are_kept() {
     assert_eq!(store.peer(&node(1)).unwrap(), Some(b"elsewhere".to_vec()));
     assert_eq!(store.peer(&node(2)).unwrap(), None);
     assert_eq!(store.peers().unwrap().len(), 1);
+}
+
+/// Who proposed and who signed each seal, from the newest on, however many are taken at a time.
+fn newest_seals(store: &Store, history: &History, genesis: &Genesis) {
+    let mut sealers = Vec::new();
+    let heights = (0..history.height()).collect();
+    let mut visit = |state: &State| sealers.push(state.sealers().clone());
+    visit_states(history, genesis, &heights, &mut visit).unwrap();
+    let blocks = history.blocks_from(1).zip(sealers);
+    let expected = blocks.map(|(block, sealers)| {
+        let votes = block.certificate.votes.iter();
+        let signed: BTreeSet<_> = votes.map(|vote| vote.body.by).collect();
+        let sorted = sealers.sorted().into_iter();
+        let (signed, missing) = sorted.partition(|sealer| signed.contains(sealer));
+        SealSummary {
+            seal: block.seal.clone(),
+            proposer: sealers.proposer(block.seal.round),
+            round: block.seal.round,
+            signed,
+            missing,
+        }
+    });
+    let mut expected: Vec<SealSummary> = expected.collect();
+    expected.reverse();
+    let proposers: BTreeSet<_> = expected.iter().map(|it| it.proposer).collect();
+    assert!(proposers.len() > 1 && !proposers.contains(&None));
+    for together in [1, 3, usize::MAX] {
+        let mut found: Vec<SealSummary> = Vec::new();
+        let mut before = u64::MAX;
+        loop {
+            let some = store.newest_seals(before, together).unwrap();
+            let Some(last) = some.last() else { break };
+            before = last.seal.height;
+            found.extend(some);
+        }
+        assert_eq!(found, expected, "{together} at a time");
+    }
+    for none in [0, 1] {
+        assert_eq!(store.newest_seals(none, 9).unwrap(), []);
+    }
+    assert_eq!(store.newest_seals(9, 0).unwrap(), []);
+}
+
+/// The changes of scores from the newest on are those from the oldest on.
+fn newest_changes(store: &Store, height: u64) {
+    for member in 0..5 {
+        let mut all = store.explain(&node(member)).unwrap();
+        all.reverse();
+        for at in 0..=height + 1 {
+            let expected = all.iter().filter(|it| it.height <= at);
+            let expected: Vec<TrustEntry> = expected.copied().collect();
+            for enough in [1, 2, usize::MAX] {
+                let mut found = Vec::new();
+                let mut take = |entry| {
+                    found.push(entry);
+                    found.len() < enough
+                };
+                store.newest_changes(&node(member), at, &mut take).unwrap();
+                assert_eq!(found, expected[..enough.min(expected.len())], "up to {at}");
+            }
+        }
+    }
 }
 
 /// From the newest on, however many are taken at a time.
