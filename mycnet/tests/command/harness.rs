@@ -60,8 +60,13 @@ impl Directory {
 
     /// The genesis of a network of these nodes.
     pub fn network(&self, name: &str, nodes: &[(&TestNode, &str)]) -> String {
+        self.network_with(name, "dev", nodes)
+    }
+
+    /// The same, with the parameters of another profile.
+    pub fn network_with(&self, name: &str, profile: &str, nodes: &[(&TestNode, &str)]) -> String {
         let file = self.file(&format!("{name}.json"));
-        let mut new = vec!["network", "new", name, "--profile", "dev", "-o", &file];
+        let mut new = vec!["network", "new", name, "--profile", profile, "-o", &file];
         let members: Vec<String> = nodes
             .iter()
             .map(|(node, role)| format!("{}={}:{role}", node.name(), node.id()))
@@ -195,14 +200,28 @@ impl TestNode {
         self.0.file_name().unwrap().to_str().unwrap()
     }
 
-    /// The node's id.
-    pub fn id(&self) -> String {
+    /// The node's secret key.
+    pub fn secret(&self) -> [u8; 32] {
         let key = std::fs::read_to_string(self.0.join("author.key")).unwrap();
         let mut secret = [0; 32];
         hex::decode_to_slice(key.trim(), &mut secret).unwrap();
-        mycnet_consensus::Identity::from_secret(&secret)
+        secret
+    }
+
+    /// The node's id.
+    pub fn id(&self) -> String {
+        mycnet_consensus::Identity::from_secret(&self.secret())
             .node_id()
             .to_string()
+    }
+
+    /// Lets it answer over TCP too, on a port that is free now, from its next start on.
+    pub fn listen(&self) -> u16 {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        let settings = format!("[api]\nlisten = \"127.0.0.1:{port}\"\n");
+        std::fs::write(self.0.join("config.toml"), settings).unwrap();
+        port
     }
 
     /// Starts the node, and reads what it says of itself.
