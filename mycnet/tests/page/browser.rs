@@ -120,14 +120,16 @@ impl Browser {
         let address = format!("http://127.0.0.1:{}", port.unwrap());
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let wanted: Capabilities = serde_json::from_value(wanted).unwrap();
-        let driver = builder.capabilities(wanted).connect(&address);
-        let driver = runtime.block_on(driver).unwrap();
-        Some(Self {
+        // From here on its end stops the program, also if no browser comes.
+        let mut browser = Self {
             runtime,
-            driver: Some(driver),
+            driver: None,
             program,
             _profile: profile,
-        })
+        };
+        let driver = builder.capabilities(wanted).connect(&address);
+        browser.driver = Some(browser.runtime.block_on(driver).unwrap());
+        Some(browser)
     }
 
     fn driver(&self) -> &Client {
