@@ -89,7 +89,7 @@ pub(crate) async fn serve(
             }
         };
         let Ok(place) = free.clone().try_acquire_owned() else {
-            tracing::warn!(
+            tracing::info!(
                 connections = admission.connections,
                 "no place is free: a connection was closed"
             );

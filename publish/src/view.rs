@@ -292,3 +292,74 @@ fn without_nulls(value: Value) -> Value {
         value => value,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(number: u64) -> Line {
+        Line {
+            operation: format!("{number:064x}"),
+            kind: "claim".to_owned(),
+            class: "claim".to_owned(),
+            subject: "it".to_owned(),
+            proposer: "0".repeat(64),
+            outcome: Some(json!("no_quorum")),
+            refused_effect: None,
+            height: Some(number),
+            time_ms: Some(number),
+        }
+    }
+
+    #[test]
+    fn the_newest_closed_operations_are_kept() {
+        let mut view = View::default();
+        for number in (1..=1000).rev() {
+            view.closed(line(number));
+        }
+        assert_eq!(view.content()["closed_left_out"], false);
+        // The same one again is no other one.
+        view.closed(line(7));
+        assert_eq!(view.content()["closed_left_out"], false);
+        view.closed(line(1001));
+        let content = view.content();
+        let closed = content["closed"].as_object().unwrap();
+        assert_eq!(
+            (closed.len(), &content["closed_left_out"]),
+            (1000, &true.into())
+        );
+        assert!(!closed.contains_key(&line(1).operation));
+        assert!(closed.contains_key(&line(2).operation));
+    }
+
+    #[test]
+    fn long_answers_are_counted() {
+        let long = "00".repeat(1025);
+        for (given, shown) in [
+            (json!("approve"), json!("approve")),
+            (json!({ "result": "00" }), json!({ "result": "00" })),
+            (json!({ "result": long }), json!({ "result_bytes": 1025 })),
+            (
+                json!({ "results": ["00", null, "01"] }),
+                json!({ "items": 3, "results": 2 }),
+            ),
+        ] {
+            assert_eq!(ballot(&given), shown);
+            assert_eq!(
+                outcome(&json!({ "decided": given })),
+                json!({ "decided": shown })
+            );
+        }
+        assert_eq!(outcome(&json!("no_quorum")), json!("no_quorum"));
+    }
+
+    #[test]
+    fn an_older_seal_is_not_the_newest() {
+        let mut view = View::default();
+        view.seal(5, "five", 50);
+        view.seal(4, "four", 40);
+        assert_eq!(view.head["seal"], "five");
+        view.seal(6, "six", 60);
+        assert_eq!(view.head["time_ms"], 60);
+    }
+}

@@ -236,3 +236,210 @@ impl Answer<'_> {
         bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use automerge::sync::{BloomFilter, Have, MessageFlags, MessageVersion, State, SyncDoc as _};
+    use automerge::transaction::Transactable as _;
+    use automerge::{Automerge, AutomergeError, ROOT};
+    use ciborium::Value;
+    use ciborium::cbor;
+
+    use super::*;
+
+    fn document() -> Automerge {
+        let mut document = Automerge::new();
+        let written = document
+            .transact::<_, _, AutomergeError>(|transaction| transaction.put(ROOT, "height", 1_i64));
+        written.unwrap();
+        document
+    }
+
+    fn bytes(message: &Value) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        ciborium::into_writer(message, &mut bytes).unwrap();
+        bytes
+    }
+
+    fn sync(message: sync::Message) -> Vec<u8> {
+        let data = Value::Bytes(message.encode());
+        bytes(&cbor!({ "type" => "sync", "documentId" => "it", "data" => data }).unwrap())
+    }
+
+    fn message() -> sync::Message {
+        sync::Message {
+            heads: Vec::new(),
+            need: Vec::new(),
+            have: Vec::new(),
+            changes: ChunkList::empty(),
+            flags: Some(MessageFlags::new()),
+            version: MessageVersion::V1,
+        }
+    }
+
+    fn with_filter(filter: &[u8]) -> sync::Message {
+        let have = Have {
+            last_sync: Vec::new(),
+            bloom: BloomFilter::try_from(filter).unwrap(),
+        };
+        sync::Message {
+            have: vec![have],
+            ..message()
+        }
+    }
+
+    fn read_sync(bytes: &[u8]) -> Result<sync::Message, Refused> {
+        match read(bytes)? {
+            Said::Sync { message, .. } => Ok(message),
+            said => panic!("{said:?}"),
+        }
+    }
+
+    #[test]
+    fn changes_are_dropped() {
+        let document = document();
+        let changes = ChunkList::from(document.save());
+        let read = read_sync(&sync(sync::Message {
+            changes,
+            ..message()
+        }));
+        assert!(read.unwrap().changes.is_empty());
+    }
+
+    /// A change that is asked for a thousand times is sent once.
+    #[test]
+    fn what_is_needed_is_sent_once() {
+        let mut document = document();
+        let heads = document.get_heads();
+        let need = vec![heads[0]; 1000];
+        let read = read_sync(&sync(sync::Message { need, ..message() })).unwrap();
+        assert_eq!(read.need, heads);
+        let mut state = State::new_read_only();
+        document.receive_sync_message(&mut state, read).unwrap();
+        let answer = document.generate_sync_message(&mut state).unwrap();
+        assert!(answer.encode().len() < 1000);
+    }
+
+    #[test]
+    fn a_summary_that_stops_automerge_is_refused() {
+        let mut document = document();
+        // 1 entry, 0 bits for it, 7 probes. Who has nothing is sent everything, whatever it says.
+        let crafted = sync::Message {
+            heads: document.get_heads(),
+            ..with_filter(&[1, 0, 7])
+        };
+        let refused = read_sync(&sync(crafted.clone())).unwrap_err();
+        assert_eq!(refused, Refused::Summary { bits: 0, probes: 7 });
+        // It is still needed.
+        let mut state = State::new_read_only();
+        let asked = catch_unwind(AssertUnwindSafe(|| {
+            document.receive_sync_message(&mut state, crafted).unwrap();
+            document.generate_sync_message(&mut state)
+        }));
+        assert!(asked.is_err(), "Automerge takes it now: drop the check");
+    }
+
+    #[test]
+    fn a_summary_with_many_probes_is_refused() {
+        // 1 entry, 1 bit for it, 2^32 - 1 probes, a byte.
+        let crafted = with_filter(&[1, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 0]);
+        let probes = u32::MAX.into();
+        let refused = read_sync(&sync(crafted)).unwrap_err();
+        assert_eq!(refused, Refused::Summary { bits: 1, probes });
+    }
+
+    #[test]
+    fn a_summary_of_automerge_is_taken() {
+        let document = document();
+        let filter = BloomFilter::from_hashes(document.get_heads().into_iter());
+        let message = with_filter(&filter.to_bytes());
+        assert_eq!(read_sync(&sync(message.clone())).unwrap(), message);
+    }
+
+    #[test]
+    fn too_many_summaries_are_refused() {
+        let have = vec![Have::default(); 5];
+        let refused = read_sync(&sync(sync::Message { have, ..message() }));
+        assert_eq!(refused.unwrap_err(), Refused::Summaries(5));
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused_with_a_reason() {
+        let long = "x".repeat(257);
+        let deep = [vec![0x81; 100_000], vec![0]].concat();
+        let join = |versions| {
+            let message = cbor!({
+                "type" => "join", "senderId" => "it", "supportedProtocolVersions" => versions
+            });
+            bytes(&message.unwrap())
+        };
+        for (bytes, said) in [
+            (Vec::new(), "no message of automerge-repo"),
+            (vec![0xff], "no message of automerge-repo"),
+            (deep, "no message of automerge-repo"),
+            (
+                bytes(&cbor!({ "type" => 1 }).unwrap()),
+                "no message of automerge-repo",
+            ),
+            (
+                bytes(&cbor!({ "type" => "join" }).unwrap()),
+                "without senderId",
+            ),
+            (
+                bytes(&cbor!({ "type" => "join", "senderId" => long }).unwrap()),
+                "257 bytes",
+            ),
+            (join(vec!["2"]), "expected \"1\""),
+            (
+                bytes(&cbor!({ "type" => "sync" }).unwrap()),
+                "without documentId",
+            ),
+            (
+                bytes(&cbor!({ "type" => "sync", "documentId" => "it" }).unwrap()),
+                "without data",
+            ),
+        ] {
+            let refused = read(&bytes).unwrap_err().to_string();
+            assert!(refused.contains(said), "{said}: {refused}");
+        }
+        assert!(matches!(read(&join(vec!["1", "2"])), Ok(Said::Join(_))));
+    }
+
+    /// Messages that differ from a good one in some bytes are taken or refused, and nothing of them stops Automerge.
+    #[test]
+    fn crafted_messages_stop_nothing() {
+        let mut document = document();
+        let filter = BloomFilter::from_hashes(document.get_heads().into_iter());
+        let good = sync::Message {
+            heads: document.get_heads(),
+            need: document.get_heads(),
+            changes: ChunkList::from(document.save()),
+            ..with_filter(&filter.to_bytes())
+        };
+        let good = good.encode();
+        // As good as random, and the same with every run.
+        let mut hash = blake3::Hasher::new().finalize_xof();
+        let mut taken = BTreeMap::new();
+        for number in 0..20_000 {
+            let mut random = [0; 16];
+            hash.fill(&mut random);
+            let mut data = good.clone();
+            for pair in random.chunks(4).take(1 + usize::from(random[15] % 3)) {
+                let place = usize::from(u16::from_le_bytes([pair[0], pair[1]])) % data.len();
+                data[place] = pair[2];
+            }
+            let outcome = without_changes(&data).map(|message| {
+                let mut state = State::new_read_only();
+                document.receive_sync_message(&mut state, message).unwrap();
+                let answer = document.generate_sync_message(&mut state);
+                let bytes = answer.map_or(0, |answer| answer.encode().len());
+                assert!(bytes < 4096, "message {number}: {bytes} bytes");
+            });
+            *taken.entry(outcome.is_ok()).or_insert(0) += 1;
+        }
+        assert_eq!(taken.len(), 2, "{taken:?}");
+    }
+}
