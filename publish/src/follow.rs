@@ -187,30 +187,33 @@ impl Follower<'_> {
         let mut next_change = Instant::now();
         loop {
             let is_idle = self.is_written && !self.is_list_old;
+            // Also while events come without a pause.
+            if !is_idle && Instant::now() >= next_change {
+                if let Err(left) = self.write().await {
+                    return left;
+                }
+                next_change = Instant::now() + PAUSE;
+                continue;
+            }
             let event = if is_idle {
-                Ok(events.next().await)
+                events.next().await
             } else {
-                timeout_at(next_change, events.next()).await
+                match timeout_at(next_change, events.next()).await {
+                    Ok(event) => event,
+                    Err(_) => continue,
+                }
             };
             match event {
-                Ok(Ok(event)) => {
-                    if is_idle {
-                        next_change = next_change.max(Instant::now() + GATHER);
-                    }
-                    self.take(event);
-                }
-                Ok(Err(error)) => {
+                Ok(event) => self.take(event),
+                Err(error) => {
                     return Left::Node {
                         error,
                         was_met: true,
                     };
                 }
-                Err(_) => {
-                    if let Err(left) = self.write().await {
-                        return left;
-                    }
-                    next_change = Instant::now() + PAUSE;
-                }
+            }
+            if is_idle {
+                next_change = next_change.max(Instant::now() + GATHER);
             }
         }
     }

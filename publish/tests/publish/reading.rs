@@ -68,6 +68,39 @@ fn a_reader_sees_an_operation_open_and_close() {
 }
 
 #[test]
+fn who_has_voted_is_shown_and_no_ballot_before_its_reveal() {
+    let directory = Directory::new();
+    let (nodes, genesis) = directory.federation(["ada", "bob"], ["primary", "seed"]);
+    let [ada, bob] = &nodes;
+    ada.json(&["join", &genesis]);
+    let running = ada.start(&[]);
+    bob.json(&["join", running.ticket()]);
+    let _other = bob.start(&[]);
+    let mut publisher = Publisher::start(ada, &[]);
+    let url = publisher.url();
+    let mut reader = Reader::connect(&publisher.address, &url);
+    let id = id_of(&ada.json(&MOTD));
+    let open = reader.until("a vote is known", |it| {
+        !it["open"][&id]["votes"][ada.id()].is_null()
+    });
+    assert_fits(&open);
+    let operation = &open["open"][&id];
+    assert_eq!(
+        operation["votes"],
+        serde_json::json!({ ada.id(): { "weight": 1 } })
+    );
+    assert_eq!(
+        (&operation["electors"], &operation["total_weight"]),
+        (&2.into(), &2.into())
+    );
+    bob.once_known(&id, &["vote", &id, "reject"]);
+    let closed = reader.until("it is closed", |it| !it["closed"][&id].is_null());
+    assert_fits(&closed);
+    assert_eq!(closed["closed"][&id]["outcome"], "no_quorum");
+    publisher.stop();
+}
+
+#[test]
 fn node_and_publisher_are_stopped_in_any_order() {
     let directory = Directory::new();
     let node = directory.alone();
