@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use tokio::task::block_in_place;
 
-use crate::BadData;
+use crate::command::BadData;
 use crate::tree;
 
 /// Bytes of changes behind a small document before it is written anew.

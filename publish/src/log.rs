@@ -8,6 +8,8 @@ use tracing_subscriber::fmt::layer;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::command::note;
+
 /// What is logged unless the environment says it.
 const DEFAULT: &str = "error,mycnet_publish=warn";
 
@@ -23,7 +25,7 @@ pub(crate) fn start() {
         .find_map(|name| Some((name, given(name)?)));
     let filter = filter.and_then(|(name, given)| {
         let filter = given.parse::<Targets>().map_err(|error| {
-            crate::note(&format!(
+            note(&format!(
                 "{name}: {error}; expected a level, or pairs as in mycnet_publish=debug,error"
             ));
         });
@@ -34,7 +36,7 @@ pub(crate) fn start() {
     let format = given(FORMAT);
     let is_json = format.as_deref() == Some("json");
     if !is_json && format.as_deref().is_some_and(|it| it != "text") {
-        crate::note(&format!("{FORMAT}: expected json or text; the log is text"));
+        note(&format!("{FORMAT}: expected json or text; the log is text"));
     }
     let text = (!is_json).then(|| layer().with_writer(io::stderr).with_ansi(false));
     let json = is_json.then(|| layer().json().flatten_event(true).with_writer(io::stderr));

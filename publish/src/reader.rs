@@ -31,9 +31,14 @@ const SENDING: Duration = Duration::from_mins(1);
 const SIGN: Duration = Duration::from_secs(30);
 const NO_SIGN: Duration = Duration::from_secs(75);
 
-/// Between two messages of a reader, on average, and how many may come together: each can cost the reading of a document.
-const MESSAGE_PAUSE: Duration = Duration::from_millis(100);
-const MESSAGES_TOGETHER: u32 = 50;
+/// What a message about a document costs, in time: it can take the reading of the whole document. What it costs to read another one:
+/// a client may have many documents of its own, and tells of each.
+const SYNC_COST: Duration = Duration::from_millis(100);
+const READ_COST: Duration = Duration::from_millis(1);
+const BYTE_COST: Duration = Duration::from_nanos(10);
+
+/// How far the costs may be ahead of the clock before the next message waits.
+const CREDIT: Duration = Duration::from_secs(2);
 
 /// What a reader has of a document.
 struct Read {
@@ -57,6 +62,8 @@ pub(crate) struct Reader {
     /// Its id, which it chose itself.
     peer: String,
     reads: BTreeMap<String, Read>,
+    /// The time up to which its messages have used up what they may cost.
+    used_until: Instant,
 }
 
 impl Reader {
@@ -66,6 +73,7 @@ impl Reader {
             documents,
             peer: String::new(),
             reads: BTreeMap::new(),
+            used_until: Instant::now(),
         }
     }
 
@@ -119,19 +127,16 @@ impl Reader {
         let mut changes = self.documents.changes();
         let mut next_sign = Instant::now() + SIGN;
         let mut alive_until = Instant::now() + NO_SIGN;
-        // The time up to which messages have used up what they may cost.
-        let mut used_until = Instant::now();
         loop {
             // Whoever sends too much waits here, unread.
-            let ready = used_until.checked_sub(MESSAGE_PAUSE * MESSAGES_TOGETHER);
+            let ready = self.used_until.checked_sub(CREDIT);
             let is_ready = ready.is_none_or(|ready| ready <= Instant::now());
             let done = tokio::select! {
                 message = self.socket.next(), if is_ready => {
                     alive_until = Instant::now() + NO_SIGN;
-                    used_until = used_until.max(Instant::now()) + MESSAGE_PAUSE;
                     self.take(message).await
                 }
-                () = sleep_until(ready.unwrap_or(used_until)), if !is_ready => Ok(()),
+                () = sleep_until(ready.unwrap_or(self.used_until)), if !is_ready => Ok(()),
                 Ok(()) = changes.changed() => self.send_changes().await,
                 () = sleep_until(next_sign) => {
                     next_sign = Instant::now() + SIGN;
@@ -149,9 +154,12 @@ impl Reader {
         &mut self,
         message: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>,
     ) -> Result<(), Ended> {
+        self.used_until = self.used_until.max(Instant::now()) + READ_COST;
         let Some(bytes) = binary(message)? else {
             return Ok(());
         };
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        self.used_until += BYTE_COST * length;
         let said = read(&bytes).map_err(|refused| Ended::Refused(refused.to_string()))?;
         drop(bytes);
         match said {
@@ -180,6 +188,7 @@ impl Reader {
                 Ok(())
             };
         };
+        self.used_until += SYNC_COST;
         let read = self.reads.entry(id.clone()).or_insert_with(|| Read {
             document,
             state: sync::State::new_read_only(),
