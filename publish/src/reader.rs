@@ -33,12 +33,13 @@ const NO_SIGN: Duration = Duration::from_secs(75);
 
 /// What a message about a document costs, in time: it can take the reading of the whole document. What it costs to read another one:
 /// a client may have many documents of its own, and tells of each.
-const SYNC_COST: Duration = Duration::from_millis(100);
+const SYNC_COST: Duration = Duration::from_millis(500);
 const READ_COST: Duration = Duration::from_millis(1);
 const BYTE_COST: Duration = Duration::from_nanos(10);
 
-/// How far the costs may be ahead of the clock before the next message waits.
-const CREDIT: Duration = Duration::from_secs(2);
+/// How far the costs may be ahead of the clock before the next message waits. A reader that keeps up answers each change with one
+/// message, so once in a second at most, and begins with a few.
+const CREDIT: Duration = Duration::from_secs(5);
 
 /// What a reader has of a document.
 struct Read {
