@@ -103,12 +103,11 @@ pub(crate) fn main() -> ExitCode {
     let args = Args::parse();
     log::start();
     if !args.listen.ip().is_loopback() && !args.beyond_this_machine {
-        let _ = writeln!(
-            io::stderr(),
-            "error: --listen {}: others than this machine can reach it; add --beyond-this-machine if they may",
+        let message = format!(
+            "--listen {}: others than this machine can reach it; add --beyond-this-machine if they may",
             args.listen
         );
-        return ExitCode::from(2);
+        return failed(args.json, "usage", &message);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -122,8 +121,28 @@ pub(crate) fn main() -> ExitCode {
     let Err(error) = done else {
         return ExitCode::SUCCESS;
     };
-    let _ = writeln!(io::stderr(), "error: {error:#}");
-    ExitCode::from(if error.is::<BadData>() { 65 } else { 1 })
+    let kind = if error.is::<BadData>() {
+        "bad_data"
+    } else {
+        "failed"
+    };
+    failed(args.json, kind, &format!("{error:#}"))
+}
+
+/// Says why it ends, as the command does: with `--json` in an object.
+fn failed(is_json: bool, kind: &str, message: &str) -> ExitCode {
+    let text = if is_json {
+        json!({ "kind": kind, "message": message }).to_string()
+    } else {
+        format!("error: {message}")
+    };
+    // Without stderr, nobody reads it.
+    let _ = writeln!(io::stderr(), "{text}");
+    ExitCode::from(match kind {
+        "usage" => 2,
+        "bad_data" => 65,
+        _ => 1,
+    })
 }
 
 async fn publish(args: &Args) -> anyhow::Result<()> {

@@ -38,6 +38,9 @@ fn addresses_and_directories_are_checked() {
     let node = directory.alone();
     let open_to_all = publish(&node, &["--listen", "0.0.0.0:0"]);
     assert_fails(&open_to_all, 2, &["--beyond-this-machine"]);
+    let as_json = publish(&node, &["--listen", "0.0.0.0:0", "--json"]);
+    let failure: serde_json::Value = serde_json::from_slice(&as_json.stderr).unwrap();
+    assert_eq!(failure["kind"], "usage", "{failure}");
     let mut publisher =
         Publisher::start(&node, &["--listen", "0.0.0.0:0", "--beyond-this-machine"]);
     let again = publish(&node, &[]);
