@@ -162,6 +162,7 @@ pub struct Core {
     snapshot: Option<CachedSnapshot>,
     timing: Timing,
     now_ms: u64,
+    correction_ms: i64,
     pace: Pace,
     /// Since when there is something to seal at this height ([S11]).
     waits_since_ms: Option<u64>,
@@ -290,6 +291,7 @@ impl Core {
             snapshot: None,
             timing: Timing::of(&genesis.params),
             now_ms: genesis.time_ms,
+            correction_ms: 0,
             pace: Pace::default(),
             waits_since_ms: None,
             out: Vec::new(),
@@ -302,6 +304,17 @@ impl Core {
     /// Sets the node's times.
     pub fn set_timing(&mut self, timing: Timing) {
         self.timing = timing;
+    }
+
+    /// Sets how far the time by which this node judges and states the times of seals is ahead of the host's, in milliseconds;
+    /// below zero if it is behind ([S6]). Waits are in the host's time, which never goes back.
+    pub fn set_correction(&mut self, correction_ms: i64) {
+        self.correction_ms = correction_ms;
+    }
+
+    /// The clock that this node goes by ([S6]).
+    fn clock_ms(&self) -> u64 {
+        self.now_ms.saturating_add_signed(self.correction_ms)
     }
 
     /// After a start, takes up the persisted data at the host's time `now_ms`: sealed blocks in order (those after the

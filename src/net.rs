@@ -90,6 +90,7 @@ pub use address_book::{KnownPeer, Origin};
 pub use bind::{Bound, EndpointSettings, Listen, bind};
 pub use builder::Builder;
 pub use clocks::ClockReport;
+pub(crate) use clocks::correction_ms;
 pub use close::{CloseCode, CloseReason};
 pub use config::{Config, quic_config};
 pub use events::{NetEvent, PeerInfo, Traffic};

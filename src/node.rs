@@ -74,6 +74,7 @@ mod cpu_budget;
 mod handle;
 mod hold;
 mod packer;
+mod peer_clocks;
 mod relations;
 mod saved_peers;
 mod shared;

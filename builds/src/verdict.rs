@@ -26,6 +26,7 @@ use crate::policy::{Resolved, Rule};
 /// Whether a build is confirmed. Later ones are worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "BuildVerdict")]
 pub enum Verdict {
     /// Those whose word is enough gave the same result.
     Confirmed,

@@ -161,6 +161,12 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::Ticket => value(reads::ticket(node)),
         Request::Peers => value(reads::peers(node)),
         Request::SealTime => value(Ok(reads::seal_time(node))),
+        Request::Changes {
+            since,
+            limit,
+            about,
+        } => value(reads::changes(node, since, limit, about)),
+        Request::Records { operation } => value(reads::records(node, operation)),
         Request::FirstHeight { since } => value(since.height(node.engine())),
         Request::FindNode { given } => value(reads::find_node(node, &given)),
         Request::FindOperation { prefix } => value(operations::find(node, &prefix)),
@@ -252,9 +258,10 @@ fn only<T: ToString + Copy>(
     const NAMED_MAX: usize = 4;
     match meant.into_iter().collect::<Vec<T>>().as_slice() {
         [id] => Ok(reply::FoundId { id: *id }),
-        [] => Err(Failure::failed(format!(
-            "no {what}, as far as this node knows: `{command}` lists the known ones"
-        ))),
+        [] => Err(Failure::new(
+            Kind::NotFound,
+            format!("no {what}, as far as this node knows: `{command}` lists the known ones"),
+        )),
         several => {
             let named: Vec<String> = several.iter().take(NAMED_MAX).map(T::to_string).collect();
             Err(Failure::usage(format!(

@@ -78,6 +78,23 @@ enum What {
     Index(index::Args),
 }
 
+/// What a command about builds prints: one of these.
+#[cfg(test)]
+pub(crate) fn printed(what: &str) -> Vec<crate::api::openapi::Answer> {
+    use crate::api::openapi::schema;
+    match what {
+        "submit" => vec![schema::<submit::Summary>],
+        "plan" => vec![schema::<plan::Plan>],
+        "status" => vec![schema::<ask::Overview>, schema::<ask::SetItems>],
+        "serve" => vec![schema::<serve::Started>],
+        "sync" => vec![schema::<sync::Synced>],
+        "check" => vec![schema::<verdict::Checked>],
+        "report" => vec![schema::<report::Reported>],
+        "index" => vec![schema::<index::IndexWritten>],
+        _ => Vec::new(),
+    }
+}
+
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     match &args.what {
         What::Submit(submit) => submit::run(submit, &args.common),

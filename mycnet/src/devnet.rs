@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, bail};
 use mycnet_consensus::net::Ticket;
 use mycnet_consensus::{Digest, NetworkId, NodeId, Spore};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::events::NodeEvent;
@@ -230,8 +231,9 @@ async fn watch(network: &mut Network) -> anyhow::Result<Option<Report>> {
 }
 
 /// The end of a devnet. `--json` prints it: keys may be added, none changes its meaning.
-#[derive(Debug, Serialize)]
-struct Report {
+#[derive(Debug, JsonSchema, Serialize)]
+#[schemars(rename = "DevnetReport")]
+pub(crate) struct Report {
     network: NetworkId,
     /// The nodes that ran at the end.
     nodes: Vec<NodeReport>,
@@ -239,7 +241,7 @@ struct Report {
     latency: Option<Latency>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct NodeReport {
     name: String,
     node: NodeId,

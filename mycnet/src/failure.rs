@@ -97,20 +97,26 @@ impl From<EngineError> for Failure {
 #[error("the answer has the exit code {0}")]
 pub(crate) struct Answered(pub(crate) u8);
 
-/// The exit code of an error.
-pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
-    if let Some(Answered(code)) = error.downcast_ref() {
-        return ExitCode::from(*code);
+impl From<&anyhow::Error> for Failure {
+    fn from(error: &anyhow::Error) -> Self {
+        let kind = if error.is::<mycnet_replay::BadInput>() {
+            Kind::BadData
+        } else {
+            let failure = error.downcast_ref::<Self>();
+            failure.map_or(Kind::Failed, |failure| failure.kind)
+        };
+        Self::new(kind, format!("{error:#}"))
     }
-    if error.is::<mycnet_replay::BadInput>() {
-        return ExitCode::from(65);
+}
+
+impl From<Kind> for ExitCode {
+    fn from(kind: Kind) -> Self {
+        Self::from(match kind {
+            Kind::Failed | Kind::NotFound | Kind::Denied | Kind::Busy => 1,
+            Kind::Usage => 2,
+            Kind::Refused => 3,
+            Kind::Undecided => 4,
+            Kind::BadData => 65,
+        })
     }
-    let kind = error.downcast_ref::<Failure>().map(|failure| failure.kind);
-    ExitCode::from(match kind.unwrap_or(Kind::Failed) {
-        Kind::Failed | Kind::NotFound | Kind::Denied | Kind::Busy => 1,
-        Kind::Usage => 2,
-        Kind::Refused => 3,
-        Kind::Undecided => 4,
-        Kind::BadData => 65,
-    })
 }

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, bail};
 use mycnet_consensus::core::SigningState;
 use mycnet_consensus::{MemberName, NodeId};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::arguments::NodeRef;
@@ -160,13 +161,15 @@ fn shown_whole(node: &NodeId, name: Option<&MemberName>) -> String {
     name.map_or_else(|| node.to_string(), |name| member_shown(node, name))
 }
 
-pub(crate) fn config(args: &ConfigArgs) -> anyhow::Result<()> {
-    #[derive(Serialize)]
-    struct OneKey<'a> {
-        key: &'a str,
-        value: serde_json::Value,
-    }
+/// One key of the configuration.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct OneKey<'a> {
+    key: &'a str,
+    /// A number for a parameter, else the value's bytes as hexadecimal digits.
+    value: serde_json::Value,
+}
 
+pub(crate) fn config(args: &ConfigArgs) -> anyhow::Result<()> {
     let config: Config = ask(&args.common, Request::Config)?;
     // The library names the parameters in their JSON only.
     let params = serde_json::to_value(&config.params)?;

@@ -5,14 +5,16 @@
 //! | `init`, `network`, `join`, `consent` | how a node and a network come to be |
 //! | `run` | the node itself |
 //! | `propose`, `vote` | what people decide |
-//! | `status`, `operations`, `lists` | what they look at |
+//! | `status`, `operations`, `lists`, `watch`, `page` | what they look at |
 //! | `certificate`, `export`, `bundle` | what they carry away |
 //! | `publish` | starts `mycnet-publish`, a program of its own |
 //! | `key`, `successor` | the keys of a member that follow one another |
 //! | `builds` | what rebuilders found, and sets of what is to be built |
 //! | `refound` | founding the network anew |
+//! | `schemas` | what `--json` prints, described (tests only) |
 //! | `devnet`, `doctor`, `rejoin`, `completions`, `man`, `replay` | tools |
-//! | `client`, `socket` | the node that a command asks: a running one, or one of its own |
+//! | `api` | the interface of a running node: HTTP, events, the page, metrics |
+//! | `client` | the node that a command asks: a running one, or one of its own |
 //! | `request`, `answer`, `reply` | what a node can be asked, how it answers, and the types of the answers |
 //! | `start` | starting a node |
 //! | `home`, `settings`, `databases` | a node's directory |
@@ -24,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use self::failure::EXIT_CODES;
+use self::failure::{Answered, EXIT_CODES, Failure};
 use self::home::Common;
 use self::output::{plain, plain_lines};
 
@@ -63,6 +65,8 @@ mod rejoin;
 mod reply;
 mod request;
 mod run;
+#[cfg(test)]
+mod schemas;
 mod settings;
 mod start;
 mod status;
@@ -154,8 +158,21 @@ fn command_line() -> clap::Command {
     with_exit_codes(Cli::command())
 }
 
+/// Whether the command line asks for JSON, also where it cannot be parsed.
+fn asks_for_json() -> bool {
+    let mut given = std::env::args_os().take_while(|it| it != "--");
+    given.any(|it| it == "--json")
+}
+
 /// Ends with what is wrong with the arguments, which it quotes.
 fn exit(error: &clap::Error) -> ! {
+    if error.use_stderr() && asks_for_json() {
+        let text = error.to_string();
+        let text = text.trim_end();
+        let text = text.strip_prefix("error: ").unwrap_or(text);
+        output::failed(&Failure::usage(plain_lines(text)), true);
+        std::process::exit(error.exit_code())
+    }
     let mut given = std::env::args_os();
     if given.all(|it| matches!(plain(&it.to_string_lossy()), Cow::Borrowed(_))) {
         error.exit();
@@ -212,11 +229,12 @@ fn main() -> ExitCode {
     let Err(error) = done else {
         return ExitCode::SUCCESS;
     };
-    if error.is::<failure::Answered>() {
-        return failure::exit_code(&error);
+    if let Some(Answered(code)) = error.downcast_ref() {
+        return ExitCode::from(*code);
     }
-    output::error(&format!("{error:#}"));
-    failure::exit_code(&error)
+    let failure = Failure::from(&error);
+    output::failed(&failure, asks_for_json());
+    failure.kind.into()
 }
 
 #[cfg(test)]

@@ -1,13 +1,17 @@
 //! What people and programs are shown: results on stdout, remarks on stderr.
 
 use std::fmt::Display;
+use std::io::Write as _;
 
 use mycnet_consensus::{Ballot, Outcome};
 pub(crate) use mycnet_replay::terminal::{
     error, line, note, plain, plain_json, plain_lines, plain_message, progress,
 };
 use mycnet_replay::terminal::{padded, width};
+use schemars::JsonSchema;
 use serde::Serialize;
+
+use crate::failure::Failure;
 
 /// Whether a command prints one JSON object or text.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
@@ -18,8 +22,8 @@ pub(crate) struct Format {
 }
 
 impl Format {
-    /// Prints an answer: itself as JSON, or the text for people.
-    pub(crate) fn print<T: Serialize>(
+    /// Prints an answer: itself as JSON, which `schemas/command.json` describes, or the text for people.
+    pub(crate) fn print<T: Serialize + JsonSchema>(
         self,
         answer: &T,
         text: impl FnOnce(&T) -> String,
@@ -31,6 +35,16 @@ impl Format {
             line(&plain_lines(text(answer).trim_end_matches('\n')))
         }
     }
+}
+
+/// Says on stderr why a command failed: as text, or as a line of JSON.
+pub(crate) fn failed(failure: &Failure, is_json: bool) {
+    if !is_json {
+        return error(&failure.message);
+    }
+    let text = serde_json::to_string(failure).unwrap_or_default();
+    // Who has closed its end does not want to know.
+    let _ = writeln!(std::io::stderr(), "{}", plain_json(&text));
 }
 
 /// The first digits of an id, enough for a person to tell it from others.

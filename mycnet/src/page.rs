@@ -1,6 +1,7 @@
 //! `mycnet page`: where the page of a running node is.
 
 use anyhow::bail;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -23,8 +24,9 @@ pub(crate) struct Args {
 }
 
 /// The answer of `page`.
-#[derive(Debug, Serialize)]
-struct Page {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(crate) struct Page {
+    /// For a browser on this machine; behind the `#` stands the token.
     address: String,
 }
 

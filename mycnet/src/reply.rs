@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use mycnet_consensus::core::{Backing, Pending, Plan, SealStatus, SigningState, WindowStatus};
+use mycnet_consensus::document::LedgerChange;
 use mycnet_consensus::engine::{Losses, MemberLine, MemberView, Succession};
 use mycnet_consensus::net::ClockReport;
 use mycnet_consensus::{
@@ -306,6 +307,31 @@ pub(crate) struct NotSigning {
     pub(crate) node: NodeId,
     pub(crate) name: Option<MemberName>,
     pub(crate) signing: SigningState,
+}
+
+/// What seals changed in the ledger document.
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
+pub(crate) struct Changes {
+    /// The height of the last seal that this node has.
+    pub(crate) height: u64,
+    /// In order; the first is of the height after the one that was named.
+    pub(crate) changes: Vec<SealChange>,
+}
+
+/// What a seal changed in the ledger document.
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
+pub(crate) struct SealChange {
+    pub(crate) change: LedgerChange,
+    /// The operations that its records are about, if they were asked for.
+    pub(crate) about: Vec<OperationId>,
+}
+
+/// The records of an operation.
+#[derive(Debug, JsonSchema, Serialize, Deserialize)]
+pub(crate) struct Records {
+    pub(crate) operation: OperationId,
+    /// Canonical bytes, in hexadecimal: the proposal, and what was said about it, as far as seals list it.
+    pub(crate) records: Vec<String>,
 }
 
 /// What a command needs to know before it signs something without a running node.

@@ -127,6 +127,20 @@ pub(crate) enum Request {
     OutliveTwin,
     /// The last seal's time.
     SealTime,
+    /// What the seals after a height changed in the ledger document.
+    Changes {
+        since: u64,
+        /// Of at most so many seals; 256 unless given. Fewer where they changed much.
+        #[serde(default = "changes_read")]
+        limit: usize,
+        /// Whether to name the operations that the records of each seal are about.
+        #[serde(default)]
+        about: bool,
+    },
+    /// The sealed records of an operation: canonical bytes, in hexadecimal.
+    Records {
+        operation: OperationId,
+    },
     /// The first height since a time or height.
     FirstHeight {
         since: Since,
@@ -151,6 +165,11 @@ pub(crate) enum Request {
     },
     /// A question or an order about builds.
     Builds(Ask),
+}
+
+/// Seals whose changes are read unless a number is given.
+pub(crate) const fn changes_read() -> usize {
+    256
 }
 
 /// Operations whose votes are shown unless a number is given.

@@ -66,8 +66,8 @@ pub(crate) fn clocks(clocks: &Clocks) -> Vec<String> {
     }
     texts.extend(clocks.off.iter().map(|ClockOff { node, name, off_ms }| {
         format!(
-            "the clock of {} is {}: seals that it proposes, or should agree to, may wait, and windows end late. Its owner should \
-             set it",
+            "the clock of {} is {}: it goes by the others' while it is connected to more than half of the sealers; else seals that \
+             it proposes, or should agree to, may wait, and windows end late. Its owner should set it",
             node_shown(node, name.as_ref()),
             way_off(*off_ms)
         )
@@ -85,9 +85,9 @@ pub(crate) fn clocks(clocks: &Clocks) -> Vec<String> {
 /// About this machine's own clock.
 pub(crate) fn own_clock(off_ms: i64, peers: usize) -> String {
     let what_follows = if off_ms < 0 {
-        "it refuses seals that the others propose, so seals wait and windows end late"
+        "it refuses seals that the others propose, so seals may wait and windows end late"
     } else {
-        "the others refuse the seals that it proposes, so seals wait"
+        "the others refuse the seals that it proposes, so seals may wait"
     };
     let whose = if peers == 1 {
         "the clock of its only peer, which may be the wrong one".to_owned()
@@ -95,7 +95,8 @@ pub(crate) fn own_clock(off_ms: i64, peers: usize) -> String {
         format!("the median of its {peers} peers")
     };
     format!(
-        "this machine's clock is {} {whose}: {what_follows}. Set the clock (a time service such as NTP does)",
+        "this machine's clock is {} {whose}. While it is connected to more than half of the sealers, it goes by theirs; else \
+         {what_follows}. Set the clock (a time service such as NTP does)",
         way(off_ms)
     )
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mycnet_consensus::limits::PANEL_WEIGHTED_MIN;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::replayed::Decision;
@@ -22,11 +23,12 @@ pub(crate) struct Task {
 }
 
 /// Where an answer stands in the file, and when it was given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Place {
     /// From 1, the header included.
     pub(crate) line: u64,
     /// If the file has times.
+    #[schemars(with = "Option<String>")]
     pub(crate) time: Option<Time>,
 }
 

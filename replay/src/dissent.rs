@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::answers::{Answers, Place, Task};
 use crate::replayed::{Decision, Moment, Timeline};
 
 /// A worker's answers that differ from what was decided.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Dissent {
     /// The worker's name.
     pub(crate) worker: String,
@@ -21,7 +22,7 @@ pub(crate) struct Dissent {
 }
 
 /// When a worker's dissent came out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Notice {
     /// The first of its differing answers.
     pub(crate) first: Place,
@@ -42,7 +43,8 @@ pub(crate) struct Notice {
 }
 
 /// A task without a verdict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(rename = "TaskInDispute")]
 pub(crate) struct Dispute {
     /// The task.
     pub(crate) task: String,

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::answers::{Answers, Place};
 use crate::replayed::{Moment, Timeline};
 
 /// What a worker answered otherwise than had been decided, as one seal brought it out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct LateDissent {
     /// The worker's name.
     pub(crate) worker: String,
@@ -21,7 +22,7 @@ pub(crate) struct LateDissent {
 }
 
 /// An answer that differs from the verdict that stood when it was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct LateAnswer {
     /// The task.
     pub(crate) task: String,

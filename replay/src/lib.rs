@@ -46,6 +46,11 @@ mod within;
 
 pub use self::input::BadInput;
 
+/// The JSON Schema of what `--json` prints.
+pub fn report_schema(generator: &mut schemars::SchemaGenerator) -> serde_json::Value {
+    generator.subschema_for::<Report>().to_value()
+}
+
 /// A Primary and three Seeds: the smallest group that agrees although one member is dishonest.
 const AUTHORITIES: usize = 4;
 

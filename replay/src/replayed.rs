@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use mycnet_consensus::{Digest, NetworkId, NodeId, Spore};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::AUTHORITIES;
@@ -28,7 +29,7 @@ pub(crate) struct Replayed {
 }
 
 /// What a replay costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, JsonSchema, Serialize)]
 pub(crate) struct Cost {
     /// Tasks that were asked alone.
     pub(crate) single_claims: u64,
@@ -69,7 +70,7 @@ pub(crate) struct WaveResult {
 }
 
 /// A seal that decided something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Moment {
     /// Its height.
     pub(crate) height: u64,
@@ -90,7 +91,7 @@ impl Moment {
 }
 
 /// A time in which a member had less skill than before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Fall {
     /// The member.
     pub(crate) name: String,
@@ -116,7 +117,7 @@ pub(crate) enum Decision {
 }
 
 /// A replica at the end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Replica {
     /// The authority's name.
     pub(crate) name: String,
@@ -129,7 +130,7 @@ pub(crate) struct Replica {
 }
 
 /// A member and its score.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct Member {
     /// The worker's name in the file, or the authority's name.
     pub(crate) name: String,
@@ -148,7 +149,7 @@ pub(crate) struct Member {
 }
 
 /// All changes of a member's scores for one reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub(crate) struct ScoreChange {
     /// The reason's name, as in documents: `coherent`, `claim_dissent`, `withheld`, …
     pub(crate) reason: String,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use mycnet_consensus::{Digest, NetworkId, Spore};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::waves::Waves;
@@ -27,7 +28,8 @@ const TABLE_LINES: usize = 5;
 const NAME_ROOM: usize = 24;
 
 /// A replay in figures, and the object of `--json`. Fields may be added, and none changes its meaning.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
+#[schemars(rename = "ReplayReport")]
 pub(crate) struct Report {
     network: NetworkId,
     seed: u64,
@@ -97,7 +99,7 @@ pub(crate) struct Report {
 }
 
 /// The cost of an answer, to compare runs.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, JsonSchema, Serialize)]
 struct PerAnswer {
     sealed_records: f64,
     sealed_bytes: f64,

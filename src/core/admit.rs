@@ -145,7 +145,7 @@ impl Core {
         let state = self.ledger.state();
         Context {
             height: state.height() + 1,
-            time_ms: self.now_ms.max(state.time_ms() + 1),
+            time_ms: self.clock_ms().max(state.time_ms() + 1),
             before: state.roster(),
             now: state.roster(),
         }

@@ -168,7 +168,7 @@ impl Core {
     fn is_about(&self, elector: &NodeId, window_ms: u64) -> bool {
         let member = self.ledger.state().roster().get(elector);
         member.is_some_and(|member| {
-            !member.is_banned() && self.now_ms < member.trust.unseen_from_ms(window_ms)
+            !member.is_banned() && self.clock_ms() < member.trust.unseen_from_ms(window_ms)
         })
     }
 

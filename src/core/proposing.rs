@@ -28,6 +28,9 @@ impl Core {
         let apart = self.pool.about_authors();
         let apart = apart.filter_map(|pooled| state.sealable_from_ms(&pooled.record));
         let due = state.due_ms().into_iter().chain(apart);
+        // These are in the time of the clock that this node goes by.
+        let due =
+            due.map(|due_ms| due_ms.saturating_add_signed(self.correction_ms.saturating_neg()));
         let times = gathered
             .into_iter()
             .chain(due)
@@ -60,12 +63,12 @@ impl Core {
             return Some(signed);
         }
         let state = self.ledger.state();
-        let (last_ms, now_ms) = (state.time_ms(), self.now_ms);
-        let is_due = state.due_ms().is_some_and(|due_ms| due_ms <= now_ms);
+        let (last_ms, clock_ms) = (state.time_ms(), self.clock_ms());
+        let is_due = state.due_ms().is_some_and(|due_ms| due_ms <= clock_ms);
         if !is_due && self.is_gathering() {
             return None;
         }
-        let clock_ms = now_ms.max(last_ms + 1);
+        let clock_ms = clock_ms.max(last_ms + 1);
         if self.pool.is_empty() && !self.changes_by_itself(clock_ms) || self.is_holding() {
             return None;
         }
@@ -96,7 +99,7 @@ impl Core {
     /// Whether a seal made now would be worth leading ([S11]).
     pub(super) fn has_something_worth_it(&self, round: u32) -> bool {
         let least_ms = self.ledger.state().time_ms() + 1;
-        let draft = self.fresh_draft(round, self.now_ms.max(least_ms), least_ms);
+        let draft = self.fresh_draft(round, self.clock_ms().max(least_ms), least_ms);
         draft.is_some_and(|draft| is_worth_it(&draft, &self.ledger, &self.pool))
     }
 
@@ -179,7 +182,10 @@ impl Core {
     /// Whether a seal made now would list a record or end a window.
     pub(super) fn has_something_to_seal(&self) -> bool {
         let state = self.ledger.state();
-        if state.due_ms().is_some_and(|due_ms| due_ms <= self.now_ms) {
+        if state
+            .due_ms()
+            .is_some_and(|due_ms| due_ms <= self.clock_ms())
+        {
             return true;
         }
         if self.is_holding() {
@@ -188,7 +194,7 @@ impl Core {
         if self.pool.len() <= SEAL_RECORDS_MAX && self.pool.iter().any(|it| self.opens_a_seal(it)) {
             return true;
         }
-        let time_ms = self.now_ms.max(state.time_ms() + 1);
+        let time_ms = self.clock_ms().max(state.time_ms() + 1);
         !self.pool.is_empty()
             && !self
                 .lenient(self.agreement.round(), time_ms, self.candidates())

@@ -123,7 +123,7 @@ pub struct SealStatus {
     pub proposer: Option<NodeId>,
     /// The seal this node is locked on.
     pub locked: Option<SealId>,
-    /// Sealers whose vote of this step is missing. Empty if no agreement is under way.
+    /// Sealers whose proposal or vote of this step is missing. Empty if there is nothing to seal.
     pub waits_for: Vec<NodeId>,
     /// The name of a [`SigningState`].
     pub signing: Cow<'static, str>,
@@ -322,7 +322,7 @@ impl Core {
         let round = agreement.round();
         let step = agreement.step();
         let waits_for = match step {
-            _ if !agreement.is_under_way() => Vec::new(),
+            _ if !agreement.is_under_way() && !self.has_something_to_seal() => Vec::new(),
             Step::Propose => agreement.sealers().proposer(round).into_iter().collect(),
             Step::Prevote => self.not_voted(round, VoteKind::Prevote),
             Step::Precommit => self.not_voted(round, VoteKind::Precommit),

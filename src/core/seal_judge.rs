@@ -24,6 +24,8 @@ pub(super) struct SealJudge<'a> {
     /// Proposals that do not apply. A seal fixes its records, so this is final.
     pub(super) refused: &'a mut BTreeSet<SealId>,
     pub(super) now_ms: u64,
+    /// The clock that the node goes by.
+    pub(super) clock_ms: u64,
     pub(super) censorship_ms: u64,
     /// Censorship and the least time are checked only early in a height: honest nodes that hold different things against one
     /// another's proposals could stop the chain for ever.
@@ -70,7 +72,8 @@ impl SealJudge<'_> {
     /// `time_ms <= max(last + 1, own clock + drift)`.
     fn is_ahead(&self, seal: &Seal) -> bool {
         let state = self.ledger.state();
-        let latest = (state.time_ms() + 1).max(self.now_ms + state.params().drift_ms);
+        let by_clock = self.clock_ms.saturating_add(state.params().drift_ms);
+        let latest = by_clock.max(state.time_ms() + 1);
         seal.time_ms > latest
     }
 
@@ -79,11 +82,11 @@ impl SealJudge<'_> {
     fn is_holding_time_back(&self, seal: &Seal, id: &SealId) -> bool {
         let drift_ms = self.ledger.state().params().drift_ms;
         let patience_ms = drift_ms.saturating_add(self.censorship_ms);
-        if !self.is_early || seal.time_ms >= self.now_ms.saturating_sub(patience_ms) {
+        if !self.is_early || seal.time_ms >= self.clock_ms.saturating_sub(patience_ms) {
             return false;
         }
         self.drafts.get(id).is_some_and(|draft| {
-            let is_due = draft.due_ms().is_some_and(|due_ms| due_ms <= self.now_ms);
+            let is_due = draft.due_ms().is_some_and(|due_ms| due_ms <= self.clock_ms);
             draft.applied.begins_window || is_due
         })
     }

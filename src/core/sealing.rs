@@ -37,6 +37,7 @@ impl Core {
             drafts: &mut self.drafts,
             refused: &mut self.refused,
             now_ms: self.now_ms,
+            clock_ms: self.now_ms.saturating_add_signed(self.correction_ms),
             censorship_ms: self.timing.censorship_ms,
             is_early: self.agreement.is_early(),
         };
@@ -48,7 +49,7 @@ impl Core {
     fn join_to(&mut self) -> u32 {
         let is_due = || {
             let due_ms = self.ledger.state().due_ms();
-            due_ms.is_some_and(|due_ms| due_ms <= self.now_ms)
+            due_ms.is_some_and(|due_ms| due_ms <= self.clock_ms())
         };
         if self.waits_since_ms.is_none()
             && (!self.agreement.is_silent() || !self.pool.is_empty() || is_due())

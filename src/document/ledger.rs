@@ -164,6 +164,19 @@ impl LedgerDocument {
         self.document.save_nocompress()
     }
 
+    /// The changes of the seals above a height, in the form that an Automerge client adds to what it has.
+    pub fn save_after(&self, height: u64) -> Vec<u8> {
+        let at = height
+            .checked_sub(1)
+            .and_then(|at| usize::try_from(at).ok());
+        let last = at.and_then(|at| self.changes.get(at));
+        match (height, last) {
+            (0, _) => self.save(),
+            (_, None) => Vec::new(),
+            (_, Some(last)) => self.document.save_after(&[*last]),
+        }
+    }
+
     /// The maps of the document; none at height 0.
     fn maps(&self) -> Result<Option<Maps>, DocumentError> {
         if self.changes.is_empty() {

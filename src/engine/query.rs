@@ -200,17 +200,28 @@ impl BFTConsensusEngine {
     ///
     /// [`EngineError::Archive`]
     pub fn records_about(&self, operation: &OperationId) -> Result<Vec<Verified>, EngineError> {
-        self.look(|core, past| {
+        let mut records = self.sealed_records(operation)?;
+        self.look(|core, _| {
             let pool = core.pool();
             let proposal = pool.get(&(*operation).into());
             let pooled = pool.about(operation).chain(proposal);
-            let mut records: Vec<Verified> = pooled.map(|pooled| pooled.record.clone()).collect();
+            records.extend(pooled.map(|pooled| pooled.record.clone()));
+        });
+        Ok(records)
+    }
+
+    /// The sealed records of an operation, with the proposal: of these its document is made. None of an operation that no seal lists.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Archive`]
+    pub fn sealed_records(&self, operation: &OperationId) -> Result<Vec<Verified>, EngineError> {
+        self.look(|core, past| {
             if let Some(open) = core.ledger().state().operation(operation) {
-                records.extend(open.records().cloned());
-            } else if let Some(closed) = past.closed(operation)? {
-                records.extend(closed.records().cloned());
+                return Ok(open.records().cloned().collect());
             }
-            Ok(records)
+            let closed = past.closed(operation)?;
+            Ok(closed.map_or_else(Vec::new, |closed| closed.records().cloned().collect()))
         })
     }
 

@@ -1,7 +1,8 @@
 //! Whose clock is off ([N6]). Each node tells its peers its time, in the hello and then every minute.
 //!
-//! Nothing is decided by these figures. They tell people why seals or windows are late: a node refuses fresh seals whose time
-//! is more than the drift ahead of its own clock, and the others refuse those of a node that is ahead of them ([S6]).
+//! They tell people why seals or windows are late: a node refuses fresh seals whose time is more than the drift ahead of its
+//! clock, and the others refuse those of a node that is ahead of them ([S6]). A node whose own clock more than half of the
+//! sealers contradict goes by theirs ([`correction_ms`]).
 
 use crate::base::digest::NodeId;
 
@@ -50,6 +51,29 @@ impl ClockReport {
     }
 }
 
+/// How far the time that a node goes by is ahead of its own clock, in milliseconds; below zero if it is behind ([S6]).
+///
+/// `ahead_ms` says how far the clock of each connected sealer, itself left out, is ahead of the node's; `sealers` is the number
+/// of all sealers. If the clocks of more than half of all sealers are ahead by more than `drift_ms`, the node goes by the one
+/// that is least so; and likewise if they are behind. Fewer move nobody, and those whose clock nobody knows count for the node's own.
+pub(crate) fn correction_ms(mut ahead_ms: Vec<i64>, sealers: usize, drift_ms: u64) -> i64 {
+    let half = sealers / 2;
+    if ahead_ms.len() <= half {
+        return 0;
+    }
+    ahead_ms.sort_unstable();
+    // More than half are ahead at least this far, or behind at least that far.
+    let (ahead, behind) = (ahead_ms[ahead_ms.len() - 1 - half], ahead_ms[half]);
+    let drift_ms = i64::try_from(drift_ms).unwrap_or(i64::MAX);
+    if ahead > drift_ms {
+        ahead
+    } else if behind < -drift_ms {
+        behind
+    } else {
+        0
+    }
+}
+
 /// How far a clock is off the median of some; of an even number, off the nearer one of the middle two.
 fn off_median(clocks: &mut [i64], clock: i64) -> i64 {
     clocks.sort_unstable();
@@ -91,6 +115,37 @@ mod tests {
             let off: Vec<_> = off.iter().map(|(n, by)| (node(*n), *by)).collect();
             assert_eq!(report.off, off, "{ahead:?}");
             assert_eq!(report.peers, ahead.len());
+        }
+    }
+
+    #[test]
+    fn a_node_goes_by_the_clocks_of_more_than_half_of_the_sealers() {
+        const HOUR: i64 = 3_600_000;
+        // How far the clocks of connected sealers are ahead, the number of all sealers, and what this node adds to its clock.
+        let cases: [(&[i64], usize, i64); 14] = [
+            (&[], 0, 0),
+            (&[], 1, 0),
+            (&[HOUR], 2, 0),
+            (&[HOUR, HOUR + 3], 3, HOUR),
+            (&[-HOUR, -HOUR - 3], 3, -HOUR),
+            (&[HOUR, -HOUR], 3, 0),
+            (&[HOUR, 500], 3, 0),
+            (&[501, HOUR], 3, 501),
+            // Two of four are not more than half.
+            (&[HOUR, HOUR], 4, 0),
+            (&[HOUR, HOUR, 0], 4, 0),
+            (&[HOUR, HOUR + 7, HOUR - 7], 4, HOUR - 7),
+            // Two of seven lie, and three are honest; the least of four counts.
+            (&[i64::MAX, i64::MAX, HOUR, HOUR + 9, HOUR + 5], 7, HOUR + 5),
+            (&[i64::MAX, i64::MAX, HOUR, 0, 0, 0], 7, 0),
+            (&[i64::MIN, i64::MIN, i64::MIN], 4, i64::MIN),
+        ];
+        for (ahead, sealers, correction) in cases {
+            assert_eq!(
+                correction_ms(ahead.to_vec(), sealers, 500),
+                correction,
+                "{ahead:?} of {sealers}"
+            );
         }
     }
 

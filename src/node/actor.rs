@@ -16,6 +16,7 @@ use super::block_server::BlockRequests;
 use super::cpu_budget::CpuBudget;
 use super::hold::Hold;
 use super::packer::Packer;
+use super::peer_clocks::PeerClocks;
 use super::saved_peers::SavedPeers;
 use super::shared::{Command, Reply, Sent, Shared, Signals, Stopped};
 use super::timers::Timers;
@@ -71,6 +72,7 @@ pub(super) struct Actor {
     pub(super) shared: Arc<Shared>,
     pub(super) signer: Arc<dyn Signer>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) peer_clocks: PeerClocks,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) connected: Option<Connected>,
     pub(super) packer: Packer,

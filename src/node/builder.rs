@@ -1,6 +1,7 @@
 //! Starting a node.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use iroh::endpoint::Endpoint;
@@ -14,6 +15,7 @@ use super::cpu_budget::CpuBudget;
 use super::handle::{Node, NodeHost, Opened};
 use super::hold::Hold;
 use super::packer::Packer;
+use super::peer_clocks::PeerClocks;
 use super::relations::Relations;
 use super::saved_peers::SavedPeers;
 use super::shared::{Shared, Signals, check_branch, thread};
@@ -142,6 +144,7 @@ impl Builder {
             twin: Mutex::default(),
             clock: clock.clone(),
             sent: Arc::default(),
+            sealed_records: AtomicU64::new(0),
         });
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
         let transport = connected.as_ref().map(|(transport, _)| transport.clone());
@@ -155,6 +158,7 @@ impl Builder {
             shared: shared.clone(),
             signer,
             clock,
+            peer_clocks: PeerClocks::default(),
             commands: receiver,
             connected,
             packer: Packer::start(shared.clone())?,

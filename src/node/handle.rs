@@ -36,6 +36,8 @@ pub struct Work {
     pub messages: u64,
     /// The approximate bytes of these messages.
     pub message_bytes: u64,
+    /// Records that the seals list which it took.
+    pub records: u64,
 }
 
 /// What the engine's handles speak to.
@@ -180,6 +182,7 @@ impl Node {
             syncs: shared.store.syncs(),
             messages: shared.sent.messages.load(Ordering::Relaxed),
             message_bytes: shared.sent.bytes.load(Ordering::Relaxed),
+            records: shared.sealed_records.load(Ordering::Relaxed),
         }
     }
 

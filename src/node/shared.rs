@@ -54,6 +54,8 @@ pub(super) struct Shared {
     pub(super) twin: Mutex<Option<TwinSeen>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) sent: Arc<Sent>,
+    /// The number of records in the seals since the start.
+    pub(super) sealed_records: AtomicU64,
 }
 
 /// What was given to the transport.

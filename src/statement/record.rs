@@ -217,6 +217,19 @@ impl TryFrom<Record> for Signed {
 pub struct Verified(Arc<Signed>);
 
 impl Verified {
+    /// Reads a record of a network from its canonical bytes and checks its signature: who said it, not whether that was a member.
+    ///
+    /// # Errors
+    ///
+    /// As for bytes that are no canonical record, and [`Rejection::WrongNetwork`], [`Rejection::WeakKey`] or
+    /// [`Rejection::BadSignature`].
+    pub fn read(bytes: &[u8], network: NetworkId) -> Result<Self, Rejection> {
+        let signed = Signed::decode(bytes)?;
+        let mut verifier = Verifier::new(network);
+        verifier.add_author(signed.record.body.by)?;
+        verifier.verify(signed)
+    }
+
     /// The record's id.
     pub fn id(&self) -> RecordId {
         self.0.id

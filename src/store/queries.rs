@@ -22,6 +22,9 @@ use crate::members::trust::TrustEntry;
 use crate::past::archive::{ClosedSummary, DecidedAt, DecidedOperation};
 use crate::statement::record::{Signed, Verified};
 
+/// Entries that seals changed, after which no further seal is read with them.
+const CHANGES_TOGETHER: usize = 4096;
+
 impl Store {
     /// Every change of a member's score, oldest first, with its reason.
     ///
@@ -80,7 +83,8 @@ impl Store {
         Ok(founder.map(|founder| MemberLine::of_founder(founder, &genesis.params)))
     }
 
-    /// What the seals from a height on changed, in order, at most `max` of them. Whoever follows the ledger reads the same at any time.
+    /// What the seals from a height on changed, in order: at least one seal if there is one, at most `max`, and no further one once
+    /// they changed 4,096 entries. Whoever follows the ledger reads the same at any time.
     ///
     /// # Errors
     ///
@@ -89,10 +93,16 @@ impl Store {
         let reading = self.reading()?;
         let last = last_height(&reading)?;
         let mut heights = self.heights(&reading)?;
-        let changes = (height.max(1)..=last)
-            .take(max)
-            .map(|height| heights.beside(height)?.changes());
-        changes.collect()
+        let (mut changes, mut entries) = (Vec::new(), 0);
+        for height in (height.max(1)..=last).take(max) {
+            let change = heights.beside(height)?.changes()?;
+            entries += change.ledger.entries() + change.trust.len();
+            changes.push(change);
+            if entries >= CHANGES_TOGETHER {
+                break;
+            }
+        }
+        Ok(changes)
     }
 
     /// Every proved equivocation, oldest first.

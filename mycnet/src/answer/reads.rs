@@ -6,16 +6,18 @@ use mycnet_consensus::core::{OperationStatus, Pending, SigningState};
 use mycnet_consensus::engine::{MemberLine, MemberView};
 use mycnet_consensus::net::{CloseCode, Transport};
 use mycnet_consensus::node::Node;
-use mycnet_consensus::{Digest, NodeId, OperationId};
+use mycnet_consensus::store::{SealChanges, StoreError};
+use mycnet_consensus::{Digest, NodeId, OperationId, Statement};
 
 use super::operations::{open_operations, your_turns};
 use super::{only, refound};
 use crate::arguments::NodeRef;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::names::Names;
 use crate::reply::{
-    Clocks, Config, Equivocation, EvidenceList, FoundId, KeyPlace, Keys, MemberTrust, MemberWhatIf,
-    NotSigning, Peer, PeerLink, Peers, SealTime, Status, TicketText, Twin, WhatIf,
+    Changes, Clocks, Config, Equivocation, EvidenceList, FoundId, KeyPlace, Keys, MemberTrust,
+    MemberWhatIf, NotSigning, Peer, PeerLink, Peers, Records, SealChange, SealTime, Status,
+    TicketText, Twin, WhatIf,
 };
 
 /// The state of the node and its network.
@@ -145,6 +147,51 @@ pub(crate) fn said_banned(node: &Node) -> usize {
 }
 
 /// The last seal's time, and how long a vote may wait.
+pub(super) fn changes(
+    node: &Node,
+    since: u64,
+    limit: usize,
+    with_about: bool,
+) -> Result<Changes, Failure> {
+    let store = node.store();
+    let changes = store.changes_from(since.saturating_add(1), limit);
+    let changes = changes.map_err(Failure::failed)?.into_iter();
+    let changes = changes.map(|SealChanges { ledger, .. }| {
+        let mut about = BTreeSet::new();
+        if with_about {
+            let records = store.records_at(ledger.height)?.into_iter().flatten();
+            about.extend(records.filter_map(|record| match record.statement() {
+                Statement::Propose { .. } => Some(record.id().into()),
+                statement => statement.operation(),
+            }));
+        }
+        Ok(SealChange {
+            change: ledger,
+            about: about.into_iter().collect(),
+        })
+    });
+    let changes: Result<_, StoreError> = changes.collect();
+    Ok(Changes {
+        height: node.engine().height(),
+        changes: changes.map_err(Failure::failed)?,
+    })
+}
+
+pub(super) fn records(node: &Node, operation: OperationId) -> Result<Records, Failure> {
+    let records = node.engine().sealed_records(&operation)?;
+    if records.is_empty() {
+        return Err(Failure::new(
+            Kind::NotFound,
+            format!("no seal lists operation {operation}, as far as this node knows"),
+        ));
+    }
+    let records = records.iter();
+    Ok(Records {
+        operation,
+        records: records.map(|record| hex::encode(record.encode())).collect(),
+    })
+}
+
 pub(super) fn seal_time(node: &Node) -> SealTime {
     let seal = node.engine().last_seal();
     SealTime {

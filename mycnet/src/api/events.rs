@@ -28,7 +28,7 @@ use crate::answer::operations::{YourTurn, your_turn, your_turns};
 use crate::failure::Failure;
 use crate::names::Names;
 
-/// Heights that are read at once.
+/// Heights that are read at once, at most: fewer if they changed much.
 const HEIGHTS_TOGETHER: usize = 32;
 
 /// News of this node that are kept for who reads slowly.

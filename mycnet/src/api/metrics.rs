@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use iroh_metrics::{Counter, Gauge, MetricsGroup, MetricsSource as _, Registry};
 use mycnet_consensus::engine::{Clock as _, SystemClock};
-use mycnet_consensus::node::Node;
+use mycnet_consensus::node::{Node, Work};
 use mycnet_consensus::{Standing, core::SigningState};
 
 use crate::answer::reads;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::reply::Status;
 
 /// A gauge that is 1 or 0, or counts.
 #[derive(Debug, Default, MetricsGroup)]
@@ -21,7 +22,7 @@ struct Metrics {
     height: Gauge,
     /// Time since the last seal
     seal_age_seconds: Gauge,
-    /// Round of the agreement on the next seal; it grows while sealers are missing
+    /// Round of the agreement on the next seal; it grows while its proposer is missing or refused
     seal_round: Gauge,
     /// Sealers that the next seal waits for
     sealers_missing: Gauge,
@@ -35,6 +36,8 @@ struct Metrics {
     open_operations: Gauge,
     /// Operations on which this node may vote and has not
     waiting_for_me: Gauge,
+    /// Records in the seals since the node's start
+    records: Counter,
     /// Records that no seal lists yet
     unsealed_records: Gauge,
     /// This member's trust, in parts per million
@@ -64,7 +67,20 @@ fn of(count: impl TryInto<i64>) -> i64 {
 /// All metrics, now.
 pub(crate) fn text(node: &Node, home: &Home) -> Result<String, Failure> {
     let status = reads::status(node)?;
-    let now_ms = SystemClock.now_ms();
+    let metrics = metrics(&status, &node.work(), SystemClock.now_ms());
+    metrics.disk_bytes.set(of(home.database_bytes()));
+    let mut registry = Registry::default();
+    registry.register(Arc::new(metrics));
+    if let Some(transport) = node.transport() {
+        let of_endpoint = registry.sub_registry_with_prefix("iroh");
+        of_endpoint.register_all(transport.endpoint().metrics());
+    }
+    let text = registry.encode_openmetrics_to_string();
+    text.map_err(Failure::failed)
+}
+
+/// The node's own metrics, without those of its disk's size.
+fn metrics(status: &Status, work: &Work, now_ms: u64) -> Metrics {
     let metrics = Metrics::default();
     for (gauge, value) in [
         (&metrics.height, of(status.height)),
@@ -90,7 +106,6 @@ pub(crate) fn text(node: &Node, home: &Home) -> Result<String, Failure> {
             status.clocks.own_off_ms.unwrap_or(0),
         ),
         (&metrics.clocks_off, of(status.clocks.off.len())),
-        (&metrics.disk_bytes, of(home.database_bytes())),
     ] {
         gauge.set(value);
     }
@@ -100,13 +115,109 @@ pub(crate) fn text(node: &Node, home: &Home) -> Result<String, Failure> {
         let is_active = member.standing == Standing::Active;
         metrics.active.set(is_active.into());
     }
-    metrics.disk_syncs.set(node.store().syncs());
-    let mut registry = Registry::default();
-    registry.register(Arc::new(metrics));
-    if let Some(transport) = node.transport() {
-        let of_endpoint = registry.sub_registry_with_prefix("iroh");
-        of_endpoint.register_all(transport.endpoint().metrics());
+    metrics.disk_syncs.set(work.syncs);
+    metrics.records.set(work.records);
+    metrics
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const KEY: &str = "a525a18c0ca91880841f99fcf80467c85ffadba977ce7dd3e01eee2879a7fec6";
+
+    /// The status of a node to which nothing has happened.
+    fn quiet() -> Value {
+        let member = json!({
+            "node": KEY, "name": "ada", "role": "primary", "row": 1, "standing": "active", "has_vote": true,
+            "trust_ppm": 510_000, "skill_ppm": 500_000, "claim_weight": 500_000, "former": [], "successor": null,
+        });
+        json!({
+            "node": KEY, "network": KEY, "name": "x", "running": true, "height": 2, "seal": KEY, "seal_ms": 1_000_000,
+            "member": member, "members": 1, "names": {}, "open_operations": 0, "waiting_for_you": [], "your_turns": [],
+            "unsealed_records": 0, "peers": 0, "journal_lost": null, "disk_failed": false, "twin": null,
+            "sealing": {
+                "height": 3, "round": 0, "step": "propose", "proposer": KEY, "locked": null, "waits_for": [], "signing": "ready"
+            },
+            "clocks": { "off": [], "own_off_ms": null, "peers": 0, "seal_ahead_ms": null },
+            "keys": { "height": 2, "network": KEY, "node": KEY, "place": "present", "member": null, "pending": [] },
+            "not_signing": [], "said_banned": 0,
+            "refounding": { "plans": 0, "endorsed": null, "asks_again": false, "left_for": null, "follows": null },
+        })
     }
-    let text = registry.encode_openmetrics_to_string();
-    text.map_err(Failure::failed)
+
+    fn read(status: &Value, work: &Work) -> BTreeMap<String, i64> {
+        let status = serde_json::from_value(status.clone()).unwrap();
+        let mut registry = Registry::default();
+        registry.register(Arc::new(metrics(&status, work, 1_005_900)));
+        let text = registry.encode_openmetrics_to_string().unwrap();
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        let samples = samples.map(|line| line.rsplit_once(' ').unwrap());
+        samples
+            .map(|(name, value)| (name.to_owned(), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn each_metric_follows_what_it_tells() {
+        let off = json!([{ "node": KEY, "name": null, "off_ms": 90_000 }]);
+        let not_signing = json!([{ "node": KEY, "name": null, "signing": "journal_lost" }]);
+        let turn = json!([{
+            "operation": KEY, "kind": "claim", "class": "claim", "subject": "x", "proposer": KEY, "weight": 1, "until_ms": null
+        }]);
+        // Where in the status something changes, to what, the metric that follows, and its values before and after.
+        let cases = [
+            ("/height", json!(7), "height", 2, 7),
+            ("/seal_ms", json!(5900), "seal_age_seconds", 5, 1000),
+            ("/sealing/round", json!(4), "seal_round", 0, 4),
+            ("/sealing/waits_for", json!([KEY]), "sealers_missing", 0, 1),
+            ("/members", json!(5), "members", 1, 5),
+            ("/peers", json!(3), "peers", 0, 3),
+            ("/not_signing", not_signing, "peers_not_signing", 0, 1),
+            ("/open_operations", json!(9), "open_operations", 0, 9),
+            ("/your_turns", turn, "waiting_for_me", 0, 1),
+            ("/unsealed_records", json!(11), "unsealed_records", 0, 11),
+            ("/member/trust_ppm", json!(1), "trust_ppm", 510_000, 1),
+            ("/member/skill_ppm", json!(2), "skill_ppm", 500_000, 2),
+            ("/member/standing", json!("suspended"), "active", 1, 0),
+            ("/member", Value::Null, "active", 1, 0),
+            ("/sealing/signing", json!("journal_lost"), "signing", 1, 0),
+            ("/sealing/signing", json!("twin"), "signing", 1, 0),
+            ("/disk_failed", json!(true), "disk_failed", 0, 1),
+            (
+                "/clocks/own_off_ms",
+                json!(-9),
+                "clock_offset_milliseconds",
+                0,
+                -9,
+            ),
+            ("/clocks/off", off, "clocks_off", 0, 1),
+        ];
+        let before = read(&quiet(), &Work::default());
+        let mut moved = vec!["mycnet_disk_bytes".to_owned()];
+        for (place, value, name, was, is) in cases {
+            let mut status = quiet();
+            *status.pointer_mut(place).unwrap() = value;
+            let after = read(&status, &Work::default());
+            let name = format!("mycnet_{name}");
+            assert_eq!((before[&name], after[&name]), (was, is), "{place}");
+            moved.push(name);
+        }
+        let mut work = Work::default();
+        (work.syncs, work.records) = (12, 13);
+        let after = read(&quiet(), &work);
+        for (name, is) in [
+            ("mycnet_disk_syncs_total", 12),
+            ("mycnet_records_total", 13),
+        ] {
+            assert_eq!((before[name], after[name]), (0, is));
+            moved.push(name.to_owned());
+        }
+        let still: Vec<_> = before.keys().filter(|name| !moved.contains(name)).collect();
+        assert!(still.is_empty(), "nothing shows that these move: {still:?}");
+    }
 }

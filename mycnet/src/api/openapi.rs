@@ -19,6 +19,12 @@ pub(crate) fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
     generator.subschema_for::<T>().to_value()
 }
 
+/// An event: of the ledger, of this node alone, or one that `run` tells.
+pub(crate) fn event(generator: &mut SchemaGenerator) -> Value {
+    let other = json!({ "type": "object", "required": ["event"] });
+    json!({ "anyOf": [schema::<Sealed>(generator), schema::<Live>(generator), other] })
+}
+
 /// The answer to a request.
 fn answer(request: &str) -> Answer {
     match request {
@@ -37,6 +43,8 @@ fn answer(request: &str) -> Answer {
         "ticket" => schema::<reply::TicketText>,
         "peers" => schema::<reply::Peers>,
         "first_height" => schema::<u64>,
+        "changes" => schema::<reply::Changes>,
+        "records" => schema::<reply::Records>,
         "seal_time" => schema::<reply::SealTime>,
         "find_node" => schema::<reply::FoundId<mycnet_consensus::NodeId>>,
         "find_operation" => schema::<reply::FoundId<mycnet_consensus::OperationId>>,
@@ -74,9 +82,7 @@ pub(crate) fn document() -> Value {
         };
         path[verb] = described;
     }
-    let happened = json!({
-        "anyOf": [schema::<Sealed>(&mut generator), schema::<Live>(&mut generator), { "type": "object", "required": ["event"] }],
-    });
+    let happened = event(&mut generator);
     paths.insert(format!("{VERSION}/events"), json!({ "get": {
         "operationId": "events",
         "summary": "What happens, as server-sent events; the data of each is one of these objects",
@@ -233,23 +239,20 @@ fn take_field(content: &mut Value, name: &str) -> Value {
         .unwrap_or(json!({}))
 }
 
+/// Holds that a file in `schemas/` is what the types say. To write the files again: `MYCNET_WRITE_SCHEMAS=1 cargo test -p mycnet --bin
+/// mycnet the_file_describes`.
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The file that programs in other languages are made from. To write it again:
-    /// `MYCNET_WRITE_OPENAPI=1 cargo test -p mycnet the_file_describes`.
-    #[test]
-    fn the_file_describes_every_path() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/openapi.json");
-        let made = serde_json::to_string_pretty(&document()).unwrap() + "\n";
-        if std::env::var_os("MYCNET_WRITE_OPENAPI").is_some() {
-            std::fs::write(file, &made).unwrap();
-        }
-        let written = std::fs::read_to_string(file).unwrap_or_default();
-        assert!(
-            made == written,
-            "schemas/openapi.json is not what the types say"
-        );
+pub(crate) fn check_file(name: &str, document: &Value) {
+    let file = format!("{}/../schemas/{name}", env!("CARGO_MANIFEST_DIR"));
+    let made = serde_json::to_string_pretty(document).unwrap() + "\n";
+    if std::env::var_os("MYCNET_WRITE_SCHEMAS").is_some() {
+        std::fs::write(&file, &made).unwrap();
     }
+    let written = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(made == written, "schemas/{name} is not what the types say");
+}
+
+#[test]
+fn the_file_describes_every_path() {
+    check_file("openapi.json", &document());
 }

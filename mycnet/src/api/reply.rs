@@ -27,7 +27,8 @@ pub(crate) fn status(kind: Kind) -> StatusCode {
     }
 }
 
-/// A reply whose bytes are counted against what is answered at the same time, until they are sent.
+/// A reply that counts as being answered until its connection has taken it. From then on only the connection is counted, so that programs
+/// that do not read keep no other from being answered.
 struct Held {
     bytes: Full<Bytes>,
     _permit: Option<OwnedSemaphorePermit>,

@@ -89,6 +89,8 @@ pub(crate) const ROUTES: &[Route] = &[
     get("genesis", "/genesis", &[], "The genesis"),
     get("ticket", "/ticket", &[], "A ticket, with which others join"),
     get("peers", "/peers", &[], "Known peers, and which of them are connected"),
+    get("records", "/operations/{operation}/records", &[], "The sealed records of an operation, signed as they are: its Automerge document is made of them"),
+    get("changes", "/changes", &[("since", Number), ("limit", Number), ("about", Flag)], "What the seals after a height changed: the ledger document is made of it, a change for each seal"),
     get("seal_time", "/seal", &[], "The last seal's height and time"),
     post("first_height", "/seal/first-height", "The first height since a time or height"),
     get("find_node", "/find/node", &[("given", Text)], "The only node with this name, or whose id begins so"),
@@ -357,6 +359,17 @@ mod tests {
             Request::Refounding,
             Request::OutliveTwin,
             Request::SealTime,
+            Request::Changes {
+                since: 7,
+                limit: 256,
+                about: false,
+            },
+            Request::Changes {
+                since: 0,
+                limit: 3,
+                about: true,
+            },
+            Request::Records { operation },
             Request::FirstHeight {
                 since: Since::Height(3),
             },

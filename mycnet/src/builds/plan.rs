@@ -84,7 +84,8 @@ fn items_max(text: &str) -> Result<usize, String> {
 
 /// The answer of `plan`.
 #[derive(Debug, JsonSchema, Serialize)]
-struct Plan {
+#[schemars(rename = "BuildsPlan")]
+pub(super) struct Plan {
     /// The sets that were proposed; with --dry-run, those that would be.
     sets: Vec<PlannedSet>,
     /// Items that a set had asked before.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use mycnet_builds::Subjects;
 use mycnet_builds::serve::{Asked, Attester, QUESTIONS_MAX, Server};
 use mycnet_consensus::{MemberName, NodeId};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -57,14 +58,14 @@ pub(super) struct Args {
 }
 
 /// What is told at the start.
-#[derive(Debug, Serialize)]
-struct Started {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct Started {
     listening: Vec<SocketAddr>,
     members: Vec<MemberAt>,
 }
 
 /// A member, and the address to give to `repro-threshold` for it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 struct MemberAt {
     name: MemberName,
     node: NodeId,

@@ -66,7 +66,7 @@ pub(super) struct Args {
 
 /// The answer of `sync`.
 #[derive(Debug, JsonSchema, Serialize)]
-struct Synced {
+pub(super) struct Synced {
     url: String,
     /// Builds that were read.
     builds: usize,

@@ -91,7 +91,7 @@ pub(super) struct Args {
 
 /// The answer of `check`.
 #[derive(Debug, JsonSchema, Serialize)]
-struct Checked {
+pub(super) struct Checked {
     policy: String,
     /// The worst verdict.
     verdict: Verdict,

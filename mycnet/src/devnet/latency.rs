@@ -7,6 +7,7 @@ use anyhow::{Context as _, ensure};
 use mycnet_consensus::node::Work;
 use mycnet_consensus::{Ballot, OperationId, Outcome};
 use mycnet_replay::terminal::progress;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::events::now;
@@ -23,14 +24,14 @@ pub(super) struct Load {
 }
 
 /// The median and the 99th percentile, in milliseconds.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, JsonSchema, Serialize)]
 pub(super) struct Quantiles {
     pub(super) p50: f64,
     pub(super) p99: f64,
 }
 
 /// How long claims took from their proposal on.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub(super) struct Latency {
     pub(super) operations: usize,
     pub(super) in_flight: usize,
@@ -49,7 +50,7 @@ pub(super) struct Latency {
 }
 
 /// What a node does for one claim.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, JsonSchema, Serialize)]
 pub(super) struct PerOperation {
     /// Syncs of its disk.
     pub(super) syncs: f64,

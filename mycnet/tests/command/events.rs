@@ -102,8 +102,19 @@ fn events_over_kills_are_missed_by_nobody_and_come_once() {
     running.stop();
 }
 
+/// The memory that a process takes, in KiB.
+fn resident_kib(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|it| it.split_whitespace().next()?.parse().ok());
+    kib.unwrap_or(0)
+}
+
+/// The long form: `MYCNET_PROPOSALS=1000 cargo test --release -p mycnet --test command readers_that_do_not`.
 #[test]
 fn readers_that_do_not_read_stop_nothing() {
+    let proposals = std::env::var("MYCNET_PROPOSALS").ok();
+    let proposals: usize = proposals.map_or(100, |proposals| proposals.parse().unwrap());
     let directory = Directory::new();
     let node = directory.alone();
     let mut running = command(&["run", "--json", "--dir", node.0.to_str().unwrap()])
@@ -115,15 +126,38 @@ fn readers_that_do_not_read_stop_nothing() {
     wait_for_socket(&node);
     let slow: Vec<Events> = (0..3).map(|_| Events::begin(&node, Some("0"))).collect();
     // More than fits into the pipes.
-    for n in 0..100 {
+    let before = resident_kib(running.id());
+    for n in 0..proposals {
         propose(&node, n);
     }
+    let proposed = resident_kib(running.id());
+    // More than are answered at the same time, and each more than the system keeps for a reader.
+    let unread = ["/v1/operations?limit=1000", "/v1/openapi.json", "/metrics"];
+    let unread: Vec<UnixStream> = (0..120)
+        .map(|n| {
+            let mut stream = UnixStream::connect(node.0.join("control.sock")).unwrap();
+            write!(stream, "GET {} HTTP/1.1\r\nHost: a\r\n\r\n", unread[n % 3]).unwrap();
+            stream
+        })
+        .collect();
+    sleep(Duration::from_secs(1));
     let mut begin = Instant::now();
     assert_eq!(node.json(&["status"])["running"], true);
-    assert!(begin.elapsed() < Duration::from_secs(5));
+    let took = begin.elapsed();
+    let after = resident_kib(running.id());
+    println!(
+        "{proposals} proposals: {before} KiB, then {proposed}, with {} unread replies {after}; a command took {took:?}",
+        unread.len()
+    );
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(
+        after.saturating_sub(before) < 128 * 1024,
+        "{before} to {after} KiB"
+    );
+    drop(unread);
     // Somebody who reads gets everything.
     let ids = Events::begin(&node, Some("0")).ids();
-    assert!(ids.len() > 300, "{}", ids.len());
+    assert!(ids.len() > 3 * proposals, "{}", ids.len());
     begin = Instant::now();
     let pid = i32::try_from(running.id()).unwrap().to_string();
     let asked = std::process::Command::new("kill")

@@ -1,12 +1,15 @@
 //! Directories of nodes, and commands about them.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
+use jsonschema::Validator;
 use mycnet_consensus::Signer as _;
 use serde_json::Value;
 
@@ -109,12 +112,16 @@ fn piped(command: &mut Command) -> Child {
         .unwrap()
 }
 
-/// Asserts that a run failed with a code, said these things on stderr, and printed nothing.
+/// Asserts that a run failed with a code, said these things on stderr, and printed nothing. With `--json` the last line is an object.
 pub fn assert_fails(output: &Output, code: i32, says: &[&str]) {
     let stderr = said(output);
     assert_eq!(output.status.code(), Some(code), "{stderr}");
     assert!(output.stdout.is_empty(), "a failure prints no result");
-    assert!(stderr.contains("error: "), "{stderr}");
+    let last = stderr.lines().last().unwrap_or_default();
+    match serde_json::from_str(last) {
+        Ok(failure) => check_form("failure", &failure),
+        Err(_) => assert!(stderr.contains("error: "), "{stderr}"),
+    }
     for text in says {
         assert!(stderr.contains(text), "{text:?} in {stderr}");
     }
@@ -166,7 +173,9 @@ impl TestNode {
         all.push("--json");
         let output = self.run(&all);
         assert!(output.status.success(), "{arguments:?}: {}", said(&output));
-        serde_json::from_slice(&output.stdout).unwrap()
+        let value = serde_json::from_slice(&output.stdout).unwrap();
+        check_described(arguments, &value);
+        value
     }
 
     /// Runs a command that must print text.
@@ -297,6 +306,51 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What `--json` prints, as `schemas/command.json` has it.
+static DESCRIBED: LazyLock<Value> = LazyLock::new(|| {
+    let text = include_str!("../../../schemas/command.json");
+    serde_json::from_str(text).unwrap()
+});
+
+/// Asserts that what a command printed is as it is described.
+fn check_described(arguments: &[&str], printed: &Value) {
+    let commands = DESCRIBED["commands"].as_object().unwrap();
+    let name = match arguments[0] {
+        // All kinds print the same, and options may stand before the kind.
+        "propose" => "propose config".to_owned(),
+        one => {
+            let two = arguments.get(1).map(|second| format!("{one} {second}"));
+            let two = two.filter(|two| commands.contains_key(two));
+            two.unwrap_or_else(|| one.to_owned())
+        }
+    };
+    check_form(&name, printed);
+}
+
+/// Asserts that an object has the form of what a command prints, or of a failure.
+pub fn check_form(name: &str, printed: &Value) {
+    static VALIDATORS: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
+    let validator = {
+        let mut validators = VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
+        let validator = validators.entry(name.to_owned()).or_insert_with(|| {
+            let form = match name {
+                "failure" => &DESCRIBED["failure"],
+                command => &DESCRIBED["commands"][command],
+            };
+            assert!(!form.is_null(), "{name} is not described");
+            let mut whole = form.clone();
+            whole["$defs"] = DESCRIBED["$defs"].clone();
+            Arc::new(jsonschema::draft202012::new(&whole).unwrap())
+        });
+        validator.clone()
+    };
+    let faults = validator.iter_errors(printed);
+    let faults: Vec<String> = faults
+        .map(|it| format!("{}: {it}", it.instance_path()))
+        .collect();
+    assert!(faults.is_empty(), "{name}: {faults:?} in {printed}");
 }
 
 /// Writes a file that only its owner can read.

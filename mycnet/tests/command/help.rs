@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::harness::{Directory, mycnet};
+use serde_json::Value;
+
+use crate::harness::{Directory, check_form, mycnet, said};
 
 fn help(path: &[&str]) -> String {
     let mut all = path.to_vec();
@@ -93,4 +95,47 @@ fn shells_can_complete_it() {
         assert!(script.contains("certificate"), "{shell}");
     }
     assert_eq!(mycnet(&["completions", "dos"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_failure_is_json_where_json_is_asked_for() {
+    let directory = Directory::new();
+    let node = directory.alone();
+    let nowhere = directory.file("nowhere");
+    let empty = directory.node("ben").0.to_str().unwrap().to_owned();
+    let cases: [(&[&str], i32, &str, &str); 5] = [
+        (
+            &["status", "--nonsense"],
+            2,
+            "usage",
+            "unexpected argument '--nonsense'",
+        ),
+        (&["vote"], 2, "usage", "required arguments"),
+        (&["status", "--dir", &nowhere], 1, "failed", "mycnet init"),
+        (
+            &["join", &nowhere, "--dir", &empty],
+            65,
+            "bad_data",
+            "neither a file nor a ticket",
+        ),
+        (&["status", "0123456789"], 1, "not_found", "0123456789"),
+    ];
+    for (arguments, code, kind, says) in cases {
+        let mut all = vec!["--json"];
+        if !arguments.contains(&"--dir") {
+            all.extend(["--dir", node.0.to_str().unwrap()]);
+        }
+        let output = mycnet(&[arguments, &all].concat());
+        let stderr = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        let failure: Value = serde_json::from_str(&stderr).unwrap_or_else(|_| panic!("{stderr}"));
+        check_form("failure", &failure);
+        assert_eq!(failure["kind"], kind, "{stderr}");
+        let message = failure["message"].as_str().unwrap();
+        assert!(
+            message.contains(says) && !message.starts_with("error"),
+            "{message}"
+        );
+    }
 }

@@ -7,6 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use mycnet_consensus::document::{LedgerChange, LedgerDocument, OperationDocument};
+use mycnet_consensus::{Genesis, Verified};
 use serde_json::{Value, json};
 
 use crate::harness::{DEADLINE, Directory, TestNode};
@@ -111,6 +113,7 @@ fn answers_are_as_they_are_described() {
         .unwrap_or_else(|| panic!("{proposed}"));
     let asked = [
         ("/v1/certificate", ""),
+        ("/v1/changes", "?since=0"),
         ("/v1/find/node", "?given=ada"),
         ("/v1/trust", "?explain=true"),
     ];
@@ -160,6 +163,58 @@ fn answers_are_as_they_are_described() {
         tried += 1;
     }
     assert!(tried >= 19, "{tried}");
+    running.stop();
+}
+
+/// Whoever has no access to the databases makes the very documents that the node exports.
+#[test]
+fn the_documents_can_be_made_from_what_is_answered() {
+    let directory = Directory::new();
+    let node = directory.alone();
+    let running = node.start(&[]);
+    for (key, value) in [("motd", "hex:00ff"), ("motd", "welcome"), ("level", "3")] {
+        node.json(&[
+            "propose", "config", "--key", key, "--value", value, "--wait",
+        ]);
+    }
+    let genesis: Genesis = serde_json::from_value(ask(&node, "GET", "/v1/genesis", "").1).unwrap();
+    let mut ledger = LedgerDocument::new(&genesis);
+    let mut about = Vec::new();
+    loop {
+        let before = ledger.height();
+        let path = format!("/v1/changes?since={before}&limit=2&about=true");
+        let (_, answer) = ask(&node, "GET", &path, "");
+        let changes = answer["changes"].as_array().unwrap();
+        for seal in changes {
+            let change: LedgerChange = serde_json::from_value(seal["change"].clone()).unwrap();
+            ledger.append(&change).unwrap();
+            about.extend(seal["about"].as_array().unwrap().clone());
+        }
+        if answer["height"] == ledger.height() {
+            break;
+        }
+        assert_eq!(changes.len(), 2);
+    }
+    assert!(ledger.height() >= 3);
+    let out = directory.file("out");
+    node.json(&["export", &out]);
+    let exported = fs::read(format!("{out}/ledger.automerge")).unwrap();
+    assert_eq!(ledger.save(), exported);
+    for line in node.json(&["operations"])["operations"].as_array().unwrap() {
+        let id = line["operation"].as_str().unwrap();
+        assert!(about.contains(&line["operation"]));
+        let (_, answer) = ask(&node, "GET", &format!("/v1/operations/{id}/records"), "");
+        let records = answer["records"].as_array().unwrap().iter();
+        let records: Vec<Verified> = records
+            .map(|record| {
+                let bytes = hex::decode(record.as_str().unwrap()).unwrap();
+                Verified::read(&bytes, genesis.network_id()).unwrap()
+            })
+            .collect();
+        let document = OperationDocument::build(&records).unwrap();
+        let exported = fs::read(format!("{out}/operations/{id}.automerge")).unwrap();
+        assert_eq!(document.save(), exported);
+    }
     running.stop();
 }
 
@@ -296,9 +351,27 @@ fn metrics_move_when_they_should() {
         bytes.map(|(_, value)| value).sum()
     };
     assert!(received(&after) > received(&asked), "{after:?}");
+    assert!(after["mycnet_records_total"] > asked["mycnet_records_total"]);
+    let claim = ada.json(&["propose", "claim", "--subject", "1 + 1", "--result", "2"]);
+    let claim = claim["operation"].as_str().unwrap();
+    ben.once_known(
+        claim,
+        &["vote", claim, "--result", "2", "--wait", "--timeout", "60"],
+    );
+    assert!(metrics(&ben)["mycnet_skill_ppm"] > after["mycnet_skill_ppm"]);
     second.stop();
     let left = until(&ada, |now| now["mycnet_peers"] == 0);
     assert_eq!(left["mycnet_disk_failed"], 0);
+    // Nothing can be sealed without the other.
+    ada.json(&["propose", "config", "--key", "motd", "--value", "2"]);
+    let waiting = until(&ada, |now| now["mycnet_sealers_missing"] == 1);
+    assert!(waiting["mycnet_unsealed_records"] > 0, "{waiting:?}");
+    // And none at all without its journal: a `Rejoin` takes two who sign.
+    fs::remove_file(ben.0.join("journal.redb")).unwrap();
+    let second = ben.start(&["--peer", first.ticket()]);
+    until(&ben, |now| now["mycnet_signing"] == 0);
+    until(&ada, |now| now["mycnet_peers_not_signing"] == 1);
+    second.stop();
     first.stop();
 }
 

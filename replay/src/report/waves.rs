@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::answers::Answers;
 use crate::replayed::Timeline;
 
 /// How tasks were asked in waves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, JsonSchema, Serialize)]
 pub(super) struct Waves {
     /// The waves that were decided, of all tasks.
     pub(super) decided: usize,

@@ -15,6 +15,7 @@ use crate::statement::operation::{Ballot, Class, Outcome};
 const RESULT_BYTES_SHOWN: usize = 256;
 
 /// An operation's entry in the ledger document.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OperationEntry {
@@ -69,6 +70,7 @@ impl OperationEntry {
 }
 
 /// The changes of one seal and nothing else: the document's cost follows the length of these lists.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerChange {
@@ -84,13 +86,22 @@ pub struct LedgerChange {
     pub params: Vec<(String, u64)>,
     /// Keys of the configuration that changed; `None` for removed ones.
     #[serde(with = "values")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<(String, Option<String>)>"))]
     pub config: Vec<(String, Option<Vec<u8>>)>,
     /// Operations that opened, changed their phase or were decided.
     pub operations: Vec<(OperationId, OperationEntry)>,
 }
 
-/// Values of the configuration as byte strings. A plain `Vec<u8>` would become a list of numbers.
+impl LedgerChange {
+    /// How many entries it changes, with the seal itself.
+    pub fn entries(&self) -> usize {
+        1 + self.roster.len() + self.params.len() + self.config.len() + self.operations.len()
+    }
+}
+
+/// Values of the configuration as byte strings, in text as hexadecimal digits. A plain `Vec<u8>` would become a list of numbers.
 mod values {
+    use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use serde_bytes::{ByteBuf, Bytes};
 
@@ -100,6 +111,11 @@ mod values {
         values: &Values,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            let values = values.iter();
+            let values = values.map(|(key, value)| (key, value.as_ref().map(hex::encode)));
+            return serializer.collect_seq(values);
+        }
         let values: Vec<(&String, Option<&Bytes>)> = values
             .iter()
             .map(|(key, value)| (key, value.as_deref().map(Bytes::new)))
@@ -110,6 +126,13 @@ mod values {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Values, D::Error> {
+        if deserializer.is_human_readable() {
+            let values: Vec<(String, Option<String>)> = Vec::deserialize(deserializer)?;
+            let bytes = |digits: String| hex::decode(digits).map_err(D::Error::custom);
+            let values = values.into_iter();
+            let values = values.map(|(key, value)| Ok((key, value.map(bytes).transpose()?)));
+            return values.collect();
+        }
         let values: Vec<(String, Option<ByteBuf>)> = Vec::deserialize(deserializer)?;
         let values = values.into_iter();
         Ok(values

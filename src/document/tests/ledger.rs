@@ -1,6 +1,6 @@
 //! The ledger document.
 
-use automerge::{ROOT, ReadDoc as _};
+use automerge::{Automerge, ROOT, ReadDoc as _};
 
 use super::*;
 use crate::document::{
@@ -185,6 +185,32 @@ fn storing_in_between_changes_nothing() {
             whole.to_json().unwrap(),
             "cut at {cut}"
         );
+    }
+}
+
+#[test]
+fn who_adds_what_came_after_a_height_has_the_same() {
+    let seals = seals();
+    let all = after(&seals);
+    for have in 0..=seals.len() {
+        let mut copy = Automerge::load(&after(&seals[..have]).save()).unwrap();
+        copy.load_incremental(&all.save_after(have as u64)).unwrap();
+        assert_eq!(copy.save_nocompress(), all.save(), "after {have}");
+    }
+    let last = all.height();
+    assert_eq!(
+        (all.save_after(last), all.save_after(last + 1)),
+        (vec![], vec![])
+    );
+}
+
+/// Whoever follows a ledger over text has the same changes.
+#[test]
+fn changes_survive_as_text() {
+    for seal in seals() {
+        let text = serde_json::to_string(&seal).unwrap();
+        let read: LedgerChange = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, seal, "{text}");
     }
 }
 

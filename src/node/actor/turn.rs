@@ -1,6 +1,7 @@
 //! One turn: inputs go through the core, their results to the disk, and then out to peers and callers.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
@@ -23,6 +24,9 @@ impl Actor {
         let shared = self.shared.clone();
         let mut core = shared.core();
         core.set_timing(self.timers.timing());
+        if let Some(connected) = &self.connected {
+            self.peer_clocks.look(&mut core, &connected.transport);
+        }
         let (mut outputs, mut answers) = (Vec::new(), Vec::new());
         let mut said = 0;
         core.check_ahead(inputs.iter().filter_map(|(input, _)| match input {
@@ -228,6 +232,10 @@ impl Actor {
             };
             let state = core.ledger().state();
             is_sealed = true;
+            let records = applied.records.len() as u64;
+            self.shared
+                .sealed_records
+                .fetch_add(records, Ordering::Relaxed);
             is_roster_changed |= self.shared.relations.apply(state, applied);
             if let Some(params) = &applied.params {
                 self.timers.set_params(params);
