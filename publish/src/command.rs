@@ -1,6 +1,5 @@
 //! The command line, and what it starts.
 
-use std::fmt;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,12 +8,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use mycnet_consensus::NetworkId;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::document::Directory;
-use crate::follow::{Known, follow};
+use crate::follow::follow;
 use crate::log;
 use crate::node::Node;
 use crate::serve::{Admission, Documents, serve};
@@ -23,20 +22,20 @@ use crate::serve::{Admission, Documents, serve};
 const EXIT_CODES: &str = "\
 Exit codes:
    0  it was stopped
-   1  it failed while running: an address in use, a disk that fails
-   2  the command line was wrong
-  65  a file with a document is damaged; the message says which";
+   1  it failed while running: an address in use
+   2  the command line was wrong";
 
-/// Publish the ledger of a running node as a live Automerge document
+/// Publish the ledger of a running node as live Automerge documents
 ///
-/// Programs that use automerge-repo connect by a websocket and read: the members
-/// with their scores, open operations with who has voted, closed ones with their
-/// outcomes. They get what changes as it changes. Nobody can write: what a reader
-/// sends is dropped.
+/// Programs that use automerge-repo connect by a websocket and read: the ledger
+/// (members with their scores, parameters, the last operations), and the signed
+/// records of each open operation and of the last 256 that were closed. They get
+/// what changes as it changes. Nobody can write: what a reader sends is dropped.
 ///
-/// The document's address follows from the network, so it stays the same. The node
-/// and mycnet-publish may be stopped and started in any order. What is logged is
-/// said by `MYCNET_LOG`, as for `mycnet run`.
+/// A document's address follows from the network's or the operation's id, and its
+/// content from the ledger alone: whichever node publishes it, and however often it
+/// is started again, it is the same. What is logged is said by `MYCNET_LOG`, as for
+/// `mycnet run`.
 // Lines stay below 80 characters here and in the options: help is shown as it is written.
 #[derive(Debug, clap::Parser)]
 #[command(name = "mycnet-publish", version, verbatim_doc_comment, after_help = EXIT_CODES)]
@@ -44,10 +43,6 @@ struct Args {
     /// Set the node's directory; ~/.mycnet unless given
     #[arg(long, env = "MYCNET_DIR", value_name = "DIR", hide_env_values = true)]
     dir: Option<PathBuf>,
-
-    /// Keep the documents here; in publish/ of the node's directory unless given
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
 
     /// Listen on this address for websockets; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7448")]
@@ -74,18 +69,6 @@ struct Args {
     #[arg(long)]
     json: bool,
 }
-
-/// A file's content was wrong.
-#[derive(Debug)]
-pub(crate) struct BadData(pub(crate) String);
-
-impl fmt::Display for BadData {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for BadData {}
 
 pub(crate) fn note(text: &str) {
     // Without stderr, nobody reads it.
@@ -121,12 +104,7 @@ pub(crate) fn main() -> ExitCode {
     let Err(error) = done else {
         return ExitCode::SUCCESS;
     };
-    let kind = if error.is::<BadData>() {
-        "bad_data"
-    } else {
-        "failed"
-    };
-    failed(args.json, kind, &format!("{error:#}"))
+    failed(args.json, "failed", &format!("{error:#}"))
 }
 
 /// Says why it ends, as the command does: with `--json` in an object.
@@ -140,7 +118,6 @@ fn failed(is_json: bool, kind: &str, message: &str) -> ExitCode {
     let _ = writeln!(io::stderr(), "{text}");
     ExitCode::from(match kind {
         "usage" => 2,
-        "bad_data" => 65,
         _ => 1,
     })
 }
@@ -150,17 +127,14 @@ async fn publish(args: &Args) -> anyhow::Result<()> {
     let dir = args.dir.clone().or_else(home);
     let dir = dir.filter(|dir| !dir.as_os_str().is_empty());
     let dir = dir.context("there is no home directory: name the node's directory with --dir")?;
-    let data = args.data.clone().unwrap_or_else(|| dir.join("publish"));
     let mut stop = [SignalKind::terminate(), SignalKind::interrupt()]
         .map(|kind| signal(kind).context("cannot take signals"));
     let [terminate, interrupt] = &mut stop;
     let (Ok(terminate), Ok(interrupt)) = (terminate, interrupt) else {
         return stop.into_iter().try_for_each(|signal| signal.map(drop));
     };
-    let directory = Directory::open(&data)?;
     let documents = Arc::new(Documents::default());
-    let mut known = Known::new();
-    let tell = |network: &str, id: &str| tell(args.json, network, id);
+    let tell = |network: NetworkId, id: &str| tell(args.json, network, id);
     let listener = TcpListener::bind(args.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", args.listen))?;
     let address = format!("ws://{}", listener.local_addr()?);
@@ -169,13 +143,6 @@ async fn publish(args: &Args) -> anyhow::Result<()> {
     } else {
         format!("readers connect to {address}")
     });
-    // What is known already can be read while the node is away.
-    for network in directory.networks()? {
-        let document = directory.document(&network)?;
-        documents.add(document.shared.clone());
-        tell(&network, &document.shared.id);
-        known.insert(network, document);
-    }
     let admission = Admission {
         connections: args.connections.into(),
         origins: args.origins.clone(),
@@ -183,13 +150,13 @@ async fn publish(args: &Args) -> anyhow::Result<()> {
     let node = Node::at(&dir);
     tokio::select! {
         never = serve(listener, documents.clone(), admission) => match never {},
-        failed = follow(&node, &directory, &documents, known, &tell) => failed.map(|never| match never {}),
+        never = follow(&node, &documents, &tell) => match never {},
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     }
 }
 
-fn tell(is_json: bool, network: &str, id: &str) {
+fn tell(is_json: bool, network: NetworkId, id: &str) {
     let url = format!("automerge:{id}");
     say(&if is_json {
         json!({ "event": "document", "network": network, "url": url }).to_string()

@@ -1,12 +1,12 @@
-//! `mycnet-publish`: the ledger and the open operations of a running node as a live, read-only Automerge document.
+//! `mycnet-publish`: the ledger and the open operations of a running node as live, read-only Automerge documents: those that the
+//! node exports, for whoever cannot wait for an export.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | `command` | the command line |
 //! | `node` | asks the node, over the socket in its directory |
-//! | `view` | what a document says |
-//! | `follow` | keeps it up to date |
-//! | `document`, `tree` | the document in memory and in a file |
+//! | `document` | the documents, made of what the node answers |
+//! | `follow` | keeps them up to date |
 //! | `serve`, `reader` | readers, and what each has |
 //! | `wire` | the protocol of automerge-repo, and what is refused |
 //! | `log` | the log |
@@ -31,10 +31,6 @@ mod node;
 mod reader;
 #[cfg(unix)]
 mod serve;
-#[cfg(unix)]
-mod tree;
-#[cfg(unix)]
-mod view;
 #[cfg(unix)]
 mod wire;
 

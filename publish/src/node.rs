@@ -56,9 +56,9 @@ impl Node {
         found.with_context(|| format!("the node does not know /v1{path}: is it of this version?"))
     }
 
-    /// What happens after a height.
-    pub(crate) async fn events(&self, since: u64) -> anyhow::Result<Events> {
-        let begun = mycnet_ask::Events::begin(&self.socket, Some(&since.to_string())).await;
+    /// What happens from now on.
+    pub(crate) async fn events(&self) -> anyhow::Result<Events> {
+        let begun = mycnet_ask::Events::begin(&self.socket, None).await;
         begun.map(Events).map_err(|error| match error {
             Error::Refused(status, body) => refusal("/v1/events", status, &body),
             error => self.unanswered(error),
@@ -76,19 +76,11 @@ fn refusal(address: &str, status: StatusCode, body: &[u8]) -> anyhow::Error {
     anyhow!("the node refuses {address}: {message}")
 }
 
-/// What happened, as far as it says what to ask for.
+/// What happened, as far as it says when to ask.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Event {
-    Sealed {
-        height: u64,
-        seal: String,
-        time_ms: u64,
-    },
-    Operation {
-        operation: String,
-    },
-    Member {},
+    Sealed {},
     #[serde(other)]
     Other,
 }

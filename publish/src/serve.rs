@@ -47,6 +47,12 @@ impl Documents {
         by_id.insert(document.id.clone(), document);
     }
 
+    pub(crate) fn remove(&self, id: &str) {
+        let by_id = self.by_id.write();
+        let mut by_id = by_id.unwrap_or_else(PoisonError::into_inner);
+        by_id.remove(id);
+    }
+
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Shared>> {
         let by_id = self.by_id.read().unwrap_or_else(PoisonError::into_inner);
         by_id.get(id).cloned()

@@ -1,8 +1,16 @@
-// Reads a published document: `node reader.js ADDRESS URL OPERATION`. Prints what it finds, writes into its own copy, and prints the
-// document again once the operation is closed.
+// Reads published documents: `node reader.js ADDRESS URL OPERATION`. Prints the ledger, writes into its own copy, prints the ledger
+// again once the operation is closed, and then the operation's own document.
 
-import { Repo } from "@automerge/automerge-repo"
+import { Repo, stringifyAutomergeUrl } from "@automerge/automerge-repo"
 import { WebSocketClientAdapter } from "@automerge/automerge-repo-network-websocket"
+
+// The first 16 bytes of the id, marked as a random UUID.
+function urlOf(id) {
+  const bytes = Uint8Array.from(Buffer.from(id.slice(0, 32), "hex"))
+  bytes[6] = (bytes[6] & 0x0f) | 0x40
+  bytes[8] = (bytes[8] & 0x3f) | 0x80
+  return stringifyAutomergeUrl({ documentId: bytes })
+}
 
 const [address, url, operation] = process.argv.slice(2)
 const repo = new Repo({ network: [new WebSocketClientAdapter(address)] })
@@ -15,11 +23,17 @@ handle.broadcast({ hostile: true })
 const own = repo.create({ hostile: true })
 console.log(JSON.stringify({ own: own.url }))
 
-const closed = () => handle.doc().closed[operation]
-if (!closed()) {
-  await new Promise(resolve => handle.on("change", () => closed() && resolve()))
+const isClosed = () => String(handle.doc().operations[operation]?.phase) === "closed"
+if (!isClosed()) {
+  await new Promise(resolve => handle.on("change", () => isClosed() && resolve()))
 }
 console.log(JSON.stringify(handle.doc()))
+const votes = await repo.find(urlOf(operation))
+const isRevealed = () => Object.keys(votes.doc().reveals).length > 0
+if (!isRevealed()) {
+  await new Promise(resolve => votes.on("change", () => isRevealed() && resolve()))
+}
+console.log(JSON.stringify(votes.doc()))
 
 // A document that is only here is not to be found there.
 const other = new Repo({ network: [new WebSocketClientAdapter(address)] })

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::harness::{Directory, MOTD, id_of, said};
-use crate::publisher::Publisher;
-use crate::reader::Reader;
+use crate::publisher::{Publisher, begun};
+use crate::reader::{Reader, is_closed};
 
 /// The packages of the lock file, and the program, in a directory.
 fn install(directory: &Path) -> Result<(), String> {
@@ -49,8 +49,7 @@ fn the_client_of_the_npm_registry_reads_and_cannot_write() {
         eprintln!("SKIPPED: {why}");
         return;
     }
-    let node = directory.alone();
-    let _running = node.start(&[]);
+    let (node, _running) = begun(&directory);
     let mut publisher = Publisher::start(&node, &[]);
     let url = publisher.url();
     let id = id_of(&node.json(&[&MOTD[..], &["--ballot", "none"]].concat()));
@@ -66,17 +65,19 @@ fn the_client_of_the_npm_registry_reads_and_cannot_write() {
         serde_json::from_str(&line).unwrap()
     };
     let found = line();
-    assert_eq!(found["members"][node.id()]["name"], "ada", "{found:#}");
+    assert_eq!(found["roster"][node.id()]["name"], "ada", "{found:#}");
     let own = line();
     node.json(&["vote", &id, "approve"]);
     let last = line();
-    assert_eq!(last["closed"][&id]["outcome"]["decided"], "approve");
+    assert_eq!(last["operations"][&id]["outcome"], "approve");
     assert_eq!(last["hostile"], "it was here", "its own copy is its own");
+    let votes = line();
+    assert!(!votes["reveals"][node.id()].is_null(), "{votes:#}");
     assert_eq!(line()["found"], false, "{own} was kept");
     assert!(client.wait().unwrap().success());
 
     let mut reader = Reader::connect(&publisher.address, &url);
-    let content = reader.until("it is there", |it| !it["closed"][&id].is_null());
+    let content = reader.until("it is there", is_closed(&id));
     assert!(content["hostile"].is_null(), "{content:#}");
     publisher.stop();
 }

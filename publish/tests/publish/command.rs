@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use tokio_tungstenite::tungstenite::http::StatusCode;
 
-use crate::harness::{Directory, assert_fails, mycnet, said};
+use crate::harness::{Directory, MOTD, assert_fails, mycnet, said};
 use crate::publisher::{Publisher, publish};
 use crate::reader::open;
 
@@ -33,7 +33,7 @@ fn mycnet_starts_it() {
 }
 
 #[test]
-fn addresses_and_directories_are_checked() {
+fn addresses_are_checked() {
     let directory = Directory::new();
     let node = directory.alone();
     let open_to_all = publish(&node, &["--listen", "0.0.0.0:0"]);
@@ -43,31 +43,16 @@ fn addresses_and_directories_are_checked() {
     assert_eq!(failure["kind"], "usage", "{failure}");
     let mut publisher =
         Publisher::start(&node, &["--listen", "0.0.0.0:0", "--beyond-this-machine"]);
-    let again = publish(&node, &[]);
-    assert_fails(&again, 1, &["is in use"]);
-    let data = directory.file("elsewhere");
     let address = publisher.address.trim_start_matches("ws://").to_owned();
-    let taken = [
-        "--data",
-        &data,
-        "--listen",
-        &address,
-        "--beyond-this-machine",
-    ];
+    let taken = ["--listen", &address, "--beyond-this-machine"];
     assert_fails(&publish(&node, &taken), 1, &["cannot listen on"]);
-    // Nothing is there to be read before the node has said what.
+    // Nothing is there to be read before the node has sealed something.
     let running = node.start(&[]);
+    node.json(&MOTD);
     let url = publisher.url();
     assert!(url.starts_with("automerge:"), "{url}");
     running.stop();
     publisher.stop();
-
-    let network = &node.json(&["status"])["network"];
-    let file = format!("publish/{}.document", network.as_str().unwrap());
-    std::fs::write(node.0.join(&file), "a text").unwrap();
-    let output = publish(&node, &[]);
-    assert_eq!(output.status.code(), Some(65), "{}", said(&output));
-    assert!(said(&output).contains(&file), "{}", said(&output));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::{TestNode, signal};
+use crate::harness::{Directory, MOTD, Running, TestNode, signal};
 use crate::publish_path;
 
 /// A process that ends with the test.
@@ -33,6 +33,23 @@ fn command(node: &TestNode, options: &[&str]) -> Command {
 /// Runs it; for what ends by itself.
 pub fn publish(node: &TestNode, options: &[&str]) -> Output {
     command(node, options).output().unwrap()
+}
+
+/// A network of one node that runs and has sealed something.
+pub fn begun(directory: &Directory) -> (TestNode, Running) {
+    let node = directory.alone();
+    let running = node.start(&[]);
+    node.json(&[&MOTD[..], &["--wait"]].concat());
+    (node, running)
+}
+
+/// The address of the document of a network or an operation, as the README says how.
+pub fn url_of(id: &str) -> String {
+    let mut bytes = hex::decode(&id[..32]).unwrap();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let id = bs58::encode(bytes).with_check().into_string();
+    format!("automerge:{id}")
 }
 
 impl Publisher {

@@ -54,7 +54,28 @@ pub fn field<'a>(message: &'a Cbor, key: &str) -> &'a Cbor {
     &found.unwrap_or_else(|| panic!("{key} in {message:?}")).1
 }
 
+/// Whether the ledger's document says that an operation is closed.
+pub fn is_closed(id: &str) -> impl Fn(&Value) -> bool + use<> {
+    let id = id.to_owned();
+    move |it: &Value| it["operations"][&id]["phase"] == "closed"
+}
+
 impl Reader {
+    /// Connects as soon as there is such a document.
+    pub fn once_there(address: &str, url: &str) -> Self {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let mut reader = Self::connect(address, url);
+            let answer = reader.receive(DEADLINE).unwrap();
+            if field(&answer, "type").as_text() == Some("sync") {
+                reader.take_in(&answer);
+                return reader;
+            }
+            assert!(Instant::now() < end, "there is no {url}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Connects, and says that it wants to know the document.
     pub fn connect(address: &str, url: &str) -> Self {
         Self::connect_with(address, url, Automerge::new())
@@ -133,21 +154,25 @@ impl Reader {
         let Some(message) = self.receive(for_so_long) else {
             return false;
         };
+        self.take_in(&message);
+        true
+    }
+
+    fn take_in(&mut self, message: &Cbor) {
         assert_eq!(
-            field(&message, "type").as_text(),
+            field(message, "type").as_text(),
             Some("sync"),
             "{message:?}"
         );
         assert_eq!(
-            field(&message, "documentId").as_text(),
+            field(message, "documentId").as_text(),
             Some(self.id.as_str())
         );
-        let data = field(&message, "data").as_bytes().unwrap();
+        let data = field(message, "data").as_bytes().unwrap();
         let message = SyncMessage::decode(data).unwrap();
         let received = self.document.receive_sync_message(&mut self.state, message);
         received.unwrap();
         self.sync("sync");
-        true
     }
 
     pub fn content(&self) -> Value {
