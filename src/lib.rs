@@ -23,7 +23,7 @@
 //! | 4 | [`core`]: `handle(Input, now) -> Outputs`; `core::Network` connects several in one process | one node, without I/O |
 //! | 5 | `document`: Automerge documents; `store`: two redb databases; `net`: messages between authenticated members, over iroh | documents, disks, sockets |
 //! | 6 | `engine`: the handle, nodes in memory; `node`: a core with its disk and peers behind the same handle | callers that wait |
-//! | 7 | the command `mycnet`, a package of its own | people |
+//! | 7 | the command `mycnet`, a package of its own; beside it `mycnet-publish`, which asks a node as any program can | people |
 //! | test | `sim`: virtual networks, Byzantine actors, an oracle | everything above |
 //!
 //! The modules of layers 5 and 6 and the simulator are features of the same names; `engine` is on by default.

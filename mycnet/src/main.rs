@@ -7,6 +7,7 @@
 //! | `propose`, `vote` | what people decide |
 //! | `status`, `operations`, `lists`, `watch`, `page` | what they look at |
 //! | `certificate`, `export`, `bundle` | what they carry away |
+//! | `publish` | starts `mycnet-publish`, a program of its own |
 //! | `key`, `successor` | the keys of a member that follow one another |
 //! | `builds` | what rebuilders found, and sets of what is to be built |
 //! | `refound` | founding the network anew |
@@ -57,6 +58,8 @@ mod operations;
 mod output;
 mod page;
 mod propose;
+#[cfg(unix)]
+mod publish;
 mod refound;
 mod rejoin;
 mod reply;
@@ -113,6 +116,8 @@ enum Command {
     Operations(operations::Args),
     Votes(operations::VotesArgs),
     Page(page::Args),
+    #[cfg(unix)]
+    Publish(publish::Args),
     #[cfg(unix)]
     Watch(watch::Args),
     Trust(lists::TrustArgs),
@@ -198,6 +203,8 @@ fn main() -> ExitCode {
         Command::Operations(args) => operations::run(args),
         Command::Votes(args) => operations::votes(args),
         Command::Page(args) => page::run(args),
+        #[cfg(unix)]
+        Command::Publish(args) => publish::run(args),
         #[cfg(unix)]
         Command::Watch(args) => watch::run(args),
         Command::Trust(args) => lists::trust(args),

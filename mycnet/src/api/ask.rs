@@ -4,12 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, StatusCode};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -20,9 +16,6 @@ use crate::builds::Ask;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::request::Request;
-
-/// Bytes of a reply at most: far more than the longest list.
-const REPLY_BYTES_MAX: usize = 160 * 1024 * 1024;
 
 /// How long a reply may take, beside the timeout of a `Wait`.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -73,31 +66,11 @@ pub(crate) async fn ask(home: &Home, request: &Request) -> Result<Value, Failure
     Err(serde_json::from_slice(&body).unwrap_or_else(|_| gone(&status)))
 }
 
-async fn exchange(home: &Home, sent: Sent) -> anyhow::Result<(StatusCode, Bytes)> {
-    let stream = UnixStream::connect(home.socket()).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+async fn exchange(home: &Home, sent: Sent) -> Result<(StatusCode, Bytes), mycnet_ask::Error> {
     let method = match sent.verb {
         Verb::Get => Method::GET,
         Verb::Post => Method::POST,
     };
     let body = sent.body.map(|body| body.to_string()).unwrap_or_default();
-    let request = hyper::Request::builder()
-        .method(method)
-        .uri(sent.address)
-        .header(HOST, "localhost")
-        .header(CONTENT_TYPE, "application/json")
-        .body(Full::new(Bytes::from(body)))?;
-    let answer = async {
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), REPLY_BYTES_MAX).collect();
-        let body = body.await.map_err(anyhow::Error::from_boxed)?;
-        Ok((status, body.to_bytes()))
-    };
-    tokio::pin!(answer);
-    // The connection ends with the answer, or before it: then the answer says what went wrong.
-    tokio::select! {
-        answer = &mut answer => answer,
-        _ = connection => answer.await,
-    }
+    mycnet_ask::ask(&home.socket(), method, &sent.address, body).await
 }

@@ -133,7 +133,7 @@ pub fn assert_fails(output: &Output, code: i32, says: &[&str]) {
 }
 
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mycnet"));
+    let mut command = Command::new(crate::mycnet_path());
     command.args(arguments);
     for name in ["MYCNET_DIR", "MYCNET_LOG", "MYCNET_LOG_FORMAT", "RUST_LOG"] {
         command.env_remove(name);

@@ -32,3 +32,8 @@ mod replay;
 mod service;
 mod verdicts;
 mod voting;
+
+/// The command under test, for the harness, which the tests of other packages use too.
+fn mycnet_path() -> std::path::PathBuf {
+    env!("CARGO_BIN_EXE_mycnet").into()
+}
