@@ -27,6 +27,9 @@ const BIND_RETRIES: u32 = 50;
 /// How long a node that goes on with its next key, or in another network, waits for its port.
 const RELEASED: Duration = Duration::from_secs(10);
 
+/// How long a node that starts waits for a relay. A ticket that it prints before names none, and leads nobody to it.
+const RELAY_ANSWERS: Duration = Duration::from_secs(5);
+
 /// How long a node that stops waits for peers to hear that its connections are closed.
 const GOODBYE: Duration = Duration::from_millis(200);
 
@@ -102,15 +105,26 @@ impl Connected {
         let listening = endpoint.bound_sockets();
         let port = listening.first().map(SocketAddr::port);
         LastRun::update(home, |last| last.port = port);
-        let mut router = Router::builder(endpoint);
+        let mut router = Router::builder(endpoint.clone());
         if let Some(transport) = node.transport() {
             router = router
                 .incoming_filter(transport.incoming_filter())
                 .accept(ALPN, transport.clone());
         }
+        let router = router.spawn();
+        if settings.has_relays()
+            && tokio::time::timeout(RELAY_ANSWERS, endpoint.online())
+                .await
+                .is_err()
+        {
+            tracing::warn!(
+                "no relay of the settings answers. The node tries on, but a ticket that it prints now names none: `mycnet ticket` \
+                 prints one later"
+            );
+        }
         Ok(Self {
             node,
-            router: router.spawn(),
+            router,
             listening,
         })
     }
