@@ -4,6 +4,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use iroh::Watcher as _;
+use iroh::endpoint::RelayStatus;
 use iroh_mdns_address_lookup::{DiscoveryEvent, MdnsAddressLookup};
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
@@ -44,6 +46,26 @@ pub(super) fn spawn(inner: &Arc<Inner>) {
                 () = changed.notified() => {}
                 () = sleep_until(due.map_or(look_at, |due| due.min(look_at))) => {}
             }
+        }
+    });
+}
+
+/// Looks for a relay that answers again, until the transport ends. While none does, the pauses between dials grow.
+pub(super) fn follow_relays(inner: &Arc<Inner>) {
+    let weak = Arc::downgrade(inner);
+    let mut states = inner.endpoint.home_relay_status().stream();
+    tokio::spawn(async move {
+        let mut answered = false;
+        while let Some(relays) = states.next().await {
+            let Some(inner) = weak.upgrade().filter(|inner| !inner.is_closing()) else {
+                return;
+            };
+            let answers = relays.iter().any(RelayStatus::is_connected);
+            if answers && !answered {
+                inner.table().book.relay_answers(Instant::now());
+                inner.changed.notify_one();
+            }
+            answered = answers;
         }
     });
 }
