@@ -21,6 +21,9 @@ use crate::statement::genesis::Genesis;
 /// The rate of answers to all askers together.
 pub(super) const ANSWERS: Rate = Rate::new(8, 250);
 
+/// How often a peer is asked that answers the dial, and then not in time: a packet is lost now and then on a long line.
+const ASKS: u32 = 3;
+
 /// Sends the genesis and waits until it has arrived.
 pub(super) async fn answer(
     connection: &Connection,
@@ -55,9 +58,16 @@ pub async fn fetch_genesis(
             continue;
         };
         let id = address.id;
-        match fetch_from(endpoint, address, ticket).await {
-            Ok(genesis) => return Ok(genesis),
-            Err(fault) => faults.push(format!("{}: {fault}", id.fmt_short())),
+        let mut asks = 1;
+        loop {
+            match fetch_from(endpoint, address.clone(), ticket).await {
+                Ok(genesis) => return Ok(genesis),
+                Err(CloseReason::Here(CloseCode::Deadline)) if asks < ASKS => asks += 1,
+                Err(fault) => {
+                    faults.push(format!("{}: {fault}", id.fmt_short()));
+                    break;
+                }
+            }
         }
     }
     if faults.is_empty() {
