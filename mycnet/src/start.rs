@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use iroh::Watcher as _;
+use iroh::endpoint::{Endpoint, RelayStatus};
 use iroh::protocol::Router;
 use mycnet_consensus::Signer;
 use mycnet_consensus::net::{self, ALPN, Bound, Ticket};
 use mycnet_consensus::node::{Builder, Node, NodeError, Stopped};
 use mycnet_consensus::store::Store;
+use tokio::time::timeout;
 
 use crate::databases::damaged;
 use crate::home::Home;
@@ -112,15 +115,8 @@ impl Connected {
                 .accept(ALPN, transport.clone());
         }
         let router = router.spawn();
-        if settings.has_relays()
-            && tokio::time::timeout(RELAY_ANSWERS, endpoint.online())
-                .await
-                .is_err()
-        {
-            tracing::warn!(
-                "no relay of the settings answers. The node tries on, but a ticket that it prints now names none: `mycnet ticket` \
-                 prints one later"
-            );
+        if settings.has_relays() {
+            wait_for_relay(&endpoint).await;
         }
         Ok(Self {
             node,
@@ -137,13 +133,27 @@ impl Connected {
         let router = self.router;
         let closing = tokio::spawn(async move { router.shutdown().await });
         let patience = if goes_on { RELEASED } else { GOODBYE };
-        match tokio::time::timeout(patience, closing).await {
+        match timeout(patience, closing).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error)) | Err(error)) => tracing::debug!(%error, "the endpoint"),
             Err(_) => tracing::debug!("some peers may not have heard that the node stops"),
         }
         how
     }
+}
+
+/// Waits until a relay answers, for a while, or says why none does.
+async fn wait_for_relay(endpoint: &Endpoint) {
+    if timeout(RELAY_ANSWERS, endpoint.online()).await.is_ok() {
+        return;
+    }
+    let states = endpoint.home_relay_status().get();
+    let why = states.iter().find_map(RelayStatus::last_error);
+    let why = why.map_or_else(String::new, |error| format!(" ({error:#})"));
+    tracing::warn!(
+        "no relay of the settings answers{why}. The node tries on, but a ticket that it prints now names none: `mycnet ticket` prints \
+         one later"
+    );
 }
 
 /// Binds the endpoint. If the settings leave the port open, it is that of the last run, so that nodes find each other again
