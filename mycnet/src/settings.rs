@@ -324,7 +324,12 @@ connections = {connections}
         Config {
             degree: self.degree,
             connections_max: self.connections,
-            relays: self.has_relays(),
+            // What is no URL was refused before.
+            relays: self
+                .relays
+                .iter()
+                .filter_map(|it| it.parse().ok())
+                .collect(),
             ..Config::default()
         }
     }

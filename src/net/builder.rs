@@ -101,7 +101,7 @@ impl Builder {
             config: self.config,
         });
         dialler::spawn(&inner);
-        if inner.config.relays {
+        if !inner.config.relays.is_empty() {
             dialler::follow_relays(&inner);
         }
         let events = Events {

@@ -10,7 +10,7 @@ use iroh_mdns_address_lookup::{DiscoveryEvent, MdnsAddressLookup};
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
-use super::address::written;
+use super::address::{by_any_relay, written};
 use super::bind::announced;
 use super::handshake;
 use super::peer_exchange::tell;
@@ -76,12 +76,13 @@ fn dial_due(inner: &Arc<Inner>, now: Instant) {
     let mut guard = inner.table();
     let table = &mut *guard;
     let room = inner.config.degree.saturating_sub(table.sessions.dialled());
-    let sessions = &table.sessions;
+    let (sessions, relays) = (&table.sessions, &inner.config.relays);
     let is_up = |endpoint: &_, author: Option<&_>| sessions.is_up(endpoint, author);
-    let due = table.book.take_due(now, room, inner.config.relays, is_up);
+    let due = table.book.take_due(now, room, !relays.is_empty(), is_up);
     drop(guard);
     for address in due {
         debug!(remote = %address.id.fmt_short(), "dialling");
+        let address = by_any_relay(address, relays);
         tokio::spawn(handshake::dial(inner.clone(), address));
     }
 }

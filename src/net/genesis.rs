@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
+use iroh::RelayUrl;
 use iroh::endpoint::{
     ConnectOptions, ConnectingError, Connection, ConnectionError, Endpoint, RecvStream, SendStream,
 };
 use tokio::time::timeout;
 
+use super::address::by_any_relay;
 use super::close::{CloseCode, CloseReason};
 use super::config::{Config, quic_config};
 use super::frame::{Kind, frame, read_body, read_head, write, write_value};
@@ -42,7 +44,7 @@ pub(super) async fn answer(
 
 /// Fetches the genesis of a ticket's network from the first of its peers that sends it, and checks its digest.
 ///
-/// `relays`: whether peers may be reached over relays.
+/// `relays`: those of the endpoint, as in [`Config::relays`].
 ///
 /// # Errors
 ///
@@ -50,13 +52,14 @@ pub(super) async fn answer(
 pub async fn fetch_genesis(
     endpoint: &Endpoint,
     ticket: &Ticket,
-    relays: bool,
+    relays: &[RelayUrl],
 ) -> Result<Genesis, NetError> {
     let mut faults = Vec::new();
     for peer in &ticket.peers {
-        let Some(address) = peer.address(relays) else {
+        let Some(address) = peer.address(!relays.is_empty()) else {
             continue;
         };
+        let address = by_any_relay(address, relays);
         let id = address.id;
         let mut asks = 1;
         loop {

@@ -12,15 +12,21 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::part::ready;
 
-/// Makes an authority, and the certificate that it gives to a relay at this address. Returns what a node has to know: the authority's
+/// Makes an authority, and the certificate that it gives to the relays at these addresses. Returns what a node has to know: the authority's
 /// certificate.
-pub fn certify(directory: &Path, address: &str) -> String {
+pub fn certify(directory: &Path, addresses: &[&str]) -> String {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority_key = KeyPair::generate().unwrap();
     let authority_pem = authority.self_signed(&authority_key).unwrap().pem();
     let issuer = Issuer::new(authority, authority_key);
-    let relay = CertificateParams::new([address.to_owned()]).unwrap();
+    let relay = CertificateParams::new(
+        addresses
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+    );
+    let relay = relay.unwrap();
     let key = KeyPair::generate().unwrap();
     let certificate = relay.signed_by(&key, &issuer).unwrap();
     fs::write(directory.join("relay.pem"), certificate.pem()).unwrap();

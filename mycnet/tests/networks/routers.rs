@@ -11,27 +11,33 @@ use crate::part::Part;
 use crate::space::{Router, Space, World};
 use crate::{is_long, relay, say};
 
-const RELAY: &str = "10.77.0.2";
+/// Where the relays are.
+const RELAYS: [&str; 2] = ["10.77.0.2", "10.77.0.3"];
 
 /// How long the relay is gone: longer than a connection over it lives.
 fn outage() -> Duration {
     Duration::from_secs(if is_long() { 60 } else { 15 })
 }
 
-/// A relay and four members: Ada and Ben behind routers, Cyd and Dot where everybody reaches them.
+/// Relays and four members: Ada and Ben behind routers, Cyd and Dot where everybody reaches them.
 struct Internet {
     federation: Federation,
-    machine: Space,
-    relay: Option<Part>,
+    machines: Vec<Space>,
+    relays: Vec<Option<Part>>,
     certificates: Directory,
     _world: World,
 }
 
 impl Internet {
-    fn new(test: &str, routers: [Router; 2]) -> Option<Self> {
+    fn new(test: &str, routers: [Router; 2], relays: usize) -> Option<Self> {
         let mut world = World::new(test)?;
         let internet = world.segment("internet");
-        let machine = world.machine("relay", &internet, &format!("{RELAY}/24"));
+        let relays = &RELAYS[..relays];
+        let machines = relays.iter().map(|address| {
+            let name = format!("relay-{address}");
+            world.machine(&name, &internet, &format!("{address}/24"))
+        });
+        let machines: Vec<Space> = machines.collect();
         let behind = [(1, "ada"), (2, "ben")].map(|(number, name)| {
             let outside = format!("10.77.0.2{number}/24");
             let inside = format!("192.168.{number}.1/24");
@@ -47,23 +53,31 @@ impl Internet {
         let [ada, ben] = behind;
         let [cyd, dot] = open;
         let certificates = Directory::new();
-        let authority = relay::certify(certificates.path(), RELAY);
-        let settings = settings("Behind routers").replace("relay.example", RELAY);
+        let authority = relay::certify(certificates.path(), relays);
+        let urls: Vec<String> = relays.iter().map(|it| format!("https://{it}/")).collect();
+        let settings = settings("Behind routers");
+        let settings = settings.replace("[\"https://relay.example/\"]", &format!("{urls:?}"));
         let files = [("relay-authority.pem", authority.as_str())];
         let mut internet = Self {
             federation: Federation::new([ada, ben, cyd, dot], &[], &settings, &files),
-            machine,
-            relay: None,
+            relays: machines.iter().map(|_| None).collect(),
+            machines,
             certificates,
             _world: world,
         };
-        internet.relay_comes();
+        for number in 0..relays.len() {
+            internet.relay_comes(number);
+        }
         Some(internet)
     }
 
-    fn relay_comes(&mut self) {
+    fn relay_comes(&mut self, number: usize) {
         let part = format!("relay {}", self.certificates.path().display());
-        self.relay = Some(Part::start(&self.machine, &part));
+        self.relays[number] = Some(Part::start(&self.machines[number], &part));
+    }
+
+    fn relay_goes(&mut self, number: usize) {
+        self.relays[number] = None;
     }
 
     /// All join by the ticket of the first, which names the relay and nothing else. Returns how long it took until all have met.
@@ -105,7 +119,7 @@ fn by_relay_alone(mut ticket: Ticket) -> Ticket {
 fn routers_with_one_port_for_everybody_need_the_relay_only_to_meet() {
     let routers = [Router::SamePort, Router::SamePort];
     let test = "routers_with_one_port_for_everybody_need_the_relay_only_to_meet";
-    let Some(mut internet) = Internet::new(test, routers) else {
+    let Some(mut internet) = Internet::new(test, routers, 1) else {
         return;
     };
     let joined = internet.join();
@@ -116,7 +130,7 @@ fn routers_with_one_port_for_everybody_need_the_relay_only_to_meet() {
             .all(|(one, other)| internet.is_by_relay(*one, *other) == Some(false))
     });
     let first = internet.federation.decide(&[0, 1, 2, 3]);
-    internet.relay = None;
+    internet.relay_goes(0);
     let gone = Instant::now();
     let without = internet.federation.decide(&[1, 0, 2, 3]);
     sleep(outage().saturating_sub(gone.elapsed()));
@@ -128,7 +142,7 @@ fn routers_with_one_port_for_everybody_need_the_relay_only_to_meet() {
         );
     }
     let late = internet.federation.decide(&[2, 0, 1, 3]);
-    internet.relay_comes();
+    internet.relay_comes(0);
     let again = internet.federation.decide(&[0, 1, 2, 3]);
     say(&format!(
         "one port for everybody: joined and met in {joined:.1?}, direct {direct:.1?} later, decided in {first:.1?}; without the relay in \
@@ -141,7 +155,7 @@ fn routers_with_one_port_for_everybody_need_the_relay_only_to_meet() {
 fn a_node_that_no_packet_reaches_waits_for_the_relay() {
     let routers = [Router::PortForEach, Router::OnlyTcp];
     let test = "a_node_that_no_packet_reaches_waits_for_the_relay";
-    let Some(mut internet) = Internet::new(test, routers) else {
+    let Some(mut internet) = Internet::new(test, routers, 1) else {
         return;
     };
     let joined = internet.join();
@@ -149,14 +163,14 @@ fn a_node_that_no_packet_reaches_waits_for_the_relay() {
         assert_eq!(internet.is_by_relay(1, other), Some(true), "to {other}");
     }
     let first = internet.federation.decide(&[0, 1, 2, 3]);
-    internet.relay = None;
+    internet.relay_goes(0);
     let gone = Instant::now();
     let lost = until("who needs the relay is alone", PATIENCE, || {
         internet.federation.members[1].connected().is_empty()
     });
     let without = internet.federation.decide(&[0, 2, 3]);
     sleep(outage().saturating_sub(gone.elapsed()));
-    internet.relay_comes();
+    internet.relay_comes(0);
     let back = internet.federation.meet(&[0, 1, 2, 3]);
     let again = internet.federation.decide(&[1, 0, 2, 3]);
     say(&format!(
@@ -170,7 +184,7 @@ fn a_node_that_no_packet_reaches_waits_for_the_relay() {
 fn two_routers_with_another_port_for_everybody_let_no_holes_be_punched() {
     let routers = [Router::PortForEach, Router::PortForEach];
     let test = "two_routers_with_another_port_for_everybody_let_no_holes_be_punched";
-    let Some(mut internet) = Internet::new(test, routers) else {
+    let Some(mut internet) = Internet::new(test, routers, 1) else {
         return;
     };
     let joined = internet.join();
@@ -182,7 +196,7 @@ fn two_routers_with_another_port_for_everybody_let_no_holes_be_punched() {
             .all(|(one, other)| internet.is_by_relay(*one, *other) == Some(false))
     });
     assert_eq!(internet.is_by_relay(0, 1), Some(true));
-    internet.relay = None;
+    internet.relay_goes(0);
     let lost = until("the two lose each other", PATIENCE, || {
         internet.is_by_relay(0, 1).is_none()
     });
@@ -190,5 +204,30 @@ fn two_routers_with_another_port_for_everybody_let_no_holes_be_punched() {
     say(&format!(
         "a port for each: joined and met in {joined:.1?}, decided in {first:.1?}; {lost:.1?} after the relay is gone the two have lost \
          each other, and all decide in {without:.1?}"
+    ));
+}
+
+#[test]
+fn who_has_two_relays_goes_over_to_the_other() {
+    let routers = [Router::SamePort, Router::OnlyTcp];
+    let Some(mut internet) = Internet::new("who_has_two_relays_goes_over_to_the_other", routers, 2)
+    else {
+        return;
+    };
+    let joined = internet.join();
+    let by = |internet: &Internet, relay: &str| {
+        let connected = internet.federation.members[1].connected();
+        let here = format!("https://{relay}/");
+        connected.iter().filter(|(_, at)| *at == here).count()
+    };
+    let gone = usize::from(by(&internet, RELAYS[0]) < by(&internet, RELAYS[1]));
+    internet.relay_goes(gone);
+    let other = until("all are reached by the other relay", PATIENCE, || {
+        by(&internet, RELAYS[1 - gone]) == 3
+    });
+    let again = internet.federation.decide(&[1, 0, 2, 3]);
+    say(&format!(
+        "two relays: joined and met in {joined:.1?}; {other:.1?} after one is gone the node without UDP has all peers by the other, and all \
+         decide in {again:.1?}"
     ));
 }
