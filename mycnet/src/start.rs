@@ -149,9 +149,12 @@ async fn wait_for_relay(endpoint: &Endpoint) {
     }
     let states = endpoint.home_relay_status().get();
     let why = states.iter().find_map(RelayStatus::last_error);
-    let why = why.map_or_else(String::new, |error| format!(" ({error:#})"));
+    let why = why.map_or_else(
+        || "`MYCNET_LOG=iroh::net_report=debug` says why".to_owned(),
+        |error| format!("{error:#}"),
+    );
     tracing::warn!(
-        "no relay of the settings answers{why}. The node tries on, but a ticket that it prints now names none: `mycnet ticket` prints \
+        "no relay of the settings answers ({why}). The node tries on, but a ticket that it prints now names none: `mycnet ticket` prints \
          one later"
     );
 }
