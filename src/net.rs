@@ -87,7 +87,7 @@ mod twins;
 
 pub use address::PeerCard;
 pub use address_book::{KnownPeer, Origin};
-pub use bind::{Bound, EndpointSettings, Listen, bind};
+pub use bind::{Bound, EndpointSettings, Listen, RelayAuthorities, bind};
 pub use builder::Builder;
 pub use clocks::ClockReport;
 pub(crate) use clocks::correction_ms;
@@ -112,6 +112,9 @@ pub enum NetError {
     /// The endpoint cannot be bound.
     #[error("cannot bind an endpoint: {0}")]
     Bind(String),
+    /// The certificates of the relays' authorities cannot be used.
+    #[error("the authorities of relays: {0}")]
+    Authorities(String),
     /// The platform gave no randomness.
     #[error("the platform gives no randomness: {0}")]
     NoRandomness(String),

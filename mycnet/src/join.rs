@@ -184,7 +184,7 @@ pub(crate) async fn fetch(home: &Home, ticket: &Ticket) -> anyhow::Result<Genesi
     let endpoint = settings.endpoint(home.transport_secret()?, settings.port);
     let bound = net::bind(&endpoint, &ticket.network).await?;
     let relays = settings.transport().relays;
-    let fetched = net::fetch_genesis(&bound.endpoint, ticket, relays).await;
+    let fetched = net::fetch_genesis(&bound.endpoint, ticket, &relays).await;
     bound.endpoint.close().await;
     fetched.context(
         "cannot join. A peer that the ticket names must be running (`mycnet run`) and within reach; with a genesis file \

@@ -1,5 +1,7 @@
 //! Queries to a node: `roster`, `trust`, `seals`, `config`, `evidence`, `peers`, and its ticket.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context as _, bail};
 use mycnet_consensus::core::SigningState;
 use mycnet_consensus::engine::{Clock as _, SystemClock};
@@ -14,7 +16,7 @@ use crate::names::member_shown;
 use crate::network::param;
 use crate::output::{Fields, Table, bytes_shown, note, percent, short};
 use crate::reply::{
-    Config, EvidenceList, KeyPlace, MemberTrust, Peers, Roster, Seals, TicketText, WhatIf,
+    Config, EvidenceList, KeyPlace, MemberTrust, Peer, Peers, Roster, Seals, TicketText, WhatIf,
 };
 use crate::request::{Request, seals_shown};
 use crate::warnings;
@@ -310,7 +312,7 @@ pub(crate) fn peers(common: &Common) -> anyhow::Result<()> {
                 table.row(&[
                     &(node.or_else(endpoint).unwrap_or_default() + key),
                     &peer.role.map_or_else(String::new, |role| role.to_string()),
-                    if peer.connected { &"yes" } else { &"no" },
+                    &connected(peer),
                     &peer.addresses.join(" "),
                     &link.and_then(|link| link.signing).map_or("", signs),
                     &link
@@ -349,6 +351,16 @@ fn signs(signing: SigningState) -> &'static str {
 /// How far a peer's clock is ahead, in seconds.
 fn offset(ahead_ms: i64) -> String {
     format!("{:+} s", ahead_ms / 1000)
+}
+
+/// Whether a peer is connected, and whether that depends on a relay.
+fn connected(peer: &Peer) -> &'static str {
+    let at = peer.link.as_ref().and_then(|link| link.at.as_deref());
+    match at {
+        _ if !peer.connected => "no",
+        Some(at) if at.parse::<SocketAddr>().is_err() => "by relay",
+        _ => "yes",
+    }
 }
 
 pub(crate) fn ticket(common: &Common) -> anyhow::Result<()> {

@@ -683,6 +683,8 @@ pub(crate) struct Peer {
 #[derive(Debug, JsonSchema, Serialize, Deserialize)]
 pub(crate) struct PeerLink {
     pub(crate) endpoint: Digest,
+    /// Where its packets go now, if they are connected: an address, or the URL of a relay.
+    pub(crate) at: Option<String>,
     /// Whether this node dialled, if they are connected.
     pub(crate) dialled: Option<bool>,
     /// Whether it signs, or why not, and how far its clock is ahead of this node's, if they are connected.

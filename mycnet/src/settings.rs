@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context as _;
 use mycnet_builds::Policy;
-use mycnet_consensus::net::{Config, EndpointSettings, Listen};
+use mycnet_consensus::net::{Config, EndpointSettings, Listen, RelayAuthorities};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::arguments::NodeRef;
 use crate::failure::Failure;
-use crate::files::read_text;
+use crate::files::{read_file, read_text};
 
 /// Bytes that the settings have at most.
 const FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -65,6 +65,11 @@ pub(crate) struct Settings {
     pub(crate) port: u16,
     /// Relays, by URL.
     relays: Vec<String>,
+    /// The file with the certificates of the relays' authorities; in the node's directory, unless the path is absolute.
+    relay_authorities: Option<PathBuf>,
+    /// What it contains.
+    #[serde(skip)]
+    authorities: RelayAuthorities,
     /// Whether to find nodes on the local network by mDNS.
     mdns: bool,
     /// Connections that the node makes by itself.
@@ -119,6 +124,8 @@ impl Default for Settings {
             listen: ListenOn::default(),
             port: 0,
             relays: Vec::new(),
+            relay_authorities: None,
+            authorities: RelayAuthorities::default(),
             mdns: false,
             degree: config.degree,
             connections: config.connections_max,
@@ -168,8 +175,15 @@ impl Settings {
             read => read.with_context(|| format!("cannot read {name}"))?,
         };
         let bad = |error: &str| Failure::bad_data(format!("{name}: {}", error.trim_end()));
-        let settings: Self = toml::from_str(&text).map_err(|error| bad(&error.to_string()))?;
+        let mut settings: Self = toml::from_str(&text).map_err(|error| bad(&error.to_string()))?;
         check_relays(&settings.relays).map_err(|error| bad(&format!("relays: {error}")))?;
+        if let Some(file) = &settings.relay_authorities {
+            let file = path.with_file_name("").join(file);
+            let pem = read_file(&file, FILE_BYTES_MAX)
+                .map_err(|error| bad(&format!("relay_authorities: {error:#}")))?;
+            settings.authorities = RelayAuthorities::from_pem(&pem)
+                .map_err(|error| bad(&format!("relay_authorities: {}: {error}", file.display())))?;
+        }
         for (word, node) in &settings.aliases {
             node.parse::<NodeRef>()
                 .map_err(|error| bad(&format!("aliases: {word}: {error}")))?;
@@ -198,6 +212,8 @@ impl Settings {
             listen,
             port,
             relays,
+            relay_authorities,
+            authorities,
             mdns,
             degree,
             connections,
@@ -206,10 +222,13 @@ impl Settings {
             api,
             on_event,
         } = read;
+        let has_old_authorities =
+            self.relay_authorities != relay_authorities || self.authorities != authorities;
         let waiting = [
             ("listen", self.listen != listen),
             ("port", self.port != port),
             ("relays", self.relays != relays),
+            ("relay_authorities", has_old_authorities),
             ("mdns", self.mdns != mdns),
             ("degree", self.degree != degree),
             ("connections", self.connections != connections),
@@ -230,6 +249,8 @@ impl Settings {
             listen,
             port,
             relays,
+            relay_authorities: _,
+            authorities: _,
             mdns,
             degree,
             connections,
@@ -254,6 +275,9 @@ port = {port}
 
 # Relays through which the node is reached behind a router: [\"https://relay.example/\"].
 relays = {relays:?}
+
+# The certificates (PEM) of whoever signed those of the relays, if browsers do not know them.
+# relay_authorities = \"relay-authority.pem\"
 
 # Whether to announce this node and find others on the local network by mDNS.
 mdns = {mdns}
@@ -290,6 +314,7 @@ connections = {connections}
             listen: self.listen.0.clone(),
             port,
             relays: self.relays.clone(),
+            relay_authorities: self.authorities.clone(),
             mdns: self.mdns,
         }
     }
@@ -299,9 +324,19 @@ connections = {connections}
         Config {
             degree: self.degree,
             connections_max: self.connections,
-            relays: !self.relays.is_empty(),
+            // What is no URL was refused before.
+            relays: self
+                .relays
+                .iter()
+                .filter_map(|it| it.parse().ok())
+                .collect(),
             ..Config::default()
         }
+    }
+
+    /// Whether the node may be reached by a relay.
+    pub(crate) fn has_relays(&self) -> bool {
+        !self.relays.is_empty()
     }
 
     /// Whether the node cannot reach other machines.
@@ -340,6 +375,24 @@ mod tests {
         for settings in [settings, Settings::default()] {
             let read: Settings = toml::from_str(&settings.template()).unwrap();
             assert_eq!(read, settings);
+        }
+    }
+
+    #[test]
+    fn authorities_that_cannot_be_read_are_named() {
+        let name = format!("mycnet-settings-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir(&directory).unwrap();
+        let file = directory.join("config.toml");
+        std::fs::write(&file, "relay_authorities = \"relay.pem\"").unwrap();
+        let error = || Settings::read(&file).unwrap_err().to_string();
+        let missing = error();
+        std::fs::write(directory.join("relay.pem"), "no certificate").unwrap();
+        let empty = error();
+        std::fs::remove_dir_all(&directory).unwrap();
+        for (error, said) in [(missing, "cannot read"), (empty, "no certificate in PEM")] {
+            let names = ["config.toml: relay_authorities", "relay.pem", said];
+            assert!(names.iter().all(|name| error.contains(name)), "{error}");
         }
     }
 

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use iroh::Watcher as _;
+use iroh::endpoint::{Endpoint, RelayStatus};
 use iroh::protocol::Router;
 use mycnet_consensus::Signer;
 use mycnet_consensus::net::{self, ALPN, Bound, Ticket};
 use mycnet_consensus::node::{Builder, Node, NodeError, Stopped};
 use mycnet_consensus::store::Store;
+use tokio::time::timeout;
 
 use crate::databases::damaged;
 use crate::home::Home;
@@ -26,6 +29,9 @@ const BIND_RETRIES: u32 = 50;
 
 /// How long a node that goes on with its next key, or in another network, waits for its port.
 const RELEASED: Duration = Duration::from_secs(10);
+
+/// How long a node that starts waits for a relay. A ticket that it prints before names none, and leads nobody to it.
+const RELAY_ANSWERS: Duration = Duration::from_secs(5);
 
 /// How long a node that stops waits for peers to hear that its connections are closed.
 const GOODBYE: Duration = Duration::from_millis(200);
@@ -102,15 +108,19 @@ impl Connected {
         let listening = endpoint.bound_sockets();
         let port = listening.first().map(SocketAddr::port);
         LastRun::update(home, |last| last.port = port);
-        let mut router = Router::builder(endpoint);
+        let mut router = Router::builder(endpoint.clone());
         if let Some(transport) = node.transport() {
             router = router
                 .incoming_filter(transport.incoming_filter())
                 .accept(ALPN, transport.clone());
         }
+        let router = router.spawn();
+        if settings.has_relays() {
+            wait_for_relay(&endpoint).await;
+        }
         Ok(Self {
             node,
-            router: router.spawn(),
+            router,
             listening,
         })
     }
@@ -123,13 +133,30 @@ impl Connected {
         let router = self.router;
         let closing = tokio::spawn(async move { router.shutdown().await });
         let patience = if goes_on { RELEASED } else { GOODBYE };
-        match tokio::time::timeout(patience, closing).await {
+        match timeout(patience, closing).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error)) | Err(error)) => tracing::debug!(%error, "the endpoint"),
             Err(_) => tracing::debug!("some peers may not have heard that the node stops"),
         }
         how
     }
+}
+
+/// Waits until a relay answers, for a while, or says why none does.
+async fn wait_for_relay(endpoint: &Endpoint) {
+    if timeout(RELAY_ANSWERS, endpoint.online()).await.is_ok() {
+        return;
+    }
+    let states = endpoint.home_relay_status().get();
+    let why = states.iter().find_map(RelayStatus::last_error);
+    let why = why.map_or_else(
+        || "`MYCNET_LOG=iroh::net_report=debug` says why".to_owned(),
+        |error| format!("{error:#}"),
+    );
+    tracing::warn!(
+        "no relay of the settings answers ({why}). The node tries on, but a ticket that it prints now names none: `mycnet ticket` prints \
+         one later"
+    );
 }
 
 /// Binds the endpoint. If the settings leave the port open, it is that of the last run, so that nodes find each other again

@@ -90,6 +90,15 @@ pub(super) fn read(addresses: &[String], relays: bool) -> Vec<TransportAddr> {
         .collect()
 }
 
+/// Adds this node's relays to the address of a peer that is reached by one: that one may be gone, and the peer at another.
+pub(super) fn by_any_relay(mut address: EndpointAddr, relays: &[RelayUrl]) -> EndpointAddr {
+    if address.relay_urls().next().is_some() {
+        let relays = relays.iter().cloned().map(TransportAddr::Relay);
+        address.addrs.extend(relays);
+    }
+    address
+}
+
 /// The valid addresses of a peer, written again from their parsed form. Other text may be anything, and people would see it.
 pub(super) fn dialable(addresses: &[String]) -> Vec<String> {
     written(read(addresses, true).iter())
@@ -129,6 +138,12 @@ mod tests {
         }
         let relay = ["https://relay.example/".to_owned()];
         assert_eq!(read(&relay, true).len(), 1, "only with relays configured");
+        let id = iroh::SecretKey::from_bytes(&[7; 32]).public();
+        let own: [RelayUrl; 1] = ["https://own.example/".parse().unwrap()];
+        for (text, known) in [("https://relay.example/", 2), ("10.0.0.7:1", 1)] {
+            let address = EndpointAddr::from_parts(id, read(&[text.to_owned()], true));
+            assert_eq!(by_any_relay(address, &own).addrs.len(), known, "{text}");
+        }
     }
 
     #[test]

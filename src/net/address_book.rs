@@ -5,6 +5,7 @@ mod tests;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use iroh::{EndpointAddr, EndpointId, TransportAddr};
@@ -68,7 +69,7 @@ pub struct KnownPeer {
     pub origin: Origin,
     /// Whether it is connected now.
     pub connected: bool,
-    /// Failed attempts since the last connection.
+    /// Failed attempts since the last connection, or since a relay answered again.
     pub failures: u32,
     /// Why the last attempt failed.
     pub last_fault: Option<String>,
@@ -360,6 +361,18 @@ impl AddressBook {
         if let Some(entry) = self.entries.get_mut(endpoint) {
             entry.due = now;
             entry.urgent = true;
+        }
+    }
+
+    /// A relay answers again: who has an address at one is dialled as if no attempt had failed. Others may take longer to find it, so
+    /// that the pauses begin anew too.
+    pub(super) fn relay_answers(&mut self, now: Instant) {
+        let is_relay = |address: &String| address.parse::<SocketAddr>().is_err();
+        for entry in self.entries.values_mut() {
+            if entry.failures > 0 && entry.addresses.iter().any(is_relay) {
+                entry.failures = 0;
+                entry.due = entry.due.min(now);
+            }
         }
     }
 

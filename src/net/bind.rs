@@ -4,8 +4,11 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use iroh::endpoint::{Endpoint, PortmapperConfig, presets};
 use iroh::endpoint_info::UserData;
+use iroh::tls::{CaTlsConfig, default_provider};
 use iroh::{RelayMode, RelayUrl, SecretKey};
 use iroh_mdns_address_lookup::MdnsAddressLookup;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 
 use super::NetError;
 use super::config::quic_config;
@@ -37,8 +40,43 @@ pub struct EndpointSettings {
     pub port: u16,
     /// URLs of relays. Empty: no relays.
     pub relays: Vec<String>,
+    /// Who may have signed the certificates of relays, beside the authorities that browsers trust.
+    pub relay_authorities: RelayAuthorities,
     /// Whether the node announces itself, and looks for others, on the local network by mDNS.
     pub mdns: bool,
+}
+
+/// Authorities whose word for a relay's certificate is taken. They cannot read or forge what nodes say: nodes authenticate and
+/// encrypt by their own keys, whatever is between them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RelayAuthorities(Vec<CertificateDer<'static>>);
+
+impl RelayAuthorities {
+    /// Reads their certificates, one or more, in PEM form.
+    ///
+    /// # Errors
+    ///
+    /// [`NetError::Authorities`] if there is none, or says which one is not valid. The transport itself would leave that one out,
+    /// and only say later that no relay answers.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, NetError> {
+        let mut found = Vec::new();
+        for read in CertificateDer::pem_slice_iter(pem) {
+            let wrong = |error: &dyn std::fmt::Display| {
+                NetError::Authorities(format!("certificate {}: {error}", found.len() + 1))
+            };
+            let certificate = read.map_err(|error| wrong(&error))?;
+            CaTlsConfig::custom_roots([certificate.clone()])
+                .server_cert_verifier(default_provider())
+                .map_err(|_| wrong(&"not an X.509 certificate"))?;
+            found.push(certificate);
+        }
+        if found.is_empty() {
+            return Err(NetError::Authorities(
+                "no certificate in PEM form".to_owned(),
+            ));
+        }
+        Ok(Self(found))
+    }
 }
 
 /// An endpoint with its discovery.
@@ -75,6 +113,9 @@ pub async fn bind(settings: &EndpointSettings, network: &NetworkId) -> Result<Bo
     let mut builder = Endpoint::builder(presets::Minimal)
         .secret_key(secret_key)
         .relay_mode(relay_mode)
+        .ca_tls_config(
+            CaTlsConfig::embedded().with_extra_roots(settings.relay_authorities.0.clone()),
+        )
         .clear_address_lookup()
         .portmapper_config(PortmapperConfig::Disabled)
         .transport_config(quic_config())
@@ -131,4 +172,25 @@ fn announce(endpoint: &Endpoint, network: &NetworkId) -> Result<MdnsAddressLooku
 pub(super) fn announced(network: &NetworkId) -> String {
     let digest = crate::base::digest::ANNOUNCED.hash(network.as_bytes());
     hex::encode(&digest[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_certificate_of_an_authority_is_named() {
+        let pem = |body: &str| {
+            format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+        };
+        for (text, said) in [
+            (String::new(), "no certificate"),
+            ("relay.example".to_owned(), "no certificate"),
+            (pem("AAAA"), "certificate 1: not an X.509"),
+            (pem("?"), "certificate 1"),
+        ] {
+            let error = RelayAuthorities::from_pem(text.as_bytes()).unwrap_err();
+            assert!(error.to_string().contains(said), "{text:?}: {error}");
+        }
+    }
 }

@@ -101,6 +101,9 @@ impl Builder {
             config: self.config,
         });
         dialler::spawn(&inner);
+        if !inner.config.relays.is_empty() {
+            dialler::follow_relays(&inner);
+        }
         let events = Events {
             inbox: inner.inbox.clone(),
         };

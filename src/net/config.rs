@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use iroh::RelayUrl;
 use iroh::endpoint::{QuicTransportConfig, VarInt};
 
 /// Windows, limits and deadlines of one node's connections.
@@ -34,9 +35,9 @@ pub struct Config {
     pub simultaneous: Duration,
     /// How often peers are told about other peers.
     pub tell_peers_every: Duration,
-    /// Whether relay addresses from peers and tickets are used. Set it only if the endpoint has relays: an offline node must
-    /// not contact servers that a peer names.
-    pub relays: bool,
+    /// The endpoint's relays. A peer that is reached by a relay is dialled by these too: its own may be gone. If there are none, relay
+    /// addresses from peers and tickets are not used: an offline node must not contact servers that a peer names.
+    pub relays: Vec<RelayUrl>,
 }
 
 impl Default for Config {
@@ -55,7 +56,7 @@ impl Default for Config {
             backoff_refused: Duration::from_secs(10),
             simultaneous: Duration::from_secs(5),
             tell_peers_every: Duration::from_mins(1),
-            relays: false,
+            relays: Vec::new(),
         }
     }
 }

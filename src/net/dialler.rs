@@ -4,11 +4,13 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use iroh::Watcher as _;
+use iroh::endpoint::RelayStatus;
 use iroh_mdns_address_lookup::{DiscoveryEvent, MdnsAddressLookup};
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
-use super::address::written;
+use super::address::{by_any_relay, written};
 use super::bind::announced;
 use super::handshake;
 use super::peer_exchange::tell;
@@ -48,18 +50,39 @@ pub(super) fn spawn(inner: &Arc<Inner>) {
     });
 }
 
+/// Looks for a relay that answers again, until the transport ends. While none does, the pauses between dials grow.
+pub(super) fn follow_relays(inner: &Arc<Inner>) {
+    let weak = Arc::downgrade(inner);
+    let mut states = inner.endpoint.home_relay_status().stream();
+    tokio::spawn(async move {
+        let mut answered = false;
+        while let Some(relays) = states.next().await {
+            let Some(inner) = weak.upgrade().filter(|inner| !inner.is_closing()) else {
+                return;
+            };
+            let answers = relays.iter().any(RelayStatus::is_connected);
+            if answers && !answered {
+                inner.table().book.relay_answers(Instant::now());
+                inner.changed.notify_one();
+            }
+            answered = answers;
+        }
+    });
+}
+
 /// Dials known peers until enough connections are dialled. Incoming connections do not count: otherwise a few members could
 /// surround this node with their own connections.
 fn dial_due(inner: &Arc<Inner>, now: Instant) {
     let mut guard = inner.table();
     let table = &mut *guard;
     let room = inner.config.degree.saturating_sub(table.sessions.dialled());
-    let sessions = &table.sessions;
+    let (sessions, relays) = (&table.sessions, &inner.config.relays);
     let is_up = |endpoint: &_, author: Option<&_>| sessions.is_up(endpoint, author);
-    let due = table.book.take_due(now, room, inner.config.relays, is_up);
+    let due = table.book.take_due(now, room, !relays.is_empty(), is_up);
     drop(guard);
     for address in due {
         debug!(remote = %address.id.fmt_short(), "dialling");
+        let address = by_any_relay(address, relays);
         tokio::spawn(handshake::dial(inner.clone(), address));
     }
 }

@@ -23,6 +23,8 @@ pub struct PeerInfo {
     pub relation: Relation,
     /// The endpoint.
     pub endpoint: EndpointId,
+    /// Where its packets go now: `ip:port`, or the URL of a relay. `None` while the transport changes over.
+    pub at: Option<String>,
     /// Its sealed height at the hello. It is not updated.
     pub height: u64,
     /// Whether this node dialled.

@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
+use iroh::RelayUrl;
 use iroh::endpoint::{
     ConnectOptions, ConnectingError, Connection, ConnectionError, Endpoint, RecvStream, SendStream,
 };
 use tokio::time::timeout;
 
+use super::address::by_any_relay;
 use super::close::{CloseCode, CloseReason};
 use super::config::{Config, quic_config};
 use super::frame::{Kind, frame, read_body, read_head, write, write_value};
@@ -20,6 +22,9 @@ use crate::statement::genesis::Genesis;
 
 /// The rate of answers to all askers together.
 pub(super) const ANSWERS: Rate = Rate::new(8, 250);
+
+/// How often a peer is asked that answers the dial, and then not in time: a packet is lost now and then on a long line.
+const ASKS: u32 = 3;
 
 /// Sends the genesis and waits until it has arrived.
 pub(super) async fn answer(
@@ -39,7 +44,7 @@ pub(super) async fn answer(
 
 /// Fetches the genesis of a ticket's network from the first of its peers that sends it, and checks its digest.
 ///
-/// `relays`: whether peers may be reached over relays.
+/// `relays`: those of the endpoint, as in [`Config::relays`].
 ///
 /// # Errors
 ///
@@ -47,17 +52,25 @@ pub(super) async fn answer(
 pub async fn fetch_genesis(
     endpoint: &Endpoint,
     ticket: &Ticket,
-    relays: bool,
+    relays: &[RelayUrl],
 ) -> Result<Genesis, NetError> {
     let mut faults = Vec::new();
     for peer in &ticket.peers {
-        let Some(address) = peer.address(relays) else {
+        let Some(address) = peer.address(!relays.is_empty()) else {
             continue;
         };
+        let address = by_any_relay(address, relays);
         let id = address.id;
-        match fetch_from(endpoint, address, ticket).await {
-            Ok(genesis) => return Ok(genesis),
-            Err(fault) => faults.push(format!("{}: {fault}", id.fmt_short())),
+        let mut asks = 1;
+        loop {
+            match fetch_from(endpoint, address.clone(), ticket).await {
+                Ok(genesis) => return Ok(genesis),
+                Err(CloseReason::Here(CloseCode::Deadline)) if asks < ASKS => asks += 1,
+                Err(fault) => {
+                    faults.push(format!("{}: {fault}", id.fmt_short()));
+                    break;
+                }
+            }
         }
     }
     if faults.is_empty() {

@@ -308,6 +308,7 @@ impl Session {
             author: self.proven.author,
             relation: self.proven.relation,
             endpoint: self.endpoint,
+            at: written(seen_at(&self.connection).iter()).into_iter().next(),
             height: self.proven.height,
             dialled: self.dialled,
             signing,

@@ -463,6 +463,7 @@ pub(super) fn peers(node: &Node) -> Result<Peers, Failure> {
         let info = at.map(|at| connected.remove(at));
         let link = PeerLink {
             endpoint: known.card.endpoint,
+            at: info.as_ref().and_then(|info| info.at.clone()),
             dialled: info.as_ref().map(|info| info.dialled),
             signing: info.as_ref().map(|info| info.signing),
             clock_ahead_ms: info.as_ref().map(|info| info.ahead_ms),
@@ -481,6 +482,7 @@ pub(super) fn peers(node: &Node) -> Result<Peers, Failure> {
     for info in connected {
         let link = PeerLink {
             endpoint: Digest::from_bytes(*info.endpoint.as_bytes()),
+            at: info.at,
             dialled: Some(info.dialled),
             signing: Some(info.signing),
             clock_ahead_ms: Some(info.ahead_ms),

@@ -1,13 +1,32 @@
 //! A network of one, with and without a running node.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Directory, TestNode};
+use crate::harness::{Directory, TestNode, said, signal};
 
 fn decided(value: &Value) -> &Value {
     &value["outcome"]["decided"]
+}
+
+#[test]
+fn a_relay_that_does_not_answer_is_told_of_and_stops_nobody() {
+    let directory = Directory::new();
+    let node = TestNode(directory.path().join("ada"));
+    node.json(&["init", "--relay", "http://127.0.0.1:1/"]);
+    node.json(&["join", &directory.network("alone", &[(&node, "primary")])]);
+    let mut run = node.begin(&["run", "--json"]);
+    let mut stdout = BufReader::new(run.stdout.take().unwrap());
+    let mut started = String::new();
+    stdout.read_line(&mut started).unwrap();
+    assert!(started.contains("\"ticket\":\"mycnet"), "{started}");
+    signal(&run, "TERM");
+    let output = run.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let said = said(&output);
+    assert!(said.contains("no relay of the settings answers"), "{said}");
 }
 
 #[test]

@@ -60,13 +60,19 @@ impl Directory {
 
     /// The genesis of a network of these nodes.
     pub fn network(&self, name: &str, nodes: &[(&TestNode, &str)]) -> String {
-        self.network_with(name, "dev", nodes)
+        self.network_with(name, nodes, &["--profile", "dev"])
     }
 
-    /// The same, with the parameters of another profile.
-    pub fn network_with(&self, name: &str, profile: &str, nodes: &[(&TestNode, &str)]) -> String {
+    /// The same, with other options that set its parameters.
+    pub fn network_with(
+        &self,
+        name: &str,
+        nodes: &[(&TestNode, &str)],
+        options: &[&str],
+    ) -> String {
         let file = self.file(&format!("{name}.json"));
-        let mut new = vec!["network", "new", name, "--profile", profile, "-o", &file];
+        let mut new = vec!["network", "new", name, "-o", &file];
+        new.extend(options);
         let members: Vec<String> = nodes
             .iter()
             .map(|(node, role)| format!("{}={}:{role}", node.name(), node.id()))
@@ -156,7 +162,8 @@ impl TestNode {
         command.stdin(Stdio::null()).output().unwrap()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A command about it, not started yet.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = command(arguments);
         command.args(["--dir", self.0.to_str().unwrap()]);
         command
@@ -226,32 +233,7 @@ impl TestNode {
 
     /// Starts the node, and reads what it says of itself.
     pub fn start(&self, arguments: &[&str]) -> Running {
-        let mut child = self
-            .command(&[&["run", "--json"], arguments].concat())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let started: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
-            let _ = child.kill();
-            panic!("the node says {line:?}")
-        });
-        assert_eq!(started["event"], "started");
-        // Somebody has to read on: a node whose pipe is full waits.
-        let events = std::thread::spawn(move || {
-            let lines = stdout.lines().map_while(Result::ok);
-            lines
-                .filter_map(|line| serde_json::from_str(&line).ok())
-                .collect()
-        });
-        Running {
-            child,
-            events: Some(events),
-            started,
-        }
+        Running::begin(&mut self.command(&[&["run", "--json"], arguments].concat()))
     }
 
     /// Asks until the answer is as it should be.
@@ -301,6 +283,35 @@ pub struct Running {
 }
 
 impl Running {
+    /// Starts `mycnet run --json`, and reads what the node says of itself.
+    pub fn begin(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let started: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
+            let _ = child.kill();
+            panic!("the node says {line:?}")
+        });
+        assert_eq!(started["event"], "started");
+        // Somebody has to read on: a node whose pipe is full waits.
+        let events = std::thread::spawn(move || {
+            let lines = stdout.lines().map_while(Result::ok);
+            lines
+                .filter_map(|line| serde_json::from_str(&line).ok())
+                .collect()
+        });
+        Self {
+            child,
+            events: Some(events),
+            started,
+        }
+    }
+
     pub fn ticket(&self) -> &str {
         self.started["ticket"].as_str().unwrap()
     }

@@ -28,3 +28,8 @@ mod ledger;
 mod people;
 mod scale;
 mod views;
+
+/// The command under test, for the harness.
+fn mycnet_path() -> std::path::PathBuf {
+    env!("CARGO_BIN_EXE_mycnet").into()
+}

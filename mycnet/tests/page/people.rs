@@ -13,7 +13,7 @@ fn two(directory: &Directory) -> ([TestNode; 2], [Running; 2]) {
     let names = ["ada", "bob"];
     let nodes = names.map(|name| directory.node(name));
     let members = [(&nodes[0], "primary"), (&nodes[1], "seed")];
-    let genesis = directory.network_with("village", "default", &members);
+    let genesis = directory.network_with("village", &members, &["--profile", "default"]);
     nodes[0].json(&["join", &genesis]);
     nodes[0].listen();
     let ada = nodes[0].start(&[]);

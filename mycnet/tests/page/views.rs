@@ -26,7 +26,7 @@ impl Village {
         let nodes = ["ada", "bob", "eve"].map(|name| directory.node(name));
         let roles = ["primary", "seed", "latent"];
         let members: Vec<_> = nodes.iter().zip(roles).collect();
-        let genesis = directory.network_with("village", "default", &members);
+        let genesis = directory.network_with("village", &members, &["--profile", "default"]);
         nodes[0].json(&["join", &genesis]);
         nodes[0].listen();
         let mut running = vec![nodes[0].start(&[])];

@@ -84,6 +84,33 @@ fn attempts_grow_rarer_and_nothing_met_is_forgotten() {
 }
 
 #[test]
+fn a_relay_that_answers_again_ends_the_pauses_of_who_is_reached_there() {
+    let (config, start) = (Config::default(), Instant::now());
+    let mut book = AddressBook::default();
+    let relay = ["https://relay.example/".to_owned()];
+    book.learn(endpoint(1), Some(author(1)), &relay, Origin::Met, start);
+    let direct = texts(1..2);
+    book.learn(endpoint(2), Some(author(2)), &direct, Origin::Met, start);
+    let mut now = start;
+    for _ in 0..10 {
+        now += 2 * config.backoff_max;
+        assert_eq!(book.take_due(now, 8, true, |_, _| false).len(), 2);
+        for byte in [1, 2] {
+            book.ended(&endpoint(byte), &lost(), false, &config, now);
+        }
+    }
+    assert!(book.take_due(now, 8, true, |_, _| false).is_empty());
+    book.relay_answers(now);
+    let due = book.take_due(now, 8, true, |_, _| false);
+    assert_eq!(due.len(), 1);
+    assert_eq!(due[0].id, endpoint(1));
+    // The other side may take longer to find the relay.
+    book.ended(&endpoint(1), &lost(), false, &config, now);
+    let soon = now + 4 * config.backoff_min;
+    assert_eq!(book.take_due(soon, 8, true, |_, _| false).len(), 1);
+}
+
+#[test]
 fn the_degree_bounds_what_is_dialled_and_connected_authors_are_left_alone() {
     let (mut book, now) = (AddressBook::default(), Instant::now());
     for byte in 1..=20 {

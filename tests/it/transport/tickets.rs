@@ -15,11 +15,11 @@ async fn a_candidate_gets_the_genesis_with_a_ticket() {
     assert_eq!((ticket.height, ticket.seal), (41, seal));
     assert_eq!(ticket.peers[0].author, Some(author("ada")));
     let candidate = raw::endpoint().await;
-    let fetched = fetch_genesis(&candidate, &ticket, false).await.unwrap();
+    let fetched = fetch_genesis(&candidate, &ticket, &[]).await.unwrap();
     assert_eq!(fetched, genesis());
     assert!(ada.transport.peers().is_empty(), "it is no peer by that");
     ticket.network = NetworkId::from_bytes([0; 32]);
-    let refused = fetch_genesis(&candidate, &ticket, false).await;
+    let refused = fetch_genesis(&candidate, &ticket, &[]).await;
     let Err(NetError::NoGenesis(why)) = refused else {
         panic!("{refused:?}");
     };
