@@ -1,9 +1,11 @@
 //! What a node answers, for requests over the socket and for commands with a node of their own.
 
 mod files;
-pub(crate) mod operations;
+mod lists;
+mod operations;
 pub(crate) mod reads;
 mod refound;
+pub(crate) mod turns;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -123,8 +125,8 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
     match request {
         Request::Status => value(reads::status(node)),
         Request::Operation { operation } => value(operations::operation(node, operation)),
-        Request::Operations(filter) => value(operations::list(node, &filter)),
-        Request::Votes { by, limit, after } => value(operations::votes(node, by, limit, after)),
+        Request::Operations(filter) => value(lists::list(node, &filter)),
+        Request::Votes { by, limit, after } => value(lists::votes(node, by, limit, after)),
         Request::Seals { limit, before } => value(reads::seals(node, limit, before)),
         Request::Trust {
             node: member,
@@ -171,7 +173,7 @@ fn read(node: &Node, request: Request) -> Result<Value, Failure> {
         Request::Records { operation } => value(reads::records(node, operation)),
         Request::FirstHeight { since } => value(since.height(node.engine())),
         Request::FindNode { given } => value(reads::find_node(node, &given)),
-        Request::FindOperation { prefix } => value(operations::find(node, &prefix)),
+        Request::FindOperation { prefix } => value(lists::find(node, &prefix)),
         Request::ExportBundle { file, from } => value(files::export_bundle(node, &file, from)),
         Request::Export { directory } => value(files::export(node, &directory)),
         _ => unreachable!("requests that sign or wait are answered before"),

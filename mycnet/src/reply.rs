@@ -17,7 +17,7 @@ use mycnet_consensus::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::operations::YourTurn;
+use crate::answer::turns::YourTurn;
 use crate::names::Names;
 
 /// The answer of `init`.

@@ -5,7 +5,7 @@ use mycnet_consensus::engine::{Clock as _, SystemClock};
 use mycnet_consensus::{ClaimRule, Class, ConsensusOperation, NodeId, Priority, Standing};
 use serde_json::Value;
 
-use crate::answer::operations::YourTurn;
+use crate::answer::turns::YourTurn;
 use crate::arguments::IdPrefix;
 use crate::home::Common;
 use crate::key::{pending_text, place_text};

@@ -9,7 +9,7 @@ use mycnet_consensus::node::Node;
 use mycnet_consensus::store::{SealChanges, StoreError};
 use mycnet_consensus::{Digest, NodeId, OperationId, Statement, TrustEntry};
 
-use super::operations::{open_operations, your_turns};
+use super::turns::{open_operations, your_turns};
 use super::{only, refound};
 use crate::arguments::NodeRef;
 use crate::failure::{Failure, Kind};

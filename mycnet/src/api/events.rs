@@ -24,7 +24,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 
-use crate::answer::operations::{YourTurn, your_turn, your_turns};
+use crate::answer::turns::{YourTurn, your_turn, your_turns};
 use crate::failure::Failure;
 use crate::names::Names;
 
