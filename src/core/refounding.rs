@@ -167,7 +167,6 @@ impl Core {
         is_sure: bool,
     ) -> Result<Answer, Refusal> {
         self.has_not_left()?;
-        self.is_the_only_one()?;
         let digest = plan.digest();
         let genesis = founding.genesis();
         let follows = genesis.follows.as_ref();
@@ -179,11 +178,9 @@ impl Core {
         if !kept.is_empty() {
             return Err(Refusal::KeepsEquivocators(kept));
         }
-        if self.signing == Signing::Lost {
-            return Err(Refusal::JournalLost);
-        }
         if key != self.me {
-            // The plan replaces this node's key, and the next one must have endorsed it.
+            // The plan replaces this node's key, and the next one must have endorsed it. This node signs nothing, so that a thief who
+            // runs with its key, or a lost journal, is in nobody's way.
             let own = self.refounding.own.as_ref();
             if !is_sure && own.is_some_and(|own| own.founding.plan() != digest) {
                 return Err(Refusal::EndorsedAnother);
@@ -199,6 +196,10 @@ impl Core {
             }));
             self.take_effect();
             return Ok(Answer::Done);
+        }
+        self.is_the_only_one()?;
+        if self.signing == Signing::Lost {
+            return Err(Refusal::JournalLost);
         }
         let shown = self.own_endorsement();
         let is_same = shown.is_some_and(|(_, plan)| plan.is_some_and(|it| it.digest() == digest));

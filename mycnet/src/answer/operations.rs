@@ -182,12 +182,12 @@ fn why(operation: &OperationDetails) -> Option<String> {
             2 * total / 3 + 1
         )),
         (Some(rule), Outcome::Decided(ballot)) => Some(format!(
-            "{} of the {} that was revealed weighs for it; the rule: {rule}",
+            "of the revealed weight, {}, {} is for this result; the rule: {rule}",
+            operation.revealed_weight.unwrap_or(0),
             weight_of(ballot),
-            operation.revealed_weight.unwrap_or(0)
         )),
         (Some(rule), Outcome::NoQuorum) => Some(format!(
-            "no result fulfils the rule: {rule}; {} of {total} was revealed",
+            "no result fulfils the rule: {rule}; of the weight, {total}, {} was revealed",
             operation.revealed_weight.unwrap_or(0)
         )),
     }

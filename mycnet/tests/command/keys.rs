@@ -333,6 +333,52 @@ fn in_a_network_of_three_the_old_key_seals_its_own_succession() {
     assert_eq!(bob_again.started["node"], key);
 }
 
+/// With three all must sign, and neither of two with one key does: only founding the network anew leads out.
+#[test]
+fn a_thief_who_runs_the_key_of_one_of_three_is_left_behind() {
+    let directory = Directory::new();
+    let (nodes, mut running) = village(&directory, &["ada", "bob", "eve"]);
+    let [ada, bob, eve] = &nodes[..] else {
+        unreachable!("three were asked for")
+    };
+    decide(&[ada, bob, eve], "before");
+    let old = bob.id();
+    let next = next_key(&directory, "bob");
+    // A copy would be noticed as such; a thief takes the key alone.
+    let key = bob.0.join("author.key");
+    let thief = TestNode(directory.path().join("thief"));
+    thief.json(&["init", "--key", key.to_str().unwrap(), "--no-successor"]);
+    thief.json(&["join", running[0].ticket()]);
+    let stolen = thief.start(&[]);
+    bob.until(&["status"], "the thief is seen", |status| {
+        status["sealing"]["signing"] == "twin"
+    });
+    bob.json(&["key", "succeed", "--key", &next, "--no-successor"]);
+    let plan = ada.until(&["refound", "plan"], "the new key is known", |plan| {
+        plan["plan"]["succeeded"]
+            .as_array()
+            .is_some_and(|it| !it.is_empty())
+    });
+    let network = plan["outlook"]["network"].as_str().unwrap().to_owned();
+    let digits = plan["digest"].as_str().unwrap()[..8].to_owned();
+    ada.json(&["refound", "endorse", &digits]);
+    for node in [bob, eve] {
+        node.until(&["refound", "status"], "the plan is known", |known| {
+            known.to_string().contains(&digits)
+        });
+        node.json(&["refound", "endorse", &digits]);
+    }
+    for node in &nodes {
+        node.until(&["status"], "it goes on in the new network", |status| {
+            status["network"] == *network && status["sealing"]["signing"] == "ready"
+        });
+    }
+    assert_ne!(bob.id(), old, "the next key is the author's now");
+    decide(&[ada, bob, eve], "after");
+    running.clear();
+    drop(stolen);
+}
+
 /// Whoever stole the directory has everything but the next key.
 #[test]
 fn a_stolen_key_that_still_runs_cannot_move_the_membership() {

@@ -112,7 +112,7 @@ fn what_happens_is_shown_and_voted_on_by_keyboard_alone() {
     browser.press("Tab");
     browser.press("Enter");
     browser.until_text("The vote is signed.");
-    browser.until_text("of the 1000000 that was revealed weighs for it");
+    browser.until_text("of the revealed weight, 1000000,");
     first.stop();
     second.stop();
 }
