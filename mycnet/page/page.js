@@ -257,7 +257,9 @@ async function network() {
   const member = status.member;
   const turns = status.your_turns.map(turn => el("li", {},
     operationLink(turn.operation, `${spaced(turn.kind)}: ${plain(turn.subject)}`),
-    turn.until_ms === null ? "" : el("span", { class: "soft" }, " due ", when(turn.until_ms)),
+    turn.until_ms === null ? "" : turn.until_ms > Date.now()
+      ? el("span", { class: "soft" }, " counted for certain ", when(turn.until_ms))
+      : el("span", { class: "soft" }, " counted if it comes before the others' are opened"),
     turn.weight === 0 && el("span", { class: "soft" }, " (your vote has no weight yet: it is shown and scored)")));
   const rows = peers.peers.filter(it => it.node !== status.node).map(it => [
     it.node ? memberLink(it.node, it.name) : short(it.endpoint ?? "?"), it.role ?? "",
@@ -273,6 +275,7 @@ async function network() {
       ["This node", member ? el("span", {}, memberLink(member.node, member.name), `, ${member.role}, ${member.standing}, trust ${percent(member.trust_ppm)}, skill ${percent(member.skill_ppm)}`) : "no member"],
       ["Members", String(status.members)],
       ["Connected", status.peers === null ? "" : String(status.peers)],
+      ["Sealers", status.sealers?.too_few && el("span", {}, `${status.sealers.connected} of ${sealing.sealers.length} connected here, and ${status.sealers.needed} needed: nothing is sealed without `, those(status.sealers.absent, status.names))],
       ["Sealing", sealing.waits_for.length > 0 && el("span", {}, `height ${sealing.height}, ${sealing.step}: waits for `, those(sealing.waits_for, status.names))],
       ["Not sealed yet", `${status.unsealed_records} records`],
     ),

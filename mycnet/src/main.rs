@@ -82,8 +82,8 @@ mod watch;
 /// has been reliable, with no server and no need to be always online. Every answer
 /// is computed locally from signed records.
 ///
-/// A network of three: each runs `mycnet init` and tells the others its node id;
-/// one of them runs `mycnet network new` with all three, `mycnet join` with the
+/// A network of three: each runs `mycnet init` and tells one of them its line
+/// `keys`, who runs `mycnet network new` with all three, `mycnet join` with the
 /// genesis it wrote, and `mycnet run`, which prints a ticket; the others run
 /// `mycnet join` with that ticket, and `mycnet run`.
 // Lines stay below 80 characters here and in the other commands: help is shown as it is written.

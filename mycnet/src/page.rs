@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     };
     let Ok(token) = std::fs::read_to_string(home.api_token()) else {
         bail!(
-            "there is no {} yet: start the node with `mycnet run{}`",
+            "there is no {} yet: start the node (again) with `mycnet run{}`",
             home.api_token().display(),
             home.option()
         );

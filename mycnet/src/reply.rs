@@ -174,10 +174,25 @@ pub(crate) struct Status {
     pub(crate) twin: Option<Twin>,
     pub(crate) refounding: RefoundingInShort,
     pub(crate) clocks: Clocks,
+    /// The sealers that are there, if it is running.
+    pub(crate) sealers: Option<SealersThere>,
     /// Connected peers that say that they do not sign.
     pub(crate) not_signing: Vec<NotSigning>,
     /// How many peers closed a connection because this member is banned.
     pub(crate) said_banned: usize,
+}
+
+/// Which sealers a node sees. In a network with more members than a node has peers, others may see more.
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+pub(crate) struct SealersThere {
+    /// The sealers that are connected, with the node itself.
+    pub(crate) connected: usize,
+    /// So many must agree on a seal.
+    pub(crate) needed: usize,
+    /// Those that are not connected.
+    pub(crate) absent: Vec<NodeId>,
+    /// Whether too few are there, although the node has room for more peers.
+    pub(crate) too_few: bool,
 }
 
 /// The state of founding the network anew, in short.

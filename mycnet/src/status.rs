@@ -115,12 +115,7 @@ fn node_text(status: &Status, option: &str, is_past: bool) -> String {
     if status.disk_failed {
         fields.add("disk", "a write failed: this node must be started again");
     }
-    if !sealing.waits_for.is_empty() {
-        let (height, step) = (sealing.height, &sealing.step);
-        let missing = status.names.list(&sealing.waits_for);
-        let text = format!("height {height}, {step}: waits for {missing}");
-        fields.add("sealing", text);
-    }
+    sealing_text(&mut fields, status);
     fields
         .add("unsealed", format!("{} records", status.unsealed_records))
         .add("open", format!("{} operations", status.open_operations));
@@ -137,9 +132,35 @@ fn node_text(status: &Status, option: &str, is_past: bool) -> String {
 }
 
 /// What a node may vote on, and what that is worth.
+/// Whether enough sealers are there, and whom the next seal waits for.
+fn sealing_text(fields: &mut Fields, status: &Status) {
+    let sealing = &status.sealing;
+    if let Some(sealers) = status.sealers.as_ref().filter(|it| it.too_few) {
+        let (connected, needed) = (sealers.connected, sealers.needed);
+        let (all, absent) = (sealing.sealers.len(), status.names.list(&sealers.absent));
+        let are = if connected == 1 { "is" } else { "are" };
+        let text = format!(
+            "{connected} of {all} {are} connected here, and {needed} are needed: without {absent} nothing is sealed"
+        );
+        fields.add("SEALERS", text);
+    }
+    if !sealing.waits_for.is_empty() {
+        let (height, step) = (sealing.height, &sealing.step);
+        let missing = status.names.list(&sealing.waits_for);
+        let text = format!("height {height}, {step}: waits for {missing}");
+        fields.add("sealing", text);
+    }
+}
+
 fn turn_text(turn: &YourTurn) -> String {
     let until = turn.until_ms.map_or_else(String::new, |until_ms| {
-        format!(", in time {}", from_now(until_ms, SystemClock.now_ms()))
+        match until_ms.checked_sub(SystemClock.now_ms()) {
+            Some(1..) => format!(
+                ", counted for certain {}",
+                from_now(until_ms, SystemClock.now_ms())
+            ),
+            _ => ", counted if it comes before the others' are opened".to_owned(),
+        }
     });
     let weight = match turn.weight {
         Some(0) => ", without weight: shown and scored, it decides nothing",

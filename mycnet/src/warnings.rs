@@ -23,7 +23,8 @@ pub(crate) fn twin(twin: &Twin, option: &str) -> String {
     format!(
         "THIS NODE HAS A TWIN: another machine runs with the same key{place}. Neither signs anything now, because a member that \
          signs twice is banned. Stop one of the two for good and delete its directory. Then, a minute later, say on the other \
-         one that it lives: `mycnet rejoin{option} --this-one-lives`"
+         one that it lives: `mycnet rejoin{option} --this-one-lives`. If the other one is not yours, the key was stolen: `mycnet key \
+         succeed{option}` puts the next key in its place"
     )
 }
 

@@ -186,6 +186,15 @@ fn text(event: &Value) -> String {
                 outcome.map_or_else(String::new, |it| format!(", {}", outcome_shown(&it)));
             format!("operation {} is {}{outcome}", about(), get("phase"))
         }
+        "proposed" => format!(
+            "operation {} is proposed, and no seal lists it yet",
+            about()
+        ),
+        "tallied" => {
+            let outcome: Option<Outcome> = serde_json::from_value(event["outcome"].clone()).ok();
+            let outcome = outcome.map_or_else(String::new, |it| outcome_shown(&it));
+            format!("operation {id} is tallied: {outcome}; final once a seal says so")
+        }
         "your_turn" => format!("YOUR TURN: operation {}: `mycnet vote {id} …`", about()),
         "member" if event["line"].is_null() => format!("{} is no member any more", who()),
         "member" => format!(

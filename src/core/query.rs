@@ -127,6 +127,8 @@ pub struct SealStatus {
     pub waits_for: Vec<NodeId>,
     /// The name of a [`SigningState`].
     pub signing: Cow<'static, str>,
+    /// All sealers of the height.
+    pub sealers: Vec<NodeId>,
 }
 
 /// Whether a node signs, or why not. Nodes tell their peers.
@@ -340,6 +342,7 @@ impl Core {
             locked: agreement.locked().map(|(_, seal)| seal),
             waits_for,
             signing: self.signing_state().name().into(),
+            sealers: agreement.sealers().sorted(),
         }
     }
 

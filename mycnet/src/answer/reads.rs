@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mycnet_consensus::core::{OperationStatus, Pending, SigningState};
 use mycnet_consensus::engine::{MemberLine, MemberView};
-use mycnet_consensus::net::{CloseCode, Transport};
+use mycnet_consensus::net::{CloseCode, Config as NetConfig, Transport};
 use mycnet_consensus::node::Node;
 use mycnet_consensus::store::{SealChanges, StoreError};
 use mycnet_consensus::{Digest, NodeId, OperationId, Statement, TrustEntry};
@@ -17,7 +17,7 @@ use crate::names::Names;
 use crate::reply::{
     Changes, Clocks, Config, Equivocation, EvidenceList, FoundId, KeyPlace, Keys, MemberTrust,
     MemberWhatIf, NotSigning, Peer, PeerLink, Peers, Records, SealChange, SealLine, SealTime,
-    Seals, Status, TicketText, Twin, WhatIf,
+    SealersThere, Seals, Status, TicketText, Twin, WhatIf,
 };
 use crate::request::SEALS_MAX;
 
@@ -38,11 +38,14 @@ pub(crate) fn status(node: &Node) -> Result<Status, Failure> {
         .journal_lost
         .filter(|_| sealing.signing != "ready");
     let transport = node.transport();
+    let sealers = transport.map(|transport| sealers_there(transport, me, &sealing.sealers));
+    let absent = sealers.iter().flat_map(|it| it.absent.iter());
+    let mentioned = sealing.waits_for.iter().chain(absent).copied();
     Ok(Status {
         node: me,
         network: engine.network_id(),
         name: engine.genesis().name.clone(),
-        names: Names::of(engine, sealing.waits_for.iter().copied()),
+        names: Names::of(engine, mentioned),
         running: transport.is_some(),
         height: engine.height(),
         seal: engine.seal(),
@@ -61,9 +64,26 @@ pub(crate) fn status(node: &Node) -> Result<Status, Failure> {
         twin: twin(node),
         refounding: refound::in_short(node),
         clocks: Clocks::new(node.clocks(), node.engine()),
+        sealers,
         not_signing: not_signing(node),
         said_banned: said_banned(node),
     })
+}
+
+/// The sealers that are connected. A node dials the peers that it knows until it has enough of them: if it has fewer, the others cannot be
+/// reached.
+fn sealers_there(transport: &Transport, me: NodeId, sealers: &[NodeId]) -> SealersThere {
+    let peers = transport.peers();
+    let is_there = |node: &NodeId| *node == me || peers.iter().any(|peer| peer.author == *node);
+    let absent: Vec<NodeId> = sealers.iter().filter(|it| !is_there(it)).copied().collect();
+    let connected = sealers.len() - absent.len();
+    let needed = 2 * sealers.len() / 3 + 1;
+    SealersThere {
+        connected,
+        needed,
+        absent,
+        too_few: connected < needed && peers.len() < NetConfig::default().degree,
+    }
 }
 
 /// The member that has a key, had it, or names it as successor.

@@ -26,6 +26,10 @@ struct Metrics {
     seal_round: Gauge,
     /// Sealers that the next seal waits for
     sealers_missing: Gauge,
+    /// Sealers that are connected, with this node
+    sealers_connected: Gauge,
+    /// Sealers that must agree on a seal
+    sealers_needed: Gauge,
     /// Members of the network
     members: Gauge,
     /// Connected peers
@@ -109,6 +113,10 @@ fn metrics(status: &Status, work: &Work, now_ms: u64) -> Metrics {
     ] {
         gauge.set(value);
     }
+    if let Some(sealers) = &status.sealers {
+        metrics.sealers_connected.set(of(sealers.connected));
+        metrics.sealers_needed.set(of(sealers.needed));
+    }
     if let Some(member) = &status.member {
         metrics.trust_ppm.set(member.trust_ppm.into());
         metrics.skill_ppm.set(member.skill_ppm.into());
@@ -141,8 +149,10 @@ mod tests {
             "member": member, "members": 1, "names": {}, "open_operations": 0, "waiting_for_you": [], "your_turns": [],
             "unsealed_records": 0, "peers": 0, "journal_lost": null, "disk_failed": false, "twin": null,
             "sealing": {
-                "height": 3, "round": 0, "step": "propose", "proposer": KEY, "locked": null, "waits_for": [], "signing": "ready"
+                "height": 3, "round": 0, "step": "propose", "proposer": KEY, "locked": null, "waits_for": [], "signing": "ready",
+                "sealers": [KEY]
             },
+            "sealers": { "connected": 1, "needed": 1, "absent": [], "too_few": false },
             "clocks": { "off": [], "own_off_ms": null, "peers": 0, "seal_ahead_ms": null },
             "keys": { "height": 2, "network": KEY, "node": KEY, "place": "present", "member": null, "pending": [] },
             "not_signing": [], "said_banned": 0,
@@ -175,6 +185,8 @@ mod tests {
             ("/seal_ms", json!(5900), "seal_age_seconds", 5, 1000),
             ("/sealing/round", json!(4), "seal_round", 0, 4),
             ("/sealing/waits_for", json!([KEY]), "sealers_missing", 0, 1),
+            ("/sealers/connected", json!(3), "sealers_connected", 1, 3),
+            ("/sealers/needed", json!(4), "sealers_needed", 1, 4),
             ("/members", json!(5), "members", 1, 5),
             ("/peers", json!(3), "peers", 0, 3),
             ("/not_signing", not_signing, "peers_not_signing", 0, 1),

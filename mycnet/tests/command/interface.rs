@@ -312,6 +312,16 @@ fn metrics_move_when_they_should() {
         "{alone:?}"
     );
     assert_eq!((alone["mycnet_members"], alone["mycnet_signing"]), (2, 1));
+    let sealers = (
+        alone["mycnet_sealers_connected"],
+        alone["mycnet_sealers_needed"],
+    );
+    assert_eq!(sealers, (1, 2));
+    let text = ada.text(&["status"]);
+    assert!(
+        text.contains("1 of 2 is connected here, and 2 are needed: without ben"),
+        "{text}"
+    );
     assert_eq!(alone["mycnet_active"], 1);
     let second = ben.start(&["--peer", first.ticket()]);
     let operation = ada.json(&["propose", "config", "--key", "motd", "--value", "1"]);
@@ -323,6 +333,8 @@ fn metrics_move_when_they_should() {
         (asked["mycnet_peers"], asked["mycnet_open_operations"]),
         (1, 1)
     );
+    assert_eq!(asked["mycnet_sealers_connected"], 2);
+    assert!(!ben.text(&["status"]).contains("SEALERS"));
     ben.json(&["vote", id, "approve", "--wait", "--timeout", "60"]);
     let after = metrics(&ben);
     for (name, grows) in [

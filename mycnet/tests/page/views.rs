@@ -209,7 +209,12 @@ fn says_all(browser: &Browser, village: &Village) {
     );
     has(
         "operation-closed",
-        &["Why", "weighs for it", "Who voted what", "result \"41\""],
+        &[
+            "Why",
+            "is for this result",
+            "Who voted what",
+            "result \"41\"",
+        ],
     );
     has(
         "operation-set",
