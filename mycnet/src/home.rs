@@ -18,7 +18,6 @@
 //! | `plans/` | the plans to found the network anew that were made here |
 //! | `control.sock` | where a running node answers its owner |
 //! | `on-event.json` | how far the program of `on_event` has come |
-//! | `publish/` | the documents of `mycnet publish`, a program of its own |
 //! | `api.token` | what programs must know that ask a running node over TCP |
 
 use std::fs;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 
 const PROGRAM: &str = "mycnet-publish";
 
-/// Publish the ledger of a running node as a live Automerge document, to read
+/// Publish the ledger of a running node as live Automerge documents, to read
 ///
 /// Programs that use automerge-repo connect by a websocket, and get what changes as
 /// it changes. Nobody can write.

@@ -31,14 +31,17 @@ const SENDING: Duration = Duration::from_mins(1);
 const SIGN: Duration = Duration::from_secs(30);
 const NO_SIGN: Duration = Duration::from_secs(75);
 
-/// What a message about a document costs, in time: it can take the reading of the whole document. What it costs to read another one:
-/// a client may have many documents of its own, and tells of each.
-const SYNC_COST: Duration = Duration::from_millis(500);
+/// What a message about a document costs, in time: so many times what it took to answer it, and at most this. It can take the
+/// reading of a whole large document, and most take next to nothing.
+const SYNC_COST_TIMES: u32 = 50;
+const SYNC_COST_MAX: Duration = Duration::from_millis(500);
+
+/// What it costs to read a message: a client may have many documents of its own, and tells of each.
 const READ_COST: Duration = Duration::from_millis(1);
 const BYTE_COST: Duration = Duration::from_nanos(10);
 
-/// How far the costs may be ahead of the clock before the next message waits. A reader that keeps up answers each change with one
-/// message, so once in a second at most, and begins with a few.
+/// How far the costs may be ahead of the clock before the next message waits. A reader that keeps up answers each change of each of
+/// its documents with one message, and begins with a few.
 const CREDIT: Duration = Duration::from_secs(5);
 
 /// What a reader has of a document.
@@ -189,13 +192,13 @@ impl Reader {
                 Ok(())
             };
         };
-        self.used_until += SYNC_COST;
         let read = self.reads.entry(id.clone()).or_insert_with(|| Read {
             document,
             state: sync::State::new_read_only(),
             version: 0,
         });
         let mut automerge = read.document.automerge.clone().lock_owned().await;
+        let begun = Instant::now();
         let answer = block_in_place(|| {
             // It is read-only, and the message has no changes: this notes what the reader has.
             let received = automerge.receive_sync_message(&mut read.state, message);
@@ -203,6 +206,7 @@ impl Reader {
         });
         read.version = read.document.version();
         drop(automerge);
+        self.used_until += SYNC_COST_MAX.min(SYNC_COST_TIMES * begun.elapsed());
         match answer {
             Ok(Some(message)) => {
                 let document = &id;
@@ -215,6 +219,9 @@ impl Reader {
 
     /// Sends what has changed of the documents that it reads.
     async fn send_changes(&mut self) -> Result<(), Ended> {
+        // What nobody can ask for any more takes no room for those that once did.
+        let documents = &self.documents;
+        self.reads.retain(|id, _| documents.get(id).is_some());
         let old = self.reads.iter();
         let old = old.filter(|(_, read)| read.version != read.document.version());
         let old: Vec<String> = old.map(|(id, _)| id.clone()).collect();

@@ -129,6 +129,8 @@ pub struct SealStatus {
     pub signing: Cow<'static, str>,
     /// All sealers of the height.
     pub sealers: Vec<NodeId>,
+    /// So many of them must agree on a seal.
+    pub quorum: usize,
 }
 
 /// Whether a node signs, or why not. Nodes tell their peers.
@@ -343,6 +345,7 @@ impl Core {
             waits_for,
             signing: self.signing_state().name().into(),
             sealers: agreement.sealers().sorted(),
+            quorum: agreement.sealers().quorum(),
         }
     }
 

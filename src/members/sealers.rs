@@ -73,6 +73,12 @@ impl Sealers {
         is_quorum(count as u64, self.len() as u64)
     }
 
+    /// The least number of sealers that is a quorum.
+    pub fn quorum(&self) -> usize {
+        let mut counts = 0..=self.len();
+        counts.find(|count| self.is_quorum(*count)).unwrap_or(0)
+    }
+
     /// Whether this many sealers are more than a third: at least one of them is honest.
     pub fn is_over_third(&self, count: usize) -> bool {
         is_over_third(count as u64, self.len() as u64)
@@ -109,6 +115,7 @@ mod tests {
         assert!(sealers.contains(&node(2)) && !sealers.contains(&node(4)));
         let quorums = [0, 2, 3].map(|count| sealers.is_quorum(count));
         assert_eq!(quorums, [false, false, true], "two thirds are not a quorum");
+        assert_eq!(sealers.quorum(), 3);
         let thirds = [0, 1, 2].map(|count| sealers.is_over_third(count));
         assert_eq!(thirds, [false, false, true]);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mycnet_consensus::core::{OperationStatus, Pending, SigningState};
+use mycnet_consensus::core::{OperationStatus, Pending, SealStatus, SigningState};
 use mycnet_consensus::engine::{MemberLine, MemberView};
 use mycnet_consensus::net::{CloseCode, Config as NetConfig, Transport};
 use mycnet_consensus::node::Node;
@@ -38,7 +38,7 @@ pub(crate) fn status(node: &Node) -> Result<Status, Failure> {
         .journal_lost
         .filter(|_| sealing.signing != "ready");
     let transport = node.transport();
-    let sealers = transport.map(|transport| sealers_there(transport, me, &sealing.sealers));
+    let sealers = transport.map(|transport| sealers_there(transport, me, &sealing));
     let absent = sealers.iter().flat_map(|it| it.absent.iter());
     let mentioned = sealing.waits_for.iter().chain(absent).copied();
     Ok(Status {
@@ -72,12 +72,12 @@ pub(crate) fn status(node: &Node) -> Result<Status, Failure> {
 
 /// The sealers that are connected. A node dials the peers that it knows until it has enough of them: if it has fewer, the others cannot be
 /// reached.
-fn sealers_there(transport: &Transport, me: NodeId, sealers: &[NodeId]) -> SealersThere {
+fn sealers_there(transport: &Transport, me: NodeId, sealing: &SealStatus) -> SealersThere {
+    let (sealers, needed) = (&sealing.sealers, sealing.quorum);
     let peers = transport.peers();
     let is_there = |node: &NodeId| *node == me || peers.iter().any(|peer| peer.author == *node);
     let absent: Vec<NodeId> = sealers.iter().filter(|it| !is_there(it)).copied().collect();
     let connected = sealers.len() - absent.len();
-    let needed = 2 * sealers.len() / 3 + 1;
     SealersThere {
         connected,
         needed,
@@ -167,7 +167,7 @@ pub(crate) fn said_banned(node: &Node) -> usize {
         .count()
 }
 
-/// The last seal's time, and how long a vote may wait.
+/// What the seals after a height changed in the ledger document, and which operations their records are about.
 pub(super) fn changes(
     node: &Node,
     since: u64,
@@ -198,6 +198,7 @@ pub(super) fn changes(
     })
 }
 
+/// The sealed records of an operation.
 pub(super) fn records(node: &Node, operation: OperationId) -> Result<Records, Failure> {
     let records = node.engine().sealed_records(&operation)?;
     if records.is_empty() {
@@ -213,6 +214,7 @@ pub(super) fn records(node: &Node, operation: OperationId) -> Result<Records, Fa
     })
 }
 
+/// The last seal's time, and how long a vote may wait.
 pub(super) fn seal_time(node: &Node) -> SealTime {
     let seal = node.engine().last_seal();
     SealTime {

@@ -150,7 +150,7 @@ mod tests {
             "unsealed_records": 0, "peers": 0, "journal_lost": null, "disk_failed": false, "twin": null,
             "sealing": {
                 "height": 3, "round": 0, "step": "propose", "proposer": KEY, "locked": null, "waits_for": [], "signing": "ready",
-                "sealers": [KEY]
+                "sealers": [KEY], "quorum": 1
             },
             "sealers": { "connected": 1, "needed": 1, "absent": [], "too_few": false },
             "clocks": { "off": [], "own_off_ms": null, "peers": 0, "seal_ahead_ms": null },
