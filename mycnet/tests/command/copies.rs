@@ -56,11 +56,14 @@ fn of_two_machines_with_one_key_both_say_twin() {
         node.fails(&MOTD, 3, &["twin"]);
         node.fails(&["rejoin", "--this-one-lives"], 3, &["silent for 60 s"]);
     }
-    second.until(&["status"], "its peers know", |status| {
-        let silent = status["not_signing"].as_array().unwrap();
-        let mut silent = silent.iter();
-        silent.any(|peer| peer["node"] == first.id() && peer["signing"] == "twin")
-    });
+    // Each is told by itself: what one knows another may not know yet.
+    for peer in [&second, &third] {
+        peer.until(&["status"], "its peers know", |status| {
+            let silent = status["not_signing"].as_array().unwrap();
+            let mut silent = silent.iter();
+            silent.any(|peer| peer["node"] == first.id() && peer["signing"] == "twin")
+        });
+    }
     assert!(third.text(&["status"]).contains("has a twin"));
     assert!(ada.stop().iter().any(|told| told["event"] == "twin"));
     twin.stop();
