@@ -84,11 +84,12 @@ fn a_vote_from_a_copy_is_warned_of_before_it_is_signed() {
     let ([first, second, third], [ada, bob, eve]) = three(&directory);
     let id = id_of(&first.json(&MOTD));
     second.once_known(&id, &["vote", &id, "abstain"]);
-    // Where a directory was is kept once its node has met others and knows their clocks.
+    // Where a directory was is kept once its node has met others and knows their clocks: at its stop at the latest, if they are still
+    // there then.
     third.until(&["status"], "it has met others", |status| {
         status["clocks"]["peers"].as_u64().unwrap() > 0
     });
-    for running in [ada, bob, eve] {
+    for running in [eve, ada, bob] {
         running.stop();
     }
     let copied = copy(&directory, &third);
